@@ -1,0 +1,311 @@
+"""The configuration as frozen dataclasses, one per config group of ``conf/``.
+
+Hydra composes the YAML files and the command line; `read` turns the result into one of the
+application configs below and refuses what does not fit, in one line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from clipvec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from omegaconf import DictConfig
+
+T = TypeVar("T")
+
+_STRICT = ConfigDict(extra="forbid")
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=64)]
+"""Becomes a folder of the store and part of a collection's name."""
+Port = Annotated[int, Field(ge=1, le=65535)]
+AttributeType: TypeAlias = Literal["string", "int", "float", "bool"]
+AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+Attributes: TypeAlias = dict[AttributeName, AttributeType]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ModelConfig:
+    """Which encoder, and how it runs."""
+
+    name: Name
+    """Folder of the store."""
+    arch: str
+    """open_clip architecture, or ``sample``."""
+    pretrained: str
+    """open_clip tag, ``local-dir:<folder>``, or a weights file."""
+    device: str = "auto"
+    """``auto``, or a torch device such as ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
+    """``auto`` takes the fastest that the device computes natively."""
+    compile: bool = False
+    """Compile the image tower with ``torch.compile``: a slow start, then more images/s."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class WebDatasetConfig:
+    """Tar files in the WebDataset layout: the members of one sample share a key."""
+
+    kind: Literal["webdataset"]
+    name: Name
+    path: str | list[str]
+    """Files, ``{0..9}`` and glob patterns, or URLs that fsspec opens."""
+    json_caption: str = "caption"
+    """Field of the ``.json`` member that is the caption when there is no ``.txt`` member."""
+    attributes: Attributes = Field(default_factory=dict)
+    """Fields of the ``.json`` member to carry along, and their types."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class FolderConfig:
+    """Image files in a folder and its subfolders."""
+
+    kind: Literal["folder"]
+    name: Name
+    path: str
+    manifest: str | None = None
+    """CSV or JSONL with a ``file`` column, relative to ``path``; null: .txt/.json beside images."""
+    caption: str = "caption"
+    """Column of the manifest, or field of the ``.json`` file, that is the caption."""
+    attributes: Attributes = Field(default_factory=dict)
+    """Manifest columns or ``.json`` fields to carry along; ``folder`` is the image's subfolder."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ParquetConfig:
+    """Parquet files with an image in each row."""
+
+    kind: Literal["parquet"]
+    name: Name
+    path: str | list[str]
+    """Files, ``{0..9}`` and glob patterns, or URLs that fsspec opens."""
+    image: str = "image"
+    """Column of encoded images: binary, Hugging Face's ``{bytes, path}``, or paths and URLs."""
+    caption: str | None = None
+    """Column of the caption."""
+    id: str | None = None
+    """Column of a unique id; null: file and row number."""
+    attributes: Attributes = Field(default_factory=dict)
+    """Columns to carry along, and their types."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class HuggingFaceConfig:
+    """A dataset of the Hugging Face hub, or local files that ``datasets`` can load."""
+
+    kind: Literal["huggingface"]
+    name: Name
+    path: str
+    """Hub name, or a local folder."""
+    subset: str | None = None
+    """The dataset's configuration name."""
+    split: str = "train"
+    revision: str | None = None
+    """Git revision of the dataset; null: the newest."""
+    streaming: bool = False
+    """Read over the network without a copy on disk; shards are then whole data files."""
+    gated: bool = False
+    """Needs HF_TOKEN, in the environment or in ``.env``."""
+    image: str = "image"
+    """Column of the image."""
+    caption: str | None = None
+    """Column of the caption; the names of a class label are used as text."""
+    id: str | None = None
+    """Column of a unique id; null: split and row number, or data file and row number."""
+    attributes: Attributes = Field(default_factory=dict)
+    """Columns to carry along, and their types; a class label becomes its name."""
+
+
+DatasetConfig = Annotated[
+    WebDatasetConfig | FolderConfig | ParquetConfig | HuggingFaceConfig,
+    Field(discriminator="kind"),
+]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ShardingConfig:
+    """How the dataset is cut: part of the store's identity."""
+
+    count: Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class StoreConfig:
+    """Where the vectors go, and what a row holds."""
+
+    root: str
+    """Folder, or URL that fsspec opens (``s3://``, ``gs://``)."""
+    dtype: Literal["float16", "float32"] = "float16"
+    """Type of the stored embeddings."""
+    thumbnail: Annotated[int, Field(ge=0, le=1024)] = 256
+    """Longest side of the stored JPEG thumbnail in pixels; 0: none."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class HnswConfig:
+    """Chroma's HNSW graph (arXiv 1603.09320)."""
+
+    max_neighbors: Annotated[int, Field(ge=2, le=1024)]
+    """M: links of a node; more is better recall and more memory. Fixed once built."""
+    ef_construction: Annotated[int, Field(ge=1)]
+    """Candidates examined when a row is added. Fixed once built."""
+    ef_search: Annotated[int, Field(ge=1)]
+    """Candidates examined by a query."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class EmbeddedIndexConfig:
+    """A Chroma database in a folder."""
+
+    kind: Literal["chroma"]
+    path: str
+
+
+@dataclass(frozen=True, config=_STRICT)
+class HttpIndexConfig:
+    """A Chroma server; its token, if it wants one, is CHROMA_TOKEN in the environment."""
+
+    kind: Literal["chroma_http"]
+    host: str
+    port: Port
+    ssl: bool = False
+
+
+IndexConfig = Annotated[EmbeddedIndexConfig | HttpIndexConfig, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class CloudConfig:
+    """Where jobs run."""
+
+    name: Literal["local"]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class LauncherConfig:
+    """Who starts the jobs of a sweep."""
+
+    name: Literal["local"]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TrackingConfig:
+    """Run tracking; the mode is wandb's word."""
+
+    mode: Literal["disabled"]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class EmbedConfig:
+    """``python -m clipvec.embed``."""
+
+    model: ModelConfig
+    dataset: DatasetConfig
+    sharding: ShardingConfig
+    store: StoreConfig
+    cloud: CloudConfig
+    launcher: LauncherConfig
+    tracking: TrackingConfig
+    shards: Any
+    """Which shards to do now: see `clipvec.shards`."""
+    batch_size: Annotated[int, Field(ge=1, le=65536)]
+    """Images of one forward pass."""
+    part_rows: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Rows of a part file, rounded up to whole batches: what a killed job repeats at most."""
+    max_reject_fraction: Annotated[float, Field(ge=0, le=1)]
+    """Share of a shard's images that may be undecodable before the shard fails."""
+    max_pixels: Annotated[int, Field(ge=1)]
+    """Pixels (width x height) over which an image is rejected unread."""
+    workers: Annotated[int, Field(ge=0, le=1024)]
+    """Decoding threads; 0: one a core."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class BuildConfig:
+    """``python -m clipvec.index``."""
+
+    model: ModelConfig
+    dataset: DatasetConfig
+    sharding: ShardingConfig
+    store: StoreConfig
+    index: IndexConfig
+    hnsw: HnswConfig
+    cloud: CloudConfig
+    launcher: LauncherConfig
+    tracking: TrackingConfig
+    allow_partial: bool
+    """Index the shards that are committed although others are missing."""
+    rebuild: bool
+    """Build anew beside the old index, verify, and take its place."""
+    batch_rows: Annotated[int, Field(ge=1)]
+    """Rows of one request to Chroma, at most what the server allows."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class SearchConfig:
+    """``python -m clipvec.search``."""
+
+    index: IndexConfig
+    collection: str | None
+    """Collection to search; null: the only one there is."""
+    model: ModelConfig | None
+    """Encoder of the query; null: the one that the collection was made with."""
+
+
+def read(cfg: DictConfig, schema: type[T]) -> T:
+    """Return the composed configuration as a ``schema``.
+
+    Raises:
+        ConfigError: a field is missing, unknown, or has a value that is not allowed.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error).splitlines()[0]) from error
+    return from_dict(values, schema)
+
+
+def from_dict(values: object, schema: type[T]) -> T:
+    """Return plain ``values`` (from YAML or JSON) as a ``schema``.
+
+    Raises:
+        ConfigError: a field is missing, unknown, or has a value that is not allowed.
+    """
+    try:
+        return TypeAdapter(schema).validate_python(values)
+    except ValidationError as error:
+        problems = "; ".join(_problem(detail) for detail in error.errors())
+        raise ConfigError(problems) from error
+
+
+def to_dict(section: object) -> dict[str, Any]:
+    """Return a config section as plain JSON values."""
+    values = TypeAdapter(type(section)).dump_python(section, mode="json")
+    return dict(values)
+
+
+def _problem(detail: Mapping[str, Any]) -> str:
+    # pydantic puts the tag of a discriminated union into the location; a user never typed it
+    loc = [str(part) for part in detail["loc"] if part not in {"webdataset", "folder"}]
+    where = ".".join(loc) or "configuration"
+    if detail["type"] == "missing":
+        return f"{where} is not set; give it as {where}=..."
+    if detail["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
+        return f"{where} is not an option here"
+    return f"{where}={detail['input']!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+
+
+def load_env(folder: Path | None = None) -> None:
+    """Read ``.env`` of the working folder into the environment; what is set already stays."""
+    from dotenv import load_dotenv
+
+    load_dotenv((folder or Path.cwd()) / ".env", override=False)

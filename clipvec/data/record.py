@@ -1,0 +1,65 @@
+"""What a dataset yields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from clipvec.config import Attributes
+
+Value: TypeAlias = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One image, still encoded, and what is known of it."""
+
+    id: str
+    """Unique in the dataset and the same in every run."""
+    uri: str
+    """Where the image lies."""
+    image: bytes
+    """The encoded file (JPEG, PNG, ...)."""
+    caption: str | None = None
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+    """One value for each of the dataset's attributes, of the attribute's type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Something that should have been an image and cannot be embedded."""
+
+    id: str
+    uri: str
+    reason: str
+    """One line for a reader."""
+    error: str
+    """Class of the error, for counting."""
+
+
+class Dataset(Protocol):
+    """Images cut into shards, every one of them in exactly one shard."""
+
+    attributes: Attributes
+
+    def identity(self) -> dict[str, str | int]:
+        """Return what the content is known by: kind, number of sources, digest of the listing."""
+        ...
+
+    def size(self, shard: int, count: int) -> int | None:
+        """Return how many items `records` yields, or None where only reading would tell."""
+        ...
+
+    def records(self, shard: int, count: int, start: int = 0) -> Iterator[Record | Reject]:
+        """Yield the items of shard ``shard`` of ``count`` from position ``start`` on.
+
+        The order is the same in every run. What precedes ``start`` is stepped over without
+        being read, wherever the format allows it.
+
+        Raises:
+            DatasetError: a source cannot be opened.
+        """
+        ...

@@ -1,0 +1,75 @@
+"""Every error that a user of clipvec can cause.
+
+    ClipvecError                 exit code 1
+    ├── ConfigError              2  what was asked for cannot be done as asked
+    │   └── ShardSpecError       2
+    ├── DatasetError             1  the dataset cannot be read
+    ├── ModelError               1  the model cannot be loaded or run
+    ├── StoreError               1  the store cannot be read or written
+    │   ├── FingerprintError     2  made by another model, dataset or sharding
+    │   └── IncompleteStoreError 1  shards are missing
+    ├── RejectsError             3  more than max_reject_fraction of a shard was rejected
+    ├── CollectionError          1  the Chroma collection cannot be used
+    └── Interrupted              128 + signal number
+
+A message is one line: the value seen, the values allowed, the command that mends it. Codes 2 and
+3 are for errors that running the same command again cannot mend.
+"""
+
+from __future__ import annotations
+
+
+class ClipvecError(Exception):
+    """Base of all errors that are shown to the user as one line."""
+
+    exit_code = 1
+
+
+class ConfigError(ClipvecError):
+    """What was asked for cannot be done as asked."""
+
+    exit_code = 2
+
+
+class ShardSpecError(ConfigError):
+    """A shard specification that cannot be parsed, or that names shards that do not exist."""
+
+
+class DatasetError(ClipvecError):
+    """The dataset cannot be read."""
+
+
+class ModelError(ClipvecError):
+    """The model cannot be loaded or run."""
+
+
+class StoreError(ClipvecError):
+    """The store cannot be read or written."""
+
+
+class FingerprintError(StoreError):
+    """Vectors made by another model, dataset or sharding than the one at hand."""
+
+    exit_code = 2
+
+
+class IncompleteStoreError(StoreError):
+    """Shards of the store are missing."""
+
+
+class RejectsError(ClipvecError):
+    """More than ``max_reject_fraction`` of a shard could not be embedded."""
+
+    exit_code = 3
+
+
+class CollectionError(ClipvecError):
+    """The Chroma collection cannot be reached, created, or used."""
+
+
+class Interrupted(ClipvecError):
+    """The process was asked to stop by a signal."""
+
+    def __init__(self, signum: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signum

@@ -1,0 +1,72 @@
+"""Shard specifications: which shards of a dataset to work on.
+
+A specification is whatever Hydra makes of ``shards=...`` on the command line: an integer (``7``),
+text (``0-99``, ``0-9,20``, ``all``), or a list of those (``[0-9,20]``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from clipvec.errors import ShardSpecError
+
+ALL = "all"
+_FORMS = "7, 0-99, '[0-9,20]' or all"
+_TOKEN = re.compile(r"(\d+)(?:-(\d+))?")
+
+
+def parse(spec: object, count: int) -> tuple[int, ...]:
+    """Return the shard numbers that ``spec`` names, ascending and without repeats.
+
+    Raises:
+        ShardSpecError: ``spec`` is malformed, empty, or names a shard outside ``0 .. count - 1``.
+    """
+    if isinstance(spec, str) and spec.strip() == ALL:
+        return tuple(range(count))
+    found: set[int] = set()
+    for first, last, token in _ranges(spec):
+        if last < first:
+            raise ShardSpecError(
+                f"shards={token!r} runs backwards; write shards={last}-{first} (allowed: {_FORMS})"
+            )
+        if last >= count:
+            raise ShardSpecError(
+                f"shards={token!r} names shard {last}, but sharding.count={count}: "
+                f"allowed are 0-{count - 1}; change shards, or sharding.count"
+            )
+        found.update(range(first, last + 1))
+    if not found:
+        raise ShardSpecError(f"shards={spec!r} names no shard (allowed: {_FORMS})")
+    return tuple(sorted(found))
+
+
+def _ranges(spec: object) -> Iterator[tuple[int, int, str]]:
+    """Yield (first, last, text as given) of every range in ``spec``."""
+    if isinstance(spec, Sequence) and not isinstance(spec, str):
+        for item in spec:
+            yield from _ranges(item)
+        return
+    if isinstance(spec, bool) or not isinstance(spec, int | str):
+        raise ShardSpecError(f"shards={spec!r} is not a shard specification (allowed: {_FORMS})")
+    text = str(spec).strip().removeprefix("[").removesuffix("]")
+    for token in text.split(","):
+        match = _TOKEN.fullmatch(token.strip())
+        if match is None:
+            raise ShardSpecError(
+                f"shards={spec!r} is not a shard specification (allowed: {_FORMS})"
+            )
+        first, last = match.groups()
+        yield int(first), int(last or first), token.strip()
+
+
+def format(shards: Iterable[int]) -> str:
+    """Return the shortest specification of ``shards``: ``(0, 1, 2, 5)`` is ``"0-2,5"``."""
+    runs = []
+    for _, run in groupby(enumerate(sorted(shards)), key=lambda pair: pair[1] - pair[0]):
+        numbers = [number for _, number in run]
+        runs.append(
+            str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"
+        )
+    return ",".join(runs)
