@@ -1,0 +1,134 @@
+"""What made the vectors of a store, so that only vectors of one making are ever mixed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clipvec.errors import FingerprintError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA_VERSION = 1
+GOLDEN_COSINE = 0.995
+"""Lowest cosine between two golden vectors of one model: admits half precision and other devices,
+not other weights, another activation function, or another preprocessing."""
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Embeddings of the built-in probe picture and probe text."""
+
+    image: list[float]
+    text: list[float]
+
+    def cosine(self, other: Golden) -> float:
+        """Return the lower cosine of the two pairs."""
+        return min(_cosine(self.image, other.image), _cosine(self.text, other.text))
+
+
+@dataclass(frozen=True)
+class ModelPrint:
+    """What an encoder is known by, wherever its weights came from."""
+
+    arch: str
+    weights: str
+    """SHA-256 of the parameters."""
+    preprocessing: dict[str, Any]
+    dim: int
+    golden: Golden
+
+    def check(self, other: ModelPrint, here: str, there: str) -> None:
+        """Refuse ``other`` unless it makes the same vectors.
+
+        Args:
+            other: the model at hand.
+            here: what carries this fingerprint, for the message.
+            there: what is at hand, for the message.
+
+        Raises:
+            FingerprintError: with both values and the mend.
+        """
+        for field in ("arch", "dim", "weights", "preprocessing"):
+            mine, others = getattr(self, field), getattr(other, field)
+            if mine != others:
+                raise FingerprintError(
+                    f"{here} was made with model {field} {_brief(mine)}, "
+                    f"{there} has {_brief(others)}; use the model that made it, "
+                    "or another store.root or model.name"
+                )
+        cosine = self.golden.cosine(other.golden)
+        if cosine < GOLDEN_COSINE:
+            raise FingerprintError(
+                f"{here}: the model at hand embeds the probe with cosine {cosine:.4f} to the one "
+                f"that made it (at least {GOLDEN_COSINE} is needed); check model.precision, "
+                "model.device and the versions of torch and open_clip"
+            )
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a store is known by."""
+
+    dataset: dict[str, str | int]
+    """Name, kind, number of sources and digest of their listing."""
+    sharding_count: int
+    attributes: dict[str, str]
+    dtype: str
+    thumbnail: int
+    model: ModelPrint
+    schema_version: int = SCHEMA_VERSION
+
+    def check_data(self, other: Mapping[str, Any], where: str) -> None:
+        """Refuse another dataset, sharding or row layout.
+
+        Args:
+            other: the fields of a fingerprint except the model.
+            where: the store, for the message.
+
+        Raises:
+            FingerprintError: with both values and the mend.
+        """
+        mends = {
+            "dataset": "the dataset has changed or is another one; give it another dataset.name",
+            "sharding_count": f"use sharding.count={self.sharding_count}",
+            "attributes": "use the same dataset.attributes",
+            "dtype": f"use store.dtype={self.dtype}",
+            "thumbnail": f"use store.thumbnail={self.thumbnail}",
+            "schema_version": "use the version of clipvec that made it",
+        }
+        for field, mend in mends.items():
+            mine, others = getattr(self, field), other[field]
+            if mine != others:
+                raise FingerprintError(
+                    f"{where} was made with {field} {_brief(mine)}, not {_brief(others)}: "
+                    f"{mend}, or another store.root"
+                )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Fingerprint:
+        """Return the fingerprint that `to_json` wrote."""
+        model = dict(values["model"])
+        model["golden"] = Golden(**model["golden"])
+        return cls(**{**values, "model": ModelPrint(**model)})
+
+
+def _cosine(a: list[float], b: list[float]) -> float:
+    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if x.shape != y.shape:
+        return -1.0
+    return float(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)))
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_brief(item)}" for key, item in value.items()) + "}"
+    text = str(value)
+    return f"{text[:12]}…" if len(text) == 64 else text

@@ -1,0 +1,63 @@
+"""Columns of a part file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+EMBEDDING = "embedding"
+RESERVED = ("id", EMBEDDING, "uri", "caption", "width", "height", "thumbnail")
+"""Column names that an attribute cannot take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a part holds of one image, except its embedding."""
+
+    id: str
+    uri: str
+    caption: str | None
+    width: int
+    height: int
+    thumbnail: bytes | None
+    attributes: Mapping[str, Any]
+
+
+def part_schema(dim: int, dtype: str, thumbnail: bool, attributes: Mapping[str, str]) -> pa.Schema:
+    """Return the Arrow schema of a part with embeddings of ``dim`` numbers of type ``dtype``."""
+    import pyarrow as pa
+
+    types = {"string": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+    numbers = {"float16": pa.float16(), "float32": pa.float32()}[dtype]
+    return pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field(EMBEDDING, pa.list_(pa.field("item", numbers, nullable=False), dim)),
+            pa.field("uri", pa.string(), nullable=False),
+            pa.field("caption", pa.string()),
+            pa.field("width", pa.int32(), nullable=False),
+            pa.field("height", pa.int32(), nullable=False),
+            *([pa.field("thumbnail", pa.binary())] if thumbnail else []),
+            *(pa.field(name, types[kind]) for name, kind in attributes.items()),
+        ]
+    )
+
+
+def rejects_schema() -> pa.Schema:
+    """Return the Arrow schema of the reject ledger."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field("position", pa.int64(), nullable=False),
+            *(
+                pa.field(name, pa.string(), nullable=False)
+                for name in ("id", "uri", "reason", "error")
+            ),
+        ]
+    )

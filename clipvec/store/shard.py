@@ -1,0 +1,247 @@
+"""One shard of a store: parts, reject ledger, commit mark."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clipvec import __version__, paths
+from clipvec.errors import StoreError
+from clipvec.store.schema import EMBEDDING, Row, rejects_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from clipvec.store.folder import Folder
+
+_SPAN = b"clipvec.span"
+"""Footer key of a part: the positions of the shard that it covers, as ``[start, stop]``."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A finished part file."""
+
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """The commit mark of a shard."""
+
+    shard: int
+    rows: int
+    rejects: int
+    reasons: dict[str, int]
+    """Rejects by error class."""
+    parts: list[Part]
+    timings: dict[str, Any]
+    clipvec: str = __version__
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Done:
+        """Return the commit mark that `ShardWriter.commit` wrote."""
+        values = json.loads(data)
+        return cls(**{**values, "parts": [Part(**part) for part in values["parts"]]})
+
+
+class ShardWriter:
+    """Writes a shard part by part, going on where an earlier run stopped.
+
+    `position` is the number of items of the shard that are dealt with: what the next part begins
+    with. It depends only on the finished parts, so a killed run repeats at most one part.
+    """
+
+    def __init__(self, folder: Folder, shard: int, schema: pa.Schema) -> None:
+        self._folder = folder
+        self.shard = shard
+        self._schema = schema
+        self._parts: list[Part] = []
+        self._rejects: list[tuple[int, str, str, str, str]] = []
+        self._saved_rejects = 0
+        """Rows of the ledger as it lies in the folder; -1: it holds rows that do not count."""
+        self.position = 0
+        self._recover()
+
+    @property
+    def rows(self) -> int:
+        """Rows of the finished parts."""
+        return sum(part.rows for part in self._parts)
+
+    @property
+    def parts(self) -> int:
+        """Number of finished parts."""
+        return len(self._parts)
+
+    @property
+    def rejects(self) -> int:
+        """Rejects noted so far."""
+        return len(self._rejects)
+
+    def reasons(self) -> dict[str, int]:
+        """Return the number of rejects by error class, most first."""
+        return dict(Counter(error for *_, error in self._rejects).most_common())
+
+    def ids(self) -> list[str]:
+        """Return the ids of the finished parts' rows."""
+        import pyarrow.parquet as pq
+
+        found: list[str] = []
+        for part in self._parts:
+            with self._folder.open(part.file) as file:
+                found += pq.read_table(file, columns=["id"])["id"].to_pylist()
+        return found
+
+    def reject(self, position: int, id: str, uri: str, reason: str, error: str) -> None:
+        """Note an item that cannot be embedded; it is saved with the part that covers it."""
+        self._rejects.append((position, id, uri, reason, error))
+
+    def write_part(self, rows: Sequence[Row], embeddings: np.ndarray, stop: int) -> None:
+        """Write the next part.
+
+        Args:
+            rows: N rows in the order of the shard.
+            embeddings: float [N, D].
+            stop: position behind the last item that the part covers.
+
+        Raises:
+            StoreError: it cannot be written; what was written before stays.
+        """
+        self._save_rejects(stop)
+        name = paths.part_file(self.shard, self.parts)
+        data = self._part_bytes(rows, embeddings, self.position, stop)
+        self._folder.write(name, data)
+        self._parts.append(_part(name, len(rows), data))
+        self.position = stop
+
+    def save_rejects(self) -> None:
+        """Write the whole ledger, including rejects behind the last part."""
+        self._save_rejects(None)
+
+    def commit(self, timings: Mapping[str, Any]) -> Done:
+        """Write the commit mark.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        self.save_rejects()
+        done = Done(self.shard, self.rows, self.rejects, self.reasons(), self._parts, dict(timings))
+        name = f"{paths.shard_dir(self.shard)}/{paths.DONE_JSON}"
+        self._folder.write(name, json.dumps(asdict(done), indent=1).encode())
+        return done
+
+    def _recover(self) -> None:
+        """Take over the finished parts of an earlier run, and remove what is not one."""
+        folder = paths.shard_dir(self.shard)
+        names = self._folder.names(folder)
+        for name in names:
+            number = paths.part_number(name)
+            unfinished = number is not None and not (number == self.parts and self._take(name))
+            if unfinished or name.endswith(".tmp"):
+                self._folder.remove(f"{folder}/{name}")
+        if paths.REJECTS in names:
+            saved = self._read_rejects()
+            self._rejects = [row for row in saved if row[0] < self.position]
+            self._saved_rejects = len(saved) if len(saved) == len(self._rejects) else -1
+
+    def _take(self, name: str) -> bool:
+        """Take over a part if it is whole and of this schema."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        file = f"{paths.shard_dir(self.shard)}/{name}"
+        data = self._folder.read(file)
+        try:
+            table = pq.read_table(io.BytesIO(data))
+            start, stop = json.loads((table.schema.metadata or {})[_SPAN])
+        except (pa.ArrowException, OSError, KeyError, ValueError):
+            return False  # cut short by an unclean unmount, say: it is made again
+        if start != self.position or not table.schema.equals(self._schema):
+            return False
+        self._parts.append(_part(file, table.num_rows, data))
+        self.position = stop
+        return True
+
+    def _read_rejects(self) -> list[tuple[int, str, str, str, str]]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        name = f"{paths.shard_dir(self.shard)}/{paths.REJECTS}"
+        try:
+            table = pq.read_table(io.BytesIO(self._folder.read(name)))
+        except (pa.ArrowException, OSError) as error:
+            raise StoreError(
+                f"{self._folder.path(name)} is damaged ({error}); remove the folder "
+                f"{self._folder.path(paths.shard_dir(self.shard))} and run again"
+            ) from error
+        return [tuple(row.values()) for row in table.to_pylist()]
+
+    def _save_rejects(self, stop: int | None) -> None:
+        """Write the ledger of all items before ``stop`` (None: all), ahead of their part."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        rows = [row for row in self._rejects if stop is None or row[0] < stop]
+        if len(rows) == self._saved_rejects:
+            return
+        schema = rejects_schema()
+        columns = dict(zip(schema.names, zip(*rows, strict=True), strict=True))
+        buffer = io.BytesIO()
+        pq.write_table(pa.table(columns, schema=schema), buffer, compression="zstd")
+        self._folder.write(f"{paths.shard_dir(self.shard)}/{paths.REJECTS}", buffer.getvalue())
+        self._saved_rejects = len(rows)
+
+    def _part_bytes(
+        self, rows: Sequence[Row], embeddings: np.ndarray, start: int, stop: int
+    ) -> bytes:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        numbers = self._schema.field(EMBEDDING).type.value_type
+        flat = np.ascontiguousarray(embeddings, dtype=numbers.to_pandas_dtype()).reshape(-1)
+        own = ("id", "uri", "caption", "width", "height", "thumbnail")
+        columns = [
+            pa.FixedSizeListArray.from_arrays(pa.array(flat), type=field.type)
+            if field.name == EMBEDDING
+            else pa.array(
+                [
+                    getattr(row, field.name) if field.name in own else row.attributes[field.name]
+                    for row in rows
+                ],
+                type=field.type,
+            )
+            for field in self._schema
+        ]
+        metadata = {_SPAN: json.dumps([start, stop]).encode()}
+        table = pa.Table.from_arrays(columns, schema=self._schema.with_metadata(metadata))
+        text = [n for n in self._schema.names if n not in {EMBEDDING, "thumbnail"}]
+        buffer = io.BytesIO()
+        pq.write_table(
+            table,
+            buffer,
+            # JPEG and the noise of embeddings do not compress further
+            compression={n: "zstd" if n in text else "none" for n in _leaves(self._schema)},
+            use_dictionary=[n for n in text if n not in {"id", "uri"}],
+            write_statistics=text,
+        )
+        return buffer.getvalue()
+
+
+def _leaves(schema: pa.Schema) -> list[str]:
+    """Return the column paths as Parquet names them."""
+    return [f"{n}.list.element" if n == EMBEDDING else n for n in schema.names]
+
+
+def _part(name: str, rows: int, data: bytes) -> Part:
+    return Part(name, rows, len(data), hashlib.sha256(data).hexdigest())
