@@ -1,0 +1,6 @@
+"""Encoders: pictures and texts to vectors of unit length. torch and open_clip live only here."""
+
+from clipvec.model.encoder import Encoder, load
+from clipvec.model.preprocess import Preprocess
+
+__all__ = ["Encoder", "Preprocess", "load"]

@@ -1,0 +1,42 @@
+"""The fingerprint of what a dataset and an encoder make together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clipvec.store import Fingerprint, Golden, ModelPrint
+from clipvec.store.fingerprint import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from clipvec.config import EmbedConfig
+    from clipvec.data import Dataset
+    from clipvec.model import Encoder
+
+
+def model_print(encoder: Encoder) -> ModelPrint:
+    """Return what ``encoder`` is known by."""
+    image, text = encoder.golden()
+    return ModelPrint(
+        arch=encoder.arch,
+        weights=encoder.weights,
+        preprocessing=encoder.preprocess.to_json(),
+        dim=encoder.dim,
+        golden=Golden(image, text),
+    )
+
+
+def data_print(config: EmbedConfig, dataset: Dataset) -> dict[str, Any]:
+    """Return the fields of a fingerprint that are known before the model is loaded."""
+    return {
+        "dataset": {"name": config.dataset.name, **dataset.identity()},
+        "sharding_count": config.sharding.count,
+        "attributes": dict(config.dataset.attributes),
+        "dtype": config.store.dtype,
+        "thumbnail": config.store.thumbnail,
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def fingerprint(config: EmbedConfig, dataset: Dataset, encoder: Encoder) -> Fingerprint:
+    """Return the fingerprint of a store of ``dataset`` embedded by ``encoder``."""
+    return Fingerprint(model=model_print(encoder), **data_print(config, dataset))

@@ -1,0 +1,53 @@
+"""Where the time of a shard went, as the encoder saw it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+STAGES = ("read", "decode", "encode", "write")
+
+
+@dataclass
+class Timings:
+    """Seconds, by the stage that the encoder was busy with or kept waiting by."""
+
+    seconds: float = 0.0
+    """Wall time."""
+    images: int = 0
+    read: float = 0.0
+    decode: float = 0.0
+    encode: float = 0.0
+    write: float = 0.0
+
+    def __add__(self, other: Timings) -> Timings:
+        """Return the sum, for shards done one after the other."""
+        return Timings(
+            **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
+        )
+
+    @property
+    def rate(self) -> float:
+        """Images a second."""
+        return self.images / self.seconds if self.seconds else 0.0
+
+    def shares(self) -> dict[str, float]:
+        """Return each stage's share of the time, summing to 1."""
+        total = sum(getattr(self, stage) for stage in STAGES)
+        return {stage: getattr(self, stage) / total if total else 0.0 for stage in STAGES}
+
+    @property
+    def bottleneck(self) -> str:
+        """The stage with the largest share."""
+        shares = self.shares()
+        return max(STAGES, key=lambda stage: shares[stage])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values for the commit mark."""
+        shares = {stage: round(share, 4) for stage, share in self.shares().items()}
+        return {
+            "seconds": round(self.seconds, 3),
+            "images": self.images,
+            "images_per_s": round(self.rate, 2),
+            **shares,
+        }

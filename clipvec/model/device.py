@@ -1,0 +1,74 @@
+"""Which device and which arithmetic an encoder runs with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clipvec.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the torch device called ``name``; ``auto`` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        ModelError: there is no such device here.
+    """
+    import torch
+
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"model.device={name!r} cannot be used here ({reason}); "
+            f"allowed are auto, cpu and what torch finds (now: {choose_device('auto')})"
+        ) from error
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """Return ``fp32``, ``fp16`` or ``bf16``; ``auto`` takes the fastest that is computed natively.
+
+    Raises:
+        ModelError: the device would emulate ``name``.
+    """
+    native = native_precisions(device)
+    if name == "auto":
+        return native[-1]
+    if name not in native:
+        raise ModelError(
+            f"model.precision={name} is not native to {device}, it would be many times slower; "
+            f"allowed are auto, {', '.join(native)}"
+        )
+    return name
+
+
+def native_precisions(device: torch.device) -> list[str]:
+    """Return the precisions that ``device`` computes natively, the preferred one last."""
+    import torch
+
+    if device.type == "cuda":
+        native = ["fp32", "fp16"]
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            native.append("bf16")
+        return native
+    if device.type == "mps":
+        return ["fp32", "fp16"]
+    return ["fp32", "bf16"] if _cpu_has_bf16() else ["fp32"]
+
+
+def _cpu_has_bf16() -> bool:
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return False  # not Linux: torch has no public question to ask there
+    return bool({"amx_bf16", "avx512_bf16", "bf16"} & set(flags))
