@@ -66,7 +66,5 @@ def format(shards: Iterable[int]) -> str:
     runs = []
     for _, run in groupby(enumerate(sorted(shards)), key=lambda pair: pair[1] - pair[0]):
         numbers = [number for _, number in run]
-        runs.append(
-            str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"
-        )
+        runs.append(str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}")
     return ",".join(runs)

@@ -1,0 +1,111 @@
+"""The frame of every command: configuration in, one line and an exit code out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from clipvec.errors import ClipvecError, ConfigError, Interrupted
+from clipvec.paths import CONF_DIR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import FrameType
+
+    from omegaconf import DictConfig
+
+
+def run_hydra(
+    task: Callable[[DictConfig], None], name: str, flags: Mapping[str, str] | None = None
+) -> None:
+    """Run ``task`` with the configuration that Hydra composes from ``conf/<name>.yaml``.
+
+    Errors of clipvec and of Hydra end the process with one line on stderr. With
+    ``HYDRA_FULL_ERROR=1`` they are raised instead.
+
+    Args:
+        task: what to do with the configuration.
+        name: the primary config, and the job's name.
+        flags: command-line flags and the overrides that they stand for.
+    """
+    import hydra
+
+    sys.argv[1:] = [(flags or {}).get(argument, argument) for argument in sys.argv[1:]]
+    failures: list[ClipvecError] = []
+    tracebacks = full_errors()
+
+    def guarded(cfg: DictConfig) -> None:
+        # Kept from Hydra, which would add a line of its own, so that one job of a local sweep
+        # does not sink the others.
+        try:
+            task(cfg)
+        except ClipvecError as error:
+            if tracebacks:
+                raise
+            print_error(error)
+            failures.append(error)
+            if isinstance(error, Interrupted):
+                sys.exit(error.exit_code)
+
+    guarded.__module__ = task.__module__
+    main = hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=name)(guarded)
+    run(main)
+    if failures:
+        sys.exit(failures[0].exit_code)
+
+
+def run(main: Callable[[], object]) -> None:
+    """Call ``main``; end the process with one line on stderr when a user's error comes out."""
+    if full_errors():
+        main()
+        return
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    # Hydra would print stacks and hints of its own; with this it raises, and we print a line.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        main()
+    except ClipvecError as error:
+        fail(error)
+    except (HydraException, OmegaConfBaseException) as error:
+        fail(ConfigError(_hydra_line(error)))
+    except KeyboardInterrupt:
+        fail(Interrupted(signal.SIGINT, "stopped"))
+    except BrokenPipeError:
+        # The reader of a pipe, such as `head`, has what it wanted.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    finally:
+        del os.environ["HYDRA_FULL_ERROR"]
+
+
+def full_errors() -> bool:
+    """Return whether the user asked for tracebacks, in Hydra's way."""
+    return os.environ.get("HYDRA_FULL_ERROR") == "1"
+
+
+def print_error(error: Exception) -> None:
+    """Print an error as one line on stderr."""
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+
+
+def fail(error: ClipvecError) -> NoReturn:
+    """Print an error as one line and end the process with its exit code."""
+    print_error(error)
+    sys.exit(error.exit_code)
+
+
+def _hydra_line(error: Exception) -> str:
+    """Return Hydra's message without what only Hydra's developers want to see."""
+    cause = f" {error.__cause__}" if isinstance(error.__cause__, Exception) else ""
+    text = f"{error}{cause}".split("Config search path:")[0]
+    lines = (line.strip() for line in text.splitlines())
+    return " ".join(x for x in lines if not x.startswith(("full_key:", "object_type=", "In 'co")))
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    raise Interrupted(signum, f"stopped by {signal.Signals(signum).name}")

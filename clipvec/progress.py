@@ -1,0 +1,107 @@
+"""Progress of long work: bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+log = logging.getLogger(__name__)
+LINE_SECONDS = 10.0
+"""Least time between two lines of one task, where there is no terminal."""
+
+
+class Task:
+    """One bar, or one series of lines."""
+
+    def __init__(
+        self, label: str, total: int | None, unit: str, done: int, rich: RichProgress | None
+    ) -> None:
+        self._label, self._total, self._unit = label, total, unit
+        self._done = self._skipped = done
+        self._rich = rich
+        self._id: TaskID | None = None
+        if rich is not None:
+            self._id = rich.add_task(label, total=total, completed=done, unit=unit, rate="")
+        self._started = self._said = time.monotonic()
+
+    def advance(self, n: int = 1) -> None:
+        """Count ``n`` more units."""
+        self._done += n
+        now = time.monotonic()
+        if self._rich is not None and self._id is not None:
+            self._rich.update(self._id, completed=self._done, rate=f"{self._rate(now):,.1f}")
+        elif now - self._said >= LINE_SECONDS:
+            self._said = now
+            log.info("%s", self._line(now))
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._rich is not None and self._id is not None:
+            self._rich.remove_task(self._id)
+
+    def _rate(self, now: float) -> float:
+        return (self._done - self._skipped) / max(now - self._started, 1e-9)
+
+    def _line(self, now: float) -> str:
+        rate = self._rate(now)
+        of = "" if self._total is None else f" of {self._total:,}"
+        left = ""
+        if self._total is not None and rate > 0:
+            left = f", {_duration((self._total - self._done) / rate)} left"
+        return f"{self._label}: {self._done:,}{of} {self._unit}, {rate:,.1f} {self._unit}/s{left}"
+
+
+class Progress:
+    """Shows tasks while the context is open."""
+
+    def __init__(self) -> None:
+        self._rich: RichProgress | None = None
+
+    def __enter__(self) -> Progress:
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        if console.is_terminal:
+            self._rich = _bars(console)
+            self._rich.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._rich is not None:
+            self._rich.stop()
+
+    def task(self, label: str, total: int | None, unit: str, done: int = 0) -> Task:
+        """Return a new task of ``total`` units (None: unknown), ``done`` of them done before."""
+        return Task(label, total, unit, done, self._rich)
+
+
+def _bars(console: object) -> RichProgress:
+    from rich import progress
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[unit]}  {task.fields[rate]}/s"),
+        progress.TimeRemainingColumn(),
+        console=console,  # type: ignore[arg-type]  # typed as object to keep rich out of imports
+        transient=True,
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
