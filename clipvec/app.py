@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -103,8 +104,8 @@ def _hydra_line(error: Exception) -> str:
     """Return Hydra's message without what only Hydra's developers want to see."""
     cause = f" {error.__cause__}" if isinstance(error.__cause__, Exception) else ""
     text = f"{error}{cause}".split("Config search path:")[0]
-    lines = (line.strip() for line in text.splitlines())
-    return " ".join(x for x in lines if not x.startswith(("full_key:", "object_type=", "In 'co")))
+    lines = (line.strip() for line in re.sub(r"^In '\w+': ", "", text).splitlines())
+    return " ".join(x for x in lines if not x.startswith(("full_key:", "object_type=")))
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:

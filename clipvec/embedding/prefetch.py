@@ -16,8 +16,7 @@ T = TypeVar("T")
 class Prefetch(Generic[T]):
     """Iterates over a generator that runs in a thread of its own, up to ``size`` items ahead.
 
-    `close` ends the thread after the item it is working on, and closes the generator there.
-    An exception of the generator is raised where the items are taken.
+    The generator is closed in its thread. Its exceptions are raised where the items are taken.
     """
 
     def __init__(self, items: Generator[T, None, None], size: int, name: str) -> None:
@@ -29,7 +28,7 @@ class Prefetch(Generic[T]):
         self._size = size
         self._ready: deque[T] = deque()
         self._changed = threading.Condition()
-        self._closed = False
+        self._stopped = False
         self._ended = False
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -41,20 +40,23 @@ class Prefetch(Generic[T]):
     def __next__(self) -> T:
         started = time.perf_counter()
         with self._changed:
-            self._changed.wait_for(lambda: self._ready or self._ended)
+            self._changed.wait_for(lambda: self._ready or self._ended or self._stopped)
             self.waited += time.perf_counter() - started
-            if self._ready:
+            if self._ready and not self._stopped:
                 self._changed.notify_all()
                 return self._ready.popleft()
-        if self._error is not None:
+        if self._error is not None and not self._stopped:
             raise self._error
         raise StopIteration
 
-    def close(self) -> None:
-        """End the thread and wait for it."""
+    def stop(self) -> None:
+        """Give no more items, and let the thread end after the one it is working on."""
         with self._changed:
-            self._closed = True
+            self._stopped = True
             self._changed.notify_all()
+
+    def join(self) -> None:
+        """Wait for the thread to end."""
         self._thread.join()
 
     def _run(self) -> None:
@@ -75,9 +77,9 @@ class Prefetch(Generic[T]):
     def _put(self, item: T) -> bool:
         started = time.perf_counter()
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._ready) < self._size)
+            self._changed.wait_for(lambda: self._stopped or len(self._ready) < self._size)
             self.blocked += time.perf_counter() - started
-            if self._closed:
+            if self._stopped:
                 return False
             self._ready.append(item)
             self._changed.notify_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,8 @@ class Encoder:
         self.weights = _checksum(model)
         """SHA-256 of the parameters."""
         self._tokenizer = tokenizer
-        self._model: Any = model.eval().requires_grad_(False).to(self.device)
+        self._model: Any = model
+        self._model.eval().requires_grad_(False).to(self.device)
         if config.compile:
             self._model.visual = torch.compile(self._model.visual)
         self._mean = torch.tensor(preprocess.mean, device=self.device).mul_(255)
@@ -64,7 +66,8 @@ class Encoder:
         """
         import torch
 
-        batch = torch.from_numpy(pixels).to(self.device, non_blocking=True)
+        bytes_ = torch.from_numpy(np.require(pixels, requirements="W"))
+        batch = bytes_.to(self.device, non_blocking=True)
         # A permuted view of bytes that lie channels-last, which convolutions like best.
         batch = batch.float().sub_(self._mean).div_(self._std).permute(0, 3, 1, 2)
         return self._run("encode_image", batch)
@@ -191,16 +194,17 @@ def _preprocess_of_file(config: ModelConfig) -> dict[str, Any]:
 
 def _reason(config: ModelConfig, error: Exception) -> str:
     where = f"model.pretrained={config.pretrained!r}"
-    text = str(error).strip() or type(error).__name__
-    lines = text.splitlines()
-    if "state_dict" in lines[0]:
-        return f"{where} does not fit model.arch={config.arch}: {lines[1].strip()[:200]} ..."
-    if any(word in text for word in ("download", "HF Hub", "huggingface", "resolve host")):
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if not config.pretrained.startswith("local-dir:") and not Path(config.pretrained).is_file():
         return (
-            f"{where}: the weights could not be fetched ({lines[0][:200]}); check the network, "
-            "or use model.pretrained=<file> or model=local model.pretrained=local-dir:<folder>"
+            f"{where}: the weights of {config.arch} could not be fetched ({lines[0][:200]}); check "
+            "the network, or use model.pretrained=<file> or "
+            "model=local model.pretrained=local-dir:<folder>"
         )
-    return f"{where} cannot be loaded: {lines[0][:300]}"
+    if isinstance(error, pickle.UnpicklingError):
+        return f"{where} is not a weights file that holds tensors alone; save its state_dict anew"
+    detail = lines[1] if len(lines) > 1 and "state_dict" in lines[0] else lines[0]
+    return f"{where} does not fit model.arch={config.arch}: {detail.strip()[:200]}"
 
 
 def _checksum(model: torch.nn.Module) -> str:

@@ -19,6 +19,7 @@ _MENDS = {
     errno.EACCES: "make it writable, or choose another store.root",
     errno.EPERM: "make it writable, or choose another store.root",
     errno.EROFS: "choose a store.root that is writable",
+    errno.EEXIST: "a part of the path is a file; choose another store.root",
     errno.ENOTDIR: "a part of the path is a file; choose another store.root",
 }
 

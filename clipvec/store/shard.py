@@ -89,6 +89,11 @@ class ShardWriter:
         """Rejects noted so far."""
         return len(self._rejects)
 
+    @property
+    def ledger(self) -> str:
+        """Full path of the reject ledger."""
+        return self._folder.path(f"{paths.shard_dir(self.shard)}/{paths.REJECTS}")
+
     def reasons(self) -> dict[str, int]:
         """Return the number of rejects by error class, most first."""
         return dict(Counter(error for *_, error in self._rejects).most_common())

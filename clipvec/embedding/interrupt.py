@@ -1,0 +1,60 @@
+"""Stopping in a way that keeps what is finished."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from clipvec.errors import Interrupted
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+GRACE_SECONDS = 20.0
+"""How long SIGTERM waits for the part in hand: clouds give a preempted machine 30 s or more."""
+
+
+class Stop:
+    """While open, turns Ctrl-C and SIGTERM into `Interrupted`.
+
+    Ctrl-C stops at once. SIGTERM, which spot machines send before they go, stops at the end of
+    the part in hand, or after `GRACE_SECONDS`. A second signal ends the process on the spot.
+    """
+
+    def __init__(self) -> None:
+        self._asked: int | None = None
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Stop:
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+            self._before[signum] = signal.signal(signum, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)  # type: ignore[arg-type]  # what signal() gave us
+
+    def at_part_end(self) -> None:
+        """Raise `Interrupted` if a stop was asked for."""
+        if self._asked is not None:
+            self._raise()
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if signum == signal.SIGALRM:
+            self._raise()
+        self._asked = signum
+        signal.signal(signum, signal.SIG_DFL)
+        if signum == signal.SIGTERM:
+            signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
+        else:
+            self._raise()
+
+    def _raise(self) -> None:
+        asked = self._asked or signal.SIGINT
+        raise Interrupted(asked, f"stopped by {signal.Signals(asked).name}")

@@ -1,0 +1,238 @@
+"""Embed shards of a dataset into a store."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipvec import paths, shards
+from clipvec.config import to_dict
+from clipvec.data import open_dataset
+from clipvec.embedding.identity import data_print, fingerprint, model_print
+from clipvec.embedding.interrupt import Stop
+from clipvec.embedding.pipeline import Pipeline
+from clipvec.embedding.timings import Timings
+from clipvec.errors import DatasetError, Interrupted, RejectsError
+from clipvec.progress import Progress
+from clipvec.store import Store
+
+if TYPE_CHECKING:
+    from clipvec.config import EmbedConfig
+    from clipvec.data import Dataset
+    from clipvec.embedding.pipeline import Batch
+    from clipvec.model import Encoder
+    from clipvec.progress import Task
+    from clipvec.store import ShardWriter
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Summary:
+    """What a run did."""
+
+    store: str
+    timings: Timings = field(default_factory=Timings)
+    rejects: int = 0
+    embedded: list[int] = field(default_factory=list)
+    """Shards that this run committed."""
+    reused: list[int] = field(default_factory=list)
+    """Shards that were committed before."""
+
+    def __str__(self) -> str:
+        """Return one line for the end of a run."""
+        if not self.embedded:
+            return f"all {len(self.reused)} shards are committed already in {self.store}"
+        shares = ", ".join(f"{stage} {share:.0%}" for stage, share in self.timings.shares().items())
+        reused = f", {len(self.reused)} committed before" if self.reused else ""
+        return (
+            f"{len(self.embedded)} shards{reused}: {self.timings.images:,} images, "
+            f"{self.rejects:,} rejects, {self.timings.rate:,.1f} images/s; time: {shares}; "
+            f"bottleneck: {self.timings.bottleneck}; store: {self.store}"
+        )
+
+
+def embed_shards(config: EmbedConfig) -> Summary:
+    """Embed the shards that ``config`` asks for and that are not committed yet.
+
+    Raises:
+        ConfigError: the configuration asks for what cannot be.
+        DatasetError: the dataset, or some shards of it, cannot be read.
+        ModelError: the model cannot be loaded or run.
+        StoreError: the store cannot be written, or is another's.
+        RejectsError: too much of some shards was rejected; all others are committed.
+        Interrupted: by Ctrl-C or SIGTERM; finished parts are kept.
+    """
+    wanted = shards.parse(config.shards, config.sharding.count)
+    dataset = open_dataset(config.dataset)
+    url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
+    store = Store.find(url)
+    committed: set[int] = set()
+    if store is not None:
+        store.fingerprint.check_data(data_print(config, dataset), f"the store {store.url}")
+        committed = set(store.committed())
+    todo = [shard for shard in wanted if shard not in committed]
+    if store is not None and not todo and _same_weights(store, config):
+        return Summary(store.url, reused=list(wanted))
+    store, encoder = _load(config, dataset, url)
+    summary = Summary(store.url, reused=[shard for shard in wanted if shard in committed])
+    _embed_all(config, dataset, store, encoder, todo, summary)
+    return summary
+
+
+def _same_weights(store: Store, config: EmbedConfig) -> bool:
+    """Return whether the model's configuration already says that it is the store's."""
+    mine = to_dict(config.model)
+    return all(store.model[key] == mine[key] for key in ("arch", "pretrained"))
+
+
+def _load(config: EmbedConfig, dataset: Dataset, url: str) -> tuple[Store, Encoder]:
+    """Return the store, made or found and checked against the encoder, and the encoder."""
+    from clipvec import model
+
+    log.info("loading model %s (%s)", config.model.name, config.model.pretrained)
+    encoder = model.load(config.model)
+    log.info("encoding on %s in %s, %d dimensions", encoder.device, encoder.precision, encoder.dim)
+    store = Store.create(url, fingerprint(config, dataset, encoder), to_dict(config.model))
+    where = f"the store {store.url}"
+    store.fingerprint.check_data(data_print(config, dataset), where)
+    store.fingerprint.model.check(
+        model_print(encoder), where, f"model={config.model.name} ({config.model.pretrained})"
+    )
+    return store, encoder
+
+
+def _embed_all(
+    config: EmbedConfig,
+    dataset: Dataset,
+    store: Store,
+    encoder: Encoder,
+    todo: list[int],
+    summary: Summary,
+) -> None:
+    """Embed ``todo``; a shard that fails for its data does not keep the others from it."""
+    failures: dict[int, RejectsError | DatasetError] = {}
+    with Progress() as progress, Stop() as stop:
+        overall = progress.task("shards", len(todo), "shards") if len(todo) > 1 else None
+        for shard in todo:
+            job = _Shard(config, dataset, store, encoder, shard, stop)
+            try:
+                job.run(progress)
+            except (RejectsError, DatasetError) as error:
+                log.error("shard %d failed: %s", shard, error)
+                failures[shard] = error
+            except Interrupted as error:
+                raise Interrupted(
+                    error.exit_code - 128,
+                    f"{error}; {job.kept()}, {len(summary.embedded)} shards were finished; "
+                    "the same command goes on from there",
+                ) from error
+            else:
+                summary.embedded.append(shard)
+            summary.timings += job.timings
+            summary.rejects += job.writer.rejects
+            if overall is not None:
+                overall.advance()
+    if failures:
+        first = next(iter(failures.values()))
+        if len(todo) > 1:
+            first.args = (f"shards {shards.format(failures)} of {len(todo)} failed: {first}",)
+        raise first
+
+
+class _Shard:
+    """The work on one shard."""
+
+    def __init__(
+        self,
+        config: EmbedConfig,
+        dataset: Dataset,
+        store: Store,
+        encoder: Encoder,
+        shard: int,
+        stop: Stop,
+    ) -> None:
+        self._config = config
+        self._dataset = dataset
+        self._encoder = encoder
+        self._shard = shard
+        self._stop = stop
+        self.writer: ShardWriter = store.writer(shard)
+        self.timings = Timings()
+        self._pending: list[Batch] = []
+        batches = -(-config.part_rows // config.batch_size)
+        self._part_rows = batches * config.batch_size
+
+    def kept(self) -> str:
+        """Return what of the shard is safe, for a message."""
+        return f"{self.writer.parts} parts ({self.writer.rows:,} rows) of shard {self._shard} kept"
+
+    def run(self, progress: Progress) -> None:
+        """Embed what is missing of the shard and commit it."""
+        count, started = self._config.sharding.count, time.perf_counter()
+        start = self.writer.position
+        if start:
+            log.info("going on after %s", self.kept())
+        label, size = f"shard {self._shard}", self._dataset.size(self._shard, count)
+        task = progress.task(label, size, "images", start)
+        pipeline = Pipeline(
+            self._dataset.records(self._shard, count, start),
+            start=start,
+            seen=set(self.writer.ids()),
+            encoder=self._encoder,
+            batch_size=self._config.batch_size,
+            thumbnail_side=self._config.store.thumbnail,
+            max_pixels=self._config.max_pixels,
+            workers=self._config.workers or os.cpu_count() or 1,
+            timings=self.timings,
+        )
+        try:
+            for batch in pipeline:
+                self._take(batch, task)
+        finally:
+            pipeline.close()
+            task.close()
+        self._write_part()
+        pipeline.settle()
+        self.timings.seconds = time.perf_counter() - started
+        self._commit()
+
+    def _take(self, batch: Batch, task: Task) -> None:
+        for position, reject in batch.rejects:
+            self.writer.reject(position, reject.id, reject.uri, reject.reason, reject.error)
+            log.debug("rejected %s: %s", reject.uri, reject.reason)
+        self.timings.images += len(batch.rows)
+        task.advance(len(batch.rows) + len(batch.rejects))
+        if not batch.rows:
+            return
+        self._pending.append(batch)
+        if sum(len(pending.rows) for pending in self._pending) >= self._part_rows:
+            self._write_part()
+            self._stop.at_part_end()
+
+    def _write_part(self) -> None:
+        if not self._pending:
+            return
+        rows = [row for batch in self._pending for row in batch.rows]
+        embeddings = [b.embeddings for b in self._pending if b.embeddings is not None]
+        self.writer.write_part(rows, np.concatenate(embeddings), self._pending[-1].stop)
+        self._pending.clear()
+
+    def _commit(self) -> None:
+        rejects, total = self.writer.rejects, self.writer.rows + self.writer.rejects
+        limit = self._config.max_reject_fraction
+        if rejects > limit * total:
+            self.writer.save_rejects()
+            reasons = ", ".join(f"{n} {kind}" for kind, n in self.writer.reasons().items())
+            raise RejectsError(
+                f"{rejects:,} of {total:,} images of shard {self._shard} were rejected ({reasons}),"
+                f" more than max_reject_fraction={limit}; its good rows are kept, "
+                f"{self.writer.ledger} lists the others; mend the data, "
+                f"or accept them with max_reject_fraction={rejects / total + 0.005:.2f}"
+            )
+        self.writer.commit(self.timings.to_json())

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from clipvec import model
+from clipvec.config import ModelConfig
+from clipvec.errors import ModelError
+from clipvec.model.device import choose_precision, native_precisions
+
+
+def local(folder: Path, **options: object) -> ModelConfig:
+    return ModelConfig("tiny", "local", f"local-dir:{folder}", **options)  # type: ignore[arg-type]
+
+
+def test_vectors_have_unit_length(tiny_weights: Path) -> None:
+    encoder = model.load(local(tiny_weights))
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    images, texts = encoder.encode_images(pixels), encoder.encode_texts(["a cat", "a dog"])
+    assert images.shape == (3, 64)
+    assert texts.shape == (2, 64)
+    assert images.dtype == texts.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(np.vstack([images, texts]), axis=1), 1, atol=1e-5)
+
+
+def test_same_weights_same_print(tiny_weights: Path, tmp_path: Path) -> None:
+    first, second = model.load(local(tiny_weights)), model.load(local(tiny_weights))
+    assert first.weights == second.weights
+    assert first.golden() == second.golden()
+    state = torch.load(tiny_weights / "open_clip_pytorch_model.bin", weights_only=True)
+    state["logit_scale"] += 1
+    torch.save(state, tmp_path / "open_clip_pytorch_model.bin")
+    config = (tiny_weights / "open_clip_config.json").read_text()
+    (tmp_path / "open_clip_config.json").write_text(config)
+    assert model.load(local(tmp_path)).weights != first.weights
+
+
+def test_compiled_vectors_agree(tiny_weights: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    plain = model.load(local(tiny_weights)).encode_images(pixels)
+    compiled = model.load(local(tiny_weights, compile=True)).encode_images(pixels)
+    np.testing.assert_allclose(plain, compiled, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arch", "pretrained", "message"),
+    [
+        ("ViT-X", "x", "model.arch='ViT-X' is not an architecture of open_clip"),
+        (
+            "ViT-B-32",
+            "nope",
+            "'nope' is neither a file nor weights of ViT-B-32: allowed are openai",
+        ),
+        ("local", "local-dir:/nope", "/nope is not a folder with an open_clip_config.json"),
+        ("ViT-B-32", "datacomp_xl_s13b_b90k", "could not be fetched"),
+    ],
+)
+def test_weights_that_cannot_be_had(arch: str, pretrained: str, message: str) -> None:
+    with pytest.raises(ModelError) as error:
+        model.load(ModelConfig("x", arch, pretrained))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_weights_of_another_model(tiny_weights: Path) -> None:
+    weights = str(tiny_weights / "open_clip_pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"does not fit model\.arch=ViT-B-32"):
+        model.load(ModelConfig("x", "ViT-B-32", weights))
+
+
+def test_pickles_are_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "evil.pt"
+    torch.save({"state_dict": Path("x")}, path)
+    with pytest.raises(ModelError, match="is not a weights file that holds tensors alone"):
+        model.load(ModelConfig("x", "ViT-B-32", str(path)))
+
+
+def test_emulated_precision_is_refused() -> None:
+    cpu = torch.device("cpu")
+    native = native_precisions(cpu)
+    assert choose_precision("auto", cpu) == native[-1]
+    assert native[0] == "fp32"
+    with pytest.raises(ModelError, match=r"model\.precision=fp16 is not native to cpu"):
+        choose_precision("fp16", cpu)
+
+
+def test_missing_device(tiny_weights: Path) -> None:
+    with pytest.raises(ModelError, match=r"model\.device='cuda:9' cannot be used here"):
+        model.load(local(tiny_weights, device="cuda:9"))

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clipvec.errors import FingerprintError, StoreError
+from clipvec.store import Fingerprint, Golden, ModelPrint, Store
+
+MODEL = ModelPrint("ViT-X", "a" * 64, {"height": 64}, 2, Golden([1.0, 0.0], [0.0, 1.0]))
+PRINT = Fingerprint(
+    {"name": "pets", "digest": "d" * 64}, 10, {"label": "string"}, "float16", 256, MODEL
+)
+
+
+def data(**changes: object) -> dict[str, object]:
+    values = PRINT.to_json()
+    del values["model"]
+    return values | changes
+
+
+def test_json_round_trip() -> None:
+    assert Fingerprint.from_json(PRINT.to_json()) == PRINT
+
+
+def test_same_data_passes() -> None:
+    PRINT.check_data(data(), "the store")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sharding_count": 20}, "made with sharding_count 10, not 20: use sharding.count=10"),
+        ({"dtype": "float32"}, "made with dtype float16, not float32: use store.dtype=float16"),
+        (
+            {"dataset": {"name": "pets", "digest": "e" * 64}},
+            "digest: dddddddddddd…}, not {name: pets",
+        ),
+        ({"attributes": {}}, "use the same dataset.attributes"),
+    ],
+)
+def test_other_data_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(FingerprintError) as error:
+        PRINT.check_data(data(**changes), "the store")
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weights": "b" * 64}, "model weights aaaaaaaaaaaa…, model=x has bbbbbbbbbbbb…"),
+        (
+            {"preprocessing": {"height": 224}},
+            "preprocessing {height: 64}, model=x has {height: 224}",
+        ),
+        ({"dim": 3}, "model dim 2, model=x has 3"),
+        ({"golden": Golden([0.0, 1.0], [0.0, 1.0])}, "embeds the probe with cosine 0.0000"),
+    ],
+)
+def test_other_model_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(FingerprintError) as error:
+        MODEL.check(replace(MODEL, **changes), "the store", "model=x")  # type: ignore[arg-type]
+    assert message in str(error.value)
+
+
+def test_half_precision_is_the_same_model() -> None:
+    MODEL.check(replace(MODEL, golden=Golden([1.0, 0.01], [0.01, 1.0])), "the store", "model=x")
+
+
+def test_store_is_found_again(tmp_path: Path) -> None:
+    url = str(tmp_path / "store")
+    assert Store.find(url) is None
+    with pytest.raises(StoreError, match=r"there is no store at .*; make it with python"):
+        Store.open(url)
+    Store.create(url, PRINT, {"arch": "ViT-X"})
+    again = Store.open(url)
+    assert again.fingerprint == PRINT
+    assert again.model == {"arch": "ViT-X"}
+
+
+def test_foreign_store_json_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "store.json").write_text("{}")
+    with pytest.raises(StoreError, match=r"store\.json is not a store's fingerprint"):
+        Store.find(str(tmp_path))
