@@ -1,0 +1,155 @@
+"""What is known of an image besides its pixels, converted to the types that were asked for."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from clipvec.data.record import Record, Reject, Value
+from clipvec.data.sources import one_line, text
+from clipvec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from clipvec.config import Attributes, AttributeType
+
+RESERVED = frozenset({"id", "uri", "caption", "width", "height", "embedding", "thumbnail"})
+"""Columns that every store has; names with a leading underscore are kept for later ones."""
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+def check(attributes: Attributes) -> Attributes:
+    """Return ``attributes`` as they are.
+
+    Raises:
+        ConfigError: a name is reserved.
+    """
+    for name in attributes:
+        if name in RESERVED or name.startswith("_"):
+            raise ConfigError(
+                f"dataset.attributes.{name} is a reserved name (reserved: "
+                f"{', '.join(sorted(RESERVED))}, and a leading '_'); take it out, "
+                "or rename the field in the data"
+            )
+    return attributes
+
+
+def check_columns(wanted: Mapping[str, str], present: Iterable[str], where: str) -> None:
+    """Refuse a setting that names a column which ``where`` does not have.
+
+    Raises:
+        ConfigError: the setting, its value, and the columns that there are.
+    """
+    columns = list(present)
+    for setting, column in wanted.items():
+        if column not in columns:
+            raise ConfigError(
+                f"dataset.{setting}={column} is not a column of {where}; "
+                f"its columns are {', '.join(columns)}"
+            )
+
+
+def make_record(
+    id: str,
+    uri: str,
+    image: bytes | OSError | None,
+    caption: object,
+    fields: Mapping[str, object],
+    attributes: Attributes,
+) -> Record | Reject:
+    """Return a record with its caption and attributes converted, or why it cannot be one."""
+    if isinstance(image, OSError):
+        reason = image.strerror or one_line(image)
+        return Reject(id, uri, f"the image file cannot be read: {reason}", type(image).__name__)
+    if image is None:
+        return Reject(id, uri, "there is no image", "NoImage")
+    try:
+        values = {name: convert(name, fields.get(name), kind) for name, kind in attributes.items()}
+        words = convert("caption", _first(caption), "string")
+    except ValueError as error:
+        return Reject(id, uri, str(error), "AttributeValue")
+    return Record(id, uri, image, None if words is None else str(words).strip() or None, values)
+
+
+def _first(caption: object) -> object:
+    """Return the first of several captions (COCO and Flickr30k have five to an image)."""
+    if isinstance(caption, list):
+        return caption[0] if caption else None
+    return caption
+
+
+def parse_json(content: bytes) -> Mapping[str, object]:
+    """Return the object in a JSON file.
+
+    Raises:
+        ValueError: it is not JSON, or not an object.
+    """
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"not a JSON object but {type(value).__name__}")
+    return value
+
+
+def convert(name: str, value: object, kind: AttributeType) -> Value:
+    """Return ``value`` as a ``kind``; what is missing (None, NaN, an empty number) is None.
+
+    Raises:
+        ValueError: the value does not convert without loss.
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if kind != "string" and value == "":
+        return None
+    try:
+        return _CONVERT[kind](value)
+    except (TypeError, ValueError, OverflowError) as error:
+        given = text(repr(value))
+        given = given if len(given) <= 80 else given[:77] + "..."
+        raise ValueError(f"{name}={given} is not {_NOUN[kind]}") from error
+
+
+def _to_string(value: object) -> str:
+    if isinstance(value, dict | list | tuple | bytes):
+        raise TypeError
+    return text(json.dumps(value) if isinstance(value, bool) else str(value))
+
+
+def _to_int(value: Any) -> int:
+    number = int(value)
+    exact = isinstance(value, str) or number == value
+    if isinstance(value, bool) or not exact or not -(2**63) <= number < 2**63:
+        raise ValueError
+    return number
+
+
+def _to_float(value: Any) -> float:
+    number = float(value)
+    if isinstance(value, bool) or not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _to_bool(value: object) -> bool:
+    word = str(value).lower()
+    if word not in _BOOLEANS:
+        raise ValueError
+    return _BOOLEANS[word]
+
+
+_CONVERT: Mapping[AttributeType, Callable[[object], Value]] = {
+    "string": _to_string,
+    "int": _to_int,
+    "float": _to_float,
+    "bool": _to_bool,
+}
+_NOUN: Mapping[AttributeType, str] = {
+    "string": "text",
+    "int": "a whole number of 64 bits",
+    "float": "a finite number",
+    "bool": "true or false",
+}

@@ -1,0 +1,148 @@
+"""From the bytes of an image file to RGB pixels, or one reason why that cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+SUFFIXES = frozenset({"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"})
+"""File name endings of images, in lower case."""
+
+# Image.open would try some forty formats, and would hold every image against Pillow's one limit
+# for the whole process (MAX_IMAGE_PIXELS); the limit here is an argument.
+_OPENERS = (
+    (b"\xff\xd8\xff", JpegImagePlugin.jpeg_factory),
+    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (b"RIFF", WebPImagePlugin.WebPImageFile),
+    (b"GIF8", GifImagePlugin.GifImageFile),
+    (b"BM", BmpImagePlugin.BmpImageFile),
+    (b"II", TiffImagePlugin.TiffImageFile),
+    (b"MM", TiffImagePlugin.TiffImageFile),
+)
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes each EXIF orientation; from 5 on, width and height change places."""
+
+
+class Undecodable(Exception):
+    """An image file that cannot be turned into pixels; the message is one line for a reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded image."""
+
+    image: Image.Image
+    """Mode RGB, upright; a large JPEG comes scaled down, see `decode`."""
+    width: int
+    """Pixels of the file, upright."""
+    height: int
+
+
+def decode(data: bytes, target: int, max_pixels: int) -> Picture:
+    """Return the first frame of an image file as RGB, upright.
+
+    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size where its shorter side stays at least
+    ``2 * target`` pixels (libjpeg scales while it decodes: three times as fast at 12 megapixels).
+    Transparent pixels are composited over white. open_clip's own ``convert("RGB")`` drops alpha,
+    so that whatever colour lies under a transparent background, mostly black, is embedded.
+    16-bit greyscale is scaled to 8 bits, where ``convert("RGB")`` would clip it to white.
+
+    Raises:
+        Undecodable: empty, not JPEG, PNG, WebP, GIF, BMP or TIFF, cut off, damaged, of a sample
+            type without a range (32 bits), or of more than ``max_pixels`` pixels, which is
+            known from the header before any pixel is decoded.
+    """
+    if not data:
+        raise Undecodable("the file is empty (0 bytes)")
+    try:
+        return _decode(data, target, max_pixels)
+    except Undecodable:
+        raise
+    except Image.DecompressionBombError as error:  # WebP, GIF and TIFF have a limit of their own
+        raise Undecodable(f"over Pillow's own limit of pixels: {error}") from error
+    except Exception as error:  # Pillow's decoders raise nearly every class there is
+        lines = str(error).strip().splitlines()
+        reason = lines[0] if lines else type(error).__name__
+        raise Undecodable(f"the image is damaged: {reason}") from error
+
+
+def _decode(data: bytes, target: int, max_pixels: int) -> Picture:
+    image = _open(data)
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise Undecodable(f"the image has no pixels ({width} x {height})")
+    if width * height > max_pixels:
+        raise Undecodable(
+            f"{width} x {height} is {width * height} pixels, over max_pixels={max_pixels}"
+        )
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        image.draft(None, (2 * target, 2 * target))
+    image.load()
+    orientation = _orientation(image)
+    image = _to_rgb(image)
+    if orientation in _UPRIGHT:
+        image = image.transpose(_UPRIGHT[orientation])
+    if orientation >= 5:
+        width, height = height, width
+    return Picture(image, width, height)
+
+
+def _open(data: bytes) -> Image.Image:
+    """Read the header alone."""
+    for prefix, opener in _OPENERS:
+        if data.startswith(prefix):
+            return opener(BytesIO(data))
+    raise Undecodable("not an image: neither JPEG, PNG, WebP, GIF, BMP nor TIFF")
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation of a loaded image, 1 to 8; Pillow itself has turned a TIFF."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # damaged EXIF data says nothing about the pixels
+        return 1
+    return value if value in _UPRIGHT else 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in {"I", "F"}:
+        raise Undecodable(f"samples of 32 bits (mode {image.mode}) have no known range")
+    if image.has_transparency_data:
+        opaque = Image.new("RGB", image.size, "white")
+        image = image.convert("RGBA")
+        opaque.paste(image, mask=image)
+        return opaque
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def thumbnail(image: Image.Image, side: int) -> bytes:
+    """Return an RGB image as JPEG (quality 85), its longest side at most ``side`` pixels."""
+    scale = side / max(image.size)
+    if scale < 1:
+        width, height = (max(1, round(length * scale)) for length in image.size)
+        image = image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    buffer = BytesIO()
+    image.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()

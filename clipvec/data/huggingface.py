@@ -1,0 +1,206 @@
+"""Datasets of the Hugging Face hub, or local files that ``datasets`` can load."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clipvec.data.attributes import check, check_columns, make_record
+from clipvec.data.cells import read_images
+from clipvec.data.ranges import span
+from clipvec.data.sources import digest, one_line, reading, text
+from clipvec.errors import ConfigError, DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import ModuleType
+
+    from clipvec.config import HuggingFaceConfig
+    from clipvec.data.record import Record, Reject
+
+_BATCH = 16
+"""Rows held in memory at once."""
+_TIMEOUT = 10.0
+"""Seconds that the hub has to answer before it counts as unreachable."""
+
+
+class HuggingFaceDataset:
+    """One split of a Hugging Face dataset.
+
+    A dataset on disk is cut by row number. A streamed one is cut into whole data files, so that
+    no job reads another's; its ids are split, data file and row in that file, and do not depend
+    on the number of shards. To resume inside a streamed shard reads the rows before ``start``
+    of the shard's own files again, without decoding them: a stream has no other way.
+    """
+
+    def __init__(self, config: HuggingFaceConfig) -> None:
+        self.attributes = check(config.attributes)
+        self._config = config
+        self._local = Path(config.path).expanduser().exists()
+        if config.gated and not self._local:
+            _need_token(config.path)
+        datasets = _datasets()
+        self._revision = None if self._local else _revision(config, datasets)
+        with reading(f"dataset.path={config.path!r}"):
+            self._data = datasets.load_dataset(
+                config.path,
+                name=config.subset,
+                split=config.split,
+                revision=self._revision,
+                streaming=config.streaming,
+            )
+        self._labels: dict[str, Any] = {}
+        if self._data.features is not None:  # a stream of JSON has none: its rows come as they are
+            self._prepare(datasets)
+
+    def _prepare(self, datasets: ModuleType) -> None:
+        """Leave out the columns that are not needed, and leave the image encoded."""
+        config = self._config
+        named = {"image": config.image, "caption": config.caption, "id": config.id}
+        named |= {f"attributes.{name}": name for name in self.attributes}
+        wanted = {setting: column for setting, column in named.items() if column is not None}
+        features = self._data.features
+        check_columns(wanted, features, f"{config.path} ({config.split})")
+        self._labels = {
+            name: features[name]
+            for name in wanted.values()
+            if isinstance(features[name], datasets.ClassLabel)
+        }
+        with reading(f"dataset.image={config.image}"):
+            data = self._data.select_columns(list(dict.fromkeys(wanted.values())))
+            self._data = data.cast_column(config.image, datasets.Image(decode=False))
+
+    @property
+    def _total(self) -> int:
+        """Rows, or data files of a stream."""
+        return int(self._data.num_shards if self._config.streaming else self._data.num_rows)
+
+    def identity(self) -> dict[str, str | int]:
+        """Return the kind, the number of rows (data files of a stream), and what was asked for.
+
+        A hub's dataset is known by its commit, a local one by its columns and size.
+        """
+        config = self._config
+        content = [
+            self._data.column_names,
+            None if config.streaming else self._data.info.dataset_size,
+        ]
+        asked = [config.subset, config.split, config.streaming]
+        where = content if self._local else [config.path, self._revision]
+        return {
+            "kind": config.kind,
+            "sources": self._total,
+            "digest": digest([json.dumps([*asked, *where])]),
+        }
+
+    def size(self, shard: int, count: int) -> int | None:
+        """Return the number of items, or None for a stream."""
+        return None if self._config.streaming else len(span(shard, count, self._total))
+
+    def records(self, shard: int, count: int, start: int = 0) -> Iterator[Record | Reject]:
+        """Yield the items of a shard from ``start`` on.
+
+        Raises:
+            ConfigError: a streamed dataset has fewer data files than ``count``.
+            DatasetError: the data cannot be read.
+        """
+        rows = self._stream if self._config.streaming else self._slice
+        with reading(f"dataset.path={self._config.path!r}"):
+            numbered = rows(shard, count, start)
+            while batch := list(islice(numbered, _BATCH)):
+                yield from self._records(batch)
+
+    def _slice(self, shard: int, count: int, start: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        owned = span(shard, count, self._total)[start:]
+        for first in range(owned.start, owned.stop, _BATCH):
+            columns = self._data[first : min(first + _BATCH, owned.stop)]
+            for number, values in enumerate(zip(*columns.values(), strict=True), first):
+                yield f"{number}", dict(zip(columns, values, strict=True))
+
+    def _stream(self, shard: int, count: int, start: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        files = self._total
+        if count > files:
+            raise ConfigError(
+                f"sharding.count={count} is more than the {files} data file(s) of "
+                f"{self._config.path!r}, which is streamed; set sharding.count to at most {files}, "
+                "or dataset.streaming=false"
+            )
+        numbered = (
+            (f"{file}/{number}", row)
+            for file in span(shard, count, files)
+            for number, row in enumerate(
+                self._data.shard(num_shards=files, index=file, contiguous=True)
+            )
+        )
+        return islice(numbered, start, None)
+
+    def _records(self, batch: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[Record | Reject]:
+        config = self._config
+        images = read_images([row.get(config.image) for _, row in batch], config.path)
+        hub = config.path if self._local else f"hf://datasets/{config.path}@{self._revision}"
+        for (place, row), image in zip(batch, images, strict=True):
+            for column, label in self._labels.items():
+                known = row[column] is not None and row[column] >= 0  # -1: a test set's
+                row[column] = label.int2str(row[column]) if known else None
+            given = row.get(config.id) if config.id else None
+            id = f"{config.split}/{place}" if given is None else text(str(given))
+            uri = f"{hub}#{config.split}/{place}"
+            caption = row.get(config.caption) if config.caption else None
+            yield make_record(id, uri, image, caption, row, self.attributes)
+
+
+def _datasets() -> ModuleType:
+    try:
+        import datasets
+    except ImportError as error:
+        raise ConfigError(
+            "dataset.kind=huggingface needs the package datasets; "
+            "run: pip install 'clipvec[huggingface]'"
+        ) from error
+    module: ModuleType = datasets
+    return module
+
+
+def _need_token(path: str) -> None:
+    from huggingface_hub import get_token
+
+    if not get_token():
+        raise ConfigError(
+            f"dataset.path={path!r} is gated and there is no HF_TOKEN; accept the terms at "
+            f"https://huggingface.co/datasets/{path} and put HF_TOKEN=... into the environment "
+            "or into .env"
+        )
+
+
+def _revision(config: HuggingFaceConfig, datasets: ModuleType) -> str | None:
+    """Return the commit to read, so that every job and every resume reads the same one.
+
+    The one request also tells quickly whether the hub can be reached; `load_dataset` would try
+    for half a minute. Offline the commit is whatever the cache holds: pin ``dataset.revision``.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+
+    if datasets.config.HF_HUB_OFFLINE:
+        return config.revision
+    try:
+        info = HfApi().dataset_info(config.path, revision=config.revision, timeout=_TIMEOUT)
+    except HFValidationError as error:
+        raise DatasetError(
+            f"dataset.path={config.path!r} is neither an existing folder nor a name on the hub "
+            "(owner/dataset)"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise DatasetError(
+            f"dataset.path={config.path!r} is not on the hub, or is private or gated; check the "
+            f"name at https://huggingface.co/datasets/{config.path}, and HF_TOKEN"
+        ) from error
+    except Exception as error:  # each version of the hub's client has its own network errors
+        raise DatasetError(
+            f"dataset.path={config.path!r}: the hub did not answer for "
+            f"revision={config.revision}: {one_line(error)}; check the network, or read a copy in "
+            "the cache with HF_HUB_OFFLINE=1"
+        ) from error
+    return info.sha

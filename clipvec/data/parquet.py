@@ -1,0 +1,153 @@
+"""Parquet files with an image, or the path of one, in each row."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import accumulate
+from posixpath import dirname
+from typing import TYPE_CHECKING, Any
+
+from clipvec.data import sources
+from clipvec.data.attributes import check, check_columns, make_record
+from clipvec.data.cells import read_images
+from clipvec.data.ranges import span
+from clipvec.data.sources import Source, reading, text
+from clipvec.errors import ConfigError, DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from clipvec.config import ParquetConfig
+    from clipvec.data.record import Record, Reject
+
+_BATCH = 16
+"""Rows held in memory at once: images are large."""
+_BUFFER = 2**20
+"""Bytes of a column chunk read at once; without, the whole chunk would be held in memory."""
+_CONNECTIONS = 16
+"""Footers fetched at once."""
+
+
+class ParquetDataset:
+    """The rows of Parquet files, cut by row number over all files.
+
+    Row counts come from the footers; of a row group that overlaps a shard's range only the
+    needed columns are read, in small batches.
+    """
+
+    def __init__(self, config: ParquetConfig) -> None:
+        self.attributes = check(config.attributes)
+        self._config = config
+        self._sources = sources.expand(config.path)
+        with ThreadPoolExecutor(_CONNECTIONS) as pool:
+            self._groups = list(pool.map(self._footer, self._sources))
+        if not any(map(sum, self._groups)):
+            raise DatasetError(
+                f"dataset.path={config.path!r}: no row in {len(self._sources)} file(s); "
+                "give Parquet files that have rows"
+            )
+
+    def identity(self) -> dict[str, str | int]:
+        """Return the kind, the number of files, and a digest of their names and sizes."""
+        return sources.identity(self._config.kind, self._sources)
+
+    def size(self, shard: int, count: int) -> int:
+        """Return the number of items."""
+        return len(self._span(shard, count))
+
+    def _span(self, shard: int, count: int) -> range:
+        return span(shard, count, sum(map(sum, self._groups)))
+
+    def records(self, shard: int, count: int, start: int = 0) -> Iterator[Record | Reject]:
+        """Yield the items of a shard from ``start`` on; row groups before it are not read.
+
+        Raises:
+            DatasetError: a file cannot be read.
+        """
+        owned = self._span(shard, count)[start:]
+        offset = 0
+        for source, groups in zip(self._sources, self._groups, strict=True):
+            rows = sum(groups)
+            first, last = max(owned.start - offset, 0), min(owned.stop - offset, rows)
+            if first < last:
+                yield from self._rows(source, groups, first, last)
+            offset += rows
+
+    def _rows(
+        self, source: Source, groups: list[int], first: int, last: int
+    ) -> Iterator[Record | Reject]:
+        """Yield rows ``first`` to ``last - 1`` of one file."""
+        with reading(source.url), _open(source) as file:
+            begins = [0, *accumulate(groups)]
+            wanted = [
+                number
+                for number, rows in enumerate(groups)
+                if begins[number] < last and begins[number] + rows > first
+            ]
+            at = begins[wanted[0]]
+            columns = list(dict.fromkeys(self._columns().values()))
+            for batch in file.iter_batches(_BATCH, row_groups=wanted, columns=columns):
+                begin, end = max(first - at, 0), min(last - at, batch.num_rows)
+                if begin < end:
+                    rows = batch.slice(begin, end - begin).to_pylist()
+                    yield from self._records(source, rows, at + begin)
+                at += batch.num_rows
+
+    def _records(
+        self, source: Source, rows: list[dict[str, Any]], first: int
+    ) -> Iterator[Record | Reject]:
+        config = self._config
+        images = read_images([row[config.image] for row in rows], dirname(source.path))
+        stem = source.name.removesuffix(".parquet")
+        for number, (row, image) in enumerate(zip(rows, images, strict=True), first):
+            given = row[config.id] if config.id else None
+            id = f"{stem}/{number}" if given is None else text(str(given))
+            caption = row[config.caption] if config.caption else None
+            uri = f"{source.url}#{number}"
+            yield make_record(id, uri, image, caption, row, self.attributes)
+
+    def _columns(self) -> dict[str, str]:
+        """Return the columns that are read, by the setting that names them."""
+        config = self._config
+        named = {"image": config.image, "caption": config.caption, "id": config.id}
+        named |= {f"attributes.{name}": name for name in self.attributes}
+        return {setting: column for setting, column in named.items() if column is not None}
+
+    def _footer(self, source: Source) -> list[int]:
+        """Return the rows of each row group, after a look at the columns' names and types."""
+        with reading(source.url, source.path), _open(source) as file:
+            schema, footer = file.schema_arrow, file.metadata
+            check_columns(self._columns(), schema.names, source.url)
+            kind = schema.field(self._config.image).type
+            if not _holds_images(kind):
+                raise ConfigError(
+                    f"dataset.image={self._config.image} is a column of {kind} in {source.url}; "
+                    "allowed: binary, string (a path), or a struct with the field bytes or path"
+                )
+            return [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
+
+
+@contextmanager
+def _open(source: Source) -> Iterator[pq.ParquetFile]:
+    import pyarrow.parquet as pq
+
+    with (
+        sources.open_file(source.path) as stream,
+        pq.ParquetFile(stream, buffer_size=_BUFFER) as file,
+    ):
+        yield file
+
+
+def _holds_images(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return any(kind.field(index).name in {"bytes", "path"} for index in range(kind.num_fields))
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    name = str(kind)  # also large_binary, string_view, fixed_size_binary[n]
+    return "binary" in name or "string" in name

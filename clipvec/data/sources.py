@@ -1,0 +1,231 @@
+"""The files of a dataset: found by pattern, listed with their sizes, and opened through fsspec.
+
+A path is local, a URL that fsspec knows (``s3://``, ``gs://``, ``https://``, ``memory://``), or
+``pkg://clipvec/...`` for data that comes with clipvec.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import takewhile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from clipvec.errors import ClipvecError, ConfigError, DatasetError
+from clipvec.paths import PACKAGE_SCHEME, package_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+_UNREADABLE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file that holds records."""
+
+    path: str
+    """What is opened: a local path, or a URL."""
+    url: str
+    """What is shown and stored: without the query, which may hold a signature."""
+    name: str
+    """Relative to the folder that all sources have in common."""
+    size: int | None
+    """Bytes, where the file system tells without a request for each file."""
+
+
+def expand(patterns: str | Sequence[str]) -> tuple[Source, ...]:
+    """Return the files that match, sorted by path and each of them once.
+
+    Braces (``{0000..0099}``) name files that must exist; ``*``, ``?`` and ``[...]`` are matched
+    against a listing.
+
+    Raises:
+        ConfigError: a pattern is malformed, or needs a package that is not installed.
+        DatasetError: a pattern matches no file, or cannot be listed.
+    """
+    found: dict[str, int | None] = {}
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        with reading(f"dataset.path={pattern!r}", pattern):
+            matched = _match(pattern)
+        if not matched:
+            raise DatasetError(
+                f"dataset.path={pattern!r} matches no file; give files, patterns such as "
+                "'/data/*.tar' or 's3://bucket/{0000..0099}.tar', or a list of them"
+            )
+        found.update(matched)
+    if not found:
+        raise DatasetError("dataset.path is an empty list; give at least one file or pattern")
+    parts = {path: _without_query(path).split("/") for path in sorted(found)}
+    levels = zip(*(names[:-1] for names in parts.values()), strict=False)
+    root = sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, levels))
+    return tuple(
+        Source(path, shown(path), text("/".join(names[root:])), found[path])
+        for path, names in parts.items()
+    )
+
+
+def _match(pattern: str) -> dict[str, int | None]:
+    """Return the path and size of every file that one pattern names."""
+    from braceexpand import braceexpand
+
+    try:
+        urls = list(braceexpand(package_file(pattern)))
+    except ValueError as error:
+        raise ConfigError(
+            f"dataset.path={pattern!r} has unbalanced braces; write '{{0000..0099}}' or '{{a,b}}'"
+        ) from error
+    pairs = [filesystem(url) for url in urls]
+    parents = Counter(path.rsplit("/", 1)[0] for _, path in pairs)
+    found: dict[str, int | None] = {}
+    for fs, path in pairs:
+        if _is_pattern(fs, path):
+            listing = fs.glob(path, detail=True)
+            files = {name: info for name, info in listing.items() if info["type"] == "file"}
+            found.update((full_path(fs, name), info.get("size")) for name, info in files.items())
+        elif _is_http(fs):  # a request for each of thousands of files: opening them will tell
+            found[path] = None
+        else:
+            parent = path.rsplit("/", 1)[0]
+            if not is_local(fs) and parents.pop(parent, 0) > 1:
+                fs.ls(parent)  # one listing fills the cache that fs.info answers from
+            info = fs.info(path)
+            if info["type"] == "directory":
+                raise DatasetError(
+                    f"dataset.path={pattern!r} is a folder; name the files in it, "
+                    f"such as '{pattern.rstrip('/')}/*'"
+                )
+            found[full_path(fs, path)] = info.get("size")
+    return found
+
+
+def _is_pattern(fs: Any, path: str) -> bool:
+    if _is_http(fs):
+        return "*" in path  # a "?" begins the query
+    return glob.has_magic(path) and not (is_local(fs) and fs.exists(path))
+
+
+def filesystem(path: str) -> tuple[Any, str]:
+    """Return the fsspec file system of ``path``, and the path as that file system spells it."""
+    from fsspec.core import url_to_fs
+
+    fs, stripped = url_to_fs(path)
+    return fs, stripped
+
+
+def is_local(fs: Any) -> bool:
+    """Say whether a file system is the machine's own."""
+    return "file" in _protocols(fs)
+
+
+def _is_http(fs: Any) -> bool:
+    return "http" in _protocols(fs)
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+def full_path(fs: Any, path: str) -> str:
+    """Return what opens ``path`` from anywhere: absolute when local, else a URL."""
+    return path if is_local(fs) else str(fs.unstrip_protocol(path))
+
+
+def shown(path: str) -> str:
+    """Return ``path`` as it may be stored: portable where it is clipvec's own, without a query."""
+    package = package_file(PACKAGE_SCHEME).rstrip("/") + "/"
+    if path.startswith(package):
+        return PACKAGE_SCHEME + path.removeprefix(package)
+    return text(_without_query(path))
+
+
+def _without_query(path: str) -> str:
+    # the query of a URL may be a signature: a secret that must not reach the store
+    return path.split("?", 1)[0] if path.startswith(("http://", "https://")) else path
+
+
+def text(name: str) -> str:
+    r"""Return ``name`` as valid Unicode: bytes that are not UTF-8 come out as ``\udc..``."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def digest(lines: Iterable[object]) -> str:
+    """Return the SHA-256 of a listing, one item a line, as 64 hexadecimal digits."""
+    checksum = sha256()
+    for line in lines:
+        checksum.update(f"{line}\n".encode("utf-8", "surrogateescape"))
+    return checksum.hexdigest()
+
+
+def identity(kind: str, found: Sequence[Source]) -> dict[str, str | int]:
+    """Return a dataset's identity: names below the common folder and sizes, not where it lies."""
+    lines = (f"{source.name}\t{source.size}" for source in found)
+    return {"kind": kind, "sources": len(found), "digest": digest(lines)}
+
+
+def open_file(path: str) -> IO[bytes]:
+    """Open ``path`` for reading; a remote file is fetched ahead block by block.
+
+    The few blocks that are kept let a reader look back without another request.
+    """
+    fs, stripped = filesystem(path)
+    if is_local(fs):
+        return Path(stripped).open("rb")
+    cache = {"cache_type": "background", "cache_options": {"maxblocks": 4}}
+    return cast("IO[bytes]", fs.open(stripped, "rb", **cache))
+
+
+def read_files(paths: Sequence[str]) -> list[bytes | OSError]:
+    """Return the content of each file, or why that one cannot be read; remote ones at once.
+
+    Raises:
+        DatasetError: anything but a missing or forbidden file, such as a network that is gone.
+    """
+    contents: list[bytes | OSError] = [b""] * len(paths)
+    groups: dict[Any, list[int]] = {}
+    located = [filesystem(path) for path in paths]
+    for index, (fs, _) in enumerate(located):
+        groups.setdefault(fs, []).append(index)
+    for fs, indices in groups.items():
+        wanted = [located[index][1] for index in indices]
+        for index, content in zip(indices, fs.cat_ranges(wanted, None, None), strict=True):
+            if isinstance(content, Exception) and not isinstance(content, _UNREADABLE):
+                with reading(shown(paths[index])):
+                    raise content
+            contents[index] = content
+    return contents
+
+
+@contextmanager
+def reading(what: str, path: str = "") -> Iterator[None]:
+    """Turn whatever goes wrong inside into one line about ``what``.
+
+    Raises:
+        ConfigError: the package that reads URLs such as ``path`` is not installed.
+        DatasetError: everything else.
+    """
+    try:
+        yield
+    except ClipvecError:
+        raise
+    except ImportError as error:
+        scheme = path.partition("://")[0]
+        extra = f"'clipvec[{_EXTRAS[scheme]}]'" if scheme in _EXTRAS else error.name or "it"
+        raise ConfigError(
+            f"{what} needs a package that is not installed; run: pip install {extra}"
+        ) from error
+    except FileNotFoundError as error:
+        raise DatasetError(f"{what}: no such file {error.filename or ''}".rstrip()) from error
+    except Exception as error:  # every object store has its own errors
+        raise DatasetError(f"{what} cannot be read: {one_line(error)}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its class where there is none."""
+    lines = str(error).strip().splitlines()
+    return text(lines[0]) if lines else type(error).__name__
