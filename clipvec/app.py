@@ -109,4 +109,5 @@ def _hydra_line(error: Exception) -> str:
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    raise Interrupted(signum, f"stopped by {signal.Signals(signum).name}")
+    # Not raised as an error, which any library underneath might catch.
+    fail(Interrupted(signum, f"stopped by {signal.Signals(signum).name}"))

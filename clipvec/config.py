@@ -265,12 +265,16 @@ def read(cfg: DictConfig, schema: type[T]) -> T:
         ConfigError: a field is missing, unknown, or has a value that is not allowed.
     """
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
     try:
         values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise ConfigError(
+            f"{error.full_key} is not set; give it as {error.full_key}=..."
+        ) from error
     except OmegaConfBaseException as error:
-        raise ConfigError(str(error).splitlines()[0]) from error
+        raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     return from_dict(values, schema)
 
 

@@ -92,19 +92,20 @@ class Fingerprint:
         Raises:
             FingerprintError: with both values and the mend.
         """
+        dataset = "the dataset has changed or is another one; give it another dataset.name"
         mends = {
-            "dataset": "the dataset has changed or is another one; give it another dataset.name",
-            "sharding_count": f"use sharding.count={self.sharding_count}",
-            "attributes": "use the same dataset.attributes",
-            "dtype": f"use store.dtype={self.dtype}",
-            "thumbnail": f"use store.thumbnail={self.thumbnail}",
-            "schema_version": "use the version of clipvec that made it",
+            "dataset": ("dataset", dataset),
+            "sharding_count": ("sharding.count", f"use sharding.count={self.sharding_count}"),
+            "attributes": ("dataset.attributes", "use the same dataset.attributes"),
+            "dtype": ("store.dtype", f"use store.dtype={self.dtype}"),
+            "thumbnail": ("store.thumbnail", f"use store.thumbnail={self.thumbnail}"),
+            "schema_version": ("schema version", "use the version of clipvec that made it"),
         }
-        for field, mend in mends.items():
+        for field, (name, mend) in mends.items():
             mine, others = getattr(self, field), other[field]
             if mine != others:
                 raise FingerprintError(
-                    f"{where} was made with {field} {_brief(mine)}, not {_brief(others)}: "
+                    f"{where} was made with {name} {_brief(mine)}, not {_brief(others)}: "
                     f"{mend}, or another store.root"
                 )
 

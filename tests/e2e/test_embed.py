@@ -1,0 +1,281 @@
+"""``python -m clipvec.embed`` from the outside: commit, resume, interruption, bad input."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from clipvec.store import Store
+from tests.e2e.conftest import Run
+
+SAMPLES = 364
+"""Pictures of the bundled dataset."""
+
+
+def parquet_bytes(root: Path) -> dict[str, bytes]:
+    """Return every Parquet file below ``root`` by its name."""
+    return {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*.parquet"))}
+
+
+def start(cwd: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "clipvec.embed", *arguments],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.002)
+
+
+def photo(seed: int, size: tuple[int, int] = (96, 64)) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def write_tar(path: Path, members: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+def test_all_then_nothing(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    first = run("embed", *tiny, "sharding=x10", "shards=0-3")
+    assert first.stdout.startswith("4 shards: ")
+    rest = run("embed", *tiny, "sharding=x10")
+    assert rest.stdout.startswith("6 shards, 4 committed before: ")
+    assert "bottleneck: " in rest.stdout
+    again = run("embed", *tiny, "sharding=x10", "shards=[0-2,9]")
+    assert again.stdout.startswith("all 4 shards are committed already")
+    store = Store.open(str(tmp_path / "data/store/sample/local"))
+    assert store.committed() == list(range(10))
+    marks = [store.done(shard) for shard in range(10)]
+    assert sum(mark.rows for mark in marks if mark) == SAMPLES
+    table = pq.read_table(sorted((tmp_path / "data/store/sample/local").rglob("part-*.parquet")))
+    assert len(set(table["id"].to_pylist())) == SAMPLES
+    assert table["category"].null_count == 0
+    norms = np.linalg.norm(np.stack(table["embedding"].to_numpy(zero_copy_only=False)), axis=1)
+    np.testing.assert_allclose(norms, 1, atol=2e-3)
+    with Image.open(io.BytesIO(table["thumbnail"][0].as_py())) as thumbnail:
+        assert thumbnail.format == "JPEG"
+        assert max(thumbnail.size) <= 256
+
+
+SMALL_PARTS = ["sharding=x1", "batch_size=16", "part_rows=32"]
+
+
+@pytest.fixture
+def undisturbed(run: Run, tiny: list[str], tmp_path: Path) -> dict[str, bytes]:
+    run("embed", *tiny, *SMALL_PARTS, f"store.root={tmp_path / 'calm'}")
+    return parquet_bytes(tmp_path / "calm")
+
+
+def test_killed_at_any_moment(
+    run: Run, tiny: list[str], tmp_path: Path, undisturbed: dict[str, bytes]
+) -> None:
+    shard = tmp_path / "data/store/sample/local/shard-00000"
+    for part in (0, 3, 7):
+        process = start(tmp_path, *tiny, *SMALL_PARTS)
+        wait_for(shard / f"part-{part:05d}.parquet", process)
+        process.kill()
+        process.communicate()
+        before = {p.name: p.stat().st_mtime_ns for p in shard.glob("part-*")}
+        assert not (shard / "done.json").exists()
+    done = run("embed", *tiny, *SMALL_PARTS)
+    assert "going on after" in done.stderr
+    for name, written in before.items():
+        assert (shard / name).stat().st_mtime_ns == written, "a finished part was done twice"
+    assert parquet_bytes(tmp_path / "data/store") == undisturbed
+    assert not list(shard.glob(".*")), "temporary files are left"
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted(
+    run: Run,
+    tiny: list[str],
+    tmp_path: Path,
+    undisturbed: dict[str, bytes],
+    signum: int,
+    code: int,
+) -> None:
+    shard = tmp_path / "data/store/sample/local/shard-00000"
+    process = start(tmp_path, *tiny, *SMALL_PARTS)
+    wait_for(shard / "part-00002.parquet", process)
+    process.send_signal(signum)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code, stderr
+    assert "Traceback" not in stderr
+    assert f"error: stopped by {signal.Signals(signum).name}; " in stderr
+    assert "of shard 0 kept" in stderr
+    assert "the same command goes on from there" in stderr
+    assert not (shard / "done.json").exists()
+    run("embed", *tiny, *SMALL_PARTS)
+    assert parquet_bytes(tmp_path / "data/store") == undisturbed
+
+
+def test_interrupted_before_the_first_shard(tiny: list[str], tmp_path: Path) -> None:
+    process = start(tmp_path, *tiny)
+    wait_for(tmp_path / "data/runs/embed", process)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 143, stderr
+    assert "error: stopped by SIGTERM" in stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_disk_full(run: Run, tiny: list[str], small_disk: Path, tmp_path: Path) -> None:
+    done = run("embed", *tiny, *SMALL_PARTS, f"store.root={small_disk}", exit_code=1)
+    assert "No space left on device; free space there, or choose another store.root" in done.stderr
+    shard = small_disk / "sample/local/shard-00000"
+    kept = sorted(p.name for p in shard.iterdir())
+    assert kept
+    assert all(name.startswith("part-") for name in kept)
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    run("embed", *tiny, *SMALL_PARTS, f"store.root={small_disk}")
+    store = Store.open(str(small_disk / "sample/local"))
+    assert store.committed() == [0]
+
+
+def test_rejects(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    members = {f"{i:03d}.jpg": photo(i) for i in range(16)}
+    bomb = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (40_000).to_bytes(4, "big") * 2
+    members |= {
+        "100.jpg": b"",
+        "101.jpg": b"this is text",
+        "102.png": bomb + b"\x08\x02\x00\x00\x00" + b"\x00" * 64,
+        "001.txt": b"not beside its picture any more",
+    }
+    tar = write_tar(tmp_path / "a.tar", members)
+    options = [*tiny, "dataset=webdataset", f"dataset.path={tar}", "sharding=x1"]
+    failed = run("embed", *options, exit_code=3)
+    assert "4 of 20 images of shard 0 were rejected (" in failed.stderr
+    assert "more than max_reject_fraction=0.1" in failed.stderr
+    shard = tmp_path / "data/store/webdataset/local/shard-00000"
+    assert pq.read_table(shard / "part-00000.parquet").num_rows == 16
+    ledger = pq.read_table(shard / "rejects.parquet").to_pylist()
+    assert [row["id"] for row in ledger] == ["a/100", "a/101", "a/102", "a/001"]
+    assert "over max_pixels=200000000" in ledger[2]["reason"]
+    accepted = run("embed", *options, "max_reject_fraction=0.2")
+    assert "going on after 1 parts (16 rows)" in accepted.stderr
+    assert accepted.stdout.startswith("1 shards: 0 images, 4 rejects")
+    assert (shard / "done.json").exists()
+
+
+def test_two_records_with_one_key(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    one = write_tar(tmp_path / "a.tar", {f"{i:02d}.jpg": photo(i) for i in range(30)})
+    with tarfile.open(one, "a") as tar:
+        info = tarfile.TarInfo("03.jpg")
+        info.size = len(photo(99))
+        tar.addfile(info, io.BytesIO(photo(99)))
+    run("embed", *tiny, "dataset=webdataset", f"dataset.path={one}", "sharding=x1")
+    shard = tmp_path / "data/store/webdataset/local/shard-00000"
+    assert pq.read_table(shard / "part-00000.parquet").num_rows == 30
+    (reject,) = pq.read_table(shard / "rejects.parquet").to_pylist()
+    assert reject["reason"] == "the id 'a/03' occurs twice"
+
+
+def test_tar_cut_off_in_the_middle(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    tar = write_tar(tmp_path / "a.tar", {f"{i:03d}.jpg": photo(i) for i in range(40)})
+    data = tar.read_bytes()
+    tar.write_bytes(data[: len(data) * 3 // 4])
+    done = run("embed", *tiny, "dataset=webdataset", f"dataset.path={tar}", "sharding=x1")
+    shard = tmp_path / "data/store/webdataset/local/shard-00000"
+    rows = pq.read_table(shard / "part-00000.parquet").num_rows
+    assert 25 <= rows < 40
+    (reject,) = pq.read_table(shard / "rejects.parquet").to_pylist()
+    assert "cut off" in reject["reason"]
+    assert "1 rejects" in done.stdout
+
+
+def test_one_bad_shard_does_not_sink_the_others(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    for name in "abc":
+        bad = {f"{i}.jpg": b"text" for i in range(5)} if name == "b" else {}
+        good = {f"{i + 10}.jpg": photo(i) for i in range(5)}
+        write_tar(tmp_path / f"{name}.tar", bad | good)
+    options = [*tiny, "dataset=webdataset", f"dataset.path={tmp_path}/*.tar", "sharding.count=3"]
+    failed = run("embed", *options, exit_code=3)
+    assert "shards 1 of 3 failed: 5 of 10 images of shard 1 were rejected" in failed.stderr
+    store = Store.open(str(tmp_path / "data/store/webdataset/local"))
+    assert store.committed() == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "message"),
+    [
+        (["model=nope"], 2, "Could not find 'model/nope' Available options in 'model': local"),
+        (["nope=1"], 2, "Key 'nope' is not in struct"),
+        (["shards=9-0"], 2, "shards='9-0' runs backwards; write shards=0-9"),
+        (["shards=0-100"], 2, "names shard 100, but sharding.count=100: allowed are 0-99"),
+        (["shards=abc"], 2, "shards='abc' is not a shard specification"),
+        (["batch_size=0"], 2, "batch_size=0: input should be greater than or equal to 1"),
+        (["dataset=folder"], 2, "dataset.path is not set; give it as dataset.path=..."),
+        (["model=local"], 2, "model.pretrained is not set"),
+        (["dataset=webdataset", "dataset.path=/nope/*.tar"], 1, "'/nope/*.tar' matches no file"),
+        (["dataset=imagenet"], 2, "HF_TOKEN"),
+        (["model.pretrained=/nope.pt"], 1, "is neither a file nor weights of ViT-B-32"),
+        (["store.root=nope://bucket/x"], 2, "store.root='nope://bucket/x'"),
+    ],
+)
+def test_bad_input(run: Run, arguments: list[str], exit_code: int, message: str) -> None:
+    done = run("embed", *arguments, exit_code=exit_code)
+    (line,) = [x for x in done.stderr.splitlines() if x.startswith("error: ")]
+    assert message in line
+    assert done.stdout == ""
+
+
+def test_store_of_another_model_or_sharding(
+    run: Run, tiny: list[str], tmp_path: Path, tiny_weights: Path
+) -> None:
+    run("embed", *tiny, "sharding=x10", "shards=0")
+    other = run("embed", *tiny, "sharding=x100", "shards=0", exit_code=2)
+    assert "made with sharding.count 10, not 100: use sharding.count=10" in other.stderr
+    import torch
+
+    state = torch.load(tiny_weights / "open_clip_pytorch_model.bin", weights_only=True)
+    torch.save({k: v * 1.5 for k, v in state.items()}, tmp_path / "open_clip_pytorch_model.bin")
+    config = (tiny_weights / "open_clip_config.json").read_text()
+    (tmp_path / "open_clip_config.json").write_text(config)
+    options = ["model=local", f"model.pretrained=local-dir:{tmp_path}", "sharding=x10"]
+    done = run("embed", *options, exit_code=2)
+    assert "was made with model weights " in done.stderr
+
+
+def test_folder_not_writable(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("a file")
+    done = run("embed", *tiny, f"store.root={tmp_path}/store", exit_code=1)
+    assert "choose another store.root" in done.stderr
