@@ -127,14 +127,17 @@ class FolderDataset:
         return [name for name in (f"{stem}.json", f"{stem}.txt") if name in self._notes]
 
     def _read_manifest(self, manifest: str) -> list[_Row]:
-        with sources.open_file(join(self._root, manifest)) as stream:
+        suffix = _suffix(manifest)
+        if suffix not in {"csv", "jsonl", "ndjson"}:
+            raise ConfigError(f"dataset.manifest={manifest!r} is not a .csv or .jsonl file")
+        with (
+            reading(f"dataset.manifest={manifest!r}"),
+            sources.open_file(join(self._root, manifest)) as stream,
+        ):
             lines = io.StringIO(stream.read().decode("utf-8-sig"), newline="")
-        match splitext(manifest)[1].lower():
-            case ".csv":
-                return self._read_csv(manifest, lines)
-            case ".jsonl" | ".ndjson":
-                return [self._row(fields) for fields in _read_jsonl(manifest, lines)]
-        raise ConfigError(f"dataset.manifest={manifest!r} is not a .csv or .jsonl file")
+        if suffix == "csv":
+            return self._read_csv(manifest, lines)
+        return [self._row(fields) for fields in _read_jsonl(manifest, lines)]
 
     def _read_csv(self, manifest: str, lines: io.StringIO) -> list[_Row]:
         try:

@@ -220,7 +220,7 @@ def reading(what: str, path: str = "") -> Iterator[None]:
             f"{what} needs a package that is not installed; run: pip install {extra}"
         ) from error
     except FileNotFoundError as error:
-        raise DatasetError(f"{what}: no such file {error.filename or ''}".rstrip()) from error
+        raise DatasetError(f"{what}: not found: {error.filename or one_line(error)}") from error
     except Exception as error:  # every object store has its own errors
         raise DatasetError(f"{what} cannot be read: {one_line(error)}") from error
 

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from clipvec.data import Dataset, Record, Reject
+
+Items = list[Record | Reject]
+
+
+def encode(colour: tuple[int, int, int] = (10, 200, 30), size: tuple[int, int] = (8, 6)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_tar(path: Path, members: Sequence[tuple[str, bytes]], mode: str = "w") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, mode) as tar:  # type: ignore[call-overload] # a mode for each test
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+def samples(first: int, count: int, prefix: str = "") -> list[tuple[str, bytes]]:
+    """Members in img2dataset's layout; record k has the colour (k, 0, 0) and the caption "no k"."""
+    members = []
+    for number in range(first, first + count):
+        key = f"{prefix}{number:09d}"
+        members += [
+            (f"{key}.jpg", encode((number, 0, 0))),
+            (f"{key}.json", json.dumps({"number": number, "caption": "unused"}).encode()),
+            (f"{key}.txt", f"no {number}\n".encode()),
+        ]
+    return members
+
+
+def everything(dataset: Dataset, count: int) -> list[Items]:
+    """The items of each shard, after checks that hold for every dataset and count."""
+    shards = [list(dataset.records(shard, count)) for shard in range(count)]
+    for number, items in enumerate(shards):
+        assert dataset.size(number, count) in {None, len(items)}
+        for start in range(len(items) + 2):
+            assert list(dataset.records(number, count, start)) == items[start:]
+    return shards
+
+
+def ids(items: Sequence[Record | Reject]) -> list[str]:
+    return [item.id for item in items]
+
+
+def check_partition(dataset: Dataset, counts: Sequence[int], expected: Sequence[str]) -> None:
+    """Every item is in exactly one shard, in the order of the whole, for each count."""
+    for count in counts:
+        shards = everything(dataset, count)
+        assert [name for items in shards for name in ids(items)] == list(expected)

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from clipvec.config import FolderConfig
+from clipvec.data import Dataset, Record, Reject, open_dataset
+from clipvec.errors import ConfigError, DatasetError
+from tests.data.making import check_partition, encode
+
+NAMES = ["a.png", "b/c.JPG", "b/d.tiff", "b/e/f.webp", "z.gif"]
+
+
+def read(path: str | Path, **options: object) -> Dataset:
+    return open_dataset(FolderConfig(kind="folder", name="test", path=str(path), **options))  # type: ignore[arg-type]
+
+
+def fill(folder: Path) -> Path:
+    for number, name in enumerate(NAMES):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(encode((number, 0, 0)))
+    for name in (".hidden.png", ".cache/x.png", "notes.md", "b/c.jpg.part"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"not an image")
+    return folder
+
+
+def test_every_record_is_in_one_shard(tmp_path: Path) -> None:
+    check_partition(read(fill(tmp_path)), [1, 2, 3, 5, 11], NAMES)
+
+
+def test_captions_and_attributes_beside_the_images(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "a.txt").write_text(" from text \n")
+    (tmp_path / "b/c.json").write_text('{"caption": "from json", "stars": "5"}')
+    (tmp_path / "b/d.json").write_text("[")
+    (tmp_path / "b/e/f.json").write_text('{"stars": "many"}')
+    kinds = {"stars": "int", "folder": "string"}
+    first, second, broken, wrong, last = read(tmp_path, attributes=kinds).records(0, 1)
+    attributes = {"stars": None, "folder": ""}
+    uri = f"{tmp_path}/a.png"
+    assert first == Record("a.png", uri, encode((0, 0, 0)), "from text", attributes)
+    assert isinstance(second, Record)
+    assert second.caption == "from json"
+    assert second.attributes == {"stars": 5, "folder": "b"}
+    assert isinstance(broken, Reject)
+    assert broken.error == "InvalidJson"
+    assert isinstance(wrong, Reject)
+    assert wrong.reason == "stars='many' is not a whole number of 64 bits"
+    assert isinstance(last, Record)
+    assert last.caption is None
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_the_records_of_a_manifest_are_its_rows(tmp_path: Path, suffix: str) -> None:
+    fill(tmp_path)
+    texts = {
+        "csv": '\ufefffile,words,stars\nz.gif,"last, first",1\n'
+        "missing.png,gone,2\na.png,,\n,none,\n",
+        "jsonl": '{"file": "z.gif", "words": "last, first", "stars": 1}\n\n'
+        '{"file": "missing.png", "words": "gone", "stars": 2}\n{"file": "a.png"}\n{"words": "x"}\n',
+    }
+    (tmp_path / f"rows.{suffix}").write_text(texts[suffix])
+    kinds = {"stars": "int", "folder": "string"}
+    dataset = read(tmp_path, manifest=f"rows.{suffix}", caption="words", attributes=kinds)
+    expected = ["z.gif", "missing.png", "a.png", f"rows.{suffix}#3"]
+    check_partition(dataset, [1, 2, 3, 9], expected)
+    first, missing, bare, unnamed = dataset.records(0, 1)
+    assert isinstance(first, Record)
+    assert (first.caption, first.attributes) == ("last, first", {"stars": 1, "folder": ""})
+    assert isinstance(missing, Reject)
+    assert missing.error == "FileNotFoundError"
+    assert missing.reason == "the image file cannot be read: No such file or directory"
+    assert isinstance(bare, Record)
+    assert (bare.caption, bare.attributes) == (None, {"stars": None, "folder": ""})
+    assert isinstance(unnamed, Reject)
+    assert unnamed.reason == "row 3 of the manifest names no file"
+
+
+def test_identity_follows_the_listing_and_the_captions(tmp_path: Path) -> None:
+    first = read(fill(tmp_path)).identity()
+    assert (first["kind"], first["sources"]) == ("folder", 5)
+    (tmp_path / "a.txt").write_text("words")
+    assert read(tmp_path).identity()["digest"] != first["digest"]
+    (tmp_path / "a.txt").unlink()
+    assert read(tmp_path).identity() == first
+
+
+def test_mistakes_are_one_line(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "none").mkdir()
+    (tmp_path / "no_file.csv").write_text("path,words\na.png,x\n")
+    (tmp_path / "empty.csv").write_text("file\n")
+    (tmp_path / "words.csv").write_text("file,words\na.png,x\n")
+    (tmp_path / "bad.jsonl").write_text('{"file": "a.png"}\n{"file":\n')
+    cases: list[tuple[type[Exception], str, Path, dict[str, object]]] = [
+        (DatasetError, "none': no image in it; images end in bmp, gif", tmp_path / "none", {}),
+        (DatasetError, "is not a folder; give the images' folder", tmp_path / "absent", {}),
+        (DatasetError, "is not a folder", tmp_path / "a.png", {}),
+        (
+            ConfigError,
+            "no column 'file'; its columns are path, words",
+            tmp_path,
+            {"manifest": "no_file.csv"},
+        ),
+        (DatasetError, "manifest='empty.csv' has no row", tmp_path, {"manifest": "empty.csv"}),
+        (DatasetError, "bad.jsonl, line 2: not valid JSON", tmp_path, {"manifest": "bad.jsonl"}),
+        (DatasetError, "manifest='absent.csv': not found: ", tmp_path, {"manifest": "absent.csv"}),
+        (ConfigError, "is not a .csv or .jsonl file", tmp_path, {"manifest": "a.png"}),
+        (
+            ConfigError,
+            "attributes.stars=stars is not a column of words.csv; its columns are file, words",
+            tmp_path,
+            {"manifest": "words.csv", "attributes": {"stars": "int"}},
+        ),
+        (
+            ConfigError,
+            "dataset.caption=text is not a column",
+            tmp_path,
+            {"manifest": "words.csv", "caption": "text"},
+        ),
+        (
+            ConfigError,
+            "attributes.width is a reserved name",
+            tmp_path,
+            {"attributes": {"width": "int"}},
+        ),
+    ]
+    for kind, message, path, options in cases:
+        with pytest.raises(kind) as caught:
+            read(path, **options)
+        assert message in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_vanishes_is_a_reject(tmp_path: Path) -> None:
+    dataset = read(fill(tmp_path))
+    (tmp_path / "z.gif").unlink()
+    *_, last = dataset.records(0, 1)
+    assert isinstance(last, Reject)
+    assert (last.id, last.error) == ("z.gif", "FileNotFoundError")
+
+
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(encode())
+    (item,) = read(tmp_path).records(0, 1)
+    assert isinstance(item, Record)
+    assert item.id == "caf\\udce9.png"
+    assert item.image == encode()
+
+
+def test_object_store(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "a.txt").write_text("words")
+    store = fsspec.filesystem("memory")
+    store.put(f"{tmp_path}/", "/folder-bucket/set/", recursive=True)
+    try:
+        dataset = read("memory://folder-bucket/set/")
+        check_partition(dataset, [1, 3, 7], NAMES)
+        first = next(dataset.records(0, 1))
+        assert first == Record(
+            "a.png", "memory:///folder-bucket/set/a.png", encode((0, 0, 0)), "words"
+        )
+        assert dataset.identity() == read(tmp_path).identity()
+    finally:
+        store.rm("/folder-bucket", recursive=True)

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from clipvec.config import HuggingFaceConfig
+from clipvec.data import Dataset, Record, Reject, open_dataset
+from clipvec.errors import ConfigError, DatasetError
+from tests.data.making import check_partition, encode
+
+datasets = pytest.importorskip("datasets")
+
+
+@pytest.fixture(autouse=True)
+def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets.config, "DOWNLOADED_DATASETS_PATH", tmp_path / "cache/downloads")
+    monkeypatch.setattr(datasets.config, "EXTRACTED_DATASETS_PATH", tmp_path / "cache/extracted")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    datasets.disable_progress_bars()
+
+
+def read(path: str | Path, **options: object) -> Dataset:
+    values = {"kind": "huggingface", "name": "test", "path": str(path), **options}
+    return open_dataset(HuggingFaceConfig(**values))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three Parquet files of 4, 3 and 2 rows, as a dataset of the hub has them."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    features = datasets.Features(
+        {
+            "image": datasets.Image(),
+            "label": datasets.ClassLabel(names=["cat", "dog"]),
+            "stars": datasets.Value("string"),
+            "key": datasets.Value("string"),
+        }
+    )
+    first = 0
+    for number, size in enumerate([4, 3, 2]):
+        rows = range(first, first + size)
+        columns = {
+            "image": [{"bytes": encode((row, 0, 0)), "path": f"{row}.png"} for row in rows],
+            "label": [row % 2 if row != 5 else -1 for row in rows],
+            "stars": [str(row) if row != 4 else "four" for row in rows],
+            "key": [f"key-{row}" for row in rows],
+        }
+        table = datasets.Dataset.from_dict(columns, features=features)
+        table.to_parquet(folder / f"train-{number:05d}-of-00003.parquet")
+        first += size
+    return folder
+
+
+def test_every_record_is_in_one_shard(folder: Path) -> None:
+    check_partition(read(folder), [1, 2, 3, 5, 14], [f"train/{row}" for row in range(9)])
+
+
+def test_streamed_ids_do_not_depend_on_the_sharding(folder: Path) -> None:
+    expected = [f"train/{file}/{row}" for file, size in enumerate([4, 3, 2]) for row in range(size)]
+    dataset = read(folder, streaming=True)
+    check_partition(dataset, [1, 2, 3], expected)
+    with pytest.raises(
+        ConfigError, match=r"sharding\.count=4 is more than the 3 data file.*most 3"
+    ):
+        next(dataset.records(0, 4))
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_records(folder: Path, streaming: bool) -> None:
+    options = {"caption": "label", "id": "key", "attributes": {"stars": "int", "label": "string"}}
+    items = list(read(folder, streaming=streaming, **options).records(0, 1))
+    place = "0/1" if streaming else "1"
+    attributes = {"stars": 1, "label": "dog"}
+    image = encode((1, 0, 0))
+    assert items[1] == Record("key-1", f"{folder}#train/{place}", image, "dog", attributes)
+    assert isinstance(items[4], Reject)
+    assert items[4].reason == "stars='four' is not a whole number of 64 bits"
+    assert isinstance(items[5], Record)
+    assert (items[5].caption, items[5].attributes["label"]) == (None, None)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_image_folder(tmp_path: Path, streaming: bool) -> None:
+    for name in ("cat/a.png", "dog/b.png"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True)
+        (tmp_path / "set" / name).write_bytes(encode())
+    dataset = read(tmp_path / "set", streaming=streaming, caption="label")
+    items = list(dataset.records(0, 1))
+    assert [(item.image, item.caption) for item in items if isinstance(item, Record)] == [
+        (encode(), "cat"),
+        (encode(), "dog"),
+    ]
+
+
+def test_identity(folder: Path) -> None:
+    first = read(folder).identity()
+    assert (first["kind"], first["sources"]) == ("huggingface", 9)
+    assert read(folder).identity() == first
+    streamed = read(folder, streaming=True).identity()
+    assert streamed["sources"] == 3
+    assert streamed["digest"] != first["digest"]
+
+
+def test_gated_without_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(datasets, "load_dataset", None)  # nothing may be loaded before
+    with pytest.raises(ConfigError) as caught:
+        read("ILSVRC/imagenet-1k", gated=True, streaming=True)
+    assert str(caught.value) == (
+        "dataset.path='ILSVRC/imagenet-1k' is gated and there is no HF_TOKEN; accept the terms at "
+        "https://huggingface.co/datasets/ILSVRC/imagenet-1k and put HF_TOKEN=... into the "
+        "environment or into .env"
+    )
+
+
+def test_a_local_copy_of_a_gated_dataset_needs_no_token(folder: Path) -> None:
+    assert read(folder, gated=True).size(0, 1) == 9
+
+
+def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(ConfigError, match=r"run: pip install 'clipvec\[huggingface\]'"):
+        read("owner/name")
+
+
+def test_an_unreachable_hub_is_told_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    before = time.monotonic()
+    with pytest.raises(DatasetError, match=r"dataset\.path='owner/name': the hub did not answer"):
+        read("owner/name")
+    assert time.monotonic() - before < 5
+
+
+def test_mistakes_are_one_line(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    cases: list[tuple[type[Exception], str, str | Path, dict[str, object]]] = [
+        (
+            DatasetError,
+            "dataset.path='owner/name' cannot be read: Couldn't reach",
+            "owner/name",
+            {},
+        ),
+        (DatasetError, "empty': not found: ", tmp_path / "empty", {}),
+        (DatasetError, "['train']", folder, {"split": "test"}),
+        (ConfigError, "dataset.image=img is not a column of", folder, {"image": "img"}),
+        (ConfigError, "its columns are image, label, stars, key", folder, {"id": "name"}),
+        (
+            ConfigError,
+            "attributes.caption is a reserved",
+            folder,
+            {"attributes": {"caption": "int"}},
+        ),
+    ]
+    for kind, message, path, options in cases:
+        for streaming in (False, True):
+            with pytest.raises(kind) as caught:
+                read(path, streaming=streaming, **options)
+            assert message in str(caught.value)
+            assert "\n" not in str(caught.value)

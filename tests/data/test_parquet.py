@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from clipvec.config import ParquetConfig
+from clipvec.data import Dataset, Record, Reject, open_dataset
+from clipvec.errors import ConfigError, DatasetError
+from tests.data.making import check_partition, encode
+
+
+def read(path: str | Path, **options: object) -> Dataset:
+    return open_dataset(ParquetConfig(kind="parquet", name="test", path=str(path), **options))  # type: ignore[arg-type]
+
+
+def write(folder: Path, sizes: list[int], group: int = 3) -> list[str]:
+    """Write files of these sizes with small row groups, and return the expected ids."""
+    expected, first = [], 0
+    for number, size in enumerate(sizes):
+        rows = range(first, first + size)
+        images = pa.array([encode((row, 0, 0)) for row in rows], pa.binary())
+        columns = {
+            "image": images,
+            "text": [f"no {row}" for row in rows],
+            "stars": [str(row) if row != 4 else "four" for row in rows],
+            "key": [f"key-{row}" for row in rows],
+        }
+        schema = pa.schema(
+            [("image", pa.binary()), *((name, pa.string()) for name in ("text", "stars", "key"))]
+        )
+        table = pa.table(columns, schema=schema)
+        pq.write_table(table, folder / f"part-{number}.parquet", row_group_size=group)
+        expected += [f"part-{number}/{row}" for row in range(size)]
+        first += size
+    return expected
+
+
+@pytest.mark.parametrize("sizes", [[7], [3, 0, 8, 1], [20, 33]])
+def test_every_record_is_in_one_shard(tmp_path: Path, sizes: list[int]) -> None:
+    expected = write(tmp_path, sizes)
+    check_partition(read(tmp_path / "*.parquet"), [1, 2, 3, 5, 17], expected)
+
+
+def test_records(tmp_path: Path) -> None:
+    write(tmp_path, [3, 2])
+    config = {"caption": "text", "id": "key", "attributes": {"stars": "int"}}
+    items = list(read(tmp_path / "*.parquet", **config).records(0, 1))
+    uri = f"{tmp_path}/part-1.parquet#"
+    assert items[3] == Record("key-3", f"{uri}0", encode((3, 0, 0)), "no 3", {"stars": 3})
+    reason = "stars='four' is not a whole number of 64 bits"
+    assert items[4] == Reject("key-4", f"{uri}1", reason, "AttributeValue")
+
+
+@pytest.mark.parametrize("kind", ["struct", "string"])
+def test_images_as_struct_or_path(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a.png").write_bytes(encode())
+    paths = ["a.png", f"{tmp_path}/a.png", f"file://{tmp_path}/a.png", "missing.png", None]
+    images = pa.array(paths)
+    if kind == "struct":
+        rows = [{"bytes": None, "path": path} for path in paths]
+        rows[0] = {"bytes": encode((9, 9, 9)), "path": "elsewhere.png"}
+        images = pa.array(rows, pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+    pq.write_table(pa.table({"image": images}), tmp_path / "t.parquet")
+    dataset = read(tmp_path / "t.parquet")
+    check_partition(dataset, [1, 2], [f"t/{row}" for row in range(5)])
+    first, *same, missing, none = dataset.records(0, 1)
+    assert isinstance(first, Record)
+    assert first.image == encode((9, 9, 9) if kind == "struct" else (10, 200, 30))
+    assert [item.image for item in same if isinstance(item, Record)] == [encode()] * 2
+    assert isinstance(missing, Reject)
+    assert missing.error == "FileNotFoundError"
+    assert none == Reject("t/4", f"{tmp_path}/t.parquet#4", "there is no image", "NoImage")
+
+
+def test_mistakes_are_one_line(tmp_path: Path) -> None:
+    write(tmp_path, [2])
+    (tmp_path / "text.parquet").write_text("not parquet")
+    pq.write_table(pa.table({"image": pa.array([], pa.binary())}), tmp_path / "empty.parquet")
+    pq.write_table(pa.table({"image": [1]}), tmp_path / "number.parquet")
+    good = "part-0.parquet"
+    cases: list[tuple[type[Exception], str, str, dict[str, object]]] = [
+        (DatasetError, "matches no file", "*.pq", {}),
+        (DatasetError, "text.parquet cannot be read: Parquet", "text.parquet", {}),
+        (DatasetError, "no row in 1 file(s)", "empty.parquet", {}),
+        (ConfigError, "dataset.image=image is a column of int64", "number.parquet", {}),
+        (ConfigError, "dataset.image=img is not a column of", good, {"image": "img"}),
+        (ConfigError, "its columns are image, text, stars, key", good, {"caption": "words"}),
+        (ConfigError, "dataset.attributes.x=x is not", good, {"attributes": {"x": "int"}}),
+        (ConfigError, "attributes.id is a reserved", good, {"attributes": {"id": "int"}}),
+    ]
+    for kind, message, name, options in cases:
+        with pytest.raises(kind) as caught:
+            read(tmp_path / name, **options)
+        assert message in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_memory_stays_flat_in_one_large_row_group(tmp_path: Path) -> None:
+    images = pa.array([bytes([n]) * 100_000 for n in range(250)], pa.binary())
+    path = tmp_path / "t.parquet"
+    pq.write_table(
+        pa.table({"image": images}),
+        path,
+        row_group_size=250,
+        compression="none",
+        use_dictionary=False,
+    )
+    del images
+    dataset = read(path)
+    before = pa.total_allocated_bytes()
+    highest = 0
+    for item in dataset.records(0, 1):
+        assert isinstance(item, Record)
+        highest = max(highest, pa.total_allocated_bytes() - before)
+    assert highest < 12_000_000
+
+
+def test_object_store(tmp_path: Path) -> None:
+    expected = write(tmp_path, [4, 3])
+    store = fsspec.filesystem("memory")
+    store.put(f"{tmp_path}/", "/parquet-bucket/", recursive=True)
+    store.pipe("/parquet-bucket/a.png", encode())
+    store.pipe("/parquet-bucket/paths.pq", b"")
+    with store.open("/parquet-bucket/paths.pq", "wb") as stream:
+        pq.write_table(pa.table({"image": ["a.png", "none.png"]}), stream)
+    try:
+        dataset = read("memory://parquet-bucket/*.parquet")
+        check_partition(dataset, [1, 3, 9], expected)
+        assert dataset.identity() == read(tmp_path / "*.parquet").identity()
+        by_path, missing = read("memory://parquet-bucket/paths.pq").records(0, 1)
+        assert isinstance(by_path, Record)
+        assert by_path.image == encode()
+        assert isinstance(missing, Reject)
+    finally:
+        store.rm("/parquet-bucket", recursive=True)

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import subprocess
+import tracemalloc
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from clipvec.config import WebDatasetConfig
+from clipvec.data import Dataset, Record, Reject, open_dataset
+from clipvec.errors import ConfigError, DatasetError
+from tests.data.making import check_partition, encode, everything, ids, samples, write_tar
+
+
+def read(path: str | Path | list[str], **options: object) -> Dataset:
+    where = path if isinstance(path, list) else str(path)
+    return open_dataset(
+        WebDatasetConfig(kind="webdataset", name="test", path=where, **options)  # type: ignore[arg-type]
+    )
+
+
+def img2dataset(folder: Path, sizes: list[int]) -> list[str]:
+    """Write tars of these sizes, and return the expected ids."""
+    expected = []
+    for shard, size in enumerate(sizes):
+        write_tar(folder / f"{shard:05d}.tar", samples(shard * 20, size))
+        (folder / f"{shard:05d}_stats.json").write_text("{}")
+        expected += [f"{shard:05d}/{shard * 20 + number:09d}" for number in range(size)]
+    return expected
+
+
+@pytest.mark.parametrize("sizes", [[5], [3, 1, 4], [2, 0, 7, 1]])
+def test_every_record_is_in_one_shard(tmp_path: Path, sizes: list[int]) -> None:
+    expected = img2dataset(tmp_path, sizes)
+    check_partition(read(tmp_path / "*.tar"), [1, 2, 3, 4, 5, 9, 30], expected)
+
+
+def test_a_record(tmp_path: Path) -> None:
+    img2dataset(tmp_path, [2])
+    dataset = read(tmp_path / "00000.tar", attributes={"number": "int", "absent": "float"})
+    assert list(dataset.records(0, 1, 1)) == [
+        Record(
+            "00000/000000001",
+            f"{tmp_path}/00000.tar#000000001",
+            encode((1, 0, 0)),
+            "no 1",
+            {"number": 1, "absent": None},
+        )
+    ]
+
+
+def test_identity_is_of_the_content_and_not_of_the_place(tmp_path: Path) -> None:
+    img2dataset(tmp_path / "a", [2, 1])
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    first = read(tmp_path / "a/*.tar").identity()
+    assert first == read(tmp_path / "b/{00000,00001}.tar").identity()
+    assert first["kind"] == "webdataset"
+    assert first["sources"] == 2
+    write_tar(tmp_path / "b/00001.tar", samples(20, 20))
+    assert first != read(tmp_path / "b/*.tar").identity()
+
+
+def test_equal_keys_in_different_tars_do_not_collide(tmp_path: Path) -> None:
+    for name in ("x/a.tar", "y/a.tar"):
+        write_tar(tmp_path / name, samples(0, 1))
+    found = ids(list(read(tmp_path / "*/*.tar").records(0, 1)))
+    assert found == ["x/a/000000000", "y/a/000000000"]
+
+
+def test_tar_as_tar_writes_it_with_folders(tmp_path: Path) -> None:
+    (tmp_path / "in/sub").mkdir(parents=True)
+    for name in ("one", "sub/two"):
+        (tmp_path / f"in/{name}.JPG").write_bytes(encode())
+        (tmp_path / f"in/{name}.txt").write_text(name)
+    subprocess.run(
+        ["tar", "--sort=name", "-cf", tmp_path / "t.tar", "-C", tmp_path / "in", "."], check=True
+    )
+    items = list(read(tmp_path / "t.tar").records(0, 1))
+    assert [(item.id, item.caption) for item in items if isinstance(item, Record)] == [
+        ("t/one", "one"),
+        ("t/sub/two", "sub/two"),
+    ]
+
+
+def test_compressed_tars_are_read_whole_and_not_cut(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar.gz", samples(0, 3), "w:gz")
+    write_tar(tmp_path / "b.tgz", samples(10, 2), "w:gz")
+    dataset = read([f"{tmp_path}/a.tar.gz", f"{tmp_path}/b.tgz"])
+    check_partition(
+        dataset, [1, 2], [f"a/{n:09d}" for n in (0, 1, 2)] + [f"b/{n:09d}" for n in (10, 11)]
+    )
+    assert dataset.size(0, 1) is None
+    with pytest.raises(ConfigError, match=r"sharding\.count=3 is more than the 2 tar file.*most 2"):
+        list(dataset.records(0, 3))
+
+
+def test_members_that_are_no_image(tmp_path: Path) -> None:
+    members = [
+        ("__meta__/note.jpg", b"skipped"),
+        ("a.seg.png", encode()),
+        ("a.txt", b"words"),
+        ("b.cls", b"\x80\x04never unpickled"),
+        ("b.json", b'{"text": "from json"}'),
+        ("b.png", encode()),
+        ("c.png", encode()),
+        ("c.json", b"{broken"),
+        ("._d.png", b"an AppleDouble file"),
+    ]
+    write_tar(tmp_path / "t.tar", members)
+    no_image, good, bad_json = read(tmp_path / "t.tar", json_caption="text").records(0, 1)
+    uri = f"{tmp_path}/t.tar#a"
+    assert no_image == Reject("t/a", uri, "no image member, only: seg.png, txt", "NoImage")
+    assert isinstance(good, Record)
+    assert good.caption == "from json"
+    assert isinstance(bad_json, Reject)
+    assert bad_json.error == "InvalidJson"
+    assert bad_json.reason.startswith("its .json member is not valid JSON: ")
+
+
+def test_a_repeated_member_is_rejected_and_a_repeated_key_is_kept(tmp_path: Path) -> None:
+    members = [("a.png", encode()), ("a.PNG", encode((1, 1, 1))), ("b.png", encode())]
+    write_tar(tmp_path / "t.tar", [*members, ("a.png", encode((2, 2, 2)))])
+    dataset = read(tmp_path / "t.tar")
+    check_partition(dataset, [1, 2, 3, 7], ["t/a", "t/a.PNG", "t/b", "t/a"])
+    first, repeat, _, later = dataset.records(0, 1)
+    assert isinstance(first, Record)
+    assert first.image == encode()
+    assert isinstance(repeat, Reject)
+    assert repeat.error == "DuplicateMember"
+    assert "more than one member a.PNG" in repeat.reason
+    assert isinstance(later, Record)
+    assert later.image == encode((2, 2, 2))
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz"])
+@pytest.mark.parametrize("keep", [0.3, 0.5, 0.75, 0.99])
+def test_a_tar_that_is_cut_off(tmp_path: Path, kind: str, keep: float) -> None:
+    noise = [(f"{n:03d}.jpg", encode() + os.urandom(3000)) for n in range(20)]
+    whole = write_tar(tmp_path / "whole.tar", noise).read_bytes()
+    end = 20 * 4096  # header and data of a member; end mark and padding follow
+    content = whole[: round(end * keep)]
+    if kind == "tar.gz":
+        packed = gzip.compress(whole)
+        content = packed[: round(len(packed) * keep)]
+    (tmp_path / f"t.{kind}").write_bytes(content)
+    dataset = read(tmp_path / f"t.{kind}")
+    *good, last = everything(dataset, 1)[0]
+    images = [item.image for item in good if isinstance(item, Record)]
+    assert images == [data for _, data in noise[: len(good)]]
+    assert abs(len(good) - 20 * keep) < 3
+    assert isinstance(last, Reject)
+    assert (last.id, last.error) == ("t", "TruncatedTar")
+    assert f"cut off or damaged after {len(good)} records" in last.reason
+
+
+def test_a_damaged_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "t.tar", [(f"{n}.jpg", encode()) for n in range(4)])
+    content = bytearray(path.read_bytes())
+    content[2 * 1024 : 2 * 1024 + 512] = b"x" * 512
+    path.write_bytes(content)
+    dataset = read(path)
+    check_partition(dataset, [1, 2, 5], ["t/0", "t"])
+    last = list(dataset.records(0, 1))[-1]
+    assert isinstance(last, Reject)
+    assert last.error == "TruncatedTar"
+
+
+def test_an_empty_tar_among_others_has_no_records(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").touch()
+    write_tar(tmp_path / "b.tar", [])
+    write_tar(tmp_path / "c.tar", [("x.png", encode())])
+    (tmp_path / "d.tar").write_text("this is no tar" * 100)
+    dataset = read(tmp_path / "*.tar")
+    check_partition(dataset, [1, 3, 4, 11], ["c/x", "d"])
+    last = list(dataset.records(0, 1))[-1]
+    assert isinstance(last, Reject)
+    assert last.error == "NotATar"
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 10240])
+def test_a_dataset_of_one_empty_tar(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.tar").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"dataset\.path='.*a\.tar': no record in 1 tar file"):
+        read(tmp_path / "a.tar")
+
+
+def test_reserved_attribute(tmp_path: Path) -> None:
+    img2dataset(tmp_path, [1])
+    with pytest.raises(ConfigError, match=r"dataset\.attributes\.uri is a reserved name"):
+        read(tmp_path / "00000.tar", attributes={"uri": "string"})
+
+
+def test_object_store(tmp_path: Path) -> None:
+    expected = img2dataset(tmp_path, [3, 2])
+    store = fsspec.filesystem("memory")
+    store.put(f"{tmp_path}/", "/tars-bucket/set/", recursive=True)
+    try:
+        dataset = read("memory://tars-bucket/set/*.tar")
+        check_partition(dataset, [1, 2, 5, 9], expected)
+        assert dataset.size(0, 1) is None
+        assert next(dataset.records(0, 1)).uri == "memory:///tars-bucket/set/00000.tar#000000000"
+        assert dataset.identity() == read(tmp_path / "*.tar").identity()
+    finally:
+        store.rm("/tars-bucket", recursive=True)
+
+
+def test_memory_stays_flat(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "t.tar", [(f"{n:05d}.jpg", b"x" * 5000) for n in range(2000)])
+    dataset = read(path)
+    tracemalloc.start()
+    assert sum(1 for _ in dataset.records(0, 1)) == 2000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 500_000
