@@ -7,6 +7,7 @@ A path is local, a URL that fsspec knows (``s3://``, ``gs://``, ``https://``, ``
 from __future__ import annotations
 
 import glob
+import os
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _UNREADABLE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
-_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+_INSTALL = {
+    "s3": "'clipvec[s3]'",
+    "gs": "'clipvec[gcs]'",
+    "gcs": "'clipvec[gcs]'",
+    "http": "aiohttp",
+    "https": "aiohttp",
+}
+"""What reads the URLs of a scheme."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +185,26 @@ def open_file(path: str) -> IO[bytes]:
     if is_local(fs):
         return Path(stripped).open("rb")
     cache = {"cache_type": "background", "cache_options": {"maxblocks": 4}}
-    return cast("IO[bytes]", fs.open(stripped, "rb", **cache))
+    stream = cast("IO[bytes]", fs.open(stripped, "rb", **cache))
+    if _is_http(fs) and not can_seek(stream):
+        stream.close()
+        stream = cast("IO[bytes]", fs.open(stripped, "rb", block_size=0))
+    return stream
+
+
+def can_seek(stream: IO[bytes]) -> bool:
+    """Say whether ``stream`` reads from any place, by reading its last byte.
+
+    fsspec's HTTP files say that they are seekable, and fail later if the server has no ranges.
+    """
+    try:
+        if stream.seek(0, os.SEEK_END):
+            stream.seek(-1, os.SEEK_END)
+            stream.read(1)
+        stream.seek(0)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def read_files(paths: Sequence[str]) -> list[bytes | OSError]:
@@ -215,10 +242,8 @@ def reading(what: str, path: str = "") -> Iterator[None]:
         raise
     except ImportError as error:
         scheme = path.partition("://")[0]
-        extra = f"'clipvec[{_EXTRAS[scheme]}]'" if scheme in _EXTRAS else error.name or "it"
-        raise ConfigError(
-            f"{what} needs a package that is not installed; run: pip install {extra}"
-        ) from error
+        mend = f"run: pip install {_INSTALL[scheme]}" if scheme in _INSTALL else one_line(error)
+        raise ConfigError(f"{what} needs a package that is not installed; {mend}") from error
     except FileNotFoundError as error:
         raise DatasetError(f"{what}: not found: {error.filename or one_line(error)}") from error
     except Exception as error:  # every object store has its own errors

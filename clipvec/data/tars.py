@@ -113,7 +113,7 @@ class TarDataset:
             return [source], None
         if source not in self._counts:
             with reading(source.url), sources.open_file(source.path) as stream:
-                if not _can_seek(stream):
+                if not sources.can_seek(stream):
                     raise _uncuttable(count, tars, source)
         return [source], span(part, parts, self._count(source))
 
@@ -156,21 +156,12 @@ def _walkable(source: Source) -> bool:
     return sources.is_local(fs) and not _COMPRESSED.search(source.name)
 
 
-def _can_seek(stream: IO[bytes]) -> bool:
-    try:  # fsspec's streamed HTTP file says that it is seekable, and then is not
-        stream.seek(0, os.SEEK_END)
-        stream.seek(0)
-    except (OSError, ValueError):
-        return False
-    return True
-
-
 def _items(source: Source) -> Iterator[_Sample | Reject]:
     """Yield the samples of one tar, and a reject where it is damaged."""
     stem = _STEM.sub("", source.name)
     done = 0
     with reading(source.url), sources.open_file(source.path) as stream:
-        seekable = _can_seek(stream) and not _COMPRESSED.search(source.name)
+        seekable = not _COMPRESSED.search(source.name) and sources.can_seek(stream)
         try:
             tar = _open(stream, seekable)
         except _DAMAGED as error:

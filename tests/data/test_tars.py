@@ -4,7 +4,11 @@ import gzip
 import os
 import shutil
 import subprocess
+import threading
 import tracemalloc
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import fsspec
@@ -206,6 +210,38 @@ def test_object_store(tmp_path: Path) -> None:
         assert dataset.identity() == read(tmp_path / "*.tar").identity()
     finally:
         store.rm("/tars-bucket", recursive=True)
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """A server of the folder that neither announces nor answers ranges."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    handler = partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_server_without_ranges_is_read_as_a_stream(tmp_path: Path, web: str) -> None:
+    expected = img2dataset(tmp_path, [3, 2])
+    large = ("000000021.bin", os.urandom(6 * 2**20))  # more than one block of fsspec's cache
+    write_tar(tmp_path / "00001.tar", [*samples(20, 2), large])
+    dataset = read(web + "/{00000,00001}.tar?token=secret")
+    check_partition(dataset, [1, 2], expected)
+    first = next(dataset.records(0, 1))
+    assert isinstance(first, Record)
+    assert (first.uri, first.image) == (f"{web}/00000.tar#000000000", encode((0, 0, 0)))
+    with pytest.raises(ConfigError, match=r"sharding\.count=3 is more than the 2 tar file"):
+        [list(dataset.records(shard, 3)) for shard in range(3)]
+    with pytest.raises(DatasetError, match=r"/absent\.tar: not found: "):
+        read(web + "/absent.tar")
 
 
 def test_memory_stays_flat(tmp_path: Path) -> None:
