@@ -36,12 +36,12 @@ class Folder:
         except ImportError as error:
             scheme = url.split("://", 1)[0]
             raise ConfigError(
-                f"store.root={url!r} needs another package: {error}; "
+                f"store.root: {url!r} needs another package: {error}; "
                 f"pip install 'clipvec[{'gcs' if scheme == 'gs' else scheme}]'"
             ) from error
         except ValueError as error:
             raise ConfigError(
-                f"store.root={url!r}: {error}; allowed are folders and URLs such as s3://, gs://"
+                f"store.root: {url!r}: {error}; allowed are folders and URLs such as s3://, gs://"
             ) from error
         self._local = isinstance(self._fs, LocalFileSystem)
         self.url = self._base if self._local else str(url).rstrip("/")

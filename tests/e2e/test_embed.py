@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -173,11 +174,13 @@ def test_disk_full(run: Run, tiny: list[str], small_disk: Path, tmp_path: Path) 
 
 def test_rejects(run: Run, tiny: list[str], tmp_path: Path) -> None:
     members = {f"{i:03d}.jpg": photo(i) for i in range(16)}
-    bomb = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (40_000).to_bytes(4, "big") * 2
+    header = b"IHDR" + (40_000).to_bytes(4, "big") * 2 + b"\x08\x02\x00\x00\x00"
+    crc = zlib.crc32(header).to_bytes(4, "big")
+    bomb = b"\x89PNG\r\n\x1a\n\x00\x00\x00\r" + header + crc
     members |= {
         "100.jpg": b"",
         "101.jpg": b"this is text",
-        "102.png": bomb + b"\x08\x02\x00\x00\x00" + b"\x00" * 64,
+        "102.png": bomb + b"\x00" * 64,
         "001.txt": b"not beside its picture any more",
     }
     tar = write_tar(tmp_path / "a.tar", members)
@@ -248,7 +251,11 @@ def test_one_bad_shard_does_not_sink_the_others(run: Run, tiny: list[str], tmp_p
         (["dataset=webdataset", "dataset.path=/nope/*.tar"], 1, "'/nope/*.tar' matches no file"),
         (["dataset=imagenet"], 2, "HF_TOKEN"),
         (["model.pretrained=/nope.pt"], 1, "is neither a file nor weights of ViT-B-32"),
-        (["store.root=nope://bucket/x"], 2, "store.root='nope://bucket/x'"),
+        (
+            ["store.root=nope://bucket/x"],
+            2,
+            "store.root: 'nope://bucket/x/sample/vit_b_32': Protocol not known: nope",
+        ),
     ],
 )
 def test_bad_input(run: Run, arguments: list[str], exit_code: int, message: str) -> None:
