@@ -44,7 +44,30 @@ _UPRIGHT = {
 
 
 class Undecodable(Exception):
-    """An image file that cannot be turned into pixels; the message is one line for a reader."""
+    """An image file that cannot be turned into pixels; the message is one line for a reader.
+
+    Rejects are counted by the classes below.
+    """
+
+
+class EmptyFile(Undecodable):
+    """A file of zero bytes."""
+
+
+class NotAnImage(Undecodable):
+    """None of the formats that are read."""
+
+
+class TooManyPixels(Undecodable):
+    """A decompression bomb, or a picture over the limit."""
+
+
+class DamagedImage(Undecodable):
+    """Cut off, or against its format."""
+
+
+class UnknownRange(Undecodable):
+    """Samples of a type whose black and white are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +96,26 @@ def decode(data: bytes, target: int, max_pixels: int) -> Picture:
             known from the header before any pixel is decoded.
     """
     if not data:
-        raise Undecodable("the file is empty (0 bytes)")
+        raise EmptyFile("the file is empty (0 bytes)")
     try:
         return _decode(data, target, max_pixels)
     except Undecodable:
         raise
     except Image.DecompressionBombError as error:  # WebP, GIF and TIFF have a limit of their own
-        raise Undecodable(f"over Pillow's own limit of pixels: {error}") from error
+        raise TooManyPixels(f"over Pillow's own limit of pixels: {error}") from error
     except Exception as error:  # Pillow's decoders raise nearly every class there is
         lines = str(error).strip().splitlines()
         reason = lines[0] if lines else type(error).__name__
-        raise Undecodable(f"the image is damaged: {reason}") from error
+        raise DamagedImage(f"the image is damaged: {reason}") from error
 
 
 def _decode(data: bytes, target: int, max_pixels: int) -> Picture:
     image = _open(data)
     width, height = image.size
     if width < 1 or height < 1:
-        raise Undecodable(f"the image has no pixels ({width} x {height})")
+        raise DamagedImage(f"the image has no pixels ({width} x {height})")
     if width * height > max_pixels:
-        raise Undecodable(
+        raise TooManyPixels(
             f"{width} x {height} is {width * height} pixels, over max_pixels={max_pixels}"
         )
     if isinstance(image, JpegImagePlugin.JpegImageFile):
@@ -112,7 +135,7 @@ def _open(data: bytes) -> Image.Image:
     for prefix, opener in _OPENERS:
         if data.startswith(prefix):
             return opener(BytesIO(data))
-    raise Undecodable("not an image: neither JPEG, PNG, WebP, GIF, BMP nor TIFF")
+    raise NotAnImage("not an image: neither JPEG, PNG, WebP, GIF, BMP nor TIFF")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -128,7 +151,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in {"I", "F"}:
-        raise Undecodable(f"samples of 32 bits (mode {image.mode}) have no known range")
+        raise UnknownRange(f"samples of 32 bits (mode {image.mode}) have no known range")
     if image.has_transparency_data:
         opaque = Image.new("RGB", image.size, "white")
         image = image.convert("RGBA")

@@ -66,7 +66,7 @@ class TarDataset:
         self._config = config
         self._sources = sources.expand(config.path)
         self._counts: dict[Source, int] = {}
-        if not any(next(_items(source), None) for source in self._sources):
+        if not any(map(_has_member, self._sources)):
             raise DatasetError(
                 f"dataset.path={config.path!r}: no record in {len(self._sources)} tar file(s), "
                 f"the first is {self._sources[0].url}; give tars that have image members"
@@ -149,6 +149,16 @@ def _uncuttable(count: int, tars: int, source: Source) -> ConfigError:
         f"that cannot be cut (compressed, or a server without ranges); set sharding.count to at "
         f"most {tars}, or give uncompressed tars on a disk or an object store"
     )
+
+
+def _has_member(source: Source) -> bool:
+    """Say whether a tar has anything to yield, be it a reject, from its first headers alone."""
+    with reading(source.url), sources.open_file(source.path) as stream:
+        try:
+            tar = _open(stream, seekable=False)
+            return any(header.isreg() for header in tar)
+        except _DAMAGED:
+            return True
 
 
 def _walkable(source: Source) -> bool:

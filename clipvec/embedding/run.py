@@ -124,7 +124,8 @@ def _embed_all(
             try:
                 job.run(progress)
             except (RejectsError, DatasetError) as error:
-                log.error("shard %d failed: %s", shard, error)
+                if len(todo) > 1:  # said at once; a lone shard's error is the command's own
+                    log.error("shard %d failed: %s", shard, error)
                 failures[shard] = error
             except Interrupted as error:
                 raise Interrupted(

@@ -31,7 +31,7 @@ class Encoder:
 
     def __init__(
         self,
-        model: torch.nn.Module,
+        model: Any,  # open_clip's CLIP or CustomTextCLIP, which share no class of their own
         tokenizer: Callable[[list[str]], torch.Tensor],
         preprocess: Preprocess,
         config: ModelConfig,
@@ -45,8 +45,7 @@ class Encoder:
         self.weights = _checksum(model)
         """SHA-256 of the parameters."""
         self._tokenizer = tokenizer
-        self._model: Any = model
-        self._model.eval().requires_grad_(False).to(self.device)
+        self._model = model.eval().requires_grad_(False).to(self.device)
         if config.compile:
             self._model.visual = torch.compile(self._model.visual)
         self._mean = torch.tensor(preprocess.mean, device=self.device).mul_(255)

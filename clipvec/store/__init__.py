@@ -8,13 +8,12 @@
 
 from clipvec.store.fingerprint import Fingerprint, Golden, ModelPrint
 from clipvec.store.folder import Folder
-from clipvec.store.schema import EMBEDDING, RESERVED, Row, part_schema
+from clipvec.store.schema import EMBEDDING, Row, part_schema
 from clipvec.store.shard import Done, Part, ShardWriter
 from clipvec.store.store import Store
 
 __all__ = [
     "EMBEDDING",
-    "RESERVED",
     "Done",
     "Fingerprint",
     "Folder",

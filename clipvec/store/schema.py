@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 EMBEDDING = "embedding"
-RESERVED = ("id", EMBEDDING, "uri", "caption", "width", "height", "thumbnail")
-"""Column names that an attribute cannot take."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,6 +187,8 @@ def test_rejects(run: Run, tiny: list[str], tmp_path: Path) -> None:
     options = [*tiny, "dataset=webdataset", f"dataset.path={tar}", "sharding=x1"]
     failed = run("embed", *options, exit_code=3)
     assert "4 of 20 images of shard 0 were rejected (" in failed.stderr
+    for reason in ("1 EmptyFile", "1 NotAnImage", "1 TooManyPixels", "1 NoImage"):
+        assert reason in failed.stderr
     assert "more than max_reject_fraction=0.1" in failed.stderr
     shard = tmp_path / "data/store/webdataset/local/shard-00000"
     assert pq.read_table(shard / "part-00000.parquet").num_rows == 16
