@@ -254,7 +254,7 @@ class SearchConfig:
     index: IndexConfig
     collection: str | None
     """Collection to search; null: the only one there is."""
-    model: ModelConfig | None
+    model: ModelConfig | None = None
     """Encoder of the query; null: the one that the collection was made with."""
 
 

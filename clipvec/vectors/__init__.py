@@ -1,0 +1,12 @@
+"""The Chroma collection of one store: loaded from it, verified against it, searched.
+
+A collection is a cache of the store. Its metadata says what made the vectors; a ledger beside it
+says which part files it holds.
+"""
+
+from __future__ import annotations
+
+from clipvec.vectors.build import Summary, build
+from clipvec.vectors.collection import Collection, Hit
+
+__all__ = ["Collection", "Hit", "Summary", "build"]

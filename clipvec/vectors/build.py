@@ -1,0 +1,155 @@
+"""From a store to a verified collection."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+
+from clipvec import paths, shards
+from clipvec.errors import IncompleteStoreError, Interrupted
+from clipvec.store import Store
+from clipvec.vectors.load import Plan, load
+from clipvec.vectors.loading import LoadingCollection
+from clipvec.vectors.place import REBUILD, open_place, recover, take_place
+from clipvec.vectors.verify import verify
+
+if TYPE_CHECKING:
+    from clipvec.config import BuildConfig
+    from clipvec.store import Part
+    from clipvec.vectors.place import Place
+
+log = logging.getLogger(__name__)
+ROW_OVERHEAD = 600
+"""Bytes a row that Chroma takes beside vector and links, measured over 100,000 rows x 512."""
+_LARGE = 50_000
+"""Rows from which on the memory is foretold."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did."""
+
+    name: str
+    where: str
+    rows: int
+    loaded: int
+    """Parts that were not in the collection before."""
+    reused: int
+    replaced: int
+    dropped: int
+    """Parts that are no longer in the store."""
+    rate: float
+    """Rows/s of the loading."""
+    verified: str
+
+    def __str__(self) -> str:
+        """Return one line for the end of a run."""
+        work = [f"{self.loaded} parts loaded", f"{self.reused} reused", f"{self.replaced} replaced"]
+        work += [f"{self.dropped} dropped"] if self.dropped else []
+        rate = f"; {self.rate:,.0f} rows/s" if self.loaded or self.replaced else ""
+        return (
+            f"{self.name}: {self.rows:,} rows; {', '.join(work)}{rate}; "
+            f"verified: {self.verified}; index: {self.where}"
+        )
+
+
+def build(config: BuildConfig) -> Summary:
+    """Make the collection hold what the store holds, and verify it.
+
+    Raises:
+        StoreError: there is no store, or it cannot be read.
+        IncompleteStoreError: shards are missing and ``allow_partial`` is not set.
+        FingerprintError: the collection holds vectors of another making.
+        CollectionError: the collection cannot be used, or is not what it should be.
+        Interrupted: by Ctrl-C or SIGTERM; what is loaded is kept.
+    """
+    store = Store.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
+    parts = committed_parts(store, config.allow_partial)
+    name = paths.collection_name(config.dataset.name, config.model.name)
+    place = open_place(config.index)
+    recover(place, name)
+    _foretell(config, place, store.fingerprint.model.dim, sum(part.rows for part in parts))
+    if not config.rebuild:
+        return _fill(config, place, name, store, parts)
+    place.check_ours(name)
+    summary = _fill(config, place, name + REBUILD, store, parts)
+    take_place(place, name)
+    return Summary(**{**vars(summary), "name": name, "where": place.where(name)})
+
+
+def committed_parts(store: Store, allow_partial: bool) -> list[Part]:
+    """Return the parts of all committed shards.
+
+    Raises:
+        IncompleteStoreError: shards are missing and ``allow_partial`` is not set.
+    """
+    committed = store.committed()
+    count = store.fingerprint.sharding_count
+    missing = sorted(set(range(count)) - set(committed))
+    if missing and not (allow_partial and committed):
+        spec = shards.format(missing)
+        partial = ", or index what there is with allow_partial=true" if committed else ""
+        raise IncompleteStoreError(
+            f"{len(missing)} of {count} shards are missing in {store.url}: {spec}; embed them with "
+            f"python -m clipvec.embed {_same(store)} 'shards=[{spec}]'{partial}"
+        )
+    if missing:
+        log.warning("without the missing shards %s", shards.format(missing))
+    marks = [store.done(shard) for shard in committed]
+    return [part for mark in marks if mark is not None for part in mark.parts]
+
+
+def _same(store: Store) -> str:
+    """Return the options that name ``store``, as far as the store knows them."""
+    mine = store.fingerprint
+    return (
+        f"model={store.model['name']} dataset={mine.dataset['name']} "
+        f"sharding.count={mine.sharding_count}"
+    )
+
+
+def _fill(config: BuildConfig, place: Place, name: str, store: Store, parts: list[Part]) -> Summary:
+    with LoadingCollection.ensure(place, name, store, config.hnsw) as collection:
+        plan = Plan.make(parts, collection.held())
+        try:
+            rate = load(collection, store, plan, min(config.batch_rows, collection.batch_limit))
+        except Interrupted as error:
+            kept = "the old index stays as it is" if config.rebuild else "what is loaded is kept"
+            raise Interrupted(
+                error.exit_code - 128, f"{error}; {kept}, the same command goes on"
+            ) from error
+        return Summary(
+            name=name,
+            where=collection.where,
+            rows=sum(part.rows for part in parts),
+            loaded=len(plan.load) - plan.replaced,
+            reused=len(plan.reused),
+            replaced=plan.replaced,
+            dropped=len(plan.drop) - plan.replaced,
+            rate=rate,
+            verified=verify(collection, store, parts),
+        )
+
+
+def _foretell(config: BuildConfig, place: Place, dim: int, rows: int) -> None:
+    """Say how much memory the graph will take, and whether there is as much."""
+    need = rows * (4 * dim + 8 * config.hnsw.max_neighbors + ROW_OVERHEAD)
+    if rows < _LARGE:
+        return
+    said = f"{rows:,} rows x {dim} will take about {need / 1e9:.1f} GB of memory"
+    if not place.local:
+        log.info("%s on the Chroma server", said)
+        return
+    free = psutil.virtual_memory().available
+    if need < free:
+        log.info("%s, %.1f GB are free", said, free / 1e9)
+    else:
+        log.warning(
+            "WARNING: %s, only %.1f GB are free: it may be killed; use a larger machine, or a "
+            "model with fewer dimensions",
+            said,
+            free / 1e9,
+        )

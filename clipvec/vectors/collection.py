@@ -1,0 +1,257 @@
+"""A Chroma collection of image vectors: made, opened, filled, searched."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clipvec.config import ModelConfig, from_dict
+from clipvec.errors import CollectionError, ConfigError
+from clipvec.store import Fingerprint
+from clipvec.vectors import exact, thumbnails
+from clipvec.vectors.place import MARK, OLD, REBUILD, chroma_errors, open_place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import chromadb
+    from chromadb.api.client import Client
+
+    from clipvec.config import IndexConfig
+
+log = logging.getLogger(__name__)
+_OWN = ("uri", "caption", "width", "height", "_shard", "_part", "_row")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A row that a query found."""
+
+    id: str
+    score: float
+    """Cosine, -1 to 1."""
+    uri: str
+    caption: str | None
+    width: int
+    height: int
+    attributes: dict[str, Any] = field(default_factory=dict)
+    part: str = ""
+    """Part file of the store that holds the row."""
+    row: int = 0
+    """Its position in that file."""
+
+
+class Collection:
+    """An open collection; close it, or use it as a context."""
+
+    def __init__(self, client: Client, rows: chromadb.Collection, name: str, where: str) -> None:
+        self._client, self._rows = client, rows
+        self.name = name
+        self.where = where
+        """Folder, or URL and name, for messages."""
+        try:
+            about = json.loads((rows.metadata or {})[MARK])
+            self.fingerprint = Fingerprint.from_json(about["fingerprint"])
+            self.store: str = about["store"]
+            """Path or URL of the store that it was loaded from."""
+            self._model: dict[str, Any] = about["model"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise CollectionError(
+                f"{where} was made by something else than clipvec; choose another index.path, "
+                "another server, or another dataset.name"
+            ) from error
+
+    @classmethod
+    def open(cls, index: IndexConfig, name: str | None = None) -> Collection:
+        """Return a collection that is there.
+
+        Args:
+            index: where it lies.
+            name: ``<dataset>--<model>``; None: the only one there is.
+
+        Raises:
+            CollectionError: there is none, there are several to choose from, or it was made by
+                something else.
+        """
+        place = open_place(index)
+        names = [n for n in place.names() if not n.endswith((REBUILD, OLD))]
+        if name is None and len(names) == 1:
+            name = names[0]
+        if name is None or name not in names:
+            raise CollectionError(_no_collection(name, names, place.where("")))
+        client = place.connect(name)
+        try:
+            with chroma_errors(place.where(name)):
+                rows = client.get_collection(place.inner(name), embedding_function=None)
+            return cls(client, rows, name, place.where(name))
+        except BaseException:
+            client.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._client.close()
+
+    def __enter__(self) -> Collection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def model_config(self) -> ModelConfig:
+        """The encoder that made the vectors, with device and precision left to be chosen."""
+        return from_dict({k: self._model[k] for k in ("name", "arch", "pretrained")}, ModelConfig)
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The dataset's attributes and their types."""
+        return self.fingerprint.attributes
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors, D."""
+        return self.fingerprint.model.dim
+
+    def count(self) -> int:
+        """Return the number of rows."""
+        with chroma_errors(self.where):
+            return self._rows.count()
+
+    def query(
+        self,
+        vector: np.ndarray,
+        k: int,
+        where: Mapping[str, Any] | None = None,
+        min_score: float | None = None,
+    ) -> list[Hit]:
+        """Return the ``k`` rows closest to ``vector`` (float32 [D]), best first.
+
+        Fewer come only when there are no more, or when they score below ``min_score``.
+
+        Args:
+            vector: of any length but zero.
+            k: at least 1; it may exceed the collection.
+            where: Chroma's metadata filter, see `clipvec.vectors.where`.
+            min_score: lowest cosine.
+
+        Raises:
+            CollectionError: Chroma does not answer.
+            ConfigError: the vector or the filter is not one for this collection.
+        """
+        return self.query_many(vector[None], k, where, min_score)[0]
+
+    def query_many(
+        self,
+        vectors: np.ndarray,
+        k: int,
+        where: Mapping[str, Any] | None = None,
+        min_score: float | None = None,
+    ) -> list[list[Hit]]:
+        """Return what `query` returns for each of ``vectors``, float32 [N, D], in one request."""
+        if vectors.shape[1:] != (self.dim,) or not np.isfinite(vectors).all() or k < 1:
+            raise ConfigError(
+                f"{self.name} takes k of at least 1 and finite vectors of {self.dim} numbers, "
+                f"not k={k} and {list(vectors.shape)}"
+            )
+        k = min(k, self.count())
+        if k == 0 or not len(vectors):
+            return [[] for _ in vectors]
+        found = self.nearest(vectors, k, where)
+        short = [i for i, (ids, _) in enumerate(found) if len(ids) < k]
+        if short and len(found[short[0]][0]) < (there := self._matching(k, where)):
+            # HNSW does not reach every row of a graph that is clustered, or has few links.
+            log.info("%s: HNSW reached fewer than %d rows; searching exactly", self.name, there)
+            pages = exact.pages(self._rows, where)
+            with chroma_errors(self.where):
+                for i, rows in zip(short, exact.search(pages, vectors[short], k), strict=True):
+                    found[i] = rows
+        return [self._hits(ids, scores, min_score) for ids, scores in found]
+
+    def nearest(
+        self, vectors: np.ndarray, k: int, where: Mapping[str, Any] | None = None
+    ) -> list[tuple[list[str], list[float]]]:
+        """Return the ids and cosines that HNSW itself finds for each vector."""
+        with chroma_errors(self.where):
+            try:
+                found = self._rows.query(
+                    query_embeddings=vectors,
+                    n_results=k,
+                    where=dict(where) if where else None,
+                    include=["distances"],
+                )
+            except ValueError as error:
+                raise ConfigError(f"where {json.dumps(where)}: {error}") from error
+        distances = found["distances"] or []
+        return [
+            (ids, [1 - float(d) for d in row])
+            for ids, row in zip(found["ids"], distances, strict=True)
+        ]
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return the vectors of those ``ids`` that are there, float32 [D] each."""
+        with chroma_errors(self.where):
+            found = self._rows.get(ids=list(ids), include=["embeddings"])
+        rows = found["embeddings"]
+        return dict(zip(found["ids"], np.asarray(rows, np.float32), strict=True)) if ids else {}
+
+    def part_ids(self, file: str) -> list[str]:
+        """Return the ids of the rows that came from a part file."""
+        with chroma_errors(self.where):
+            return self._rows.get(where={"_part": file}, include=[])["ids"]
+
+    def thumbnails(self, hits: Sequence[Hit]) -> list[bytes | None]:
+        """Return the JPEG thumbnails of ``hits`` from the store; None where there is none."""
+        return thumbnails.read(self.store, [(hit.part, hit.row, hit.id) for hit in hits])
+
+    def _matching(self, k: int, where: Mapping[str, Any] | None) -> int:
+        """Return the number of rows that ``where`` admits, at most ``k``."""
+        if not where:
+            return k
+        with chroma_errors(self.where):
+            return len(self._rows.get(where=dict(where), limit=k, include=[])["ids"])
+
+    def _hits(self, ids: list[str], scores: list[float], min_score: float | None) -> list[Hit]:
+        """Return the rows with their metadata, best first, equal ones by id."""
+        kept = {
+            id: score
+            for id, score in zip(ids, scores, strict=True)
+            if min_score is None or score >= min_score
+        }
+        if not kept:
+            return []
+        with chroma_errors(self.where):
+            found = self._rows.get(ids=list(kept), include=["metadatas"])
+        hits = [
+            _hit(id, kept[id], values)
+            for id, values in zip(found["ids"], found["metadatas"] or [], strict=True)
+        ]
+        return sorted(hits, key=lambda hit: (-hit.score, hit.id))
+
+
+def _hit(id: str, score: float, values: Mapping[str, Any]) -> Hit:
+    caption = values.get("caption")
+    return Hit(
+        id=id,
+        score=score,
+        uri=str(values.get("uri", "")),
+        caption=None if caption is None else str(caption),
+        width=int(values.get("width", 0)),
+        height=int(values.get("height", 0)),
+        attributes={key: value for key, value in values.items() if key not in _OWN},
+        part=str(values.get("_part", "")),
+        row=int(values.get("_row", 0)),
+    )
+
+
+def _no_collection(name: str | None, names: list[str], where: str) -> str:
+    if not names:
+        return f"there is no collection in {where}; make one with python -m clipvec.index"
+    choices = ", ".join(f"collection={other}" for other in names)
+    if name is None:
+        return f"{where} has {len(names)} collections; choose one: {choices}"
+    return f"there is no collection {name} in {where}; there are {choices}"

@@ -1,0 +1,132 @@
+"""A collection that is being loaded: made or found, checked, filled, with its ledger."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from clipvec.errors import CollectionError, FingerprintError
+from clipvec.vectors.collection import Collection
+from clipvec.vectors.ledger import Ledger
+from clipvec.vectors.place import MARK, chroma_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy as np
+    from chromadb.api.collection_configuration import CreateHNSWConfiguration
+
+    from clipvec.config import HnswConfig
+    from clipvec.store import Part, Store
+    from clipvec.vectors.ledger import Entry
+    from clipvec.vectors.place import Place
+
+_FIXED = ("space", "max_neighbors", "ef_construction")
+"""HNSW settings that a collection keeps for life."""
+_DELETE_PARTS = 100
+"""Part files whose rows one request deletes."""
+
+
+class LoadingCollection(Collection):
+    """A collection with what is needed to load it."""
+
+    @classmethod
+    def ensure(cls, place: Place, name: str, store: Store, hnsw: HnswConfig) -> LoadingCollection:
+        """Return the collection of ``store``, made if there is none.
+
+        Raises:
+            CollectionError: it was made by something else, or with other HNSW settings.
+            FingerprintError: it holds vectors of another making.
+        """
+        about = {
+            "fingerprint": store.fingerprint.to_json(),
+            "model": store.model,
+            "store": store.url,
+        }
+        wanted: CreateHNSWConfiguration = {
+            "space": "cosine",
+            "max_neighbors": hnsw.max_neighbors,
+            "ef_construction": hnsw.ef_construction,
+            "ef_search": hnsw.ef_search,
+        }
+        client = place.connect(name)
+        try:
+            with chroma_errors(place.where(name)):
+                rows = client.get_or_create_collection(
+                    place.inner(name),
+                    metadata={MARK: json.dumps(about)},
+                    configuration={"hnsw": wanted},
+                    embedding_function=None,
+                )
+            collection = cls(client, rows, name, place.where(name))
+            collection._check_made_of(store)
+            collection._check_hnsw(dict(wanted))
+            return collection
+        except BaseException:
+            client.close()
+            raise
+
+    def held(self) -> dict[str, Entry]:
+        """Return the ledger: the part files that the collection holds, or began to."""
+        with chroma_errors(self.where):
+            return Ledger(self._client, self._rows.id).read()
+
+    @property
+    def batch_limit(self) -> int:
+        """Rows that one request may add."""
+        with chroma_errors(self.where):
+            return self._client.get_max_batch_size()
+
+    @contextlib.contextmanager
+    def loading(self, parts: Sequence[Part]) -> Iterator[None]:
+        """Keep the ledger while the rows of ``parts`` are added."""
+        with chroma_errors(self.where):
+            ledger = Ledger(self._client, self._rows.id)
+            ledger.mark(parts, "loading")
+        yield
+        with chroma_errors(self.where):
+            ledger.mark(parts, "loaded")
+
+    def add(
+        self, ids: list[str], vectors: np.ndarray, metadatas: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Add rows; an id that is there already stays as it is."""
+        with chroma_errors(self.where):
+            self._rows.add(ids=ids, embeddings=vectors, metadatas=list(metadatas))
+
+    def drop_parts(self, files: Sequence[str]) -> None:
+        """Delete the rows of part files, then their entries in the ledger."""
+        with chroma_errors(self.where):
+            ledger = Ledger(self._client, self._rows.id)
+            for start in range(0, len(files), _DELETE_PARTS):
+                some = list(files[start : start + _DELETE_PARTS])
+                self._rows.delete(where={"_part": {"$in": some}})  # type: ignore[dict-item]
+                ledger.forget(some)
+
+    def _check_made_of(self, store: Store) -> None:
+        mine, theirs = self.fingerprint, store.fingerprint
+        here, there = f"the collection {self.where}", f"the store {store.url}"
+        try:
+            mine.check_data(theirs.to_json(), here)
+            mine.model.check(theirs.model, here, there)
+        except FingerprintError as error:
+            raise FingerprintError(
+                f"{error}; to replace the collection by one of this store, index with --rebuild"
+            ) from error
+
+    def _check_hnsw(self, wanted: dict[str, Any]) -> None:
+        have = dict(self._rows.configuration_json.get("hnsw") or {})
+        for key in _FIXED:
+            if have.get(key) != wanted[key]:
+                group = "" if key == "space" else "hnsw."
+                raise CollectionError(
+                    f"{self.where} was built with {group}{key}={have.get(key)}, not "
+                    f"{wanted[key]}, which cannot be changed; use --rebuild to build it anew"
+                )
+        if have.get("ef_search") != wanted["ef_search"]:
+            with chroma_errors(self.where), warnings.catch_warnings():
+                # Chroma warns of the default embedding function, which is not used here.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._rows.modify(configuration={"hnsw": {"ef_search": wanted["ef_search"]}})

@@ -1,0 +1,121 @@
+"""Is the collection what the store says it is?"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipvec.errors import CollectionError
+from clipvec.store import EMBEDDING
+from clipvec.vectors.load import matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clipvec.store import Part, Store
+    from clipvec.vectors.collection import Collection
+
+log = logging.getLogger(__name__)
+SAMPLE = 100
+"""Rows that are looked up and queried."""
+_SAME = 1e-5
+"""Largest distance, 1 - cosine, between two copies of one vector."""
+_MISSES = 0.05
+"""Share of the sample that HNSW may fail to reach, which it does for some rows of any graph."""
+
+
+def verify(collection: Collection, store: Store, parts: Sequence[Part]) -> str:
+    """Return what was verified, in some words.
+
+    Raises:
+        CollectionError: rows are missing, doubled, left over, or not what the store holds.
+    """
+    rows = sum(part.rows for part in parts)
+    if collection.count() != rows:
+        raise CollectionError(_why_count_differs(collection, store, parts))
+    if not rows:
+        return "empty"
+    sample = _sample(store, parts, rows)
+    _check_vectors(collection, sample)
+    missed = _missed(collection, sample)
+    if len(missed) > _MISSES * len(sample):
+        raise CollectionError(
+            f"{len(missed)} of {len(sample)} rows of {collection.where} are not found by their own "
+            f"vectors ({', '.join(missed[:3])}); build it anew with --rebuild hnsw=accurate"
+        )
+    if missed:
+        log.warning(
+            "%d of %d rows are not reached by their own vectors (%s); --rebuild hnsw=accurate "
+            "would reach more",
+            *(len(missed), len(sample), ", ".join(missed[:3])),
+        )
+    return f"{len(sample) - len(missed)} of {len(sample)} rows found by their own vectors"
+
+
+def _sample(store: Store, parts: Sequence[Part], rows: int) -> dict[str, np.ndarray]:
+    """Return the vectors of rows at even distances over the whole store, by id."""
+    positions = np.unique(np.linspace(0, rows - 1, min(SAMPLE, rows)).astype(int))
+    ends = np.cumsum([part.rows for part in parts])
+    wanted: dict[int, list[int]] = defaultdict(list)
+    for position in positions:
+        part = int(np.searchsorted(ends, position, side="right"))
+        wanted[part].append(int(position - ends[part] + parts[part].rows))
+    sample: dict[str, np.ndarray] = {}
+    for part, offsets in wanted.items():
+        first = 0
+        for piece in store.read(parts[part], ["id", EMBEDDING]):
+            here = [o - first for o in offsets if first <= o < first + len(piece)]
+            first += len(piece)
+            if here:
+                vectors = matrix(piece)
+                sample.update({piece["id"][i].as_py(): vectors[i] for i in here})
+    return sample
+
+
+def _check_vectors(collection: Collection, sample: dict[str, np.ndarray]) -> None:
+    """Refuse rows that are not there, or have another vector than in the store."""
+    there = collection.vectors(list(sample))
+    wrong = [
+        id
+        for id, vector in sample.items()
+        if id not in there or not np.allclose(there[id], vector, atol=1e-4)
+    ]
+    if wrong:
+        raise CollectionError(
+            f"{len(wrong)} of {len(sample)} rows of {collection.where} are missing or have another "
+            f"vector than the store ({', '.join(wrong[:3])}); build it anew with --rebuild"
+        )
+
+
+def _missed(collection: Collection, sample: dict[str, np.ndarray]) -> list[str]:
+    """Return the ids whose own vectors find neither them nor a row with the same vector."""
+    found = collection.nearest(np.stack(list(sample.values())), 1)
+    return [
+        id
+        for id, (_, scores) in zip(sample, found, strict=True)
+        if not scores or scores[0] < 1 - _SAME
+    ]
+
+
+def _why_count_differs(collection: Collection, store: Store, parts: Sequence[Part]) -> str:
+    """Return one line that names the rows to blame, from the ids of the whole store."""
+    rows = sum(part.rows for part in parts)
+    head = f"{collection.where} has {collection.count():,} rows, the store {rows:,}"
+    seen: dict[str, str] = {}
+    for part in parts:
+        for piece in store.read(part, ["id"]):
+            for id in piece["id"].to_pylist():
+                if id in seen:
+                    return (
+                        f"{head}: the id {id} is in {seen[id]} and in {part.file}; "
+                        "ids must be unique in a dataset: mend it and embed again"
+                    )
+                seen[id] = part.file
+    for part in parts:
+        held = len(collection.part_ids(part.file))
+        if held != part.rows:
+            return f"{head}: {held} of {part.rows} rows of {part.file}; build anew with --rebuild"
+    return f"{head}: there are rows of no part; build anew with --rebuild"
