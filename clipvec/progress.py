@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -15,6 +16,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 LINE_SECONDS = 10.0
 """Least time between two lines of one task, where there is no terminal."""
+
+
+class TerminalHandler(logging.StreamHandler[TextIO]):
+    """Writes messages to what stderr is at the time: above the bars, while there are any."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]  # a plain attribute in logging
+        """Return the current stderr."""
+        return sys.stderr
 
 
 class Task:

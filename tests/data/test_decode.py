@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from clipvec.data import Undecodable, decode, thumbnail
+from tests.data.making import png_header
 
 LIMIT = 100_000_000
 
@@ -126,17 +125,6 @@ def test_a_large_jpeg_is_decoded_at_a_fraction() -> None:
     assert np.abs(np.subtract(np.asarray(picture.image)[300, 300], (9, 99, 199))).max() <= 2
     whole = decode(save(Image.new("RGB", (800, 600)), "JPEG"), 336, LIMIT)
     assert whole.image.size == (800, 600)
-
-
-def png_header(width: int, height: int) -> bytes:
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        )
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    pixels = chunk(b"IDAT", zlib.compress(b"\0" * 1000))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND", b"")
 
 
 def test_too_many_pixels_are_refused_from_the_header(monkeypatch: pytest.MonkeyPatch) -> None:

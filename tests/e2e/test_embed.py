@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tarfile
 import time
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import pytest
 from PIL import Image
 
 from clipvec.store import Store
+from tests.data.making import png_header, write_tar
 from tests.e2e.conftest import Run
 
 SAMPLES = 364
@@ -53,15 +53,6 @@ def photo(seed: int, size: tuple[int, int] = (96, 64)) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC).save(buffer, "JPEG")
     return buffer.getvalue()
-
-
-def write_tar(path: Path, members: dict[str, bytes]) -> Path:
-    with tarfile.open(path, "w") as tar:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return path
 
 
 def test_all_then_nothing(run: Run, tiny: list[str], tmp_path: Path) -> None:
@@ -174,16 +165,13 @@ def test_disk_full(run: Run, tiny: list[str], small_disk: Path, tmp_path: Path) 
 
 def test_rejects(run: Run, tiny: list[str], tmp_path: Path) -> None:
     members = {f"{i:03d}.jpg": photo(i) for i in range(16)}
-    header = b"IHDR" + (40_000).to_bytes(4, "big") * 2 + b"\x08\x02\x00\x00\x00"
-    crc = zlib.crc32(header).to_bytes(4, "big")
-    bomb = b"\x89PNG\r\n\x1a\n\x00\x00\x00\r" + header + crc
     members |= {
         "100.jpg": b"",
         "101.jpg": b"this is text",
-        "102.png": bomb + b"\x00" * 64,
+        "102.png": png_header(40_000, 40_000),
         "001.txt": b"not beside its picture any more",
     }
-    tar = write_tar(tmp_path / "a.tar", members)
+    tar = write_tar(tmp_path / "a.tar", list(members.items()))
     options = [*tiny, "dataset=webdataset", f"dataset.path={tar}", "sharding=x1"]
     failed = run("embed", *options, exit_code=3)
     assert "4 of 20 images of shard 0 were rejected (" in failed.stderr
@@ -202,7 +190,7 @@ def test_rejects(run: Run, tiny: list[str], tmp_path: Path) -> None:
 
 
 def test_two_records_with_one_key(run: Run, tiny: list[str], tmp_path: Path) -> None:
-    one = write_tar(tmp_path / "a.tar", {f"{i:02d}.jpg": photo(i) for i in range(30)})
+    one = write_tar(tmp_path / "a.tar", [(f"{i:02d}.jpg", photo(i)) for i in range(30)])
     with tarfile.open(one, "a") as tar:
         info = tarfile.TarInfo("03.jpg")
         info.size = len(photo(99))
@@ -215,7 +203,7 @@ def test_two_records_with_one_key(run: Run, tiny: list[str], tmp_path: Path) -> 
 
 
 def test_tar_cut_off_in_the_middle(run: Run, tiny: list[str], tmp_path: Path) -> None:
-    tar = write_tar(tmp_path / "a.tar", {f"{i:03d}.jpg": photo(i) for i in range(40)})
+    tar = write_tar(tmp_path / "a.tar", [(f"{i:03d}.jpg", photo(i)) for i in range(40)])
     data = tar.read_bytes()
     tar.write_bytes(data[: len(data) * 3 // 4])
     done = run("embed", *tiny, "dataset=webdataset", f"dataset.path={tar}", "sharding=x1")
@@ -231,7 +219,7 @@ def test_one_bad_shard_does_not_sink_the_others(run: Run, tiny: list[str], tmp_p
     for name in "abc":
         bad = {f"{i}.jpg": b"text" for i in range(5)} if name == "b" else {}
         good = {f"{i + 10}.jpg": photo(i) for i in range(5)}
-        write_tar(tmp_path / f"{name}.tar", bad | good)
+        write_tar(tmp_path / f"{name}.tar", list((bad | good).items()))
     options = [*tiny, "dataset=webdataset", f"dataset.path={tmp_path}/*.tar", "sharding.count=3"]
     failed = run("embed", *options, exit_code=3)
     assert "shards 1 of 3 failed: 5 of 10 images of shard 1 were rejected" in failed.stderr

@@ -32,7 +32,7 @@ def test_same_data_passes() -> None:
     ("changes", "message"),
     [
         ({"sharding_count": 20}, "made with sharding.count 10, not 20: use sharding.count=10"),
-        ({"dtype": "float32"}, "made with store.dtype float16, not float32: use store.dtype=float16"),
+        ({"dtype": "float32"}, "made with store.dtype float16, not float32: use store.dtype"),
         (
             {"dataset": {"name": "pets", "digest": "e" * 64}},
             "digest: dddddddddddd…}, not {name: pets",

@@ -1,0 +1,64 @@
+"""Decode and preprocess on one core against open_clip's own transform on the same files.
+
+python -m benchmarks.decode_ratio [--rounds 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from PIL import Image
+
+from benchmarks.photos import jpeg
+from clipvec.data import decode
+from clipvec.model import Preprocess
+
+SIZES = {"500 x 375": (500, 375, 48), "12 megapixels": (4000, 3000, 6)}
+CONFIG = PreprocessCfg()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    transform, preprocess = (
+        image_transform_v2(CONFIG, is_train=False),
+        Preprocess.from_open_clip(vars(CONFIG)),
+    )
+
+    def ours(data: bytes) -> np.ndarray:
+        return preprocess(decode(data, preprocess.target, 10**9).image)
+
+    def theirs(data: bytes) -> torch.Tensor:
+        result: torch.Tensor = transform(Image.open(io.BytesIO(data)))
+        return result
+
+    for name, (width, height, count) in SIZES.items():
+        files = [jpeg(seed, width, height) for seed in range(count)]
+        rates = [(rate(ours, files), rate(theirs, files)) for _ in range(options.rounds)]
+        print(
+            f"{name}: clipvec {statistics.median(a for a, _ in rates):.1f} images/s, "
+            f"open_clip {statistics.median(b for _, b in rates):.1f} images/s, "
+            f"median ratio {statistics.median(a / b for a, b in rates):.2f}; "
+            f"load average {os.getloadavg()[0]:.1f}"
+        )
+
+
+def rate(work: Callable[[bytes], object], files: list[bytes]) -> float:
+    started = time.process_time()
+    for data in files:
+        work(data)
+    return len(files) / (time.process_time() - started)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Every option of every config group is composed, and fits the dataclasses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from clipvec import config
+from clipvec.errors import ConfigError
+from clipvec.paths import CONF_DIR
+
+APPS = {"embed": config.EmbedConfig, "index": config.BuildConfig, "search": config.SearchConfig}
+SHARED = ["model", "dataset", "sharding", "store", "cloud", "launcher", "tracking", "experiment"]
+GROUPS = {"embed": SHARED, "index": [*SHARED, "index", "hnsw"], "search": ["model", "index"]}
+MANDATORY = {"model=local": "model.pretrained=x"} | {
+    f"dataset={kind}": "dataset.path=x"
+    for kind in ("webdataset", "folder", "parquet", "huggingface")
+}
+
+
+def options(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF_DIR / group).glob("*.yaml"))
+
+
+def read(app: str, *overrides: str) -> object:
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        cfg = compose(app, overrides=list(overrides))
+    return config.read(cfg, APPS[app])
+
+
+def test_every_group_is_tested() -> None:
+    groups = {path.name for path in CONF_DIR.iterdir() if path.is_dir()} - {"hydra"}
+    assert groups == set().union(*GROUPS.values())
+
+
+@pytest.mark.parametrize(
+    ("app", "override"),
+    [
+        (app, f"{group}={o}")
+        for app, groups in GROUPS.items()
+        for g in [groups]
+        for group in g
+        for o in options(group)
+    ],
+)
+def test_option(app: str, override: str) -> None:
+    extra = [MANDATORY[override]] if override in MANDATORY else []
+    assert isinstance(read(app, override, *extra), APPS[app])
+
+
+@pytest.mark.parametrize("override", sorted(MANDATORY))
+def test_what_must_be_given_is_named(override: str) -> None:
+    key = MANDATORY[override].split("=")[0]
+    with pytest.raises(ConfigError, match=f"{key} is not set; give it as {key}=..."):
+        read("embed", override)
+
+
+def test_models_are_in_open_clip() -> None:
+    import open_clip
+
+    for name in options("model"):
+        if name in {"local", "sample"}:
+            continue
+        model = read("embed", f"model={name}")
+        assert isinstance(model, config.EmbedConfig)
+        tags = open_clip.list_pretrained_tags_by_model(model.model.arch)
+        assert model.model.pretrained in tags
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("+dataset.colour=red", "dataset.colour is not an option here"),
+        ("+dataset.attributes.n=integer", "dataset.attributes.n='integer': input should be"),
+        ("model.precision=fp8", "model.precision='fp8': input should be 'auto', 'fp32', 'fp16'"),
+        ("model.name=../etc", "model.name='../etc': string should match"),
+        ("max_reject_fraction=2", "max_reject_fraction=2: input should be less than or equal"),
+    ],
+)
+def test_wrong_values_are_refused(override: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read("embed", override)
+    assert message in str(error.value)
+
+
+def test_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("HF_TOKEN=from-file\nCHROMA_TOKEN=from-file\n")
+    monkeypatch.setenv("CHROMA_TOKEN", "from-environment")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.chdir(tmp_path)
+    config.load_env()
+    import os
+
+    assert os.environ["HF_TOKEN"] == "from-file"
+    assert os.environ["CHROMA_TOKEN"] == "from-environment"
+    monkeypatch.delenv("HF_TOKEN")
