@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.stores import StoreFactory
 
 # Whatever a library would ask a hub or a telemetry server, it asks nobody here.
 os.environ.update(
@@ -37,3 +41,11 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}), encoding="utf-8"
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def store_factory() -> StoreFactory:
+    """Make a committed store of vectors that a generator draws; no model is needed."""
+    from tests.stores import make_store
+
+    return make_store

@@ -13,13 +13,14 @@ from clipvec.config import ModelConfig, from_dict
 from clipvec.errors import CollectionError, ConfigError
 from clipvec.store import Fingerprint
 from clipvec.vectors import exact, thumbnails
-from clipvec.vectors.place import MARK, OLD, REBUILD, chroma_errors, open_place
+from clipvec.vectors.place import MARK, OLD, REBUILD, chroma_errors, close, open_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import chromadb
     from chromadb.api.client import Client
+    from typing_extensions import Self
 
     from clipvec.config import IndexConfig
 
@@ -89,14 +90,14 @@ class Collection:
                 rows = client.get_collection(place.inner(name), embedding_function=None)
             return cls(client, rows, name, place.where(name))
         except BaseException:
-            client.close()
+            close(client)
             raise
 
     def close(self) -> None:
         """Let go of the database."""
-        self._client.close()
+        close(self._client)
 
-    def __enter__(self) -> Collection:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clipvec.errors import CollectionError, FingerprintError
 from clipvec.vectors.collection import Collection
 from clipvec.vectors.ledger import Ledger
-from clipvec.vectors.place import MARK, chroma_errors
+from clipvec.vectors.place import MARK, chroma_errors, close
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _FIXED = ("space", "max_neighbors", "ef_construction")
 """HNSW settings that a collection keeps for life."""
+UNIQUE = "Ids must be unique in a dataset; mend it and embed again"
 _DELETE_PARTS = 100
 """Part files whose rows one request deletes."""
 
@@ -65,7 +66,7 @@ class LoadingCollection(Collection):
             collection._check_hnsw(dict(wanted))
             return collection
         except BaseException:
-            client.close()
+            close(client)
             raise
 
     def held(self) -> dict[str, Entry]:
@@ -93,8 +94,13 @@ class LoadingCollection(Collection):
         self, ids: list[str], vectors: np.ndarray, metadatas: Sequence[Mapping[str, Any]]
     ) -> None:
         """Add rows; an id that is there already stays as it is."""
+        from chromadb.errors import DuplicateIDError
+
         with chroma_errors(self.where):
-            self._rows.add(ids=ids, embeddings=vectors, metadatas=list(metadatas))
+            try:
+                self._rows.add(ids=ids, embeddings=vectors, metadatas=list(metadatas))
+            except DuplicateIDError as error:
+                raise CollectionError(f"{error} {UNIQUE}") from error
 
     def drop_parts(self, files: Sequence[str]) -> None:
         """Delete the rows of part files, then their entries in the ledger."""

@@ -53,6 +53,15 @@ def chroma_errors(where: str) -> Iterator[None]:
         raise CollectionError(f"{where}: {text[:300]}" + (f"; {mend}" if mend else "")) from error
 
 
+def close(client: Client) -> None:
+    """Close a client, and the connections to a server that Chroma's own method leaves open."""
+    servers = [getattr(part, "_server", None) for part in (client, client._admin_client)]
+    client.close()
+    for server in servers:
+        if (session := getattr(server, "_session", None)) is not None:
+            session.close()
+
+
 class Place(Protocol):
     """Holds collections by name; a rename takes effect at once or not at all."""
 
@@ -120,6 +129,7 @@ class FolderPlace:
     def connect(self, name: str) -> Client:
         """Return a client for the database of collection ``name``, made if it is missing."""
         import chromadb
+        from chromadb.api.shared_system_client import SharedSystemClient
 
         folder = self._dir(name)
         with chroma_errors(str(folder)):
@@ -128,7 +138,12 @@ class FolderPlace:
                     f"{folder} is not empty and not a Chroma database; choose another index.path"
                 )
             folder.mkdir(parents=True, exist_ok=True)
-            return cast("Client", chromadb.PersistentClient(str(folder), _settings()))
+            try:
+                return cast("Client", chromadb.PersistentClient(str(folder), _settings()))
+            except BaseException:
+                # Chroma keeps what failed to start, and would hand it out the next time.
+                SharedSystemClient._identifier_to_system.pop(str(folder), None)
+                raise
 
     def check_ours(self, name: str) -> None:
         """Refuse a database with collections of something else; a damaged one may be replaced."""
@@ -140,9 +155,12 @@ class FolderPlace:
             if (self._dir(name) / _DATABASE).is_file():
                 return
             raise
-        with contextlib.closing(client), chroma_errors(self.where(name)):
-            for collection in client.list_collections():
-                _check_mark(collection, f"{self.where(name)}: collection {collection.name}")
+        try:
+            with chroma_errors(self.where(name)):
+                for collection in client.list_collections():
+                    _check_mark(collection, f"{self.where(name)}: collection {collection.name}")
+        finally:
+            close(client)
 
     def rename(self, name: str, new: str) -> None:
         """Rename the folder of a collection."""
@@ -229,8 +247,12 @@ class ServerPlace:
 
     @contextlib.contextmanager
     def _errors(self, name: str) -> Iterator[Client]:
-        with contextlib.closing(self.connect(name)) as client, chroma_errors(self.where(name)):
-            yield client
+        client = self.connect(name)
+        try:
+            with chroma_errors(self.where(name)):
+                yield client
+        finally:
+            close(client)
 
 
 def recover(place: Place, name: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from clipvec.errors import CollectionError
 from clipvec.store import EMBEDDING
 from clipvec.vectors.load import matrix
+from clipvec.vectors.loading import UNIQUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,10 +110,7 @@ def _why_count_differs(collection: Collection, store: Store, parts: Sequence[Par
         for piece in store.read(part, ["id"]):
             for id in piece["id"].to_pylist():
                 if id in seen:
-                    return (
-                        f"{head}: the id {id} is in {seen[id]} and in {part.file}; "
-                        "ids must be unique in a dataset: mend it and embed again"
-                    )
+                    return f"{head}: the id {id} is in {seen[id]} and in {part.file}. {UNIQUE}"
                 seen[id] = part.file
     for part in parts:
         held = len(collection.part_ids(part.file))

@@ -1,0 +1,93 @@
+"""Stores made without a model, for tests of what reads them."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from clipvec.store import Fingerprint, Golden, ModelPrint, Row, Store
+
+ATTRIBUTES = {"category": "string", "stars": "int", "ratio": "float", "nice": "bool"}
+MODEL = {"name": "toy", "arch": "toy", "pretrained": "toy"}
+
+
+class StoreFactory(Protocol):
+    """`make_store`."""
+
+    def __call__(
+        self,
+        root: Path,
+        shards: dict[int, list[int]],
+        dim: int = 16,
+        count: int | None = None,
+        **kwargs: Any,
+    ) -> Store: ...
+
+
+def make_store(
+    root: Path,
+    shards: dict[int, list[int]],
+    dim: int = 16,
+    count: int | None = None,
+    weights: str = "w" * 64,
+    seed: int = 0,
+) -> Store:
+    """Return a store with the given rows of each part of each shard, at ``root/toys/toy``."""
+    golden = Golden([1.0] * dim, [0.5] * dim)
+    fingerprint = Fingerprint(
+        dataset={"name": "toys", "kind": "webdataset", "sources": 1, "digest": "d" * 64},
+        sharding_count=count or len(shards),
+        attributes=ATTRIBUTES,
+        dtype="float16",
+        thumbnail=32,
+        model=ModelPrint("toy", weights, {"size": 8}, dim, golden),
+    )
+    store = Store.create(str(root / "toys" / "toy"), fingerprint, MODEL)
+    for shard, parts in shards.items():
+        write_shard(store, shard, parts, seed)
+    return store
+
+
+def write_shard(store: Store, shard: int, parts: list[int], seed: int = 0) -> None:
+    """Write and commit a shard."""
+    writer = store.writer(shard)
+    dim = store.fingerprint.model.dim
+    for part, count in enumerate(parts):
+        rng = np.random.default_rng([seed, shard, part])
+        vectors = rng.normal(size=(count, dim)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        first = sum(parts[:part])
+        rows = [row(shard, number) for number in range(first, first + count)]
+        writer.write_part(rows, vectors, first + count)
+    writer.commit({})
+
+
+def row(shard: int, number: int) -> Row:
+    """Return a row; every seventh has no caption, every fifth no stars."""
+    return Row(
+        id=f"{shard}/{number}",
+        uri=f"toys-{shard}.tar#{number}",
+        caption=None if number % 7 == 0 else f"toy <{number}>",
+        width=100 + number,
+        height=80,
+        thumbnail=_THUMBNAIL,
+        attributes={
+            "category": ("bird", "fish")[number % 2],
+            "stars": None if number % 5 == 0 else number % 4,
+            "ratio": number / 8,
+            "nice": number % 3 == 0,
+        },
+    )
+
+
+def _jpeg() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 24), (200, 30, 30)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+_THUMBNAIL = _jpeg()

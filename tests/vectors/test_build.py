@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clipvec.config import EmbeddedIndexConfig, HttpIndexConfig, IndexConfig
+from clipvec.errors import CollectionError, FingerprintError, IncompleteStoreError
+from clipvec.store import Store
+from clipvec.vectors import Collection, build
+from clipvec.vectors.load import groups, matrix
+from clipvec.vectors.loading import LoadingCollection
+from clipvec.vectors.place import OLD, REBUILD, close, open_place
+from tests.stores import StoreFactory, write_shard
+from tests.vectors.conftest import build_config
+
+NAME = "toys--toy"
+
+
+def rows_of(store: Store) -> dict[str, np.ndarray]:
+    """Return every row of the store: id and vector."""
+    found: dict[str, np.ndarray] = {}
+    for shard in store.committed():
+        for part in store.done(shard).parts:  # type: ignore[union-attr]
+            for piece in store.read(part):
+                found |= dict(zip(piece["id"].to_pylist(), matrix(piece), strict=True))
+    return found
+
+
+def held(index: IndexConfig) -> dict[str, np.ndarray]:
+    """Return every row of the collection."""
+    with Collection.open(index) as collection:
+        found = collection._rows.get(include=["embeddings"])
+    return dict(zip(found["ids"], np.asarray(found["embeddings"]), strict=True))
+
+
+def assert_equal(index: IndexConfig, store: Store) -> None:
+    there, wanted = held(index), rows_of(store)
+    assert set(there) == set(wanted)
+    for id, vector in wanted.items():
+        np.testing.assert_allclose(there[id], vector, rtol=1e-5)
+
+
+def test_holds_the_rows_of_the_store(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store = store_factory(tmp_path, {0: [70, 30], 1: [250], 2: []})
+    summary = build(build_config(tmp_path, index))
+    assert (summary.rows, summary.loaded, summary.reused, summary.replaced) == (350, 3, 0, 0)
+    assert summary.verified == "100 of 100 rows found by their own vectors"
+    assert_equal(index, store)
+    with Collection.open(index, NAME) as collection:
+        assert collection.fingerprint == store.fingerprint
+        assert collection.model_config.name == "toy"
+        hit = collection.query(rows_of(store)["0/71"], 1)[0]
+    assert hit.score == pytest.approx(1, abs=1e-5)
+    assert (hit.id, hit.uri, hit.caption, hit.width, hit.height) == (
+        *("0/71", "toys-0.tar#71", "toy <71>"),
+        *(171, 80),
+    )
+    assert hit.attributes == {"category": "fish", "stars": 3, "ratio": 71 / 8, "nice": False}
+    assert (hit.part, hit.row) == ("shard-00000/part-00001.parquet", 1)
+
+
+def test_again_loads_only_what_is_new(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store = store_factory(tmp_path, {0: [50, 20]}, count=2)
+    first = build(build_config(tmp_path, index, allow_partial=True))
+    assert (first.loaded, first.rows) == (2, 70)
+    write_shard(store, 1, [30])
+    second = build(build_config(tmp_path, index))
+    assert (second.loaded, second.reused, second.rows) == (1, 2, 100)
+    third = build(build_config(tmp_path, index))
+    assert (third.loaded, third.reused, third.rows) == (0, 3, 100)
+    assert "rows/s" not in str(third)
+    assert_equal(index, store)
+
+
+def test_a_changed_shard_is_replaced(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store = store_factory(tmp_path, {0: [50, 20], 1: [40]})
+    build(build_config(tmp_path, index))
+    shutil.rmtree(Path(store.url) / "shard-00000")
+    write_shard(store, 0, [60], seed=1)
+    summary = build(build_config(tmp_path, index))
+    assert (summary.loaded, summary.reused, summary.replaced, summary.dropped) == (0, 1, 1, 1)
+    assert summary.rows == 100
+    assert_equal(index, store)
+
+
+def test_a_half_loaded_part_is_loaded_anew(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store = store_factory(tmp_path, {0: [50], 1: [40]})
+    config = build_config(tmp_path, index)
+    part = store.done(1).parts[0]  # type: ignore[union-attr]
+    with LoadingCollection.ensure(open_place(index), NAME, store, config.hnsw) as collection:
+        with contextlib.suppress(KeyboardInterrupt), collection.loading([part]):
+            junk = np.ones((2, 16), np.float32)
+            collection.add(["1/0", "left over"], junk, [{"_part": part.file}] * 2)
+            raise KeyboardInterrupt
+        assert collection.held()[part.file].state == "loading"
+    summary = build(config)
+    assert (summary.loaded, summary.replaced) == (1, 1)
+    assert_equal(index, store)
+
+
+def test_missing_shards_are_named(tmp_path: Path, folder: Any, store_factory: StoreFactory) -> None:
+    store_factory(tmp_path, {0: [5], 3: [5]}, count=6)
+    with pytest.raises(IncompleteStoreError) as caught:
+        build(build_config(tmp_path, folder))
+    text = str(caught.value)
+    assert text.startswith("4 of 6 shards are missing")
+    assert "model=toy dataset=toys sharding.count=6 'shards=[1-2,4-5]'" in text
+    assert "allow_partial=true" in text
+
+
+def test_another_fingerprint_is_refused(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path / "a", {0: [20]})
+    other = store_factory(tmp_path / "b", {0: [20]}, weights="x" * 64)
+    build(build_config(tmp_path / "a", index))
+    with pytest.raises(FingerprintError, match=r"weights www.*xxx.*--rebuild"):
+        build(build_config(tmp_path / "b", index))
+    build(build_config(tmp_path / "b", index, rebuild=True))
+    with Collection.open(index) as collection:
+        assert collection.fingerprint == other.fingerprint
+    assert open_place(index).names() == [NAME]
+
+
+def test_other_hnsw_settings(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store = store_factory(tmp_path, {0: [20]})
+    build(build_config(tmp_path, index))
+    wider = {"max_neighbors": 32, "ef_construction": 100, "ef_search": 100}
+    with pytest.raises(CollectionError, match=r"hnsw.max_neighbors=16, not 32.*--rebuild"):
+        build(build_config(tmp_path, index, hnsw=wider))
+    assert build(build_config(tmp_path, index, hnsw=wider, rebuild=True)).loaded == 1
+    searched = build_config(tmp_path, index, hnsw=wider | {"ef_search": 7})
+    assert build(searched).reused == 1
+    with Collection.open(index) as collection:
+        assert collection._rows.configuration_json["hnsw"]["ef_search"] == 7
+    assert_equal(index, store)
+
+
+def test_rebuild_survives_a_stop_between_the_renames(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store = store_factory(tmp_path, {0: [20]})
+    build(build_config(tmp_path, index))
+    place = open_place(index)
+    place.rename(NAME, NAME + OLD)
+    with LoadingCollection.ensure(place, NAME + REBUILD, store, build_config(tmp_path, index).hnsw):
+        pass
+    assert place.names() == [NAME + OLD, NAME + REBUILD]
+    assert build(build_config(tmp_path, index)).reused == 1
+    assert place.names() == [NAME]
+    assert_equal(index, store)
+
+
+def test_a_collection_of_something_else_is_refused(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path, {0: [20]})
+    client = open_place(index).connect(NAME)
+    client.create_collection(NAME, embedding_function=None).add(ids=["a"], embeddings=[[1.0]])
+    close(client)
+    for rebuild in (False, True):
+        with pytest.raises(CollectionError, match="made by something else than clipvec"):
+            build(build_config(tmp_path, index, rebuild=rebuild))
+
+
+def test_a_folder_of_something_else_is_refused(
+    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path, {0: [20]})
+    other = Path(folder.path) / NAME
+    other.mkdir(parents=True)
+    (other / "photo.jpg").write_bytes(b"x")
+    for rebuild in (False, True):
+        with pytest.raises(CollectionError, match="not empty and not a Chroma database"):
+            build(build_config(tmp_path, folder, rebuild=rebuild))
+    assert [path.name for path in other.iterdir()] == ["photo.jpg"]
+
+
+def test_a_damaged_database_is_mended_by_rebuild(
+    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store = store_factory(tmp_path, {0: [20]})
+    path = Path(folder.path) / NAME / "chroma.sqlite3"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(CollectionError, match=r"not a Chroma database.*--rebuild"):
+        build(build_config(tmp_path, folder))
+    build(build_config(tmp_path, folder, rebuild=True))
+    assert_equal(folder, store)
+
+
+def test_the_path_of_the_index_is_a_file(tmp_path: Path, store_factory: StoreFactory) -> None:
+    store_factory(tmp_path, {0: [20]})
+    (tmp_path / "index").write_bytes(b"")
+    index = EmbeddedIndexConfig(kind="chroma", path=str(tmp_path / "index"))
+    with pytest.raises(CollectionError, match=r"index/toys--toy: .*Not a directory"):
+        build(build_config(tmp_path, index))
+
+
+def test_server_not_reachable(tmp_path: Path, store_factory: StoreFactory) -> None:
+    store_factory(tmp_path, {0: [20]})
+    index = HttpIndexConfig(kind="chroma_http", host="127.0.0.1", port=9)
+    with pytest.raises(CollectionError, match=r"http://127.0.0.1:9 .*chroma run"):
+        build(build_config(tmp_path, index))
+
+
+def test_an_id_in_two_shards_is_named(
+    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store = store_factory(tmp_path, {0: [20]}, count=2)
+    twin = store_factory(tmp_path / "twin", {0: [20], 1: [30]})
+    shutil.copytree(Path(twin.url) / "shard-00001", Path(store.url) / "shard-00001")
+    shutil.copytree(Path(twin.url) / "shard-00000", Path(store.url) / "copy-1")
+    mark = Path(store.url) / "shard-00001" / "done.json"
+    mark.write_text(mark.read_text().replace("shard-00001/part", "copy-1/part"))
+    mark.write_text(mark.read_text().replace('"rows": 30', '"rows": 20'))
+    with pytest.raises(CollectionError, match=r"20 duplicated IDs: 0/.*must be unique"):
+        build(build_config(tmp_path, folder))
+    with pytest.raises(CollectionError, match=r"the id 0/0 is in shard-00000.* and in copy-1/"):
+        build(build_config(tmp_path, folder, batch_rows=20))
+
+
+def test_rows_that_went_missing_are_noticed(
+    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path, {0: [20], 1: [30]})
+    build(build_config(tmp_path, folder))
+    with Collection.open(folder) as collection:
+        collection._rows.delete(ids=["1/3", "1/4"])
+    with pytest.raises(CollectionError, match=r"28 of 30 rows of shard-00001/.*--rebuild"):
+        build(build_config(tmp_path, folder))
+
+
+def test_another_vector_than_the_stores_is_noticed(
+    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path, {0: [20]})
+    build(build_config(tmp_path, folder))
+    with Collection.open(folder) as collection:
+        collection._rows.update(ids=["0/3"], embeddings=[[1.0] * 16])
+    with pytest.raises(CollectionError, match=r"1 of 20 rows .*another vector.*0/3.*--rebuild"):
+        build(build_config(tmp_path, folder))
+
+
+def test_parts_are_grouped_to_batches(tmp_path: Path, store_factory: StoreFactory) -> None:
+    store = store_factory(tmp_path, {0: [5, 5], 1: [5], 2: [30], 3: [4]})
+    parts = [part for shard in range(4) for part in store.done(shard).parts]  # type: ignore[union-attr]
+    assert [[p.rows for p in group] for group in groups(parts, 10)] == [[5, 5], [5], [30], [4]]
+
+
+def test_no_default_embedding_model_is_loaded(
+    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path, {0: [20]})
+    build(build_config(tmp_path, folder))
+    assert "onnxruntime" not in sys.modules
