@@ -1,0 +1,46 @@
+"""What every command says of itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Run
+
+
+@pytest.mark.parametrize("command", ["embed", "index", "search"])
+def test_help_explains(run: Run, command: str) -> None:
+    said = run(command, "--help").stdout
+    assert f"python -m clipvec.{command}" in said
+    if command != "search":
+        assert "model: local, mobileclip_s1, sample" in said
+        assert "Examples" in said
+
+
+@pytest.mark.parametrize("command", ["embed", "index"])
+def test_the_configuration_is_printed(run: Run, command: str, tmp_path: Path) -> None:
+    said = run(command, "--cfg", "job", "experiment=demo").stdout
+    assert "arch: sample" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_shell_completion() -> None:
+    script = Path(sys.executable).with_name("clipvec-embed")
+    install = subprocess.run(
+        [str(script), "-sc", "install=bash"], capture_output=True, text=True, check=True
+    )
+    assert "complete -o nospace -o default -F hydra_bash_completion clipvec-embed" in install.stdout
+    query = subprocess.run(
+        [str(script), "-sc", "query=bash"],
+        env=os.environ | {"COMP_LINE": "clipvec-embed model=vit_", "COMP_POINT": "24"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert query.stdout.split() == [
+        f"model=vit_{name}" for name in ("b_32", "bigg_14", "h_14", "l_14")
+    ]

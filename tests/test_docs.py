@@ -1,0 +1,63 @@
+"""Every command in the documents is one that the program accepts."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from clipvec import config, search
+from clipvec.paths import CONF_DIR
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+HYDRA = {"embed": config.EmbedConfig, "index": config.BuildConfig}
+FLAGS = {"--rebuild": "rebuild=true"}
+
+
+def commands() -> list[tuple[str, list[str]]]:
+    """Return (page, words) of every line in a code block that starts a clipvec command."""
+    found = []
+    for page in PAGES:
+        for block in re.findall(r"```(?:bash|console)\n(.*?)```", page.read_text(), re.DOTALL):
+            for line in block.splitlines():
+                words = shlex.split(line.removeprefix("$ "), comments=True)
+                if words[:2] == ["python", "-m"]:
+                    words = [words[2].replace("clipvec.", "clipvec-"), *words[3:]]
+                if words and words[0].startswith("clipvec-"):
+                    found.append((page.name, words))
+    return found
+
+
+def test_there_are_commands() -> None:
+    assert len(commands()) > 10
+
+
+@pytest.mark.parametrize(("page", "words"), commands(), ids=str)
+def test_command_is_accepted(page: str, words: list[str]) -> None:
+    command, arguments = words[0].removeprefix("clipvec-"), words[1:]
+    if command == "search":
+        search.parser().parse_intermixed_args(arguments)
+        return
+    if {"--help", "-sc"} & set(arguments):
+        return  # tests/e2e/test_help.py runs these
+    overrides = [FLAGS.get(x, x) for x in arguments if x != "-m"]
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        cfg = compose(command, overrides=overrides)
+    assert isinstance(config.read(cfg, HYDRA[command]), HYDRA[command])
+
+
+def test_scripts_in_the_documents_exist() -> None:
+    for page in PAGES:
+        for script in re.findall(r"\./(scripts/[\w-]+)", page.read_text()):
+            assert (ROOT / script).is_file(), f"{page.name}: {script}"
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
+            if "://" not in link:
+                assert (page.parent / link).exists(), f"{page.name}: {link}"
