@@ -36,11 +36,15 @@ PREPROCESS: dict[str, Any] = {
 
 
 class ClassNames(nn.Module):
-    """Image features [N, 1280] to the mean of the names of the ten likeliest ImageNet classes.
+    """Image features [N, 1280] to the mean of the names of the likeliest ImageNet classes.
 
     The mean is over the names' text embeddings [N, 384], weighted by probability (ConSE,
-    arXiv:1312.5650).
+    arXiv:1312.5650). The probabilities are flattened, since many classes share in a picture of
+    something that is none of them.
     """
+
+    likeliest = 30
+    temperature = 2.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +54,8 @@ class ClassNames(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return text embeddings [N, 384]."""
-        share, index = self.classifier(features).softmax(-1).topk(10)
+        logits = self.classifier(features) / self.temperature
+        share, index = logits.softmax(-1).topk(self.likeliest)
         return torch.einsum("nk,nkd->nd", share, self.names[index])
 
 

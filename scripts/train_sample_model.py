@@ -1,0 +1,299 @@
+"""Train the heads of clipvec's sample model on emoji and stamps, some minutes on one core.
+
+    apt-get download tuxpaint-stamps-default
+    dpkg -x tuxpaint-stamps-default_*.deb stamps
+    for drawn in google twitter; do
+        npm pack emoji-datasource-$drawn@16.0.0
+        mkdir $drawn && tar -xzf emoji-datasource-$drawn-16.0.0.tgz -C $drawn
+    done
+    python scripts/train_sample_model.py --stamps stamps/usr/share/tuxpaint/stamps \
+        --emoji google/package twitter/package --cache features.safetensors \
+        --output clipvec/model/sample_heads.safetensors
+
+No picture of the sample dataset is trained on, and no stamp with a caption of its. ``--strict``
+leaves out the emoji with such a caption as well. ``--validate`` holds out a tenth of the emoji and
+shows the recall on them. docs/sample-model.md has the figures of all three.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from make_sample_dataset import caption
+from PIL import Image
+from torch.nn.functional import dropout, normalize, relu
+
+from clipvec.model import Preprocess, sample
+from clipvec.paths import PACKAGE_SCHEME, package_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+SAMPLE_DATA = Path(package_file(f"{PACKAGE_SCHEME}sample_data"))
+SKIPPED_EMOJI = {"Component", "Flags", "Symbols"}
+EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 40, 512, 2e-3, 0.1, 0.3
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture to train on and the texts that fit it."""
+
+    key: str
+    path: Path
+    texts: tuple[str, ...]
+
+
+def bare(text: str) -> str:
+    """Return a caption in lower case without its article, to compare it with others."""
+    return re.sub(r"^(an?|the|some) ", "", text.lower())
+
+
+def sample_members(suffix: str) -> Iterator[bytes]:
+    """Yield the members of the sample dataset that have a suffix, in order."""
+    for path in sorted(SAMPLE_DATA.glob("*.tar")):
+        with tarfile.open(path) as tar:
+            for member in tar:
+                content = tar.extractfile(member)
+                if content is not None and member.name.endswith(suffix):
+                    yield content.read()
+
+
+def sample_captions() -> list[str]:
+    """Return the captions of the sample dataset, in order."""
+    return [content.decode() for content in sample_members(".txt")]
+
+
+def stamps(folder: Path) -> list[Picture]:
+    """Return the stamps that are neither in the sample dataset nor captioned like one of it."""
+    taken = {json.loads(content)["source"] for content in sample_members(".json")}
+    captions = {bare(text) for text in sample_captions()}
+    found = []
+    for path in sorted(folder.rglob("*.png")):
+        source, description = path.relative_to(folder).as_posix(), path.with_suffix(".txt")
+        if source in taken or source.startswith("symbols/") or not description.exists():
+            continue
+        text = caption(description.read_text(encoding="utf-8")).lower()
+        if bare(text) not in captions:
+            found.append(Picture(f"stamps/{source}", path, tuple({text: 0, bare(text): 0})))
+    return found
+
+
+def emoji(package: Path, strict: bool = False) -> list[Picture]:
+    """Return the emoji of an ``emoji-datasource`` package; if strict, none named in the sample."""
+    vendor = json.loads((package / "package.json").read_text())["name"].rsplit("-", 1)[-1]
+    left_out = {bare(text) for text in sample_captions()} if strict else set()
+    found = []
+    for entry in json.loads((package / "emoji.json").read_text(encoding="utf-8")):
+        path = package / "img" / vendor / "64" / entry["image"]
+        if entry["category"] in SKIPPED_EMOJI or not path.exists():
+            continue
+        names = [entry["name"] or entry["short_name"], *entry["short_names"]]
+        texts = dict.fromkeys(re.sub("[_-]", " ", name.lower()) for name in names)
+        if left_out.isdisjoint(texts):
+            subject = entry["subcategory"].rsplit("-", 1)[-1]
+            key = f"{vendor}/{entry['unified']}"
+            found.append(Picture(key, path, (*texts, subject)))
+    return found
+
+
+def on_white(path: Path) -> Image.Image:
+    """Return a picture as RGB over white."""
+    picture = Image.open(path).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+class Towers:
+    """The two frozen towers: pictures to features [N, 1280], texts to unit vectors [N, 384]."""
+
+    def __init__(self) -> None:
+        self.model, self.tokenizer, self.classifier = sample.towers()
+        self.preprocess = Preprocess.from_open_clip(sample.PREPROCESS)
+
+    @torch.inference_mode()
+    def see(self, pictures: Sequence[Picture], cache: Path) -> torch.Tensor:
+        """Return the features of pictures, from the cache where it has them."""
+        from safetensors.torch import load_file, save_file
+
+        known = load_file(cache) if cache.exists() else {}
+        missing = [picture for picture in pictures if picture.key not in known]
+        for picture in missing:
+            pixels = torch.from_numpy(self.preprocess(on_white(picture.path)))
+            batch = pixels.float().div(127.5).sub(1).permute(2, 0, 1)[None]
+            known[picture.key] = self.model.visual(batch)[0].clone()
+        if missing:
+            save_file(known, cache)
+        return torch.stack([known[picture.key] for picture in pictures])
+
+    @torch.inference_mode()
+    def read(self, texts: Sequence[str]) -> torch.Tensor:
+        """Return the embeddings of texts."""
+        rows = []
+        for first in range(0, len(texts), 128):
+            ids = self.tokenizer(list(texts[first : first + 128]))
+            ids = ids[:, : int((ids != 0).sum(1).max())]
+            rows.append(normalize(self.model.text(ids), dim=-1))
+        return torch.cat(rows).clone()
+
+
+def class_texts() -> list[list[str]]:
+    """Return of each ImageNet class its names, then name and definition (WordNet's, in timm)."""
+    from timm.data import ImageNetInfo
+
+    info = ImageNetInfo()
+    full = [info.index_to_description(n, detailed=True).lower() for n in range(sample.CLASSES)]
+    return [[*text.split(": ")[0].split(", "), text] for text in full]
+
+
+def class_names(texts: list[list[str]], read: Callable[[Sequence[str]], torch.Tensor]) -> Any:
+    """Return one embedding per class, halfway between its names and its definition [1000, 384]."""
+    rows = []
+    for *names, definition in texts:
+        both = [read(names).mean(0), read([definition])[0]]
+        rows.append(normalize(torch.stack(both), dim=-1).mean(0))
+    return normalize(torch.stack(rows), dim=-1)
+
+
+def contrastive(similarity: torch.Tensor, fits: torch.Tensor) -> torch.Tensor:
+    """Return the symmetric contrastive loss where several texts may fit a picture."""
+    loss = torch.zeros(())
+    for logits, target in ((similarity, fits.float()), (similarity.T, fits.T.float())):
+        share = target / target.sum(1, keepdim=True)
+        loss = loss - (share * logits.log_softmax(1)).sum(1).mean()
+    return loss
+
+
+class Trainer:
+    """Trains the heads' trained halves; the fixed ones stay what they are."""
+
+    def __init__(self, towers: Towers, pictures: Sequence[Picture], features: torch.Tensor) -> None:
+        self.features = features
+        texts = sorted({text for picture in pictures for text in picture.texts})
+        number = {text: n for n, text in enumerate(texts)}
+        self.choices = [[number[text] for text in picture.texts] for picture in pictures]
+        self.fits = torch.zeros(len(pictures), len(texts), dtype=torch.bool)
+        for row, choice in enumerate(self.choices):
+            self.fits[row, choice] = True
+        self.texts = towers.read(texts)
+        of_classes = class_texts()
+        self.class_texts = [towers.read(some) for some in of_classes]
+        self.towards = normalize(towers.classifier["weight"], dim=-1)
+        self.heads = sample.heads()
+        self.heads["image"].fixed.classifier.load_state_dict(towers.classifier)
+        self.heads["image"].fixed.names.copy_(class_names(of_classes, towers.read))
+        self.scale = torch.nn.Parameter(torch.tensor(20.0).log())
+
+    def train(self) -> None:
+        """Run all epochs."""
+        image, text = self.heads["image"].trained, self.heads["text"].trained
+        weights = [*image.parameters(), *text.parameters(), self.scale]
+        optimizer = torch.optim.AdamW(weights, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        batches = len(self.features) // BATCH
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, LEARNING_RATE, total_steps=EPOCHS * batches, pct_start=0.1
+        )
+        for epoch in range(EPOCHS):
+            order = torch.randperm(len(self.features))
+            for batch in order[: batches * BATCH].view(batches, BATCH):
+                loss = self.loss(*self.pairs(batch)) + self.loss(*self.imagined(batch))
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+            print(f"epoch {epoch + 1}/{EPOCHS}: loss {loss.item():.3f}", flush=True)
+
+    def pairs(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return pictures' features, one text for each, and which text fits which picture."""
+        chosen = torch.tensor([pick(self.choices[row]) for row in batch.tolist()])
+        return self.features[batch], self.texts[chosen], self.fits[batch][:, chosen]
+
+    def imagined(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return features pushed towards random ImageNet classes, and texts of those classes.
+
+        No photograph is at hand, but the trunk's classifier knows what one would look like: in
+        which direction it moves the features.
+        """
+        classes = torch.randint(0, sample.CLASSES, (len(batch),))
+        features = self.features[batch]
+        far = (0.4 + torch.rand(len(batch), 1)) * features.norm(dim=1, keepdim=True)
+        texts = torch.stack([pick(self.class_texts[n]) for n in classes.tolist()])
+        return relu(features + far * self.towards[classes]), texts, classes[:, None] == classes
+
+    def loss(self, features: torch.Tensor, texts: torch.Tensor, fits: torch.Tensor) -> torch.Tensor:
+        """Return the loss of the trained halves alone."""
+        images = self.heads["image"].trained(dropout(features, DROPOUT))
+        words = self.heads["text"].trained(texts)
+        cosines = normalize(images, dim=-1) @ normalize(words, dim=-1).T
+        return contrastive(self.scale.exp() * cosines, fits)
+
+    def trained(self) -> dict[str, torch.Tensor]:
+        """Return what `sample.build` loads: everything but the packages' own weights."""
+        state = self.heads.state_dict()
+        return {
+            name: tensor.half().contiguous()
+            for name, tensor in state.items()
+            if not name.startswith("image.fixed.classifier.")
+        }
+
+
+def pick(choices: Any) -> Any:
+    """Return one of several by torch's random numbers."""
+    return choices[int(torch.randint(len(choices), ()))]
+
+
+def recall(images: torch.Tensor, captions: Sequence[str], texts: torch.Tensor) -> list[float]:
+    """Return recall@1, 5 and 10: the share of distinct captions that find a picture of theirs.
+
+    ``texts`` holds the embeddings of ``sorted(set(captions))``.
+    """
+    best = (texts @ images.T).topk(10).indices.tolist()
+    hits = [
+        [captions[n] == query for n in rows]
+        for rows, query in zip(best, sorted(set(captions)), strict=True)
+    ]
+    return [sum(any(row[:k]) for row in hits) / len(hits) for k in (1, 5, 10)]
+
+
+def main() -> None:
+    """Read the pictures, train, and write the heads or show the recall."""
+    from safetensors.torch import save_file
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--stamps", type=Path, required=True)
+    parser.add_argument("--emoji", type=Path, nargs="+", required=True)
+    parser.add_argument("--cache", type=Path, required=True, help="file of image features")
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--strict", action="store_true", help="no emoji with a sample caption")
+    parser.add_argument("--validate", action="store_true", help="hold out a tenth of the emoji")
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+
+    towers = Towers()
+    drawn = [picture for package in args.emoji for picture in emoji(package, args.strict)]
+    names = sorted({picture.key.split("/")[1] for picture in drawn})
+    held_names = set(names[::10] if args.validate else [])
+    held = [picture for picture in drawn if picture.key.split("/")[1] in held_names]
+    pictures = [*stamps(args.stamps), *(picture for picture in drawn if picture not in held)]
+    trainer = Trainer(towers, pictures, towers.see(pictures, args.cache))
+    print(f"{len(pictures)} pictures, {len(trainer.texts)} texts")
+    trainer.train()
+    if held:
+        captions = [picture.texts[0] for picture in held]
+        heads = trainer.heads.eval()
+        with torch.inference_mode():
+            images = heads["image"](towers.see(held, args.cache))
+            texts = heads["text"](towers.read(sorted(set(captions))))
+        print("held-out emoji, recall@1/5/10:", recall(images, captions, texts))
+    if args.output:
+        save_file(trainer.trained(), args.output)
+
+
+if __name__ == "__main__":
+    main()
