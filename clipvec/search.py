@@ -31,13 +31,14 @@ behind --text.
 
 def main() -> None:
     """Run the command."""
-    arguments = _parser().parse_intermixed_args()
+    arguments = parser().parse_intermixed_args()
     from clipvec.app import run
 
     run(lambda: _search(arguments))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Return the options of the command."""
     parser = argparse.ArgumentParser(
         prog="clipvec-search",
         description="Search a collection that python -m clipvec.index made.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from clipvec import paths, shards
-from clipvec.errors import IncompleteStoreError, Interrupted
+from clipvec.errors import IncompleteStoreError
 from clipvec.store import Store
 from clipvec.vectors.load import Plan, load
 from clipvec.vectors.loading import LoadingCollection
@@ -64,7 +64,6 @@ def build(config: BuildConfig) -> Summary:
         IncompleteStoreError: shards are missing and ``allow_partial`` is not set.
         FingerprintError: the collection holds vectors of another making.
         CollectionError: the collection cannot be used, or is not what it should be.
-        Interrupted: by Ctrl-C or SIGTERM; what is loaded is kept.
     """
     store = Store.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
     parts = committed_parts(store, config.allow_partial)
@@ -116,11 +115,12 @@ def _fill(config: BuildConfig, place: Place, name: str, store: Store, parts: lis
         plan = Plan.make(parts, collection.held())
         try:
             rate = load(collection, store, plan, min(config.batch_rows, collection.batch_limit))
-        except Interrupted as error:
-            kept = "the old index stays as it is" if config.rebuild else "what is loaded is kept"
-            raise Interrupted(
-                error.exit_code - 128, f"{error}; {kept}, the same command goes on"
-            ) from error
+        except (KeyboardInterrupt, SystemExit):
+            if config.rebuild:
+                log.warning("the old index stays as it is; the same command builds anew")
+            else:
+                log.warning("what is loaded is kept; the same command goes on from there")
+            raise
         return Summary(
             name=name,
             where=collection.where,

@@ -1,0 +1,147 @@
+"""``python -m clipvec.index`` from the outside: kill and resume, interruption, flags, bad input."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from clipvec.config import EmbeddedIndexConfig
+from clipvec.vectors import Collection
+from tests.e2e.conftest import Run
+from tests.stores import StoreFactory
+
+ROWS = 3000
+OPTIONS = [
+    *("dataset=webdataset", "dataset.name=toys", "dataset.path=toys.tar", "model=local"),
+    *("model.name=toy", "model.pretrained=none", "store.root=store"),
+]
+
+
+@pytest.fixture
+def store(tmp_path: Path, store_factory: StoreFactory) -> None:
+    """A store that takes some seconds to load."""
+    store_factory(tmp_path / "store", {shard: [250, 250] for shard in range(6)}, dim=128)
+
+
+def start(cwd: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "clipvec.index", *OPTIONS, *arguments],
+        cwd=cwd,
+        env=os.environ | {"HYDRA_FULL_ERROR": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_rows(folder: Path, process: subprocess.Popen[str], least: int) -> None:
+    """Return once the database in ``folder`` holds rows, but not all."""
+    deadline = time.monotonic() + 120
+    while True:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "nothing was loaded"
+        if (folder / "chroma.sqlite3").is_file() and rows_in(folder) >= least:
+            return
+        time.sleep(0.005)
+
+
+def rows_in(folder: Path) -> int:
+    with closing(sqlite3.connect(f"file:{folder}/chroma.sqlite3?mode=ro", uri=True)) as database:
+        try:
+            return int(database.execute("SELECT COUNT(*) FROM embeddings").fetchone()[0])
+        except sqlite3.OperationalError:
+            return 0
+
+
+def ids_in(root: Path) -> list[str]:
+    index = EmbeddedIndexConfig(kind="chroma", path=str(root / "data/index"))
+    with Collection.open(index) as collection:
+        assert collection.count() == ROWS
+        return list(collection._rows.get(include=[])["ids"])
+
+
+@pytest.mark.usefixtures("store")
+def test_killed_and_run_again(run: Run, tmp_path: Path) -> None:
+    process = start(tmp_path, "batch_rows=250")
+    wait_for_rows(tmp_path / "data/index/toys--toy", process, 700)
+    process.kill()
+    process.communicate()
+    done = run("index", *OPTIONS)
+    assert "verified: 100 of 100 rows" in done.stdout
+    counts = re.search(r"3,000 rows; (\d+) parts loaded, (\d+) reused, (\d+) replaced", done.stdout)
+    assert counts is not None
+    loaded, reused, replaced = map(int, counts.groups())
+    assert loaded + reused + replaced == 12
+    assert reused >= 2
+    assert replaced <= 1
+    ids = ids_in(tmp_path)
+    assert sorted(ids) == sorted(f"{shard}/{n}" for shard in range(6) for n in range(500))
+    again = run("index", *OPTIONS)
+    assert "0 parts loaded, 12 reused, 0 replaced; verified: " in again.stdout
+
+
+@pytest.mark.usefixtures("store")
+def test_interrupted_and_run_again(run: Run, tmp_path: Path) -> None:
+    process = start(tmp_path, "batch_rows=250")
+    wait_for_rows(tmp_path / "data/index/toys--toy", process, 1)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "error: stopped by SIGTERM" in err
+    assert "what is loaded is kept; the same command goes on from there" in err
+    assert "Traceback" not in err
+    run("index", *OPTIONS)
+    assert len(set(ids_in(tmp_path))) == ROWS
+
+
+@pytest.mark.usefixtures("store")
+def test_a_killed_rebuild_leaves_the_old_index(run: Run, tmp_path: Path) -> None:
+    run("index", *OPTIONS)
+    process = start(tmp_path, "--rebuild", "batch_rows=250")
+    wait_for_rows(tmp_path / "data/index/toys--toy--rebuild", process, 1)
+    process.kill()
+    process.communicate()
+    assert len(set(ids_in(tmp_path))) == ROWS
+    done = run("index", *OPTIONS, "--rebuild")
+    assert "12 parts loaded, 0 reused" in done.stdout
+    assert [path.name for path in (tmp_path / "data/index").iterdir()] == ["toys--toy"]
+    assert len(set(ids_in(tmp_path))) == ROWS
+
+
+def test_the_demo_options_compose(run: Run) -> None:
+    shown = run("index", "experiment=demo", "--cfg", "job").stdout
+    assert "max_neighbors: 16" in shown
+    assert "arch: sample" in shown
+
+
+def test_bad_input_is_one_line(run: Run, tmp_path: Path, store_factory: StoreFactory) -> None:
+    missing = run("index", *OPTIONS, exit_code=1).stderr
+    assert missing.startswith("error: there is no store at")
+    assert "python -m clipvec.embed" in missing
+    store_factory(tmp_path / "store", {0: [5], 2: [5]}, count=4)
+    partial = run("index", *OPTIONS, exit_code=1).stderr
+    assert partial.startswith("error: 2 of 4 shards are missing")
+    assert "'shards=[1,3]'" in partial
+    server = ["index=chroma_http", "index.port=9", "allow_partial=true"]
+    unreachable = run("index", *OPTIONS, *server, exit_code=1).stderr.splitlines()
+    assert unreachable[-1].startswith("error: no Chroma server answers at http://127.0.0.1:9")
+    assert "hnsw=huge" in run("index", "hnsw=huge", exit_code=2).stderr.replace("/", "=")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written(
+    run: Run, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path / "store", {0: [5]})
+    (tmp_path / "closed").mkdir(mode=0o500)
+    refused = run("index", *OPTIONS, "index.path=closed", exit_code=1).stderr
+    assert refused.splitlines()[-1].startswith("error: closed/toys--toy: ")
