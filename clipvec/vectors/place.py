@@ -25,15 +25,18 @@ LEDGER = "--ledger"
 REBUILD = "--rebuild"
 OLD = "--old"
 _DATABASE = "chroma.sqlite3"
+_LITTLE_SPACE = 2**24
+"""Bytes free on a disk below which it counts as full."""
+_FULL = "the disk is full; free space there, or choose another index.path; the same command goes on"
 _MENDS = {
     "code: 8)": "the database cannot be written; make it writable, or choose another index.path",
-    "code: 13)": "the disk is full; free space there, or choose another index.path",
+    "code: 13)": _FULL,
     "code: 14)": "the database cannot be opened; check its permissions, or choose another "
     "index.path",
     "code: 26)": "this is not a Chroma database; choose another index.path, or index again "
     "with --rebuild",
     "os error 13": "no permission; choose another index.path",
-    "os error 28": "the disk is full; free space there, or choose another index.path",
+    "os error 28": _FULL,
 }
 
 
@@ -49,8 +52,19 @@ def chroma_errors(where: str) -> Iterator[None]:
         raise CollectionError(f"{where} does not answer ({error}); is it still running?") from error
     except (ChromaError, OSError) as error:
         text = str(error)
-        mend = next((mend for code, mend in _MENDS.items() if code in text), None)
-        raise CollectionError(f"{where}: {text[:300]}" + (f"; {mend}" if mend else "")) from error
+        raise CollectionError(
+            "; ".join([f"{where}: {text[:300]}", *_mends(where, text)])
+        ) from error
+
+
+def _mends(where: str, text: str) -> list[str]:
+    found = [mend for code, mend in _MENDS.items() if code in text]
+    if not found:
+        # Chroma seldom says that there is no space left; it fails at whatever it was doing.
+        with contextlib.suppress(OSError):
+            if shutil.disk_usage(where).free < _LITTLE_SPACE:
+                return [_FULL]
+    return found
 
 
 def close(client: Client) -> None:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -145,3 +146,25 @@ def test_a_folder_that_cannot_be_written(
     (tmp_path / "closed").mkdir(mode=0o500)
     refused = run("index", *OPTIONS, "index.path=closed", exit_code=1).stderr
     assert refused.splitlines()[-1].startswith("error: closed/toys--toy: ")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of three megabytes."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.usefixtures("store")
+def test_disk_full(run: Run, small_disk: Path) -> None:
+    full = run("index", *OPTIONS, f"index.path={small_disk}", exit_code=1).stderr
+    assert full.splitlines()[-1].startswith(f"error: {small_disk}/toys--toy: ")
+    assert "the disk is full; free space there, or choose another index.path" in full
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    done = run("index", *OPTIONS, f"index.path={small_disk}")
+    assert "verified: 100 of 100 rows" in done.stdout
