@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import itertools
 import json
 import re
 import tarfile
@@ -47,69 +48,63 @@ FOLDERS = (
 CATEGORIES = {"hobbies/music": "music", "hobbies": "household", "naturalforces": "nature"}
 """Folders whose name is not the category."""
 
-DRAWINGS = frozenset(
-    """
-    clothes/armor/cartoon/knight_helmet
-    food/dessert/cartoon/birthday_cake
-    food/dessert/cartoon/pink_cake
-    people/cartoon/mermaid
-    people/cartoon/snowman
-    town/houses/cartoon/fairytale_castle
-    town/houses/cartoon/farm
-    town/houses/cartoon/igloo
-    town/houses/cartoon/swisshome
-    town/houses/cartoon/tent
-    town/houses/cartoon/windmill
-    town/monuments/cartoon/eiffel_tower
-    town/monuments/cartoon/pyramid
-    vehicles/construction/cartoon/terex
-    vehicles/flight/cartoon/eddieCopter
-    vehicles/locomotive/cartoon/toy_train
-    vehicles/masstransit/cartoon/double_decker_bus
-    vehicles/ship/cartoon/tugboat
-    """.split()
-)
+DRAWINGS = {
+    "clothes/armor/cartoon/knight_helmet",
+    "food/dessert/cartoon/birthday_cake",
+    "food/dessert/cartoon/pink_cake",
+    "people/cartoon/mermaid",
+    "people/cartoon/snowman",
+    "town/houses/cartoon/fairytale_castle",
+    "town/houses/cartoon/farm",
+    "town/houses/cartoon/igloo",
+    "town/houses/cartoon/swisshome",
+    "town/houses/cartoon/tent",
+    "town/houses/cartoon/windmill",
+    "town/monuments/cartoon/eiffel_tower",
+    "town/monuments/cartoon/pyramid",
+    "vehicles/construction/cartoon/terex",
+    "vehicles/flight/cartoon/eddieCopter",
+    "vehicles/locomotive/cartoon/toy_train",
+    "vehicles/masstransit/cartoon/double_decker_bus",
+    "vehicles/ship/cartoon/tugboat",
+}
 """The only drawings from folders of cartoons: things of which there is no photograph."""
 
-PHOTOS_ELSEWHERE = frozenset(
-    """
-    military/paratrooper
-    military/vehicles/f22_raptor
-    seasonal/candle
-    seasonal/christmas/Candy_cane_photo_1
-    seasonal/christmas/Christmas_Tree_photo
-    seasonal/christmas/Christmas_pudding
-    seasonal/christmas/German_Christmas_toy
-    seasonal/christmas/Mince_Pie
-    seasonal/christmas/Roast_turkey
-    seasonal/christmas/Santa
-    seasonal/christmas/xmaswreath
-    seasonal/halloween/grave-d
-    seasonal/halloween/jackolantern_mean
-    """.split()
-)
+PHOTOS_ELSEWHERE = {
+    "military/paratrooper",
+    "military/vehicles/f22_raptor",
+    "seasonal/candle",
+    "seasonal/christmas/Candy_cane_photo_1",
+    "seasonal/christmas/Christmas_Tree_photo",
+    "seasonal/christmas/Christmas_pudding",
+    "seasonal/christmas/German_Christmas_toy",
+    "seasonal/christmas/Mince_Pie",
+    "seasonal/christmas/Roast_turkey",
+    "seasonal/christmas/Santa",
+    "seasonal/christmas/xmaswreath",
+    "seasonal/halloween/grave-d",
+    "seasonal/halloween/jackolantern_mean",
+}
 """The only pictures from folders that are otherwise left out."""
 
-DROPPED = frozenset(
-    """
-    animals/mammals/hedgehog
-    food/nuts/walnut_shelled
-    food/pizza
-    household/cylinder
-    medical/tooth
-    naturalforces/explosion
-    naturalforces/lightningbolt
-    people/fireman200b
-    plants/flowers/appooppanthady
-    plants/flowers/plastic/chuvanna_plastic_poo
-    plants/trees/rambutan
-    town/monuments/inukshuk-outline
-    vehicles/emergency/sedan_police
-    """.split()
-)
+DROPPED = {
+    "animals/mammals/hedgehog",
+    "food/nuts/walnut_shelled",
+    "food/pizza",
+    "household/cylinder",
+    "medical/tooth",
+    "naturalforces/explosion",
+    "naturalforces/lightningbolt",
+    "people/fireman200b",
+    "plants/flowers/appooppanthady",
+    "plants/flowers/plastic/chuvanna_plastic_poo",
+    "plants/trees/rambutan",
+    "town/monuments/inukshuk-outline",
+    "vehicles/emergency/sedan_police",
+}
 """Drawings among photographs, pictures seen twice, and captions that say nothing."""
 
-ROADSIGNS = frozenset({"railroad_crossing", "stop", "traffic_cone"})
+ROADSIGNS = {"railroad_crossing", "stop", "traffic_cone"}
 """The only road signs: those that stand for themselves without a text."""
 
 CAPTIONS = {
@@ -205,8 +200,9 @@ def main() -> None:
     # Shuffled by a hash, so that each tar is the same mixture of subjects everywhere.
     order = sorted(found, key=lambda source: hashlib.sha256(source.encode()).digest())
     bounds = [0, *(sum(TAR_SIZES[: n + 1]) for n in range(len(TAR_SIZES))), len(order)]
-    for number, (first, last) in enumerate(zip(bounds, bounds[1:], strict=False)):
-        samples = [(f"{i:04d}", members(args.stamps, order[i])) for i in range(first, last)]
+    for number, (first, last) in enumerate(itertools.pairwise(bounds)):
+        numbers = range(len(order))[first:last]
+        samples = [(f"{i:04d}", members(args.stamps, order[i])) for i in numbers]
         write_tar(args.output / f"sample-{number:04d}.tar", samples)
     print(f"{len(order)} pictures in {len(bounds) - 1} tars in {args.output}")
 
