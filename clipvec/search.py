@@ -8,14 +8,11 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from clipvec.config import SearchConfig
     from clipvec.model import Encoder
-    from clipvec.vectors import Collection, Hit
+    from clipvec.vectors import Collection, Hit, Term
 
 _OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@-]*=.*", re.DOTALL)
-_MAX_PIXELS = 200_000_000
 _EXAMPLES = """examples
   python -m clipvec.search "a red bird"
   python -m clipvec.search "a red bird^1.5" "a branch" --minus "a person" -k 20
@@ -63,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
 def _search(arguments: argparse.Namespace) -> None:
     from clipvec import config
     from clipvec.errors import ConfigError
-    from clipvec.vectors import Collection, where
+    from clipvec.vectors import Collection, query_vector, where
 
     overrides = [word for word in arguments.words if _OVERRIDE.fullmatch(word)]
     texts = [word for word in arguments.words if word not in overrides] + arguments.text
@@ -76,7 +73,7 @@ def _search(arguments: argparse.Namespace) -> None:
     with Collection.open(settings.index, settings.collection) as collection:
         filters = where.parse(arguments.where, collection.attributes)
         encoder = _encoder(settings, collection)
-        vector = _vector(arguments, texts, encoder)
+        vector = query_vector(_terms(arguments, texts), encoder)
         hits = collection.query(vector, arguments.k, filters, arguments.min_score)
         _show(arguments, " ".join(texts) or "images", hits, collection)
 
@@ -105,45 +102,33 @@ def _encoder(settings: SearchConfig, collection: Collection) -> Encoder:
     return encoder
 
 
-def _vector(arguments: argparse.Namespace, texts: list[str], encoder: Encoder) -> np.ndarray:
-    """Return the query: the weighted sum of the terms, float32 [D], unit length."""
-    import numpy as np
+def _terms(arguments: argparse.Namespace, texts: list[str]) -> list[Term]:
+    """Return the terms of the query, those behind --minus with a negative weight."""
+    from clipvec.vectors import Term, split_weight
 
-    from clipvec.vectors.terms import combine, split_weight
-
-    vectors, weights = [], []
+    terms = []
     for words, files, sign in (
         (texts, arguments.image, 1),
         (arguments.minus, arguments.minus_image, -1),
     ):
-        for term, encode in [(t, _encode_text) for t in words] + [
-            (f, _encode_image) for f in files
-        ]:
-            content, weight = split_weight(term)
-            vectors.append(encode(encoder, content))
-            weights.append(sign * weight)
-    return combine(np.stack(vectors), weights)
+        for given in words:
+            text, weight = split_weight(given)
+            terms.append(Term(text, sign * weight))
+        for given in files:
+            file, weight = split_weight(given)
+            terms.append(Term(file, sign * weight, _read(file)))
+    return terms
 
 
-def _encode_text(encoder: Encoder, text: str) -> np.ndarray:
-    vector: np.ndarray = encoder.encode_texts([text])[0]
-    return vector
-
-
-def _encode_image(encoder: Encoder, file: str) -> np.ndarray:
+def _read(file: str) -> bytes:
     from pathlib import Path
 
-    from clipvec.data.decode import Undecodable, decode
     from clipvec.errors import ConfigError
 
     try:
-        data = Path(file).expanduser().read_bytes()
-        picture = decode(data, encoder.preprocess.target, _MAX_PIXELS)
-    except (OSError, Undecodable) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"image {file!r} cannot be used: {reason}") from error
-    vector: np.ndarray = encoder.encode_images(encoder.preprocess(picture.image)[None])[0]
-    return vector
+        return Path(file).expanduser().read_bytes()
+    except OSError as error:
+        raise ConfigError(f"image {file!r} cannot be used: {error.strerror}") from error
 
 
 def _show(
