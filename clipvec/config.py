@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 T = TypeVar("T")
+_KINDS = {"webdataset", "folder", "parquet", "huggingface", "chroma", "chroma_http"}
 
 _STRICT = ConfigDict(extra="forbid")
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=64)]
@@ -226,12 +227,19 @@ class EmbedConfig:
     """Decoding threads; 0: one a core."""
 
 
+@dataclass(frozen=True, config=ConfigDict(extra="ignore"))
+class NameConfig:
+    """A dataset or a model of which no more than the name matters: the store knows the rest."""
+
+    name: Name
+
+
 @dataclass(frozen=True, config=_STRICT)
 class BuildConfig:
     """``python -m clipvec.index``."""
 
-    model: ModelConfig
-    dataset: DatasetConfig
+    model: NameConfig
+    dataset: NameConfig
     sharding: ShardingConfig
     store: StoreConfig
     index: IndexConfig
@@ -265,17 +273,20 @@ def read(cfg: DictConfig, schema: type[T]) -> T:
         ConfigError: a field is missing, unknown, or has a value that is not allowed.
     """
     from omegaconf import OmegaConf
-    from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+    from omegaconf.errors import OmegaConfBaseException
 
     try:
-        values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    except MissingMandatoryValue as error:
-        raise ConfigError(
-            f"{error.full_key} is not set; give it as {error.full_key}=..."
-        ) from error
+        values = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
-    return from_dict(values, schema)
+    return from_dict(_without_missing(values), schema)
+
+
+def _without_missing(values: object) -> object:
+    """Leave out what is ``???``, which is an error only where the schema wants it."""
+    if isinstance(values, dict):
+        return {k: _without_missing(v) for k, v in values.items() if v != "???"}
+    return values
 
 
 def from_dict(values: object, schema: type[T]) -> T:
@@ -298,8 +309,8 @@ def to_dict(section: object) -> dict[str, Any]:
 
 
 def _problem(detail: Mapping[str, Any]) -> str:
-    # pydantic puts the tag of a discriminated union into the location; a user never typed it
-    loc = [str(part) for part in detail["loc"] if part not in {"webdataset", "folder"}]
+    # pydantic puts the kind by which it chose a section second; a user never typed it there
+    loc = [str(p) for i, p in enumerate(detail["loc"]) if i != 1 or p not in _KINDS]
     where = ".".join(loc) or "configuration"
     if detail["type"] == "missing":
         return f"{where} is not set; give it as {where}=..."
