@@ -102,6 +102,13 @@ def fail(error: ClipvecError) -> NoReturn:
 
 def _hydra_line(error: Exception) -> str:
     """Return Hydra's message without what only Hydra's developers want to see."""
+    from hydra.errors import OverrideParseException
+
+    if isinstance(error, OverrideParseException):
+        return (
+            f"{error.override} is not understood; a value with ~ {{ }} = , or spaces is quoted "
+            "once for the shell and once for Hydra: 'key=\"value\"'"
+        )
     cause = f" {error.__cause__}" if isinstance(error.__cause__, Exception) else ""
     text = f"{error}{cause}".split("Config search path:")[0]
     lines = (line.strip() for line in re.sub(r"^In '\w+': ", "", text).splitlines())

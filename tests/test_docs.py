@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
 
 from clipvec import config, search
@@ -19,17 +20,28 @@ FLAGS = {"--rebuild": "rebuild=true"}
 
 
 def commands() -> list[tuple[str, list[str]]]:
-    """Return (page, words) of every line in a code block that starts a clipvec command."""
-    found = []
+    """Return where and in which words each document, help text and script runs clipvec."""
+    found: list[tuple[str, str]] = []
     for page in PAGES:
         for block in re.findall(r"```(?:bash|console)\n(.*?)```", page.read_text(), re.DOTALL):
-            for line in block.splitlines():
-                words = shlex.split(line.removeprefix("$ "), comments=True)
-                if words[:2] == ["python", "-m"]:
-                    words = [words[2].replace("clipvec.", "clipvec-"), *words[3:]]
-                if words and words[0].startswith("clipvec-"):
-                    found.append((page.name, words))
-    return found
+            found += [(page.name, line) for line in block.splitlines()]
+    for app in HYDRA:
+        template = yaml.safe_load((CONF_DIR / f"{app}.yaml").read_text())["hydra"]["help"]
+        found += [(f"{app} --help", line) for line in template["template"].splitlines()]
+    found += [("search --help", line) for line in search.parser().format_help().splitlines()]
+    found += [("scripts/demo", line) for line in (ROOT / "scripts/demo").read_text().splitlines()]
+    return [(where, words) for where, line in found if (words := words_of(line))]
+
+
+def words_of(line: str) -> list[str]:
+    """Return the words of a line that starts a clipvec command, none of another line."""
+    line = line.strip().removeprefix("$ ").removeprefix("show ")
+    if not line.startswith(("python -m clipvec.", "clipvec-")):
+        return []
+    words = shlex.split(line.replace("$HOME", "/home/me"), comments=True)
+    if words[:2] == ["python", "-m"]:
+        words = [words[2].replace("clipvec.", "clipvec-"), *words[3:]]
+    return [] if words[0].endswith(":") else words
 
 
 def test_there_are_commands() -> None:

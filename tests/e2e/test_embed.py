@@ -232,6 +232,7 @@ def test_one_bad_shard_does_not_sink_the_others(run: Run, tiny: list[str], tmp_p
     [
         (["model=nope"], 2, "Could not find 'model/nope' Available options in 'model': local"),
         (["nope=1"], 2, "Key 'nope' is not in struct"),
+        (["dataset=folder", "dataset.path=~/x"], 2, "quoted once for the shell and once"),
         (["shards=9-0"], 2, "shards='9-0' runs backwards; write shards=0-9"),
         (["shards=0-100"], 2, "names shard 100, but sharding.count=100: allowed are 0-99"),
         (["shards=abc"], 2, "shards='abc' is not a shard specification"),
