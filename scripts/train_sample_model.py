@@ -124,7 +124,7 @@ class Towers:
         known = load_file(cache) if cache.exists() else {}
         missing = [picture for picture in pictures if picture.key not in known]
         for picture in missing:
-            pixels = torch.from_numpy(self.preprocess(on_white(picture.path)))
+            pixels = torch.tensor(self.preprocess(on_white(picture.path)))
             batch = pixels.float().div(127.5).sub(1).permute(2, 0, 1)[None]
             known[picture.key] = self.model.visual(batch)[0].clone()
         if missing:
@@ -260,18 +260,31 @@ def recall(images: torch.Tensor, captions: Sequence[str], texts: torch.Tensor) -
     return [sum(any(row[:k]) for row in hits) / len(hits) for k in (1, 5, 10)]
 
 
+def folder(name: str) -> Path:
+    """Return an argument as a folder that is there."""
+    if not Path(name).is_dir():
+        raise argparse.ArgumentTypeError(f"no folder {name}; --help says how to get it")
+    return Path(name)
+
+
 def main() -> None:
     """Read the pictures, train, and write the heads or show the recall."""
     from safetensors.torch import save_file
 
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--stamps", type=Path, required=True)
-    parser.add_argument("--emoji", type=Path, nargs="+", required=True)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--stamps", type=folder, required=True)
+    parser.add_argument("--emoji", type=folder, nargs="+", required=True)
     parser.add_argument("--cache", type=Path, required=True, help="file of image features")
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--output", type=Path, help="file of the heads to write")
     parser.add_argument("--strict", action="store_true", help="no emoji with a sample caption")
     parser.add_argument("--validate", action="store_true", help="hold out a tenth of the emoji")
     args = parser.parse_args()
+    if not (args.output or args.validate):
+        parser.error(
+            "give --output FILE to write the heads, or --validate to see how good they get"
+        )
     torch.manual_seed(0)
     torch.set_num_threads(1)
 
