@@ -36,6 +36,8 @@ _MENDS = {
     "code: 26)": "this is not a Chroma database; choose another index.path, or index again "
     "with --rebuild",
     "os error 13": "no permission; choose another index.path",
+    "Errno 13": "choose another index.path",
+    "Errno 30": "choose another index.path",
     "os error 28": _FULL,
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,3 +40,26 @@ def run(tmp_path: Path) -> Run:
 def tiny(tiny_weights: Path) -> list[str]:
     """Overrides that choose the small untrained model."""
     return ["model=local", f"model.pretrained=local-dir:{tiny_weights}"]
+
+
+class Disk:
+    """A small file system in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)], check=True)
+
+    def remount(self, options: str) -> None:
+        """Change its size, or make it read-only."""
+        subprocess.run(["mount", "-o", f"remount,{options}", str(self.path)], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Disk]:
+    """A file system of one megabyte."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a file system")
+    disk = Disk(tmp_path / "disk")
+    yield disk
+    subprocess.run(["umount", str(disk.path)], check=True)

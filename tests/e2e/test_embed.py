@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
 import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +17,7 @@ from PIL import Image
 
 from clipvec.store import Store
 from tests.data.making import png_header, write_tar
-from tests.e2e.conftest import Run
+from tests.e2e.conftest import Disk, Run
 
 SAMPLES = 364
 """Pictures of the bundled dataset."""
@@ -138,29 +136,22 @@ def test_interrupted_before_the_first_shard(tiny: list[str], tmp_path: Path) -> 
     assert "error: stopped by SIGTERM" in stderr
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small tmpfs needs root")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=True)
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
-def test_disk_full(run: Run, tiny: list[str], small_disk: Path, tmp_path: Path) -> None:
-    done = run("embed", *tiny, *SMALL_PARTS, f"store.root={small_disk}", exit_code=1)
+def test_disk_full(run: Run, tiny: list[str], small_disk: Disk) -> None:
+    root = f"store.root={small_disk.path}"
+    done = run("embed", *tiny, *SMALL_PARTS, root, exit_code=1)
     assert "No space left on device; free space there, or choose another store.root" in done.stderr
-    shard = small_disk / "sample/local/shard-00000"
-    kept = sorted(p.name for p in shard.iterdir())
+    kept = sorted(p.name for p in (small_disk.path / "sample/local/shard-00000").iterdir())
     assert kept
     assert all(name.startswith("part-") for name in kept)
-    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    run("embed", *tiny, *SMALL_PARTS, f"store.root={small_disk}")
-    store = Store.open(str(small_disk / "sample/local"))
-    assert store.committed() == [0]
+    small_disk.remount("size=64m")
+    run("embed", *tiny, *SMALL_PARTS, root)
+    assert Store.open(str(small_disk.path / "sample/local")).committed() == [0]
+
+
+def test_disk_not_writable(run: Run, tiny: list[str], small_disk: Disk) -> None:
+    small_disk.remount("ro")
+    done = run("embed", *tiny, f"store.root={small_disk.path}", exit_code=1)
+    assert "Read-only file system; choose a store.root that is writable" in done.stderr
 
 
 def test_rejects(run: Run, tiny: list[str], tmp_path: Path) -> None:
