@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,11 @@ from clipvec.errors import ModelError
 
 if TYPE_CHECKING:
     import torch
+
+
+# glibc's malloc.h, mallopt(3)
+_TRIM, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
+_NEVER = 2**31 - 1
 
 
 def choose_device(name: str) -> torch.device:
@@ -50,6 +56,19 @@ def choose_precision(name: str, device: torch.device) -> str:
             f"allowed are auto, {', '.join(native)}"
         )
     return name
+
+
+def keep_memory() -> None:
+    """Let the C library keep what a batch freed for the next one, where it is glibc.
+
+    It would hand activations of some 100 MB back to the system after each layer and have them
+    zeroed anew: a sixth of the time of ViT-B-32 on a CPU. The peak stays what it was. To have
+    one heap for all threads matters too: others than the first cannot hold such blocks.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for parameter, value in ((_ARENA_MAX, 1), (_MMAP_THRESHOLD, _NEVER), (_TRIM, _NEVER)):
+            mallopt(parameter, value)
 
 
 def native_precisions(device: torch.device) -> list[str]:

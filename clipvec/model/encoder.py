@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec.errors import ModelError
-from clipvec.model.device import choose_device, choose_precision
+from clipvec.model.device import choose_device, choose_precision, keep_memory
 from clipvec.model.preprocess import Preprocess
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Encoder:
         self.arch = config.arch
         self.device = choose_device(config.device)
         self.precision = choose_precision(config.precision, self.device)
+        if self.device.type == "cpu":
+            keep_memory()
         self.weights = _checksum(model)
         """SHA-256 of the parameters."""
         self._tokenizer = tokenizer
