@@ -43,9 +43,12 @@ def compare(options: argparse.Namespace, work: Path) -> None:
     pixels = preloaded(photos, encoder)
     ratios = []
     for round_ in range(options.rounds):
-        bare = options.images / time_of(lambda: bare_model(encoder, pixels, options.batch_size))
+        # Bare, ours, bare: so that a machine that slows down or speeds up favours neither.
+        before = time_of(lambda: bare_model(encoder, pixels, options.batch_size))
         shutil.rmtree(work / "store", ignore_errors=True)
         summary = embed_shards(settings)
+        after = time_of(lambda: bare_model(encoder, pixels, options.batch_size))
+        bare = 2 * options.images / (before + after)
         ratios.append(summary.timings.rate / bare)
         print(
             f"round {round_}: bare model {bare:.2f} images/s, embed {summary.timings.rate:.2f} "
