@@ -72,4 +72,5 @@ class Interrupted(ClipvecError):
 
     def __init__(self, signum: int, message: str) -> None:
         super().__init__(message)
+        self.signum = signum
         self.exit_code = 128 + signum

@@ -118,3 +118,8 @@ def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 shard``, ``1,024 rows``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

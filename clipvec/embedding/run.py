@@ -18,7 +18,7 @@ from clipvec.embedding.interrupt import Stop
 from clipvec.embedding.pipeline import Pipeline
 from clipvec.embedding.timings import Timings
 from clipvec.errors import DatasetError, Interrupted, RejectsError
-from clipvec.progress import Progress
+from clipvec.progress import Progress, counted
 from clipvec.store import Store
 
 if TYPE_CHECKING:
@@ -47,12 +47,14 @@ class Summary:
     def __str__(self) -> str:
         """Return one line for the end of a run."""
         if not self.embedded:
-            return f"all {len(self.reused)} shards are committed already in {self.store}"
+            reused = counted(len(self.reused), "shard")
+            return f"nothing to do: {reused} committed already in {self.store}"
         shares = ", ".join(f"{stage} {share:.0%}" for stage, share in self.timings.shares().items())
         reused = f", {len(self.reused)} committed before" if self.reused else ""
         return (
-            f"{len(self.embedded)} shards{reused}: {self.timings.images:,} images, "
-            f"{self.rejects:,} rejects, {self.timings.rate:,.1f} images/s; time: {shares}; "
+            f"{counted(len(self.embedded), 'shard')}{reused}: "
+            f"{counted(self.timings.images, 'image')}, {counted(self.rejects, 'reject')}, "
+            f"{self.timings.rate:,.1f} images/s; time: {shares}; "
             f"bottleneck: {self.timings.bottleneck}; store: {self.store}"
         )
 
@@ -78,9 +80,9 @@ def embed_shards(config: EmbedConfig) -> Summary:
         committed = set(store.committed())
     todo = [shard for shard in wanted if shard not in committed]
     if store is not None and not todo and _same_weights(store, config):
-        return Summary(store.url, reused=list(wanted))
+        return Summary(url, reused=list(wanted))
     store, encoder = _load(config, dataset, url)
-    summary = Summary(store.url, reused=[shard for shard in wanted if shard in committed])
+    summary = Summary(url, reused=[shard for shard in wanted if shard in committed])
     _embed_all(config, dataset, store, encoder, todo, summary)
     return summary
 
@@ -129,8 +131,8 @@ def _embed_all(
                 failures[shard] = error
             except Interrupted as error:
                 raise Interrupted(
-                    error.exit_code - 128,
-                    f"{error}; {job.kept()}, {len(summary.embedded)} shards were finished; "
+                    error.signum,
+                    f"{error}; {job.kept()}, {counted(len(summary.embedded), 'shard')} finished; "
                     "the same command goes on from there",
                 ) from error
             else:
@@ -171,7 +173,8 @@ class _Shard:
 
     def kept(self) -> str:
         """Return what of the shard is safe, for a message."""
-        return f"{self.writer.parts} parts ({self.writer.rows:,} rows) of shard {self._shard} kept"
+        parts, rows = counted(self.writer.parts, "part"), counted(self.writer.rows, "row")
+        return f"{parts} ({rows}) of shard {self._shard} kept"
 
     def run(self, progress: Progress) -> None:
         """Embed what is missing of the shard and commit it."""

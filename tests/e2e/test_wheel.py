@@ -59,4 +59,4 @@ def test_installed_command_runs_from_the_root(wheel: Path, tmp_path: Path) -> No
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("1 shards: 364 images, 0 rejects")
+    assert done.stdout.startswith("1 shard: 364 images, 0 rejects")
