@@ -38,7 +38,7 @@ def words_of(line: str) -> list[str]:
     line = line.strip().removeprefix("$ ").removeprefix("show ")
     if not line.startswith(("python -m clipvec.", "clipvec-")):
         return []
-    words = shlex.split(line.replace("$HOME", "/home/me"), comments=True)
+    words = shlex.split(line, comments=True)
     if words[:2] == ["python", "-m"]:
         words = [words[2].replace("clipvec.", "clipvec-"), *words[3:]]
     return [] if words[0].endswith(":") else words
