@@ -8,8 +8,6 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
@@ -86,12 +84,7 @@ class Progress:
             self._rich.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._rich is not None:
             self._rich.stop()
 

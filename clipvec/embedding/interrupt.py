@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from clipvec.errors import Interrupted
 
 if TYPE_CHECKING:
-    from types import FrameType, TracebackType
+    from types import FrameType
 
 GRACE_SECONDS = 20.0
 """How long SIGTERM waits for the part in hand: clouds give a preempted machine 30 s or more."""
@@ -30,12 +30,7 @@ class Stop:
             self._before[signum] = signal.signal(signum, self._handle)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for signum, handler in self._before.items():
             signal.signal(signum, handler)  # type: ignore[arg-type]  # what signal() gave us
