@@ -10,6 +10,8 @@
     │   └── IncompleteStoreError 1  shards are missing
     ├── RejectsError             3  more than max_reject_fraction of a shard was rejected
     ├── CollectionError          1  the Chroma collection cannot be used
+    ├── LaunchError              1  jobs cannot be started or asked about
+    ├── SweepError               1  jobs of a sweep failed
     └── Interrupted              128 + signal number
 
 A message is one line: the value seen, the values allowed, the command that mends it. Codes 2 and
@@ -65,6 +67,14 @@ class RejectsError(ClipvecError):
 
 class CollectionError(ClipvecError):
     """The Chroma collection cannot be reached, created, or used."""
+
+
+class LaunchError(ClipvecError):
+    """Jobs cannot be started, or nobody can be asked about them."""
+
+
+class SweepError(ClipvecError):
+    """Jobs of a sweep failed; what the others committed is kept."""
 
 
 class Interrupted(ClipvecError):

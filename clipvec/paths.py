@@ -26,6 +26,10 @@ REJECTS = "rejects.parquet"
 _PART = re.compile(r"part-(\d{5,})\.parquet")
 
 
+SWEEPS = Path("data/sweeps")
+"""Where sweeps are kept, relative to the folder that they were started in."""
+
+
 def package_file(url: str) -> str:
     """Return the local path behind a ``pkg://clipvec/...`` URL; any other URL unchanged."""
     if url.startswith(PACKAGE_SCHEME):
@@ -62,3 +66,28 @@ def collection_name(dataset: str, model: str) -> str:
 def index_dir(root: str, collection: str) -> Path:
     """Return the folder of one embedded Chroma collection."""
     return Path(root).expanduser() / collection
+
+
+def sweep_file(folder: Path) -> Path:
+    """Return the file that says what a sweep is."""
+    return folder / "sweep.json"
+
+
+def ids_file(folder: Path) -> Path:
+    """Return the file of the ids of a sweep's jobs."""
+    return folder / "ids.jsonl"
+
+
+def job_log(folder: Path, job: int) -> Path:
+    """Return the log of a job that a local worker runs."""
+    return folder / "jobs" / f"{job:05d}.log"
+
+
+def job_status(folder: Path, job: int) -> Path:
+    """Return how a job stands that a local worker runs."""
+    return folder / "jobs" / f"{job:05d}.json"
+
+
+def task_file(folder: Path, number: int) -> Path:
+    """Return the SkyPilot YAML of one submission of a sweep."""
+    return folder / f"task-{number:05d}.yaml"

@@ -24,6 +24,7 @@ LEVELS = {
     "app": 4,
     "embedding": 4,
     "vectors": 4,
+    "sweeps": 4,
     "embed": 5,
     "index": 5,
     "search": 5,

@@ -1,0 +1,91 @@
+"""A sweep's folder: what was asked for, and the ids of the jobs that were started for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clipvec import paths
+from clipvec.errors import ConfigError
+from clipvec.sweeps.plan import Sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LATEST = "latest"
+
+
+class Record:
+    """One sweep on disk."""
+
+    def __init__(self, folder: Path, sweep: Sweep) -> None:
+        self.folder = folder
+        self.sweep = sweep
+
+    @classmethod
+    def create(cls, folder: Path, sweep: Sweep) -> Record:
+        """Write a new sweep into ``folder``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(sweep.to_json(), indent=1)
+        paths.sweep_file(folder).write_text(text, encoding="utf-8")
+        return cls(folder, sweep)
+
+    @classmethod
+    def open(cls, folder: Path) -> Record:
+        """Return the sweep in ``folder``.
+
+        Raises:
+            ConfigError: it is damaged.
+        """
+        file = paths.sweep_file(folder)
+        try:
+            return cls(folder, Sweep.from_json(json.loads(file.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, ConfigError) as error:
+            raise ConfigError(
+                f"{file} is not a sweep ({error}); remove the folder, and start the sweep again: "
+                "shards that are committed are not done twice"
+            ) from error
+
+    @classmethod
+    def find(cls, name: str, root: Path) -> Record:
+        """Return a sweep by its name, its folder, or as the ``latest``.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        known = folders(root)
+        if name == LATEST and known:
+            return cls.open(known[-1])
+        for folder in (root / name, Path(name)):
+            if name != LATEST and paths.sweep_file(folder).is_file():
+                return cls.open(folder)
+        names = ", ".join(folder.name for folder in known[-5:]) or "none yet"
+        raise ConfigError(f"no sweep {name!r} in {root} (the last ones: {names})")
+
+    def ids(self) -> dict[int, str]:
+        """Return the newest id of each job that was started, by job number."""
+        try:
+            lines = paths.ids_file(self.folder).read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return {}
+        return {entry["job"]: entry["id"] for entry in map(json.loads, lines)}
+
+    def save_ids(self, ids: Mapping[int, str]) -> None:
+        """Add ids; they are on disk when this returns."""
+        import os
+
+        with paths.ids_file(self.folder).open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps({"job": j, "id": i}) + "\n" for j, i in ids.items())
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def folders(root: Path) -> list[Path]:
+    """Return the folders of all sweeps below ``root``, the oldest first."""
+    files = [paths.sweep_file(folder) for folder in root.glob("*") if folder.is_dir()]
+    return [f.parent for f in sorted((f for f in files if f.is_file()), key=_written)]
+
+
+def _written(file: Path) -> tuple[int, str]:
+    return file.stat().st_mtime_ns, file.parent.name
