@@ -65,7 +65,7 @@ class Task:
         of = "" if self._total is None else f" of {self._total:,}"
         left = ""
         if self._total is not None and rate > 0:
-            left = f", {_duration((self._total - self._done) / rate)} left"
+            left = f", {duration((self._total - self._done) / rate)} left"
         return f"{self._label}: {self._done:,}{of} {self._unit}, {rate:,.1f} {self._unit}/s{left}"
 
 
@@ -107,7 +107,8 @@ def _bars(console: object) -> RichProgress:
     )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time in its unit: ``40 s``, ``12 min``, ``3.5 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

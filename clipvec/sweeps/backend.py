@@ -43,6 +43,9 @@ class Status:
 class Backend(Protocol):
     """Runs jobs; every job has an id that outlives this process."""
 
+    poll_seconds: float
+    """Time between two questions about the same jobs."""
+
     def submit(
         self, record: Record, jobs: Sequence[Job], saved: Callable[[Mapping[int, str]], None]
     ) -> None:

@@ -24,6 +24,17 @@ class Job:
     """The ``cloud`` group of its configuration, as plain values."""
     extras: tuple[str, ...] = ()
     """Extras of clipvec that it needs, such as ``s3``."""
+    images: int | None = None
+    """Images of its shards, about, where that is known without opening the dataset."""
+
+    def visible_store(self) -> str:
+        """Return the store as it is seen from here: a mounted bucket by its URL."""
+        for target, source in self.cloud.get("file_mounts", {}).items():
+            bucket = source.get("source") if isinstance(source, dict) else source
+            below = self.store.removeprefix(target.rstrip("/") + "/")
+            if below != self.store and isinstance(bucket, str) and "://" in bucket:
+                return f"{bucket.rstrip('/')}/{below}"
+        return self.store
 
 
 @dataclass(frozen=True)

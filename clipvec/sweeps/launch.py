@@ -1,0 +1,203 @@
+"""Starting a sweep: only what is missing, nothing twice, ids on disk before anything else."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from clipvec import config, shards
+from clipvec.errors import Interrupted, SweepError
+from clipvec.progress import counted
+from clipvec.sweeps import watch
+from clipvec.sweeps.backend import State
+from clipvec.sweeps.record import Record, folders
+from clipvec.sweeps.truth import Truth
+from clipvec.sweeps.watch import Started, only_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from clipvec.sweeps.backend import Backend, Status
+    from clipvec.sweeps.plan import Job, Sweep
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one job of a sweep came out."""
+
+    job: int
+    status: State
+    detail: str
+
+
+def backend(name: str) -> Backend:
+    """Return what runs jobs: ``sky`` or ``workers``."""
+    if name == "sky":
+        from clipvec.sweeps.sky import Sky
+
+        return Sky()
+    from clipvec.sweeps.workers import Workers
+
+    return Workers()
+
+
+def launch(sweep: Sweep, folder: Path) -> list[Outcome]:
+    """Start what is missing of a sweep and, unless ``wait=false``, see it through.
+
+    Shards that are committed, and those that a job of an earlier sweep still works on, are not
+    started again; the latter are waited for. ``force=true`` starts both.
+
+    Raises:
+        ConfigError: what was asked for cannot be done.
+        LaunchError: jobs cannot be started.
+        Interrupted: while waiting; the jobs go on.
+    """
+    config.load_env()
+    settings = config.from_dict(sweep.options, config.LauncherConfig)
+    runs = backend(sweep.backend)
+    truth = Truth(sweep.jobs)
+    if settings.dry_run:
+        from clipvec.sweeps.dry_run import dry_run
+
+        dry_run(sweep, [only_missing(job, truth) for job in sweep.jobs], folder)
+        return [Outcome(job.number, State.PENDING, "dry run") for job in sweep.jobs]
+    busy = [] if settings.force else _busy(sweep, folder, runs, truth)
+    todo = list(sweep.jobs) if settings.force else _todo(sweep.jobs, busy, truth)
+    _say_plan(sweep, todo, busy, truth)
+    record = Record.create(folder, sweep)
+    if todo:
+        runs.submit(record, todo, record.save_ids)
+    ids = record.ids()
+    running = busy + [Started(record, job, ids[job.number]) for job in todo]
+    if not settings.wait:
+        _say_how_to_come_back(sweep.name)
+        return [Outcome(job.number, State.PENDING, "not waited for") for job in sweep.jobs]
+    return finish(sweep, running, runs, truth)
+
+
+def started(record: Record) -> list[Started]:
+    """Return the jobs of a sweep that were started."""
+    ids = record.ids()
+    return [Started(record, j, ids[j.number]) for j in record.sweep.jobs if j.number in ids]
+
+
+def check(outcomes: Sequence[Outcome]) -> None:
+    """Raise unless every job did what was asked of it, or was not to be waited for.
+
+    Raises:
+        SweepError: with the number of jobs that failed and the first reason.
+    """
+    failed = [o for o in outcomes if o.status in {State.FAILED, State.CANCELLED}]
+    if failed:
+        first = failed[0]
+        raise SweepError(
+            f"{len(failed)} of {counted(len(outcomes), 'job')} failed, job {first.job}: "
+            f"{first.detail or first.status.value}; the same command starts what is missing"
+        )
+
+
+def finish(sweep: Sweep, running: Sequence[Started], runs: Backend, truth: Truth) -> list[Outcome]:
+    """Wait for jobs and return how each job of the sweep came out.
+
+    Raises:
+        Interrupted: by Ctrl-C or SIGTERM; the jobs go on.
+    """
+    try:
+        statuses = watch.wait(running, runs, truth)
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            signal.SIGINT,
+            f"stopped waiting; the jobs go on. python -m clipvec.jobs wait {sweep.name} comes "
+            f"back to them, python -m clipvec.jobs cancel {sweep.name} ends them",
+        ) from error
+    return [_outcome(job, running, statuses, truth) for job in sweep.jobs]
+
+
+def _outcome(
+    job: Job, running: Sequence[Started], statuses: Sequence[Status], truth: Truth
+) -> Outcome:
+    """Return how a job came out; shards of it may have been another sweep's to do."""
+    if job.shards and not truth.missing(job):
+        return Outcome(job.number, State.SUCCEEDED, "")
+    ran = [
+        status
+        for s, status in zip(running, statuses, strict=True)
+        if (_overlap(s.job, job) if job.shards else s.job.number == job.number)
+    ]
+    if not job.shards:
+        return Outcome(job.number, ran[0].state, ran[0].detail)
+    failed = [status for status in ran if status.state is not State.SUCCEEDED]
+    detail = failed[0].detail if failed else ""
+    state = failed[0].state if failed else State.FAILED
+    said = f"shards {shards.format(truth.missing(job))} not committed"
+    return Outcome(job.number, state, f"{said}: {detail}" if detail else said)
+
+
+def _overlap(one: Job, other: Job) -> bool:
+    """Return whether two jobs commit some of the same shards."""
+    same_store = one.visible_store() == other.visible_store()
+    return same_store and not set(one.shards).isdisjoint(other.shards)
+
+
+def _busy(sweep: Sweep, folder: Path, runs: Backend, truth: Truth) -> list[Started]:
+    """Return jobs of this and of earlier sweeps that still work on shards of this one."""
+    missing = [only_missing(job, truth) for job in sweep.jobs]
+    found = []
+    for other in folders(folder.parent):
+        record = Record.open(other)
+        if record.sweep.backend != sweep.backend:
+            continue
+        jobs = [s for s in started(record) if any(_overlap(s.job, job) for job in missing)]
+        if jobs:
+            said = runs.poll(record, {s.job.number: s.id for s in jobs})
+            found += [s for s in jobs if _alive(said.get(s.job.number))]
+    return found
+
+
+def _alive(status: Status | None) -> bool:
+    return status is not None and not status.state.ended
+
+
+def _todo(jobs: Sequence[Job], busy: Sequence[Started], truth: Truth) -> list[Job]:
+    """Return the jobs with those of their shards that nobody did or does."""
+    taken: dict[str, set[int]] = {}
+    for s in busy:
+        taken.setdefault(s.job.visible_store(), set()).update(s.job.shards)
+    todo = []
+    for job in jobs:
+        if not job.shards:
+            todo.append(job)
+            continue
+        left = set(truth.missing(job)) - taken.get(job.visible_store(), set())
+        if left:
+            todo.append(replace(job, shards=tuple(sorted(left))))
+    return todo
+
+
+def _say_plan(sweep: Sweep, todo: Sequence[Job], busy: Sequence[Started], truth: Truth) -> None:
+    log.info(
+        "sweep %s: %s to start, %d of %s committed before",
+        sweep.name,
+        counted(len(todo), "job"),
+        truth.committed,
+        counted(truth.wanted, "shard"),
+    )
+    for s in busy:
+        log.info(
+            "%s of sweep %s still works on its shards and is not started again "
+            "(launcher.force=true would)",
+            watch.describe(s.job),
+            s.record.sweep.name,
+        )
+
+
+def _say_how_to_come_back(name: str) -> None:
+    print(
+        f"started; python -m clipvec.jobs status {name} says how it gets on, "
+        f"python -m clipvec.jobs wait {name} waits for it"
+    )

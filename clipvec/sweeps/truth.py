@@ -1,0 +1,78 @@
+"""What the stores say of a sweep: the only authority on which shards are done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clipvec import shards
+from clipvec.progress import counted
+from clipvec.store import Store
+from clipvec.sweeps.backend import State, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from clipvec.sweeps.plan import Job
+
+
+class Truth:
+    """The committed shards and counted images of some stores; each commit mark is read once."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._wanted: dict[str, set[int]] = {}
+        for job in jobs:
+            if job.shards:
+                self._wanted.setdefault(job.visible_store(), set()).update(job.shards)
+        self._images: dict[str, dict[int, int]] = {url: {} for url in self._wanted}
+        self._committed: dict[str, set[int]] = {url: set() for url in self._wanted}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look at the stores again: one listing of each, and the marks that are new.
+
+        Raises:
+            StoreError: a store cannot be read.
+        """
+        for url, wanted in self._wanted.items():
+            store = Store.find(url)
+            if store is None:
+                continue
+            self._committed[url] = wanted & set(store.committed())
+            for shard in self._committed[url] - set(self._images[url]):
+                done = store.done(shard)
+                if done is not None:
+                    self._images[url][shard] = done.rows + done.rejects
+
+    def missing(self, job: Job) -> tuple[int, ...]:
+        """Return the shards of a job that are not committed, ascending."""
+        if not job.shards:
+            return ()
+        return tuple(sorted(set(job.shards) - self._committed[job.visible_store()]))
+
+    @property
+    def wanted(self) -> int:
+        """Shards that were asked for."""
+        return sum(map(len, self._wanted.values()))
+
+    @property
+    def committed(self) -> int:
+        """Shards of those that are committed."""
+        return sum(map(len, self._committed.values()))
+
+    @property
+    def images(self) -> int:
+        """Images in the committed shards, rejected ones included."""
+        return sum(sum(images.values()) for images in self._images.values())
+
+    def judge(self, job: Job, status: Status) -> Status:
+        """Return how a job stands, where its backend's word is checked against the store."""
+        missing = self.missing(job)
+        if job.shards and not missing:
+            return Status(State.SUCCEEDED, "", status.recoveries)
+        if status.state is State.SUCCEEDED and missing:
+            said = (
+                f"reported as done, but {counted(len(missing), 'shard')} "
+                f"({shards.format(missing)}) not committed in {job.visible_store()}"
+            )
+            return Status(State.FAILED, said, status.recoveries)
+        return status
