@@ -85,7 +85,7 @@ def _list(arguments: argparse.Namespace) -> None:
         record = Record.open(folder)
         sweep, truth = record.sweep, Truth(record.sweep.jobs)
         done = f"{truth.committed:,} of {truth.wanted:,} shards" if truth.wanted else "-"
-        started = str(len(record.ids()))
+        started = str(len(record.started()))
         table.add_row(sweep.name, sweep.backend, str(len(sweep.jobs)), started, done)
     Console().print(table)
 
@@ -96,7 +96,7 @@ def _status(arguments: argparse.Namespace) -> None:
     from clipvec.sweeps.watch import table
 
     record = _find(arguments)
-    ids, statuses = record.ids(), _statuses(record)
+    ids, statuses = _ids(record), _statuses(record)
     jobs = record.sweep.jobs
     rows = [(job, ids.get(job.number, ""), statuses[job.number]) for job in jobs]
     Console().print(table(rows))
@@ -105,12 +105,12 @@ def _status(arguments: argparse.Namespace) -> None:
 def _statuses(record: Record) -> dict[int, Status]:
     """Return how each job stands; one that was never started is pending unless committed."""
     from clipvec.sweeps.backend import State, Status
-    from clipvec.sweeps.launch import backend, started
+    from clipvec.sweeps.launch import backend
     from clipvec.sweeps.truth import Truth
     from clipvec.sweeps.watch import poll
 
     truth = Truth(record.sweep.jobs)
-    running = started(record)
+    running = record.started()
     polled = poll(running, backend(record.sweep.backend), truth)
     found = {s.job.number: status for s, status in zip(running, polled, strict=True)}
     unknown = Status(State.PENDING, "not started")
@@ -121,11 +121,8 @@ def _statuses(record: Record) -> dict[int, Status]:
 
 def _wait(arguments: argparse.Namespace) -> None:
     from clipvec.sweeps import launch
-    from clipvec.sweeps.truth import Truth
 
-    record = _find(arguments)
-    runs, truth = launch.backend(record.sweep.backend), Truth(record.sweep.jobs)
-    launch.check(launch.finish(record.sweep, launch.started(record), runs, truth))
+    launch.check(launch.rejoin(_find(arguments)))
 
 
 def _resume(arguments: argparse.Namespace) -> None:
@@ -160,12 +157,16 @@ def _cancel(arguments: argparse.Namespace) -> None:
     print(f"{counted(len(alive), 'job')} of {record.sweep.name} cancelled, {len(ended)} had ended")
 
 
+def _ids(record: Record) -> dict[int, str]:
+    return {s.job.number: s.id for s in record.started()}
+
+
 def _chosen(record: Record, job: int | None) -> Mapping[int, str]:
     """Return the ids of one job, or of all that were started."""
     from clipvec import shards
     from clipvec.errors import ConfigError
 
-    ids = record.ids()
+    ids = _ids(record)
     if job is None:
         return ids
     if job not in ids:

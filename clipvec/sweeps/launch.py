@@ -14,7 +14,7 @@ from clipvec.sweeps import watch
 from clipvec.sweeps.backend import State
 from clipvec.sweeps.record import Record, folders
 from clipvec.sweeps.truth import Truth
-from clipvec.sweeps.watch import Started, only_missing
+from clipvec.sweeps.watch import only_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from clipvec.sweeps.backend import Backend, Status
     from clipvec.sweeps.plan import Job, Sweep
+    from clipvec.sweeps.record import Started
 
 log = logging.getLogger(__name__)
 
@@ -71,19 +72,22 @@ def launch(sweep: Sweep, folder: Path) -> list[Outcome]:
     _say_plan(sweep, todo, busy, truth)
     record = Record.create(folder, sweep)
     if todo:
-        runs.submit(record, todo, record.save_ids)
-    ids = record.ids()
-    running = busy + [Started(record, job, ids[job.number]) for job in todo]
+        runs.submit(record, todo, lambda ids: record.save_ids(ids, todo))
     if not settings.wait:
         _say_how_to_come_back(sweep.name)
         return [Outcome(job.number, State.PENDING, "not waited for") for job in sweep.jobs]
-    return finish(sweep, running, runs, truth)
+    return finish(record, busy, runs, truth)
 
 
-def started(record: Record) -> list[Started]:
-    """Return the jobs of a sweep that were started."""
-    ids = record.ids()
-    return [Started(record, j, ids[j.number]) for j in record.sweep.jobs if j.number in ids]
+def rejoin(record: Record) -> list[Outcome]:
+    """Wait for a sweep that was started before, and return how each of its jobs came out.
+
+    Raises:
+        LaunchError: nobody can be asked about its jobs.
+        Interrupted: while waiting; the jobs go on.
+    """
+    runs, truth = backend(record.sweep.backend), Truth(record.sweep.jobs)
+    return finish(record, _busy(record.sweep, record.folder, runs, truth), runs, truth)
 
 
 def check(outcomes: Sequence[Outcome]) -> None:
@@ -101,12 +105,15 @@ def check(outcomes: Sequence[Outcome]) -> None:
         )
 
 
-def finish(sweep: Sweep, running: Sequence[Started], runs: Backend, truth: Truth) -> list[Outcome]:
-    """Wait for jobs and return how each job of the sweep came out.
+def finish(record: Record, busy: Sequence[Started], runs: Backend, truth: Truth) -> list[Outcome]:
+    """Wait for what a sweep started, and for ``busy`` of other sweeps; return how each came out.
 
     Raises:
         Interrupted: by Ctrl-C or SIGTERM; the jobs go on.
     """
+    sweep = record.sweep
+    running = record.started()
+    running += [s for s in busy if s.record.folder != record.folder]
     try:
         statuses = watch.wait(running, runs, truth)
     except KeyboardInterrupt as error:
@@ -152,7 +159,12 @@ def _busy(sweep: Sweep, folder: Path, runs: Backend, truth: Truth) -> list[Start
         record = Record.open(other)
         if record.sweep.backend != sweep.backend:
             continue
-        jobs = [s for s in started(record) if any(_overlap(s.job, job) for job in missing)]
+        jobs = [
+            s
+            for s in record.started()
+            if any(_overlap(s.job, job) for job in missing)
+            or (other == folder and not s.job.shards)
+        ]
         if jobs:
             said = runs.poll(record, {s.job.number: s.id for s in jobs})
             found += [s for s in jobs if _alive(said.get(s.job.number))]
@@ -171,7 +183,8 @@ def _todo(jobs: Sequence[Job], busy: Sequence[Started], truth: Truth) -> list[Jo
     todo = []
     for job in jobs:
         if not job.shards:
-            todo.append(job)
+            if all(s.job.shards or s.job.number != job.number for s in busy):
+                todo.append(job)
             continue
         left = set(truth.missing(job)) - taken.get(job.visible_store(), set())
         if left:

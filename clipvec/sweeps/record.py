@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,9 @@ from clipvec.errors import ConfigError
 from clipvec.sweeps.plan import Sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from clipvec.sweeps.plan import Job
 
 LATEST = "latest"
 
@@ -63,22 +67,37 @@ class Record:
         names = ", ".join(folder.name for folder in known[-5:]) or "none yet"
         raise ConfigError(f"no sweep {name!r} in {root} (the last ones: {names})")
 
-    def ids(self) -> dict[int, str]:
-        """Return the newest id of each job that was started, by job number."""
+    def started(self) -> list[Started]:
+        """Return the jobs that were started, each with its newest id and what it was to do then."""
         try:
             lines = paths.ids_file(self.folder).read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
-            return {}
-        return {entry["job"]: entry["id"] for entry in map(json.loads, lines)}
+            return []
+        jobs = {job.number: job for job in self.sweep.jobs}
+        newest = {entry["job"]: entry for entry in map(json.loads, lines)}
+        return [
+            Started(self, replace(jobs[number], shards=tuple(entry["shards"])), entry["id"])
+            for number, entry in sorted(newest.items())
+        ]
 
-    def save_ids(self, ids: Mapping[int, str]) -> None:
-        """Add ids; they are on disk when this returns."""
-        import os
-
+    def save_ids(self, ids: Mapping[int, str], jobs: Iterable[Job]) -> None:
+        """Add the ids of started ``jobs``; they are on disk when this returns."""
         with paths.ids_file(self.folder).open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps({"job": j, "id": i}) + "\n" for j, i in ids.items())
+            for job in jobs:
+                if job.number in ids:
+                    entry = {"job": job.number, "id": ids[job.number], "shards": job.shards}
+                    file.write(json.dumps(entry) + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+@dataclass(frozen=True)
+class Started:
+    """A job with its id, in the sweep that started it."""
+
+    record: Record
+    job: Job
+    id: str
 
 
 def folders(root: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clipvec import shards
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from clipvec.sweeps.backend import Backend
     from clipvec.sweeps.plan import Job
-    from clipvec.sweeps.record import Record
+    from clipvec.sweeps.record import Started
     from clipvec.sweeps.truth import Truth
 
 log = logging.getLogger(__name__)
@@ -30,15 +30,6 @@ LOG_LINES = 5
 SHOWN_JOBS = 20
 """Most jobs that the live table shows one by one."""
 _UNKNOWN = Status(State.FAILED, "unknown to what should run it; was it removed there?")
-
-
-@dataclass(frozen=True)
-class Started:
-    """A job with its id, in the sweep that started it."""
-
-    record: Record
-    job: Job
-    id: str
 
 
 def poll(
