@@ -26,6 +26,7 @@ _STRICT = ConfigDict(extra="forbid")
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=64)]
 """Becomes a folder of the store and part of a collection's name."""
 Port = Annotated[int, Field(ge=1, le=65535)]
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 AttributeType: TypeAlias = Literal["string", "int", "float", "bool"]
 AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
 Attributes: TypeAlias = dict[AttributeName, AttributeType]
@@ -183,16 +184,34 @@ IndexConfig = Annotated[EmbeddedIndexConfig | HttpIndexConfig, Field(discriminat
 
 @dataclass(frozen=True, config=_STRICT)
 class CloudConfig:
-    """Where jobs run."""
+    """Where jobs run, in SkyPilot's own words."""
 
-    name: Literal["local"]
+    name: Name
+    resources: dict[str, Any] = Field(default_factory=dict)
+    """SkyPilot's ``resources:``, passed on as it is."""
+    setup: str = ""
+    """Shell lines that run on a new machine before clipvec is installed on it."""
+    file_mounts: dict[str, Any] = Field(default_factory=dict)
+    """SkyPilot's ``file_mounts:``, such as ``{/store: s3://bucket}``."""
+    secrets: list[EnvironmentName] = Field(default_factory=list)
+    """Environment variables that jobs get as SkyPilot secrets, where they are set."""
 
 
 @dataclass(frozen=True, config=_STRICT)
 class LauncherConfig:
     """Who starts the jobs of a sweep."""
 
-    name: Literal["local"]
+    name: Literal["local", "sky", "workers"]
+    wait: bool = True
+    """Stay until all jobs have ended, and show how they get on."""
+    dry_run: bool = False
+    """Show what would be started, and start nothing."""
+    force: bool = False
+    """Start shards too that are committed, or that another job works on."""
+    pool: str | None = None
+    """SkyPilot pool to send jobs to; null: a machine for each job."""
+    workers: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Processes of ``launcher=workers``; 0: one a GPU, or one where there is none."""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -264,6 +283,10 @@ class SearchConfig:
     """Collection to search; null: the only one there is."""
     model: ModelConfig | None = None
     """Encoder of the query; null: the one that the collection was made with."""
+
+
+COMMANDS: dict[str, type] = {"clipvec.embed": EmbedConfig, "clipvec.index": BuildConfig}
+"""The commands that can be swept, and what their configuration has to fit."""
 
 
 def read(cfg: DictConfig, schema: type[T]) -> T:

@@ -88,6 +88,16 @@ def job_status(folder: Path, job: int) -> Path:
     return folder / "jobs" / f"{job:05d}.json"
 
 
+def job_cancel(folder: Path, job: int) -> Path:
+    """Return the mark that a job of local workers is to stop."""
+    return folder / "jobs" / f"{job:05d}.cancel"
+
+
+def supervisor_log(folder: Path) -> Path:
+    """Return what the supervisor of local workers says."""
+    return folder / "supervisor.log"
+
+
 def task_file(folder: Path, number: int) -> Path:
     """Return the SkyPilot YAML of one submission of a sweep."""
     return folder / f"task-{number:05d}.yaml"

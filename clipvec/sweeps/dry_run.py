@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clipvec import paths, shards
+from clipvec import shards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ def dry_run(sweep: Sweep, jobs: Sequence[Job], folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from clipvec.sweeps import prices, tasks
+    from clipvec.sweeps import prices, tasks, wheel
 
     todo = [job for job in jobs if job.shards or not job.store]
     table = Table(title=f"{sweep.name}: {len(todo)} jobs", title_justify="left", box=None)
@@ -38,8 +38,8 @@ def dry_run(sweep: Sweep, jobs: Sequence[Job], folder: Path) -> None:
     if sweep.backend != "sky":
         return
     folder.mkdir(parents=True, exist_ok=True)
-    for number, submission in enumerate(tasks.tasks(sweep, todo, None)):
-        file = paths.task_file(folder, number)
-        file.write_text(tasks.to_yaml(submission.task), encoding="utf-8")
+    file = folder.absolute() / wheel.name()
+    for number, submission in enumerate(tasks.tasks(sweep, todo, file)):
+        written = tasks.write(submission, folder, number)
         ranks = f" --num-jobs {submission.num_jobs}" if submission.num_jobs > 1 else ""
-        console.print(f"sky jobs launch{ranks} {file}", soft_wrap=True, highlight=False)
+        console.print(f"sky jobs launch{ranks} {written}", soft_wrap=True, highlight=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from clipvec import shards
 from clipvec.config import from_dict
 
 
@@ -50,6 +51,11 @@ class Sweep:
     jobs: tuple[Job, ...]
     options: dict[str, Any] = field(default_factory=dict)
     """The ``launcher`` group of the configuration, as plain values."""
+
+    def command(self, job: Job) -> list[str]:
+        """Return the arguments behind ``python`` that do a job."""
+        chosen = [f"shards='{shards.format(job.shards)}'"] if job.shards else []
+        return ["-m", self.module, *job.overrides, "launcher=local", *chosen]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -76,7 +76,8 @@ class Sky:
             LaunchError: SkyPilot refuses; what it took before is saved.
             ConfigError: a job asks for what cannot be.
         """
-        submissions = tasks.tasks(record.sweep, jobs, wheel.build(record.folder))
+        file = wheel.build(record.folder.absolute())
+        submissions = tasks.tasks(record.sweep, jobs, file)
         for number, submission in enumerate(submissions):
             tasks.write(submission, record.folder, number)
         pool = record.sweep.options.get("pool")

@@ -1,0 +1,117 @@
+"""Processes of this machine as the backend of a sweep.
+
+A supervisor (`clipvec.sweeps.supervisor`) in a session of its own runs the jobs, so that they
+outlive the terminal that started them, as SkyPilot's jobs do. What it does stands in files of the
+sweep's folder.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+
+from clipvec import paths
+from clipvec.errors import LaunchError
+from clipvec.sweeps import jobfile
+from clipvec.sweeps.backend import State, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from clipvec.sweeps.plan import Job
+    from clipvec.sweeps.record import Record
+
+_GONE = Status(State.FAILED, "its supervisor is gone; was the machine started anew?")
+
+
+class Workers:
+    """Runs jobs on this machine; their id is their supervisor's process and its start time."""
+
+    poll_seconds = 1.0
+
+    def submit(
+        self, record: Record, jobs: Sequence[Job], saved: Callable[[Mapping[int, str]], None]
+    ) -> None:
+        """Start a supervisor for ``jobs``.
+
+        Raises:
+            LaunchError: no process can be started.
+        """
+        for job in jobs:
+            jobfile.write(record.folder, job.number, Status(State.PENDING))
+        read_end, write_end = os.pipe()
+        log = paths.supervisor_log(record.folder)
+        try:
+            with log.open("ab") as output:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "clipvec.sweeps.supervisor", str(record.folder)],
+                    stdin=read_end,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+            id_ = _id(psutil.Process(process.pid))
+        except (OSError, psutil.Error) as error:
+            raise LaunchError(f"no process can be started here: {error}") from error
+        finally:
+            os.close(read_end)
+            # It waits for this: it reads which jobs to do once their ids are safe.
+            saved({job.number: id_ for job in jobs})
+            os.close(write_end)
+
+    def poll(self, record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
+        """Return how jobs stand."""
+        alive = {id_: _process(id_) is not None for id_ in set(ids.values())}
+        found = {}
+        for job, id_ in ids.items():
+            status = jobfile.read(record.folder, job)
+            if status is not None:
+                found[job] = status if status.state.ended or alive[id_] else _GONE
+        return found
+
+    def logs(self, record: Record, job: int, id: str, *, follow: bool) -> Iterator[str]:
+        """Yield the lines of a job's log.
+
+        Raises:
+            LaunchError: it has none yet.
+        """
+        file = paths.job_log(record.folder, job)
+        if not file.is_file():
+            raise LaunchError(f"job {job} has not begun, so it has no log yet")
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            while True:
+                # Asked before the rest is read, so that nothing written before its end is missed.
+                ended = not follow or self._ended(record, job, id)
+                yield from lines
+                if ended:
+                    return
+                time.sleep(self.poll_seconds / 4)
+
+    def _ended(self, record: Record, job: int, id: str) -> bool:
+        status = self.poll(record, {job: id}).get(job)
+        return status is None or status.state.ended
+
+    def cancel(self, record: Record, ids: Mapping[int, str]) -> None:
+        """Ask jobs to stop; the supervisor sends those that run SIGTERM."""
+        for job in ids:
+            paths.job_cancel(record.folder, job).touch()
+
+
+def _id(process: psutil.Process) -> str:
+    return f"{process.pid}-{process.create_time()}"
+
+
+def _process(id_: str) -> psutil.Process | None:
+    """Return the process of an id, or None when it has ended."""
+    pid, created = id_.split("-", 1)
+    try:
+        process = psutil.Process(int(pid))
+        same = str(process.create_time()) == created
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.NoSuchProcess:
+        return None

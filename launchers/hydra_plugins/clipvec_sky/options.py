@@ -1,0 +1,30 @@
+"""The options of the plugins under ``hydra/launcher=clipvec`` and ``hydra/sweeper=shards``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hydra.core.config_store import ConfigStore
+
+
+@dataclass
+class SweeperOptions:
+    """``hydra.sweeper``."""
+
+    _target_: str = "hydra_plugins.clipvec_sky.shard_sweeper.ShardSweeper"
+    shards_per_job: int = 1
+    """How many shards one job does."""
+    params: dict[str, str] = field(default_factory=dict)
+    """Sweeps that a config asks for, as in Hydra's basic sweeper."""
+
+
+@dataclass
+class LauncherOptions:
+    """``hydra.launcher``; what users choose is in the ``launcher`` group."""
+
+    _target_: str = "hydra_plugins.clipvec_sky.sweep_launcher.SweepLauncher"
+
+
+_store = ConfigStore.instance()
+_store.store(group="hydra/sweeper", name="shards", node=SweeperOptions, provider="clipvec")
+_store.store(group="hydra/launcher", name="clipvec", node=LauncherOptions, provider="clipvec")

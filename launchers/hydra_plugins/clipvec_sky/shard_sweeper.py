@@ -1,0 +1,115 @@
+"""The sweeper that cuts ``shards=0-99`` into jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobStatus
+from hydra.plugins.sweeper import Sweeper
+from omegaconf import OmegaConf
+
+from clipvec import shards
+from clipvec.errors import ConfigError
+from hydra_plugins.clipvec_sky import options  # noqa: F401  # registers what Hydra looks for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hydra.core.override_parser.types import Override
+    from hydra.plugins.launcher import Launcher
+    from hydra.types import HydraContext, TaskFunction
+    from omegaconf import DictConfig
+
+
+class ShardSweeper(Sweeper):
+    """Makes one job of every ``shards_per_job`` shards, times every other sweep.
+
+    ``shards`` may have any form that `clipvec.shards` knows, and Hydra's ``range(0,100)`` too.
+    Commands whose configuration has no ``shards`` are swept as with Hydra's basic sweeper.
+    """
+
+    def __init__(self, shards_per_job: int = 1, params: Mapping[str, str] | None = None) -> None:
+        if shards_per_job < 1:
+            raise ConfigError(
+                f"hydra.sweeper.shards_per_job={shards_per_job}: a job does at least 1 shard"
+            )
+        self.shards_per_job = shards_per_job
+        self.params = dict(params or {})
+        self.hydra_context: HydraContext | None = None
+        self.config: DictConfig | None = None
+        self.launcher: Launcher | None = None
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what Hydra hands over, and make the launcher."""
+        from hydra.core.plugins import Plugins
+
+        self.hydra_context, self.config = hydra_context, config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Launch the jobs that the command line asks for and return what became of them.
+
+        Raises:
+            ConfigError: they cannot be told from the command line.
+        """
+        assert self.config is not None
+        assert self.launcher is not None
+        jobs = self.jobs(arguments)
+        folder = Path(self.config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, folder / "multirun.yaml")
+        returns = self.launcher.launch(jobs, initial_job_idx=0)
+        for job in returns:
+            if job.status is JobStatus.FAILED:
+                raise job._return_value  # not by return_value, which prints a line of its own
+        return [returns]
+
+    def jobs(self, arguments: list[str]) -> list[list[str]]:
+        """Return the overrides of each job.
+
+        Raises:
+            ShardSpecError: ``shards`` names what is not there.
+        """
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        given = [f"{key}={value}" for key, value in self.params.items()]
+        overrides = parser.parse_overrides([*given, *arguments])
+        chosen = [o for o in overrides if o.key_or_group == "shards"]
+        others = [o for o in overrides if o.key_or_group != "shards"]
+        found = []
+        for combination in BasicSweeper.split_arguments(others, None)[0]:
+            specs = self._specs(combination, chosen)
+            found += [[*combination, *spec] for spec in specs]
+        return found
+
+    def _specs(self, combination: Sequence[str], chosen: Sequence[Override]) -> list[list[str]]:
+        """Return the overrides of ``shards`` for one combination of everything else.
+
+        Composed once for each combination: Hydra would compose every job, which takes a minute
+        for a thousand.
+        """
+        assert self.hydra_context is not None
+        assert self.config is not None
+        loader = self.hydra_context.config_loader
+        cfg = loader.load_sweep_config(self.config, list(combination))
+        if "shards" not in cfg:
+            return [[o.input_line or ""] for o in chosen] or [[]]
+        spec = _value(chosen[-1]) if chosen else OmegaConf.to_object(cfg)["shards"]  # type: ignore[call-overload,index]
+        wanted = shards.parse(spec, cfg.sharding.count)
+        size = self.shards_per_job
+        groups = [wanted[first : first + size] for first in range(0, len(wanted), size)]
+        return [[f"shards='{shards.format(group)}'"] for group in groups]
+
+
+def _value(override: Override) -> object:
+    """Return what an override says, where Hydra may have taken commas for a sweep."""
+    if override.is_sweep_override():
+        return [text.strip("'\"") for text in override.sweep_string_iterator()]
+    return override.value()

@@ -1,0 +1,143 @@
+"""The launcher that hands a sweep to SkyPilot or to local workers."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.utils import JobReturn, JobStatus, configure_log
+from hydra.plugins.launcher import Launcher
+from omegaconf import OmegaConf
+
+from clipvec import paths, shards
+from hydra_plugins.clipvec_sky import options  # noqa: F401  # registers what Hydra looks for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hydra.types import HydraContext, TaskFunction
+    from omegaconf import DictConfig
+
+    from clipvec.sweeps.plan import Job
+
+_NOT_THE_JOBS = re.compile(r"[+~]*(shards|launcher|cloud|hydra)\b")
+"""Overrides that say how jobs are started, not what they do."""
+
+
+class SweepLauncher(Launcher):
+    """Starts the jobs of a sweep, elsewhere than in this process."""
+
+    def __init__(self) -> None:
+        self.hydra_context: HydraContext | None = None
+        self.task_function: TaskFunction | None = None
+        self.config: DictConfig | None = None
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what Hydra hands over."""
+        self.hydra_context = hydra_context
+        self.task_function, self.config = task_function, config
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Start the jobs and return how each came out.
+
+        Raises:
+            ClipvecError: what was asked for cannot be, or the jobs cannot be started.
+        """
+        from clipvec.errors import SweepError
+        from clipvec.sweeps.backend import State
+        from clipvec.sweeps.launch import check, launch
+        from clipvec.sweeps.plan import Sweep
+
+        assert self.config is not None
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        folder = Path(self.config.hydra.sweep.dir)
+        jobs, settings = self._jobs(job_overrides, initial_job_idx)
+        sweep = Sweep(folder.name, self._module(), settings["name"], tuple(jobs), settings)
+        outcomes = launch(sweep, folder)
+        failure = None
+        try:
+            check(outcomes)
+        except SweepError as error:
+            failure = error
+        returns = []
+        for outcome, overrides in zip(outcomes, job_overrides, strict=True):
+            failed = outcome.status in {State.FAILED, State.CANCELLED}
+            result = JobReturn(overrides=overrides, working_dir=str(folder))
+            result.status = JobStatus.FAILED if failed else JobStatus.COMPLETED
+            result.return_value = failure if failed else None
+            returns.append(result)
+        return returns
+
+    def _module(self) -> str:
+        """Return what ``python -m`` has to run for one of the jobs."""
+        spec = getattr(sys.modules["__main__"], "__spec__", None)
+        if spec is not None and spec.name.startswith("clipvec."):
+            return str(spec.name)
+        assert self.task_function is not None
+        return self.task_function.__module__
+
+    def _jobs(
+        self, job_overrides: Sequence[Sequence[str]], first: int
+    ) -> tuple[list[Job], dict[str, Any]]:
+        """Return the jobs and the ``launcher`` group, composed once for all that differ in shards.
+
+        Raises:
+            ConfigError: a configuration that its command would refuse.
+        """
+        from clipvec.config import COMMANDS, read
+
+        assert self.config is not None
+        assert self.hydra_context is not None
+        schema = COMMANDS[self._module()]
+        made: dict[tuple[str, ...], DictConfig] = {}
+        jobs = []
+        for number, overrides in enumerate(job_overrides, first):
+            others = tuple(o for o in overrides if not o.startswith("shards="))
+            if others not in made:
+                made[others] = self.hydra_context.config_loader.load_sweep_config(
+                    self.config, list(others)
+                )
+                read(made[others], schema)
+            spec = [o.removeprefix("shards=").strip("'") for o in overrides if o not in others]
+            jobs.append(_job(number, others, spec[0] if spec else None, made[others]))
+        settings = OmegaConf.to_container(next(iter(made.values())).launcher, resolve=True)
+        return jobs, dict(settings)  # type: ignore[arg-type]  # a mapping, by its schema
+
+
+def _job(number: int, overrides: Sequence[str], spec: str | None, cfg: DictConfig) -> Job:
+    from clipvec.sweeps.plan import Job
+
+    cloud: Any = OmegaConf.to_container(cfg.cloud, resolve=True)
+    doing: tuple[int, ...] = ()
+    store, images = "", None
+    if spec is not None:
+        doing = shards.parse(spec, cfg.sharding.count)
+        store = paths.store_dir(cfg.store.root, cfg.dataset.name, cfg.model.name)
+        limit = cfg.dataset.get("limit")
+        images = limit and limit * len(doing) // cfg.sharding.count
+    return Job(
+        number,
+        tuple(o for o in overrides if not _NOT_THE_JOBS.match(o)),
+        doing,
+        store,
+        cloud,
+        _extras(cfg),
+        images,
+    )
+
+
+def _extras(cfg: DictConfig) -> tuple[str, ...]:
+    """Return the extras of clipvec that a job with this configuration needs."""
+    schemes = {"s3://": "s3", "gs://": "gcs"}
+    found = [extra for scheme, extra in schemes.items() if cfg.store.root.startswith(scheme)]
+    if cfg.dataset.get("kind") == "huggingface":
+        found.append("huggingface")
+    if cfg.model.arch == "sample":
+        found.append("sample")
+    return tuple(sorted(found))
