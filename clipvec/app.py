@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -12,7 +13,7 @@ from clipvec.errors import ClipvecError, ConfigError, Interrupted
 from clipvec.paths import CONF_DIR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import FrameType
 
     from omegaconf import DictConfig
@@ -41,6 +42,7 @@ def run_hydra(
         # Kept from Hydra, which would add a line of its own, so that one job of a local sweep
         # does not sink the others.
         try:
+            _refuse_single_run(f"clipvec.{name}")
             task(cfg)
         except ClipvecError as error:
             if tracebacks:
@@ -52,9 +54,38 @@ def run_hydra(
 
     guarded.__module__ = task.__module__
     main = hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=name)(guarded)
-    run(main)
+
+    def start() -> None:
+        _refuse_swept_launcher(sys.argv[1:])
+        main()
+
+    run(start)
     if failures:
         sys.exit(failures[0].exit_code)
+
+
+def _refuse_swept_launcher(arguments: Sequence[str]) -> None:
+    """Refuse what Hydra would take for a sweep over launchers and run on the default one."""
+    for argument in arguments:
+        if re.match(r"launcher=.*[,(]", argument):
+            raise ConfigError(
+                f"{argument}: a sweep has one launcher; start one command for each of them"
+            )
+
+
+def _refuse_single_run(module: str) -> None:
+    """Refuse a launcher of sweeps where Hydra would quietly run everything here."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    hydra = HydraConfig.get()
+    launcher = hydra.runtime.choices.get("launcher", "local")
+    if hydra.mode is RunMode.RUN and launcher != "local":
+        arguments = " ".join(map(shlex.quote, hydra.overrides.task))
+        raise ConfigError(
+            f"launcher={launcher} starts sweeps, which -m asks for: "
+            f"python -m {module} -m {arguments}"
+        )
 
 
 def run(main: Callable[[], object]) -> None:

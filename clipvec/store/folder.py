@@ -122,3 +122,10 @@ class Folder:
             what = error.strerror or str(error)
             mend = _MENDS.get(error.errno or 0, "check the path and the connection, then run again")
             raise StoreError(f"{self.path(name)}: {what}; {mend}") from error
+        except Exception as error:
+            if self._local:
+                raise
+            # each object store's library has errors of its own, such as missing credentials
+            raise StoreError(
+                f"{self.path(name)}: {error}; check the URL, the credentials and the connection"
+            ) from error

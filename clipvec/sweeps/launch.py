@@ -12,9 +12,9 @@ from clipvec.errors import Interrupted, SweepError
 from clipvec.progress import counted
 from clipvec.sweeps import watch
 from clipvec.sweeps.backend import State
+from clipvec.sweeps.dry_run import dry_run
 from clipvec.sweeps.record import Record, folders
-from clipvec.sweeps.truth import Truth
-from clipvec.sweeps.watch import only_missing
+from clipvec.sweeps.truth import Truth, only_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,13 +60,11 @@ def launch(sweep: Sweep, folder: Path) -> list[Outcome]:
     """
     config.load_env()
     settings = config.from_dict(sweep.options, config.LauncherConfig)
+    if settings.dry_run:
+        dry_run(sweep, folder)
+        return [Outcome(job.number, State.PENDING, "dry run") for job in sweep.jobs]
     runs = backend(sweep.backend)
     truth = Truth(sweep.jobs)
-    if settings.dry_run:
-        from clipvec.sweeps.dry_run import dry_run
-
-        dry_run(sweep, [only_missing(job, truth) for job in sweep.jobs], folder)
-        return [Outcome(job.number, State.PENDING, "dry run") for job in sweep.jobs]
     busy = [] if settings.force else _busy(sweep, folder, runs, truth)
     todo = list(sweep.jobs) if settings.force else _todo(sweep.jobs, busy, truth)
     _say_plan(sweep, todo, busy, truth)

@@ -76,6 +76,8 @@ class Sky:
             LaunchError: SkyPilot refuses; what it took before is saved.
             ConfigError: a job asks for what cannot be.
         """
+        for job in jobs:
+            tasks.check_store(job)
         file = wheel.build(record.folder.absolute())
         submissions = tasks.tasks(record.sweep, jobs, file)
         for number, submission in enumerate(submissions):

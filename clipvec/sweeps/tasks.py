@@ -52,12 +52,7 @@ def tasks(sweep: Sweep, jobs: Sequence[Job], wheel: Path) -> list[Submission]:
         sweep: names the tasks and the command.
         jobs: those to start.
         wheel: the file that jobs install clipvec from.
-
-    Raises:
-        ConfigError: a job's store would vanish with its machine.
     """
-    for job in jobs:
-        _check_store(job)
     groups = [list(group) for _, group in groupby(jobs, key=_all_but_shards)]
     return [_submission(sweep, group, wheel, alone=len(groups) == 1) for group in groups]
 
@@ -101,15 +96,21 @@ def _run(sweep: Sweep, jobs: Sequence[Job]) -> str:
     return f"shards=({specs})\n{line} \"shards='${{shards[${{SKYPILOT_JOB_RANK:-0}}]}}'\"\n"
 
 
-def _check_store(job: Job) -> None:
-    """Refuse a store that lies on a machine which goes away with its job."""
+def check_store(job: Job) -> None:
+    """Refuse a store that lies on a machine which goes away with its job.
+
+    Raises:
+        ConfigError: with what to give instead.
+    """
     if not job.store or "://" in job.store or job.visible_store() != job.store:
         return
-    mounted = any(job.store.startswith(t.rstrip("/") + "/") for t in job.cloud["file_mounts"])
+    mounted = any(
+        job.store.startswith(t.rstrip("/") + "/") for t in job.cloud.get("file_mounts", {})
+    )
     shared = job.cloud["name"] in _SHARED and job.store.startswith("/")
     if not mounted and not shared:
         raise ConfigError(
-            f"store.root of {job.store} is a folder of a cloud machine, which goes away with its "
+            f"the store {job.store} is a folder of a cloud machine, which goes away with its "
             "job; give a bucket, store.root=s3://bucket/store, or mount one: "
             "store.root=/store '+cloud.file_mounts={/store: s3://bucket}'; on slurm and "
             "kubernetes an absolute path that all machines share will do"

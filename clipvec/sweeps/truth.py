@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clipvec import shards
@@ -76,3 +77,8 @@ class Truth:
             )
             return Status(State.FAILED, said, status.recoveries)
         return status
+
+
+def only_missing(job: Job, truth: Truth) -> Job:
+    """Return the job with just those of its shards that are not committed."""
+    return replace(job, shards=truth.missing(job))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clipvec import shards
@@ -181,8 +180,3 @@ def table(rows: Sequence[tuple[Job, str, Status]]) -> Table:
             Text(status.detail),
         )
     return result
-
-
-def only_missing(job: Job, truth: Truth) -> Job:
-    """Return the job with just those of its shards that are not committed."""
-    return replace(job, shards=truth.missing(job))

@@ -7,7 +7,6 @@ sweep's folder.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -44,25 +43,20 @@ class Workers:
         """
         for job in jobs:
             jobfile.write(record.folder, job.number, Status(State.PENDING))
-        read_end, write_end = os.pipe()
-        log = paths.supervisor_log(record.folder)
-        try:
-            with log.open("ab") as output:
+            paths.job_cancel(record.folder, job.number).unlink(missing_ok=True)
+        command = [sys.executable, "-m", "clipvec.sweeps.supervisor", str(record.folder)]
+        with paths.supervisor_log(record.folder).open("ab") as log:
+            try:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "clipvec.sweeps.supervisor", str(record.folder)],
-                    stdin=read_end,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,
+                    command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
                 )
-            id_ = _id(psutil.Process(process.pid))
-        except (OSError, psutil.Error) as error:
-            raise LaunchError(f"no process can be started here: {error}") from error
-        finally:
-            os.close(read_end)
-            # It waits for this: it reads which jobs to do once their ids are safe.
-            saved({job.number: id_ for job in jobs})
-            os.close(write_end)
+                id_ = _id(psutil.Process(process.pid))
+            except (OSError, psutil.Error) as error:
+                raise LaunchError(f"no process can be started here: {error}") from error
+        saved({job.number: id_ for job in jobs})
+        assert process.stdin is not None
+        process.stdin.close()  # which it waits for: it reads from disk what it is to do
+        process.returncode = 0  # it is not waited for; Popen would warn
 
     def poll(self, record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
         """Return how jobs stand."""

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from clipvec import shards
 from clipvec.errors import ConfigError
-from hydra_plugins.clipvec_sky import options  # noqa: F401  # registers what Hydra looks for
+from hydra_plugins.clipvec_sky import _options  # noqa: F401  # registers what Hydra looks for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

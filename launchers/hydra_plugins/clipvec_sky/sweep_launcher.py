@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn, JobStatus, configure_log
 from hydra.plugins.launcher import Launcher
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 
 from clipvec import paths, shards
-from hydra_plugins.clipvec_sky import options  # noqa: F401  # registers what Hydra looks for
+from hydra_plugins.clipvec_sky import _options  # noqa: F401  # registers what Hydra looks for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,9 +100,10 @@ class SweepLauncher(Launcher):
         for number, overrides in enumerate(job_overrides, first):
             others = tuple(o for o in overrides if not o.startswith("shards="))
             if others not in made:
-                made[others] = self.hydra_context.config_loader.load_sweep_config(
-                    self.config, list(others)
-                )
+                loader = self.hydra_context.config_loader
+                made[others] = loader.load_sweep_config(self.config, list(others))
+                with open_dict(made[others]):
+                    del made[others]["hydra"]  # parts of it are known within a job only
                 read(made[others], schema)
             spec = [o.removeprefix("shards=").strip("'") for o in overrides if o not in others]
             jobs.append(_job(number, others, spec[0] if spec else None, made[others]))
