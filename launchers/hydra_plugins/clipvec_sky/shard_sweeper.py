@@ -101,7 +101,9 @@ class ShardSweeper(Sweeper):
         cfg = loader.load_sweep_config(self.config, list(combination))
         if "shards" not in cfg:
             return [[o.input_line or ""] for o in chosen] or [[]]
-        spec = _value(chosen[-1]) if chosen else OmegaConf.to_object(cfg)["shards"]  # type: ignore[call-overload,index]
+        spec = _value(chosen[-1]) if chosen else cfg.shards
+        if OmegaConf.is_list(spec):
+            spec = OmegaConf.to_container(spec)
         wanted = shards.parse(spec, cfg.sharding.count)
         size = self.shards_per_job
         groups = [wanted[first : first + size] for first in range(0, len(wanted), size)]
