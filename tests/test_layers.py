@@ -27,6 +27,7 @@ LEVELS = {
     "sweeps": 4,
     "embed": 5,
     "index": 5,
+    "jobs": 5,
     "search": 5,
 }
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
