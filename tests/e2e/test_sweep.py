@@ -1,0 +1,153 @@
+"""Sweeps with ``launcher=workers``: everything but SkyPilot itself."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.e2e.conftest import Run
+
+SWEEP = ["-m", "launcher=workers", "launcher.workers=2", "dataset=folder", "sharding.count=4"]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Eight pictures, two for each of four shards."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(8):
+        Image.new("RGB", (80, 60), (30 * number, 90, 10)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def sweep(pictures: Path, tiny: list[str]) -> list[str]:
+    """A sweep over the four shards of the pictures."""
+    return [*SWEEP, f"dataset.path={pictures}", *tiny]
+
+
+def committed(folder: Path) -> list[int]:
+    marks = (folder / "data/store/folder/local").glob("shard-*/done.json")
+    return sorted(int(mark.parent.name.removeprefix("shard-")) for mark in marks)
+
+
+def started(folder: Path) -> dict[str, list[list[int]]]:
+    """Return the shards of each started job, by sweep."""
+    return {
+        file.parent.name: [json.loads(line)["shards"] for line in file.read_text().splitlines()]
+        for file in (folder / "data/sweeps").glob("*/ids.jsonl")
+    }
+
+
+def test_all_is_committed_and_nothing_is_done_twice(
+    run: Run, sweep: list[str], tmp_path: Path
+) -> None:
+    done = run("embed", *sweep, "hydra.sweeper.shards_per_job=2")
+    assert committed(tmp_path) == [0, 1, 2, 3]
+    assert "job 0 (shards 0-1): done" in done.stderr
+    assert "2 jobs: 2 done; 4 of 4 shards committed; 8 images" in done.stderr
+    assert list(started(tmp_path).values()) == [[[0, 1], [2, 3]]]
+    status = run("jobs", "status").stdout
+    assert re.search(r"0 +\d+-[\d.]+ +0-1 +done", status)
+    assert "4 of 4 shards" in run("jobs", "list").stdout
+    assert "2 shards: 4 images, 0 rejects" in run("jobs", "logs", "--job", "1").stdout
+
+    again = run("embed", *sweep)
+    assert "0 jobs to start, 4 of 4 shards committed before" in again.stderr
+    assert len(started(tmp_path)) == 1
+
+
+def test_a_failure_is_told_and_the_same_command_starts_just_that(
+    run: Run, sweep: list[str], pictures: Path, tmp_path: Path
+) -> None:
+    good = (pictures / "5.png").read_bytes()
+    (pictures / "5.png").write_bytes(good[:60].ljust(len(good), b"\0"))
+    done = run("embed", *sweep, "max_reject_fraction=0.1", exit_code=1)
+    assert committed(tmp_path) == [0, 1, 3]
+    assert "job 2 (shard 2) failed: exit code 3" in done.stderr
+    assert "| error: 1 of 2 images of shard 2 were rejected" in done.stderr
+    name = next(iter(started(tmp_path)))
+    assert f"all of its log: python -m clipvec.jobs logs {name} --job 2" in done.stderr
+    assert "error: 1 of 4 jobs failed, job 2: shards 2 not committed: exit code 3" in done.stderr
+
+    run("embed", *sweep, "max_reject_fraction=0.5")
+    assert committed(tmp_path) == [0, 1, 2, 3]
+    assert started(tmp_path)[max(started(tmp_path))] == [[2]]
+
+
+def test_started_without_waiting_and_waited_for_later(
+    run: Run, sweep: list[str], tmp_path: Path
+) -> None:
+    done = run("embed", *sweep, "launcher.wait=false", "hydra.sweeper.shards_per_job=4")
+    name = next(iter(started(tmp_path)))
+    assert f"python -m clipvec.jobs wait {name} waits for it" in done.stdout
+    again = run("embed", *sweep, "shards=1")
+    assert (
+        f"job 0 (shards 0-3) of sweep {name} still works on its shards and is not started again"
+        in again.stderr
+    )
+    run("jobs", "wait", name)
+    assert committed(tmp_path) == [0, 1, 2, 3]
+    assert list(started(tmp_path)) == [name]
+
+
+def test_cancelled_and_resumed(run: Run, sweep: list[str], tmp_path: Path) -> None:
+    run("embed", *sweep, "launcher.wait=false", "launcher.workers=1")
+    assert "cancelled" in run("jobs", "cancel").stdout
+    waited = run("jobs", "wait", exit_code=1)
+    assert "4 of 4 jobs failed, job 0: shards 0 not committed" in waited.stderr
+    assert run("jobs", "status").stdout.count("cancelled") == 4
+    assert committed(tmp_path) == []
+    # What --wait said when it was started is what resume does: it does not wait.
+    run("jobs", "resume")
+    run("jobs", "wait")
+    assert committed(tmp_path) == [0, 1, 2, 3]
+
+
+def test_a_bad_configuration_starts_nothing(run: Run, sweep: list[str], tmp_path: Path) -> None:
+    done = run("embed", *sweep, "batch_size=0", exit_code=2)
+    assert done.stderr.startswith("error: batch_size=0: input should be greater than or equal to 1")
+    assert started(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["launcher=sky", "shards=0-3"],
+            "error: launcher=sky starts sweeps, which -m asks for: "
+            "python -m clipvec.embed -m launcher=sky shards=0-3\n",
+        ),
+        (["-m", "launcher=sky,workers"], "error: launcher=sky,workers: a sweep has one launcher;"),
+    ],
+)
+def test_launchers_that_hydra_would_ignore(run: Run, arguments: list[str], message: str) -> None:
+    assert run("embed", *arguments, exit_code=2).stderr.startswith(message)
+
+
+def test_dry_run_starts_nothing(run: Run, tmp_path: Path) -> None:
+    done = run("embed", "-m", "experiment=skypilot_example", "launcher.dry_run=true")
+    lines = done.stdout.splitlines()
+    assert lines[0].endswith(": 100 jobs")
+    assert lines[101].split()[:2] == ["99", "99"]
+    task = Path(tmp_path, lines[102].removeprefix("sky jobs launch --num-jobs 100 "))
+    assert "shards=(0 1 2 3" in task.read_text()
+    assert "would be refused: the store data/store/imagenet/vit_bigg_14" in done.stderr
+    assert started(tmp_path) == {}
+
+
+def test_a_sweep_that_is_not_there(run: Run, tmp_path: Path) -> None:
+    done = run("jobs", "status", "mine", exit_code=2)
+    assert done.stderr == "error: no sweep 'mine' in data/sweeps (the last ones: none yet)\n"
+
+
+def test_a_moved_sweep_is_found_by_its_folder(run: Run, sweep: list[str], tmp_path: Path) -> None:
+    run("embed", *sweep, "shards=0")
+    folder = next((tmp_path / "data/sweeps").iterdir())
+    shutil.move(folder, tmp_path / "kept")
+    assert "done" in run("jobs", "status", str(tmp_path / "kept")).stdout
