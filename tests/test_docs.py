@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from clipvec import config, search
+from clipvec import config, jobs, search
 from clipvec.paths import CONF_DIR
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +29,7 @@ def commands() -> list[tuple[str, list[str]]]:
         template = yaml.safe_load((CONF_DIR / f"{app}.yaml").read_text())["hydra"]["help"]
         found += [(f"{app} --help", line) for line in template["template"].splitlines()]
     found += [("search --help", line) for line in search.parser().format_help().splitlines()]
+    found += [("jobs --help", line) for line in jobs.parser().format_help().splitlines()]
     found += [("scripts/demo", line) for line in (ROOT / "scripts/demo").read_text().splitlines()]
     return [(where, words) for where, line in found if (words := words_of(line))]
 
@@ -53,6 +54,9 @@ def test_command_is_accepted(page: str, words: list[str]) -> None:
     command, arguments = words[0].removeprefix("clipvec-"), words[1:]
     if command == "search":
         search.parser().parse_intermixed_args(arguments)
+        return
+    if command == "jobs":
+        jobs.parser().parse_args(arguments)
         return
     if {"--help", "-sc"} & set(arguments):
         return  # tests/e2e/test_help.py runs these

@@ -75,7 +75,7 @@ def test_torch_is_only_in_model(module: Path) -> None:
         assert not packages & {"torch", "open_clip", "torchvision"}
 
 
-@pytest.mark.parametrize("command", ["embed", "index", "search"])
+@pytest.mark.parametrize("command", ["embed", "index", "jobs", "search"])
 def test_entry_points_are_light(command: str) -> None:
     code = (
         f"import sys, clipvec.{command}\n"

@@ -7,6 +7,7 @@ sweep's folder.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -45,10 +46,17 @@ class Workers:
             jobfile.write(record.folder, job.number, Status(State.PENDING))
             paths.job_cancel(record.folder, job.number).unlink(missing_ok=True)
         command = [sys.executable, "-m", "clipvec.sweeps.supervisor", str(record.folder)]
+        # This process has Hydra raise its errors; jobs are to print theirs as one line.
+        environment = {k: v for k, v in os.environ.items() if k != "HYDRA_FULL_ERROR"}
         with paths.supervisor_log(record.folder).open("ab") as log:
             try:
                 process = subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
+                    env=environment,
+                    start_new_session=True,
                 )
                 id_ = _id(psutil.Process(process.pid))
             except (OSError, psutil.Error) as error:

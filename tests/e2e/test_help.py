@@ -12,11 +12,11 @@ import pytest
 from tests.e2e.conftest import Run
 
 
-@pytest.mark.parametrize("command", ["embed", "index", "search"])
+@pytest.mark.parametrize("command", ["embed", "index", "jobs", "search"])
 def test_help_explains(run: Run, command: str) -> None:
     said = run(command, "--help").stdout
     assert f"python -m clipvec.{command}" in said
-    if command != "search":
+    if command in {"embed", "index"}:
         assert "model: local, mobileclip_s1, sample" in said
         assert "Examples" in said
 
