@@ -26,8 +26,15 @@ A sweep is named by its folder under data/sweeps. What counts as done is what th
 def main() -> None:
     """Run the command."""
     arguments = parser().parse_args()
-    from clipvec.app import run
+    import logging
 
+    from clipvec.app import run
+    from clipvec.progress import TerminalHandler
+
+    log = logging.getLogger("clipvec")
+    log.setLevel(logging.INFO)
+    log.addHandler(TerminalHandler())
+    log.propagate = False
     run(lambda: _COMMANDS[arguments.command](arguments))
 
 

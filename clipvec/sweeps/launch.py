@@ -137,7 +137,7 @@ def _outcome(
     if not job.shards:
         return Outcome(job.number, ran[0].state, ran[0].detail)
     failed = [status for status in ran if status.state is not State.SUCCEEDED]
-    detail = failed[0].detail if failed else ""
+    detail = (failed[0].detail or failed[0].state.value) if failed else ""
     state = failed[0].state if failed else State.FAILED
     said = f"shards {shards.format(truth.missing(job))} not committed"
     return Outcome(job.number, state, f"{said}: {detail}" if detail else said)
