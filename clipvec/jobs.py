@@ -135,8 +135,7 @@ def _wait(arguments: argparse.Namespace) -> None:
 def _resume(arguments: argparse.Namespace) -> None:
     from clipvec.sweeps import launch
 
-    record = _find(arguments)
-    launch.check(launch.launch(record.sweep, record.folder))
+    launch.check(launch.resume(_find(arguments)))
 
 
 def _logs(arguments: argparse.Namespace) -> None:

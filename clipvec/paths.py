@@ -25,9 +25,20 @@ DONE_JSON = "done.json"
 REJECTS = "rejects.parquet"
 _PART = re.compile(r"part-(\d{5,})\.parquet")
 
+REPORT_JSON = "report.json"
+REPORT_SCHEMA = "report.schema.json"
+REPORT_HTML = "report.html"
+REPORT_MARKDOWN = "report.md"
+COMPARISON_HTML = "comparison.html"
+COMPARISON_MARKDOWN = "comparison.md"
 
 SWEEPS = Path("data/sweeps")
 """Where sweeps are kept, relative to the folder that they were started in."""
+
+
+def truth_dir(key: str) -> str:
+    """Return the folder of queries and their exact neighbours, relative to the store."""
+    return f"truth/{key}"
 
 
 def package_file(url: str) -> str:
@@ -98,6 +109,81 @@ def supervisor_log(folder: Path) -> Path:
     return folder / "supervisor.log"
 
 
+def wheel_dir(folder: Path) -> Path:
+    """Return the folder that goes to a sweep's jobs: the wheel of the code, and nothing else."""
+    return folder / "wheel"
+
+
 def task_file(folder: Path, number: int) -> Path:
     """Return the SkyPilot YAML of one submission of a sweep."""
     return folder / f"task-{number:05d}.yaml"
+
+
+def figure_file(name: str, suffix: str) -> str:
+    """Return the file of a figure, relative to its report."""
+    return f"figures/{name}.{suffix}"
+
+
+def queries_file(folder: Path, kind: str) -> Path:
+    """Return the queries of a kind, image or text."""
+    return folder / f"queries-{kind}.npz"
+
+
+def truth_file(folder: Path, kind: str) -> Path:
+    """Return the exact neighbours of the queries of a kind."""
+    return folder / f"truth-{kind}.npz"
+
+
+def exam_dir(work: Path) -> Path:
+    """Return the folder of what every contestant is asked."""
+    return work / "exam"
+
+
+def exam_arrays(exam: Path) -> Path:
+    """Return the questions and answers."""
+    return exam / "exam.npz"
+
+
+def exam_filters(exam: Path) -> Path:
+    """Return the filters in words and in Chroma's form."""
+    return exam / "filters.json"
+
+
+def row_numbers(exam: Path) -> Path:
+    """Return the table of the store's row numbers by id."""
+    return exam / "numbers.npy"
+
+
+def contestant_result(work: Path, name: str, digest: str) -> Path:
+    """Return the result of a contestant."""
+    return work / "results" / f"{name}-{digest}.json"
+
+
+def contestant_job(work: Path, name: str) -> Path:
+    """Return what the process of a contestant is told."""
+    return work / f"{name}.job.json"
+
+
+def contestant_log(work: Path, name: str) -> Path:
+    """Return what the process of a contestant says."""
+    return work / f"{name}.log"
+
+
+def contestant_scratch(work: Path, name: str) -> Path:
+    """Return the folder for what the process of a contestant needs while it runs."""
+    return work / f"{name}.scratch"
+
+
+def index_file(scratch: Path) -> Path:
+    """Return the file of a FAISS index."""
+    return scratch / "index.faiss"
+
+
+def collection_copy(scratch: Path) -> Path:
+    """Return the root of a copy of an embedded collection."""
+    return scratch / "chroma"
+
+
+def server_log(scratch: Path) -> Path:
+    """Return what a Chroma server says."""
+    return scratch / "server.log"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from clipvec import shards
+from clipvec import paths, shards
 from clipvec.errors import ConfigError, StoreError
 from clipvec.progress import counted
 from clipvec.sweeps import prices, tasks, wheel
@@ -39,14 +39,14 @@ def dry_run(sweep: Sweep, folder: Path) -> None:
     if sweep.backend != "sky" or not todo:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder.absolute() / wheel.name()
+    file = paths.wheel_dir(folder.absolute()) / wheel.name()
     for number, submission in enumerate(tasks.tasks(sweep, todo, file)):
         written = tasks.write(submission, folder, number)
         ranks = f" --num-jobs {submission.num_jobs}" if submission.num_jobs > 1 else ""
         console.print(f"sky jobs launch{ranks} {written}", soft_wrap=True, highlight=False)
     try:
         for job in todo:
-            tasks.check_store(job)
+            tasks.check_folders(job, sweep.options.get("pool"))
     except ConfigError as error:
         log.warning("would be refused: %s", error)
 
@@ -68,8 +68,12 @@ def _table(jobs: Sequence[Job]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("job", "shards", "images", "$/h", "resources"):
         table.add_column(name, justify="left" if name in {"shards", "resources"} else "right")
+    known: dict[str, float | None] = {}  # price lists are long: each cloud is looked up once
     for job in jobs:
-        price = prices.per_hour(job.cloud)
+        cloud = repr(job.cloud)
+        if cloud not in known:
+            known[cloud] = prices.per_hour(job.cloud)
+        price = known[cloud]
         table.add_row(
             str(job.number),
             shards.format(job.shards) or "-",

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import logging
-import signal
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clipvec import config, shards
-from clipvec.errors import Interrupted, SweepError
+from clipvec.errors import Interrupted, SweepError, signal_of
 from clipvec.progress import counted
 from clipvec.sweeps import watch
-from clipvec.sweeps.backend import State
+from clipvec.sweeps.backend import State, Status
 from clipvec.sweeps.dry_run import dry_run
 from clipvec.sweeps.record import Record, folders
 from clipvec.sweeps.truth import Truth, only_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from clipvec.sweeps.backend import Backend, Status
+    from clipvec.sweeps.backend import Backend
     from clipvec.sweeps.plan import Job, Sweep
     from clipvec.sweeps.record import Started
 
 log = logging.getLogger(__name__)
+_NOT_STARTED = Status(State.FAILED, "never started")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def launch(sweep: Sweep, folder: Path) -> list[Outcome]:
     Raises:
         ConfigError: what was asked for cannot be done.
         LaunchError: jobs cannot be started.
-        Interrupted: while waiting; the jobs go on.
+        Interrupted: the jobs go on.
     """
     config.load_env()
     settings = config.from_dict(sweep.options, config.LauncherConfig)
@@ -70,7 +71,8 @@ def launch(sweep: Sweep, folder: Path) -> list[Outcome]:
     _say_plan(sweep, todo, busy, truth)
     record = Record.create(folder, sweep)
     if todo:
-        runs.submit(record, todo, lambda ids: record.save_ids(ids, todo))
+        with _told_how_to_come_back(sweep.name, "stopped; jobs that were started go on"):
+            runs.submit(record, todo, lambda ids: record.save_ids(ids, todo))
     if not settings.wait:
         _say_how_to_come_back(sweep.name)
         return [Outcome(job.number, State.PENDING, "not waited for") for job in sweep.jobs]
@@ -86,6 +88,12 @@ def rejoin(record: Record) -> list[Outcome]:
     """
     runs, truth = backend(record.sweep.backend), Truth(record.sweep.jobs)
     return finish(record, _busy(record.sweep, record.folder, runs, truth), runs, truth)
+
+
+def resume(record: Record) -> list[Outcome]:
+    """Start again what is missing of a sweep, also of one that was started by force."""
+    options = {**record.sweep.options, "force": False}
+    return launch(replace(record.sweep, options=options), record.folder)
 
 
 def check(outcomes: Sequence[Outcome]) -> None:
@@ -112,14 +120,8 @@ def finish(record: Record, busy: Sequence[Started], runs: Backend, truth: Truth)
     sweep = record.sweep
     running = record.started()
     running += [s for s in busy if s.record.folder != record.folder]
-    try:
+    with _told_how_to_come_back(sweep.name, "stopped waiting; the jobs go on"):
         statuses = watch.wait(running, runs, truth)
-    except KeyboardInterrupt as error:
-        raise Interrupted(
-            signal.SIGINT,
-            f"stopped waiting; the jobs go on. python -m clipvec.jobs wait {sweep.name} comes "
-            f"back to them, python -m clipvec.jobs cancel {sweep.name} ends them",
-        ) from error
     return [_outcome(job, running, statuses, truth) for job in sweep.jobs]
 
 
@@ -129,13 +131,10 @@ def _outcome(
     """Return how a job came out; shards of it may have been another sweep's to do."""
     if job.shards and not truth.missing(job):
         return Outcome(job.number, State.SUCCEEDED, "")
-    ran = [
-        status
-        for s, status in zip(running, statuses, strict=True)
-        if (_overlap(s.job, job) if job.shards else s.job.number == job.number)
-    ]
+    ran = [status for s, status in zip(running, statuses, strict=True) if _overlap(s.job, job)]
     if not job.shards:
-        return Outcome(job.number, ran[0].state, ran[0].detail)
+        first = ran[0] if ran else _NOT_STARTED
+        return Outcome(job.number, first.state, first.detail)
     failed = [status for status in ran if status.state is not State.SUCCEEDED]
     detail = (failed[0].detail or failed[0].state.value) if failed else ""
     state = failed[0].state if failed else State.FAILED
@@ -144,7 +143,9 @@ def _outcome(
 
 
 def _overlap(one: Job, other: Job) -> bool:
-    """Return whether two jobs commit some of the same shards."""
+    """Return whether two jobs of a command do the same, or commit some of the same shards."""
+    if not one.shards:
+        return not other.shards and one.overrides == other.overrides
     same_store = one.visible_store() == other.visible_store()
     return same_store and not set(one.shards).isdisjoint(other.shards)
 
@@ -160,8 +161,7 @@ def _busy(sweep: Sweep, folder: Path, runs: Backend, truth: Truth) -> list[Start
         jobs = [
             s
             for s in record.started()
-            if any(_overlap(s.job, job) for job in missing)
-            or (other == folder and not s.job.shards)
+            if any(_overlap(s.job, job) for job in missing) and record.sweep.module == sweep.module
         ]
         if jobs:
             said = runs.poll(record, {s.job.number: s.id for s in jobs})
@@ -181,7 +181,7 @@ def _todo(jobs: Sequence[Job], busy: Sequence[Started], truth: Truth) -> list[Jo
     todo = []
     for job in jobs:
         if not job.shards:
-            if all(s.job.shards or s.job.number != job.number for s in busy):
+            if not any(_overlap(s.job, job) for s in busy):
                 todo.append(job)
             continue
         left = set(truth.missing(job)) - taken.get(job.visible_store(), set())
@@ -200,11 +200,23 @@ def _say_plan(sweep: Sweep, todo: Sequence[Job], busy: Sequence[Started], truth:
     )
     for s in busy:
         log.info(
-            "%s of sweep %s still works on its shards and is not started again "
+            "%s of sweep %s still works on this and is not started again "
             "(launcher.force=true would)",
             watch.describe(s.job),
             s.record.sweep.name,
         )
+
+
+@contextmanager
+def _told_how_to_come_back(name: str, said: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            signal_of(error),
+            f"{said}. python -m clipvec.jobs wait {name} comes back to them, "
+            f"python -m clipvec.jobs cancel {name} ends them",
+        ) from error
 
 
 def _say_how_to_come_back(name: str) -> None:

@@ -23,6 +23,8 @@ class Job:
     """The store that it commits to, a path or URL; empty for commands that commit no shards."""
     cloud: dict[str, Any] = field(default_factory=dict)
     """The ``cloud`` group of its configuration, as plain values."""
+    folders: dict[str, str] = field(default_factory=dict)
+    """Paths or URLs that have to outlive its machine, by the option that names them."""
     extras: tuple[str, ...] = ()
     """Extras of clipvec that it needs, such as ``s3``."""
     images: int | None = None
@@ -30,12 +32,21 @@ class Job:
 
     def visible_store(self) -> str:
         """Return the store as it is seen from here: a mounted bucket by its URL."""
-        for target, source in self.cloud.get("file_mounts", {}).items():
-            bucket = source.get("source") if isinstance(source, dict) else source
+        for target, mount in self.mounts().items():
             below = self.store.removeprefix(target.rstrip("/") + "/")
-            if below != self.store and isinstance(bucket, str) and "://" in bucket:
-                return f"{bucket.rstrip('/')}/{below}"
+            source = mount.get("source")
+            if below != self.store and isinstance(source, str) and "://" in source:
+                return f"{source.rstrip('/')}/{below}"
         return self.store
+
+    def mounts(self) -> dict[str, dict[str, Any]]:
+        """Return the buckets that its machine mounts; what SkyPilot only copies is left out."""
+        mounts = self.cloud.get("file_mounts", {})
+        return {
+            target: mount
+            for target, mount in mounts.items()
+            if isinstance(mount, dict) and mount.get("mode") != "COPY"
+        }
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,11 @@ class Sweep:
     jobs: tuple[Job, ...]
     options: dict[str, Any] = field(default_factory=dict)
     """The ``launcher`` group of the configuration, as plain values."""
+
+    @property
+    def forced(self) -> bool:
+        """Whether its jobs were to run although their shards were committed."""
+        return bool(self.options.get("force"))
 
     def command(self, job: Job) -> list[str]:
         """Return the arguments behind ``python`` that do a job."""

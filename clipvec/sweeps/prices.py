@@ -3,37 +3,81 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-CATALOGUES = Path("~/.sky/catalogs")
-"""Where SkyPilot keeps them once it has looked at a cloud: ``<version>/<cloud>/vms.csv``."""
-
 
 def per_hour(cloud: Mapping[str, Any]) -> float | None:
-    """Return the least US dollars an hour that a machine for ``cloud`` costs; None: not known."""
-    resources = cloud.get("resources", {})
-    gpus = resources.get("accelerators")
-    if not isinstance(gpus, dict):
-        return None
-    infra = (resources.get("infra") or "").split("/")[0]
-    alternatives = resources.get("any_of") or [resources]
-    spot = any(alternative.get("use_spot") for alternative in alternatives)
-    column = "SpotPrice" if spot else "Price"
-    return min(_prices(infra, {k: float(v) for k, v in gpus.items()}, column), default=None)
+    """Return the least US dollars an hour that a machine for ``cloud`` costs; None: not known.
+
+    Not known are machines without a GPU, among which SkyPilot chooses by rules of its own, and
+    those that a list does not hold as a whole: GCP's prices GPUs apart from their hosts.
+    """
+    resources = dict(cloud.get("resources", {}))
+    alternatives = resources.pop("any_of", None) or resources.pop("ordered", None) or [{}]
+    prices = [p for chosen in alternatives for p in _prices({**resources, **chosen})]
+    return min(prices, default=None)
 
 
-def _prices(infra: str, gpus: Mapping[str, float], column: str) -> Iterator[float]:
-    for file in CATALOGUES.expanduser().glob(f"*/{infra or '*'}/vms.csv"):
+def _prices(resources: Mapping[str, Any]) -> Iterator[float]:
+    """Yield the prices of the machines that satisfy ``resources``."""
+    gpus = _gpus(resources.get("accelerators"))
+    place = str(resources.get("infra") or "*").lower().split("/")
+    column = "SpotPrice" if resources.get("use_spot") else "Price"
+    for row in _machines(place[0]):
+        count = gpus.get(row["AcceleratorName"].lower())
+        if (
+            count is not None
+            and count == _number(row["AcceleratorCount"])
+            and row["InstanceType"]
+            and resources.get("instance_type") in {None, row["InstanceType"]}
+            and place[1:2] in ([], ["*"], [row["Region"].lower()])
+            and place[2:3] in ([], ["*"], [row.get("AvailabilityZone", "").lower()])
+            and _enough(row["vCPUs"], resources.get("cpus"))
+            and _enough(row["MemoryGiB"], resources.get("memory"))
+            and (price := _number(row[column]))
+        ):
+            yield price
+
+
+def _machines(cloud: str) -> Iterator[dict[str, str]]:
+    """Yield the rows of a cloud's price list, or of all clouds' with ``*``."""
+    # SkyPilot keeps them once it has looked at a cloud: <version>/<cloud>/vms.csv
+    root = Path(os.environ.get("SKY_RUNTIME_DIR", "~"), ".sky", "catalogs").expanduser()
+    versions = [f for f in root.glob("v*") if f.name[1:].isdecimal()]
+    if not versions:
+        return
+    newest = max(versions, key=lambda folder: int(folder.name[1:]))
+    for file in newest.glob(f"{cloud}/vms.csv"):
         with file.open(encoding="utf-8", newline="") as lines:
-            for row in csv.DictReader(lines):
-                wanted = gpus.get(row.get("AcceleratorName", ""))
-                if (
-                    wanted is not None
-                    and row.get(column)
-                    and wanted == float(row["AcceleratorCount"])
-                ):
-                    yield float(row[column])
+            yield from csv.DictReader(lines)
+
+
+def _gpus(accelerators: object) -> dict[str, float | None]:
+    """Return how many of which GPUs are asked for: ``{T4: 1}``, ``[T4:1]`` or ``T4:1``."""
+    if isinstance(accelerators, dict):
+        accelerators = [f"{name}:{count}" for name, count in accelerators.items()]
+    listed = accelerators if isinstance(accelerators, list) else [accelerators or ""]
+    pairs = [str(entry).lower().partition(":") for entry in listed]
+    return {name: _number(count or "1") for name, _, count in pairs if name}
+
+
+def _enough(has: str, wanted: object) -> bool:
+    """Return whether a machine has what is wanted: ``8`` exactly, ``8+`` at least."""
+    if wanted is None:
+        return True
+    amount, found = _number(str(wanted).removesuffix("+")), _number(has)
+    if amount is None or found is None:
+        return False
+    return found >= amount if str(wanted).endswith("+") else found == amount
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -29,7 +29,7 @@ class Record:
 
     @classmethod
     def create(cls, folder: Path, sweep: Sweep) -> Record:
-        """Write a new sweep into ``folder``."""
+        """Write a sweep into ``folder``, which is its own."""
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(sweep.to_json(), indent=1)
         paths.sweep_file(folder).write_text(text, encoding="utf-8")

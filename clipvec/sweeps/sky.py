@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from clipvec import paths
 from clipvec.errors import LaunchError
 from clipvec.progress import Progress
 from clipvec.sweeps import tasks, wheel
@@ -76,30 +78,37 @@ class Sky:
             LaunchError: SkyPilot refuses; what it took before is saved.
             ConfigError: a job asks for what cannot be.
         """
+        pool = record.sweep.options.get("pool")
         for job in jobs:
-            tasks.check_store(job)
-        file = wheel.build(record.folder.absolute())
+            tasks.check_folders(job, pool)
+        file = wheel.build(paths.wheel_dir(record.folder.absolute()))
         submissions = tasks.tasks(record.sweep, jobs, file)
         for number, submission in enumerate(submissions):
             tasks.write(submission, record.folder, number)
-        pool = record.sweep.options.get("pool")
+        saving = Lock()
+
+        def submit(submission: Submission) -> Exception | None:
+            try:
+                ids = _launch(sky, submission, pool)
+            except Exception as error:  # kept until the ids of the others are safe
+                return error
+            numbers = [job.number for job in submission.jobs]
+            with saving:
+                saved(dict(zip(numbers, map(str, ids), strict=True)))
+                bar.advance(len(numbers))
+            return None
+
         with (
             _sky() as sky,
             Progress() as progress,
             ThreadPoolExecutor(PARALLEL_SUBMISSIONS) as threads,
         ):
             bar = progress.task("submitting", len(jobs), "jobs")
-            under_way = [threads.submit(_launch, sky, s, pool) for s in submissions]
-            errors = []
-            for submission, future in zip(submissions, under_way, strict=True):
-                try:
-                    ids = future.result()
-                except Exception as error:  # kept until the ids of the others are safe
-                    errors.append(error)
-                    continue
-                numbers = [job.number for job in submission.jobs]
-                saved(dict(zip(numbers, map(str, ids), strict=True)))
-                bar.advance(len(numbers))
+            try:
+                errors = [error for error in threads.map(submit, submissions) if error]
+            except KeyboardInterrupt:
+                threads.shutdown(cancel_futures=True)  # what is under way is seen through
+                raise
             if errors:
                 raise errors[0]
 

@@ -62,8 +62,10 @@ class Supervisor:
             self._slots.put(slot)
 
     def _run(self, job: Job, slot: dict[str, str]) -> None:
-        recovery = job.cloud.get("resources", {}).get("job_recovery") or {}
-        restarts = int(recovery.get("max_restarts_on_errors", 0))
+        recovery = job.cloud.get("resources", {}).get("job_recovery")
+        # a strategy's name alone, or a mapping
+        recovery = recovery if isinstance(recovery, dict) else {}
+        restarts = int(recovery.get("max_restarts_on_errors") or 0)
         for attempt in range(restarts + 1):
             if self._cancelled(job):
                 self._say(job, State.CANCELLED, "", attempt)
@@ -126,7 +128,9 @@ def _gpus() -> list[str]:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return []
-    return [str(number) for number, _ in enumerate(listed.stdout.splitlines())]
+    # the slices of a GPU are listed below it, indented
+    found = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
+    return [str(number) for number, _ in enumerate(found)]
 
 
 def _reason(code: int) -> str:

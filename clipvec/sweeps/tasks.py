@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from clipvec import paths, shards
+from clipvec import code, paths, shards
 from clipvec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from clipvec.sweeps.plan import Job, Sweep
 
-WHEEL_FOLDER = "~/clipvec-wheel"
-"""Where a job's machine gets the wheel of the code that launched it."""
+_WORKDIR = "~/sky_workdir"
+"""Where SkyPilot puts a task's ``workdir``: here the wheel of the code that launched the job."""
 _SHARED = {"slurm", "kubernetes"}
 """Clouds whose machines may share a folder with this one."""
 
@@ -66,24 +66,49 @@ def _submission(sweep: Sweep, jobs: Sequence[Job], wheel: Path, *, alone: bool) 
     name = f"clipvec-{sweep.name}"
     if not alone:
         name += f"-{shards.format(s for job in jobs for s in job.shards) or jobs[0].number}"
-    wanted = f"[{','.join(extras)}]" if extras else ""
-    install = f"python -m pip install --quiet {WHEEL_FOLDER}/{wheel.name}{wanted}"
+    home = f"~/clipvec/{shlex.quote(f'{sweep.name}-{code.version()}')}"
+    setup = _setup(cloud.get("setup", ""), f"{_WORKDIR}/{wheel.name}", extras, home)
+    run = f"export PYTHONPATH={home}\n{_run(sweep, jobs)}"
     task: dict[str, Any] = {
         "name": re.sub(r"[^A-Za-z0-9._-]", ".", name),
         "resources": {k: v for k, v in cloud.get("resources", {}).items() if v is not None},
-        "setup": "\n".join(filter(None, ["set -e", cloud.get("setup", "").strip(), install]))
-        + "\n",
-        "run": _run(sweep, jobs),
-        "envs": {"CLIPVEC_SWEEP": sweep.name},
-        "file_mounts": {
-            f"{WHEEL_FOLDER}/{wheel.name}": str(wheel),
-            **cloud.get("file_mounts", {}),
-        },
+        "workdir": str(wheel.parent),
+        "setup": setup,
+        "run": run,
+        "envs": {"CLIPVEC_SWEEP": sweep.name, code.VARIABLE: code.version()},
+        "file_mounts": cloud.get("file_mounts", {}),
     }
+    if sweep.options.get("pool"):
+        # SkyPilot sends a pool's machines the workdir of a job, but neither sets up nor mounts.
+        task |= {"setup": None, "run": setup + run}
+    task = {key: value for key, value in task.items() if value}
     secrets = [secret for secret in cloud.get("secrets", []) if os.environ.get(secret)]
     if secrets:
         task["secrets"] = dict.fromkeys(secrets)
     return Submission(task["name"], tuple(jobs), task)
+
+
+def _setup(before: str, wheel: str, extras: Sequence[str], home: str) -> str:
+    """Return the script that installs what a job needs, and its very code into ``home``.
+
+    Jobs of several sweeps may share a pool's machine, one after the other or at once: each sweep
+    has code of its own there, whatever version pip thinks it is.
+    """
+    pip = "python -m pip install --quiet"
+    wanted = f"[{','.join(extras)}]" if extras else ""
+    return "\n".join(
+        [
+            "set -e",
+            *filter(None, [before.strip()]),
+            "mkdir -p ~/clipvec",
+            "(",
+            "flock 9",
+            f"{pip} {wheel}{wanted}",
+            f"[ -e {home} ] || {pip} --no-deps --target {home} {wheel}",
+            ") 9> ~/clipvec/lock",
+            "",
+        ]
+    )
 
 
 def _run(sweep: Sweep, jobs: Sequence[Job]) -> str:
@@ -96,25 +121,32 @@ def _run(sweep: Sweep, jobs: Sequence[Job]) -> str:
     return f"shards=({specs})\n{line} \"shards='${{shards[${{SKYPILOT_JOB_RANK:-0}}]}}'\"\n"
 
 
-def check_store(job: Job) -> None:
-    """Refuse a store that lies on a machine which goes away with its job.
+def check_folders(job: Job, pool: str | None = None) -> None:
+    """Refuse a store or an index on a machine that goes away with its job.
+
+    Args:
+        job: with its folders and mounts.
+        pool: the SkyPilot pool that it is sent to, whose machines mount nothing for a job.
 
     Raises:
         ConfigError: with what to give instead.
     """
-    if not job.store or "://" in job.store or job.visible_store() != job.store:
-        return
-    mounted = any(
-        job.store.startswith(t.rstrip("/") + "/") for t in job.cloud.get("file_mounts", {})
-    )
-    shared = job.cloud["name"] in _SHARED and job.store.startswith("/")
-    if not mounted and not shared:
+    if pool and job.cloud.get("file_mounts"):
         raise ConfigError(
-            f"the store {job.store} is a folder of a cloud machine, which goes away with its "
-            "job; give a bucket, store.root=s3://bucket/store, or mount one: "
-            "store.root=/store '+cloud.file_mounts={/store: s3://bucket}'; on slurm and "
-            "kubernetes an absolute path that all machines share will do"
+            f"launcher.pool={pool}: a pool's machines mount what the pool's own YAML says, not "
+            "cloud.file_mounts; use a URL, such as store.root=s3://name/store"
         )
+    for option, folder in job.folders.items():
+        mounted = any((folder + "/").startswith(t.rstrip("/") + "/") for t in job.mounts())
+        shared = job.cloud["name"] in _SHARED and folder.startswith("/")
+        if "://" not in folder and not mounted and not shared:
+            raise ConfigError(
+                f"{option}={folder} is a folder of a cloud machine, which goes away with its "
+                f"job; mount a bucket and name a folder of it: {option}=/bucket/{option} "
+                "'+cloud.file_mounts={/bucket: {source: s3://name, mode: MOUNT_CACHED}}'; "
+                "a store.root may also be a URL, such as s3://name/store; on slurm and "
+                "kubernetes an absolute path that all machines share will do"
+            )
 
 
 def describe(cloud: Mapping[str, Any]) -> str:

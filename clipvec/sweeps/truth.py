@@ -38,14 +38,17 @@ class Truth:
             store = Store.find(url)
             if store is None:
                 continue
-            self._committed[url] = wanted & set(store.committed())
-            for shard in self._committed[url] - set(self._images[url]):
+            self._committed[url] = set(store.committed())
+            for shard in (wanted & self._committed[url]) - set(self._images[url]):
                 done = store.done(shard)
                 if done is not None:
                     self._images[url][shard] = done.rows + done.rejects
 
     def missing(self, job: Job) -> tuple[int, ...]:
-        """Return the shards of a job that are not committed, ascending."""
+        """Return the shards of a job that are not committed, ascending.
+
+        Of any job that commits to one of the stores: another sweep's job may do more shards.
+        """
         if not job.shards:
             return ()
         return tuple(sorted(set(job.shards) - self._committed[job.visible_store()]))
@@ -58,17 +61,23 @@ class Truth:
     @property
     def committed(self) -> int:
         """Shards of those that are committed."""
-        return sum(map(len, self._committed.values()))
+        return sum(len(wanted & self._committed[url]) for url, wanted in self._wanted.items())
 
     @property
     def images(self) -> int:
         """Images in the committed shards, rejected ones included."""
         return sum(sum(images.values()) for images in self._images.values())
 
-    def judge(self, job: Job, status: Status) -> Status:
-        """Return how a job stands, where its backend's word is checked against the store."""
+    def judge(self, job: Job, status: Status, *, forced: bool = False) -> Status:
+        """Return how a job stands, where its backend's word is checked against the store.
+
+        Args:
+            job: the job.
+            status: what its backend says.
+            forced: its shards may have been committed before it began, so it has to end too.
+        """
         missing = self.missing(job)
-        if job.shards and not missing:
+        if job.shards and not missing and (status.state.ended or not forced):
             return Status(State.SUCCEEDED, "", status.recoveries)
         if status.state is State.SUCCEEDED and missing:
             said = (
@@ -81,4 +90,6 @@ class Truth:
 
 def only_missing(job: Job, truth: Truth) -> Job:
     """Return the job with just those of its shards that are not committed."""
-    return replace(job, shards=truth.missing(job))
+    missing = truth.missing(job)
+    images = job.images and job.images * len(missing) // max(len(job.shards), 1)
+    return replace(job, shards=missing, images=images)

@@ -51,7 +51,10 @@ def poll(
             found |= {i: said.get(jobs[i].job.number, _UNKNOWN) for i in places}
     # The store is read after the backend: what a job committed before it ended is seen.
     truth.refresh()
-    return [truth.judge(j.job, known.get(i) or found[i]) for i, j in enumerate(jobs)]
+    return [
+        truth.judge(j.job, known.get(i) or found[i], forced=j.record.sweep.forced)
+        for i, j in enumerate(jobs)
+    ]
 
 
 def wait(jobs: Sequence[Started], backend: Backend, truth: Truth) -> list[Status]:

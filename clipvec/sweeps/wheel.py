@@ -10,6 +10,8 @@ import clipvec
 from clipvec.errors import ConfigError
 
 _ROOT = Path(clipvec.__file__).parents[1]
+_OF_ENVIRONMENT = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json"}
+"""Files beside the metadata that are not the wheel's, or not as they were in it."""
 
 
 def name() -> str:
@@ -21,8 +23,9 @@ def build(folder: Path) -> Path:
     """Write the wheel into ``folder`` and return it: from the checkout, or as it was installed.
 
     Raises:
-        ConfigError: what builds wheels is not installed.
+        ConfigError: what builds wheels is not installed, or what is installed is not known.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     if (_ROOT / "pyproject.toml").is_file():
         return _from_checkout(folder)
     return _from_installed(folder)
@@ -41,14 +44,28 @@ def _from_checkout(folder: Path) -> Path:
 
 def _from_installed(folder: Path) -> Path:
     """Pack the installed files again, without what belongs to this environment alone."""
-    wheel = folder / name()
     distribution = metadata.distribution("clipvec")
-    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in distribution.files or []:
-            if ".." in file.parts or file.suffix == ".pyc" or file.name in _OF_ENVIRONMENT:
-                continue
+    files = [
+        file
+        for file in distribution.files or []
+        if ".." not in file.parts and file.suffix != ".pyc" and file.name not in _OF_ENVIRONMENT
+    ]
+    if not files:
+        raise ConfigError(
+            "clipvec was installed without a list of its files, so that no wheel can be made of "
+            "it for the jobs; install it with pip"
+        )
+    wheel = folder / name()
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
+        for file in files:
             archive.write(str(distribution.locate_file(file)), file.as_posix())
+        archive.writestr(*_record(files))
     return wheel
 
 
-_OF_ENVIRONMENT = {"INSTALLER", "REQUESTED", "direct_url.json"}
+def _record(files: list[metadata.PackagePath]) -> tuple[str, str]:
+    """Return the name and the text of the wheel's list of its files."""
+    (metadata_file,) = (f for f in files if f.match("*.dist-info/METADATA"))
+    record = metadata_file.with_name("RECORD").as_posix()
+    lines = [f"{f},{f.hash.mode}={f.hash.value},{f.size}" for f in files if f.hash]
+    return record, "\n".join([*lines, f"{record},,", ""])

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from clipvec.sweeps.plan import Job
     from clipvec.sweeps.record import Record
 
+CLOCK_SECONDS = 60.0
+"""How far the system's clock may be set while jobs run: start times are told by it."""
 _GONE = Status(State.FAILED, "its supervisor is gone; was the machine started anew?")
 
 
@@ -113,7 +115,7 @@ def _process(id_: str) -> psutil.Process | None:
     pid, created = id_.split("-", 1)
     try:
         process = psutil.Process(int(pid))
-        same = str(process.create_time()) == created
+        same = abs(process.create_time() - float(created)) < CLOCK_SECONDS
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.NoSuchProcess:
         return None

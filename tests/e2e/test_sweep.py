@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -83,17 +88,49 @@ def test_a_failure_is_told_and_the_same_command_starts_just_that(
 def test_started_without_waiting_and_waited_for_later(
     run: Run, sweep: list[str], tmp_path: Path
 ) -> None:
-    done = run("embed", *sweep, "launcher.wait=false", "hydra.sweeper.shards_per_job=4")
+    # One after the other, so that the last is still to come when it is asked for again.
+    done = run("embed", *sweep, "launcher.wait=false", "launcher.workers=1")
     name = next(iter(started(tmp_path)))
     assert f"python -m clipvec.jobs wait {name} waits for it" in done.stdout
-    again = run("embed", *sweep, "shards=1")
+    again = run("embed", *sweep, "shards=3")
     assert (
-        f"job 0 (shards 0-3) of sweep {name} still works on its shards and is not started again"
+        f"job 3 (shard 3) of sweep {name} still works on this and is not started again"
         in again.stderr
     )
+    assert "job 3 (shard 3): done" in again.stderr
     run("jobs", "wait", name)
     assert committed(tmp_path) == [0, 1, 2, 3]
     assert list(started(tmp_path)) == [name]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_stops_waiting_is_told_how_to_come_back(
+    run: Run, sweep: list[str], tmp_path: Path, signum: signal.Signals
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "clipvec.embed", *sweep, "hydra.sweeper.shards_per_job=4"],
+        cwd=tmp_path,
+        env=os.environ | {"COLUMNS": "200"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    lines = iter(process.stderr.readline, "")
+    assert next(line for line in lines if line.startswith("1 job:")).startswith("1 job: 1 ")
+    process.send_signal(signum)
+    assert process.wait(60) == 128 + signum
+    name = next(iter(started(tmp_path)))
+    *_, last = lines
+    assert last == (
+        f"error: stopped waiting; the jobs go on. python -m clipvec.jobs wait {name} comes back "
+        f"to them, python -m clipvec.jobs cancel {name} ends them\n"
+    )
+    process.stderr.close()
+    assert committed(tmp_path) == []
+    (line,) = (tmp_path / "data/sweeps" / name / "ids.jsonl").read_text().splitlines()
+    assert psutil.pid_exists(int(json.loads(line)["id"].split("-")[0]))
+    run("jobs", "wait", name)
+    assert committed(tmp_path) == [0, 1, 2, 3]
 
 
 def test_cancelled_and_resumed(run: Run, sweep: list[str], tmp_path: Path) -> None:
@@ -134,11 +171,19 @@ def test_dry_run_starts_nothing(run: Run, tmp_path: Path) -> None:
     done = run("embed", "-m", "experiment=skypilot_example", "launcher.dry_run=true")
     lines = done.stdout.splitlines()
     assert lines[0].endswith(": 100 jobs")
-    assert lines[101].split()[:2] == ["99", "99"]
+    assert lines[101].split()[:3] == ["99", "99", "10,000"]
     task = Path(tmp_path, lines[102].removeprefix("sky jobs launch --num-jobs 100 "))
     assert "shards=(0 1 2 3" in task.read_text()
-    assert "would be refused: the store data/store/imagenet/vit_bigg_14" in done.stderr
+    assert "would be refused: store.root=data/store is a folder of a cloud machine" in done.stderr
     assert started(tmp_path) == {}
+
+
+def test_two_sweeps_of_one_folder_name(run: Run, sweep: list[str], tmp_path: Path) -> None:
+    """Two commands may start in the same second, which names their folder."""
+    for shard in (0, 1):
+        run("embed", *sweep, f"shards={shard}", "hydra.sweep.dir=data/sweeps/mine")
+    assert started(tmp_path) == {"mine": [[0]], "mine-2": [[1]]}
+    assert "mine-2" in run("jobs", "list").stdout
 
 
 def test_a_sweep_that_is_not_there(run: Run, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,12 @@ def test_the_newest_id_of_a_job_counts(tmp_path: Path) -> None:
         (0, "7", (0, 1)),
         (1, "9", (3,)),
     ]
+
+
+def test_a_resumed_sweep_keeps_its_ids(tmp_path: Path) -> None:
+    Record.create(tmp_path / "embed-1", sweep()).save_ids({1: "8"}, JOBS)
+    again = Record.create(tmp_path / "embed-1", replace(sweep(), options={"name": "sky"}))
+    assert [s.id for s in again.started()] == ["8"]
 
 
 def test_nothing_started(tmp_path: Path) -> None:
@@ -67,10 +74,10 @@ def test_a_damaged_sweep(tmp_path: Path) -> None:
     ("mounts", "seen"),
     [
         ({}, "/store/toys/toy"),
-        ({"/store": "s3://bucket"}, "s3://bucket/toys/toy"),
+        ({"/store": {"source": "s3://bucket"}}, "s3://bucket/toys/toy"),
+        ({"/store": "s3://bucket"}, "/store/toys/toy"),
         ({"/store": {"source": "gs://b/x/", "mode": "MOUNT"}}, "gs://b/x/toys/toy"),
-        ({"/store": "./folder"}, "/store/toys/toy"),
-        ({"/sto": "s3://bucket"}, "/store/toys/toy"),
+        ({"/sto": {"source": "s3://bucket"}}, "/store/toys/toy"),
     ],
 )
 def test_a_mounted_store_is_seen_by_its_url(mounts: dict[str, object], seen: str) -> None:

@@ -12,11 +12,13 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from clipvec import code
 from clipvec.errors import ConfigError
 from clipvec.paths import CONF_DIR
 from clipvec.sweeps import tasks
 from clipvec.sweeps.plan import Job, Sweep
 
+HOME = f"~/clipvec/embed-1-{code.version()}"
 WHEEL = Path("/here/clipvec-1-py3-none-any.whl")
 
 
@@ -41,12 +43,17 @@ def test_jobs_that_differ_in_shards_are_one_submission() -> None:
     assert submission.name == "clipvec-embed-1"
     assert submission.num_jobs == 3
     assert submission.task["run"] == (
+        f"export PYTHONPATH={HOME}\n"
         "shards=(0-2 3-4 7,9)\n"
         "exec python -m clipvec.embed model=sample launcher=local "
         "\"shards='${shards[${SKYPILOT_JOB_RANK:-0}]}'\"\n"
     )
-    assert submission.task["file_mounts"] == {f"~/clipvec-wheel/{WHEEL.name}": str(WHEEL)}
-    assert submission.task["envs"] == {"CLIPVEC_SWEEP": "embed-1"}
+    assert submission.task["workdir"] == "/here"
+    assert "file_mounts" not in submission.task
+    assert submission.task["envs"] == {
+        "CLIPVEC_SWEEP": "embed-1",
+        "CLIPVEC_CODE": code.version(),
+    }
 
 
 @pytest.mark.parametrize(("rank", "spec"), [("0", "0-2"), ("2", "7,9"), ("", "0-2")])
@@ -74,9 +81,9 @@ def test_other_differences_are_submissions_of_their_own() -> None:
 
 
 def test_a_command_without_shards() -> None:
-    made = Sweep("index-1", "clipvec.index", "sky", (Job(0, ("rebuild=true",)),))
+    made = Sweep("embed-1", "clipvec.index", "sky", (Job(0, ("rebuild=true",)),))
     assert tasks.tasks(made, made.jobs, WHEEL)[0].task["run"] == (
-        "exec python -m clipvec.index rebuild=true launcher=local\n"
+        f"export PYTHONPATH={HOME}\nexec python -m clipvec.index rebuild=true launcher=local\n"
     )
 
 
@@ -84,9 +91,31 @@ def test_setup_installs_the_wheel_with_the_extras() -> None:
     place = cloud("slurm") | {"setup": "module load cuda"}
     made = sweep(job(0, 0, cloud=place, extras=("s3", "sample")))
     assert tasks.tasks(made, made.jobs, WHEEL)[0].task["setup"] == (
-        "set -e\nmodule load cuda\n"
-        f"python -m pip install --quiet ~/clipvec-wheel/{WHEEL.name}[s3,sample]\n"
+        "set -e\nmodule load cuda\nmkdir -p ~/clipvec\n"
+        "(\nflock 9\n"
+        f"python -m pip install --quiet ~/sky_workdir/{WHEEL.name}[s3,sample]\n"
+        f"[ -e {HOME} ] || python -m pip install --quiet --no-deps --target {HOME} "
+        f"~/sky_workdir/{WHEEL.name}\n"
+        ") 9> ~/clipvec/lock\n"
     )
+
+
+def test_a_pool_gets_all_of_it_in_the_script_of_the_job() -> None:
+    """SkyPilot runs it there by ``sky exec``, which neither sets up nor mounts."""
+    alone = sweep(job(0, 0))
+    pooled = Sweep("embed-1", "clipvec.embed", "sky", alone.jobs, {"pool": "gpus"})
+    one = tasks.tasks(alone, alone.jobs, WHEEL)[0].task
+    other = tasks.tasks(pooled, pooled.jobs, WHEEL)[0].task
+    assert other == {
+        **{k: v for k, v in one.items() if k != "setup"},
+        "run": one["setup"] + one["run"],
+    }
+
+
+def test_mounts_are_refused_for_a_pool() -> None:
+    place = {"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}
+    with pytest.raises(ConfigError, match=r"launcher.pool=gpus: a pool's machines mount what"):
+        tasks.check_folders(Job(0, (), cloud=place, folders={"store.root": "/b/store"}), "gpus")
 
 
 def test_secrets_are_named_but_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,13 +136,13 @@ def test_skypilot_accepts_the_task(tmp_path: Path, name: str) -> None:
     made = sweep(job(0, 0, cloud=cloud(name)))
     file = tasks.write(tasks.tasks(made, made.jobs, tmp_path / WHEEL.name)[0], tmp_path, 0)
     (tmp_path / WHEEL.name).touch()
-    code = (
+    program = (
         "import sky, sys\n"
         "task = sky.Task.from_yaml(sys.argv[1])\n"
         "print(task.name, len(task.resources))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(file)],
+        [sys.executable, "-c", program, str(file)],
         env={
             "HOME": str(tmp_path),
             "SKYPILOT_DISABLE_USAGE_COLLECTION": "1",
@@ -130,21 +159,32 @@ def test_skypilot_accepts_the_task(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("place", "store"),
     [
-        ({"name": "aws"}, "s3://bucket/sample/sample"),
-        ({"name": "aws", "file_mounts": {"/store": "s3://bucket"}}, "/store/sample/sample"),
-        ({"name": "slurm"}, "/shared/sample/sample"),
+        ({"name": "aws"}, "s3://bucket/store"),
+        ({"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}, "/b/store"),
+        ({"name": "aws", "file_mounts": {"/b/store": {"source": "s3://b"}}}, "/b/store"),
+        ({"name": "slurm"}, "/shared/store"),
     ],
 )
-def test_stores_that_outlive_the_machine(place: dict[str, Any], store: str) -> None:
-    tasks.check_store(Job(0, (), (0,), store, place))
+def test_folders_that_outlive_the_machine(place: dict[str, Any], store: str) -> None:
+    tasks.check_folders(Job(0, (), cloud=place, folders={"store.root": store}))
 
 
 @pytest.mark.parametrize(
-    ("name", "store"), [("aws", "data/store/a/b"), ("aws", "/disk/a/b"), ("slurm", "data/store")]
+    ("place", "index"),
+    [
+        ({"name": "aws"}, "data/index"),
+        ({"name": "aws"}, "/disk/index"),
+        ({"name": "slurm"}, "data/index"),
+        # SkyPilot copies these to the machine, and nothing back.
+        ({"name": "aws", "file_mounts": {"/b": "s3://b"}}, "/b/index"),
+        ({"name": "aws", "file_mounts": {"/b": {"source": "s3://b", "mode": "COPY"}}}, "/b/index"),
+        ({"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}, "/bucket/index"),
+    ],
 )
-def test_stores_that_would_go_with_the_machine(name: str, store: str) -> None:
-    with pytest.raises(ConfigError, match=r"goes away with its job; give a bucket, store.root=s3"):
-        tasks.check_store(Job(0, (), (0,), store, {"name": name}))
+def test_folders_that_would_go_with_the_machine(place: dict[str, Any], index: str) -> None:
+    job = Job(0, (), cloud=place, folders={"store.root": "s3://b/store", "index.path": index})
+    with pytest.raises(ConfigError, match=rf"index.path={index} .* goes away with its job; mount"):
+        tasks.check_folders(job)
 
 
 def test_resources_in_one_line() -> None:

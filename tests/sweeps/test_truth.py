@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from clipvec.sweeps.backend import State, Status
 from clipvec.sweeps.plan import Job
-from clipvec.sweeps.truth import Truth
+from clipvec.sweeps.truth import Truth, only_missing
 from tests.stores import StoreFactory, write_shard
 
 RUNNING, DONE = Status(State.RUNNING), Status(State.SUCCEEDED)
@@ -25,6 +26,14 @@ def test_shards_and_images_are_counted(job: Job) -> None:
     truth = Truth([job, Job(1, (), (3,), job.store)])
     assert (truth.wanted, truth.committed, truth.images) == (4, 2, 12)
     assert truth.missing(job) == (1,)
+
+
+def test_a_job_of_another_sweep_may_do_more_shards(job: Job) -> None:
+    truth = Truth([Job(0, (), (2,), job.store)])
+    assert (truth.wanted, truth.committed, truth.images) == (1, 1, 5)
+    other = Job(7, (), (0, 2), job.store)
+    assert truth.judge(other, DONE) == DONE
+    assert truth.missing(Job(7, (), (0, 1, 2, 3), job.store)) == (1, 3)
 
 
 def test_what_was_committed_meanwhile_is_seen_after_a_refresh(
@@ -52,6 +61,20 @@ def test_success_without_commit_is_a_failure(job: Job) -> None:
 def test_committed_is_a_success_whatever_was_reported(job: Job) -> None:
     done = Job(1, (), (0, 2), job.store)
     assert Truth([done]).judge(done, FAILED) == Status(State.SUCCEEDED, "", 2)
+
+
+def test_a_job_is_cut_down_to_what_is_missing(job: Job) -> None:
+    rest = only_missing(replace(job, images=30), Truth([job]))
+    assert (rest.shards, rest.images) == ((1,), 10)
+    assert only_missing(job, Truth([job])).images is None
+
+
+def test_a_forced_job_has_to_end_too(job: Job) -> None:
+    forced = Job(1, (), (0, 2), job.store)
+    truth = Truth([job])
+    assert truth.judge(forced, RUNNING, forced=True) == RUNNING
+    assert truth.judge(forced, FAILED, forced=True) == Status(State.SUCCEEDED, "", 2)
+    assert truth.judge(forced, DONE, forced=True) == DONE
 
 
 @pytest.mark.parametrize("status", [RUNNING, FAILED, Status(State.CANCELLED)])

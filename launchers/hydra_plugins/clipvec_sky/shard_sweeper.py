@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +63,8 @@ class ShardSweeper(Sweeper):
         assert self.config is not None
         assert self.launcher is not None
         jobs = self.jobs(arguments)
-        folder = Path(self.config.hydra.sweep.dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.config, folder / "multirun.yaml")
+        # The launcher reads it from the same configuration.
+        self.config.hydra.sweep.dir = str(_claimed(Path(self.config.hydra.sweep.dir), self.config))
         returns = self.launcher.launch(jobs, initial_job_idx=0)
         for job in returns:
             if job.status is JobStatus.FAILED:
@@ -108,6 +108,23 @@ class ShardSweeper(Sweeper):
         size = self.shards_per_job
         groups = [wanted[first : first + size] for first in range(0, len(wanted), size)]
         return [[f"shards='{shards.format(group)}'"] for group in groups]
+
+
+def _claimed(wanted: Path, config: DictConfig) -> Path:
+    """Return the folder of this sweep alone, ``wanted`` or ``wanted-2``, with Hydra's record in it.
+
+    The default names a folder by the second, and two commands may start in one.
+    """
+    folder, numbers = wanted, count(2)
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with (folder / "multirun.yaml").open("x", encoding="utf-8") as file:
+                OmegaConf.save(config, file)
+        except FileExistsError:
+            folder = wanted.with_name(f"{wanted.name}-{next(numbers)}")
+        else:
+            return folder
 
 
 def _value(override: Override) -> object:

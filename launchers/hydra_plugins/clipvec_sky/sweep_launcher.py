@@ -75,12 +75,25 @@ class SweepLauncher(Launcher):
         return returns
 
     def _module(self) -> str:
-        """Return what ``python -m`` has to run for one of the jobs."""
+        """Return what ``python -m`` has to run for one of the jobs.
+
+        Raises:
+            ConfigError: not a command of clipvec's.
+        """
+        from clipvec.config import COMMANDS
+        from clipvec.errors import ConfigError
+
         spec = getattr(sys.modules["__main__"], "__spec__", None)
-        if spec is not None and spec.name.startswith("clipvec."):
-            return str(spec.name)
-        assert self.task_function is not None
-        return self.task_function.__module__
+        module = str(spec.name) if spec is not None else ""
+        if module not in COMMANDS:
+            assert self.task_function is not None
+            module = self.task_function.__module__
+        if module not in COMMANDS:
+            raise ConfigError(
+                f"hydra/launcher=clipvec starts jobs of {', '.join(COMMANDS)}, not of {module}; "
+                "another application is swept with hydra/launcher=basic"
+            )
+        return module
 
     def _jobs(
         self, job_overrides: Sequence[Sequence[str]], first: int
@@ -117,17 +130,21 @@ def _job(number: int, overrides: Sequence[str], spec: str | None, cfg: DictConfi
     cloud: Any = OmegaConf.to_container(cfg.cloud, resolve=True)
     doing: tuple[int, ...] = ()
     store, images = "", None
+    folders = {"store.root": cfg.store.root}
+    if "path" in cfg.get("index", {}):
+        folders["index.path"] = cfg.index.path
     if spec is not None:
         doing = shards.parse(spec, cfg.sharding.count)
         store = paths.store_dir(cfg.store.root, cfg.dataset.name, cfg.model.name)
         limit = cfg.dataset.get("limit")
-        images = limit and limit * len(doing) // cfg.sharding.count
+        images = limit and int(limit) * len(doing) // cfg.sharding.count  # 1e6 is a float in YAML
     return Job(
         number,
         tuple(o for o in overrides if not _NOT_THE_JOBS.match(o)),
         doing,
         store,
         cloud,
+        folders,
         _extras(cfg),
         images,
     )

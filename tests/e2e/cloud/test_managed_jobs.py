@@ -1,0 +1,194 @@
+"""Sweeps as SkyPilot managed jobs, from the command line to the store."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+
+from tests.e2e.cloud.conftest import Clipvec, Cloud
+
+pytestmark = [pytest.mark.cloud, pytest.mark.timeout(900)]
+
+Call = Callable[..., str]
+SKY = ["-m", "launcher=sky", "cloud=slurm"]
+SAMPLE = ["model=sample", "dataset=sample"]
+_OURS = "clipvec."
+TOKEN = "hf_planted0123456789abcdefghijklmnop"
+
+
+def committed(store: Path) -> list[int]:
+    return sorted(int(mark.parent.name[-5:]) for mark in store.glob("*/*/shard-*/done.json"))
+
+
+def started(folder: Path) -> dict[str, list[list[int]]]:
+    """Return the shards of each started job, by sweep, the oldest first."""
+    files = sorted((folder / "data/sweeps").glob("*/ids.jsonl"))
+    return {
+        file.parent.name: [json.loads(line)["shards"] for line in file.read_text().splitlines()]
+        for file in files
+    }
+
+
+def until(
+    true: Callable[[], object], seconds: float = 240, by: subprocess.Popen[str] | None = None
+) -> None:
+    """Wait until a condition holds that another program brings about, which may be given."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert by is None or by.poll() is None, by.communicate()[0]
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+def command_lines_of_clipvec() -> Iterator[str]:
+    """Yield those of its commands and jobs, and of what they started.
+
+    SkyPilot's own are left out: it sends a job's script, secrets and all, to a Slurm node as an
+    argument of ssh (docs/cloud.md says so).
+    """
+    for process in psutil.process_iter():
+        try:
+            family = [process, *process.parents()]
+            if any(
+                parent.cmdline()[1:2] == ["-m"] and _OURS in parent.cmdline()[2]
+                for parent in family
+            ):
+                yield "\0".join(process.cmdline())
+        except (psutil.Error, IndexError):
+            continue
+
+
+def files_with(token: str, *folders: Path) -> list[Path]:
+    files = [f for folder in folders for f in folder.rglob("*") if f.is_file()]
+    return [file for file in files if token.encode() in file.read_bytes()]
+
+
+def test_eight_shards_in_two_jobs_and_a_secret_that_nobody_sees(
+    cloud: Cloud, start: Clipvec, run: Call, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    process = start(
+        "embed",
+        *SKY,
+        *SAMPLE,
+        "shards=0-7",
+        "hydra.sweeper.shards_per_job=4",
+        f"store.root={store}",
+        HF_TOKEN=TOKEN,
+    )
+    seen = []
+    while process.poll() is None:
+        seen += command_lines_of_clipvec()
+        time.sleep(0.5)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert any("launcher=local" in line for line in seen), "no job was seen"
+    assert [line for line in seen if TOKEN in line] == []
+    assert committed(store) == list(range(8))
+    assert "2 jobs: 2 done; 8 of 8 shards committed" in output
+    (name,) = started(tmp_path)
+    assert started(tmp_path)[name] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+    status = run("jobs", "status")
+    assert re.search(r"0 +\d+ +0-3 +done", status)
+    until(lambda: "4 shards: " in run("jobs", "logs", "--job", "1"), 60)
+    assert TOKEN not in output + status + run("jobs", "logs")
+    assert files_with(TOKEN, tmp_path, cloud.folder / "log", cloud.folder / "home") == []
+    # The job had it: SkyPilot's own database, below its home, is where it travels.
+    assert files_with(TOKEN, cloud.folder / "sky-home" / ".sky")
+
+    again = run("embed", *SKY, *SAMPLE, "shards=0-7", f"store.root={store}")
+    assert "0 jobs to start, 8 of 8 shards committed before" in again
+
+
+def test_a_preempted_job_recovers_and_its_store_is_what_it_would_have_been(
+    cloud: Cloud, start: Clipvec, run: Call, tmp_path: Path
+) -> None:
+    slowly = [*SAMPLE, "sharding=x1", "batch_size=4", "part_rows=4"]
+    store, calm = tmp_path / "store", tmp_path / "calm"
+    process = start("embed", *SKY, *slowly, f"store.root={store}")
+    shard = store / "sample/sample/shard-00000"
+    until(lambda: len(list(shard.glob("part-*.parquet"))) >= 3, by=process)
+    (allocation,) = cloud.slurm("squeue -h -o %A").split()
+    cloud.slurm(f"scancel {allocation}")
+    until(lambda: allocation not in cloud.slurm("squeue -h -o %A").split())
+    before = len(list(shard.glob("part-*.parquet")))
+    assert not (shard / "done.json").exists()
+    output, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, output
+    assert "recovering" in output
+    assert re.search(r"0 +\d+ +0 +done +1", run("jobs", "status"))
+    # SkyPilot fetches the log of a job that has ended a little later.
+    until(lambda: f"going on after {before} parts" in run("jobs", "logs"), 60)
+
+    run("embed", *slowly, f"store.root={calm}")
+    parts = {f.name: f.read_bytes() for f in (calm / "sample/sample/shard-00000").glob("*.parquet")}
+    assert {f.name: f.read_bytes() for f in shard.glob("*.parquet")} == parts
+
+
+def test_a_shard_that_fails_for_good(run: Call, tmp_path: Path) -> None:
+    pictures, store = tmp_path / "pictures", tmp_path / "store"
+    pictures.mkdir()
+    for number in range(8):
+        Image.new("RGB", (80, 60), (30 * number, 90, 10)).save(pictures / f"{number}.png")
+    (pictures / "5.png").write_bytes(b"not a picture")
+    sweep = [*SKY, "model=sample", "dataset=folder", f"dataset.path={pictures}"]
+    sweep += ["sharding.count=8", f"store.root={store}", "hydra.sweeper.shards_per_job=4"]
+    output = run("embed", *sweep, exit_code=1)
+    assert committed(store) == [0, 1, 2, 3, 4, 6, 7]
+    assert "job 1 (shards 4-7) failed: FAILED" in output
+    assert "1 of 1 images of shard 5 were rejected" in output
+    (name,) = started(tmp_path)
+    assert f"all of its log: python -m clipvec.jobs logs {name} --job 1" in output
+    assert "error: 1 of 2 jobs failed, job 1: shards 5 not committed: FAILED" in output
+    status = run("jobs", "status")
+    assert re.search(r"1 +\d+ +4-7 +failed +FAILED", status), "it was not started again"
+
+    # Without waiting, and waited for later.
+    output = run("embed", *sweep, "launcher.wait=false", "max_reject_fraction=1")
+    name = max(started(tmp_path))
+    assert started(tmp_path)[name] == [[5]]
+    assert f"python -m clipvec.jobs wait {name} waits for it" in output
+    run("jobs", "wait", name)
+    assert committed(store) == list(range(8))
+
+
+def test_cancelled(cloud: Cloud, run: Call, tmp_path: Path) -> None:
+    pictures, store = tmp_path / "pictures", tmp_path / "store"
+    pictures.mkdir()
+    for number in range(4000):  # more than it can do until it is cancelled
+        Image.new("RGB", (64, 64), (number % 256, number // 256, 9)).save(
+            pictures / f"{number}.png"
+        )
+    sweep = [*SKY, "model=sample", "dataset=folder", f"dataset.path={pictures}", "sharding=x1"]
+    sweep += ["batch_size=1", "part_rows=1", f"store.root={store}"]
+    run("embed", *sweep, "launcher.wait=false")
+    until(lambda: list(store.glob("*/*/shard-00000/part-*.parquet")))
+    assert "1 job of embed-" in run("jobs", "cancel")
+    output = run("jobs", "wait", exit_code=1)
+    assert "job 0 (shard 0): cancelled" in output
+    assert "error: 1 of 1 job failed, job 0: shards 0 not committed: cancelled" in output
+    until(lambda: not cloud.slurm("squeue -h").strip(), 60)
+    assert committed(store) == []
+
+
+def test_an_index_is_built_by_a_job(run: Call, tmp_path: Path) -> None:
+    store, index = tmp_path / "store", tmp_path / "index"
+    run("embed", *SAMPLE, "sharding=x1", f"store.root={store}")
+    build = [*SKY, *SAMPLE, "sharding=x1", f"store.root={store}", f"index.path={index}"]
+    output = run("index", *build, "launcher.wait=false")
+    name = re.search(r"python -m clipvec.jobs wait (\S+)", output)
+    assert name is not None
+    again = run("index", *build, "launcher.wait=false")
+    assert f"job 0 of sweep {name[1]} still works" in again
+    run("jobs", "wait", name[1])
+    found = run("search", "a frog", f"index.path={index}", "--json")
+    assert len(json.loads(found)) == 10

@@ -1,0 +1,206 @@
+"""The launcher, as Hydra sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import ConfigCompositionException
+from hydra.test_utils.launcher_common_tests import LauncherTestSuite
+from hydra.test_utils.test_utils import SweepTaskFunction
+from omegaconf import OmegaConf
+
+from clipvec.errors import ConfigError
+from clipvec.paths import CONF_DIR
+from clipvec.sweeps import launch
+from clipvec.sweeps.plan import Sweep
+
+Run = Callable[..., list[JobReturn]]
+
+
+@pytest.mark.parametrize(
+    ("launcher_name", "overrides"), [("clipvec", ["hydra/sweeper=shards"]), ("clipvec", [])]
+)
+class TestHydrasOwnSuite(LauncherTestSuite):
+    """What of Hydra's suite can hold for jobs that are commands in processes of their own.
+
+    Hydra's jobs are a function of the test that runs in this process, composed from configs of
+    Hydra's own, and the suite looks at what the function returns and at the configuration that it
+    got (``JobReturn.cfg``). Ours are ``python -m clipvec.<command>`` elsewhere, which return
+    nothing. The same sweeps of clipvec's own commands are tested below, under the names that
+    they have here. For the same reason no test of ``IntegrationTestSuite`` can hold: it has jobs
+    print the working directory and the name that Hydra gave them within the launching process.
+    """
+
+    test_sweep_1_job = None
+    test_sweep_2_jobs = None
+    test_sweep_1_job_strict = None
+    test_sweep_1_job_strict_and_bad_key = None
+    test_sweep_2_optimizers = None
+    test_sweep_over_unspecified_mandatory_default = None
+    test_sweep_and_override = None
+    test_sweep_with_custom_resolver = None  # a resolver of this process is unknown in others
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch) -> list[Sweep]:
+    """The sweeps that were to be shown by a dry run."""
+    sweeps: list[Sweep] = []
+    monkeypatch.setattr(launch, "dry_run", lambda sweep, folder: sweeps.append(sweep))
+    return sweeps
+
+
+@pytest.fixture
+def run(
+    hydra_sweep_runner: Callable[..., SweepTaskFunction],
+    hydra_restore_singletons: None,
+    planned: list[Sweep],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Run:
+    """Plan a sweep of a command of clipvec's and return what Hydra gets for each of its jobs."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(
+        *overrides: str, app: str = "embed", launcher: str = "sky", module: str = ""
+    ) -> list[JobReturn]:
+        task = hydra_sweep_runner(
+            calling_file=None,
+            calling_module=f"clipvec.{app}",
+            task_function=None,
+            config_path=str(CONF_DIR),
+            config_name=app,
+            overrides=[*overrides, f"launcher={launcher}", "launcher.dry_run=true"],
+            temp_dir=tmp_path / "embed-1",
+        )
+        task.__module__ = module or f"clipvec.{app}"
+        sweep = task.__enter__()  # to leave it removes the folder
+        (returned,) = sweep.returns or []
+        return list(returned)
+
+    return call
+
+
+def test_sweep_1_job(run: Run, planned: list[Sweep], tmp_path: Path) -> None:
+    (job,) = run("sharding=x1")
+    given = ["sharding=x1", "launcher=sky", "launcher.dry_run=True"]
+    assert job.overrides == [*given, "shards='0'"]
+    assert (job.status, job.return_value) == (JobStatus.COMPLETED, None)
+    assert job.working_dir == str(tmp_path / "embed-1")
+    assert [(s.name, s.module, s.backend) for s in planned] == [("embed-1", "clipvec.embed", "sky")]
+
+
+def test_sweep_2_jobs(run: Run, planned: list[Sweep], tmp_path: Path) -> None:
+    given = ["shards=0-3", "hydra.sweeper.shards_per_job=2", "batch_size=8"]
+    jobs = run(*given, launcher="workers")
+    assert [job.overrides[-1] for job in jobs] == ["shards='0-1'", "shards='2-3'"]
+    saved = OmegaConf.load(tmp_path / "embed-1/multirun.yaml")
+    assert saved.hydra.overrides.task == [
+        *("shards=0-3", "batch_size=8"),
+        *("launcher=workers", "launcher.dry_run=true"),
+    ]
+    (sweep,) = planned
+    assert sweep.backend == "workers"
+    assert [sweep.command(job)[1:] for job in sweep.jobs] == [
+        ["clipvec.embed", "batch_size=8", "launcher=local", f"shards='{spec}'"]
+        for spec in ("0-1", "2-3")
+    ]
+
+
+def test_sweep_2_models(run: Run, planned: list[Sweep]) -> None:
+    """Hydra calls it `test_sweep_2_optimizers`."""
+    run("model=vit_b_32,vit_l_14", "shards=0")
+    assert [(job.number, job.overrides, job.store) for job in planned[0].jobs] == [
+        (0, ("model=vit_b_32",), "data/store/sample/vit_b_32"),
+        (1, ("model=vit_l_14",), "data/store/sample/vit_l_14"),
+    ]
+
+
+def test_sweep_and_override(run: Run, planned: list[Sweep]) -> None:
+    """A key that only the swept options have."""
+    run("dataset=folder,webdataset", "dataset.path=x", "dataset.name=mine", "shards=7")
+    assert [job.store for job in planned[0].jobs] == ["data/store/mine/vit_b_32"] * 2
+
+
+def test_sweep_1_job_strict_and_bad_key(run: Run, planned: list[Sweep]) -> None:
+    with pytest.raises(ConfigCompositionException, match="Could not override 'boo'"):
+        run("boo=bar")
+    assert planned == []
+
+
+def test_a_configuration_that_the_command_would_refuse(run: Run, planned: list[Sweep]) -> None:
+    with pytest.raises(ConfigError, match=r"^batch_size=0: "):
+        run("batch_size=8,0")
+    assert planned == []
+
+
+def test_a_command_without_shards(run: Run, planned: list[Sweep]) -> None:
+    run("rebuild=true", app="index")
+    (job,) = planned[0].jobs
+    assert planned[0].module == "clipvec.index"
+    assert (job.overrides, job.shards, job.store) == (("rebuild=True",), (), "")
+    assert job.folders == {"store.root": "data/store", "index.path": "data/index"}
+
+
+def test_a_command_of_somebody_else(run: Run) -> None:
+    with pytest.raises(
+        ConfigError, match=r"of clipvec.embed, clipvec.index, clipvec.recall, not of my_app; "
+    ):
+        run("shards=0", module="my_app")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "kept"),
+    [
+        (["cloud=aws", "cloud.resources.memory=64+", "launcher.pool=mine"], ()),
+        (["+cloud.file_mounts={/store: s3://b}", "hydra.sweeper.shards_per_job=3"], ()),
+        (["dataset=folder", "dataset.path='/a b,c'"], ("dataset=folder", "dataset.path='/a b,c'")),
+        (["sharding.count=12", "store.root=/store"], ("sharding.count=12", "store.root=/store")),
+        (["experiment=demo"], ("experiment=demo",)),
+        (["++model.compile=true"], ("++model.compile=True",)),
+    ],
+)
+def test_jobs_get_what_says_what_they_do(
+    run: Run, planned: list[Sweep], overrides: list[str], kept: tuple[str, ...]
+) -> None:
+    run("shards=0", *overrides)
+    (job,) = planned[0].jobs
+    assert job.overrides == kept
+
+
+@pytest.mark.parametrize(
+    ("overrides", "extras"),
+    [
+        (["model=vit_b_32"], ()),
+        (["model=sample"], ("sample",)),
+        (["store.root=s3://b/store"], ("s3",)),
+        (["store.root=gs://b/store", "model=sample"], ("gcs", "sample")),
+        (["dataset=huggingface", "dataset.path=x"], ("huggingface",)),
+    ],
+)
+def test_extras_that_jobs_install(
+    run: Run, planned: list[Sweep], overrides: list[str], extras: tuple[str, ...]
+) -> None:
+    run("shards=0", *overrides)
+    assert planned[0].jobs[0].extras == extras
+
+
+def test_each_job_has_the_cloud_of_its_configuration(run: Run, planned: list[Sweep]) -> None:
+    run("shards=0", "cloud=aws,gcp")
+    assert [job.cloud["resources"]["infra"] for job in planned[0].jobs] == ["aws", "gcp"]
+
+
+def test_images_where_their_number_is_known(run: Run, planned: list[Sweep]) -> None:
+    run("experiment=skypilot_example", "shards=0-2", "hydra.sweeper.shards_per_job=2")
+    assert [job.images for job in planned[0].jobs] == [20_000, 10_000]
+    run("shards=0")
+    assert planned[1].jobs[0].images is None
+
+
+def test_the_launcher_group_goes_along(run: Run, planned: list[Sweep]) -> None:
+    run("shards=0", "launcher.pool=mine", "launcher.wait=false")
+    expected: dict[str, Any] = {"name": "sky", "wait": False, "dry_run": True, "force": False}
+    assert planned[0].options == expected | {"pool": "mine", "workers": 0}
