@@ -43,6 +43,8 @@ class FolderDataset:
     attributes. The attribute ``folder`` is the image's subfolder, ``""`` at the top.
     """
 
+    files = 1
+
     def __init__(self, config: FolderConfig) -> None:
         self.attributes = check(config.attributes)
         self._config = config

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipvec.data.attributes import check, check_columns, make_record
 from clipvec.data.cells import read_images
+from clipvec.data.parquet import count_rows
 from clipvec.data.ranges import span
 from clipvec.data.sources import digest, one_line, reading, text
 from clipvec.errors import ConfigError, DatasetError
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 _BATCH = 16
 """Rows held in memory at once."""
+_CONNECTIONS = 16
+"""Footers fetched at once."""
 _TIMEOUT = 10.0
 """Seconds that the hub has to answer before it counts as unreachable."""
 
@@ -51,6 +56,7 @@ class HuggingFaceDataset:
                 revision=self._revision,
                 streaming=config.streaming,
             )
+        self._rows: dict[int, int] = {}
         self._labels: dict[str, Any] = {}
         if self._data.features is not None:  # a stream of JSON has none: its rows come as they are
             self._prepare(datasets)
@@ -71,6 +77,11 @@ class HuggingFaceDataset:
         with reading(f"dataset.image={config.image}"):
             data = self._data.select_columns(list(dict.fromkeys(wanted.values())))
             self._data = data.cast_column(config.image, datasets.Image(decode=False))
+
+    @property
+    def files(self) -> int:
+        """The data files of a stream; otherwise 1, shards are ranges of all rows."""
+        return self._total if self._config.streaming else 1
 
     @property
     def _total(self) -> int:
@@ -96,8 +107,34 @@ class HuggingFaceDataset:
         }
 
     def size(self, shard: int, count: int) -> int | None:
-        """Return the number of items, or None for a stream."""
-        return None if self._config.streaming else len(span(shard, count, self._total))
+        """Return the number of items, or None for a stream of other files than Parquet."""
+        if not self._config.streaming:
+            return len(span(shard, count, self._total))
+        owned = self._owned(shard, count)
+        return sum(map(self._count, owned)) if self._parquet else None
+
+    @cached_property
+    def _parquet(self) -> Sequence[str]:
+        """The paths or URLs of a stream's data files, in its order; none if they are not Parquet.
+
+        A stream itself does not say which files it reads.
+        """
+        config = self._config
+        with reading(f"dataset.path={config.path!r}"):
+            builder = _datasets().load_dataset_builder(
+                config.path, name=config.subset, revision=self._revision
+            )
+        paths = (builder.config.data_files or {}).get(config.split, [])
+        told = len(paths) == self._total and all(path.endswith(".parquet") for path in paths)
+        return paths if told else []
+
+    def _count(self, file: int) -> int:
+        """Return the rows of a Parquet file; its footer is fetched together with the next ones."""
+        if file not in self._rows:
+            paths = self._parquet[file : file + _CONNECTIONS]
+            with ThreadPoolExecutor(_CONNECTIONS) as pool:
+                self._rows.update(enumerate(pool.map(count_rows, paths), file))
+        return self._rows[file]
 
     def records(self, shard: int, count: int, start: int = 0) -> Iterator[Record | Reject]:
         """Yield the items of a shard from ``start`` on.
@@ -119,7 +156,8 @@ class HuggingFaceDataset:
             for number, values in enumerate(zip(*columns.values(), strict=True), first):
                 yield f"{number}", dict(zip(columns, values, strict=True))
 
-    def _stream(self, shard: int, count: int, start: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _owned(self, shard: int, count: int) -> range:
+        """Return the data files of a streamed shard."""
         files = self._total
         if count > files:
             raise ConfigError(
@@ -127,11 +165,14 @@ class HuggingFaceDataset:
                 f"{self._config.path!r}, which is streamed; set sharding.count to at most {files}, "
                 "or dataset.streaming=false"
             )
+        return span(shard, count, files)
+
+    def _stream(self, shard: int, count: int, start: int) -> Iterator[tuple[str, dict[str, Any]]]:
         numbered = (
             (f"{file}/{number}", row)
-            for file in span(shard, count, files)
+            for file in self._owned(shard, count)
             for number, row in enumerate(
-                self._data.shard(num_shards=files, index=file, contiguous=True)
+                self._data.shard(num_shards=self._total, index=file, contiguous=True)
             )
         )
         return islice(numbered, start, None)

@@ -39,6 +39,8 @@ class ParquetDataset:
     needed columns are read, in small batches.
     """
 
+    files = 1
+
     def __init__(self, config: ParquetConfig) -> None:
         self.attributes = check(config.attributes)
         self._config = config
@@ -129,6 +131,21 @@ class ParquetDataset:
                     "allowed: binary, string (a path), or a struct with the field bytes or path"
                 )
             return [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
+
+
+def count_rows(path: str) -> int:
+    """Return the number of rows of a Parquet file, from its footer alone.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    import pyarrow.parquet as pq
+
+    fs, stripped = sources.filesystem(path)
+    url = sources.shown(path)
+    # fsspec would fetch a block of megabytes around the footer
+    with reading(url, path), fs.open(stripped, "rb", cache_type="none") as stream:
+        return int(pq.read_metadata(stream).num_rows)
 
 
 @contextmanager

@@ -50,7 +50,12 @@ class Dataset(Protocol):
         ...
 
     def size(self, shard: int, count: int) -> int | None:
-        """Return how many items `records` yields, or None where only reading would tell."""
+        """Return how many items `records` yields, or None where only reading would tell.
+
+        Raises:
+            ConfigError: the dataset cannot be cut into ``count`` shards.
+            DatasetError: a source cannot be opened.
+        """
         ...
 
     def records(self, shard: int, count: int, start: int = 0) -> Iterator[Record | Reject]:
@@ -60,6 +65,19 @@ class Dataset(Protocol):
         being read, wherever the format allows it.
 
         Raises:
+            ConfigError: the dataset cannot be cut into ``count`` shards.
             DatasetError: a source cannot be opened.
+        """
+        ...
+
+
+class WholeDataset(Dataset, Protocol):
+    """A dataset as a reader of its kind gives it, before any limit."""
+
+    @property
+    def files(self) -> int:
+        """The shards up to which each is whole files; 1 where they are ranges of all records.
+
+        Of so many shards, shard k is file k.
         """
         ...

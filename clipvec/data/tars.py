@@ -65,6 +65,7 @@ class TarDataset:
         self.attributes = check(config.attributes)
         self._config = config
         self._sources = sources.expand(config.path)
+        self.files = len(self._sources)
         self._counts: dict[Source, int] = {}
         if not any(map(_has_member, self._sources)):
             raise DatasetError(

@@ -7,10 +7,12 @@ import tarfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
+import pytest
 from PIL import Image
 
-from clipvec.data import Dataset, Record, Reject
+from clipvec.data import Dataset, Record, Reject, sources
 
 Items = list[Record | Reject]
 
@@ -65,6 +67,19 @@ def everything(dataset: Dataset, count: int) -> list[Items]:
         for start in range(len(items) + 2):
             assert list(dataset.records(number, count, start)) == items[start:]
     return shards
+
+
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that datasets open from now on."""
+    names: list[str] = []
+    open_file = sources.open_file
+
+    def record(path: str) -> IO[bytes]:
+        names.append(Path(path).name)
+        return open_file(path)
+
+    monkeypatch.setattr(sources, "open_file", record)
+    return names
 
 
 def ids(items: Sequence[Record | Reject]) -> list[str]:

@@ -32,6 +32,13 @@ def test_every_record_is_in_one_shard(tmp_path: Path) -> None:
     check_partition(read(fill(tmp_path)), [1, 2, 3, 5, 11], NAMES)
 
 
+@pytest.mark.parametrize("limit", [1, 3, 4, 5, 100])
+def test_the_first_records(tmp_path: Path, limit: int) -> None:
+    dataset = read(fill(tmp_path), limit=limit)
+    check_partition(dataset, [1, 2, 3, 5, 11], NAMES[:limit])
+    assert dataset.size(0, 1) == min(limit, 5)
+
+
 def test_captions_and_attributes_beside_the_images(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "a.txt").write_text(" from text \n")
@@ -68,6 +75,8 @@ def test_the_records_of_a_manifest_are_its_rows(tmp_path: Path, suffix: str) -> 
     dataset = read(tmp_path, manifest=f"rows.{suffix}", caption="words", attributes=kinds)
     expected = ["z.gif", "missing.png", "a.png", f"rows.{suffix}#3"]
     check_partition(dataset, [1, 2, 3, 9], expected)
+    limited = read(tmp_path, manifest=f"rows.{suffix}", limit=2)
+    check_partition(limited, [1, 2, 3], expected[:2])
     first, missing, bare, unnamed = dataset.records(0, 1)
     assert isinstance(first, Record)
     assert (first.caption, first.attributes) == ("last, first", {"stars": 1, "folder": ""})

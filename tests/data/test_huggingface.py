@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clipvec.config import HuggingFaceConfig
-from clipvec.data import Dataset, Record, Reject, open_dataset
+from clipvec.data import Dataset, Record, Reject, huggingface, open_dataset, parquet
 from clipvec.errors import ConfigError, DatasetError
 from tests.data.making import check_partition, encode
 
@@ -71,6 +71,70 @@ def test_streamed_ids_do_not_depend_on_the_sharding(folder: Path) -> None:
         next(dataset.records(0, 4))
 
 
+@pytest.mark.parametrize("limit", [1, 4, 6, 9, 100])
+def test_the_first_records(folder: Path, limit: int) -> None:
+    expected = [f"train/{row}" for row in range(9)][:limit]
+    dataset = read(folder, limit=limit)
+    check_partition(dataset, [1, 2, 3, 5, 14], expected)
+    assert dataset.size(0, 1) == len(expected)
+
+
+@pytest.mark.parametrize(("limit", "files"), [(1, 1), (4, 1), (5, 2), (8, 3), (9, 3), (100, 3)])
+def test_the_first_records_of_a_stream(folder: Path, limit: int, files: int) -> None:
+    every = [f"train/{file}/{row}" for file, size in enumerate([4, 3, 2]) for row in range(size)]
+    dataset = read(folder, streaming=True, limit=limit)
+    check_partition(dataset, range(1, files + 1), every[:limit])
+    assert dataset.size(0, 1) == len(every[:limit])
+    with pytest.raises(ConfigError) as caught:
+        dataset.size(0, files + 1)
+    assert str(caught.value) == (
+        f"sharding.count={files + 1} is more than the {files} data file(s) that hold the first "
+        f"dataset.limit={limit} records, which are streamed; set sharding.count to at most "
+        f"{files}, or dataset.streaming=false"
+    )
+
+
+def test_the_rows_of_a_stream_are_known_from_footers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in folder.iterdir():
+        content = bytearray(path.read_bytes())
+        content[4:40] = b"x" * 36  # the first page: whoever reads it fails
+        path.write_bytes(content)
+    asked: list[str] = []
+
+    def count_rows(path: str) -> int:
+        asked.append(Path(path).name)
+        return parquet.count_rows(path)
+
+    monkeypatch.setattr(huggingface, "count_rows", count_rows)
+    monkeypatch.setattr(huggingface, "_CONNECTIONS", 1)
+    dataset = read(folder, streaming=True, limit=6)
+    assert [dataset.size(shard, 2) for shard in range(2)] == [4, 2]
+    assert asked == ["train-00000-of-00003.parquet", "train-00001-of-00003.parquet"]
+    assert read(folder, streaming=True).size(1, 2) == 5
+    with pytest.raises(DatasetError, match="cannot be read"):
+        list(dataset.records(0, 2))
+
+
+def test_a_stream_of_other_files_is_limited_in_one_shard(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    for number in range(3):
+        lines = f'{{"image": "{number}.png"}}\n' * 2
+        (tmp_path / f"set/train-{number}.jsonl").write_text(lines)
+    check_partition(read(tmp_path / "set", limit=3), [1, 2, 4], [f"train/{n}" for n in range(3)])
+    dataset = read(tmp_path / "set", streaming=True, limit=3)
+    check_partition(dataset, [1], ["train/0/0", "train/0/1", "train/1/0"])
+    assert dataset.size(0, 1) is None
+    with pytest.raises(ConfigError) as caught:
+        list(dataset.records(1, 2))
+    assert str(caught.value) == (
+        "dataset.limit=3 cannot be cut into sharding.count=2 shards: of a stream only Parquet "
+        "files tell their rows without being read; set dataset.streaming=false, or set "
+        "sharding.count=1"
+    )
+
+
 @pytest.mark.parametrize("streaming", [False, True])
 def test_records(folder: Path, streaming: bool) -> None:
     options = {"caption": "label", "id": "key", "attributes": {"stars": "int", "label": "string"}}
@@ -105,6 +169,8 @@ def test_identity(folder: Path) -> None:
     streamed = read(folder, streaming=True).identity()
     assert streamed["sources"] == 3
     assert streamed["digest"] != first["digest"]
+    assert read(folder, limit=4).identity() == {**first, "limit": 4}
+    assert read(folder, limit=4, streaming=True).identity() == {**streamed, "limit": 4}
 
 
 def test_gated_without_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from clipvec.config import ParquetConfig
 from clipvec.data import Dataset, Record, Reject, open_dataset
 from clipvec.errors import ConfigError, DatasetError
-from tests.data.making import check_partition, encode
+from tests.data.making import check_partition, encode, ids, opened
 
 
 def read(path: str | Path, **options: object) -> Dataset:
@@ -43,6 +43,26 @@ def write(folder: Path, sizes: list[int], group: int = 3) -> list[str]:
 def test_every_record_is_in_one_shard(tmp_path: Path, sizes: list[int]) -> None:
     expected = write(tmp_path, sizes)
     check_partition(read(tmp_path / "*.parquet"), [1, 2, 3, 5, 17], expected)
+
+
+@pytest.mark.parametrize("sizes", [[7], [3, 0, 8, 1], [20, 33]])
+@pytest.mark.parametrize("limit", [1, 3, 7, 11, 100])
+def test_the_first_records(tmp_path: Path, sizes: list[int], limit: int) -> None:
+    expected = write(tmp_path, sizes)[:limit]
+    dataset = read(tmp_path / "*.parquet", limit=limit)
+    check_partition(dataset, [1, 2, 3, 5, 17], expected)
+    assert dataset.size(0, 1) == len(expected)
+
+
+def test_what_lies_before_a_limited_shard_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, [6, 6, 6, 6])
+    names = opened(monkeypatch)
+    dataset = read(tmp_path / "*.parquet", limit=16)
+    names.clear()
+    assert ids(list(dataset.records(3, 4))) == [f"part-2/{row}" for row in range(4)]
+    assert names == ["part-2.parquet"]
 
 
 def test_records(tmp_path: Path) -> None:

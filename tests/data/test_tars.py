@@ -17,7 +17,7 @@ import pytest
 from clipvec.config import WebDatasetConfig
 from clipvec.data import Dataset, Record, Reject, open_dataset
 from clipvec.errors import ConfigError, DatasetError
-from tests.data.making import check_partition, encode, everything, ids, samples, write_tar
+from tests.data.making import check_partition, encode, everything, ids, opened, samples, write_tar
 
 
 def read(path: str | Path | list[str], **options: object) -> Dataset:
@@ -41,6 +41,36 @@ def img2dataset(folder: Path, sizes: list[int]) -> list[str]:
 def test_every_record_is_in_one_shard(tmp_path: Path, sizes: list[int]) -> None:
     expected = img2dataset(tmp_path, sizes)
     check_partition(read(tmp_path / "*.tar"), [1, 2, 3, 4, 5, 9, 30], expected)
+
+
+@pytest.mark.parametrize("sizes", [[5], [3, 1, 4], [2, 0, 7, 1]])
+@pytest.mark.parametrize("limit", [1, 3, 4, 100])
+def test_the_first_records(tmp_path: Path, sizes: list[int], limit: int) -> None:
+    expected = img2dataset(tmp_path, sizes)[:limit]
+    dataset = read(tmp_path / "*.tar", limit=limit)
+    check_partition(dataset, [1, 2, 3, 4, 5, 9, 30], expected)
+    assert dataset.size(0, 1) == len(expected)
+
+
+def test_the_first_records_are_cut_as_if_their_tars_were_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    img2dataset(tmp_path, [3, 1, 4, 5, 6])
+    names = opened(monkeypatch)
+    dataset = read(tmp_path / "*.tar", limit=6)
+    assert [len(items) for items in everything(dataset, 2)] == [3, 3]
+    assert [len(items) for items in everything(dataset, 3)] == [3, 1, 2]
+    assert [len(items) for items in everything(dataset, 5)] == [3, 0, 1, 1, 1]
+    assert set(names) == {"00000.tar", "00001.tar", "00002.tar"}
+    names.clear()
+    assert len(list(dataset.records(2, 3))) == 2
+    assert names == ["00002.tar"]
+
+
+def test_rejects_count_towards_the_limit(tmp_path: Path) -> None:
+    members = [("a.png", encode()), ("a.PNG", encode()), ("b.png", encode())]
+    write_tar(tmp_path / "t.tar", members)
+    check_partition(read(tmp_path / "t.tar", limit=2), [1, 2, 3], ["t/a", "t/a.PNG"])
 
 
 def test_a_record(tmp_path: Path) -> None:
@@ -100,6 +130,26 @@ def test_compressed_tars_are_read_whole_and_not_cut(tmp_path: Path) -> None:
     assert dataset.size(0, 1) is None
     with pytest.raises(ConfigError, match=r"sharding\.count=3 is more than the 2 tar file.*most 2"):
         list(dataset.records(0, 3))
+
+
+def test_compressed_tars_are_limited_in_one_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.tar.gz", "b.tar.gz", "c.tar.gz"):
+        write_tar(tmp_path / name, samples(0, 3), "w:gz")
+    names = opened(monkeypatch)
+    dataset = read(tmp_path / "*.tar.gz", limit=4)
+    expected = ["a/000000000", "a/000000001", "a/000000002", "b/000000000"]
+    check_partition(dataset, [1], expected)
+    assert "c.tar.gz" not in names
+    assert dataset.size(0, 1) is None
+    with pytest.raises(ConfigError) as caught:
+        dataset.size(0, 2)
+    assert str(caught.value) == (
+        "dataset.limit=4 cannot be cut into sharding.count=2 shards: compressed tars, and tars "
+        "that are not on this machine, do not tell their records without being read; name only "
+        "the first tars in dataset.path, or set sharding.count=1"
+    )
 
 
 def test_members_that_are_no_image(tmp_path: Path) -> None:
@@ -208,6 +258,10 @@ def test_object_store(tmp_path: Path) -> None:
         assert dataset.size(0, 1) is None
         assert next(dataset.records(0, 1)).uri == "memory:///tars-bucket/set/00000.tar#000000000"
         assert dataset.identity() == read(tmp_path / "*.tar").identity()
+        limited = read("memory://tars-bucket/set/*.tar", limit=4)
+        check_partition(limited, [1], expected[:4])
+        with pytest.raises(ConfigError, match=r"dataset\.limit=4 cannot be cut into"):
+            list(limited.records(0, 2))
     finally:
         store.rm("/tars-bucket", recursive=True)
 
