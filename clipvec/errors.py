@@ -20,6 +20,8 @@ A message is one line: the value seen, the values allowed, the command that mend
 
 from __future__ import annotations
 
+import signal
+
 
 class ClipvecError(Exception):
     """Base of all errors that are shown to the user as one line."""
@@ -84,3 +86,8 @@ class Interrupted(ClipvecError):
         super().__init__(message)
         self.signum = signum
         self.exit_code = 128 + signum
+
+
+def signal_of(error: KeyboardInterrupt) -> int:
+    """Return the signal behind an interrupt: SIGTERM raises one with its number, Ctrl-C without."""
+    return int(error.args[0]) if error.args else signal.SIGINT

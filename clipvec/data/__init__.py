@@ -8,18 +8,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clipvec.config import FolderConfig, HuggingFaceConfig, ParquetConfig, WebDatasetConfig
+from clipvec.config import (
+    FolderConfig,
+    HuggingFaceConfig,
+    ParquetConfig,
+    SyntheticConfig,
+    WebDatasetConfig,
+)
 from clipvec.data.decode import Picture, Undecodable, decode, thumbnail
 from clipvec.data.record import Dataset, Record, Reject, Value
+from clipvec.data.synthetic import SyntheticDataset
 
 if TYPE_CHECKING:
-    from clipvec.config import DatasetConfig
+    from clipvec.config import DatasetConfig, PictureConfig
+    from clipvec.data.record import WholeDataset
 
 __all__ = [
     "Dataset",
     "Picture",
     "Record",
     "Reject",
+    "SyntheticDataset",
     "Undecodable",
     "Value",
     "decode",
@@ -28,13 +37,24 @@ __all__ = [
 ]
 
 
-def open_dataset(config: DatasetConfig) -> Dataset:
+def open_dataset(config: DatasetConfig) -> Dataset | SyntheticDataset:
     """Return the dataset that ``config`` describes, listed but not read.
 
     Raises:
         ConfigError: an attribute or column name is not allowed, a package or a token is missing.
         DatasetError: nothing matches the path, or a source cannot be listed or opened.
     """
+    if isinstance(config, SyntheticConfig):
+        return SyntheticDataset(config)
+    dataset = _open_whole(config)
+    if config.limit is None:
+        return dataset
+    from clipvec.data.first import FirstRecords
+
+    return FirstRecords(dataset, config, config.limit)
+
+
+def _open_whole(config: PictureConfig) -> WholeDataset:
     match config:
         case WebDatasetConfig():
             from clipvec.data.tars import TarDataset

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clipvec import code
 from clipvec.store import Fingerprint, Golden, ModelPrint
 from clipvec.store.fingerprint import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from clipvec.config import EmbedConfig
-    from clipvec.data import Dataset
+    from clipvec.data import Dataset, SyntheticDataset
     from clipvec.model import Encoder
 
 
@@ -25,7 +26,19 @@ def model_print(encoder: Encoder) -> ModelPrint:
     )
 
 
-def data_print(config: EmbedConfig, dataset: Dataset) -> dict[str, Any]:
+def drawn_print(dataset: SyntheticDataset) -> ModelPrint:
+    """Return what drawn vectors are known by: their distribution stands for the weights."""
+    image, text = dataset.distribution.golden()
+    return ModelPrint(
+        arch="synthetic",
+        weights=dataset.distribution.digest(),
+        preprocessing={},
+        dim=dataset.config.dim,
+        golden=Golden(image, text),
+    )
+
+
+def data_print(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> dict[str, Any]:
     """Return the fields of a fingerprint that are known before the model is loaded."""
     return {
         "dataset": {"name": config.dataset.name, **dataset.identity()},
@@ -37,6 +50,8 @@ def data_print(config: EmbedConfig, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def fingerprint(config: EmbedConfig, dataset: Dataset, encoder: Encoder) -> Fingerprint:
-    """Return the fingerprint of a store of ``dataset`` embedded by ``encoder``."""
-    return Fingerprint(model=model_print(encoder), **data_print(config, dataset))
+def fingerprint(
+    config: EmbedConfig, dataset: Dataset | SyntheticDataset, model: ModelPrint
+) -> Fingerprint:
+    """Return the fingerprint of a store of ``dataset`` with the vectors of ``model``."""
+    return Fingerprint(model=model, code=code.version(), **data_print(config, dataset))

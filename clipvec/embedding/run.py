@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,10 @@ import numpy as np
 
 from clipvec import paths, shards
 from clipvec.config import to_dict
-from clipvec.data import open_dataset
-from clipvec.embedding.identity import data_print, fingerprint, model_print
+from clipvec.data import SyntheticDataset, open_dataset
+from clipvec.embedding.identity import data_print, fingerprint
 from clipvec.embedding.interrupt import Stop
-from clipvec.embedding.pipeline import Pipeline
+from clipvec.embedding.makers import Drawing, Encoding, check_pair
 from clipvec.embedding.timings import Timings
 from clipvec.errors import DatasetError, Interrupted, RejectsError
 from clipvec.progress import Progress, counted
@@ -24,8 +24,8 @@ from clipvec.store import Store
 if TYPE_CHECKING:
     from clipvec.config import EmbedConfig
     from clipvec.data import Dataset
+    from clipvec.embedding.makers import Maker
     from clipvec.embedding.pipeline import Batch
-    from clipvec.model import Encoder
     from clipvec.progress import Task
     from clipvec.store import ShardWriter
 
@@ -70,6 +70,7 @@ def embed_shards(config: EmbedConfig) -> Summary:
         RejectsError: too much of some shards was rejected; all others are committed.
         Interrupted: by Ctrl-C or SIGTERM; finished parts are kept.
     """
+    check_pair(config)
     wanted = shards.parse(config.shards, config.sharding.count)
     dataset = open_dataset(config.dataset)
     url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
@@ -81,9 +82,12 @@ def embed_shards(config: EmbedConfig) -> Summary:
     todo = [shard for shard in wanted if shard not in committed]
     if store is not None and not todo and _same_weights(store, config):
         return Summary(url, reused=list(wanted))
-    store, encoder = _load(config, dataset, url)
+    with suppress(DatasetError):  # a shard's own, told when its turn comes
+        for shard in todo[:1]:  # a cut that cannot be is refused while there is no store of it
+            dataset.size(shard, config.sharding.count)
+    store, maker = _load(config, dataset, url)
     summary = Summary(url, reused=[shard for shard in wanted if shard in committed])
-    _embed_all(config, dataset, store, encoder, todo, summary)
+    _embed_all(config, dataset, store, maker, todo, summary)
     return summary
 
 
@@ -93,27 +97,30 @@ def _same_weights(store: Store, config: EmbedConfig) -> bool:
     return all(store.model[key] == mine[key] for key in ("arch", "pretrained"))
 
 
-def _load(config: EmbedConfig, dataset: Dataset, url: str) -> tuple[Store, Encoder]:
-    """Return the store, made or found and checked against the encoder, and the encoder."""
-    from clipvec import model
-
-    log.info("loading model %s (%s)", config.model.name, config.model.pretrained)
-    encoder = model.load(config.model)
-    log.info("encoding on %s in %s, %d dimensions", encoder.device, encoder.precision, encoder.dim)
-    store = Store.create(url, fingerprint(config, dataset, encoder), to_dict(config.model))
+def _load(
+    config: EmbedConfig, dataset: Dataset | SyntheticDataset, url: str
+) -> tuple[Store, Maker]:
+    """Return the store, made or found, and what makes vectors of the same making."""
+    maker: Maker
+    if isinstance(dataset, SyntheticDataset):
+        maker = Drawing(config, dataset)
+    else:
+        maker = Encoding(config, dataset)
+    print_ = maker.model_print()
+    store = Store.create(url, fingerprint(config, dataset, print_), to_dict(config.model))
     where = f"the store {store.url}"
     store.fingerprint.check_data(data_print(config, dataset), where)
     store.fingerprint.model.check(
-        model_print(encoder), where, f"model={config.model.name} ({config.model.pretrained})"
+        print_, where, f"model={config.model.name} ({config.model.pretrained})"
     )
-    return store, encoder
+    return store, maker
 
 
 def _embed_all(
     config: EmbedConfig,
-    dataset: Dataset,
+    dataset: Dataset | SyntheticDataset,
     store: Store,
-    encoder: Encoder,
+    maker: Maker,
     todo: list[int],
     summary: Summary,
 ) -> None:
@@ -122,7 +129,7 @@ def _embed_all(
     with Progress() as progress, Stop() as stop:
         overall = progress.task("shards", len(todo), "shards") if len(todo) > 1 else None
         for shard in todo:
-            job = _Shard(config, dataset, store, encoder, shard, stop)
+            job = _Shard(config, dataset, store, maker, shard, stop)
             try:
                 job.run(progress)
             except (RejectsError, DatasetError) as error:
@@ -154,15 +161,15 @@ class _Shard:
     def __init__(
         self,
         config: EmbedConfig,
-        dataset: Dataset,
+        dataset: Dataset | SyntheticDataset,
         store: Store,
-        encoder: Encoder,
+        maker: Maker,
         shard: int,
         stop: Stop,
     ) -> None:
         self._config = config
         self._dataset = dataset
-        self._encoder = encoder
+        self._maker = maker
         self._shard = shard
         self._stop = stop
         self.writer: ShardWriter = store.writer(shard)
@@ -184,25 +191,15 @@ class _Shard:
             log.info("going on after %s", self.kept())
         label, size = f"shard {self._shard}", self._dataset.size(self._shard, count)
         task = progress.task(label, size, "images", start)
-        pipeline = Pipeline(
-            self._dataset.records(self._shard, count, start),
-            start=start,
-            seen=set(self.writer.ids()),
-            encoder=self._encoder,
-            batch_size=self._config.batch_size,
-            thumbnail_side=self._config.store.thumbnail,
-            max_pixels=self._config.max_pixels,
-            workers=self._config.workers or os.cpu_count() or 1,
-            timings=self.timings,
-        )
+        batches = self._maker.batches(self._shard, self.writer, self.timings)
         try:
-            for batch in pipeline:
+            for batch in batches:
                 self._take(batch, task)
         finally:
-            pipeline.close()
+            batches.close()
             task.close()
         self._write_part()
-        pipeline.settle()
+        batches.settle()
         self.timings.seconds = time.perf_counter() - started
         self._commit()
 

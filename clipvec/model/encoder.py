@@ -80,10 +80,14 @@ class Encoder:
     def golden(self) -> tuple[list[float], list[float]]:
         """Return the embeddings of the built-in probe picture and probe text."""
         if self._golden is None:
-            pixels = self.preprocess(_probe_picture())[None]
-            image, text = self.encode_images(pixels)[0], self.encode_texts([_PROBE_TEXT])[0]
-            self._golden = image.tolist(), text.tolist()
+            self._golden = self.probe()
         return self._golden
+
+    def probe(self) -> tuple[list[float], list[float]]:
+        """Embed the built-in probe picture and probe text now."""
+        pixels = self.preprocess(_probe_picture())[None]
+        image, text = self.encode_images(pixels)[0], self.encode_texts([_PROBE_TEXT])[0]
+        return image.tolist(), text.tolist()
 
     def _run(self, method: str, batch: torch.Tensor) -> np.ndarray:
         import torch
@@ -108,6 +112,11 @@ def load(config: ModelConfig) -> Encoder:
     Raises:
         ModelError: there is no such model, its weights cannot be had, or they do not fit it.
     """
+    if config.arch == "synthetic":
+        raise ModelError(
+            f"model={config.name} stands for drawn vectors and embeds neither texts nor pictures; "
+            "vectors of real ones come from another model and another dataset"
+        )
     if config.arch == "sample":
         from clipvec.model import sample
 

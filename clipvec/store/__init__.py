@@ -8,7 +8,7 @@
 
 from clipvec.store.fingerprint import Fingerprint, Golden, ModelPrint
 from clipvec.store.folder import Folder
-from clipvec.store.schema import EMBEDDING, Row, part_schema
+from clipvec.store.schema import EMBEDDING, Row, matrix, part_schema
 from clipvec.store.shard import Done, Part, ShardWriter
 from clipvec.store.store import Store
 
@@ -23,5 +23,6 @@ __all__ = [
     "Row",
     "ShardWriter",
     "Store",
+    "matrix",
     "part_schema",
 ]

@@ -81,6 +81,8 @@ class Fingerprint:
     thumbnail: int
     model: ModelPrint
     schema_version: int = SCHEMA_VERSION
+    code: str = ""
+    """Version of clipvec that made the store, see `clipvec.code`; recorded, not compared."""
 
     def check_data(self, other: Mapping[str, Any], where: str) -> None:
         """Refuse another dataset, sharding or row layout.

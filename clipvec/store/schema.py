@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -59,3 +61,10 @@ def rejects_schema() -> pa.Schema:
             ),
         ]
     )
+
+
+def matrix(piece: pa.RecordBatch) -> np.ndarray:
+    """Return the embeddings of a record batch as float32 [N, D]."""
+    flat = piece[EMBEDDING].flatten().to_numpy(zero_copy_only=False)
+    numbers: np.ndarray = flat.astype(np.float32)
+    return numbers.reshape(len(piece), -1)

@@ -6,12 +6,12 @@ import hashlib
 import io
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipvec import __version__, paths
+from clipvec import code, paths
 from clipvec.errors import StoreError
 from clipvec.store.schema import EMBEDDING, Row, rejects_schema
 
@@ -47,7 +47,7 @@ class Done:
     """Rejects by error class."""
     parts: list[Part]
     timings: dict[str, Any]
-    clipvec: str = __version__
+    clipvec: str = field(default_factory=code.version)
 
     @classmethod
     def from_json(cls, data: bytes) -> Done:

@@ -40,9 +40,10 @@ def test_same_weights_same_print(tiny_weights: Path, tmp_path: Path) -> None:
 
 def test_compiled_vectors_agree(tiny_weights: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
-    plain = model.load(local(tiny_weights)).encode_images(pixels)
-    compiled = model.load(local(tiny_weights, compile=True)).encode_images(pixels)
-    np.testing.assert_allclose(plain, compiled, atol=1e-4)
+    # Half precision, which some processors choose, rounds differently once operations are fused.
+    plain = model.load(local(tiny_weights, precision="fp32")).encode_images(pixels)
+    compiled = local(tiny_weights, precision="fp32", compile=True)
+    np.testing.assert_allclose(plain, model.load(compiled).encode_images(pixels), atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ def training():
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    return load(ModelConfig(name="sample", arch="sample", pretrained="sample", device="cpu"))
+    config = ModelConfig("sample", "sample", "sample", device="cpu", precision="fp32")
+    return load(config)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,115 @@
+"""A store of drawn vectors from the outside: made, resumed, indexed, and what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from clipvec.store import Store
+from tests.e2e.conftest import Run
+from tests.e2e.test_embed import parquet_bytes, start, wait_for
+
+SMALL = ["experiment=synthetic", "dataset.dim=32", "dataset.clusters=50"]
+STORE = "data/store/synthetic/synthetic"
+
+
+def test_an_ordinary_store(run: Run, tmp_path: Path) -> None:
+    first = run("embed", *SMALL, "dataset.rows=5000", "shards=3")
+    assert first.stdout.startswith("1 shard: 500 images, 0 rejects, ")
+    run("embed", *SMALL, "dataset.rows=5000")
+    again = run("embed", *SMALL, "dataset.rows=5000")
+    assert again.stdout.startswith("nothing to do: 10 shards committed already")
+    store = Store.open(str(tmp_path / STORE))
+    assert store.fingerprint.model.arch == "synthetic"
+    assert (len(store.fingerprint.model.golden.image), store.fingerprint.thumbnail) == (32, 0)
+    table = pq.read_table(sorted((tmp_path / STORE).rglob("part-*.parquet")))
+    assert table.column_names == ["id", "embedding", "uri", "caption", "width", "height", "bucket"]
+    assert table["id"].to_pylist() == [f"{row:010d}" for row in range(5000)]
+    assert table["uri"][4999].as_py() == "synthetic://0/4999"
+    assert table["caption"].null_count == 5000
+
+
+def test_vectors_do_not_depend_on_the_sharding(run: Run, tmp_path: Path) -> None:
+    vectors = []
+    for root, cut in {
+        "one": ["sharding=x1"],
+        "many": ["sharding.count=7", "batch_size=100", "part_rows=200"],
+    }.items():
+        run("embed", *SMALL, "dataset.rows=9000", f"store.root={root}", *cut)
+        files = sorted((tmp_path / root).rglob("part-*.parquet"))
+        vectors.append(np.stack(pq.read_table(files)["embedding"].to_numpy(zero_copy_only=False)))
+    np.testing.assert_array_equal(*vectors)
+
+
+def test_killed_and_run_again(run: Run, tmp_path: Path) -> None:
+    options = [*SMALL, "dataset.rows=60000", "sharding=x1", "part_rows=256"]
+    run("embed", *options, "store.root=calm")
+    shard = tmp_path / STORE / "shard-00000"
+    for part in (3, 60):
+        process = start(tmp_path, *options)
+        wait_for(shard / f"part-{part:05d}.parquet", process)
+        process.kill()
+        process.communicate()
+        assert not (shard / "done.json").exists()
+    assert "going on after" in run("embed", *options).stderr
+    assert parquet_bytes(tmp_path / "data/store") == parquet_bytes(tmp_path / "calm")
+
+
+def test_indexed_but_not_searched_by_text(run: Run) -> None:
+    run("embed", *SMALL, "dataset.rows=2000")
+    done = run("index", *SMALL, "dataset.rows=2000")
+    assert "2,000 rows" in done.stdout
+    refused = run("search", "a bird", exit_code=1).stderr.splitlines()
+    assert refused[-1].startswith("error: model=synthetic stands for drawn vectors")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["dataset=synthetic"], "dataset=synthetic with model=vit_b_32: drawn vectors"),
+        (["model=synthetic"], "dataset=sample with model=synthetic: drawn vectors"),
+        (["dataset=synthetic", "model=synthetic"], "store.thumbnail=256: dataset=synthetic has no"),
+        ([*SMALL, "dataset.rows=0"], "dataset.rows=0: input should be greater than"),
+        ([*SMALL, "dataset.seed=-1"], "dataset.seed=-1: input should be greater than"),
+        ([*SMALL, "+dataset.limit=5"], "dataset.limit is not an option here"),
+    ],
+)
+def test_refused(run: Run, options: list[str], message: str) -> None:
+    stderr = run("embed", *options, exit_code=2).stderr
+    assert stderr.startswith(f"error: {message}")
+    assert len(stderr.splitlines()) == 1
+
+
+def test_another_distribution_is_another_store(run: Run) -> None:
+    run("embed", *SMALL, "dataset.rows=100")
+    for changed in ("dataset.rows=101", "dataset.seed=1", "dataset.dim=33"):
+        refused = run("embed", *SMALL, "dataset.rows=100", changed, exit_code=2).stderr
+        key, value = changed.removeprefix("dataset.").split("=")
+        assert f"{key}: {value}" in refused
+
+
+def test_memory_does_not_grow(tmp_path: Path) -> None:
+    small, large = (peak(tmp_path / str(rows), rows) for rows in (20_000, 200_000))
+    assert large < 1.15 * small
+
+
+def peak(cwd: Path, rows: int) -> int:
+    """Embed ``rows`` and return the highest resident memory of the process, in bytes."""
+    cwd.mkdir()
+    command = [sys.executable, "-m", "clipvec.embed", *SMALL, f"dataset.rows={rows}"]
+    process = subprocess.Popen([*command, "sharding=x1"], cwd=cwd, stderr=subprocess.DEVNULL)
+    watched, highest = psutil.Process(process.pid), 0
+    while process.poll() is None:
+        try:
+            highest = max(highest, watched.memory_info().rss)
+            process.wait(0.02)
+        except (psutil.NoSuchProcess, subprocess.TimeoutExpired):
+            continue
+    assert process.returncode == 0
+    return highest
