@@ -115,7 +115,7 @@ def _fill(config: BuildConfig, place: Place, name: str, store: Store, parts: lis
         plan = Plan.make(parts, collection.held())
         try:
             rate = load(collection, store, plan, min(config.batch_rows, collection.batch_limit))
-        except (KeyboardInterrupt, SystemExit):
+        except KeyboardInterrupt:
             if config.rebuild:
                 log.warning("the old index stays as it is; the same command builds anew")
             else:
@@ -134,9 +134,14 @@ def _fill(config: BuildConfig, place: Place, name: str, store: Store, parts: lis
         )
 
 
+def memory_bytes(rows: int, dim: int, max_neighbors: int) -> int:
+    """Return the memory in bytes that a loaded collection takes, about."""
+    return rows * (4 * dim + 8 * max_neighbors + ROW_OVERHEAD)
+
+
 def _foretell(config: BuildConfig, place: Place, dim: int, rows: int) -> None:
     """Say how much memory the graph will take, and whether there is as much."""
-    need = rows * (4 * dim + 8 * config.hnsw.max_neighbors + ROW_OVERHEAD)
+    need = memory_bytes(rows, dim, config.hnsw.max_neighbors)
     if rows < _LARGE:
         return
     said = f"{rows:,} rows x {dim} will take about {need / 1e9:.1f} GB of memory"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
 
     import chromadb
     from chromadb.api.client import Client
+    from chromadb.api.types import Include, QueryResult
     from typing_extensions import Self
 
     from clipvec.config import IndexConfig
 
 log = logging.getLogger(__name__)
+_SPREAD = 32
+"""Places from which a sample is drawn."""
 _OWN = ("uri", "caption", "width", "height", "_shard", "_part", "_row")
 
 
@@ -118,6 +122,27 @@ class Collection:
         """Length of the vectors, D."""
         return self.fingerprint.model.dim
 
+    @property
+    def id(self) -> str:
+        """Chroma's id of the collection, which stays when it is renamed."""
+        return str(self._rows.id)
+
+    @property
+    def hnsw(self) -> dict[str, Any]:
+        """Chroma's HNSW settings."""
+        return dict(self._rows.configuration_json.get("hnsw") or {})
+
+    def set_ef_search(self, ef_search: int) -> None:
+        """Change the candidates that a query examines.
+
+        Chroma keeps a graph that it has loaded as it is: this takes effect in processes that load
+        it later, or here once the collection is closed and opened again.
+        """
+        with chroma_errors(self.where), warnings.catch_warnings():
+            # Chroma warns of the default embedding function, which is not used here.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._rows.modify(configuration={"hnsw": {"ef_search": ef_search}})
+
     def count(self) -> int:
         """Return the number of rows."""
         with chroma_errors(self.where):
@@ -159,38 +184,40 @@ class Collection:
                 f"{self.name} takes k of at least 1 and finite vectors of {self.dim} numbers, "
                 f"not k={k} and {list(vectors.shape)}"
             )
-        k = min(k, self.count())
-        if k == 0 or not len(vectors):
-            return [[] for _ in vectors]
-        found = self.nearest(vectors, k, where)
-        short = [i for i, (ids, _) in enumerate(found) if len(ids) < k]
-        if short and len(found[short[0]][0]) < (there := self._matching(k, where)):
+        if not len(vectors):
+            return []
+        # One request: counting the rows first, or fetching metadata after, costs more than HNSW.
+        answer = self._ask(vectors, k, where, ["distances", "metadatas"])
+        found = [
+            [_hit(id, 1 - float(d), values) for id, d, values in zip(*row, strict=True)]
+            for row in zip(
+                answer["ids"], answer["distances"] or [], answer["metadatas"] or [], strict=True
+            )
+        ]
+        short = [i for i, hits in enumerate(found) if len(hits) < k]
+        if short and len(found[short[0]]) < (there := self._matching(k, where)):
             # HNSW does not reach every row of a graph that is clustered, or has few links.
             log.info("%s: HNSW reached fewer than %d rows; searching exactly", self.name, there)
             pages = exact.pages(self._rows, where)
             with chroma_errors(self.where):
                 for i, rows in zip(short, exact.search(pages, vectors[short], k), strict=True):
-                    found[i] = rows
-        return [self._hits(ids, scores, min_score) for ids, scores in found]
+                    found[i] = self._hits(*rows)
+        return [
+            sorted(
+                (hit for hit in hits if min_score is None or hit.score >= min_score),
+                key=lambda hit: (-hit.score, hit.id),
+            )
+            for hits in found
+        ]
 
     def nearest(
         self, vectors: np.ndarray, k: int, where: Mapping[str, Any] | None = None
     ) -> list[tuple[list[str], list[float]]]:
         """Return the ids and cosines that HNSW itself finds for each vector."""
-        with chroma_errors(self.where):
-            try:
-                found = self._rows.query(
-                    query_embeddings=vectors,
-                    n_results=k,
-                    where=dict(where) if where else None,
-                    include=["distances"],
-                )
-            except ValueError as error:
-                raise ConfigError(f"where {json.dumps(where)}: {error}") from error
-        distances = found["distances"] or []
+        found = self._ask(vectors, k, where, ["distances"])
         return [
             (ids, [1 - float(d) for d in row])
-            for ids, row in zip(found["ids"], distances, strict=True)
+            for ids, row in zip(found["ids"], found["distances"] or [], strict=True)
         ]
 
     def vectors(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
@@ -199,6 +226,22 @@ class Collection:
             found = self._rows.get(ids=list(ids), include=["embeddings"])
         rows = found["embeddings"]
         return dict(zip(found["ids"], np.asarray(rows, np.float32), strict=True)) if ids else {}
+
+    def get(self, ids: Sequence[str]) -> dict[str, Hit]:
+        """Return those rows that are there, with the score that their own vectors have: 1."""
+        hits = self._hits(list(ids), [1.0] * len(ids)) if ids else []
+        return {hit.id: hit for hit in hits}
+
+    def sample(self, count: int) -> np.ndarray:
+        """Return about ``count`` vectors from all over the collection, float32 [N, D]."""
+        held = self.count()
+        size = max(1, min(held, count) // _SPREAD)
+        found = []
+        with chroma_errors(self.where):
+            for first in range(0, held, max(1, held // _SPREAD)):
+                page = self._rows.get(limit=size, offset=first, include=["embeddings"])
+                found.append(np.asarray(page["embeddings"], np.float32))
+        return np.concatenate(found) if found else np.empty((0, self.dim), np.float32)
 
     def part_ids(self, file: str) -> list[str]:
         """Return the ids of the rows that came from a part file."""
@@ -209,29 +252,36 @@ class Collection:
         """Return the JPEG thumbnails of ``hits`` from the store; None where there is none."""
         return thumbnails.read(self.store, [(hit.part, hit.row, hit.id) for hit in hits])
 
+    def _ask(
+        self, vectors: np.ndarray, k: int, where: Mapping[str, Any] | None, include: Include
+    ) -> QueryResult:
+        with chroma_errors(self.where):
+            try:
+                return self._rows.query(
+                    query_embeddings=vectors,
+                    n_results=k,
+                    where=dict(where) if where else None,
+                    include=include,
+                )
+            except ValueError as error:
+                raise ConfigError(f"where {json.dumps(where)}: {error}") from error
+
     def _matching(self, k: int, where: Mapping[str, Any] | None) -> int:
         """Return the number of rows that ``where`` admits, at most ``k``."""
         if not where:
-            return k
+            return min(k, self.count())
         with chroma_errors(self.where):
             return len(self._rows.get(where=dict(where), limit=k, include=[])["ids"])
 
-    def _hits(self, ids: list[str], scores: list[float], min_score: float | None) -> list[Hit]:
-        """Return the rows with their metadata, best first, equal ones by id."""
-        kept = {
-            id: score
-            for id, score in zip(ids, scores, strict=True)
-            if min_score is None or score >= min_score
-        }
-        if not kept:
-            return []
+    def _hits(self, ids: list[str], scores: list[float]) -> list[Hit]:
+        """Return the rows with their metadata."""
+        kept = dict(zip(ids, scores, strict=True))
         with chroma_errors(self.where):
-            found = self._rows.get(ids=list(kept), include=["metadatas"])
-        hits = [
+            found = self._rows.get(ids=ids, include=["metadatas"])
+        return [
             _hit(id, kept[id], values)
             for id, values in zip(found["ids"], found["metadatas"] or [], strict=True)
         ]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.id))
 
 
 def _hit(id: str, score: float, values: Mapping[str, Any]) -> Hit:

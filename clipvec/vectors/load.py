@@ -12,7 +12,7 @@ import numpy as np
 from clipvec import paths
 from clipvec.errors import CollectionError
 from clipvec.progress import Progress
-from clipvec.store import EMBEDDING
+from clipvec.store import EMBEDDING, matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -113,13 +113,6 @@ def batches(
             )
     if ids:
         yield ids, np.concatenate(vectors), metadatas
-
-
-def matrix(piece: pa.RecordBatch) -> np.ndarray:
-    """Return the embeddings of a record batch as float32 [N, D]."""
-    flat = piece[EMBEDDING].flatten().to_numpy(zero_copy_only=False)
-    numbers: np.ndarray = flat.astype(np.float32)
-    return numbers.reshape(len(piece), -1)
 
 
 def _metadata(piece: pa.RecordBatch, part: Part, first: int) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import CollectionError, FingerprintError
@@ -123,7 +122,7 @@ class LoadingCollection(Collection):
             ) from error
 
     def _check_hnsw(self, wanted: dict[str, Any]) -> None:
-        have = dict(self._rows.configuration_json.get("hnsw") or {})
+        have = self.hnsw
         for key in _FIXED:
             if have.get(key) != wanted[key]:
                 group = "" if key == "space" else "hnsw."
@@ -132,7 +131,4 @@ class LoadingCollection(Collection):
                     f"{wanted[key]}, which cannot be changed; use --rebuild to build it anew"
                 )
         if have.get("ef_search") != wanted["ef_search"]:
-            with chroma_errors(self.where), warnings.catch_warnings():
-                # Chroma warns of the default embedding function, which is not used here.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                self._rows.modify(configuration={"hnsw": {"ef_search": wanted["ef_search"]}})
+            self.set_ef_search(wanted["ef_search"])

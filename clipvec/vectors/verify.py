@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipvec.errors import CollectionError
-from clipvec.store import EMBEDDING
-from clipvec.vectors.load import matrix
+from clipvec.store import EMBEDDING, matrix
 from clipvec.vectors.loading import UNIQUE
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,10 @@ from clipvec.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_LISTS = ("$in", "$nin")
+_BRANCHES = ("$and", "$or")
+_LARGEST = 2**63
+_DEEPEST = 8
 BUILT_IN = {"uri": "string", "caption": "string", "width": "int", "height": "int"}
 _OPERATORS = {"=": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
 _FORM = re.compile(r"\s*([A-Za-z][\w.-]*?)\s*(!=|>=|<=|=|>|<)\s*(.*?)\s*", re.DOTALL)
@@ -28,10 +33,68 @@ def parse(filters: Sequence[str], attributes: Mapping[str, str]) -> dict[str, An
         ConfigError: a filter is malformed, or names an attribute that there is not.
     """
     types = {**BUILT_IN, **attributes}
-    clauses = [_clause(text, types) for text in filters]
+    clauses = [check(_clause(text, types), attributes) for text in filters]
     if len(clauses) > 1:
         return {"$and": clauses}
     return clauses[0] if clauses else None
+
+
+def check(
+    where: Mapping[str, Any], attributes: Mapping[str, str], depth: int = 0
+) -> dict[str, Any]:
+    """Return a filter in Chroma's form, once it is known that Chroma can answer it.
+
+    Raises:
+        ConfigError: it is malformed, or names an attribute that there is not.
+    """
+    types = {**BUILT_IN, **attributes}
+    if len(where) != 1 or depth > _DEEPEST:
+        raise ConfigError(
+            f"where {_short(where)}: a filter has one key, an attribute, $and or $or, and is not "
+            f"deeper than {_DEEPEST}"
+        )
+    ((key, value),) = where.items()
+    if key in _BRANCHES:
+        if not (isinstance(value, list) and len(value) > 1 and all(map(_is_dict, value))):
+            raise ConfigError(f"where {_short(where)}: {key} takes a list of two filters or more")
+        return {key: [check(part, attributes, depth + 1) for part in value]}
+    if key not in types:
+        raise ConfigError(f"where: there is no {key}; known are {', '.join(types)}")
+    condition = value if _is_dict(value) else {"$eq": value}
+    if len(condition) != 1:
+        raise ConfigError(f"where {_short(where)}: one operator is needed")
+    ((operator, operand),) = condition.items()
+    _check_operand(where, types[key], operator, operand)
+    return {key: {operator: operand}}
+
+
+def _check_operand(where: object, kind: str, operator: str, operand: object) -> None:
+    ordered = kind in {"int", "float"}
+    allowed = [*_OPERATORS.values(), *_LISTS] if ordered else ["$eq", "$ne", *_LISTS]
+    if operator not in allowed:
+        raise ConfigError(f"where {_short(where)}: allowed are {' '.join(allowed)}")
+    operands = operand if operator in _LISTS else [operand]
+    if not (isinstance(operands, list) and operands and all(_fits(x, kind) for x in operands)):
+        listed = "a list of " if operator in _LISTS else ""
+        raise ConfigError(f"where {_short(where)}: {operator} wants {listed}type {kind} here")
+
+
+def _fits(value: object, kind: str) -> bool:
+    if isinstance(value, bool) or kind == "bool":
+        return isinstance(value, bool) and kind == "bool"
+    if isinstance(value, int):
+        return kind in {"int", "float"} and -_LARGEST <= value < _LARGEST
+    if isinstance(value, float):
+        return kind in {"int", "float"} and math.isfinite(value)
+    return isinstance(value, str) and kind == "string"
+
+
+def _is_dict(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _short(value: object) -> str:
+    return json.dumps(value)[:200]
 
 
 def _clause(text: str, types: Mapping[str, str]) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import pytest
 
 from clipvec.config import EmbeddedIndexConfig, HttpIndexConfig, IndexConfig
 from clipvec.errors import CollectionError, FingerprintError, IncompleteStoreError
-from clipvec.store import Store
+from clipvec.store import Store, matrix
 from clipvec.vectors import Collection, build
-from clipvec.vectors.load import groups, matrix
+from clipvec.vectors.load import groups
 from clipvec.vectors.loading import LoadingCollection
 from clipvec.vectors.place import OLD, REBUILD, close, open_place
 from tests.stores import StoreFactory, write_shard

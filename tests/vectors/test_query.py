@@ -120,7 +120,29 @@ def test_filters_in_chromas_form() -> None:
     assert where.parse(["caption = a = b "], {}) == {"caption": {"$eq": "a = b"}}
     given = '{"$or": [{"width": 3}, {"height": 4}]}'
     both = where.parse([given, "width<9"], {})
-    assert both == {"$and": [{"$or": [{"width": 3}, {"height": 4}]}, {"width": {"$lt": 9}}]}
+    either = {"$or": [{"width": {"$eq": 3}}, {"height": {"$eq": 4}}]}
+    assert both == {"$and": [either, {"width": {"$lt": 9}}]}
+
+
+def test_ef_search_holds_once_the_collection_is_opened_again(
+    tmp_path: Path, folder: Folder, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path, {0: [3000]}, dim=64)
+    build(build_config(tmp_path, folder, batch_rows=3000))
+    vectors = random_units(50)
+    found = []
+    for ef in (10, 500):
+        with Collection.open(folder) as collection:
+            collection.nearest(vectors[:1], 1)
+            collection.set_ef_search(ef)
+            before = collection.nearest(vectors, 10)
+        with Collection.open(folder) as collection:
+            assert collection.hnsw["ef_search"] == ef
+            found += [before, collection.nearest(vectors, 10)]
+    best = [sum(scores[-1] for _, scores in answer) for answer in found]
+    assert best[0] > best[1]  # 100 candidates, then 10
+    assert best[2] == pytest.approx(best[1])
+    assert best[3] > best[2]
 
 
 def test_a_filter_that_chroma_refuses(large: tuple[Folder, Store]) -> None:

@@ -1,0 +1,115 @@
+"""Queries/s through clipvec against the bare libraries, on the same rows.
+
+    python -m benchmarks.recall_overhead [--rows 20000] [--dim 512] [--rounds 7] [--seconds 1]
+
+Chroma through `clipvec.vectors.Collection` (as the service asks it) against ``collection.query``
+with distances and metadata; FAISS through the harness of the recall benchmark against
+``index.search`` in a loop. Both ask the same objects single queries for ten rows, in turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import faiss
+import numpy as np
+
+from benchmarks.index_ratio import HNSW, indexed, make_store
+from clipvec.config import EmbeddedIndexConfig, FaissContestant
+from clipvec.contest.faiss_contender import FaissContender
+from clipvec.contest.speed import sequential
+from clipvec.exact.rows import Rows
+from clipvec.vectors import Collection
+
+K = 10
+QUERIES = 200
+BATCH_ROWS = 2048
+
+Ask = Callable[[np.ndarray], object]
+
+
+def through(ask: Ask, queries: np.ndarray, seconds: float) -> float:
+    """Return the queries/s that the harness reports."""
+    return sequential(ask, queries, 1, seconds, "image").qps
+
+
+def bare(ask: Ask, queries: np.ndarray, seconds: float) -> float:
+    """Return the queries/s of a plain loop."""
+    singles = [queries[i : i + 1] for i in range(len(queries))]
+    count, started = 0, time.perf_counter()
+    while (spent := time.perf_counter() - started) < seconds:
+        ask(singles[count % len(singles)])
+        count += 1
+    return count / spent
+
+
+def compare(
+    name: str, ours: Ask, theirs: Ask, queries: np.ndarray, rounds: int, seconds: float
+) -> float:
+    """Return the median ratio of ours to theirs over some rounds."""
+    ratios = []
+    for turn in range(rounds):
+        # The order changes from turn to turn, since the load of a machine drifts.
+        runs = [
+            ("ours", lambda: through(ours, queries, seconds)),
+            ("bare", lambda: bare(theirs, queries, seconds)),
+        ]
+        qps = {label: work() for label, work in (runs if turn % 2 else runs[::-1])}
+        ratios.append(qps["ours"] / qps["bare"])
+        print(f"  {name}: clipvec {qps['ours']:,.0f}/s, bare {qps['bare']:,.0f}/s")
+    return statistics.median(ratios)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--dim", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        rows = Rows.open(make_store(root, asked.rows, asked.dim).url)
+        queries = rows.sample(QUERIES, 0)
+        indexed(root, f"{scratch}/index", BATCH_ROWS)
+        contestant = FaissContestant(
+            kind="faiss",
+            factory=f"HNSW{HNSW['max_neighbors']}",
+            build={"efConstruction": HNSW["ef_construction"]},
+        )
+        index = EmbeddedIndexConfig(kind="chroma", path=f"{scratch}/index")
+        with (
+            Collection.open(index) as collection,
+            FaissContender(contestant, rows, root, faiss.omp_get_max_threads(), 0) as contender,
+        ):
+            contender.build()
+            inner = collection._rows
+            ratios = {
+                "chroma": compare(
+                    "chroma",
+                    lambda v: collection.query_many(v, K),
+                    lambda v: inner.query(
+                        query_embeddings=v, n_results=K, include=["distances", "metadatas"]
+                    ),
+                    *(queries, asked.rounds, asked.seconds),
+                ),
+                "faiss": compare(
+                    "faiss",
+                    lambda v: contender.ask(v, K),
+                    lambda v: contender._index.search(v, K),
+                    *(queries, asked.rounds, asked.seconds),
+                ),
+            }
+    for name, ratio in ratios.items():
+        print(f"{name}: ratio {ratio:.3f} (median of {asked.rounds}, target 0.95)")
+    print(f"load average {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+"""The contest of indexes: FAISS's and the live Chroma collection, built and measured alike.
+
+Rows are numbers, in the order of the store, throughout: FAISS knows no others, ids are looked up
+in a table of 16 bytes a row, and a store of any size fits.
+"""
+
+from clipvec.contest.prepare import depth
+from clipvec.contest.run import run
+
+__all__ = ["depth", "run"]

@@ -1,0 +1,184 @@
+"""The Chroma collection, asked as the service asks it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clipvec import paths
+from clipvec.config import EmbeddedIndexConfig
+from clipvec.contest import forecast
+from clipvec.contest.server import chroma_server
+from clipvec.errors import CollectionError, ConfigError
+from clipvec.measures import Build
+from clipvec.vectors import Collection
+from clipvec.vectors.build import memory_bytes
+from clipvec.vectors.place import chroma_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+    from clipvec.config import ChromaContestant, IndexConfig
+    from clipvec.contest.exam import Filter
+    from clipvec.exact.rows import Numbers, Rows
+    from clipvec.measures import Parameters
+    from clipvec.vectors import Hit
+
+_BATCH = 100
+"""Queries of one request where no time is taken."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """The collection in use."""
+
+    index: IndexConfig
+    name: str
+
+    def identity(self) -> dict[str, Any]:
+        """Return what makes its results its own: another one after each rebuild."""
+        with Collection.open(self.index, self.name) as collection:
+            return {"hnsw": collection.hnsw, "id": collection.id, "rows": collection.count()}
+
+
+class ChromaContender:
+    """A copy of the live collection, in this process or on a server of its own.
+
+    A collection that lies on a server cannot be copied: it is asked there, as it is set.
+    """
+
+    def __init__(
+        self, contestant: ChromaContestant, live: Live, rows: Rows, numbers: Numbers, scratch: Path
+    ) -> None:
+        self._live, self._rows, self._numbers, self._scratch = live, rows, numbers, scratch
+        self._efs = contestant.sweep.get("ef_search", [])
+        self._served = contestant.kind == "chroma_http"
+        self._copied = isinstance(live.index, EmbeddedIndexConfig)
+        self._stack = contextlib.ExitStack()
+        self._open: Collection | None = None
+        if not self._copied and not self._served:
+            raise ConfigError(
+                f"{live.name} is on a server; a contestant of kind chroma needs it "
+                "in a folder, one of kind chroma_http asks the server"
+            )
+        with Collection.open(live.index, live.name) as collection:
+            self._check(collection)
+            self._hnsw = collection.hnsw
+        links, built = self._hnsw["max_neighbors"], self._hnsw["ef_construction"]
+        self.factory = f"HNSW max_neighbors={links} ef_construction={built}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def build(self) -> Build | None:
+        """Copy the collection, so that the live one stays as it is.
+
+        Returns:
+            None where it lies on a server, which does not say how large it is.
+
+        Raises:
+            ConfigError: there is too little memory to load it.
+            CollectionError: it cannot be copied.
+        """
+        if not self._copied:
+            return None
+        need = memory_bytes(len(self._rows), self._rows.dim, self._hnsw["max_neighbors"])
+        forecast.check(forecast.PROCESS_BYTES + need, f"{self._live.name} in Chroma")
+        assert isinstance(self._live.index, EmbeddedIndexConfig)
+        source = paths.index_dir(self._live.index.path, self._live.name)
+        with chroma_errors(str(self._folder)):
+            shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.copytree(source, paths.index_dir(str(self._folder), self._live.name))
+        size = sum(file.stat().st_size for file in source.rglob("*") if file.is_file())
+        return Build(len(self._rows), None, None, size)
+
+    def settings(self) -> list[Parameters]:
+        """Return the values of ef_search to measure."""
+        efs = self._efs if self._copied and self._efs else [self._hnsw["ef_search"]]
+        return [{"ef_search": ef} for ef in efs]
+
+    def take(self, parameters: Parameters) -> None:
+        """Open the collection with another ef_search, which a loaded graph does not follow."""
+        self._stack.close()
+        self._ef = int(parameters["ef_search"])
+        index = self._live.index
+        if self._copied:
+            index = EmbeddedIndexConfig(kind="chroma", path=str(self._folder))
+            with Collection.open(index, self._live.name) as collection:
+                collection.set_ef_search(self._ef)
+            if self._served:
+                folder = paths.index_dir(index.path, self._live.name)
+                log = paths.server_log(self._scratch)
+                index = self._stack.enter_context(chroma_server(folder, log))
+        self._open = self._stack.enter_context(Collection.open(index, self._live.name))
+
+    def depth(self, k: int) -> int:
+        """Return the candidates examined for ``k``."""
+        return max(k, self._ef)
+
+    def found(self, vectors: np.ndarray, k: int) -> np.ndarray:
+        """Return what the graph finds, int64 [N, k], -1 for none.
+
+        Without metadata, whose reading takes several times as long. `ask` finds the same rows,
+        unless the graph yields fewer than ``k``: then it goes on to search exactly.
+        """
+        ids = [
+            ids
+            for start in range(0, len(vectors), _BATCH)
+            for ids, _ in self._collection.nearest(vectors[start : start + _BATCH], k)
+        ]
+        return self._number(ids, k)
+
+    def ask(self, vectors: np.ndarray, k: int) -> list[list[Hit]]:
+        """Return the hits, as the service gets them."""
+        return self._collection.query_many(vectors, k)
+
+    def under(self, filter_: Filter) -> Callable[[np.ndarray, int], list[list[Hit]]]:
+        """Return `ask` under a filter."""
+        where = filter_.where
+        return lambda vectors, k: self._collection.query_many(vectors, k, where)
+
+    def rows(self, answer: list[list[Hit]], k: int) -> np.ndarray:
+        """Return the row numbers, int64 [N, k], -1 for none, of an answer of `ask`."""
+        return self._number([[hit.id for hit in hits] for hits in answer], k)
+
+    def enter_client(self) -> None:
+        """Do nothing: clients share a collection, as the requests to a service do."""
+
+    @property
+    def _folder(self) -> Path:
+        return paths.collection_copy(self._scratch)
+
+    @property
+    def _collection(self) -> Collection:
+        assert self._open is not None, "take comes first"
+        return self._open
+
+    def _number(self, ids: list[list[str]], k: int) -> np.ndarray:
+        rows = np.full((len(ids), k), -1, np.int64)
+        for row, some in zip(rows, ids, strict=True):
+            row[: len(some)] = self._numbers.find(some)[:k]
+        return rows
+
+    def _check(self, collection: Collection) -> None:
+        """Refuse a collection of another store."""
+        mine, theirs = collection.fingerprint, self._rows.store.fingerprint
+        here, there = f"the collection {collection.where}", f"the store {self._rows.store.url}"
+        mine.check_data(theirs.to_json(), here)
+        mine.model.check(theirs.model, here, there)
+        if collection.count() != len(self._rows):
+            raise CollectionError(
+                f"{here} has {collection.count():,} rows, {there} {len(self._rows):,}; bring it up "
+                "to date with python -m clipvec.index"
+            )

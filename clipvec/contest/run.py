@@ -1,0 +1,213 @@
+"""All contestants, one after the other, each in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from clipvec import paths
+from clipvec.config import FaissContestant
+from clipvec.contest.chroma_contender import Live
+from clipvec.contest.job import Job, digest
+from clipvec.contest.prepare import prepare
+from clipvec.errors import CollectionError, ConfigError
+from clipvec.exact.rows import Rows
+from clipvec.measures import Contestant, Kind
+from clipvec.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from clipvec.config import ContestantConfig, Contestants, IndexConfig, MeasureConfig
+    from clipvec.progress import Task
+
+log = logging.getLogger(__name__)
+_MODES = 3
+_LEAST_SECONDS = 0.05
+"""Of one timing."""
+_END_SECONDS = 15
+
+
+def run(
+    contestants: Contestants,
+    store: str,
+    index: IndexConfig,
+    collection: str,
+    truth: Path,
+    work: Path,
+    options: MeasureConfig,
+) -> Iterator[Contestant]:
+    """Yield how each contestant did, in their order; what was measured before is read back.
+
+    Args:
+        contestants: by name.
+        store: path or URL.
+        index: where the live collection lies.
+        collection: its name.
+        truth: folder of queries and exact neighbours, ``queries-*.npz`` and ``truth-*.npz``.
+        work: folder of results, logs and what is passed to the processes.
+        options: how to measure.
+
+    Raises:
+        ConfigError: there are no queries, or a k is larger than the truth.
+        StoreError: the store cannot be read.
+    """
+    rows = Rows.open(store)
+    asked = sum(paths.queries_file(truth, kind).is_file() for kind in get_args(Kind))
+    if not asked or not len(rows):
+        raise ConfigError(f"there are no queries in {truth}, or no rows in {store}")
+    known = _known(rows, truth, options)
+    seconds = options.seconds / _timings(contestants, asked, options)
+    steps = sum(1 + settings(contestant) for contestant in contestants.values())
+    exam = paths.exam_dir(work)
+    prepared = False
+    with Progress() as progress:
+        task = progress.task("settings", steps, "settings")
+        for name, contestant in contestants.items():
+            mark = _mark(known, contestant, Live(index, collection))
+            job = Job(
+                name=name,
+                contestant=contestant,
+                store=store,
+                index=index,
+                collection=collection,
+                options=options,
+                seconds=max(seconds, _LEAST_SECONDS),
+                threads=options.threads or os.cpu_count() or 1,
+                exam=exam,
+                scratch=paths.contestant_scratch(work, name),
+                result=paths.contestant_result(work, name, mark),
+            )
+            before = _before(job)
+            if before is not None:
+                log.info("%s: measured before, taken from %s", name, job.result)
+                task.advance(1 + settings(contestant))
+                yield before
+                continue
+            if not prepared:
+                prepare(rows, truth, options, exam)
+                prepared = True
+            yield _measure(job, work, task)
+
+
+def settings(contestant: ContestantConfig) -> int:
+    """Return the number of settings of a contestant."""
+    return math.prod(len(values) for values in contestant.sweep.values())
+
+
+def _timings(contestants: Contestants, kinds: int, options: MeasureConfig) -> int:
+    each = kinds * (_MODES + len(options.selectivities))
+    return max(1, each * sum(map(settings, contestants.values())))
+
+
+def _known(rows: Rows, truth: Path, options: MeasureConfig) -> str:
+    """Return a digest of what all contestants share."""
+    files = [
+        f(truth, kind) for kind in ("image", "text") for f in (paths.queries_file, paths.truth_file)
+    ]
+    contents = [hashlib.sha256(f.read_bytes()).hexdigest() if f.is_file() else "" for f in files]
+    parts = [part.sha256 for part in rows.parts]
+    return digest(parts=parts, truth=contents, options=options, cores=os.cpu_count())
+
+
+def _mark(known: str, contestant: ContestantConfig, live: Live) -> str:
+    """Return by what the result of a contestant is known."""
+    identity = {}
+    if not isinstance(contestant, FaissContestant):
+        # Without a collection the contestant is refused, in the words of its own process.
+        with contextlib.suppress(CollectionError):
+            identity = live.identity()
+    return digest(known=known, contestant=contestant, live=identity)
+
+
+def _before(job: Job) -> Contestant | None:
+    """Return the result of an earlier run, if there is one."""
+    try:
+        return TypeAdapter(Contestant).validate_json(job.result.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def _measure(job: Job, work: Path, task: Task) -> Contestant:
+    """Return what the contestant's process found; a refusal is not kept for the next run."""
+    job.result.parent.mkdir(parents=True, exist_ok=True)
+    job.scratch.mkdir(parents=True, exist_ok=True)
+    told = paths.contestant_job(work, job.name)
+    log_file = paths.contestant_log(work, job.name)
+    job.write(told)
+    try:
+        code, steps = _process(job, told, log_file, task)
+    finally:
+        shutil.rmtree(job.scratch, ignore_errors=True)
+    task.advance(1 + settings(job.contestant) - steps)
+    result = _before(job)
+    if result is None:
+        result = job.refused(_ended(code, log_file))
+    if result.refused:
+        job.result.unlink(missing_ok=True)
+        log.warning("%s: not measured: %s", job.name, result.refused)
+    return result
+
+
+def _process(job: Job, told: Path, log_file: Path, task: Task) -> tuple[int, int]:
+    """Return the exit code of the contestant's process and the steps that it did."""
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(job.threads),
+        # Threads that wait for each other in turns cost a busy machine several times the work.
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
+    steps = 0
+    with log_file.open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "clipvec.contest.child", str(told)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+            # A group of its own: with it ends what it started, even where it is killed itself.
+            start_new_session=True,
+        )
+        try:
+            assert process.stdout is not None
+            for _ in process.stdout:
+                steps += 1
+                task.advance()
+            return process.wait(), steps
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and its group."""
+    if process.poll() is None:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_END_SECONDS)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+
+
+def _ended(code: int, log_file: Path) -> str:
+    """Return in words how a process ended that left no result."""
+    if code < 0:
+        name = signal.Signals(-code).name
+        hint = ", as the kernel does when memory runs out" if -code == signal.SIGKILL else ""
+        return f"its process was ended by {name}{hint}; see {log_file}"
+    lines = log_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return f"its process failed: {lines[-1] if lines else f'exit code {code}'}; see {log_file}"

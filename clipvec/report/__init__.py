@@ -1,0 +1,13 @@
+"""Reports of recall benchmarks: what was measured as a page, Markdown, JSON and figures.
+
+read      report.json → Report
+write     a Report, or several in one plot → a folder
+compare   two Reports → what changed, as Markdown and as a page
+"""
+
+from __future__ import annotations
+
+from clipvec.report.compare import Comparison, compare
+from clipvec.report.folder import comparison_markdown, read, write, write_comparison
+
+__all__ = ["Comparison", "compare", "comparison_markdown", "read", "write", "write_comparison"]

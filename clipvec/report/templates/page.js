@@ -1,0 +1,113 @@
+"use strict";
+// Switches, legends, sorting and tips. The page reads as well without: the figures stand as they
+// are, and the table has every row.
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`)?.value;
+document.documentElement.classList.add("scripted");
+
+// What the switches and the legend say is shown.
+const off = new Set();
+function show() {
+  const wanted = { k: chosen("k"), way: chosen("way") };
+  for (const figure of all("figure")) {
+    figure.hidden = ["k", "way"].some((key) => figure.dataset[key] && figure.dataset[key] !== wanted[key]);
+  }
+  // The front is that of all contestants.
+  document.documentElement.classList.toggle("some-off", off.size > 0);
+  const kind = chosen("kind");
+  document.documentElement.classList.toggle("one-kind", kind !== "both");
+  for (const row of all("tbody tr[data-curve]")) {
+    const { way, kind: asked, curve } = row.dataset;
+    row.hidden = off.has(curve) || (way && way !== wanted.way) || (asked && kind !== "both" && asked !== kind);
+  }
+  for (const part of all("figure [data-curve]")) part.classList.toggle("off", off.has(part.dataset.curve));
+}
+document.addEventListener("change", show);
+
+for (const button of all("[data-toggle]")) {
+  button.addEventListener("click", () => {
+    const curve = button.dataset.toggle;
+    if (!off.delete(curve)) off.add(curve);
+    button.setAttribute("aria-pressed", String(!off.has(curve)));
+    show();
+  });
+}
+
+// Sorting: numbers by their value, texts as a reader counts (PQ8 before PQ64), gaps last.
+function key(row, column) {
+  const cell = row.cells[column];
+  if (cell.dataset.value !== undefined) return Number(cell.dataset.value);
+  return cell.classList.contains("number") ? null : cell.textContent.trim();
+}
+function compare(a, b) {
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  return String(a).localeCompare(String(b), "en", { numeric: true });
+}
+for (const header of all(".sortable th[aria-sort]")) {
+  header.firstElementChild.addEventListener("click", () => {
+    const table = header.closest("table");
+    const first = header.dataset.first;
+    const other = first === "ascending" ? "descending" : "ascending";
+    const order = header.getAttribute("aria-sort") === first ? other : first;
+    for (const th of all("th[aria-sort]", table)) th.setAttribute("aria-sort", "none");
+    header.setAttribute("aria-sort", order);
+    const sign = order === "ascending" ? 1 : -1;
+    const rows = [...table.tBodies[0].rows].map((row) => [key(row, header.cellIndex), row]);
+    rows.sort(([a], [b]) => (a === null) - (b === null) || sign * compare(a, b));
+    table.tBodies[0].append(...rows.map(([, row]) => row));
+  });
+}
+
+// The tip of the point that is nearest to the pointer.
+const tip = document.getElementById("tip");
+const reach = 24;
+let aimed = null;
+function aim(point) {
+  aimed?.classList.remove("aimed");
+  aimed = point;
+  tip.hidden = !point;
+  if (!point) return;
+  point.classList.add("aimed");
+  tip.textContent = point.dataset.tip;
+  const { x, y, right } = point.getBoundingClientRect();
+  const { width, height } = tip.getBoundingClientRect();
+  const left = right + 12 + width < innerWidth ? right + 12 : Math.max(8, x - width - 12);
+  tip.style.transform = `translate(${left}px, ${Math.max(8, y - height / 2)}px)`;
+}
+for (const svg of all(".panel > svg")) {
+  const points = all("[data-tip]", svg);
+  const nearest = (event) => {
+    let best = null;
+    let least = reach;
+    for (const point of points) {
+      const box = point.getBoundingClientRect();
+      if (!box.width && !box.height) continue;
+      const away = Math.hypot(box.x + box.width / 2 - event.clientX, box.y + box.height / 2 - event.clientY);
+      if (away < least) [best, least] = [point, away];
+    }
+    aim(best);
+  };
+  svg.addEventListener("pointermove", nearest);
+  svg.addEventListener("pointerdown", nearest);
+  svg.addEventListener("pointerleave", () => aim(null));
+}
+addEventListener("scroll", () => aim(null), { passive: true });
+
+for (const button of all(".copy")) {
+  button.hidden = false;
+  const text = button.nextElementSibling;
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text.textContent);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(text);
+      button.textContent = "Selected";
+    }
+    setTimeout(() => (button.textContent = "Copy"), 1500);
+  });
+}
+
+// Paper cannot be unfolded.
+addEventListener("beforeprint", () => all("details").forEach((details) => (details.open = true)));
+show();

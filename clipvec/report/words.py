@@ -1,0 +1,276 @@
+"""Numbers and findings in words."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from clipvec.measures import Advice, Build, Choice, Filtered, Interval
+    from clipvec.report.curves import Curve, Point, Sized, Way
+
+FILTERS = (
+    "advice",
+    "bytes_a_vector",
+    "change",
+    "duration",
+    "measured",
+    "moment",
+    "number",
+    "parameters",
+    "percent",
+    "pretty",
+    "ratio",
+    "share",
+    "short",
+    "size",
+    "slug",
+    "span",
+)
+"""The functions that templates use."""
+_BYTES = ("B", "kB", "MB", "GB", "TB")
+
+
+def plain(text: object) -> str:
+    """Return a text as one line of printable characters: names come from anywhere."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+
+
+def short(text: object, width: int) -> str:
+    """Return a text as one line of at most ``width`` characters."""
+    line = plain(text)
+    return line if len(line) <= width else f"{line[: width - 1].rstrip()}…"
+
+
+def number(value: float) -> str:
+    """Return a number with three significant digits at least: ``1,234``, ``12.0``, ``0.0123``."""
+    if value == 0 or abs(value) >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:#.3g}"
+
+
+def tick(value: float) -> str:
+    """Return the number at a tick of an axis: ``1,000``, ``0.5``."""
+    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+
+
+def compact(count: float) -> str:
+    """Return a large round number in short: ``500k``, ``1M``."""
+    for unit, scale in (("M", 1e6), ("k", 1e3)):
+        if count >= scale:
+            return f"{count / scale:g}{unit}"
+    return f"{count:g}"
+
+
+def share(value: float) -> str:
+    """Return a recall with three decimals; what is not whole is never rounded to 1."""
+    if 0.9995 <= value < 1:
+        return f"{min(value, 0.9999):.4f}"
+    return f"{value:.3f}"
+
+
+def measured(interval: Interval) -> str:
+    """Return a recall with its interval in brackets."""
+    return f"{share(interval.value)} ({span(interval)})"
+
+
+def percent(value: float) -> str:
+    """Return a share as a percentage: ``0.1 %``, ``25 %``."""
+    return f"{value * 100:.3g} %"
+
+
+def span(interval: Interval) -> str:
+    """Return the ends of an interval."""
+    return f"{share(interval.low)}\N{EN DASH}{share(interval.high)}"
+
+
+def size(count: float) -> str:
+    """Return a number of bytes in decimal units: ``1.84 GB``."""
+    for unit in _BYTES:
+        if count < 1000 or unit == _BYTES[-1]:
+            break
+        count /= 1000
+    return f"{number(count)} {unit}"
+
+
+def bytes_a_vector(build: Build) -> float | None:
+    """Return the disk space of an index by vector; None where it holds none."""
+    return build.disk_bytes / build.rows if build.rows else None
+
+
+def duration(seconds: float) -> str:
+    """Return a time in seconds, or in minutes and hours where it is long: ``4 min 5 s``."""
+    if seconds < 120:
+        return f"{number(seconds)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 120:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def moment(created: str) -> str:
+    """Return an ISO 8601 time for a reader: ``2026-03-04 05:06 UTC``; anything else unchanged."""
+    try:
+        time = datetime.fromisoformat(created.replace("Z", "+00:00"))
+    except ValueError:
+        return created
+    return f"{time:%Y-%m-%d %H:%M} {time.tzname() or ''}".rstrip()
+
+
+def brief(value: Any) -> Any:
+    """Return a JSON value with its long lists counted: the probe vectors of a fingerprint."""
+    if isinstance(value, dict):
+        return {name: brief(inner) for name, inner in value.items()}
+    if isinstance(value, list) and len(value) > 12:
+        return f"{len(value)} values"
+    return value
+
+
+def pretty(value: object) -> str:
+    """Return a value for a reader: a JSON object on lines of its own, a number with commas."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return (
+        value if isinstance(value, str) else json.dumps(brief(value), ensure_ascii=False, indent=2)
+    )
+
+
+def slug(title: str) -> str:
+    """Return a heading as an anchor."""
+    return title.lower().replace(" ", "-")
+
+
+def change(value: float) -> str:
+    """Return a change of recall with its sign: ``+0.012``."""
+    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def ratio(value: float | None) -> str:
+    """Return how many times as much; a dash where it is not known."""
+    if value is None:
+        return "\N{EN DASH}"
+    return f"\N{MULTIPLICATION SIGN}{value:,.{2 if value < 10 else 0}f}"
+
+
+def parameters(values: Mapping[str, float]) -> str:
+    """Return search parameters: ``nprobe=8, k_factor=4``."""
+    return ", ".join(f"{plain(name)}={value:g}" for name, value in values.items()) or "as built"
+
+
+def advice(found: Advice) -> list[str]:
+    """Return the sentences of an advice, the finding first."""
+    goal = f"recall@{found.k} of {found.target_recall:g}"
+    if found.choice:
+        return [
+            f"The cheapest setting that reaches {goal} on {found.kind} queries.",
+            _confirmed(found.choice, found.target_recall),
+        ]
+    sentences = [f"Nothing that was measured reaches {goal} on {found.kind} queries."]
+    if found.nearest:
+        sentences.append(
+            "This comes nearest. Build with more links or finer codes, search wider, or lower "
+            "target_recall."
+        )
+    return sentences
+
+
+def _confirmed(choice: Choice, target: float) -> str:
+    """Say what the queries say that the choice was not made on."""
+    said = (
+        f"Chosen on one half of the queries, where it reached {share(choice.chosen.value)}; "
+        "the recall given here is that of the other half"
+    )
+    if choice.confirmed.high < target:
+        return f"{said}, which contradicts the choice: take the next wider setting."
+    if choice.confirmed.value < target:
+        return f"{said}, below the target by less than the interval can tell."
+    if choice.confirmed.low < target:
+        return f"{said}. Its interval reaches below the target: the next wider setting is safer."
+    return f"{said}. Even the lower end of its interval meets the target."
+
+
+def named(point: Point) -> str:
+    """Return contestant and setting of a point."""
+    return f"{plain(point.curve.name)}, {parameters(point.setting.parameters)}"
+
+
+def tip(point: Point, k: int) -> str:
+    """Return what a point of the Pareto plot says when it is pointed at."""
+    how_fast = point.speed
+    return "\n".join(
+        (
+            plain(point.curve.name),
+            parameters(point.setting.parameters),
+            f"recall@{k} {share(point.recall.value)} ({span(point.recall)})",
+            f"{number(how_fast.qps)} queries/s, p95 {number(how_fast.p95_ms)} ms",
+        )
+    )
+
+
+def filtered_tip(curve: Curve, search: Filtered) -> str:
+    """Return what a point of a plot of filtered search says when it is pointed at."""
+    return "\n".join(
+        (
+            plain(curve.name),
+            f"filter that admits {percent(search.selectivity)} of the rows",
+            f"recall@{search.k} {share(search.recall.value)} ({span(search.recall)})",
+            f"{number(search.qps)} queries/s",
+        )
+    )
+
+
+def pareto_alt(fronts: Sequence[Sequence[Point]], kind: str, k: int, way: Way) -> str:
+    """Return what a reader who cannot see a Pareto plot needs of it."""
+    said = [
+        f"{named(point)}: {share(point.recall.value)} at {number(point.speed.qps)} queries/s"
+        for found in fronts
+        for point in found
+    ]
+    return (
+        f"Scatter plot of recall@{k} against queries per second for {kind} queries, asked {way}. "
+        f"On the Pareto front: {'; '.join(said)}."
+    )
+
+
+def latency_alt(shown: Sequence[Point], kind: str, way: Way) -> str:
+    """Return what a reader who cannot see a latency plot needs of it."""
+    said = [
+        f"{named(p)}: {number(p.speed.p50_ms)}, {number(p.speed.p95_ms)}, {number(p.speed.p99_ms)}"
+        for p in shown
+    ]
+    return (
+        f"Plot of the 50th, 95th and 99th percentile of the latency in milliseconds for {kind} "
+        f"queries, asked {way}. {'; '.join(said)}."
+    )
+
+
+def bars_alt(what: str, bars: Sequence[tuple[Curve, float, str]]) -> str:
+    """Return what a reader who cannot see a bar chart needs of it."""
+    said = "; ".join(f"{plain(curve.name)}: {text}" for curve, _, text in bars)
+    return f"Bar chart of {what}. {said}."
+
+
+def filtered_alt(found: Sequence[tuple[Curve, Sequence[Filtered]]], kind: str, of: str) -> str:
+    """Return what a reader who cannot see a plot of filtered search needs of it."""
+    said = []
+    for curve, searches in found:
+        values = [share(f.recall.value) if of == "recall" else number(f.qps) for f in searches]
+        admitted = [percent(f.selectivity) for f in searches]
+        pairs = ", ".join(f"{v} at {a}" for v, a in zip(values, admitted, strict=True))
+        said.append(f"{plain(curve.name)}: {pairs}")
+    what = "Recall" if of == "recall" else "Queries per second"
+    return f"{what} by share of rows that a filter admits, {kind} queries. {'; '.join(said)}."
+
+
+def sizes_alt(found: Sequence[Sequence[Sized]], of: str) -> str:
+    """Return what a reader who cannot see a plot by size needs of it."""
+    said = []
+    for line in found:
+        values = ", ".join(f"{number(one.value)} at {one.rows:,} rows" for one in line)
+        said.append(f"{plain(line[0].curve.contestant.name)}: {values}")
+    return f"Line plot of {of} by rows of the store. {'; '.join(said)}."

@@ -1,0 +1,109 @@
+"""``python -m clipvec.recall`` from the outside, on the bundled pictures."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from clipvec.config import EmbeddedIndexConfig
+from clipvec.measures import Report
+from clipvec.vectors import Collection
+from tests.e2e.conftest import Run
+
+OPTIONS = ["model=sample", "sharding=x1"]
+QUICK = [*OPTIONS, "contestants=quick", "measure=quick", "measure.seconds=1", "queries.texts=60"]
+
+Recall = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store and its collection."""
+    return tmp_path_factory.mktemp("made")
+
+
+@pytest.fixture
+def folder(made: Path, run: Run, tmp_path: Path) -> Path:
+    if not (made / "data").exists():
+        run("embed", *OPTIONS, cwd=made)
+        run("index", *OPTIONS, cwd=made)
+    shutil.copytree(made / "data", tmp_path / "data")
+    return tmp_path
+
+
+def report(folder: Path, name: str = "*") -> Report:
+    file = max(folder.glob(f"data/reports/{name}/report.json"))
+    return Report.from_json(json.loads(file.read_text()), str(file))
+
+
+def test_a_report_and_its_advice_applied(run: Run, folder: Path) -> None:
+    done = run("recall", *QUICK, "apply=true", "report=data/reports/one")
+    found = report(folder)
+    assert (found.rows, found.dim, found.synthetic) == (364, 640, False)
+    assert found.queries == {"text": 60, "image": 364}
+    assert [c.name for c in found.contestants] == ["chroma", "flat", "hnsw"]
+    assert not any(c.refused for c in found.contestants)
+    (flat,) = found.contestants[1].settings
+    for quality in flat.quality:
+        assert {k: i.value for k, i in quality.recall.items()} == {1: 1.0, 10: 1.0, 100: 1.0}
+    assert {(s.kind, s.mode) for s in flat.speed} == {
+        (kind, mode) for kind in ("text", "image") for mode in ("single", "batch", "clients")
+    }
+    chroma = next(a for a in found.advice if a.among == "chroma")
+    assert chroma.choice is not None
+    ef_search = int(chroma.choice.parameters["ef_search"])
+    assert f"the collection searches with ef_search={ef_search} now" in done.stdout
+    index = EmbeddedIndexConfig("chroma", str(folder / "data/index"))
+    with Collection.open(index) as collection:
+        assert collection.hnsw["ef_search"] == ef_search
+    assert "text queries: " in done.stdout
+    assert (folder / "data/reports/one/report.html").is_file()
+
+    again = run("recall", *QUICK, "report=data/reports/two")
+    assert "exact neighbours of text queries: found before" in again.stderr
+    assert again.stderr.count("measured before") >= 2
+    assert "encoding" not in again.stderr
+    compared = run("recall", "compare", "data/reports/one", "data/reports/two", "--to", "changes")
+    assert "hnsw" in compared.stdout
+    assert (folder / "changes/comparison.html").is_file()
+
+
+def test_a_target_that_nothing_meets(run: Run, folder: Path) -> None:
+    options = [f"~contestants.{name}" for name in ("chroma", "flat", "hnsw")]
+    options += ["+contestants.pq.kind=faiss", "+contestants.pq.factory=PQ4x4"]
+    done = run("recall", *QUICK, *options, "apply=true", exit_code=2)
+    assert re.search(
+        r"error: apply=true: no setting of Chroma's reaches .*report is in", done.stderr
+    )
+    found = report(folder)
+    assert all(advice.choice is None for advice in found.advice)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["queries.prompts=nope.txt"], "error: queries.prompts=nope.txt: "),
+        (["queries.images=0", "queries.texts=0"], "there is nothing to ask; give one"),
+        (["measure.ks=[1,400]"], "k=400: "),
+        (["target_recall=1.5"], "target_recall=1.5: input should be less than or equal to 1"),
+        (["store.root=nowhere"], "make it with python -m clipvec.embed"),
+        (["+contestants.x.kind=annoy"], "contestants.x"),
+    ],
+)
+def test_bad_input(run: Run, folder: Path, arguments: list[str], message: str) -> None:
+    done = run("recall", *QUICK, *arguments, exit_code=2 if "nowhere" not in arguments[0] else 1)
+    assert message in done.stderr
+    assert done.stderr.count("error: ") == 1
+
+
+def test_a_factory_that_faiss_refuses_costs_only_itself(run: Run, folder: Path) -> None:
+    done = run("recall", *QUICK, "+contestants.bad.kind=faiss", "+contestants.bad.factory=HSNW32")
+    bad = next(c for c in report(folder).contestants if c.name == "bad")
+    assert "HSNW32" in bad.refused
+    assert "bad: not measured: " in done.stderr
+    assert sum(bool(c.settings) for c in report(folder).contestants) == 3

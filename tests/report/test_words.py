@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from clipvec.measures import Choice, Interval
+from clipvec.report import words
+from tests.reports import advice
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (0.01234, "0.0123"),
+        (0.55, "0.550"),
+        (1, "1.00"),
+        (12.04, "12.0"),
+        (99.97, "100"),
+        (1234.5, "1,234"),
+        (8_000_000, "8,000,000"),
+    ],
+)
+def test_number(value: float, text: str) -> None:
+    assert words.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0.000"), (0.9994, "0.999"), (0.9996, "0.9996"), (0.99999, "0.9999"), (1, "1.000")],
+)
+def test_share_rounds_nothing_up_to_one(value: float, text: str) -> None:
+    assert words.share(value) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (96, "96.0 B"), (2048, "2.05 kB"), (1.84e9, "1.84 GB"), (5e15, "5,000 TB")],
+)
+def test_size(count: float, text: str) -> None:
+    assert words.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0.400 s"), (119, "119 s"), (164, "2 min 44 s"), (9000, "2 h 30 min")],
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert words.duration(seconds) == text
+
+
+def test_parameters() -> None:
+    assert words.parameters({"nprobe": 8, "k_factor": 1.5}) == "nprobe=8, k_factor=1.5"
+    assert words.parameters({}) == "as built"
+
+
+def test_plain_keeps_to_one_printable_line() -> None:
+    assert words.plain("a\nb\x1b[31m\x00c\u202e\ud800 d") == "a b [31m c d"
+    assert words.short("w" * 50, 10) == "w" * 9 + "…"
+    assert words.short("short", 10) == "short"
+
+
+def test_moment() -> None:
+    assert words.moment("2026-03-04T05:06:07Z") == "2026-03-04 05:06 UTC"
+    assert words.moment("2026-03-04T05:06:07") == "2026-03-04 05:06"
+    assert words.moment("<b>yesterday</b>") == "<b>yesterday</b>"
+
+
+def test_long_lists_are_counted() -> None:
+    fingerprint = {"model": {"golden": [0.5] * 512, "name": "x"}, "short": [1, 2]}
+    brief = {"model": {"golden": "512 values", "name": "x"}, "short": [1, 2]}
+    assert words.brief(fingerprint) == brief
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "high", "said"),
+    [
+        (0.951, 0.96, 0.97, "Even the lower end of its interval meets the target."),
+        (0.945, 0.96, 0.97, "the next wider setting is safer"),
+        (0.93, 0.945, 0.96, "below the target by less than the interval can tell"),
+        (0.90, 0.92, 0.94, "contradicts the choice: take the next wider setting"),
+    ],
+)
+def test_advice_says_how_sure_it_is(low: float, value: float, high: float, said: str) -> None:
+    choice = Choice("x", {}, Interval(0.955, 0.94, 0.97), Interval(value, low, high), 10)
+    sentences = words.advice(replace(advice(), choice=choice))
+    assert sentences[0] == "The cheapest setting that reaches recall@10 of 0.95 on text queries."
+    assert "where it reached 0.955" in sentences[1]
+    assert said in sentences[1]
+
+
+def test_advice_says_when_nothing_is_good_enough() -> None:
+    met = advice()
+    unmet = replace(met, choice=None, nearest=met.choice)
+    assert (
+        words.advice(unmet)[0]
+        == "Nothing that was measured reaches recall@10 of 0.95 on text queries."
+    )
+    assert words.advice(unmet)[1].startswith("This comes nearest.")
+    assert len(words.advice(replace(unmet, nearest=None))) == 1

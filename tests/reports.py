@@ -1,0 +1,154 @@
+"""Recall reports for tests: the numbers are invented, in the shape of real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from clipvec.measures import (
+    Advice,
+    Build,
+    Choice,
+    Contestant,
+    Filtered,
+    Interval,
+    Kind,
+    Parameters,
+    Quality,
+    Report,
+    Setting,
+    Speed,
+)
+
+_HARDER = {"image": 1.0, "text": 2.6}
+"""Text queries find what image queries find, to this power."""
+_WAYS = (("single", 1, 1.0, 1.0), ("batch", 64, 1.7, 38.0), ("clients", 8, 1.9, 4.2))
+"""Mode, width, gain in queries a second, factor of the latency."""
+
+
+def interval(value: float, half: float = 0.012) -> Interval:
+    return Interval(value, max(0.0, value - half), min(1.0, value + half * 0.8))
+
+
+def setting(parameters: Parameters, missed: float, qps: float, filters: bool = False) -> Setting:
+    """A setting that misses a share of image neighbours and answers so many queries a second."""
+    quality, speed, filtered = [], [], []
+    kinds: tuple[Kind, ...] = ("image", "text")
+    for kind in kinds:
+        lost = 1 - (1 - missed) ** _HARDER[kind]
+        by_k = {1: lost * 0.7, 10: lost, 100: 1 - (1 - lost) ** 1.4}
+        quality.append(Quality(kind, {k: _recall(miss) for k, miss in by_k.items()}, 1000))
+        for mode, width, gain, slower in _WAYS:
+            rate = qps * gain * (0.97 if kind == "text" else 1)
+            p50 = 1000 / qps * slower
+            speed.append(Speed(kind, mode, width, rate, p50, p50 * 1.6, p50 * 2.9))
+        if filters:
+            filtered += [
+                Filtered(kind, share, 10, _recall(1 - (1 - lost) ** worse), qps * slow)
+                for share, worse, slow in ((0.01, 3, 0.3), (0.1, 1.8, 0.55), (0.5, 1.2, 0.9))
+            ]
+    return Setting(parameters, quality, speed, filtered)
+
+
+def _recall(missed: float) -> Interval:
+    return interval(1 - missed, 0.0 if missed == 0 else 0.004 + missed * 0.06)
+
+
+def sweep(name: str, values: list[int], missed: float, qps: float) -> Iterator[Setting]:
+    """Settings that miss less and answer slower with each value."""
+    for step, value in enumerate(values):
+        yield setting({name: value}, missed * 0.46**step, qps * 0.58**step, step == 2)
+
+
+def contestants() -> list[Contestant]:
+    def build(seconds: float, peak: int, a_vector: int) -> Build:
+        return Build(50_000, seconds, peak, a_vector * 50_000)
+
+    efs, probes = [16, 32, 64, 128, 256], [1, 4, 16, 64]
+    chroma = Contestant(
+        "chroma",
+        "chroma",
+        "HNSW, max_neighbors=16, ef_construction=100, in a folder",
+        Build(50_000, None, None, 2500 * 50_000),
+        list(sweep("ef_search", [40, 100, 200], 0.07, 620)),
+    )
+    return [
+        chroma,
+        Contestant(
+            "flat", "faiss", "Flat", build(0.4, 310_000_000, 2048), [setting({}, 0, 68, True)]
+        ),
+        Contestant(
+            "hnsw32",
+            "faiss",
+            "HNSW32,Flat",
+            build(21.4, 420_000_000, 2320),
+            list(sweep("efSearch", efs, 0.13, 5400)),
+        ),
+        Contestant(
+            "ivf1024",
+            "faiss",
+            "IVF1024,Flat",
+            build(9.1, 380_000_000, 2092),
+            list(sweep("nprobe", probes, 0.4, 6800)),
+        ),
+        Contestant(
+            "ivf1024-pq64",
+            "faiss",
+            "IVF1024,PQ64,RFlat",
+            build(31.7, 350_000_000, 2130),
+            list(sweep("nprobe", probes, 0.44, 7300)),
+        ),
+        Contestant(
+            "opq64-ivf1024-pq64",
+            "faiss",
+            "OPQ64_256,IVF1024,PQ64",
+            build(164.0, 512_000_000, 96),
+            list(sweep("nprobe", probes, 0.62, 8200)),
+        ),
+        Contestant(
+            "hnsw32-sq8",
+            "faiss",
+            "HNSW32_SQ8",
+            build(24.9, 190_000_000, 790),
+            list(sweep("efSearch", efs, 0.15, 4700)),
+        ),
+        Contestant(
+            "ivf65536",
+            "faiss",
+            "IVF65536_HNSW32,Flat",
+            refused="50,000 rows are too few to train 65,536 lists (39 a list are wanted): "
+            "choose fewer lists, as IVF1024",
+        ),
+    ]
+
+
+def advice(kind: Kind = "text") -> Advice:
+    if kind == "text":
+        found = Choice("hnsw32", {"efSearch": 128}, interval(0.967), interval(0.961), 1022.0)
+    else:
+        found = Choice("hnsw32", {"efSearch": 64}, interval(0.971), interval(0.974), 1817.0)
+    ef = int(found.parameters["efSearch"])
+    return Advice(
+        0.95, 10, kind, found, None, ["hnsw:", "  max_neighbors: 32", f"  ef_search: {ef}"]
+    )
+
+
+def report(**changes: object) -> Report:
+    """A report of an invented run; ``changes`` replace its fields."""
+    values: dict[str, object] = {
+        "created": "2026-03-04T05:06:07+00:00",
+        "store": "data/store/sample/sample",
+        "dataset": "sample",
+        "model": "sample",
+        "rows": 50_000,
+        "dim": 512,
+        "synthetic": False,
+        "fingerprint": {"model": {"name": "sample", "weights": "sha256:0123abcd"}, "dim": 512},
+        "hardware": {"cpu": "Test CPU, 2 cores", "memory": "8 GB", "system": "Linux 6.1"},
+        "versions": {"clipvec": "0.1.0", "faiss": "1.15.1", "chromadb": "1.5.9"},
+        "seeds": {"queries": 0, "bootstrap": 1},
+        "queries": {"text": 1000, "image": 1000},
+        "query_source": {"text": "captions of held-out rows", "image": "held-out rows"},
+        "contestants": contestants(),
+        "advice": [advice("text"), advice("image")],
+    }
+    return Report(**(values | changes))  # type: ignore[arg-type]

@@ -1,0 +1,56 @@
+"""The data of ``report.json``: what is kept, what is refused, and that the schema agrees."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+
+from clipvec.errors import ConfigError
+from clipvec.measures import Report, schema
+from tests.reports import report
+
+
+def test_json_brings_back_the_same_report() -> None:
+    written = json.loads(json.dumps(report().to_json(), allow_nan=False))
+    assert Report.from_json(written, "report.json") == report()
+
+
+def test_report_fits_its_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema.validate(report().to_json(), schema())
+
+
+def test_schema_says_what_fields_mean() -> None:
+    speed = schema()["$defs"]["Speed"]["properties"]
+    assert speed["qps"]["description"] == "Queries a second."
+    assert speed["qps"]["exclusiveMinimum"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        (("contestants", 0, "settings", 0, "speed", 0, "qps"), 0, "greater than 0"),
+        (("contestants", 0, "settings", 0, "speed", 0, "p99_ms"), float("nan"), "finite"),
+        (("contestants", 0, "kind"), "annoy", "'faiss' or 'chroma'"),
+        (("advice", 0, "target_recall"), 1.5, "less than or equal to 1"),
+        (("rows",), -1, "greater than or equal to 0"),
+        (("schema_version",), 2, "should be 1"),
+    ],
+)
+def test_what_cannot_be_is_refused(path: tuple[Any, ...], value: object, problem: str) -> None:
+    values = report().to_json()
+    inner: Any = values
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    place = ".".join(map(str, path))
+    with pytest.raises(
+        ConfigError, match=f"^old.json is not a recall report: {place}: .*{problem}"
+    ):
+        Report.from_json(values, "old.json")
+    if value == value:  # JSON has no NaN, so no schema can speak of it
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(values, schema())
