@@ -1,0 +1,65 @@
+"""What is refused before any work is done: no key, too much to read."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from typing import TYPE_CHECKING
+
+from fastapi import HTTPException, Request
+from starlette.responses import JSONResponse
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+COOKIE = "clipvec_key"
+"""Where the page keeps the key, since an <img> sends no header."""
+
+
+def check_key(request: Request) -> None:
+    """Refuse a request without the key, where ``CLIPVEC_API_KEY`` is set."""
+    wanted = os.environ.get("CLIPVEC_API_KEY")
+    if not wanted:
+        return
+    bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    given = bearer or request.headers.get("X-API-Key") or request.cookies.get(COOKIE) or ""
+    if not hmac.compare_digest(given.encode(), wanted.encode()):
+        raise HTTPException(401, "an API key is needed: Authorization: Bearer <key>")
+
+
+class BodyLimit:
+    """Answers 413 to a body of more than ``limit`` bytes, announced or not.
+
+    Nothing of it is kept: what an endpoint has read so far is thrown away with the request.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app, self._limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, unless it is too large."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if not announced.isdigit() or int(announced) > self._limit:
+            await self._refuse(scope, receive, send)
+            return
+        read = 0
+
+        async def limited() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self._limit:
+                raise HTTPException(413, self._reason())
+            return message
+
+        await self._app(scope, limited, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = JSONResponse({"error": self._reason()}, 413, headers={"Connection": "close"})
+        await answer(scope, receive, send)
+
+    def _reason(self) -> str:
+        return f"the request is too large; at most {self._limit:,} bytes are read"

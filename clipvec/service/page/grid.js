@@ -1,0 +1,115 @@
+// The pictures that were found. Captions, ids and attributes are text to the page, never markup.
+
+const grid = document.getElementById("grid");
+const card = document.getElementById("card");
+const NARROWEST = 0.65;
+const WIDEST = 2.6;
+
+/**
+ * Show rows; `act(name, row, value)` is told what is done with one of them: "like", "plus",
+ * "minus" or "filter".
+ */
+export function show(rows, scored, act) {
+  const focused = document.activeElement?.closest("#grid li")?.dataset.id;
+  grid.replaceChildren(...rows.map((row) => made(row, scored, act)));
+  grid.classList.remove("stale");
+  const links = grid.querySelectorAll(".picture");
+  if (links.length) links[0].tabIndex = 0;
+  if (focused) find(focused)?.focus();
+}
+
+export function clear() {
+  grid.replaceChildren();
+}
+
+export function dim() {
+  grid.classList.add("stale");
+}
+
+function find(id) {
+  return [...grid.children].find((li) => li.dataset.id === id)?.querySelector(".picture");
+}
+
+function made(row, scored, act) {
+  const li = card.content.firstElementChild.cloneNode(true);
+  const [link, image, none] = [".picture", "img", ".none"].map((x) => li.querySelector(x));
+  li.dataset.id = row.id;
+  const ratio = row.width && row.height ? row.width / row.height : 1;
+  li.style.setProperty("--ratio", Math.min(WIDEST, Math.max(NARROWEST, ratio)));
+  const name = row.caption || row.id;
+  image.alt = name;
+  image.src = row.thumbnail;
+  image.onerror = () => {
+    image.hidden = true;
+    none.hidden = false;
+  };
+  link.tabIndex = -1;
+  link.href = `?t=${encodeURIComponent(`1*id:${row.id}`)}`;
+  link.title = `${name}\n${row.uri}\n${row.width} × ${row.height} pixels\nClick for more like this`;
+  link.setAttribute("aria-label", `${name}: more like this`);
+  link.onclick = (event) => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    act("like", row);
+  };
+  li.querySelector(".more-plus").onclick = () => act("plus", row);
+  li.querySelector(".more-minus").onclick = () => act("minus", row);
+  const caption = li.querySelector(".caption");
+  caption.textContent = row.caption ?? "";
+  caption.title = row.caption ?? "";
+  fillFacts(li, row, scored, act);
+  return li;
+}
+
+function fillFacts(li, row, scored, act) {
+  const facts = li.querySelector(".facts");
+  const meter = li.querySelector("meter");
+  meter.hidden = !scored;
+  if (scored) {
+    // One deviation above the ordinary rows is next to nothing, six are as good as the same image.
+    meter.value = Math.min(1, Math.max(0, (row.deviations - 1) / 5));
+    const high = row.deviations.toFixed(1);
+    const said = `cosine ${row.similarity.toFixed(3)}, ${high} deviations above ordinary rows`;
+    meter.title = said;
+    meter.setAttribute("aria-label", said);
+    const score = document.createElement("span");
+    score.textContent = row.similarity.toFixed(3);
+    facts.append(score);
+  }
+  for (const [key, value] of Object.entries(row.attributes)) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.tabIndex = -1;
+    button.textContent = value;
+    button.title = `Only ${key} = ${value}`;
+    button.onclick = () => act("filter", row, `${key}=${value}`);
+    if (facts.childNodes.length) facts.append("·");
+    facts.append(button);
+  }
+}
+
+/** Move the focus to the picture that lies in the direction of an arrow key. */
+export function walk(key) {
+  const links = [...grid.querySelectorAll(".picture")];
+  const at = links.indexOf(document.activeElement);
+  if (at < 0) return links[0]?.focus();
+  const to = { ArrowRight: links[at + 1], ArrowLeft: links[at - 1] };
+  const next = key in to ? to[key] : nearestRow(links, at, key === "ArrowDown" ? 1 : -1);
+  if (!next) return undefined;
+  links[at].tabIndex = -1;
+  next.tabIndex = 0;
+  return next.focus();
+}
+
+function nearestRow(links, at, direction) {
+  const here = links[at].getBoundingClientRect();
+  const middle = (box) => box.left + box.width / 2;
+  const beyond = links
+    .map((link) => ({ link, box: link.getBoundingClientRect() }))
+    .filter(({ box }) => (box.top - here.top) * direction > 8);
+  if (!beyond.length) return undefined;
+  const tops = beyond.map(({ box }) => box.top * direction);
+  const row = beyond.filter(({ box }) => box.top * direction < Math.min(...tops) + 8);
+  const gap = ({ box }) => Math.abs(middle(box) - middle(here));
+  return row.reduce((a, b) => (gap(b) < gap(a) ? b : a)).link;
+}

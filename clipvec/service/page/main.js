@@ -1,0 +1,234 @@
+// The page: terms, filters and pictures of one query, kept in the link.
+
+import * as grid from "./grid.js";
+import { canGrow, empty, fromLink, grown, isEmpty, toLink, toRequest } from "./query.js";
+import { embed, keepKey, search, stats } from "./service.js";
+import { showFilters, showTerms, watchFilters, watchTheme } from "./tools.js";
+
+const $ = (id) => document.getElementById(id);
+const PAUSE = 120;
+// Pictures are closer to each other than to any text: at -1 one would drown the words beside it.
+const MINUS = -0.5;
+let query = fromLink(location.search);
+let about = null;
+let running = new AbortController();
+let timer = 0;
+
+/** Change the query, show it, and search. `step`: whether the back button returns to before. */
+function set(changes, step = true) {
+  query = { ...query, k: empty().k, ...changes };
+  history[step ? "pushState" : "replaceState"](null, "", toLink(query));
+  showQuery();
+  run();
+}
+
+function showQuery() {
+  if ($("text").value !== query.text) $("text").value = query.text;
+  $("plus").hidden = $("minus").hidden = !query.text.trim();
+  $("copy").hidden = isEmpty(query);
+  $("cut").value = query.cut;
+  $("cut-value").value = query.cut > 0 ? query.cut.toFixed(2) : "any";
+  $("duplicates").checked = query.unique;
+  $("text").placeholder = query.terms.length ? "and …" : "Describe a picture, or paste one";
+  showTerms(query.terms, (terms) => set({ terms }));
+  showFilters(query.filters, (filters) => set({ filters }));
+}
+
+async function run() {
+  clearTimeout(timer);
+  running.abort();
+  running = new AbortController();
+  const { signal } = running;
+  const asked = query;
+  document.body.classList.add("busy");
+  try {
+    about ??= await known(await stats());
+    const scored = !isEmpty(asked);
+    const started = performance.now();
+    const rows = await search(scored ? toRequest(asked) : wander(asked), signal);
+    if (signal.aborted) return;
+    document.body.classList.remove("busy");
+    showRows(rows, scored, Math.round(performance.now() - started));
+  } catch (error) {
+    if (error.name === "AbortError" || signal.aborted) return;
+    document.body.classList.remove("busy");
+    showProblem(error);
+  }
+}
+
+async function known(found) {
+  document.title = `${found.dataset} · clipvec`;
+  watchFilters(found.attributes, (filter) => addFilter(filter));
+  return found;
+}
+
+/** With nothing asked for, a few rows in a random direction. */
+function wander(asked) {
+  wander.vector ??= Array.from({ length: about.dim }, () => Math.random() - 0.5);
+  return { ...toRequest({ ...asked, cut: 0 }), terms: [{ vector: wander.vector }] };
+}
+
+function showRows(rows, scored, milliseconds) {
+  grid.show(rows, scored, act);
+  $("notice").hidden = true;
+  $("title").hidden = scored || !rows.length;
+  $("title").textContent = `Some of ${about.rows.toLocaleString("en")} pictures in ${about.dataset}`;
+  $("status").value = scored ? `${rows.length} pictures · ${milliseconds} ms` : "";
+  $("more").hidden = !scored || rows.length < query.k || !canGrow(query);
+  if (!rows.length) showNothing();
+}
+
+function showNothing() {
+  if (!about.rows) return notice("The collection is empty", "Index some pictures first.");
+  const buttons = [];
+  if (query.cut > 0) buttons.push(["Any score", () => set({ cut: 0 })]);
+  if (query.filters.length) buttons.push(["No filters", () => set({ filters: [] })]);
+  return notice("No pictures here", "None fit the filters and the score.", ...buttons);
+}
+
+function showProblem(error) {
+  grid.clear();
+  $("title").hidden = $("more").hidden = true;
+  $("status").value = "";
+  if (error.status === 401) return askKey();
+  const title = error.status >= 400 && error.status < 500 ? "That cannot be searched" : "No answer";
+  return notice(title, error.message, ["Try again", run]);
+}
+
+function notice(title, text, ...buttons) {
+  const [heading, paragraph] = [document.createElement("h2"), document.createElement("p")];
+  heading.textContent = title;
+  paragraph.textContent = text;
+  const made = buttons.map(([label, click]) => {
+    const button = document.createElement("button");
+    button.textContent = label;
+    button.onclick = click;
+    return button;
+  });
+  $("notice").replaceChildren(heading, paragraph, ...made);
+  $("notice").hidden = false;
+}
+
+function askKey() {
+  const field = document.createElement("input");
+  field.type = "password";
+  field.setAttribute("aria-label", "API key");
+  const enter = () => {
+    keepKey(field.value);
+    run();
+  };
+  field.onkeydown = (event) => event.key === "Enter" && enter();
+  notice("A key is needed", "This service answers those who have its API key.", ["Go on", enter]);
+  $("notice").querySelector("button").before(field);
+  field.focus();
+}
+
+function act(what, row, value) {
+  const term = { kind: "id", value: row.id, weight: 1, picture: row.thumbnail };
+  if (what === "like") {
+    set({ text: "", terms: [term] });
+    scrollTo({ top: 0 });
+  }
+  if (what === "plus") set({ terms: [...query.terms, term] });
+  if (what === "minus") set({ terms: [...query.terms, { ...term, weight: MINUS }] });
+  if (what === "filter") addFilter(value);
+}
+
+function addFilter(filter) {
+  if (!query.filters.includes(filter)) set({ filters: [...query.filters, filter] });
+}
+
+function keepText(weight) {
+  const text = query.text.trim();
+  if (text) set({ text: "", terms: [...query.terms, { kind: "text", value: text, weight }] });
+  $("text").focus();
+}
+
+async function addPicture(file) {
+  if (!file) return;
+  document.body.classList.add("busy");
+  try {
+    const term = { kind: "vector", value: await embed(file), weight: 1 };
+    set({ terms: [...query.terms, { ...term, picture: URL.createObjectURL(file) }] });
+  } catch (error) {
+    document.body.classList.remove("busy");
+    showProblem(error);
+  }
+}
+
+$("bar").onsubmit = (event) => {
+  event.preventDefault();
+  keepText(1);
+};
+$("text").oninput = () => {
+  clearTimeout(timer);
+  query = { ...query, text: $("text").value };
+  timer = setTimeout(() => set({}, false), PAUSE);
+  if (!isEmpty(query)) grid.dim();
+};
+$("text").onkeydown = (event) => {
+  if (event.key === "Backspace" && !query.text && query.terms.length) set({ terms: query.terms.slice(0, -1) });
+  if (event.key === "ArrowDown") {
+    event.preventDefault();
+    grid.walk(event.key);
+  }
+};
+$("plus").onclick = () => keepText(1);
+$("minus").onclick = () => keepText(-1);
+$("file").onchange = () => {
+  addPicture($("file").files[0]);
+  $("file").value = "";
+};
+$("cut").oninput = () => {
+  clearTimeout(timer);
+  $("cut-value").value = Number($("cut").value) > 0 ? Number($("cut").value).toFixed(2) : "any";
+  timer = setTimeout(() => set({ cut: Number($("cut").value) }, false), PAUSE);
+};
+$("duplicates").onchange = () => set({ unique: $("duplicates").checked });
+$("more").onclick = () => set(grown(query), false);
+$("copy").onclick = async () => {
+  await navigator.clipboard.writeText(location.href);
+  $("status").value = "Link copied";
+};
+window.onpopstate = () => {
+  query = fromLink(location.search);
+  showQuery();
+  run();
+};
+document.onpaste = (event) => {
+  const file = [...(event.clipboardData?.files ?? [])].find((x) => x.type.startsWith("image/"));
+  if (file) {
+    event.preventDefault();
+    addPicture(file);
+  }
+};
+window.ondragover = (event) => {
+  event.preventDefault();
+  document.body.classList.add("dropping");
+};
+window.ondragleave = (event) => event.relatedTarget || document.body.classList.remove("dropping");
+window.ondrop = (event) => {
+  event.preventDefault();
+  document.body.classList.remove("dropping");
+  addPicture(event.dataTransfer.files[0]);
+};
+window.onkeydown = (event) => {
+  const typing = event.target.closest?.("input, select");
+  if (event.key === "Escape") {
+    wander.vector = undefined;
+    set(empty());
+    $("text").focus();
+  } else if (event.key === "/" && !typing) {
+    event.preventDefault();
+    $("text").focus();
+  } else if (event.key.startsWith("Arrow") && event.target.matches?.(".picture")) {
+    event.preventDefault();
+    grid.walk(event.key);
+  } else if ("+-".includes(event.key) && event.target.matches?.(".picture")) {
+    event.target.closest("li").querySelector(event.key === "+" ? ".more-plus" : ".more-minus").click();
+  }
+};
+
+watchTheme();
+showQuery();
+run();

@@ -1,0 +1,83 @@
+// The query: what the page shows, what the service is asked, and the link that holds it.
+
+export const STEP = 40;
+const MOST = 1000;
+
+export function empty() {
+  return { text: "", terms: [], filters: [], cut: 0, unique: false, k: STEP };
+}
+
+/** A term is {kind: "text" | "id" | "vector", value, weight, picture?}. */
+export function isEmpty(query) {
+  return !query.text.trim() && query.terms.length === 0;
+}
+
+export function canGrow(query) {
+  return query.k < MOST;
+}
+
+export function grown(query) {
+  return { ...query, k: Math.min(MOST, query.k + STEP) };
+}
+
+/** What POST /search takes. */
+export function toRequest(query) {
+  const terms = query.terms.map(({ kind, value, weight }) => ({ [kind]: value, weight }));
+  if (query.text.trim()) terms.push({ text: query.text, weight: 1 });
+  const request = { terms, k: query.k };
+  if (query.filters.length) request.where = query.filters;
+  if (query.cut > 0) request.min_score = query.cut;
+  if (query.unique) request.hide_duplicates = 0.95;
+  return request;
+}
+
+export function toLink(query) {
+  const link = new URLSearchParams();
+  if (query.text) link.set("q", query.text);
+  for (const { kind, value, weight } of query.terms) {
+    link.append("t", `${weight}*${kind}:${kind === "vector" ? pack(value) : value}`);
+  }
+  for (const filter of query.filters) link.append("where", filter);
+  if (query.cut > 0) link.set("from", query.cut);
+  if (query.unique) link.set("unique", 1);
+  const text = link.toString();
+  return text ? `?${text}` : "./";
+}
+
+/** What cannot be read in a link is left out: it may have been cut or typed by anyone. */
+export function fromLink(search) {
+  const link = new URLSearchParams(search);
+  const terms = [];
+  for (const text of link.getAll("t")) {
+    const [, weight, kind, value] = /^(-?[\d.]+)\*(text|id|vector):(.+)$/s.exec(text) ?? [];
+    if (!Number.isFinite(Number(weight)) || !value) continue;
+    const read = kind === "vector" ? unpack(value) : value;
+    if (read) terms.push({ kind, value: read, weight: Number(weight) });
+  }
+  const cut = Number(link.get("from"));
+  return {
+    ...empty(),
+    text: link.get("q") ?? "",
+    terms,
+    filters: link.getAll("where"),
+    cut: cut > 0 && cut < 1 ? cut : 0,
+    unique: link.has("unique"),
+  };
+}
+
+// A picture that was dropped is in the link as its vector, a byte for each number: the cosine to
+// the vector itself stays above 0.999.
+function pack(vector) {
+  const most = Math.max(...vector.map(Math.abs)) || 1;
+  const bytes = vector.map((x) => Math.round((x / most) * 127) + 128);
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+function unpack(text) {
+  try {
+    const bytes = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+    return Array.from(bytes, (char) => (char.charCodeAt(0) - 128) / 127);
+  } catch {
+    return null;
+  }
+}

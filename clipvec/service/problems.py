@@ -1,0 +1,73 @@
+"""Whatever goes wrong, as a status and one sentence."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from clipvec.errors import ClipvecError, ConfigError
+from clipvec.service import metrics
+from clipvec.service.searcher import UnknownRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastapi import FastAPI, Request
+    from starlette.responses import Response
+
+log = logging.getLogger(__name__)
+_LONGEST = 300
+_FORMS = {"/search_image": "multipart/form-data", "/embed_image": "multipart/form-data"}
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Answer errors of clipvec, of validation and of HTTP in one form."""
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        wanted = _FORMS.get(request.url.path, "application/json")
+        given = request.headers.get("content-type", "")
+        if request.method == "POST" and not given.lower().startswith(wanted):
+            return _answer(415, f"the content type is {given or 'missing'}; send {wanted}")
+        return _answer(422, sentence(error.errors()))
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        return _answer(error.status_code, str(error.detail), dict(error.headers or {}))
+
+    @app.exception_handler(ClipvecError)
+    async def clipvec(request: Request, error: ClipvecError) -> Response:
+        if isinstance(error, UnknownRow):
+            return _answer(404, str(error))
+        if isinstance(error, ConfigError):
+            return _answer(422, str(error))
+        log.error("%s: %s", request.url.path, error)
+        return _answer(503, str(error))
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        log.exception("%s", request.url.path, exc_info=error)
+        return _answer(500, "the service has a fault; its log says more")
+
+
+def sentence(details: Sequence[Any]) -> str:
+    """Return the first of pydantic's complaints, and how many more there are."""
+    first = details[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"})
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "json_invalid":
+        return "the body is not JSON"
+    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+    return f"{where}: {reason[0].lower()}{reason[1:]}{more}" if where else f"{reason}{more}"
+
+
+def _answer(status: int, reason: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    metrics.REJECTS.labels(str(status)).inc()
+    line = " ".join(reason.split())
+    # a lone surrogate of the request must not come back, JSON cannot carry it
+    line = line[:_LONGEST].encode("utf-8", "replace").decode()
+    return JSONResponse({"error": line}, status, headers)

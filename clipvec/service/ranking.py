@@ -1,0 +1,99 @@
+"""From nearest neighbours to the rows that are shown: re-ranked, without near-duplicates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipvec.service.schema import MAX_K
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from clipvec.service.schema import Options
+    from clipvec.vectors import Hit
+
+_CANDIDATES = 10
+"""Times as many rows are fetched as are wanted, where they are re-ranked."""
+_MOST = 4 * MAX_K
+
+
+class Ordinary:
+    """How a query scores on rows that it is not about, from a sample of them.
+
+    Cosines of texts with images lie in another range than those of images with images, and every
+    model has ranges of its own: only the distance from the ordinary can be read the same way.
+
+    Args:
+        sample: float32 [N, D], unit length.
+    """
+
+    def __init__(self, sample: np.ndarray) -> None:
+        self._sample = sample
+
+    def spread(self, vector: np.ndarray) -> tuple[float, float]:
+        """Return mean and standard deviation of the cosines of a unit ``vector``, float32 [D]."""
+        if len(self._sample) < 2:
+            return 0.0, 1.0
+        scores = self._sample @ vector
+        return float(scores.mean()), max(float(scores.std()), 1e-6)
+
+
+async def best(
+    nearest: Callable[[int], Awaitable[list[Hit]]],
+    vectors_of: Callable[[Sequence[str]], Awaitable[dict[str, np.ndarray]]],
+    vector: np.ndarray,
+    options: Options,
+) -> list[Hit]:
+    """Return the best ``options.k`` rows.
+
+    Args:
+        nearest: asks the index for so many rows.
+        vectors_of: the vectors of rows, float32 [D] each.
+        vector: of the query, float32 [D], unit length.
+        options: with ``exact``, ten times as many rows are fetched and ordered by their own
+            vectors; with ``hide_duplicates``, as many more as it takes to fill ``k``.
+    """
+    if not options.exact and options.hide_duplicates is None:
+        return await nearest(options.k)
+    fetch = options.k * (_CANDIDATES if options.exact else 2)
+    while True:
+        fetch = min(fetch, _MOST)
+        found = await nearest(fetch)
+        vectors = await vectors_of([hit.id for hit in found])
+        hits = rerank(found, vectors, vector) if options.exact else found
+        if options.hide_duplicates is not None:
+            hits = without_duplicates(hits, vectors, options.hide_duplicates, options.k)
+        if len(hits) >= options.k or len(found) < fetch or fetch == _MOST:
+            return hits[: options.k]
+        fetch *= 4
+
+
+def rerank(hits: Sequence[Hit], vectors: dict[str, np.ndarray], vector: np.ndarray) -> list[Hit]:
+    """Return hits with the cosines of their own vectors, best first."""
+    scored = [
+        replace(hit, score=float(vectors[hit.id] @ vector / np.linalg.norm(vectors[hit.id])))
+        for hit in hits
+        if hit.id in vectors
+    ]
+    return sorted(scored, key=lambda hit: (-hit.score, hit.id))
+
+
+def without_duplicates(
+    hits: Sequence[Hit], vectors: dict[str, np.ndarray], least: float, k: int
+) -> list[Hit]:
+    """Return the first ``k`` hits whose cosine to all better ones is below ``least``."""
+    kept: list[Hit] = []
+    shown: list[np.ndarray] = []
+    for hit in hits:
+        if hit.id not in vectors:
+            continue
+        unit = vectors[hit.id] / np.linalg.norm(vectors[hit.id])
+        if not shown or float((np.stack(shown) @ unit).max()) < least:
+            kept.append(hit)
+            shown.append(unit)
+        if len(kept) == k:
+            break
+    return kept

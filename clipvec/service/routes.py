@@ -1,0 +1,240 @@
+"""The endpoints of the service, and the page."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, FastAPI, File, Form, Request, Response, UploadFile
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.responses import FileResponse, HTMLResponse
+from starlette.staticfiles import StaticFiles
+
+from clipvec import __version__
+from clipvec.errors import ConfigError
+from clipvec.service import metrics, problems, schema
+from clipvec.service.limits import BodyLimit, check_key
+from clipvec.service.searcher import Searcher
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from clipvec.vectors import Hit
+
+PAGE = Path(__file__).parent / "page"
+_SAFE = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+"""The page runs no script but its own and talks to nobody else, whatever a caption says."""
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {"model": schema.Problem, "description": reason}
+    for code, reason in {
+        401: "no API key, or a wrong one",
+        404: "there is no such row",
+        413: "more bytes than are read",
+        415: "another content type is needed",
+        422: "something in the request is not allowed",
+    }.items()
+}
+api = APIRouter(dependencies=[Depends(check_key)], responses=_PROBLEMS)
+
+
+def create_app(max_upload: int) -> FastAPI:
+    """Return the application; its ``state.searcher`` has to be set before it is asked."""
+    app = FastAPI(title="clipvec", version=__version__, docs_url=None, redoc_url=None)
+    app.include_router(api)
+    app.include_router(_pages)
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    problems.add_handlers(app)
+    app.add_middleware(BodyLimit, limit=max_upload)
+    app.add_middleware(metrics.Counted)
+    return app
+
+
+def _searcher(request: Request) -> Searcher:
+    found: Searcher = request.app.state.searcher
+    return found
+
+
+Asked = Annotated[Searcher, Depends(_searcher)]
+_Upload = Annotated[UploadFile, File(description="an image file")]
+_Uploads = Annotated[list[UploadFile], File(description="image files")]
+
+
+@api.post("/search", tags=["search"])
+async def search(query: schema.Query, searcher: Asked, response: Response) -> list[schema.Found]:
+    """Rows that fit a weighted sum of texts, images, rows and vectors, best first."""
+    started = time.perf_counter()
+    vector = await searcher.vector(query.all_terms())
+    encoded = time.perf_counter()
+    if query.n_results is not None:
+        query = query.model_copy(update={"k": query.n_results})
+    found = await _found(searcher, vector, query)
+    _say_times(response, started, encoded)
+    if query.n_results is not None:
+        for row in found:
+            row.image_base64 = await _base64(searcher, row.id)
+    return found
+
+
+@api.post("/search_image", tags=["search"])
+async def search_image(
+    searcher: Asked,
+    response: Response,
+    image: _Upload,
+    k: Annotated[int, Form(ge=1, le=schema.MAX_K)] = 20,
+    where: Annotated[list[schema.Filter] | None, Form(max_length=schema.MAX_TERMS)] = None,
+    min_score: Annotated[float | None, Form(ge=-1, le=1)] = None,
+    hide_duplicates: Annotated[float | None, Form(gt=0, le=1)] = None,
+) -> list[schema.Found]:
+    """Rows that look like an uploaded image, best first."""
+    started = time.perf_counter()
+    with metrics.STAGE_SECONDS.labels("encode").time():
+        vector = await searcher.image(await image.read(), _name(image))
+    encoded = time.perf_counter()
+    options = schema.Options(k=k, where=where, min_score=min_score, hide_duplicates=hide_duplicates)
+    found = await _found(searcher, vector, options)
+    _say_times(response, started, encoded)
+    return found
+
+
+@api.post("/similar", tags=["search"])
+async def similar(query: schema.Similar, searcher: Asked) -> list[schema.Found]:
+    """Rows that look like one of the collection, without that row itself, best first."""
+    vector = await searcher.vector([schema.Term(id=query.id)])
+    more = query.model_copy(update={"k": min(query.k + 1, schema.MAX_K)})
+    found = await _found(searcher, vector, more)
+    return [row for row in found if row.id != query.id][: query.k]
+
+
+@api.post("/embed_text", tags=["embed"])
+async def embed_text(given: schema.Texts, searcher: Asked) -> schema.Embeddings:
+    """Texts to vectors."""
+    with metrics.STAGE_SECONDS.labels("encode").time():
+        vectors = await asyncio.gather(*map(searcher.text, given.texts))
+    return _embeddings(vectors)
+
+
+@api.post("/embed_image", tags=["embed"])
+async def embed_image(images: _Uploads, searcher: Asked) -> schema.Embeddings:
+    """Image files to vectors."""
+    if len(images) > schema.MAX_BATCH:
+        raise ConfigError(f"images: at most {schema.MAX_BATCH} at once, not {len(images)}")
+    with metrics.STAGE_SECONDS.labels("encode").time():
+        vectors = [await searcher.image(await file.read(), _name(file)) for file in images]
+    return _embeddings(vectors)
+
+
+@api.get("/item/{id:path}", tags=["rows"])
+async def item(id: str, searcher: Asked) -> schema.Row:
+    """A row of the collection."""
+    return schema.Row(**_row(await searcher.row(_known(id))))
+
+
+@api.get("/thumbnail/{id:path}", tags=["rows"], response_class=Response)
+async def thumbnail(id: str, searcher: Asked) -> Response:
+    """The thumbnail of a row, a JPEG."""
+    picture = await searcher.thumbnail(_known(id))
+    return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
+
+
+@api.get("/stats", tags=["service"])
+async def stats(searcher: Asked) -> schema.Stats:
+    """What is served."""
+    collection = searcher.collection
+    return schema.Stats(
+        collection=collection.name,
+        rows=await searcher.count(),
+        dim=collection.dim,
+        model=collection.model_config.name,
+        arch=searcher.encoder.arch,
+        dataset=str(collection.fingerprint.dataset["name"]),
+        attributes=collection.attributes,
+    )
+
+
+_pages = APIRouter()
+
+
+@_pages.get("/health", tags=["service"])
+async def health(searcher: Asked) -> schema.Health:
+    """That the service is up, and how many rows it holds; /readyz proves that it answers."""
+    return schema.Health(status="healthy", collection_size=await searcher.count())
+
+
+@_pages.get("/", include_in_schema=False)
+async def page() -> FileResponse:
+    """The page."""
+    return FileResponse(PAGE / "index.html", headers=_SAFE)
+
+
+@_pages.get("/docs", include_in_schema=False)
+async def docs() -> HTMLResponse:
+    """What the endpoints take and answer, to read and to try."""
+    # The assets are those that BentoML brings, so that nothing is asked of another network.
+    assets = "static_content/swagger-ui"
+    return get_swagger_ui_html(
+        openapi_url="openapi.json",
+        title="clipvec",
+        swagger_js_url=f"{assets}-bundle.js",
+        swagger_css_url=f"{assets}.css",
+        swagger_favicon_url="page/icon.svg",
+    )
+
+
+async def _found(
+    searcher: Searcher, vector: np.ndarray, options: schema.Options
+) -> list[schema.Found]:
+    return [
+        schema.Found(**_row(hit), similarity=hit.score, deviations=deviations)
+        for hit, deviations in await searcher.search(vector, options)
+    ]
+
+
+def _row(hit: Hit) -> dict[str, Any]:
+    return {
+        "id": hit.id,
+        "caption": hit.caption,
+        "uri": hit.uri,
+        "width": hit.width,
+        "height": hit.height,
+        "attributes": hit.attributes,
+        "thumbnail": f"thumbnail/{quote(hit.id, safe='')}",
+    }
+
+
+async def _base64(searcher: Searcher, id: str) -> str | None:
+    try:
+        return base64.b64encode(await searcher.thumbnail(id)).decode()
+    except ConfigError:
+        return None
+
+
+def _embeddings(vectors: list[np.ndarray]) -> schema.Embeddings:
+    return schema.Embeddings(dim=len(vectors[0]), vectors=[v.tolist() for v in vectors])
+
+
+def _known(id: str) -> str:
+    """Return an id that Chroma can be asked for."""
+    if not 0 < len(id) <= 4096 or not id.isprintable():
+        raise ConfigError("the id is not one of a row")
+    return id
+
+
+def _name(file: UploadFile) -> str:
+    return f"image {(file.filename or 'without a name')[:80]!r}"
+
+
+def _say_times(response: Response, started: float, encoded: float) -> None:
+    """Say how long the stages took, where a browser's developer tools show it."""
+    done = time.perf_counter()
+    response.headers["Server-Timing"] = (
+        f"encode;dur={(encoded - started) * 1e3:.1f}, search;dur={(done - encoded) * 1e3:.1f}"
+    )

@@ -1,0 +1,178 @@
+"""What goes in and out of the service, as its OpenAPI page shows it."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import Self
+
+MAX_K = 1000
+MAX_TEXT = 2000
+MAX_TERMS = 16
+MAX_BATCH = 64
+_BLANKS = "\t\n\r"
+_CONTROL = {"Cc", "Cs"}
+
+
+def _readable(text: str) -> str:
+    """Refuse what no keyboard types and no tokenizer takes: control characters, lone surrogates."""
+    text = "".join(" " if char in _BLANKS else char for char in text)
+    if any(unicodedata.category(char) in _CONTROL for char in text):
+        raise ValueError("it has control characters")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty")
+    return text
+
+
+Readable = AfterValidator(_readable)
+Text = Annotated[str, Field(max_length=MAX_TEXT), Readable, AfterValidator(_not_blank)]
+Id = Annotated[str, Field(min_length=1, max_length=4096), Readable]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Filter = Annotated[str, Field(max_length=1000), Readable]
+_STRICT = ConfigDict(extra="forbid")
+
+
+class Term(BaseModel):
+    """One thing to look for: exactly one of text, image, id and vector."""
+
+    model_config = _STRICT
+
+    text: Text | None = None
+    image: str | None = Field(default=None, description="an image file in base64")
+    id: Id | None = Field(default=None, description="a row of the collection")
+    vector: list[Number] | None = Field(
+        default=None, description="D numbers, as embed_text gives them"
+    )
+    weight: Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)] = Field(
+        default=1.0, description="how much it counts; below zero it is subtracted"
+    )
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        given = [x for x in (self.text, self.image, self.id, self.vector) if x is not None]
+        if len(given) != 1:
+            raise ValueError("exactly one of text, image, id and vector is needed")
+        return self
+
+
+class Options(BaseModel):
+    """How many rows are wanted, and which."""
+
+    model_config = _STRICT
+
+    k: int = Field(default=20, ge=1, le=MAX_K, description="rows to return, at most")
+    where: list[Filter] | dict[str, Any] | None = Field(
+        default=None,
+        description="filters that must all hold, such as width>=200, or one in Chroma's own form",
+        max_length=MAX_TERMS,
+    )
+    min_score: float | None = Field(default=None, ge=-1, le=1, description="lowest cosine")
+    exact: bool = Field(
+        default=False, description="re-rank ten times as many candidates by exact cosine"
+    )
+    hide_duplicates: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="hide a row whose cosine to a better one is at least this",
+    )
+
+
+class Query(Options):
+    """What to look for: the weighted sum of the terms."""
+
+    terms: list[Term] = Field(default_factory=list, max_length=MAX_TERMS)
+    text: Text | None = Field(default=None, description="short for one text term")
+    n_results: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_K,
+        description="k in the words of SkyPilot's example, with image_base64 in the answer",
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.terms and self.text is None:
+            raise ValueError("nothing to search for: terms or text is needed")
+        return self
+
+    def all_terms(self) -> list[Term]:
+        """Return the terms, the short form among them."""
+        return [*([Term(text=self.text)] if self.text is not None else []), *self.terms]
+
+
+class Similar(Options):
+    """More rows like one of the collection."""
+
+    id: Id
+
+
+class Row(BaseModel):
+    """A row of the collection."""
+
+    id: str
+    caption: str | None
+    uri: str
+    width: int = Field(description="pixels of the original")
+    height: int
+    attributes: dict[str, Any]
+    thumbnail: str = Field(description="where its thumbnail is, relative to this service")
+
+
+class Found(Row):
+    """A row that a query found."""
+
+    similarity: float = Field(description="cosine of row and query, -1 to 1")
+    deviations: float = Field(
+        description="how far above the collection's ordinary rows that is, in standard deviations "
+        "of this query's scores"
+    )
+    image_base64: str | None = Field(
+        default=None, description="the thumbnail, where n_results was given"
+    )
+
+
+class Texts(BaseModel):
+    """Texts to embed."""
+
+    model_config = _STRICT
+
+    texts: list[Text] = Field(min_length=1, max_length=MAX_BATCH)
+
+
+class Embeddings(BaseModel):
+    """Vectors of unit length."""
+
+    dim: int
+    vectors: list[list[float]]
+
+
+class Health(BaseModel):
+    """That the service is up, and what it holds."""
+
+    status: str
+    collection_size: int
+
+
+class Stats(BaseModel):
+    """What is served."""
+
+    collection: str
+    rows: int
+    dim: int
+    model: str
+    arch: str
+    dataset: str
+    attributes: dict[str, str] = Field(description="what where can ask for, and its type")
+
+
+class Problem(BaseModel):
+    """What was wrong, in one sentence."""
+
+    error: str

@@ -1,0 +1,253 @@
+"""Queries to rows: encode, search, re-rank, with many requests at once."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from cachetools import LRUCache
+
+from clipvec.data import Undecodable, decode
+from clipvec.errors import ConfigError
+from clipvec.service import metrics, ranking
+from clipvec.service.batches import Batches
+from clipvec.service.opening import open_both, same_golden
+from clipvec.vectors import Hit, where
+from clipvec.vectors.terms import combine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from clipvec.config import ServeConfig
+    from clipvec.model import Encoder
+    from clipvec.service.schema import Options, Term
+    from clipvec.vectors import Collection
+
+_SAMPLE = 1024
+_TEXTS_KEPT = 4096
+_THUMBNAIL_BYTES = 64 * 2**20
+_SEARCHES, _LOOKUPS = 64, 256
+
+
+class UnknownRow(ConfigError):
+    """There is no row of that id."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One nearest-neighbour search."""
+
+    vector: np.ndarray
+    """float32 [D], unit length."""
+    k: int
+    where: Mapping[str, Any] | None
+    min_score: float | None
+
+
+class Searcher:
+    """One collection and its encoder, asked by many at once.
+
+    The encoder has one thread and works on batches; Chroma and the store have threads beside it.
+    """
+
+    def __init__(self, collection: Collection, encoder: Encoder, settings: ServeConfig) -> None:
+        self.collection, self.encoder = collection, encoder
+        self._max_pixels = settings.max_pixels
+        self._ordinary = ranking.Ordinary(collection.sample(_SAMPLE))
+        encoding, searching, reading = (ThreadPoolExecutor(1, name) for name in "esr")
+        self._decoding = ThreadPoolExecutor(2, "d")
+        self._texts = Batches("text", self._encode_texts, settings.max_batch, encoding)
+        self._images = Batches("image", self._encode_images, settings.max_batch, encoding)
+        self._searches = Batches("search", self._search, _SEARCHES, searching)
+        self._rows = Batches("row", self._get, _LOOKUPS, searching)
+        self._thumbnails = Batches("thumbnail", self._read, _LOOKUPS, reading)
+        self._text_vectors: LRUCache[str, np.ndarray] = LRUCache(_TEXTS_KEPT)
+        self._pictures: LRUCache[str, bytes] = LRUCache(_THUMBNAIL_BYTES, len)
+        self._threads = (encoding, searching, reading, self._decoding)
+
+    @classmethod
+    def open(cls, settings: ServeConfig) -> Searcher:
+        """Return a searcher of the collection that ``settings`` names.
+
+        Raises:
+            CollectionError: there is no such collection.
+            FingerprintError: the encoder is not the one that made it.
+            ModelError: the encoder cannot be loaded.
+        """
+        collection, encoder = open_both(settings)
+        return cls(collection, encoder, settings)
+
+    def close(self) -> None:
+        """Finish what is being worked on, and let go of the collection."""
+        for threads in self._threads:
+            threads.shutdown()
+        self.collection.close()
+
+    async def search(self, vector: np.ndarray, options: Options) -> list[tuple[Hit, float]]:
+        """Return the rows closest to ``vector`` and their deviations, best first.
+
+        Raises:
+            ConfigError: the filter is not one for this collection.
+        """
+        given = options.where
+        types = self.collection.attributes
+        filters = where.check(given, types) if isinstance(given, dict) and given else None
+        if isinstance(given, list):
+            filters = where.parse(given, types)
+
+        async def nearest(k: int) -> list[Hit]:
+            return await self._searches(Request(vector, k, filters, options.min_score))
+
+        with metrics.STAGE_SECONDS.labels("search").time():
+            hits = await ranking.best(nearest, self._vectors_of, vector, options)
+        mean, deviation = self._ordinary.spread(vector)
+        return [(hit, (hit.score - mean) / deviation) for hit in hits]
+
+    async def vector(self, terms: Sequence[Term]) -> np.ndarray:
+        """Return the weighted sum of terms as a unit vector, float32 [D].
+
+        Raises:
+            ConfigError: a term is not what it should be, or they cancel each other out.
+            UnknownRow: a term names a row that there is not.
+        """
+        with metrics.STAGE_SECONDS.labels("encode").time():
+            vectors = await asyncio.gather(*map(self._term, terms))
+            return combine(np.stack(vectors), [term.weight for term in terms])
+
+    async def _term(self, term: Term) -> np.ndarray:
+        if term.text is not None:
+            return await self.text(term.text)
+        if term.image is not None:
+            return await self.image(_from_base64(term.image))
+        if term.id is not None:
+            found = await self._vectors_of([term.id])
+            if term.id not in found:
+                raise UnknownRow(f"there is no row {term.id!r}")
+            return _unit(found[term.id])
+        vector = np.asarray(term.vector, np.float64)
+        if vector.shape != (self.collection.dim,) or not np.abs(vector).max() > 0:
+            raise ConfigError(
+                f"vector: {self.collection.dim} numbers that are not all zero are needed, "
+                f"not {len(vector)}"
+            )
+        return _unit(vector / np.abs(vector).max())
+
+    async def text(self, text: str) -> np.ndarray:
+        """Return the vector of a text, float32 [D], unit length."""
+        found = self._text_vectors.get(text)
+        if found is None:
+            found = self._text_vectors[text] = await self._texts(text)
+        return found
+
+    async def image(self, file: bytes, name: str = "image") -> np.ndarray:
+        """Return the vector of an image file, float32 [D], unit length.
+
+        Raises:
+            ConfigError: it cannot be decoded.
+        """
+        loop = asyncio.get_running_loop()
+        pixels = await loop.run_in_executor(self._decoding, self._pixels, file, name)
+        return await self._images(pixels)
+
+    async def row(self, id: str) -> Hit:
+        """Return a row.
+
+        Raises:
+            UnknownRow: there is none of that id.
+        """
+        return await self._rows(id)
+
+    async def thumbnail(self, id: str) -> bytes:
+        """Return the JPEG thumbnail of a row.
+
+        Raises:
+            UnknownRow: there is no such row, or it has no thumbnail.
+        """
+        found = self._pictures.get(id)
+        if found is None:
+            with metrics.STAGE_SECONDS.labels("thumbnails").time():
+                found = self._pictures[id] = await self._thumbnails(await self._rows(id))
+        return found
+
+    async def ready(self) -> bool:
+        """Return whether the encoder embeds the golden pair as it should, and Chroma answers."""
+        loop = asyncio.get_running_loop()
+        image, text = await loop.run_in_executor(self._threads[0], self.encoder.probe)
+        if not same_golden(self.collection, image, text):
+            return False
+        vector = np.asarray(text, np.float32)
+        found = await self._searches(Request(vector, 1, None, None))
+        return bool(found) or not await self.count()
+
+    async def count(self) -> int:
+        """Return the number of rows."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads[1], self.collection.count)
+
+    async def _vectors_of(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads[1], self.collection.vectors, ids)
+
+    def _encode_texts(self, texts: Sequence[str]) -> list[np.ndarray | Exception]:
+        return list(self.encoder.encode_texts(texts))
+
+    def _encode_images(self, pixels: Sequence[np.ndarray]) -> list[np.ndarray | Exception]:
+        return list(self.encoder.encode_images(np.stack(pixels)))
+
+    def _pixels(self, file: bytes, name: str) -> np.ndarray:
+        try:
+            picture = decode(file, self.encoder.preprocess.target, self._max_pixels)
+        except Undecodable as error:
+            raise ConfigError(f"{name} cannot be used: {error}") from error
+        return self.encoder.preprocess(picture.image)
+
+    def _search(self, requests: Sequence[Request]) -> list[list[Hit] | Exception]:
+        """Ask Chroma once for all requests that differ in nothing but the vector."""
+        found: list[list[Hit] | Exception] = [[] for _ in requests]
+        for places in _alike(requests):
+            first = requests[places[0]]
+            vectors = np.stack([requests[i].vector for i in places])
+            try:
+                rows = self.collection.query_many(vectors, first.k, first.where, first.min_score)
+            except Exception as error:
+                rows = [error] * len(places)  # type: ignore[list-item]
+            for i, hits in zip(places, rows, strict=True):
+                found[i] = hits
+        return found
+
+    def _get(self, ids: Sequence[str]) -> list[Hit | Exception]:
+        found = self.collection.get(list(dict.fromkeys(ids)))
+        return [found.get(id) or UnknownRow(f"there is no row {id!r}") for id in ids]
+
+    def _read(self, hits: Sequence[Hit]) -> list[bytes | Exception]:
+        pictures = self.collection.thumbnails(hits)
+        return [
+            picture or UnknownRow(f"row {hit.id!r} has no thumbnail")
+            for hit, picture in zip(hits, pictures, strict=True)
+        ]
+
+
+def _alike(requests: Sequence[Request]) -> list[list[int]]:
+    """Return the positions of requests that can be asked as one."""
+    groups: dict[str, list[int]] = {}
+    for i, request in enumerate(requests):
+        key = repr((request.k, request.where, request.min_score))
+        groups.setdefault(key, []).append(i)
+    return list(groups.values())
+
+
+def _from_base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ConfigError(f"image is not base64: {error}") from error
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    unit: np.ndarray = (vector / np.linalg.norm(vector)).astype(np.float32)
+    return unit

@@ -1,0 +1,59 @@
+"""The application over a real collection and a real, small, untrained encoder."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from hydra import compose, initialize_config_dir
+
+from clipvec import config, paths
+from clipvec.config import ServeConfig
+from clipvec.embedding import embed_shards
+from clipvec.service import Searcher, create_app
+from clipvec.vectors import build
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> ServeConfig:
+    """Settings of a service of the bundled pictures."""
+    root = tmp_path_factory.mktemp("served")
+    overrides = ["model=local", f"model.pretrained=local-dir:{tiny_weights}", "sharding=x1"]
+    overrides += [f"store.root={root}/store"]
+    with initialize_config_dir(str(paths.CONF_DIR), version_base="1.3"):
+        embed = config.read(compose("embed", overrides), config.EmbedConfig)
+        overrides += [f"index.path={root}/index"]
+        index = config.read(compose("index", overrides), config.BuildConfig)
+        serve = compose("serve", [f"index.path={root}/index", "max_upload=1_000_000"])
+    embed_shards(embed)
+    build(index)
+    return config.read(serve, ServeConfig)
+
+
+@pytest.fixture(scope="session")
+def searcher(served: ServeConfig) -> Iterator[Searcher]:
+    found = Searcher.open(served)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def client(served: ServeConfig, searcher: Searcher) -> Iterator[httpx.Client]:
+    """A client of the application, which listens on a free port."""
+    app = create_app(served.max_upload)
+    app.state.searcher = searcher
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=10)) as made:
+            yield made
+        server.should_exit = True
+        thread.join()

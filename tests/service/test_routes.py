@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipvec.service import Searcher, schema
+from clipvec.vectors import Term, query_vector
+
+ID = "sample-0002/0133"
+JSON = {"content-type": "application/json"}
+
+
+def jpeg(size: tuple[int, int] = (64, 48)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, (200, 40, 40)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def found(client: httpx.Client, **body: Any) -> list[dict[str, Any]]:
+    answer = client.post("/search", json=body)
+    assert answer.status_code == 200, answer.text
+    rows: list[dict[str, Any]] = answer.json()
+    return rows
+
+
+def test_text_finds_what_the_collection_finds(client: httpx.Client, searcher: Searcher) -> None:
+    rows = found(client, text="a bird", k=7)
+    vector = query_vector([Term("a bird")], searcher.encoder)
+    hits = searcher.collection.query(vector, 7)
+    assert [row["id"] for row in rows] == [hit.id for hit in hits]
+    scores = [row["similarity"] for row in rows]
+    assert scores == pytest.approx([hit.score for hit in hits], abs=1e-5)
+    vectors = searcher.collection.vectors([row["id"] for row in rows])
+    exact = [float(vectors[row["id"]] @ vector) for row in rows]
+    assert scores == pytest.approx(exact, abs=1e-3)
+    assert rows[0]["deviations"] > rows[-1]["deviations"] > 0
+
+
+def test_terms_are_a_weighted_sum(client: httpx.Client, searcher: Searcher) -> None:
+    picture = jpeg()
+    terms = [
+        {"text": "a bird", "weight": 1.5},
+        {"image": base64.b64encode(picture).decode(), "weight": -0.5},
+    ]
+    same = [Term("a bird", 1.5), Term("red.jpg", -0.5, picture)]
+    hits = searcher.collection.query(query_vector(same, searcher.encoder), 5)
+    assert [row["id"] for row in found(client, terms=terms, k=5)] == [hit.id for hit in hits]
+
+
+def test_a_row_and_its_vector_find_it(client: httpx.Client, searcher: Searcher) -> None:
+    vector = searcher.collection.vectors([ID])[ID].tolist()
+    for term in ({"id": ID}, {"vector": vector}, {"vector": [1e30 * x for x in vector]}):
+        (row,) = found(client, terms=[term], k=1)
+        assert row["id"] == ID
+        assert row["similarity"] == pytest.approx(1, abs=1e-4)
+
+
+def test_clients_of_the_skypilot_example(client: httpx.Client) -> None:
+    rows = found(client, text="a bird", n_results=5)
+    assert len(rows) == 5
+    for row in rows:
+        assert -1 <= row["similarity"] <= 1
+        Image.open(io.BytesIO(base64.b64decode(row["image_base64"]))).verify()
+    assert client.get("/health").json() == {"status": "healthy", "collection_size": 364}
+
+
+@pytest.mark.parametrize(
+    "where", [["category=animals", "width>=100"], {"category": {"$eq": "animals"}}]
+)
+def test_filters(client: httpx.Client, where: Any) -> None:
+    rows = found(client, text="a bird", k=30, where=where)
+    assert len(rows) == 30
+    assert {row["attributes"]["category"] for row in rows} == {"animals"}
+
+
+def test_lowest_score(client: httpx.Client) -> None:
+    scores = [row["similarity"] for row in found(client, text="a bird", k=20)]
+    rows = found(client, text="a bird", k=20, min_score=scores[9] - 1e-6)
+    assert [row["similarity"] for row in rows] == pytest.approx(scores[:10])
+
+
+def test_similar_leaves_the_row_out(client: httpx.Client) -> None:
+    rows = client.post("/similar", json={"id": ID, "k": 4}).json()
+    assert [row["id"] for row in rows] == [
+        row["id"] for row in found(client, terms=[{"id": ID}], k=5)[1:]
+    ]
+
+
+def test_an_image_is_uploaded(client: httpx.Client, searcher: Searcher) -> None:
+    thumbnail = client.get(f"/thumbnail/{ID}").content
+    form = {"k": "3", "where": ["width>=50"], "min_score": "0.1"}
+    rows = client.post("/search_image", files={"image": thumbnail}, data=form).json()
+    vector = query_vector([Term("x", image=thumbnail)], searcher.encoder)
+    hits = searcher.collection.query(vector, 3, {"width": {"$gte": 50}}, 0.1)
+    assert [row["id"] for row in rows] == [hit.id for hit in hits]
+
+
+def test_embeddings(client: httpx.Client, searcher: Searcher) -> None:
+    texts = ["a bird", "猫", "кошка"]
+    answer = client.post("/embed_text", json={"texts": texts}).json()
+    expected = searcher.encoder.encode_texts(texts)
+    assert answer["dim"] == searcher.collection.dim == 64
+    np.testing.assert_allclose(answer["vectors"], expected, atol=1e-5)
+    files = [("images", jpeg()), ("images", jpeg((300, 20)))]
+    vectors = np.array(client.post("/embed_image", files=files).json()["vectors"])
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1], abs=1e-5)
+
+
+def test_rows_and_thumbnails(client: httpx.Client) -> None:
+    row = client.get(f"/item/{ID}").json()
+    assert (row["id"], row["caption"], row["attributes"]) == (
+        ID,
+        "A strawberry",
+        {"category": "food"},
+    )
+    picture = client.get(f"/{row['thumbnail']}")
+    assert picture.headers["content-type"] == "image/jpeg"
+    size = Image.open(io.BytesIO(picture.content)).size
+    assert size[0] / size[1] == pytest.approx(row["width"] / row["height"], abs=0.02)
+
+
+def test_stats(client: httpx.Client) -> None:
+    answer = client.get("/stats").json()
+    assert answer | {"collection": "sample--local", "rows": 364, "dim": 64} == answer
+    assert answer["attributes"] == {"category": "string"}
+
+
+def test_the_openapi_page_shows_every_endpoint(client: httpx.Client) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert set(paths) == {
+        *("/search", "/search_image", "/similar", "/embed_text", "/embed_image"),
+        *("/item/{id}", "/thumbnail/{id}", "/stats", "/health"),
+    }
+    assert "swagger-ui-bundle.js" in client.get("/docs").text
+
+
+BAD = [
+    ({"text": ""}, "text: it is empty"),
+    ({"text": " \n "}, "text: it is empty"),
+    ({"text": "x" * 100_000}, "text: string should have at most 2000 characters"),
+    ({"text": "a\x07bell"}, "text: it has control characters"),
+    ({}, "nothing to search for: terms or text is needed"),
+    ({"text": "a", "k": 0}, "k: input should be greater than or equal to 1"),
+    ({"text": "a", "k": -1}, "k: input should be greater than or equal to 1"),
+    ({"text": "a", "k": 10_000}, "k: input should be less than or equal to 1000"),
+    ({"text": "a", "n_results": 0}, "n_results: input should be greater"),
+    ({"text": "a", "colour": 1}, "colour: extra inputs are not permitted"),
+    ({"text": "a", "min_score": 2}, "min_score: input should be less than or equal to 1"),
+    ({"text": "a", "where": ["colour=red"]}, "there is no colour; known are uri, caption"),
+    ({"text": "a", "where": {"colour": "red"}}, "there is no colour; known are uri, caption"),
+    ({"text": "a", "where": {"$where": "1"}}, "there is no $where; known are uri"),
+    ({"text": "a", "where": {"width": {"$gt": "x"}}}, "$gt wants type int here"),
+    ({"text": "a", "where": {"width": {"$in": []}}}, "$in wants a list of type int here"),
+    ({"text": "a", "where": {"width": {"$gt": 10**30}}}, "$gt wants type int here"),
+    ({"text": "a", "where": {"category": {"$gt": "a"}}}, "allowed are $eq $ne $in $nin"),
+    ({"text": "a", "where": {"$or": [{"width": 1}]}}, "$or takes a list of two filters or more"),
+    ({"text": "a", "where": ["width>=wide"]}, "'wide' is not of type int"),
+    ({"terms": [{}]}, "exactly one of text, image, id and vector is needed"),
+    ({"terms": [{"text": "a", "id": "b"}]}, "exactly one of text, image, id and vector is needed"),
+    ({"terms": [{"text": "a"}] * 17}, "terms: list should have at most 16 items"),
+    ({"terms": [{"text": "a"}, {"text": "a", "weight": -1}]}, "cancel each other out"),
+    ({"terms": [{"image": "no base64!"}]}, "image is not base64"),
+    ({"terms": [{"image": "aGVsbG8="}]}, "image cannot be used: not an image"),
+    ({"terms": [{"vector": [0.0] * 64}]}, "64 numbers that are not all zero are needed"),
+    ({"terms": [{"vector": [1.0]}]}, "64 numbers that are not all zero are needed, not 1"),
+    ([], "should be a valid dictionary"),
+    ("text", "should be a valid dictionary"),
+]
+
+
+@pytest.mark.parametrize(("body", "reason"), BAD, ids=[reason for _, reason in BAD])
+def test_bad_queries(client: httpx.Client, body: Any, reason: str) -> None:
+    answer = client.post("/search", json=body)
+    assert answer.status_code == 422
+    (key,) = answer.json()
+    assert key == "error"
+    assert reason in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"\xff\xfe", b'{"text": "\\ud800"}', b'{"text": "a", "k": NaN}', b"[" * 100_000],
+)
+def test_bad_bodies(client: httpx.Client, body: bytes) -> None:
+    answer = client.post("/search", content=body, headers=JSON)
+    assert answer.status_code in {400, 422}
+    assert len(answer.json()["error"]) < 120
+
+
+def test_wrong_content_types(client: httpx.Client) -> None:
+    for path in ("/search", "/search_image", "/embed_image"):
+        answer = client.post(path, content=b"x", headers={"content-type": "text/plain"})
+        assert answer.status_code == 415
+        assert answer.json()["error"].startswith("the content type is text/plain; send ")
+
+
+def bomb() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("1", (9000, 9000)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"not an image", "not an image"),
+        (jpeg()[:200], "the image is damaged"),
+        (bomb(), "81000000 pixels, over max_pixels=50000000"),
+    ],
+    ids=["empty", "text", "cut", "bomb"],
+)
+@pytest.mark.parametrize("path", ["/search_image", "/embed_image"])
+def test_bad_images(client: httpx.Client, path: str, file: bytes, reason: str) -> None:
+    field = "image" if path == "/search_image" else "images"
+    answer = client.post(path, files={field: ("x.jpg", file)})
+    assert answer.status_code == 422
+    assert reason in answer.json()["error"]
+
+
+def test_too_much_at_once(client: httpx.Client) -> None:
+    large = json.dumps({"text": "a" * 1_000_001}).encode()
+    for body in (large, iter([large[:500_000], large[500_000:]])):  # announced, and in chunks
+        answer = client.post("/search", content=body, headers=JSON)
+        assert answer.status_code == 413
+        assert "at most 1,000,000 bytes" in answer.json()["error"]
+    many = [("images", jpeg())] * (schema.MAX_BATCH + 1)
+    assert client.post("/embed_image", files=many).status_code == 422
+
+
+@pytest.mark.parametrize("kind", ["item", "thumbnail"])
+@pytest.mark.parametrize(
+    ("id", "status"),
+    [
+        ("nothing", 404),
+        ("..%2f..%2fetc%2fpasswd", 404),
+        ("%2Fetc%2Fpasswd", 404),
+        ("a%00b", 422),
+        ("a%0Ab", 404),
+        ("%ff%fe", 404),
+        ("x" * 5000, 422),
+    ],
+)
+def test_ids_are_not_paths(client: httpx.Client, kind: str, id: str, status: int) -> None:
+    answer = client.get(f"/{kind}/{id}")
+    assert answer.status_code == status
+    assert set(answer.json()) == {"error"}
+
+
+def test_a_key(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIPVEC_API_KEY", "gehëim")
+    for headers in ({}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer wrong"}):
+        answer = client.get("/stats", headers=headers)
+        assert answer.status_code == 401
+        assert "an API key is needed" in answer.json()["error"]
+    assert client.get("/health").status_code == 200
+    monkeypatch.setenv("CLIPVEC_API_KEY", "secret")
+    for headers in (
+        {"X-API-Key": "secret"},
+        {"Authorization": "Bearer secret"},
+        {"Cookie": "clipvec_key=secret"},
+    ):
+        assert client.get("/stats", headers=headers).status_code == 200
+
+
+def test_the_page_may_do_nothing_else(client: httpx.Client) -> None:
+    answer = client.get("/")
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    for name in ("main.js", "grid.js", "query.js", "tools.js", "service.js", "page.css"):
+        assert client.get(f"/page/{name}").status_code == 200
+        assert "http:" not in client.get(f"/page/{name}").text.replace("http://www.w3.org", "")
+    assert client.get("/page/..%2f..%2frouting.py").status_code == 404
