@@ -7,9 +7,10 @@ import re
 import shlex
 import signal
 import sys
+import traceback
 from typing import TYPE_CHECKING, NoReturn
 
-from clipvec.errors import ClipvecError, ConfigError, Interrupted
+from clipvec.errors import ClipvecError, ConfigError, Interrupted, signal_of
 from clipvec.paths import CONF_DIR
 
 if TYPE_CHECKING:
@@ -105,8 +106,13 @@ def run(main: Callable[[], object]) -> None:
         fail(error)
     except (HydraException, OmegaConfBaseException) as error:
         fail(ConfigError(_hydra_line(error)))
-    except KeyboardInterrupt:
-        fail(Interrupted(signal.SIGINT, "stopped"))
+    except ValueError as error:
+        if not _raised_by_hydra(error):
+            raise
+        fail(ConfigError(_hydra_line(error)))
+    except KeyboardInterrupt as error:
+        signum = signal_of(error)
+        fail(Interrupted(signum, f"stopped by {signal.Signals(signum).name}"))
     except BrokenPipeError:
         # The reader of a pipe, such as `head`, has what it wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -146,6 +152,13 @@ def _hydra_line(error: Exception) -> str:
     return " ".join(x for x in lines if not x.startswith(("full_key:", "object_type=")))
 
 
+def _raised_by_hydra(error: Exception) -> bool:
+    """Return whether Hydra itself raised a plain error, as it does for ``model=null``."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__", "")).startswith("hydra.")
+
+
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    # Not raised as an error, which any library underneath might catch.
-    fail(Interrupted(signum, f"stopped by {signal.Signals(signum).name}"))
+    # As Ctrl-C does, so that whoever stops in a way of its own does so for both; not as an
+    # Exception, which any library underneath might catch.
+    raise KeyboardInterrupt(signum)

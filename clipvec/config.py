@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 T = TypeVar("T")
-_KINDS = {"webdataset", "folder", "parquet", "huggingface", "chroma", "chroma_http"}
+_KINDS = {
+    *("webdataset", "folder", "parquet", "huggingface", "synthetic"),
+    *("chroma", "chroma_http", "faiss"),
+}
+_NAMED = {"contestants"}
+"""Sections that map names, which a user types, to things of several kinds."""
 
 _STRICT = ConfigDict(extra="forbid")
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=64)]
@@ -30,6 +35,10 @@ EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 AttributeType: TypeAlias = Literal["string", "int", "float", "bool"]
 AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
 Attributes: TypeAlias = dict[AttributeName, AttributeType]
+Number: TypeAlias = int | float
+Values = Annotated[list[Number], Field(min_length=1)]
+Efs = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+Limit: TypeAlias = Annotated[int, Field(ge=1)] | None
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -62,6 +71,8 @@ class WebDatasetConfig:
     """Field of the ``.json`` member that is the caption when there is no ``.txt`` member."""
     attributes: Attributes = Field(default_factory=dict)
     """Fields of the ``.json`` member to carry along, and their types."""
+    limit: Limit = None
+    """Only the first so many records exist; null: all. Part of the store's identity."""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -77,6 +88,8 @@ class FolderConfig:
     """Column of the manifest, or field of the ``.json`` file, that is the caption."""
     attributes: Attributes = Field(default_factory=dict)
     """Manifest columns or ``.json`` fields to carry along; ``folder`` is the image's subfolder."""
+    limit: Limit = None
+    """Only the first so many records exist; null: all. Part of the store's identity."""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -95,6 +108,8 @@ class ParquetConfig:
     """Column of a unique id; null: file and row number."""
     attributes: Attributes = Field(default_factory=dict)
     """Columns to carry along, and their types."""
+    limit: Limit = None
+    """Only the first so many records exist; null: all. Part of the store's identity."""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -122,12 +137,31 @@ class HuggingFaceConfig:
     """Column of a unique id; null: split and row number, or data file and row number."""
     attributes: Attributes = Field(default_factory=dict)
     """Columns to carry along, and their types; a class label becomes its name."""
+    limit: Limit = None
+    """Only the first so many records exist; null: all. Part of the store's identity."""
 
 
-DatasetConfig = Annotated[
-    WebDatasetConfig | FolderConfig | ParquetConfig | HuggingFaceConfig,
-    Field(discriminator="kind"),
-]
+@dataclass(frozen=True, config=_STRICT)
+class SyntheticConfig:
+    """Vectors that are drawn, with ``model=synthetic``: see docs/synthetic.md."""
+
+    kind: Literal["synthetic"]
+    name: Name
+    rows: Annotated[int, Field(ge=1)]
+    dim: Annotated[int, Field(ge=2, le=65536)]
+    """Length of the vectors, D."""
+    clusters: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Of power-law sizes, gathered in topics."""
+    seed: Annotated[int, Field(ge=0)]
+
+    @property
+    def attributes(self) -> Attributes:
+        """One that filters: ``bucket < n`` admits n thousandths of the rows."""
+        return {"bucket": "int"}
+
+
+PictureConfig: TypeAlias = WebDatasetConfig | FolderConfig | ParquetConfig | HuggingFaceConfig
+DatasetConfig = Annotated[PictureConfig | SyntheticConfig, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -285,7 +319,128 @@ class SearchConfig:
     """Encoder of the query; null: the one that the collection was made with."""
 
 
-COMMANDS: dict[str, type] = {"clipvec.embed": EmbedConfig, "clipvec.index": BuildConfig}
+@dataclass(frozen=True, config=_STRICT)
+class FaissContestant:
+    """A FAISS index, inner product."""
+
+    kind: Literal["faiss"]
+    factory: str
+    """FAISS factory string; ``{nlist}`` and ``{m}`` are computed from the store, see
+    `clipvec.contest.factory`."""
+    build: dict[str, Number] = Field(default_factory=dict)
+    """FAISS parameters that are set before vectors are added, such as ``efConstruction``."""
+    sweep: dict[str, Values] = Field(default_factory=dict)
+    """FAISS search parameters and their values, multiplied out: ``nprobe``, ``efSearch``,
+    ``k_factor_rf`` (candidates a row of the answer that ``,RFlat`` ranks again), ..."""
+    train_rows: Annotated[int, Field(ge=1)] | None = None
+    """Rows drawn for the training; null: 40 a list, at least 10,240."""
+    code_rows: Annotated[int, Field(ge=256)] = 10_240
+    """Rows of these that product quantisers and OPQ rotations learn from: 40 a centroid."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ChromaContestant:
+    """The live collection, in this process or over HTTP; it is never changed."""
+
+    kind: Literal["chroma", "chroma_http"]
+    sweep: dict[Literal["ef_search"], Efs] = Field(default_factory=dict)
+    """Values of ``ef_search``; empty: the collection's own."""
+
+
+ContestantConfig = Annotated[FaissContestant | ChromaContestant, Field(discriminator="kind")]
+Contestants: TypeAlias = dict[Name, ContestantConfig]
+"""The indexes to measure, by a name of the user's choice."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class MeasureConfig:
+    """How indexes are measured."""
+
+    ks: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    """k of each recall@k."""
+    k: Annotated[int, Field(ge=1)]
+    """Rows asked for when time is taken, and under a filter."""
+    batch: Annotated[int, Field(ge=2)]
+    """Queries of one call of mode ``batch``."""
+    clients: Annotated[int, Field(ge=2, le=1024)]
+    """Concurrent callers of mode ``clients``."""
+    threads: Annotated[int, Field(ge=0, le=1024)]
+    """Threads of FAISS, in the build and in a call; 0: one a core. A client has one."""
+    seconds: Annotated[float, Field(gt=0)]
+    """Time for all timings together, split evenly; builds and recall take theirs besides."""
+    selectivities: list[Annotated[float, Field(gt=0, lt=1)]]
+    """Shares of the rows that filters should admit; empty: no filtered search."""
+    filtered_queries: Annotated[int, Field(ge=1)]
+    """Queries of each kind under a filter, at most."""
+    seed: int
+    """Of the training sample, the filters and the bootstrap."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class QueriesConfig:
+    """What indexes are asked; there are as many as the store has, where it has fewer."""
+
+    images: Annotated[int, Field(ge=0)]
+    """Rows of the store, held out of their own answers, at most."""
+    texts: Annotated[int, Field(ge=0)]
+    """Captions of the store, or lines of ``prompts``, at most; 0: no text queries."""
+    prompts: str | None
+    """Text file with a query on each line; null: captions."""
+    seed: int
+    """Of the drawing."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class RecallConfig:
+    """``python -m clipvec.recall``."""
+
+    model: NameConfig
+    dataset: NameConfig
+    sharding: ShardingConfig
+    store: StoreConfig
+    index: IndexConfig
+    contestants: Contestants
+    measure: MeasureConfig
+    queries: QueriesConfig
+    cloud: CloudConfig
+    launcher: LauncherConfig
+    tracking: TrackingConfig
+    target_recall: Annotated[float, Field(gt=0, le=1)]
+    """Least recall@k (k: ``measure.k``) of the setting that is advised."""
+    apply: bool
+    """Give the live collection the ef_search that is advised for Chroma."""
+    report: str
+    """Folder of the report."""
+    work: str
+    """Folder of what later runs take over: results of contestants, logs."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ServeConfig:
+    """``bentoml serve``."""
+
+    index: IndexConfig
+    collection: str | None
+    """Collection to serve; null: the only one there is."""
+    workers: Annotated[int, Field(ge=1, le=256)]
+    """Processes; each loads a model of its own."""
+    max_batch: Annotated[int, Field(ge=1, le=4096)]
+    """Texts or images of one forward pass."""
+    max_requests: Annotated[int, Field(ge=1)]
+    """Requests at once in a process; what comes beyond is answered with 429."""
+    max_upload: Annotated[int, Field(ge=1024)]
+    """Bytes of a request's body."""
+    max_pixels: Annotated[int, Field(ge=1)]
+    """Pixels (width x height) over which an image is refused unread."""
+    model: ModelConfig | None = None
+    """Encoder of the queries; null: the one that the collection was made with."""
+
+
+COMMANDS: dict[str, type] = {
+    "clipvec.embed": EmbedConfig,
+    "clipvec.index": BuildConfig,
+    "clipvec.recall": RecallConfig,
+}
 """The commands that can be swept, and what their configuration has to fit."""
 
 
@@ -332,8 +487,9 @@ def to_dict(section: object) -> dict[str, Any]:
 
 
 def _problem(detail: Mapping[str, Any]) -> str:
-    # pydantic puts the kind by which it chose a section second; a user never typed it there
-    loc = [str(p) for i, p in enumerate(detail["loc"]) if i != 1 or p not in _KINDS]
+    # pydantic puts the kind by which it chose a section behind it; a user never typed it there
+    chosen = 2 if detail["loc"][:1] and detail["loc"][0] in _NAMED else 1
+    loc = [str(p) for i, p in enumerate(detail["loc"]) if i != chosen or p not in _KINDS]
     where = ".".join(loc) or "configuration"
     if detail["type"] == "missing":
         return f"{where} is not set; give it as {where}=..."

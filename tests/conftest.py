@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from tests.stores import StoreFactory
 
 # Whatever a library would ask a hub or a telemetry server, it asks nobody here.
@@ -19,6 +23,15 @@ os.environ.update(
     TRANSFORMERS_OFFLINE="1",
     ANONYMIZED_TELEMETRY="False",
     OMP_NUM_THREADS="1",
+)
+
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
 )
 
 
@@ -49,3 +62,17 @@ def store_factory() -> StoreFactory:
     from tests.stores import make_store
 
     return make_store
+
+
+# Of a module, not of the session: while Playwright's synchronous interface is open, an
+# event loop runs in this thread, and tests that call asyncio.run() fail.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium: the system's, or the one that ``playwright install chromium`` brought."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = shutil.which("chromium")
+        opened = playwright.chromium.launch(executable_path=chromium, args=[*QUIET])
+        yield opened
+        opened.close()

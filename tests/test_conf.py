@@ -11,9 +11,21 @@ from clipvec import config
 from clipvec.errors import ConfigError
 from clipvec.paths import CONF_DIR
 
-APPS = {"embed": config.EmbedConfig, "index": config.BuildConfig, "search": config.SearchConfig}
+APPS = {
+    "embed": config.EmbedConfig,
+    "index": config.BuildConfig,
+    "recall": config.RecallConfig,
+    "search": config.SearchConfig,
+    "serve": config.ServeConfig,
+}
 SHARED = ["model", "dataset", "sharding", "store", "cloud", "launcher", "tracking", "experiment"]
-GROUPS = {"embed": SHARED, "index": [*SHARED, "index", "hnsw"], "search": ["model", "index"]}
+GROUPS = {
+    "embed": SHARED,
+    "index": [*SHARED, "index", "hnsw"],
+    "recall": [*SHARED, "index", "contestants", "measure"],
+    "search": ["model", "index"],
+    "serve": ["model", "index"],
+}
 MANDATORY = {"model=local": "model.pretrained=x"} | {
     f"dataset={kind}": "dataset.path=x"
     for kind in ("webdataset", "folder", "parquet", "huggingface")
@@ -61,7 +73,7 @@ def test_models_are_in_open_clip() -> None:
     import open_clip
 
     for name in options("model"):
-        if name in {"local", "sample"}:
+        if name in {"local", "sample", "synthetic"}:
             continue
         model = read("embed", f"model={name}")
         assert isinstance(model, config.EmbedConfig)
@@ -74,6 +86,9 @@ def test_models_are_in_open_clip() -> None:
     [
         ("+dataset.colour=red", "dataset.colour is not an option here"),
         ("+dataset.attributes.n=integer", "dataset.attributes.n='integer': input should be"),
+        ("dataset.limit=0", "dataset.limit=0: input should be greater than or equal to 1"),
+        ("dataset.limit=-5", "dataset.limit=-5: input should be greater than or equal to 1"),
+        ("dataset.limit=many", "dataset.limit='many': input should be a valid integer"),
         ("model.precision=fp8", "model.precision='fp8': input should be 'auto', 'fp32', 'fp16'"),
         ("model.name=../etc", "model.name='../etc': string should match"),
         ("max_reject_fraction=2", "max_reject_fraction=2: input should be less than or equal"),
@@ -82,6 +97,44 @@ def test_models_are_in_open_clip() -> None:
 def test_wrong_values_are_refused(override: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         read("embed", override)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("dataset", sorted({*options("dataset")} - {"synthetic"}))
+def test_every_dataset_of_pictures_can_be_limited(dataset: str) -> None:
+    extra = MANDATORY.get(f"dataset={dataset}", f"dataset.name={dataset}")
+    for given, limit in {"null": None, "1": 1, "1e6": 1_000_000}.items():
+        made = read("embed", f"dataset={dataset}", extra, f"dataset.limit={given}")
+        assert isinstance(made, config.EmbedConfig)
+        assert made.dataset.limit == limit
+
+
+def test_the_example_of_skypilot_is_its_first_million() -> None:
+    made = read("embed", "experiment=skypilot_example")
+    assert isinstance(made, config.EmbedConfig)
+    assert (made.dataset.name, made.dataset.limit, made.sharding.count) == (
+        "imagenet",
+        1_000_000,
+        100,
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("+contestants.hnsw.ef=3", "contestants.hnsw.ef is not an option here"),
+        ("+contestants.mine.kind=faiss", "contestants.mine.factory is not set"),
+        ("contestants.hnsw.kind=annoy", "contestants.hnsw="),
+        ("contestants.chroma.sweep.ef_search=[0]", "contestants.chroma.sweep.ef_search.0=0: input"),
+        ("+contestants.chroma_http.sweep.M=[1]", "contestants.chroma_http.sweep.M.[key]='M'"),
+        ("contestants.hnsw.sweep.efSearch=[]", "contestants.hnsw.sweep.efSearch=[]: list should"),
+        ("measure.selectivities=[1.5]", "measure.selectivities.0=1.5: input should be less than"),
+        ("measure.ks=[]", "measure.ks=[]: list should have at least 1 item"),
+    ],
+)
+def test_wrong_contestants_are_refused(override: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read("recall", override)
     assert message in str(error.value)
 
 
@@ -95,4 +148,4 @@ def test_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert os.environ["HF_TOKEN"] == "from-file"
     assert os.environ["CHROMA_TOKEN"] == "from-environment"
-    monkeypatch.delenv("HF_TOKEN")
+    del os.environ["HF_TOKEN"]  # monkeypatch would bring it back for the tests that follow

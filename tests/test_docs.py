@@ -10,12 +10,16 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from clipvec import config, jobs, search
+from clipvec import config, jobs, recall, search
 from clipvec.paths import CONF_DIR
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-HYDRA = {"embed": config.EmbedConfig, "index": config.BuildConfig}
+HYDRA = {
+    "embed": config.EmbedConfig,
+    "index": config.BuildConfig,
+    "recall": config.RecallConfig,
+}
 FLAGS = {"--rebuild": "rebuild=true"}
 
 
@@ -58,9 +62,14 @@ def test_command_is_accepted(page: str, words: list[str]) -> None:
     if command == "jobs":
         jobs.parser().parse_args(arguments)
         return
+    if [command, *arguments[:1]] == ["recall", "compare"]:
+        recall.comparing().parse_args(arguments[1:])
+        return
     if {"--help", "-sc"} & set(arguments):
         return  # tests/e2e/test_help.py runs these
     overrides = [FLAGS.get(x, x) for x in arguments if x != "-m"]
+    if "-m" in arguments:  # the first of the values of a sweep
+        overrides = [re.sub(r"^(\w+=\w+),[\w,]+$", r"\1", x) for x in overrides]
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         cfg = compose(command, overrides=overrides)
     assert isinstance(config.read(cfg, HYDRA[command]), HYDRA[command])

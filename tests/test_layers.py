@@ -14,21 +14,30 @@ import clipvec
 ROOT = Path(clipvec.__file__).parent
 LEVELS = {
     "errors": 0,
+    "code": 1,
     "shards": 1,
     "paths": 1,
     "progress": 1,
     "config": 2,
+    "measures": 2,
+    "advice": 3,
     "data": 3,
     "model": 3,
     "store": 3,
     "app": 4,
     "embedding": 4,
+    "exact": 4,
     "vectors": 4,
+    "report": 4,
     "sweeps": 4,
-    "embed": 5,
-    "index": 5,
-    "jobs": 5,
-    "search": 5,
+    "contest": 5,
+    "service": 5,
+    "benchmark": 6,
+    "embed": 7,
+    "index": 7,
+    "jobs": 7,
+    "recall": 7,
+    "search": 7,
 }
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 TORCH_ONLY_IN = "model"
@@ -75,7 +84,7 @@ def test_torch_is_only_in_model(module: Path) -> None:
         assert not packages & {"torch", "open_clip", "torchvision"}
 
 
-@pytest.mark.parametrize("command", ["embed", "index", "jobs", "search"])
+@pytest.mark.parametrize("command", ["embed", "index", "jobs", "recall", "search"])
 def test_entry_points_are_light(command: str) -> None:
     code = (
         f"import sys, clipvec.{command}\n"

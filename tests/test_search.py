@@ -14,9 +14,8 @@ from clipvec import config, model, paths, search
 from clipvec.data import decode
 from clipvec.embedding import embed_shards
 from clipvec.model import Encoder
-from clipvec.store import Store
+from clipvec.store import Store, matrix
 from clipvec.vectors import Collection, build
-from clipvec.vectors.load import matrix
 from clipvec.vectors.terms import combine
 
 Search = Callable[..., str]

@@ -218,6 +218,24 @@ def test_one_bad_shard_does_not_sink_the_others(run: Run, tiny: list[str], tmp_p
     assert store.committed() == [0, 2]
 
 
+def test_limit(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    done = run("embed", *tiny, "sharding=x10", "dataset.limit=20")
+    assert done.stdout.startswith("10 shards: 20 images, 0 rejects")
+    other = run("embed", *tiny, "sharding=x10", exit_code=2)
+    assert ", limit: 20}, not {name: sample" in other.stderr
+    again = run("embed", *tiny, "sharding=x10", "dataset.limit=20")
+    assert again.stdout.startswith("nothing to do: 10 shards committed already")
+
+
+def test_a_cut_that_cannot_be_leaves_no_store(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    tar = write_tar(tmp_path / "a.tar.gz", [(f"{i}.jpg", photo(i)) for i in range(5)], "w:gz")
+    options = [*tiny, "dataset=webdataset", f"dataset.path={tar}", "dataset.limit=3"]
+    refused = run("embed", *options, "sharding=x10", exit_code=2)
+    assert refused.stderr.startswith("error: dataset.limit=3 cannot be cut into sharding.count=10")
+    assert not (tmp_path / "data/store").exists()
+    assert run("embed", *options, "sharding=x1").stdout.startswith("1 shard: 3 images")
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "message"),
     [
@@ -227,6 +245,7 @@ def test_one_bad_shard_does_not_sink_the_others(run: Run, tiny: list[str], tmp_p
         (["shards=9-0"], 2, "shards='9-0' runs backwards; write shards=0-9"),
         (["shards=0-100"], 2, "names shard 100, but sharding.count=100: allowed are 0-99"),
         (["shards=abc"], 2, "shards='abc' is not a shard specification"),
+        (["dataset.limit=0"], 2, "dataset.limit=0: input should be greater than or equal to 1"),
         (["batch_size=0"], 2, "batch_size=0: input should be greater than or equal to 1"),
         (["dataset=folder"], 2, "dataset.path is not set; give it as dataset.path=..."),
         (["model=local"], 2, "model.pretrained is not set"),

@@ -12,16 +12,16 @@ import pytest
 from tests.e2e.conftest import Run
 
 
-@pytest.mark.parametrize("command", ["embed", "index", "jobs", "search"])
+@pytest.mark.parametrize("command", ["embed", "index", "jobs", "recall", "search"])
 def test_help_explains(run: Run, command: str) -> None:
     said = run(command, "--help").stdout
     assert f"python -m clipvec.{command}" in said
-    if command in {"embed", "index"}:
+    if command in {"embed", "index", "recall"}:
         assert "model: local, mobileclip_s1, sample" in said
         assert "Examples" in said
 
 
-@pytest.mark.parametrize("command", ["embed", "index"])
+@pytest.mark.parametrize("command", ["embed", "index", "recall"])
 def test_the_configuration_is_printed(run: Run, command: str, tmp_path: Path) -> None:
     said = run(command, "--cfg", "job", "experiment=demo").stdout
     assert "arch: sample" in said

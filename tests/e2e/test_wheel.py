@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -9,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,27 +38,95 @@ def test_wheel_holds_what_is_needed(wheel: Path) -> None:
     assert not any(name.startswith(("tests/", "benchmarks/", "conf/")) for name in names)
 
 
-def test_installed_command_runs_from_the_root(wheel: Path, tmp_path: Path) -> None:
-    venv = tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-    pip = [str(venv / "bin/python"), "-m", "pip", "install", "--no-deps", "--quiet", str(wheel)]
-    subprocess.run(pip, check=True)
-    # The dependencies are those of this environment; clipvec itself is the wheel's.
-    site = next(venv.glob("lib/python*/site-packages"))
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    where = [str(venv / "bin/python"), "-c", "import clipvec; print(clipvec.__file__)"]
-    found = subprocess.run(where, cwd="/", capture_output=True, text=True, check=True)
-    assert found.stdout.startswith(str(site))
-    done = subprocess.run(
-        [
-            str(venv / "bin/clipvec-embed"),
-            *("dataset=sample", "model=sample", "sharding=x1"),
-            *(f"store.root={tmp_path}/store", f"hydra.run.dir={tmp_path}/run"),
-        ],
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=False,
+class Installed:
+    """A virtual environment with the wheel, and with the dependencies of this one."""
+
+    def __init__(self, folder: Path, wheel: Path) -> None:
+        self.bin = folder / "bin"
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        self.run("python", "-m", "pip", "install", "--no-deps", "--quiet", str(wheel), cwd=folder)
+        self.site = next(folder.glob("lib/python*/site-packages"))
+        (self.site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+
+    def run(self, program: str, *arguments: str, cwd: Path) -> str:
+        """Run one of its programs, as somebody who has no checkout, and return what it prints."""
+        done = subprocess.run(
+            [str(self.bin / program), *arguments],
+            cwd=cwd,
+            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    return Installed(tmp_path_factory.mktemp("installed") / "venv", wheel)
+
+
+def test_installed_command_runs_from_the_root(installed: Installed, tmp_path: Path) -> None:
+    code = "import clipvec; print(clipvec.__file__)"
+    assert installed.run("python", "-c", code, cwd=Path("/")).startswith(str(installed.site))
+    out = installed.run(
+        "clipvec-embed",
+        *("dataset=sample", "model=sample", "sharding=x1"),
+        *(f"store.root={tmp_path}/store", f"hydra.run.dir={tmp_path}/run"),
+        cwd=Path("/"),
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("1 shard: 364 images, 0 rejects")
+    assert out.startswith("1 shard: 364 images, 0 rejects")
+
+
+@pytest.mark.parametrize("program", [("python", "-m", "clipvec.embed"), ("clipvec-embed",)])
+def test_installed_plugins_and_configs_are_found(
+    installed: Installed, tmp_path: Path, program: tuple[str, ...]
+) -> None:
+    cwd = tmp_path / "it's here, somewhere"
+    cwd.mkdir()
+    out = installed.run(
+        *program,
+        *("-m", "shards=0-2", "launcher=sky", "launcher.dry_run=true", "hydra.sweep.dir=sweep"),
+        # a folder and not a bucket, so that nobody outside is asked what it holds
+        *("cloud=slurm", f"store.root={tmp_path}/store"),
+        cwd=cwd,
+    )
+    lines = out.splitlines()
+    assert lines[0] == "sweep: 3 jobs"
+    assert [line.split() for line in lines[2:5]] == [
+        [str(job), str(job), "-", "-", "slurm,", "memory", "1+,", "cpus", "1+"] for job in range(3)
+    ]
+    assert lines[5] == "sky jobs launch --num-jobs 3 sweep/task-00000.yaml"
+    task = yaml.safe_load((cwd / "sweep/task-00000.yaml").read_text())
+    command = f"exec python -m clipvec.embed store.root={tmp_path}/store launcher=local "
+    assert f"shards=(0 1 2)\n{command}" in task["run"]
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    """Return the files of a wheel; its own list of them in alphabetical order."""
+    with zipfile.ZipFile(wheel) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    (record,) = (name for name in found if name.endswith("/RECORD"))
+    found[record] = b"\n".join(sorted(found[record].splitlines()))
+    return found
+
+
+def test_jobs_get_the_wheel_that_is_installed(
+    installed: Installed, wheel: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import sys, pathlib\n"
+        "from clipvec.sweeps import wheel\n"
+        "built = wheel.build(pathlib.Path(sys.argv[1]))\n"
+        "assert built.name == wheel.name()\n"
+        "print(built)"
+    )
+    again = Path(installed.run("python", "-c", code, str(tmp_path), cwd=tmp_path).strip())
+    assert contents(again) == contents(wheel)
+
+    target = tmp_path / "target"
+    pip = ("-m", "pip", "install", "--no-deps", "--quiet", "--target", str(target), str(again))
+    installed.run("python", *pip, cwd=tmp_path)
+    for name, content in contents(wheel).items():
+        assert name.endswith("/RECORD") or (target / name).read_bytes() == content
