@@ -66,11 +66,13 @@ def _lines(contestant: Contestant, setting: Setting) -> list[str]:
     parameters = [f"{name}: {value}" for name, value in setting.parameters.items()]
     if contestant.kind == "chroma":
         return ["hnsw:", *(f"  {line}" for line in parameters)] if parameters else []
-    sweep = [f"    {name}: [{value}]" for name, value in setting.parameters.items()]
+    build = [f"      {name}: {value}" for name, value in contestant.build_parameters.items()]
+    sweep = [f"      {name}: [{value}]" for name, value in setting.parameters.items()]
     return [
         "contestants:",
         f"  {contestant.name}:",
         "    kind: faiss",
         f'    factory: "{contestant.factory}"',
-        *(["    sweep:", *(f"  {line}" for line in sweep)] if sweep else []),
+        *(["    build:", *build] if build else []),
+        *(["    sweep:", *sweep] if sweep else []),
     ]

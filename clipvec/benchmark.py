@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib import metadata
@@ -25,7 +26,7 @@ from clipvec.measures import Report
 from clipvec.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from clipvec.config import RecallConfig
     from clipvec.measures import Advice, Contestant, Kind
@@ -67,14 +68,33 @@ def benchmark(config: RecallConfig) -> Summary:
     work = Path(config.work)
     kinds = _kinds(config, rows)
     asked = {**to_dict(config.queries), "prompts": _lines(config)}
-    folder = truth(rows, kinds, asked, contest.depth(measure, len(rows)), work)
-    found = list(
-        contest.run(config.contestants, url, config.index, collection, folder, work, measure)
-    )
+    with _turn(work):
+        folder = truth(rows, kinds, asked, contest.depth(measure, len(rows)), work)
+        found = list(
+            contest.run(config.contestants, url, config.index, collection, folder, work, measure)
+        )
     advice = _advice(config, found, kinds)
     result = _report(config, rows, folder, found, advice)
     page = report.write([result], Path(config.report))
     return Summary(result, page, _apply(config, collection, advice) if config.apply else None)
+
+
+@contextmanager
+def _turn(work: Path) -> Iterator[None]:
+    """Wait until no other run measures in ``work``: two at once spoil each other's timings."""
+    from filelock import FileLock, Timeout
+
+    work.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(paths.work_lock(work))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.info("another run measures in %s: waiting for it", work)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _kinds(config: RecallConfig, rows: Rows) -> dict[Kind, Callable[[], Queries]]:

@@ -24,7 +24,7 @@ Kind: TypeAlias = Literal["image", "text"]
 Mode: TypeAlias = Literal["single", "batch", "clients"]
 """One query after the other, many in one call, or several callers at once."""
 Parameters: TypeAlias = dict[str, int | float]
-"""Search parameters by name, such as ``{"efSearch": 64}``."""
+"""Parameters by name, such as ``{"efSearch": 64}``."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -121,6 +121,8 @@ class Contestant:
     settings: list[Setting] = Field(default_factory=list)
     refused: str = ""
     """Why it was not measured, where it was not."""
+    build_parameters: Parameters = Field(default_factory=dict)
+    """Of a FAISS index, set before vectors were added, such as ``{"efConstruction": 100}``."""
 
 
 @dataclass(frozen=True, config=_DOCUMENTED)

@@ -134,6 +134,11 @@ def truth_file(folder: Path, kind: str) -> Path:
     return folder / f"truth-{kind}.npz"
 
 
+def work_lock(work: Path) -> Path:
+    """Return the lock of whoever measures in a folder."""
+    return work / "lock"
+
+
 def exam_dir(work: Path) -> Path:
     """Return the folder of what every contestant is asked."""
     return work / "exam"

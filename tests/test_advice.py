@@ -33,6 +33,7 @@ HNSW = Contestant(
         setting({"efSearch": 128}, 0.951, 2000, 0.94),
         setting({"efSearch": 256}, 0.99, 900),
     ],
+    build_parameters={"efConstruction": 100},
 )
 REFUSED = Contestant("huge", "faiss", "Flat", refused="too little memory")
 
@@ -50,6 +51,8 @@ def test_the_fastest_that_meets_the_target_on_the_first_half() -> None:
         "  hnsw:",
         "    kind: faiss",
         '    factory: "HNSW32"',
+        "    build:",
+        "      efConstruction: 100",
         "    sweep:",
         "      efSearch: [128]",
     ]

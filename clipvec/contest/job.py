@@ -45,10 +45,17 @@ class Job:
     def refused(self, why: str, factory: str | None = None) -> Contestant:
         """Return the contestant as one that was not measured."""
         kind: Literal["faiss", "chroma"] = "chroma"
-        words = "HNSW"
+        words, parameters = "HNSW", {}
         if isinstance(self.contestant, FaissContestant):
             kind, words = "faiss", self.contestant.factory
-        return Contestant(self.name, kind, factory or words, refused=" ".join(why.split()))
+            parameters = self.contestant.build
+        return Contestant(
+            self.name,
+            kind,
+            factory or words,
+            refused=" ".join(why.split()),
+            build_parameters=parameters,
+        )
 
     def write(self, file: Path) -> None:
         """Write the job as JSON."""

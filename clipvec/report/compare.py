@@ -169,7 +169,7 @@ def _differences(before: Report, after: Report) -> Iterator[tuple[str, str, str]
         yield from _differing(section, getattr(before, section), getattr(after, section))
     old, new = _by_name(before), _by_name(after)
     for name in (name for name in old if name in new):
-        yield from _differing(f"index of {name}", old[name].factory, new[name].factory)
+        yield from _differing(f"index of {name}", words.index(old[name]), words.index(new[name]))
 
 
 def _differing(name: str, before: Any, after: Any) -> Iterator[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clipvec.report import curves
+from clipvec.report import curves, words
 from clipvec.report.curves import KINDS
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class RefusedRow:
 
     run: str
     name: str
-    factory: str
+    index: str
     reason: str
 
 
@@ -96,7 +96,7 @@ def filtered(runs: Sequence[Run]) -> list[FilteredRow]:
 def refused(runs: Sequence[Run]) -> list[RefusedRow]:
     """Return a row for each contestant that was not measured."""
     return [
-        RefusedRow(run.label, contestant.name, contestant.factory, contestant.refused)
+        RefusedRow(run.label, contestant.name, words.index(contestant), contestant.refused)
         for run in runs
         for contestant in run.report.contestants
         if contestant.refused

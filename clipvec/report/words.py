@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from clipvec.measures import Advice, Build, Choice, Filtered, Interval
+    from clipvec.measures import Advice, Build, Choice, Contestant, Filtered, Interval
     from clipvec.report.curves import Curve, Point, Sized, Way
 
 FILTERS = (
@@ -17,6 +17,7 @@ FILTERS = (
     "bytes_a_vector",
     "change",
     "duration",
+    "index",
     "measured",
     "moment",
     "number",
@@ -159,7 +160,16 @@ def ratio(value: float | None) -> str:
 
 def parameters(values: Mapping[str, float]) -> str:
     """Return search parameters: ``nprobe=8, k_factor=4``."""
-    return ", ".join(f"{plain(name)}={value:g}" for name, value in values.items()) or "as built"
+    return _assignments(values) or "as built"
+
+
+def index(contestant: Contestant) -> str:
+    """Return which index a contestant is: ``HNSW32, efConstruction=100``."""
+    return ", ".join(filter(None, (contestant.factory, _assignments(contestant.build_parameters))))
+
+
+def _assignments(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{plain(name)}={value:g}" for name, value in values.items())
 
 
 def advice(found: Advice) -> list[str]:

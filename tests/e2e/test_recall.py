@@ -73,6 +73,21 @@ def test_a_report_and_its_advice_applied(run: Run, folder: Path) -> None:
     assert (folder / "changes/comparison.html").is_file()
 
 
+def test_a_sweep_and_its_runs_in_one_plot(run: Run, folder: Path) -> None:
+    sweep = ["launcher=workers", "launcher.workers=2", "queries.seed=0,1,2"]
+    run("recall", "-m", *QUICK, *sweep)
+    places = sorted(map(str, folder.glob("data/reports/sample--sample-*")))
+    found = [json.loads(Path(place, "report.json").read_text()) for place in places]
+    assert sorted(one["seeds"]["queries"] for one in found) == [0, 1, 2]
+    logs = "".join(log.read_text() for log in folder.glob("data/sweeps/*/jobs/*.log"))
+    assert "another run measures in data/recall/sample--sample: waiting for it" in logs
+
+    run("recall", "compare", *places, "--to", "all")
+    page = (folder / "all/report.html").read_text()
+    assert page.count("<figure") >= 4
+    assert "sample" in page
+
+
 def test_a_target_that_nothing_meets(run: Run, folder: Path) -> None:
     options = [f"~contestants.{name}" for name in ("chroma", "flat", "hnsw")]
     options += ["+contestants.pq.kind=faiss", "+contestants.pq.factory=PQ4x4"]

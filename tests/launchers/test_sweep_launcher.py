@@ -145,6 +145,15 @@ def test_a_command_without_shards(run: Run, planned: list[Sweep]) -> None:
     assert job.folders == {"store.root": "data/store", "index.path": "data/index"}
 
 
+def test_a_sweep_of_recall(run: Run, planned: list[Sweep]) -> None:
+    run("model=sample", "queries.seed=0,1", "report=/b/${queries.seed}", app="recall")
+    first, second = planned[0].jobs
+    assert first.extras == ("recall", "sample")
+    assert first.folders["report"] == "/b/0"
+    assert second.folders["report"] == "/b/1"
+    assert second.overrides[-1] == "report=/b/${queries.seed}"
+
+
 def test_a_command_of_somebody_else(run: Run) -> None:
     with pytest.raises(
         ConfigError, match=r"of clipvec.embed, clipvec.index, clipvec.recall, not of my_app; "

@@ -133,6 +133,8 @@ def _job(number: int, overrides: Sequence[str], spec: str | None, cfg: DictConfi
     folders = {"store.root": cfg.store.root}
     if "path" in cfg.get("index", {}):
         folders["index.path"] = cfg.index.path
+    if "report" in cfg:
+        folders["report"] = cfg.report
     if spec is not None:
         doing = shards.parse(spec, cfg.sharding.count)
         store = paths.store_dir(cfg.store.root, cfg.dataset.name, cfg.model.name)
@@ -156,6 +158,8 @@ def _extras(cfg: DictConfig) -> tuple[str, ...]:
     found = [extra for scheme, extra in schemes.items() if cfg.store.root.startswith(scheme)]
     if cfg.dataset.get("kind") == "huggingface":
         found.append("huggingface")
+    if "contestants" in cfg:
+        found.append("recall")
     if cfg.model.arch == "sample":
         found.append("sample")
     return tuple(sorted(found))

@@ -180,7 +180,7 @@ def test_cancelled(cloud: Cloud, run: Call, tmp_path: Path) -> None:
     assert committed(store) == []
 
 
-def test_an_index_is_built_by_a_job(run: Call, tmp_path: Path) -> None:
+def test_an_index_is_built_and_measured_by_jobs(run: Call, tmp_path: Path) -> None:
     store, index = tmp_path / "store", tmp_path / "index"
     run("embed", *SAMPLE, "sharding=x1", f"store.root={store}")
     build = [*SKY, *SAMPLE, "sharding=x1", f"store.root={store}", f"index.path={index}"]
@@ -192,3 +192,12 @@ def test_an_index_is_built_by_a_job(run: Call, tmp_path: Path) -> None:
     run("jobs", "wait", name[1])
     found = run("search", "a frog", f"index.path={index}", "--json")
     assert len(json.loads(found)) == 10
+
+    # And how good it is, by jobs of their own, in one plot.
+    reports = tmp_path / "reports"
+    quick = ["contestants=quick", "measure=quick", "measure.seconds=1", "queries.texts=60"]
+    sweep = ["queries.seed=0,1", f"report={reports}/${{queries.seed}}", f"work={tmp_path}/work"]
+    output = run("recall", *build, *quick, *sweep)
+    assert "2 jobs: 2 done" in output
+    run("recall", "compare", f"{reports}/0", f"{reports}/1", "--to", f"{reports}/both")
+    assert (reports / "both/comparison.html").is_file()
