@@ -94,6 +94,7 @@ def indexed(root: Path, folder: str, batch_rows: int) -> float:
         "cloud": {"name": "local"},
         "launcher": {"name": "local"},
         "tracking": {"mode": "disabled"},
+        "partition": None,
         "allow_partial": False,
         "rebuild": False,
         "batch_rows": batch_rows,

@@ -85,7 +85,7 @@ def main() -> None:
         )
         index = EmbeddedIndexConfig(kind="chroma", path=f"{scratch}/index")
         with (
-            Collection.open(index) as collection,
+            Collection.open(index, "bench--bench") as collection,
             FaissContender(contestant, rows, root, faiss.omp_get_max_threads(), 0) as contender,
         ):
             contender.build()

@@ -300,6 +300,8 @@ class BuildConfig:
     cloud: CloudConfig
     launcher: LauncherConfig
     tracking: TrackingConfig
+    partition: int | str | list[int | str] | None
+    """Shards of a collection of its own, as in ``shards``; null: one collection of all."""
     allow_partial: bool
     """Index the shards that are committed although others are missing."""
     rebuild: bool

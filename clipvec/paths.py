@@ -32,6 +32,8 @@ REPORT_MARKDOWN = "report.md"
 COMPARISON_HTML = "comparison.html"
 COMPARISON_MARKDOWN = "comparison.md"
 
+_PARTITION = "--shards-"
+
 SWEEPS = Path("data/sweeps")
 """Where sweeps are kept, relative to the folder that they were started in."""
 
@@ -69,9 +71,26 @@ def part_number(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def collection_name(dataset: str, model: str) -> str:
-    """Return the name of the Chroma collection of one store."""
-    return f"{dataset}--{model}"
+def collection_name(dataset: str, model: str, partition: str | None = None) -> str:
+    """Return the name of the Chroma collection of one store, or of some of its shards.
+
+    Args:
+        dataset: its name.
+        model: its name.
+        partition: the shards as `clipvec.shards.format` writes them; Chroma allows no comma.
+    """
+    whole = f"{dataset}--{model}"
+    return f"{whole}{_PARTITION}{partition.replace(',', '_')}" if partition else whole
+
+
+def whole_collection(name: str) -> str:
+    """Return the collection that ``name`` is a partition of, or ``name``."""
+    return name.partition(_PARTITION)[0]
+
+
+def partition(name: str) -> str:
+    """Return the shards of a partition by its name."""
+    return name.partition(_PARTITION)[2].replace("_", ",")
 
 
 def index_dir(root: str, collection: str) -> Path:

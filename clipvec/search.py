@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from clipvec.config import SearchConfig
     from clipvec.model import Encoder
-    from clipvec.vectors import Collection, Hit, Term
+    from clipvec.vectors import Hit, Partitions, Term
 
 _OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@-]*=.*", re.DOTALL)
 _EXAMPLES = """examples
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
 def _search(arguments: argparse.Namespace) -> None:
     from clipvec import config
     from clipvec.errors import ConfigError
-    from clipvec.vectors import Collection, query_vector, where
+    from clipvec.vectors import Partitions, query_vector, where
 
     overrides = [word for word in arguments.words if _OVERRIDE.fullmatch(word)]
     texts = [word for word in arguments.words if word not in overrides] + arguments.text
@@ -70,7 +70,7 @@ def _search(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"-k {arguments.k}: at least 1 row is needed")
     config.load_env()
     settings = _settings(overrides)
-    with Collection.open(settings.index, settings.collection) as collection:
+    with Partitions.open(settings.index, settings.collection) as collection:
         filters = where.parse(arguments.where, collection.attributes)
         encoder = _encoder(settings, collection)
         vector = query_vector(_terms(arguments, texts), encoder)
@@ -87,7 +87,7 @@ def _settings(overrides: list[str]) -> SearchConfig:
         return config.read(compose("search", overrides=overrides), config.SearchConfig)
 
 
-def _encoder(settings: SearchConfig, collection: Collection) -> Encoder:
+def _encoder(settings: SearchConfig, collection: Partitions) -> Encoder:
     """Return the encoder of the query, which must be the one that made the collection."""
     from clipvec import model
     from clipvec.embedding.identity import model_print
@@ -132,7 +132,7 @@ def _read(file: str) -> bytes:
 
 
 def _show(
-    arguments: argparse.Namespace, title: str, hits: list[Hit], collection: Collection
+    arguments: argparse.Namespace, title: str, hits: list[Hit], collection: Partitions
 ) -> None:
     from clipvec.vectors import results
 

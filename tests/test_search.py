@@ -15,7 +15,7 @@ from clipvec.data import decode
 from clipvec.embedding import embed_shards
 from clipvec.model import Encoder
 from clipvec.store import Store, matrix
-from clipvec.vectors import Collection, build
+from clipvec.vectors import Partitions, build
 from clipvec.vectors.terms import combine
 
 Search = Callable[..., str]
@@ -39,7 +39,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Pat
 @pytest.fixture(scope="module")
 def encoder(indexed: Path) -> Encoder:
     """The encoder that made the index."""
-    with Collection.open(config.EmbeddedIndexConfig("chroma", f"{indexed}/index")) as collection:
+    with Partitions.open(config.EmbeddedIndexConfig("chroma", f"{indexed}/index")) as collection:
         return model.load(collection.model_config)
 
 

@@ -11,10 +11,10 @@ from clipvec.store.fingerprint import GOLDEN_COSINE
 if TYPE_CHECKING:
     from clipvec.config import ServeConfig
     from clipvec.model import Encoder
-    from clipvec.vectors import Collection
+    from clipvec.vectors import Partitions
 
 
-def open_both(settings: ServeConfig) -> tuple[Collection, Encoder]:
+def open_both(settings: ServeConfig) -> tuple[Partitions, Encoder]:
     """Return the collection and its encoder.
 
     Raises:
@@ -23,9 +23,9 @@ def open_both(settings: ServeConfig) -> tuple[Collection, Encoder]:
         ModelError: the encoder cannot be loaded.
     """
     from clipvec import model
-    from clipvec.vectors import Collection
+    from clipvec.vectors import Partitions
 
-    collection = Collection.open(settings.index, settings.collection)
+    collection = Partitions.open(settings.index, settings.collection)
     try:
         chosen = settings.model or collection.model_config
         encoder = model.load(chosen)
@@ -40,6 +40,6 @@ def open_both(settings: ServeConfig) -> tuple[Collection, Encoder]:
         raise
 
 
-def same_golden(collection: Collection, image: list[float], text: list[float]) -> bool:
+def same_golden(collection: Partitions, image: list[float], text: list[float]) -> bool:
     """Return whether a golden pair is the one that the collection was made with."""
     return collection.fingerprint.model.golden.cosine(Golden(image, text)) >= GOLDEN_COSINE

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from clipvec.config import ServeConfig
     from clipvec.model import Encoder
     from clipvec.service.schema import Options, Term
-    from clipvec.vectors import Collection
+    from clipvec.vectors import Partitions
 
 _SAMPLE = 1024
 _TEXTS_KEPT = 4096
@@ -55,7 +55,7 @@ class Searcher:
     The encoder has one thread and works on batches; Chroma and the store have threads beside it.
     """
 
-    def __init__(self, collection: Collection, encoder: Encoder, settings: ServeConfig) -> None:
+    def __init__(self, collection: Partitions, encoder: Encoder, settings: ServeConfig) -> None:
         self.collection, self.encoder = collection, encoder
         self._max_pixels = settings.max_pixels
         self._ordinary = ranking.Ordinary(collection.sample(_SAMPLE))

@@ -8,6 +8,16 @@ from __future__ import annotations
 
 from clipvec.vectors.build import Summary, build
 from clipvec.vectors.collection import Collection, Hit
+from clipvec.vectors.partitions import Partitions
 from clipvec.vectors.terms import Term, query_vector, split_weight
 
-__all__ = ["Collection", "Hit", "Summary", "Term", "build", "query_vector", "split_weight"]
+__all__ = [
+    "Collection",
+    "Hit",
+    "Partitions",
+    "Summary",
+    "Term",
+    "build",
+    "query_vector",
+    "split_weight",
+]

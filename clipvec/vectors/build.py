@@ -17,6 +17,8 @@ from clipvec.vectors.place import REBUILD, open_place, recover, take_place
 from clipvec.vectors.verify import verify
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from clipvec.config import BuildConfig
     from clipvec.store import Part
     from clipvec.vectors.place import Place
@@ -66,8 +68,13 @@ def build(config: BuildConfig) -> Summary:
         CollectionError: the collection cannot be used, or is not what it should be.
     """
     store = Store.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
-    parts = committed_parts(store, config.allow_partial)
-    name = paths.collection_name(config.dataset.name, config.model.name)
+    wanted = shards.parse(
+        shards.ALL if config.partition is None else config.partition,
+        store.fingerprint.sharding_count,
+    )
+    parts = committed_parts(store, wanted, config.allow_partial)
+    partition = None if config.partition is None else shards.format(wanted)
+    name = paths.collection_name(config.dataset.name, config.model.name, partition)
     place = open_place(config.index)
     recover(place, name)
     _foretell(config, place, store.fingerprint.model.dim, sum(part.rows for part in parts))
@@ -79,21 +86,20 @@ def build(config: BuildConfig) -> Summary:
     return Summary(**{**vars(summary), "name": name, "where": place.where(name)})
 
 
-def committed_parts(store: Store, allow_partial: bool) -> list[Part]:
-    """Return the parts of all committed shards.
+def committed_parts(store: Store, wanted: Sequence[int], allow_partial: bool) -> list[Part]:
+    """Return the parts of those ``wanted`` shards that are committed.
 
     Raises:
         IncompleteStoreError: shards are missing and ``allow_partial`` is not set.
     """
-    committed = store.committed()
-    count = store.fingerprint.sharding_count
-    missing = sorted(set(range(count)) - set(committed))
+    committed = sorted(set(store.committed()) & set(wanted))
+    missing = sorted(set(wanted) - set(committed))
     if missing and not (allow_partial and committed):
         spec = shards.format(missing)
         partial = ", or index what there is with allow_partial=true" if committed else ""
         raise IncompleteStoreError(
-            f"{len(missing)} of {count} shards are missing in {store.url}: {spec}; embed them with "
-            f"python -m clipvec.embed {_same(store)} 'shards=[{spec}]'{partial}"
+            f"{len(missing)} of {len(wanted)} shards are missing in {store.url}: {spec}; "
+            f"embed them with python -m clipvec.embed {_same(store)} 'shards=[{spec}]'{partial}"
         )
     if missing:
         log.warning("without the missing shards %s", shards.format(missing))

@@ -14,7 +14,7 @@ from clipvec.config import ModelConfig, from_dict
 from clipvec.errors import CollectionError, ConfigError
 from clipvec.store import Fingerprint
 from clipvec.vectors import exact, thumbnails
-from clipvec.vectors.place import MARK, OLD, REBUILD, chroma_errors, close, open_place
+from clipvec.vectors.place import MARK, chroma_errors, close, open_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,23 +71,18 @@ class Collection:
             ) from error
 
     @classmethod
-    def open(cls, index: IndexConfig, name: str | None = None) -> Collection:
+    def open(cls, index: IndexConfig, name: str) -> Collection:
         """Return a collection that is there.
 
-        Args:
-            index: where it lies.
-            name: ``<dataset>--<model>``; None: the only one there is.
-
         Raises:
-            CollectionError: there is none, there are several to choose from, or it was made by
-                something else.
+            CollectionError: it is not there, or was made by something else.
         """
         place = open_place(index)
-        names = [n for n in place.names() if not n.endswith((REBUILD, OLD))]
-        if name is None and len(names) == 1:
-            name = names[0]
-        if name is None or name not in names:
-            raise CollectionError(_no_collection(name, names, place.where("")))
+        if name not in place.collections():
+            raise CollectionError(
+                f"there is no collection {name} in {place.where('')}; make it with "
+                "python -m clipvec.index"
+            )
         client = place.connect(name)
         try:
             with chroma_errors(place.where(name)):
@@ -297,12 +292,3 @@ def _hit(id: str, score: float, values: Mapping[str, Any]) -> Hit:
         part=str(values.get("_part", "")),
         row=int(values.get("_row", 0)),
     )
-
-
-def _no_collection(name: str | None, names: list[str], where: str) -> str:
-    if not names:
-        return f"there is no collection in {where}; make one with python -m clipvec.index"
-    choices = ", ".join(f"collection={other}" for other in names)
-    if name is None:
-        return f"{where} has {len(names)} collections; choose one: {choices}"
-    return f"there is no collection {name} in {where}; there are {choices}"

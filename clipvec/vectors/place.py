@@ -88,6 +88,10 @@ class Place(Protocol):
         """Return the names of the collections here, without ledgers."""
         ...
 
+    def collections(self) -> list[str]:
+        """Return those names that are not of a rebuilding under way."""
+        return [name for name in self.names() if not name.endswith((REBUILD, OLD))]
+
     def where(self, name: str) -> str:
         """Return where a collection lies, for messages."""
         ...
@@ -120,7 +124,7 @@ def open_place(index: IndexConfig) -> Place:
     return ServerPlace(index)
 
 
-class FolderPlace:
+class FolderPlace(Place):
     """A folder with a Chroma database in a subfolder for each collection."""
 
     local = True
@@ -193,7 +197,7 @@ class FolderPlace:
         return paths.index_dir(self._root, name)
 
 
-class ServerPlace:
+class ServerPlace(Place):
     """A Chroma server."""
 
     local = False

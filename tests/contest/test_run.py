@@ -147,9 +147,9 @@ def test_chroma_is_swept_on_a_copy(ground: Ground, tmp_path: Path) -> None:
         http={"kind": "chroma_http", "sweep": sweep},
     )
     assert digests(ground.index.path) == before
-    with Collection.open(ground.index) as collection:
+    with Collection.open(ground.index, ground.collection) as collection:
         assert collection.hnsw["ef_search"] == 100
-    with Collection.open(ground.index) as collection:
+    with Collection.open(ground.index, ground.collection) as collection:
         assert (collection.hnsw["ef_search"], collection.count()) == (100, ROWS)
     for contestant in (chroma, http):
         assert contestant.refused == ""

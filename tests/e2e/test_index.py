@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from clipvec.config import EmbeddedIndexConfig
-from clipvec.vectors import Collection
+from clipvec.vectors import Collection, Partitions
 from tests.e2e.conftest import Disk, Run
 from tests.stores import StoreFactory
 
@@ -64,9 +64,18 @@ def rows_in(folder: Path) -> int:
 
 def ids_in(root: Path) -> list[str]:
     index = EmbeddedIndexConfig(kind="chroma", path=str(root / "data/index"))
-    with Collection.open(index) as collection:
+    with Collection.open(index, "toys--toy") as collection:
         assert collection.count() == ROWS
         return list(collection._rows.get(include=[])["ids"])
+
+
+@pytest.mark.usefixtures("store")
+def test_partitions_by_a_sweep(run: Run, tmp_path: Path) -> None:
+    run("index", "-m", *OPTIONS, "partition=0-2,3-5", cwd=tmp_path)
+    folders = sorted(path.name for path in (tmp_path / "data/index").iterdir())
+    assert folders == ["toys--toy--shards-0-2", "toys--toy--shards-3-5"]
+    with Partitions.open(EmbeddedIndexConfig("chroma", str(tmp_path / "data/index"))) as both:
+        assert (both.name, both.count()) == ("toys--toy", 3000)
 
 
 @pytest.mark.usefixtures("store")

@@ -59,7 +59,7 @@ def test_a_report_and_its_advice_applied(run: Run, folder: Path) -> None:
     ef_search = int(chroma.choice.parameters["ef_search"])
     assert f"the collection searches with ef_search={ef_search} now" in done.stdout
     index = EmbeddedIndexConfig("chroma", str(folder / "data/index"))
-    with Collection.open(index) as collection:
+    with Collection.open(index, "sample--sample") as collection:
         assert collection.hnsw["ef_search"] == ef_search
     assert "text queries: " in done.stdout
     assert (folder / "data/reports/one/report.html").is_file()

@@ -30,6 +30,7 @@ def build_config(root: Path, index: IndexConfig, **changes: Any) -> BuildConfig:
         "cloud": {"name": "local"},
         "launcher": {"name": "local"},
         "tracking": {"mode": "disabled"},
+        "partition": None,
         "allow_partial": False,
         "rebuild": False,
         "batch_rows": 100,

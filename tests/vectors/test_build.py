@@ -12,7 +12,7 @@ import pytest
 from clipvec.config import EmbeddedIndexConfig, HttpIndexConfig, IndexConfig
 from clipvec.errors import CollectionError, FingerprintError, IncompleteStoreError
 from clipvec.store import Store, matrix
-from clipvec.vectors import Collection, build
+from clipvec.vectors import Collection, Partitions, build
 from clipvec.vectors.load import groups
 from clipvec.vectors.loading import LoadingCollection
 from clipvec.vectors.place import OLD, REBUILD, close, open_place
@@ -34,7 +34,7 @@ def rows_of(store: Store) -> dict[str, np.ndarray]:
 
 def held(index: IndexConfig) -> dict[str, np.ndarray]:
     """Return every row of the collection."""
-    with Collection.open(index) as collection:
+    with Collection.open(index, NAME) as collection:
         found = collection._rows.get(include=["embeddings"])
     return dict(zip(found["ids"], np.asarray(found["embeddings"]), strict=True))
 
@@ -131,7 +131,7 @@ def test_another_fingerprint_is_refused(
     with pytest.raises(FingerprintError, match=r"weights www.*xxx.*--rebuild"):
         build(build_config(tmp_path / "b", index))
     build(build_config(tmp_path / "b", index, rebuild=True))
-    with Collection.open(index) as collection:
+    with Partitions.open(index) as collection:
         assert collection.fingerprint == other.fingerprint
     assert open_place(index).names() == [NAME]
 
@@ -147,7 +147,7 @@ def test_other_hnsw_settings(
     assert build(build_config(tmp_path, index, hnsw=wider, rebuild=True)).loaded == 1
     searched = build_config(tmp_path, index, hnsw=wider | {"ef_search": 7})
     assert build(searched).reused == 1
-    with Collection.open(index) as collection:
+    with Collection.open(index, NAME) as collection:
         assert collection._rows.configuration_json["hnsw"]["ef_search"] == 7
     assert_equal(index, store)
 
@@ -241,7 +241,7 @@ def test_rows_that_went_missing_are_noticed(
 ) -> None:
     store_factory(tmp_path, {0: [20], 1: [30]})
     build(build_config(tmp_path, folder))
-    with Collection.open(folder) as collection:
+    with Collection.open(folder, NAME) as collection:
         collection._rows.delete(ids=["1/3", "1/4"])
     with pytest.raises(CollectionError, match=r"28 of 30 rows of shard-00001/.*--rebuild"):
         build(build_config(tmp_path, folder))
@@ -252,7 +252,7 @@ def test_another_vector_than_the_stores_is_noticed(
 ) -> None:
     store_factory(tmp_path, {0: [20]})
     build(build_config(tmp_path, folder))
-    with Collection.open(folder) as collection:
+    with Collection.open(folder, NAME) as collection:
         collection._rows.update(ids=["0/3"], embeddings=[[1.0] * 16])
     with pytest.raises(CollectionError, match=r"1 of 20 rows .*another vector.*0/3.*--rebuild"):
         build(build_config(tmp_path, folder))

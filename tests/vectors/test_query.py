@@ -8,7 +8,7 @@ import pytest
 from clipvec.config import EmbeddedIndexConfig, HnswConfig
 from clipvec.errors import CollectionError, ConfigError
 from clipvec.store import Row, Store
-from clipvec.vectors import Collection, build, exact, results, where
+from clipvec.vectors import Collection, Partitions, build, exact, results, where
 from clipvec.vectors.terms import combine, split_weight
 from tests.stores import ATTRIBUTES, StoreFactory, row
 from tests.vectors.conftest import build_config
@@ -48,7 +48,7 @@ def test_weighted_terms_equal_numpy(large: tuple[Folder, Store], weights: list[f
     vector = combine(terms, weights)
     wanted = np.sum([w * t for w, t in zip(weights, terms, strict=True)], axis=0)
     np.testing.assert_allclose(vector, wanted / np.linalg.norm(wanted), atol=1e-6)
-    with Collection.open(index) as collection:
+    with Partitions.open(index) as collection:
         hits = collection.query(vector, 5000)
     answer = dict(exact_answer(store, vector))
     assert {hit.id for hit in hits} == set(answer)
@@ -59,7 +59,7 @@ def test_weighted_terms_equal_numpy(large: tuple[Folder, Store], weights: list[f
 def test_many_queries_in_one_request(large: tuple[Folder, Store]) -> None:
     index, store = large
     vectors = random_units(5)
-    with Collection.open(index) as collection:
+    with Partitions.open(index) as collection:
         found = collection.query_many(vectors, 3000)
         best = [hits[0].id for hits in found]
         assert [collection.query(vector, 3000)[0].id for vector in vectors] == best
@@ -70,7 +70,7 @@ def test_many_queries_in_one_request(large: tuple[Folder, Store]) -> None:
 def test_scores_below_the_least_are_left_out(large: tuple[Folder, Store]) -> None:
     index, store = large
     vector = random_units(1)[0]
-    with Collection.open(index) as collection:
+    with Partitions.open(index) as collection:
         hits = collection.query(vector, 3000, min_score=0.3)
         assert collection.query(vector, 10, min_score=0.99) == []
     assert [h.id for h in hits] == [id for id, score in exact_answer(store, vector) if score >= 0.3]
@@ -80,7 +80,7 @@ def test_filters(large: tuple[Folder, Store]) -> None:
     index, _ = large
     filters = ["category=bird", "stars>=2", "ratio<10", "nice=true", "width!=118"]
     chosen = where.parse(filters, ATTRIBUTES)
-    with Collection.open(index) as collection:
+    with Partitions.open(index) as collection:
         found = {hit.id for hit in collection.query(random_units(1)[0], 3000, chosen)}
 
     def admits(row: Row) -> bool:
@@ -132,11 +132,11 @@ def test_ef_search_holds_once_the_collection_is_opened_again(
     vectors = random_units(50)
     found = []
     for ef in (10, 500):
-        with Collection.open(folder) as collection:
+        with Collection.open(folder, "toys--toy") as collection:
             collection.nearest(vectors[:1], 1)
             collection.set_ef_search(ef)
             before = collection.nearest(vectors, 10)
-        with Collection.open(folder) as collection:
+        with Collection.open(folder, "toys--toy") as collection:
             assert collection.hnsw["ef_search"] == ef
             found += [before, collection.nearest(vectors, 10)]
     best = [sum(scores[-1] for _, scores in answer) for answer in found]
@@ -147,7 +147,7 @@ def test_ef_search_holds_once_the_collection_is_opened_again(
 
 def test_a_filter_that_chroma_refuses(large: tuple[Folder, Store]) -> None:
     with (
-        Collection.open(large[0]) as collection,
+        Partitions.open(large[0]) as collection,
         pytest.raises(ConfigError, match=r"\$foo"),
     ):
         collection.query(random_units(1)[0], 3, {"width": {"$foo": 1}})
@@ -156,7 +156,7 @@ def test_a_filter_that_chroma_refuses(large: tuple[Folder, Store]) -> None:
 @pytest.mark.parametrize("vector", [np.ones(63, np.float32), np.full(64, np.nan, np.float32)])
 def test_vectors_that_do_not_fit(large: tuple[Folder, Store], vector: np.ndarray) -> None:
     with (
-        Collection.open(large[0]) as collection,
+        Partitions.open(large[0]) as collection,
         pytest.raises(ConfigError, match="finite vectors of 64 numbers"),
     ):
         collection.query(vector, 3)
@@ -177,7 +177,7 @@ def test_rows_that_hnsw_does_not_reach(tmp_path: Path, folder: Folder) -> None:
     with pytest.raises(CollectionError, match=r"are not found by their own.*hnsw=accurate"):
         build(build_config(tmp_path, folder, hnsw=vars(few), batch_rows=2000))
     vector = rng.normal(size=32).astype(np.float32)
-    with Collection.open(folder) as collection:
+    with Collection.open(folder, "toys--toy") as collection:
         assert len(collection.nearest(vector[None], 2000)[0][0]) < 2000
         hits = collection.query(vector, 2000)
         birds = collection.query(vector, 2000, {"category": "bird"})
@@ -199,23 +199,23 @@ def test_collections_to_choose_from(
     tmp_path: Path, folder: Folder, store_factory: StoreFactory
 ) -> None:
     with pytest.raises(CollectionError, match=r"no collection in .*python -m clipvec.index"):
-        Collection.open(folder)
+        Partitions.open(folder)
     store_factory(tmp_path, {0: [5]})
     build(build_config(tmp_path, folder))
     with pytest.raises(CollectionError, match=r"no collection a--b .*collection=toys--toy"):
-        Collection.open(folder, "a--b")
+        Partitions.open(folder, "a--b")
     second = Path(folder.path) / "toys--toy"
     second.rename(second.with_name("x--y"))
     build(build_config(tmp_path, folder))
     with pytest.raises(CollectionError, match=r"2 collections.*collection=toys--toy, collection=x"):
-        Collection.open(folder)
+        Partitions.open(folder)
 
 
 def test_thumbnails_come_from_the_store(
     large: tuple[Folder, Store], caplog: pytest.LogCaptureFixture
 ) -> None:
     index, store = large
-    with Collection.open(index) as collection:
+    with Collection.open(index, "toys--toy") as collection:
         hits = collection.query(random_units(1)[0], 4)
         pictures = collection.thumbnails(hits)
         assert all(picture and picture.startswith(b"\xff\xd8") for picture in pictures)
