@@ -430,6 +430,8 @@ class ServeConfig:
     """Texts or images of one forward pass."""
     max_requests: Annotated[int, Field(ge=1)]
     """Requests at once in a process; what comes beyond is answered with 429."""
+    max_rate: Annotated[int, Field(ge=1)] | None
+    """Queries a minute of one address in a process, beyond which it gets 429; null: any number."""
     max_upload: Annotated[int, Field(ge=1024)]
     """Bytes of a request's body."""
     max_pixels: Annotated[int, Field(ge=1)]

@@ -19,7 +19,7 @@ try:
     SETTINGS = settings.read()
 except ClipvecError as error:
     fail(error)
-APP = create_app(SETTINGS.max_upload)
+APP = create_app(SETTINGS)
 
 
 @bentoml.service(

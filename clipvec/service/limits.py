@@ -1,9 +1,11 @@
-"""What is refused before any work is done: no key, too much to read."""
+"""What is refused before any work is done: no key, too much to read, too many queries."""
 
 from __future__ import annotations
 
 import hmac
+import math
 import os
+import time
 from typing import TYPE_CHECKING
 
 from fastapi import HTTPException, Request
@@ -25,6 +27,36 @@ def check_key(request: Request) -> None:
     given = bearer or request.headers.get("X-API-Key") or request.cookies.get(COOKIE) or ""
     if not hmac.compare_digest(given.encode(), wanted.encode()):
         raise HTTPException(401, "an API key is needed: Authorization: Bearer <key>")
+
+
+class RateLimit:
+    """Answers 429 to whoever asks more than ``per_minute`` queries a minute, by address."""
+
+    def __init__(self, per_minute: int) -> None:
+        from limits import RateLimitItemPerMinute
+        from limits.storage import MemoryStorage
+        from limits.strategies import SlidingWindowCounterRateLimiter
+
+        self._item = RateLimitItemPerMinute(per_minute)
+        self._window = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    def check(self, address: str) -> None:
+        """Count a query, or refuse it."""
+        if self._window.hit(self._item, address):
+            return
+        after = self._window.get_window_stats(self._item, address).reset_time - time.time()
+        raise HTTPException(
+            429,
+            f"at most {self._item.amount} queries a minute are answered; ask again later",
+            {"Retry-After": str(max(1, math.ceil(after)))},
+        )
+
+
+def check_rate(request: Request) -> None:
+    """Refuse a query beyond ``max_rate``; what only reads rows costs little and is not counted."""
+    limit: RateLimit | None = request.app.state.rate_limit
+    if limit and request.method == "POST":
+        limit.check(request.client.host if request.client else "")
 
 
 class BodyLimit:

@@ -17,12 +17,13 @@ from starlette.staticfiles import StaticFiles
 from clipvec import __version__
 from clipvec.errors import ConfigError
 from clipvec.service import metrics, problems, schema
-from clipvec.service.limits import BodyLimit, check_key
+from clipvec.service.limits import BodyLimit, RateLimit, check_key, check_rate
 from clipvec.service.searcher import Searcher
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from clipvec.config import ServeConfig
     from clipvec.vectors import Hit
 
 PAGE = Path(__file__).parent / "page"
@@ -36,24 +37,27 @@ _SAFE = {
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"model": schema.Problem, "description": reason}
     for code, reason in {
+        400: "the body cannot be parsed",
         401: "no API key, or a wrong one",
         404: "there is no such row",
         413: "more bytes than are read",
         415: "another content type is needed",
         422: "something in the request is not allowed",
+        429: "too many queries, in a minute or at once",
     }.items()
 }
-api = APIRouter(dependencies=[Depends(check_key)], responses=_PROBLEMS)
+api = APIRouter(dependencies=[Depends(check_key), Depends(check_rate)], responses=_PROBLEMS)
 
 
-def create_app(max_upload: int) -> FastAPI:
+def create_app(settings: ServeConfig) -> FastAPI:
     """Return the application; its ``state.searcher`` has to be set before it is asked."""
     app = FastAPI(title="clipvec", version=__version__, docs_url=None, redoc_url=None)
+    app.state.rate_limit = RateLimit(settings.max_rate) if settings.max_rate else None
     app.include_router(api)
     app.include_router(_pages)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     problems.add_handlers(app)
-    app.add_middleware(BodyLimit, limit=max_upload)
+    app.add_middleware(BodyLimit, limit=settings.max_upload)
     app.add_middleware(metrics.Counted)
     return app
 

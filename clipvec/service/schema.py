@@ -31,11 +31,17 @@ def _not_blank(text: str) -> str:
 
 
 Readable = AfterValidator(_readable)
-Text = Annotated[str, Field(max_length=MAX_TEXT), Readable, AfterValidator(_not_blank)]
+Text = Annotated[
+    str,
+    # as the schema has it; what is blank is refused in our own words
+    Field(max_length=MAX_TEXT, json_schema_extra={"minLength": 1}),
+    Readable,
+    AfterValidator(_not_blank),
+]
 Id = Annotated[str, Field(min_length=1, max_length=4096), Readable]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Filter = Annotated[str, Field(max_length=1000), Readable]
-_STRICT = ConfigDict(extra="forbid")
+_STRICT = ConfigDict(extra="forbid", strict=True)
 
 
 class Term(BaseModel):

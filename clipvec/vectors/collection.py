@@ -217,10 +217,11 @@ class Collection:
 
     def vectors(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
         """Return the vectors of those ``ids`` that are there, float32 [D] each."""
+        if not ids:  # Chroma takes an empty list for an error
+            return {}
         with chroma_errors(self.where):
             found = self._rows.get(ids=list(ids), include=["embeddings"])
-        rows = found["embeddings"]
-        return dict(zip(found["ids"], np.asarray(rows, np.float32), strict=True)) if ids else {}
+        return dict(zip(found["ids"], np.asarray(found["embeddings"], np.float32), strict=True))
 
     def get(self, ids: Sequence[str]) -> dict[str, Hit]:
         """Return those rows that are there, with the score that their own vectors have: 1."""

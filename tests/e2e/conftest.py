@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.serving import free_port, start, wait_ready
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -63,3 +65,31 @@ def small_disk(tmp_path: Path) -> Iterator[Disk]:
     disk = Disk(tmp_path / "disk")
     yield disk
     subprocess.run(["umount", str(disk.path)], check=True)
+
+
+@pytest.fixture(scope="session")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What scripts/demo builds."""
+    root = tmp_path_factory.mktemp("demo")
+    for command in ("embed", "index"):
+        subprocess.run(
+            [sys.executable, "-m", f"clipvec.{command}", "experiment=demo"],
+            cwd=root,
+            check=True,
+            capture_output=True,
+        )
+    return root / "data" / "index"
+
+
+@pytest.fixture(scope="session")
+def url(index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the service answers."""
+    port, log = free_port(), tmp_path_factory.mktemp("serve") / "log"
+    process = start(f"index.path={index}", port, log)
+    where = f"http://127.0.0.1:{port}"
+    try:
+        wait_ready(where, process, log)
+        yield where
+    finally:
+        process.terminate()
+        process.wait(60)

@@ -4,83 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-ROOT = Path(__file__).parents[2]
-BENTOML = Path(sys.executable).with_name("bentoml")
+from tests.e2e.serving import free_port, start, wait_ready
+
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-
-
-def start(overrides: str, port: int, log: Path, **env: str) -> subprocess.Popen[bytes]:
-    """Start ``bentoml serve`` at the root of the repository."""
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            [BENTOML, "serve", "--port", str(port)],
-            cwd=ROOT,
-            env=os.environ | {"CLIPVEC_SERVE": overrides, "BENTOML_DO_NOT_TRACK": "True"} | env,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 240
-    while True:
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        try:
-            if httpx.get(f"{url}/readyz", timeout=30).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.2)
-
-
-@pytest.fixture(scope="session")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What scripts/demo builds."""
-    root = tmp_path_factory.mktemp("demo")
-    for command in ("embed", "index"):
-        subprocess.run(
-            [sys.executable, "-m", f"clipvec.{command}", "experiment=demo"],
-            cwd=root,
-            check=True,
-            capture_output=True,
-        )
-    return root / "data" / "index"
-
-
-@pytest.fixture(scope="session")
-def url(index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the service answers."""
-    port, log = free_port(), tmp_path_factory.mktemp("serve") / "log"
-    process = start(f"index.path={index}", port, log)
-    where = f"http://127.0.0.1:{port}"
-    try:
-        wait_ready(where, process, log)
-        yield where
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 @pytest.fixture
@@ -133,16 +68,6 @@ def test_only_this_machine_is_answered(url: str) -> None:
     port = int(url.rsplit(":", 1)[1])
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", port), timeout=5)
-
-
-def test_many_clients_some_of_them_bad(url: str) -> None:
-    good: list[dict[str, Any]] = [{"text": f"picture number {i}"} for i in range(120)]
-    bad: list[dict[str, Any]] = [{"text": ""}, {"text": "x", "k": 0}, {"terms": [{"id": "none"}]}]
-    requests = [*good, *bad * 5]
-    with httpx.Client(timeout=60) as client, ThreadPoolExecutor(32) as threads:
-        answers = threads.map(lambda body: client.post(f"{url}/search", json=body), requests)
-        codes = [answer.status_code for answer in answers]
-    assert codes == [200] * 120 + [422, 422, 404] * 5
 
 
 def refused(overrides: str, tmp_path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -44,8 +45,15 @@ def searcher(served: ServeConfig) -> Iterator[Searcher]:
 
 @pytest.fixture(scope="session")
 def client(served: ServeConfig, searcher: Searcher) -> Iterator[httpx.Client]:
-    """A client of the application, which listens on a free port."""
-    app = create_app(served.max_upload)
+    """A client of the application."""
+    with answering(served, searcher) as made:
+        yield made
+
+
+@contextmanager
+def answering(settings: ServeConfig, searcher: Searcher) -> Iterator[httpx.Client]:
+    """Yield a client of an application that listens on a free port."""
+    app = create_app(settings)
     app.state.searcher = searcher
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
     with socket.socket() as listening:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clipvec.config import ServeConfig
 from clipvec.service import Searcher, schema
 from clipvec.vectors import Term, query_vector
+from tests.service.conftest import answering
 
 ID = "sample-0002/0133"
 JSON = {"content-type": "application/json"}
@@ -143,6 +146,7 @@ def test_the_openapi_page_shows_every_endpoint(client: httpx.Client) -> None:
 
 BAD = [
     ({"text": ""}, "text: it is empty"),
+    ({"text": "a bird", "exact": 0}, "exact: input should be a valid boolean"),
     ({"text": " \n "}, "text: it is empty"),
     ({"text": "x" * 100_000}, "text: string should have at most 2000 characters"),
     ({"text": "a\x07bell"}, "text: it has control characters"),
@@ -277,3 +281,17 @@ def test_the_page_may_do_nothing_else(client: httpx.Client) -> None:
         assert client.get(f"/page/{name}").status_code == 200
         assert "http:" not in client.get(f"/page/{name}").text.replace("http://www.w3.org", "")
     assert client.get("/page/..%2f..%2frouting.py").status_code == 404
+
+
+def test_nothing_scores_so_high(client: httpx.Client) -> None:
+    assert found(client, text="a bird", min_score=1.0, hide_duplicates=0.5, exact=True) == []
+
+
+def test_more_queries_than_allowed(served: ServeConfig, searcher: Searcher) -> None:
+    with answering(replace(served, max_rate=3), searcher) as client:
+        answers = [client.post("/search", json={"text": "a bird"}) for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+        refused = answers[-1]
+        assert refused.json()["error"].startswith("at most 3 queries a minute are answered")
+        assert 1 <= int(refused.headers["Retry-After"]) <= 60
+        assert client.get(f"/item/{ID}").status_code == 200

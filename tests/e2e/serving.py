@@ -1,0 +1,46 @@
+"""``bentoml serve`` in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+BENTOML = Path(sys.executable).with_name("bentoml")
+
+
+def start(overrides: str, port: int, log: Path, **env: str) -> subprocess.Popen[bytes]:
+    """Start ``bentoml serve`` at the root of the repository."""
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [BENTOML, "serve", "--port", str(port)],
+            cwd=ROOT,
+            env=os.environ | {"CLIPVEC_SERVE": overrides, "BENTOML_DO_NOT_TRACK": "True"} | env,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 240
+    while True:
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        try:
+            if httpx.get(f"{url}/readyz", timeout=30).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
