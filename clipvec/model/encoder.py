@@ -92,6 +92,10 @@ def load(config: ModelConfig) -> Encoder:
             f"model={config.name} stands for drawn vectors and embeds neither texts nor pictures; "
             "vectors of real ones come from another model and another dataset"
         )
+    if config.runtime == "onnx":
+        from clipvec.model.onnx_encoder import OnnxEncoder
+
+        return OnnxEncoder.load(config)
     from clipvec.model.torch_encoder import TorchEncoder
 
     return TorchEncoder.load(config)
