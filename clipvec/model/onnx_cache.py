@@ -61,7 +61,7 @@ def find(config: ModelConfig) -> Path | None:
     """Return the folder of a model's export, or None when there is none yet."""
     try:
         text = paths.export_source(_source(config)).read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except OSError:  # a cache that cannot be read: to write it will tell why
         return None
     folder = paths.exports_dir() / json.loads(text)["export"]
     return folder if paths.export_json(folder).is_file() else None

@@ -102,7 +102,8 @@ def _export(config: ModelConfig) -> Path:
     """Export in a process of its own, so that torch leaves no memory behind in this one."""
     from clipvec.config import to_dict
 
-    log.info("exporting model %s to ONNX, which is done once", config.name)
+    # A warning, so that it is seen where nothing is logged: the wait is long and comes once.
+    log.warning("converting model %s to ONNX, once", config.name)
     done = subprocess.run(
         [sys.executable, "-m", "clipvec.model.onnx_export"],
         input=json.dumps(to_dict(config)),
