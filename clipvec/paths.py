@@ -6,6 +6,7 @@ store as well as file names.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -96,6 +97,37 @@ def partition(name: str) -> str:
 def index_dir(root: str, collection: str) -> Path:
     """Return the folder of one embedded Chroma collection."""
     return Path(root).expanduser() / collection
+
+
+def exports_dir() -> Path:
+    """Return the folder of models in ONNX, in the user's cache folder."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "clipvec" / "onnx"
+
+
+def export_source(digest: str) -> Path:
+    """Return the file that says which export is of a model; the digest is of its source."""
+    return exports_dir() / "sources" / f"{digest}.json"
+
+
+def export_dir(weights: str, digest: str) -> Path:
+    """Return the folder of a model in ONNX, by its weights and by all else that makes it."""
+    return exports_dir() / f"{weights[:16]}-{digest[:16]}"
+
+
+def export_json(folder: Path) -> Path:
+    """Return what there is to know of a model in ONNX."""
+    return folder / "export.json"
+
+
+def export_tower(folder: Path, tower: str) -> Path:
+    """Return a tower in ONNX, image or text."""
+    return folder / f"{tower}.onnx"
+
+
+def export_tokenizer(folder: Path) -> Path:
+    """Return the tokenizer that goes with a model in ONNX."""
+    return folder / "tokenizer.json"
 
 
 def sweep_file(folder: Path) -> Path:

@@ -92,7 +92,7 @@ def _encoder(settings: SearchConfig, collection: Partitions) -> Encoder:
     from clipvec import model
     from clipvec.embedding.identity import model_print
 
-    chosen = settings.model or collection.model_config
+    chosen = settings.model.over(collection.model_config)
     encoder = model.load(chosen)
     collection.fingerprint.model.check(
         model_print(encoder),

@@ -57,6 +57,19 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
+    """A folder to be ``XDG_CACHE_HOME``, with `tiny_weights` in ONNX."""
+    from clipvec.config import ModelConfig
+    from clipvec.model.onnx_export import export
+
+    cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        export(ModelConfig("tiny", "local", f"local-dir:{tiny_weights}"))
+    return cache
+
+
+@pytest.fixture(scope="session")
 def store_factory() -> StoreFactory:
     """Make a committed store of vectors that a generator draws; no model is needed."""
     from tests.stores import make_store

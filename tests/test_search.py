@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -164,7 +165,11 @@ def test_another_model_is_refused(
 
 
 def test_model_override_takes_the_place_of_the_collections(tiny_weights: Path) -> None:
-    chosen = search._settings(["model=local", f"model.pretrained=local-dir:{tiny_weights}"]).model
-    assert chosen is not None
-    assert chosen.arch == "local"
-    assert search._settings([]).model is None
+    made = config.ModelConfig("made", "ViT-B-32", "openai")
+    local = ["model=local", f"model.pretrained=local-dir:{tiny_weights}"]
+    chosen = search._settings(local).model.over(made)
+    assert chosen == config.ModelConfig("local", "local", f"local-dir:{tiny_weights}")
+    assert search._settings([]).model.over(made) == made
+    assert search._settings(["model.runtime=onnx"]).model.over(made) == replace(
+        made, runtime="onnx"
+    )

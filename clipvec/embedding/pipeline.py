@@ -85,7 +85,7 @@ class Pipeline:
         self._timings = timings
         self._seen = seen
         self._raw = threading.Semaphore(_RAW_PER_WORKER * workers)
-        give_way = _give_way if encoder.device.type == "cpu" else None
+        give_way = _give_way if encoder.device == "cpu" else None
         self._pool = ThreadPoolExecutor(workers, "decode", initializer=give_way)
         self._decode_wait = 0.0
         self._items = Prefetch(self._read(items), 2 * batch_size, "read")

@@ -59,6 +59,11 @@ class Preprocess:
         values = asdict(self)
         return {**values, "mean": list(self.mean), "std": list(self.std)}
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Preprocess:
+        """Return the preprocessing that `to_json` gave."""
+        return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+
     def __call__(self, image: Image.Image) -> np.ndarray:
         """Return an RGB picture as the encoder wants it: uint8 [height, width, 3]."""
         height, width = self._scaled(image.height, image.width)

@@ -27,7 +27,7 @@ def open_both(settings: ServeConfig) -> tuple[Partitions, Encoder]:
 
     collection = Partitions.open(settings.index, settings.collection)
     try:
-        chosen = settings.model or collection.model_config
+        chosen = settings.model.over(collection.model_config)
         encoder = model.load(chosen)
         collection.fingerprint.model.check(
             model_print(encoder),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -82,6 +83,27 @@ def refused(overrides: str, tmp_path: Path) -> str:
     assert "Traceback" not in said
     (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
     return line
+
+
+def test_onnx_runtime_in_place_of_torch(index: Path, tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log"
+    asked = f"index.path={index} model.runtime=onnx"
+    process = start(asked, port, log, XDG_CACHE_HOME=str(tmp_path))
+    try:
+        wait_ready(f"http://127.0.0.1:{port}", process, log)
+        query = {"text": "a red fruit", "n_results": 1}
+        (row,) = httpx.post(f"http://127.0.0.1:{port}/search", json=query).json()
+        assert (row["caption"], row["similarity"]) == (
+            "A strawberry",
+            pytest.approx(0.5952, abs=2e-3),
+        )
+        whole = psutil.Process(process.pid)
+        loaded = [m.path for p in [whole, *whole.children(True)] for m in p.memory_maps()]
+        assert any("onnxruntime" in file for file in loaded)
+        assert not [file for file in loaded if "libtorch" in file]
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def test_another_model_is_refused(index: Path, tiny: list[str], tmp_path: Path) -> None:

@@ -91,3 +91,11 @@ def test_emulated_precision_is_refused() -> None:
 def test_missing_device(tiny_weights: Path) -> None:
     with pytest.raises(ModelError, match=r"model\.device='cuda:9' cannot be used here"):
         model.load(local(tiny_weights, device="cuda:9"))
+
+
+def test_texts_of_all_lengths_keep_their_order(tiny_weights: Path) -> None:
+    encoder = model.load(local(tiny_weights, precision="fp32"))
+    texts = ["a cat " * 40, "a dog", "", "a bird over water " * 6, "a frog"]
+    alone = [encoder.encode_texts([text])[0] for text in texts]
+    np.testing.assert_allclose(encoder.encode_texts(texts), alone, atol=2e-6)
+    assert encoder.encode_texts([]).shape == (0, 64)

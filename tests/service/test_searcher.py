@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clipvec import config
-from clipvec.config import ModelConfig, ServeConfig
+from clipvec.config import QueryModelConfig, ServeConfig
 from clipvec.errors import FingerprintError
 from clipvec.service import Searcher
 from clipvec.service.schema import Options
@@ -76,7 +76,7 @@ def test_ready_only_while_the_encoder_answers_rightly(
 def test_another_model_is_refused(served: ServeConfig) -> None:
     wrong = config.from_dict(
         {"name": "sample", "arch": "sample", "pretrained": "sample", "precision": "fp32"},
-        ModelConfig,
+        QueryModelConfig,
     )
     with pytest.raises(FingerprintError, match=r"made with model arch local, model=sample .* has"):
         Searcher.open(replace(served, model=wrong))

@@ -1,0 +1,91 @@
+"""The two towers of a model, from pixels and token ids to vectors of unit length."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from open_clip import CLIP, CustomTextCLIP
+from open_clip.transformer import TextTransformer, text_global_pool
+from torch import nn
+from torch.nn.functional import normalize
+
+from clipvec.model.tokens import EndOfText
+
+if TYPE_CHECKING:
+    from clipvec.model.preprocess import Preprocess
+
+
+class ImageTower(nn.Module):
+    """Pixels, uint8 [N, H, W, 3], to float32 [N, D], unit length."""
+
+    def __init__(self, model: Any, preprocess: Preprocess) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("mean", torch.tensor(preprocess.mean).mul_(255))
+        self.register_buffer("std", torch.tensor(preprocess.std).mul_(255))
+        self.mean: torch.Tensor
+        self.std: torch.Tensor
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the vectors of pixels."""
+        # A permuted view of bytes that lie channels-last, which convolutions like best.
+        batch = pixels.float().sub_(self.mean).div_(self.std).permute(0, 3, 1, 2)
+        return normalize(self.model.encode_image(batch).float(), dim=-1)
+
+
+class TextTower(nn.Module):
+    """Token ids, int64 [N, L], to float32 [N, D], unit length.
+
+    L is the model's context length, or less where there is an ``end`` to cut tokens behind:
+    open_clip's own text towers cut neither positions nor mask to what they are given.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        self.end = end_of_text(model)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return the vectors of token ids."""
+        if self.end is None:
+            features = self.model.encode_text(tokens)
+        else:
+            features = self._causal(tokens, self.end)
+        return normalize(features.float(), dim=-1)
+
+    def _causal(self, tokens: torch.Tensor, end: EndOfText) -> torch.Tensor:
+        """Do what ``CLIP.encode_text`` and ``TextTransformer.forward`` do, for any length."""
+        tower = self.model if isinstance(self.model, CLIP) else self.model.text
+        dtype, length = tower.transformer.get_cast_dtype(), tokens.shape[1]
+        x = tower.token_embedding(tokens).to(dtype)
+        x = x + tower.positional_embedding[:length].to(dtype)
+        x = tower.ln_final(tower.transformer(x, attn_mask=tower.attn_mask[:length, :length]))
+        pool = "argmax" if end.id is None else "eos"
+        features: torch.Tensor = text_global_pool(x, tokens, pool, end.id)
+        if isinstance(tower.text_projection, nn.Linear):
+            features = tower.text_projection(features)
+        elif tower.text_projection is not None:
+            features = features @ tower.text_projection
+        return features
+
+
+def end_of_text(model: Any) -> EndOfText | None:
+    """Return how a model's text tower finds the end of a text, if nothing behind it counts.
+
+    That is so where attention is causal and the result is read at the end-of-text token. It is
+    not where padding is attended to (SigLIP), where a token behind the padding is read (CoCa),
+    or where a tower of transformers decides (Hugging Face's).
+    """
+    if type(model) is CLIP:
+        mask, pool, eos = model.attn_mask, model.text_pool_type, model.text_eos_id
+    elif type(model) is CustomTextCLIP and type(model.text) is TextTransformer:
+        text = model.text
+        if text.cls_emb is not None or text.output_tokens:
+            return None
+        mask, pool, eos = text.attn_mask, text.pool_type, text.eos_id
+    else:
+        return None
+    if mask is None or pool not in {"argmax", "eos"}:
+        return None
+    return EndOfText(eos if pool == "eos" else None)
