@@ -151,7 +151,6 @@ def test_a_sweep_of_recall(run: Run, planned: list[Sweep]) -> None:
     assert first.extras == ("recall", "sample")
     assert first.folders["report"] == "/b/0"
     assert second.folders["report"] == "/b/1"
-    assert second.overrides[-1] == "report=/b/${queries.seed}"
 
 
 def test_a_command_of_somebody_else(run: Run) -> None:
