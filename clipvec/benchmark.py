@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipvec import code, contest, paths, report
+from clipvec import code, contest, paths, report, tracking
 from clipvec.advice import advise
-from clipvec.config import ModelConfig, from_dict, to_dict
+from clipvec.config import FaissContestant, ModelConfig, from_dict, to_dict
 from clipvec.errors import ConfigError
 from clipvec.exact import queries
 from clipvec.exact.queries import Queries
@@ -24,6 +24,7 @@ from clipvec.exact.rows import Rows
 from clipvec.exact.truth import truth
 from clipvec.measures import Report
 from clipvec.progress import Progress
+from clipvec.tracking import Job, artifacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +65,20 @@ def benchmark(config: RecallConfig) -> Summary:
     """
     url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
     collection = paths.collection_name(config.dataset.name, config.model.name)
-    rows, measure = Rows.open(url), config.measure
+    rows = Rows.open(url)
+    job = Job("recall", f"recall {collection}", config.store.root, to_dict(config))
+    with tracking.start(config.tracking, job) as run:
+        fingerprint = rows.store.fingerprint.to_json()
+        run.used(artifacts.store(rows.store.url, collection, fingerprint))
+        if any(not isinstance(c, FaissContestant) for c in config.contestants.values()):
+            run.used(artifacts.index(config.index, collection, fingerprint))
+        summary = _measure(config, rows, url, collection)
+        report.track(run, summary.report, summary.page, collection)
+    return summary
+
+
+def _measure(config: RecallConfig, rows: Rows, url: str, collection: str) -> Summary:
+    measure = config.measure
     work = Path(config.work)
     kinds = _kinds(config, rows)
     asked = {**to_dict(config.queries), "prompts": _lines(config)}

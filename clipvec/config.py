@@ -271,9 +271,18 @@ class LauncherConfig:
 
 @dataclass(frozen=True, config=_STRICT)
 class TrackingConfig:
-    """Run tracking; the mode is wandb's word."""
+    """Runs in Weights & Biases, in its own words."""
 
-    mode: Literal["disabled"]
+    mode: Literal["disabled", "offline", "online"]
+    """``offline``: files beside the store, for ``wandb beta sync``; ``online``: uploaded too."""
+    project: Annotated[str, Field(pattern=r"^[^/\\#?%:]+$", max_length=128)] = "clipvec"
+    entity: str | None = None
+    """User or team; null: wandb's default for the one who uploads."""
+    group: str | None = None
+    """What the run belongs to; null: its sweep, if it is a job of one."""
+    tags: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(default_factory=list)
+    every: Annotated[float, Field(gt=0)] = 10.0
+    """Least seconds between two points of a curve."""
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -37,6 +38,38 @@ _PARTITION = "--shards-"
 
 SWEEPS = Path("data/sweeps")
 """Where sweeps are kept, relative to the folder that they were started in."""
+
+
+def local_root(root: str) -> Path | None:
+    """Return a store's root as a folder of this machine, or None when it is an object store's."""
+    scheme, separator, rest = root.partition("://")
+    if not separator:
+        return Path(root).absolute()
+    return Path(rest) if scheme in {"file", "local"} else None
+
+
+def mirror(root: str) -> Path:
+    """Return the folder of this machine that stands for a root in an object store.
+
+    It is the same on every machine: what wandb notes of a run's files are absolute paths.
+    """
+    scheme, _, rest = root.partition("://")
+    return Path(tempfile.gettempdir(), "clipvec", scheme, rest.strip("/"))
+
+
+def tracking_url(root: str) -> str:
+    """Return where the runs of a store's root are kept: what wandb itself calls its folder."""
+    return f"{root.rstrip('/')}/wandb"
+
+
+def artifact_file(run: Path, kind: str) -> Path:
+    """Return what tells the version of an artifact that a run made or used."""
+    return run / "artifacts" / f"{kind}.json"
+
+
+def sync_log(run: Path) -> Path:
+    """Return what the upload of a run says."""
+    return run / "logs" / "sync.log"
 
 
 def truth_dir(key: str) -> str:

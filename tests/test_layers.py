@@ -24,6 +24,7 @@ LEVELS = {
     "data": 3,
     "model": 3,
     "store": 3,
+    "tracking": 3,
     "app": 4,
     "embedding": 4,
     "exact": 4,

@@ -11,15 +11,15 @@ from clipvec.config import SyntheticConfig
 from clipvec.embedding.identity import drawn_print, model_print
 from clipvec.embedding.pipeline import Batch, Pipeline
 from clipvec.embedding.prefetch import Prefetch
+from clipvec.embedding.timings import Timings
 from clipvec.errors import ConfigError
 from clipvec.store import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
 
     from clipvec.config import EmbedConfig
     from clipvec.data import Dataset, SyntheticDataset
-    from clipvec.embedding.timings import Timings
     from clipvec.store import ModelPrint, ShardWriter
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,8 @@ class Batches(Protocol):
 
     def __iter__(self) -> Iterator[Batch]: ...
 
-    def settle(self) -> None:
-        """Add the waiting times to the timings, once all batches are taken."""
+    def waits(self) -> Timings:
+        """Return how long the maker was kept waiting so far, by stage."""
         ...
 
     def close(self) -> None:
@@ -42,6 +42,11 @@ class Batches(Protocol):
 
 class Maker(Protocol):
     """What makes vectors."""
+
+    @property
+    def device(self) -> Mapping[str, str]:
+        """What makes them: the device, and its precision."""
+        ...
 
     def model_print(self) -> ModelPrint:
         """Return what the vectors are known by."""
@@ -85,6 +90,7 @@ class Encoding:
         log.info(
             "encoding on %s in %s, %d dimensions", encoder.device, encoder.precision, encoder.dim
         )
+        self.device = {"device": str(encoder.device), "precision": str(encoder.precision)}
 
     def model_print(self) -> ModelPrint:
         """Return what the encoder is known by."""
@@ -112,6 +118,7 @@ class Drawing:
     def __init__(self, config: EmbedConfig, dataset: SyntheticDataset) -> None:
         self._config = config
         self._dataset = dataset
+        self.device: Mapping[str, str] = {"device": "cpu", "precision": config.store.dtype}
 
     def model_print(self) -> ModelPrint:
         """Return what the distribution is known by."""
@@ -144,9 +151,9 @@ class DrawnBatches:
     def __iter__(self) -> Iterator[Batch]:
         return self._batches
 
-    def settle(self) -> None:
-        """Add the time that writing took to the timings."""
-        self._timings.write += self._batches.blocked
+    def waits(self) -> Timings:
+        """Return the time that writing took so far."""
+        return Timings(write=self._batches.blocked)
 
     def close(self) -> None:
         """End the thread."""

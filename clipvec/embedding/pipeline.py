@@ -21,12 +21,12 @@ import numpy as np
 
 from clipvec.data import Record, Reject, Undecodable, decode, thumbnail
 from clipvec.embedding.prefetch import Prefetch
+from clipvec.embedding.timings import Timings
 from clipvec.store import Row
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from clipvec.embedding.timings import Timings
     from clipvec.model import Encoder
 
 _Decoded: TypeAlias = "tuple[Row, np.ndarray] | Reject"
@@ -111,6 +111,7 @@ class Pipeline:
             if isinstance(item, Reject):
                 yield item
                 continue
+            self._timings.bytes_read += len(item.image)
             self._raw.acquire()
             future = self._pool.submit(self._decode, item)
             future.add_done_callback(lambda _: self._raw.release())
@@ -170,14 +171,16 @@ class Pipeline:
             self._timings.encode += time.perf_counter() - started
             yield batch
 
-    def settle(self) -> None:
-        """Add the encoder's waiting times to the timings, once all batches are taken."""
+    def waits(self) -> Timings:
+        """Return the encoder's waiting times so far."""
         waited = self._batches.waited
         upstream = self._items.waited + self._decode_wait
         read_share = self._items.waited / upstream if upstream else 0.0
-        self._timings.read += waited * read_share
-        self._timings.decode += waited * (1 - read_share)
-        self._timings.write += self._encoded.blocked
+        return Timings(
+            read=waited * read_share,
+            decode=waited * (1 - read_share),
+            write=self._encoded.blocked,
+        )
 
 
 def _give_way() -> None:

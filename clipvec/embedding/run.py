@@ -13,10 +13,12 @@ import numpy as np
 from clipvec import paths, shards
 from clipvec.config import to_dict
 from clipvec.data import SyntheticDataset, open_dataset
+from clipvec.embedding import tracked
 from clipvec.embedding.identity import data_print, fingerprint
 from clipvec.embedding.interrupt import Stop
 from clipvec.embedding.makers import Drawing, Encoding, check_pair
 from clipvec.embedding.timings import Timings
+from clipvec.embedding.tracked import Tracked
 from clipvec.errors import DatasetError, Interrupted, RejectsError
 from clipvec.progress import Progress, counted
 from clipvec.store import Store
@@ -87,8 +89,19 @@ def embed_shards(config: EmbedConfig) -> Summary:
             dataset.size(shard, config.sharding.count)
     store, maker = _load(config, dataset, url)
     summary = Summary(url, reused=[shard for shard in wanted if shard in committed])
-    _embed_all(config, dataset, store, maker, todo, summary)
+    with tracked.start(config, store, shards.format(wanted), maker.device) as run:
+        before = _images(store, summary.reused) if run.tracked else 0
+        feed = Tracked(run, config.batch_size, before)
+        try:
+            _embed_all(config, dataset, store, maker, todo, summary, feed)
+        finally:
+            feed.end(store, config)
     return summary
+
+
+def _images(store: Store, committed: list[int]) -> int:
+    marks = [store.done(shard) for shard in committed]
+    return sum(mark.rows + mark.rejects for mark in marks if mark is not None)
 
 
 def _same_weights(store: Store, config: EmbedConfig) -> bool:
@@ -123,13 +136,14 @@ def _embed_all(
     maker: Maker,
     todo: list[int],
     summary: Summary,
+    feed: Tracked,
 ) -> None:
     """Embed ``todo``; a shard that fails for its data does not keep the others from it."""
     failures: dict[int, RejectsError | DatasetError] = {}
     with Progress() as progress, Stop() as stop:
         overall = progress.task("shards", len(todo), "shards") if len(todo) > 1 else None
         for shard in todo:
-            job = _Shard(config, dataset, store, maker, shard, stop)
+            job = _Shard(config, dataset, store, maker, shard, stop, feed)
             try:
                 job.run(progress)
             except (RejectsError, DatasetError) as error:
@@ -166,12 +180,14 @@ class _Shard:
         maker: Maker,
         shard: int,
         stop: Stop,
+        feed: Tracked,
     ) -> None:
         self._config = config
         self._dataset = dataset
         self._maker = maker
         self._shard = shard
         self._stop = stop
+        self._feed = feed
         self.writer: ShardWriter = store.writer(shard)
         self.timings = Timings()
         self._pending: list[Batch] = []
@@ -193,14 +209,18 @@ class _Shard:
         task = progress.task(label, size, "images", start)
         batches = self._maker.batches(self._shard, self.writer, self.timings)
         try:
+            self._feed.skip(start)
             for batch in batches:
                 self._take(batch, task)
+                if self._feed.run.due():
+                    self._feed.point(self.timings + batches.waits())
         finally:
             batches.close()
             task.close()
         self._write_part()
-        batches.settle()
+        self.timings += batches.waits()
         self.timings.seconds = time.perf_counter() - started
+        self._feed.end_shard(self.timings)
         self._commit()
 
     def _take(self, batch: Batch, task: Task) -> None:
@@ -208,6 +228,7 @@ class _Shard:
             self.writer.reject(position, reject.id, reject.uri, reject.reason, reject.error)
             log.debug("rejected %s: %s", reject.uri, reject.reason)
         self.timings.images += len(batch.rows)
+        self._feed.take(batch)
         task.advance(len(batch.rows) + len(batch.rejects))
         if not batch.rows:
             return

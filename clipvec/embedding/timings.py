@@ -19,6 +19,8 @@ class Timings:
     decode: float = 0.0
     encode: float = 0.0
     write: float = 0.0
+    bytes_read: int = 0
+    """Encoded images, in bytes."""
 
     def __add__(self, other: Timings) -> Timings:
         """Return the sum, for shards done one after the other."""
@@ -49,5 +51,6 @@ class Timings:
             "seconds": round(self.seconds, 3),
             "images": self.images,
             "images_per_s": round(self.rate, 2),
+            "bytes_read": self.bytes_read,
             **shares,
         }

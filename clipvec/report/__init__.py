@@ -3,11 +3,21 @@
 read      report.json → Report
 write     a Report, or several in one plot → a folder
 compare   two Reports → what changed, as Markdown and as a page
+track     a Report → tables and charts of a tracked run
 """
 
 from __future__ import annotations
 
 from clipvec.report.compare import Comparison, compare
 from clipvec.report.folder import comparison_markdown, read, write, write_comparison
+from clipvec.report.tracked import track
 
-__all__ = ["Comparison", "compare", "comparison_markdown", "read", "write", "write_comparison"]
+__all__ = [
+    "Comparison",
+    "compare",
+    "comparison_markdown",
+    "read",
+    "track",
+    "write",
+    "write_comparison",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
@@ -38,6 +38,8 @@ class Status:
     """The backend's own words, such as ``FAILED_NO_RESOURCE: ...``, or an exit code."""
     recoveries: int = 0
     """How often it was started again."""
+    seconds: float = field(default=0.0, compare=False)
+    """How long it has worked, over all of its starts, as far as its backend knows."""
 
 
 class Backend(Protocol):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import time
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from clipvec import paths
@@ -24,8 +25,13 @@ def write(folder: Path, job: int, status: Status) -> None:
 
 def read(folder: Path, job: int) -> Status | None:
     """Return how a job stands, or None when it was never started."""
+    file = paths.job_status(folder, job)
     try:
-        values = json.loads(paths.job_status(folder, job).read_text(encoding="utf-8"))
+        values = json.loads(file.read_text(encoding="utf-8"))
+        written = file.stat().st_mtime
     except FileNotFoundError:
         return None
-    return Status(**{**values, "state": State(values["state"])})
+    status = Status(**{**values, "state": State(values["state"])})
+    if status.state is not State.RUNNING:
+        return status
+    return replace(status, seconds=status.seconds + max(0.0, time.time() - written))

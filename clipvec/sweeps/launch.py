@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from clipvec import config, shards
 from clipvec.errors import Interrupted, SweepError, signal_of
 from clipvec.progress import counted
-from clipvec.sweeps import watch
+from clipvec.sweeps import tracked, watch
 from clipvec.sweeps.backend import State, Status
 from clipvec.sweeps.dry_run import dry_run
 from clipvec.sweeps.record import Record, folders
+from clipvec.sweeps.tracked import Tracked
 from clipvec.sweeps.truth import Truth, only_missing
 
 if TYPE_CHECKING:
@@ -120,8 +121,14 @@ def finish(record: Record, busy: Sequence[Started], runs: Backend, truth: Truth)
     sweep = record.sweep
     running = record.started()
     running += [s for s in busy if s.record.folder != record.folder]
-    with _told_how_to_come_back(sweep.name, "stopped waiting; the jobs go on"):
-        statuses = watch.wait(running, runs, truth)
+    told = _told_how_to_come_back(sweep.name, "stopped waiting; the jobs go on")
+    if not running:
+        statuses: list[Status] = []
+    else:
+        with tracked.start(record, running, truth) as run, told:
+            feed = Tracked(run, record, running, truth)
+            statuses = watch.wait(running, runs, truth, feed.look)
+            feed.end(statuses)
     return [_outcome(job, running, statuses, truth) for job in sweep.jobs]
 
 

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from clipvec import shards
-from clipvec.config import from_dict
+from clipvec.config import TrackingConfig, from_dict
+from clipvec.tracking import RUN_VARIABLE, SWEEP_VARIABLE
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,16 @@ class Job:
 
     def visible_store(self) -> str:
         """Return the store as it is seen from here: a mounted bucket by its URL."""
+        return self.visible(self.store)
+
+    def visible(self, folder: str) -> str:
+        """Return a folder of the job's machine as it is seen from here."""
         for target, mount in self.mounts().items():
-            below = self.store.removeprefix(target.rstrip("/") + "/")
+            below = folder.removeprefix(target.rstrip("/") + "/")
             source = mount.get("source")
-            if below != self.store and isinstance(source, str) and "://" in source:
+            if below != folder and isinstance(source, str) and "://" in source:
                 return f"{source.rstrip('/')}/{below}"
-        return self.store
+        return folder
 
     def mounts(self) -> dict[str, dict[str, Any]]:
         """Return the buckets that its machine mounts; what SkyPilot only copies is left out."""
@@ -62,6 +67,17 @@ class Sweep:
     jobs: tuple[Job, ...]
     options: dict[str, Any] = field(default_factory=dict)
     """The ``launcher`` group of the configuration, as plain values."""
+    tracking: TrackingConfig = field(default_factory=lambda: TrackingConfig(mode="disabled"))
+    """The ``tracking`` group of the configuration."""
+
+    def environment(self, job: Job) -> dict[str, str]:
+        """Return what a job's environment says of its sweep: see `clipvec.tracking`."""
+        run = self.name
+        if not job.shards:
+            run += f"-{job.number}"
+        elif len({other.store for other in self.jobs}) > 1:  # the same shards of each
+            run += "-" + "-".join(job.store.rsplit("/", 2)[-2:])
+        return {SWEEP_VARIABLE: self.name, RUN_VARIABLE: run}
 
     @property
     def forced(self) -> bool:
@@ -71,7 +87,14 @@ class Sweep:
     def command(self, job: Job) -> list[str]:
         """Return the arguments behind ``python`` that do a job."""
         chosen = [f"shards='{shards.format(job.shards)}'"] if job.shards else []
-        return ["-m", self.module, *job.overrides, "launcher=local", *chosen]
+        return ["-m", self.module, *job.overrides, "launcher=local", *self._tracked(job), *chosen]
+
+    def _tracked(self, job: Job) -> list[str]:
+        """Return the choice of tracking that came with the launcher, which jobs do not have."""
+        given = any(override.lstrip("+~").startswith("tracking=") for override in job.overrides)
+        return (
+            [] if given or self.tracking.mode == "disabled" else [f"tracking={self.tracking.mode}"]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -61,7 +61,12 @@ def status(record: Mapping[str, Any]) -> Status:
         detail = f"{name}: {reason}" if reason else name
     elif name in {"STARTING", "CANCELLING"}:
         detail = name.lower()
-    return Status(state, detail, int(record.get("recovery_count") or 0))
+    return Status(
+        state,
+        detail,
+        int(record.get("recovery_count") or 0),
+        float(record.get("job_duration") or 0),
+    )
 
 
 class Sky:
@@ -123,6 +128,7 @@ class Sky:
         with _sky() as sky:
             wanted = sorted(map(int, ids.values()))
             fields = ["job_id", "status", "failure_reason", "recovery_count"]
+            fields += ["job_duration"]
             records, *_ = sky.get(
                 sky.jobs.queue_v2(refresh=True, job_ids=wanted, all_users=True, fields=fields)
             )

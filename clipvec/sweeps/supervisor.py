@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -66,23 +67,26 @@ class Supervisor:
         # a strategy's name alone, or a mapping
         recovery = recovery if isinstance(recovery, dict) else {}
         restarts = int(recovery.get("max_restarts_on_errors") or 0)
+        seconds = 0.0
         for attempt in range(restarts + 1):
             if self._cancelled(job):
-                self._say(job, State.CANCELLED, "", attempt)
+                self._say(job, Status(State.CANCELLED, "", attempt, seconds))
                 return
-            code = self._attempt(job, slot, attempt)
+            began = time.monotonic()
+            code = self._attempt(job, slot, Status(State.RUNNING, "", attempt, seconds))
+            seconds += time.monotonic() - began
             if code == 0:
-                self._say(job, State.SUCCEEDED, "", attempt)
+                self._say(job, Status(State.SUCCEEDED, "", attempt, seconds))
             elif self._cancelled(job):
-                self._say(job, State.CANCELLED, "", attempt)
+                self._say(job, Status(State.CANCELLED, "", attempt, seconds))
             elif attempt < restarts and code not in _NOT_MENDED:
-                self._say(job, State.RECOVERING, _reason(code), attempt + 1)
+                self._say(job, Status(State.RECOVERING, _reason(code), attempt + 1, seconds))
                 continue
             else:
-                self._say(job, State.FAILED, _reason(code), attempt)
+                self._say(job, Status(State.FAILED, _reason(code), attempt, seconds))
             return
 
-    def _attempt(self, job: Job, slot: dict[str, str], attempt: int) -> int:
+    def _attempt(self, job: Job, slot: dict[str, str], running: Status) -> int:
         """Run the command of a job once and return its exit code."""
         with paths.job_log(self.folder, job.number).open("ab") as output:
             process = subprocess.Popen(
@@ -90,9 +94,9 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=os.environ | slot,
+                env=os.environ | slot | self.record.sweep.environment(job),
             )
-            self._say(job, State.RUNNING, "", attempt)
+            self._say(job, running)
             told = False
             while True:
                 try:
@@ -105,8 +109,8 @@ class Supervisor:
     def _cancelled(self, job: Job) -> bool:
         return self.stopping.is_set() or paths.job_cancel(self.folder, job.number).exists()
 
-    def _say(self, job: Job, state: State, detail: str, recoveries: int) -> None:
-        jobfile.write(self.folder, job.number, Status(state, detail, recoveries))
+    def _say(self, job: Job, status: Status) -> None:
+        jobfile.write(self.folder, job.number, status)
 
 
 def environments(sweep: Sweep) -> list[dict[str, str]]:

@@ -75,7 +75,7 @@ def _submission(sweep: Sweep, jobs: Sequence[Job], wheel: Path, *, alone: bool) 
         "workdir": str(wheel.parent),
         "setup": setup,
         "run": run,
-        "envs": {"CLIPVEC_SWEEP": sweep.name, code.VARIABLE: code.version()},
+        "envs": {**sweep.environment(jobs[0]), code.VARIABLE: code.version()},
         "file_mounts": cloud.get("file_mounts", {}),
     }
     if sweep.options.get("pool"):

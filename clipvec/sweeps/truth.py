@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from clipvec import shards
 from clipvec.progress import counted
 from clipvec.store import Store
-from clipvec.sweeps.backend import State, Status
+from clipvec.sweeps.backend import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from clipvec.sweeps.backend import Status
     from clipvec.sweeps.plan import Job
 
 
@@ -78,13 +79,13 @@ class Truth:
         """
         missing = self.missing(job)
         if job.shards and not missing and (status.state.ended or not forced):
-            return Status(State.SUCCEEDED, "", status.recoveries)
+            return replace(status, state=State.SUCCEEDED, detail="")
         if status.state is State.SUCCEEDED and missing:
             said = (
                 f"reported as done, but {counted(len(missing), 'shard')} "
                 f"({shards.format(missing)}) not committed in {job.visible_store()}"
             )
-            return Status(State.FAILED, said, status.recoveries)
+            return replace(status, state=State.FAILED, detail=said)
         return status
 
 

@@ -12,7 +12,7 @@ from clipvec.progress import counted, duration
 from clipvec.sweeps.backend import State, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console, RenderableType
     from rich.live import Live
@@ -57,8 +57,20 @@ def poll(
     ]
 
 
-def wait(jobs: Sequence[Started], backend: Backend, truth: Truth) -> list[Status]:
-    """Show how jobs get on until all have ended, and return how each did."""
+def wait(
+    jobs: Sequence[Started],
+    backend: Backend,
+    truth: Truth,
+    look: Callable[[Sequence[Status]], None] = lambda statuses: None,
+) -> list[Status]:
+    """Show how jobs get on until all have ended, and return how each did.
+
+    Args:
+        jobs: what to wait for.
+        backend: what runs them.
+        truth: what the store says.
+        look: told of each look at them.
+    """
     from rich.console import Console
     from rich.live import Live
 
@@ -73,6 +85,7 @@ def wait(jobs: Sequence[Started], backend: Backend, truth: Truth) -> list[Status
                     ended[i] = status
                     _say_end(jobs[i], status, backend)
             view.show(statuses, console, live)
+            look(statuses)
             if len(ended) == len(jobs):
                 return statuses
             time.sleep(backend.poll_seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import psutil
@@ -11,9 +11,11 @@ import psutil
 from clipvec import paths, shards
 from clipvec.errors import IncompleteStoreError
 from clipvec.store import Store
+from clipvec.vectors import tracked
 from clipvec.vectors.load import Plan, load
 from clipvec.vectors.loading import LoadingCollection
 from clipvec.vectors.place import REBUILD, open_place, recover, take_place
+from clipvec.vectors.tracked import Tracked
 from clipvec.vectors.verify import verify
 
 if TYPE_CHECKING:
@@ -78,12 +80,17 @@ def build(config: BuildConfig) -> Summary:
     place = open_place(config.index)
     recover(place, name)
     _foretell(config, place, store.fingerprint.model.dim, sum(part.rows for part in parts))
-    if not config.rebuild:
-        return _fill(config, place, name, store, parts)
-    place.check_ours(name)
-    summary = _fill(config, place, name + REBUILD, store, parts)
-    take_place(place, name)
-    return Summary(**{**vars(summary), "name": name, "where": place.where(name)})
+    with tracked.start(config, store) as run:
+        feed = Tracked(run)
+        if not config.rebuild:
+            summary = _fill(config, place, name, store, parts, feed)
+        else:
+            place.check_ours(name)
+            summary = _fill(config, place, name + REBUILD, store, parts, feed)
+            take_place(place, name)
+            summary = replace(summary, name=name, where=place.where(name))
+        feed.end(vars(summary), config, store)
+    return summary
 
 
 def committed_parts(store: Store, wanted: Sequence[int], allow_partial: bool) -> list[Part]:
@@ -116,11 +123,15 @@ def _same(store: Store) -> str:
     )
 
 
-def _fill(config: BuildConfig, place: Place, name: str, store: Store, parts: list[Part]) -> Summary:
+def _fill(
+    config: BuildConfig, place: Place, name: str, store: Store, parts: list[Part], feed: Tracked
+) -> Summary:
     with LoadingCollection.ensure(place, name, store, config.hnsw) as collection:
         plan = Plan.make(parts, collection.held())
+        feed.held(sum(part.rows for part in plan.reused))
+        batch_rows = min(config.batch_rows, collection.batch_limit)
         try:
-            rate = load(collection, store, plan, min(config.batch_rows, collection.batch_limit))
+            rate = load(collection, store, plan, batch_rows, feed.loaded)
         except KeyboardInterrupt:
             if config.rebuild:
                 log.warning("the old index stays as it is; the same command builds anew")

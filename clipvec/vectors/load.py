@@ -15,7 +15,7 @@ from clipvec.progress import Progress
 from clipvec.store import EMBEDDING, matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import pyarrow as pa
 
@@ -54,8 +54,21 @@ class Plan:
         return plan
 
 
-def load(collection: LoadingCollection, store: Store, plan: Plan, batch_rows: int) -> float:
+def load(
+    collection: LoadingCollection,
+    store: Store,
+    plan: Plan,
+    batch_rows: int,
+    loaded: Callable[[int], None],
+) -> float:
     """Do what ``plan`` says and return the rows/s of the loading.
+
+    Args:
+        collection: what to load.
+        store: where the rows come from.
+        plan: which parts to load and to drop.
+        batch_rows: rows of one request.
+        loaded: told how many rows each request has added.
 
     Raises:
         CollectionError: Chroma cannot take the rows.
@@ -72,6 +85,7 @@ def load(collection: LoadingCollection, store: Store, plan: Plan, batch_rows: in
                 for ids, vectors, metadatas in batches(store, group, batch_rows):
                     collection.add(ids, vectors, metadatas)
                     rows.advance(len(ids))
+                    loaded(len(ids))
             files.advance(len(group))
     return total / max(time.monotonic() - started, 1e-9)
 

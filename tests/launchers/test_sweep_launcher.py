@@ -105,7 +105,7 @@ def test_sweep_2_jobs(run: Run, planned: list[Sweep], tmp_path: Path) -> None:
     (sweep,) = planned
     assert sweep.backend == "workers"
     assert [sweep.command(job)[1:] for job in sweep.jobs] == [
-        ["clipvec.embed", "batch_size=8", "launcher=local", f"shards='{spec}'"]
+        ["clipvec.embed", "batch_size=8", "launcher=local", "tracking=offline", f"shards='{spec}'"]
         for spec in ("0-1", "2-3")
     ]
 

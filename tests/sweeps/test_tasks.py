@@ -52,6 +52,7 @@ def test_jobs_that_differ_in_shards_are_one_submission() -> None:
     assert "file_mounts" not in submission.task
     assert submission.task["envs"] == {
         "CLIPVEC_SWEEP": "embed-1",
+        "CLIPVEC_RUN": "embed-1",
         "CLIPVEC_CODE": code.version(),
     }
 

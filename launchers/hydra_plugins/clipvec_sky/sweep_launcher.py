@@ -49,6 +49,7 @@ class SweepLauncher(Launcher):
         Raises:
             ClipvecError: what was asked for cannot be, or the jobs cannot be started.
         """
+        from clipvec.config import TrackingConfig, from_dict
         from clipvec.errors import SweepError
         from clipvec.sweeps.backend import State
         from clipvec.sweeps.launch import check, launch
@@ -57,8 +58,11 @@ class SweepLauncher(Launcher):
         assert self.config is not None
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         folder = Path(self.config.hydra.sweep.dir)
-        jobs, settings = self._jobs(job_overrides, initial_job_idx)
-        sweep = Sweep(folder.name, self._module(), settings["name"], tuple(jobs), settings)
+        jobs, first = self._jobs(job_overrides, initial_job_idx)
+        settings: Any = OmegaConf.to_container(first.launcher, resolve=True)
+        tracking = from_dict(OmegaConf.to_container(first.tracking, resolve=True), TrackingConfig)
+        module, backend = self._module(), settings["name"]
+        sweep = Sweep(folder.name, module, backend, tuple(jobs), settings, tracking)
         outcomes = launch(sweep, folder)
         failure = None
         try:
@@ -97,8 +101,10 @@ class SweepLauncher(Launcher):
 
     def _jobs(
         self, job_overrides: Sequence[Sequence[str]], first: int
-    ) -> tuple[list[Job], dict[str, Any]]:
-        """Return the jobs and the ``launcher`` group, composed once for all that differ in shards.
+    ) -> tuple[list[Job], DictConfig]:
+        """Return the jobs and the first one's configuration.
+
+        It is composed once for all that differ in shards.
 
         Raises:
             ConfigError: a configuration that its command would refuse.
@@ -120,8 +126,7 @@ class SweepLauncher(Launcher):
                 read(made[others], schema)
             spec = [o.removeprefix("shards=").strip("'") for o in overrides if o not in others]
             jobs.append(_job(number, others, spec[0] if spec else None, made[others]))
-        settings = OmegaConf.to_container(next(iter(made.values())).launcher, resolve=True)
-        return jobs, dict(settings)  # type: ignore[arg-type]  # a mapping, by its schema
+        return jobs, next(iter(made.values()))
 
 
 def _job(number: int, overrides: Sequence[str], spec: str | None, cfg: DictConfig) -> Job:

@@ -1,0 +1,99 @@
+"""``python -m clipvec.tracking.upload RUN``: uploads a run while it is written, for ``online``.
+
+A process beside the work, so that a server that hangs keeps nobody waiting. It ends with the run,
+or with the process that started it, whose end closes its stdin.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from clipvec import paths
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FIRST_SECONDS = 10.0
+"""How old a run is at least before its end gives up a server that has not answered yet."""
+LAST_SECONDS = 15.0
+"""How long the end of a run waits for a server that took what came before."""
+_LOOK_SECONDS = 0.1
+_LINK = re.compile(r"View run .* at (\S+)")
+
+
+def signed_in() -> bool:
+    """Return whether wandb would find a key or a token."""
+    from wandb.sdk import wandb_setup
+    from wandb.sdk.lib import wbauth
+
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    return wbauth.read_netrc_auth(host=wandb_setup.singleton().settings.base_url) is not None
+
+
+class Upload:
+    """The upload of one run."""
+
+    def __init__(self, run: Path) -> None:
+        self._began = time.monotonic()
+        self._log = paths.sync_log(run)
+        self._log.parent.mkdir(exist_ok=True)
+        # Not the process that writes the run, which wandb would take into its service too.
+        alone = {k: v for k, v in os.environ.items() if k != "WANDB_SERVICE"}
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(run)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=alone | {"WANDB_RESUME": "allow"},
+                start_new_session=True,  # Ctrl-C is for the work; and it ends with its children
+            )
+
+    @property
+    def url(self) -> str:
+        """Where the run is shown; empty as long as no server has taken it."""
+        found = _LINK.search(self._log.read_text(encoding="utf-8", errors="replace"))
+        return found[1] if found else ""
+
+    def finish(self) -> bool:
+        """Return whether all is uploaded, after waiting for a server that answers."""
+        while not self.url and time.monotonic() - self._began < FIRST_SECONDS:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LOOK_SECONDS)
+                break
+        try:
+            return self._process.wait(LAST_SECONDS if self.url else 0) == 0
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+
+
+def main() -> None:
+    """Run the command."""
+    command = [sys.executable, "-m", "wandb", "beta", "sync", "--live", sys.argv[1]]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    threading.Thread(target=_end_with_parent, args=(process,), daemon=True).start()
+    sys.exit(process.wait())
+
+
+def _end_with_parent(process: subprocess.Popen[bytes]) -> None:
+    sys.stdin.read()
+    process.kill()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""Tracking from the outside: what jobs and sweeps leave beside the store, and never do."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.data.making import write_tar
+from tests.e2e.conftest import Run
+from tests.e2e.test_embed import photo
+from tests.wandb_files import recorded
+
+SECRETS = {"HF_TOKEN": "hf_planted_secret", "WANDB_API_KEY": "0123456789" * 4}
+
+
+@pytest.fixture(autouse=True)
+def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """Where wandb is asked for: a port of this machine that takes connections and is silent."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
+        for name, value in SECRETS.items():
+            monkeypatch.setenv(name, value)
+        server.settimeout(0)
+        yield server
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[str]:
+    """A dataset of 41 pictures in two shards, one of them broken."""
+    for name in "ab":
+        members = {f"{i:02d}.jpg": photo(i) for i in range(20)}
+        members |= {"90.jpg": b"this is text"} if name == "b" else {}
+        captions = {f"{i:02d}.txt": f"picture {i}".encode() for i in range(20)}
+        write_tar(tmp_path / f"{name}.tar", sorted((members | captions).items()))
+    return ["dataset=webdataset", f"dataset.path={tmp_path}/*.tar", "sharding.count=2"]
+
+
+def test_a_job(
+    run: Run, tiny: list[str], pictures: list[str], tmp_path: Path, listening: socket.socket
+) -> None:
+    tracked = ["tracking=offline", "tracking.every=1e-9"]
+    options = [*tiny, *pictures, "batch_size=8", *tracked]
+    done = run("embed", *options, "tracking.tags=[mine]")
+    assert "tracked: WANDB_RESUME=allow wandb beta sync data/store/wandb uploads it" in done.stderr
+    assert "wandb:" not in done.stderr
+    (found,) = recorded(tmp_path / "data/store")
+    assert (found.run.job_type, found.run.run_group) == ("embed", "")
+    assert list(found.run.tags) == ["mine"]
+    assert found.run.display_name == "embed webdataset--local 0-1"
+    assert found.config["batch_size"] == 8
+    assert found.config["model"]["name"] == "local"
+    assert found.config["device"]["device"] == "cpu"
+    assert found.config["fingerprint"]["model"]["dim"] == 64
+    points = [p for p in found.history if "images_per_s" in p]
+    assert [p["images"] for p in points] == sorted(p["images"] for p in points)
+    assert len(points) >= 6
+    last = points[-1]
+    assert (last["images"], last["rejects"], last["rejects/NotAnImage"]) == (41, 1, 1)
+    assert last["batch_fill"] == pytest.approx(40 / 48)
+    assert last["bytes_read"] == 2 * sum(len(photo(i)) for i in range(20)) + len(b"this is text")
+    stages = ("read", "decode", "encode", "write")
+    assert sum(last[f"share/{stage}"] for stage in stages) == pytest.approx(1)
+    assert 0 < max(p["cpu_cores"] for p in points) < 64
+    rows = found.table("pictures")
+    assert len(rows) == 24
+    assert {row["caption"] for row in rows} <= {f"picture {i}" for i in range(20)}
+    assert all(row["picture"]["caption"] == row["caption"] for row in rows)
+    store = found.artifact("store-webdataset--local")
+    assert store.manifest.contents[0].ref == (tmp_path / "data/store/webdataset/local").as_uri()
+    assert found.summary["bottleneck"] in stages
+    assert found.exit_code == 0
+    _no_secret(tmp_path)
+    with pytest.raises(BlockingIOError):
+        listening.accept()  # nothing was asked for
+
+    run("index", *tiny, *pictures, *tracked)
+    index = recorded(tmp_path / "data/store")[-1]
+    assert index.run.job_type == "index"
+    assert index.artifact("store-webdataset--local").digest == store.digest
+    assert index.artifact("store-webdataset--local").use_after_commit
+    assert not index.artifact("index-webdataset--local").use_after_commit
+    assert (index.history[-1]["rows"], index.summary["rows"]) == (40, 40)
+    assert index.history[0]["rows_per_s"] > 0
+    assert index.history[0]["memory_bytes"] > 50e6
+    assert index.summary["verified"] == "40 of 40 rows found by their own vectors"
+    run("embed", *options)
+    assert len(recorded(tmp_path / "data/store")) == 2, "nothing to do is nothing to track"
+
+
+def _no_secret(folder: Path) -> None:
+    for file in (f for f in (folder / "data").rglob("*") if f.is_file()):
+        data = file.read_bytes()
+        assert not [name for name, secret in SECRETS.items() if secret.encode() in data], file
+
+
+def test_a_server_that_hangs_costs_nothing(
+    run: Run, tiny: list[str], pictures: list[str], tmp_path: Path, listening: socket.socket
+) -> None:
+    done = run("embed", *tiny, *pictures, "tracking=online")
+    assert done.stdout.startswith("2 shards: 40 images, 1 reject")
+    assert "tracked: not all of it is uploaded; WANDB_RESUME=allow wandb beta" in done.stderr
+    listening.accept()[0].close()
+    (found,) = recorded(tmp_path / "data/store")
+    assert found.history[-1]["images"] == 41
+
+
+def test_online_without_a_key(
+    run: Run,
+    tiny: list[str],
+    pictures: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("WANDB_API_KEY")
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    done = run("embed", *tiny, *pictures, "tracking=online")
+    (line,) = [line for line in done.stderr.splitlines() if "no key for wandb" in line]
+    assert "wandb login stores one, or set WANDB_API_KEY. The run goes on offline" in line
+    assert recorded(tmp_path / "data/store")[0].exit_code == 0
+
+
+def test_a_preempted_job(
+    run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLIPVEC_SWEEP", "embed-1")
+    options = [*tiny, "sharding=x1", "batch_size=16", "part_rows=32"]
+    options += ["tracking=offline", "tracking.every=1e-9"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "clipvec.embed", *options],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    part = tmp_path / "data/store/sample/local/shard-00000/part-00002.parquet"
+    deadline = time.monotonic() + 120
+    while not part.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.terminate()
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 143, stderr
+    run("embed", *options)
+    one, two = recorded(tmp_path / "data/store")
+    assert one.run.run_id == two.run.run_id == "embed-1-0"
+    assert one.run.run_group == two.run.run_group == "embed-1"
+    assert (one.exit_code, one.preempted) == (143, True)
+    assert one.history[-1]["images"] >= 96
+    kept = [p for p in two.history if "images_per_s" in p]
+    assert 96 < kept[0]["images"] <= kept[-1]["images"] == 364
+
+
+def test_a_sweep(
+    run: Run, tiny: list[str], pictures: list[str], tmp_path: Path, listening: socket.socket
+) -> None:
+    sweep = ["-m", "launcher=workers", "tracking.every=1e-9", "hydra.sweep.dir=data/sweeps/mine"]
+    run("embed", *sweep, *tiny, *pictures)
+    found = {r.run.run_id: r for r in recorded(tmp_path / "data/store")}
+    assert sorted(found) == ["mine", "mine-0", "mine-1"]
+    assert {r.run.run_group for r in found.values()} == {"mine"}
+    assert found["mine-0"].run.job_type == found["mine-1"].run.job_type == "embed"
+    whole = found["mine"]
+    assert whole.run.job_type == "sweep"
+    assert (whole.config["jobs"], whole.config["shards"]) == (2, 2)
+    last = [p for p in whole.history if "images_per_s" in p][-1]
+    assert (last["images"], last["shards/committed"], last["jobs/done"]) == (41, 2, 2)
+    assert (last["jobs/failed"], last["recoveries"]) == (0, 0)
+    assert 0 < last["node_hours"] < 0.1
+    assert [(row["job"], row["shards"], row["state"]) for row in whole.table("jobs")] == [
+        (0, "0", "done"),
+        (1, "1", "done"),
+    ]
+    one, two = (found[name].artifact("store-webdataset--local") for name in ("mine-0", "mine-1"))
+    assert one.digest == two.digest
+    _no_secret(tmp_path)
+    with pytest.raises(BlockingIOError):
+        listening.accept()
+
+
+def test_a_sweep_without_tracking(
+    run: Run, tiny: list[str], pictures: list[str], tmp_path: Path
+) -> None:
+    run("embed", "-m", "launcher=workers", "tracking=disabled", *tiny, *pictures, "shards=0")
+    assert not (tmp_path / "data/store/wandb").exists()
+    assert os.environ["WANDB_API_KEY"] == SECRETS["WANDB_API_KEY"]

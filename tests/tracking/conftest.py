@@ -1,0 +1,53 @@
+"""Runs in folders of their own, with secrets planted that must not come out anywhere."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import wandb
+from clipvec.config import TrackingConfig
+from clipvec.tracking import Job
+from tests.wandb_server import WandbServer
+
+SECRETS = {"HF_TOKEN": "hf_planted_secret", "WANDB_API_KEY": "0123456789" * 4}
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings of whoever runs the tests; secrets that must not leave the environment."""
+    for name in ("CLIPVEC_SWEEP", "CLIPVEC_RUN", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    wandb.teardown()  # which remembers its settings
+
+
+@pytest.fixture
+def offline() -> TrackingConfig:
+    return TrackingConfig(mode="offline", tags=["a tag"], every=0.001)
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return Job("embed", "embed toys", str(tmp_path / "store"), {"batch_size": 8}, "0-9,20")
+
+
+@pytest.fixture
+def server() -> Iterator[WandbServer]:
+    """A server that takes runs."""
+    with WandbServer().serving() as serving:
+        yield serving
+
+
+@pytest.fixture
+def deaf() -> Iterator[socket.socket]:
+    """A port of this machine that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(60)
+        yield listening

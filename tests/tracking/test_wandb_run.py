@@ -1,0 +1,180 @@
+"""What a run tells is what its files hold."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from PIL import Image
+
+from clipvec import paths, tracking
+from clipvec.config import TrackingConfig
+from clipvec.errors import Interrupted, RejectsError
+from clipvec.tracking import Artifact, Job, Lines, Picture, Rows, Untracked
+from tests.tracking.conftest import SECRETS
+from tests.wandb_files import recorded
+
+
+def test_everything_that_is_told(
+    offline: TrackingConfig, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLIPVEC_SWEEP", "embed-1")
+    monkeypatch.setenv("WANDB_DATA_DIR", "before")
+    jpeg = io.BytesIO()
+    Image.new("RGB", (64, 48), (9, 200, 3)).save(jpeg, "JPEG")
+    (tmp_path / "report.html").write_text("<p>")
+    with tracking.start(offline, job) as run:
+        run.describe({"device": "cpu"})
+        run.log({"images": 8, "images_per_s": 4.5}, step=8)
+        run.log({"images": 16, "images_per_s": 6.0}, step=16)
+        run.table("pictures", Rows(["picture", "id"], [[Picture(jpeg.getvalue(), "green"), "7"]]))
+        run.chart("pareto", Lines("Pareto", "recall", {"flat": [(1, 9)], "hnsw": [(0.5, 90)]}))
+        run.used(Artifact("store", "store-toys", "s3://bucket/store", {"dim": 4}))
+        run.made(Artifact("report", "report-toys", files=[tmp_path / "report.html"]))
+        run.summarize({"bottleneck": "encode", "advice": {"ef": 16}})
+    (found,) = recorded(tmp_path / "store")
+    assert (found.run.run_id, found.run.run_group) == ("embed-1-0-9_20", "embed-1")
+    assert (found.run.project, found.run.job_type) == ("clipvec", "embed")
+    assert list(found.run.tags) == ["a tag"]
+    assert found.run.host == ""
+    assert {k: v for k, v in found.config.items() if k != "_wandb"} == {
+        "batch_size": 8,
+        "device": "cpu",
+    }
+    points = [(p["_step"], p["images_per_s"]) for p in found.history if "images_per_s" in p]
+    assert points == [(8, 4.5), (16, 6.0)]
+    (row,) = found.table("pictures")
+    assert (row["id"], row["picture"]["caption"]) == ("7", "green")
+    (drawn,) = [p["pareto_table"] for p in found.history if "pareto_table" in p]
+    assert drawn["nrows"] == 2
+    assert "pareto" in found.config["_wandb"]["visualize"]
+    store = found.artifact("store-toys")
+    assert (store.type, store.use_after_commit) == ("store", True)
+    entries = {e.path: e for e in store.manifest.contents}
+    assert entries["store"].ref == "s3://bucket/store"
+    assert json.loads(Path(entries["store.json"].local_path).read_text()) == {"dim": 4}
+    report = found.artifact("report-toys")
+    assert not report.use_after_commit
+    assert Path(report.manifest.contents[0].local_path).read_text() == "<p>"
+    assert found.summary["bottleneck"] == "encode"
+    assert found.summary["advice"] == {"ef": 16}
+    assert found.exit_code == 0
+    assert os.environ["WANDB_DATA_DIR"] == "before"
+    # Whatever the upload will need is in the run's own folder.
+    files = [e.local_path for a in found.artifacts for e in a.manifest.contents if e.local_path]
+    assert files
+    assert all(Path(file).is_relative_to(found.folder) for file in files)
+
+
+def test_it_is_quiet_and_keeps_secrets(
+    offline: TrackingConfig, job: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with tracking.start(offline, job) as run:
+        print("a line of the work's own")
+        run.log({"images": 1}, step=1)
+    assert tuple(capfd.readouterr()) == ("a line of the work's own\n", "")
+    files = [file for file in (tmp_path / "store").rglob("*") if file.is_file()]
+    assert len(files) >= 3
+    for file in files:
+        data = file.read_bytes()
+        assert b"a line of the work's own" not in data
+        for secret in SECRETS.values():
+            assert secret.encode() not in data, file
+
+
+def test_equal_artifacts_are_one_version(offline: TrackingConfig, tmp_path: Path) -> None:
+    """The store that a job made is the one that an index is made of."""
+    store = Artifact("store", "store-toys", str(tmp_path / "toys"), {"dim": 4})
+    for name in ("embed", "index"):
+        with tracking.start(offline, Job(name, name, str(tmp_path / "store"), {})) as run:
+            run.made(store)
+    one, two = recorded(tmp_path / "store")
+    assert one.run.run_id != two.run.run_id
+    assert one.artifact("store-toys").digest == two.artifact("store-toys").digest
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "preempted"),
+    [
+        (RejectsError("too many"), 3, False),
+        (Interrupted(15, "stopped"), 143, True),
+        (ZeroDivisionError("x"), 1, False),
+    ],
+)
+def test_a_run_that_fails(
+    offline: TrackingConfig, job: Job, tmp_path: Path, error: Exception, exit_code: int,
+    preempted: bool
+) -> None:  # fmt: skip
+    with pytest.raises(type(error)), tracking.start(offline, job):
+        raise error
+    (found,) = recorded(tmp_path / "store")
+    assert (found.exit_code, found.preempted) == (exit_code, preempted)
+
+
+def test_points_come_at_a_bounded_rate(job: Job) -> None:
+    with tracking.start(TrackingConfig(mode="offline", every=3600), job) as run:
+        assert not any(run.due() for _ in range(1000))
+    with tracking.start(TrackingConfig(mode="offline", every=1e-9), job) as run:
+        assert run.due()
+
+
+def test_what_wandb_refuses_does_not_reach_the_work(
+    offline: TrackingConfig, job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with tracking.start(offline, job) as run:
+        run.log({"images": 1}, step=1)
+        run.table("broken", Rows(["a", "b"], [[1]]))
+        run.log({"images": 2}, step=2)
+    (said,) = [r.message for r in caplog.records if "tracking ends here" in r.message]
+    assert said.startswith("tracking ends here, the work goes on: ")
+
+
+# wandb's handle of the process that is killed here goes without having been waited for
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_wandb_is_killed(
+    offline: TrackingConfig, job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    with tracking.start(offline, job) as run:
+        for process in psutil.Process().children(recursive=True):
+            if process.name() == "wandb-core":
+                process.kill()
+                process.wait(10)
+        for step in range(3):
+            run.log({"images": step}, step=step)
+    (said,) = [r.message for r in caplog.records if r.name.startswith("clipvec")]
+    assert said.startswith("tracking ends here, the work goes on: ")
+    with tracking.start(offline, job) as again:
+        assert again.tracked
+
+
+def test_a_place_that_cannot_be(
+    offline: TrackingConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "store").write_text("a file")
+    run = tracking.start(offline, Job("embed", "x", str(tmp_path / "store"), {}))
+    assert isinstance(run, Untracked)
+    assert "nothing is tracked: wandb does not start (" in caplog.text
+
+
+def test_beside_a_store_in_an_object_store(
+    offline: TrackingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with tracking.start(offline, Job("embed", "x", "memory://bucket/store", {})) as run:
+        run.log({"images": 1}, step=1)
+        run.made(Artifact("store", "store-x", "", {"dim": 4}))
+    (here,) = recorded(paths.mirror("memory://bucket/store"))
+    name, base = here.folder.name, f"/bucket/store/wandb/{here.folder.name}"
+    there = MemoryFileSystem()
+    assert sorted(there.find(base)) == sorted(
+        f"{base}/{file.relative_to(here.folder)}"
+        for file in here.folder.rglob("*")
+        if file.is_file()
+    )
+    run_file = f"run-{name.rsplit('-', 1)[1]}.wandb"
+    assert there.cat(f"{base}/{run_file}") == (here.folder / run_file).read_bytes()
