@@ -10,8 +10,10 @@ import bentoml
 
 from clipvec.app import fail, print_error
 from clipvec.errors import ClipvecError
-from clipvec.service import Searcher, create_app, settings
+from clipvec.service import settings
 from clipvec.service.packed import QueryModel, settings_of
+from clipvec.service.routes import create_app
+from clipvec.service.searcher import Searcher
 
 _STARTER = "CLIPVEC_SERVE_PID"
 """Environment variable with the process that started the workers."""

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipvec.service import Searcher, schema
+from clipvec.service import schema
+from clipvec.service.searcher import Searcher
 from clipvec.vectors import Term, query_vector
 
 ID = "sample-0002/0133"
