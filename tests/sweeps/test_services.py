@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
 
 from clipvec import code, config
@@ -17,6 +18,7 @@ from clipvec.sweeps.tasks import as_yaml
 from tests.sweeps.conftest import Python
 
 WHEEL = Path("/here/clipvec-1-py3-none-any.whl")
+NOBODY = "http://127.0.0.1:9"
 MOUNT = "+cloud.file_mounts={/index: s3://bucket/index}"
 HOME = f"~/clipvec/clipvec-{code.version()}"
 
@@ -124,3 +126,33 @@ def test_an_index_that_no_replica_would_find_is_refused() -> None:
         services.check_index(serving("data/index"), wanted("cloud=slurm").cloud)
     services.check_index(serving("/data/index"), wanted("cloud=slurm").cloud)
     services.check_index(serving("/index"), wanted("cloud=aws", MOUNT).cloud)
+
+
+@pytest.mark.parametrize("action", ["up", "status", "down"])
+def test_a_server_that_does_not_answer(python: Python, tmp_path: Path, action: str) -> None:
+    """The real client, and a port that nobody listens on."""
+    told = {"CLIPVEC_SERVE": "index.path=/data", "SKYPILOT_API_SERVER_ENDPOINT": NOBODY}
+    said = python("-m", "clipvec.deploy", action, "cloud=slurm", exit_code=1, **told)
+    *warnings, error = said.splitlines()
+    assert error.startswith("error: SkyPilot: its API server does not answer; start it with `sky ")
+    unprotected = "CLIPVEC_API_KEY is not set: whoever reaches the endpoint may search"
+    assert warnings == ([unprotected] if action == "up" else [])
+
+
+def test_a_dry_run_prints_what_skypilot_takes_and_no_secret(python: Python, tmp_path: Path) -> None:
+    told = {"CLIPVEC_SERVE": "index.path=/index", "CLIPVEC_API_KEY": "planted"}
+    printed = python("-m", "clipvec.deploy", "up", "cloud=aws", MOUNT, "dry_run=true", **told)
+    made = yaml.safe_load(printed)
+    folder = tmp_path / "data/deploy/clipvec"
+    assert printed == (folder / "service.yaml").read_text()
+    assert made["workdir"] == str(folder / "wheel")
+    assert [file.suffix for file in (folder / "wheel").iterdir()] == [".whl"]
+    assert made["secrets"] == {"CLIPVEC_API_KEY": None}
+    files = [file for file in tmp_path.rglob("*") if file.is_file() and file.suffix != ".whl"]
+    assert [file for file in files if b"planted" in file.read_bytes()] == []
+
+
+def test_what_is_served_is_checked_here(python: Python) -> None:
+    told = {"CLIPVEC_SERVE": "worker=2"}
+    said = python("-m", "clipvec.deploy", "up", "cloud=slurm", exit_code=2, **told)
+    assert said.startswith("error: CLIPVEC_SERVE='worker=2': ")
