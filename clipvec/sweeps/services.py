@@ -122,6 +122,8 @@ def check_index(serve: ServeConfig, cloud: config.CloudConfig) -> None:
     Raises:
         ConfigError: with what to give instead.
     """
+    if cloud.name == "local":
+        raise ConfigError("cloud=local is this machine, where `bentoml serve` serves; cloud=any")
     index = serve.index
     if index.kind == "chroma":
         mounted = any(tasks.below(index.path, target) for target in cloud.file_mounts)

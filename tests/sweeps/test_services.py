@@ -124,6 +124,8 @@ def test_an_index_that_no_replica_would_find_is_refused() -> None:
         services.check_index(serving("data/index"), wanted("cloud=aws").cloud)
     with pytest.raises(ConfigError, match=r"^index.path=data/index is not on the machines of slu"):
         services.check_index(serving("data/index"), wanted("cloud=slurm").cloud)
+    with pytest.raises(ConfigError, match=r"^cloud=local is this machine, where `bentoml serve`"):
+        services.check_index(serving("/data/index"), wanted("cloud=local").cloud)
     services.check_index(serving("/data/index"), wanted("cloud=slurm").cloud)
     services.check_index(serving("/index"), wanted("cloud=aws", MOUNT).cloud)
 
