@@ -470,6 +470,51 @@ class ServeConfig:
     """Encoder of the queries."""
 
 
+@dataclass(frozen=True, config=_STRICT)
+class ReplicasConfig:
+    """A service of SkyServe: equal machines behind one load balancer."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
+    """What SkyServe calls it."""
+    host: str
+    """Address that a replica listens on, which the load balancer has to reach."""
+    port: Port
+    """Port that a replica listens on."""
+    min_replicas: Annotated[int, Field(ge=0)]
+    """Machines at least; 0: none until the first request."""
+    max_replicas: Annotated[int, Field(ge=1)]
+    """Machines at most."""
+    target_qps: Annotated[float, Field(gt=0)]
+    """Requests a second that a replica is given before there are more of them."""
+    upscale_delay: Annotated[int, Field(ge=0)]
+    """Seconds of too many requests before a replica is added."""
+    downscale_delay: Annotated[int, Field(ge=0)]
+    """Seconds of too few requests before a replica is taken away."""
+    spot: bool
+    """Spot machines, on clouds whose group offers them; one that is gone is replaced on demand
+    until there is another."""
+    ondemand_replicas: Annotated[int, Field(ge=0)]
+    """Replicas that are never spot machines."""
+    probe_delay: Annotated[int, Field(ge=1)]
+    """Seconds after the start of a machine until /readyz has to answer."""
+    probe_timeout: Annotated[int, Field(ge=1)]
+    """Seconds that an answer of /readyz may take."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class DeployConfig:
+    """``python -m clipvec.deploy``."""
+
+    service: ReplicasConfig
+    cloud: CloudConfig
+    extras: list[str]
+    """Extras of clipvec that replicas need besides ``serve``."""
+    action: Literal["up", "status", "down"]
+    """What to do; given without ``action=``."""
+    dry_run: bool
+    """Print the YAML that `sky serve up` takes, and start nothing."""
+
+
 COMMANDS: dict[str, type] = {
     "clipvec.embed": EmbedConfig,
     "clipvec.index": BuildConfig,

@@ -194,8 +194,13 @@ def supervisor_log(folder: Path) -> Path:
 
 
 def wheel_dir(folder: Path) -> Path:
-    """Return the folder that goes to a sweep's jobs: the wheel of the code, and nothing else."""
+    """Return the folder that goes to the cloud: the wheel of the code, and nothing else."""
     return folder / "wheel"
+
+
+def service_file(folder: Path) -> Path:
+    """Return the SkyPilot YAML of a deployed service."""
+    return folder / "service.yaml"
 
 
 def task_file(folder: Path, number: int) -> Path:

@@ -12,6 +12,7 @@ from clipvec.errors import ConfigError
 from clipvec.paths import CONF_DIR
 
 APPS = {
+    "deploy": config.DeployConfig,
     "embed": config.EmbedConfig,
     "index": config.BuildConfig,
     "recall": config.RecallConfig,
@@ -20,6 +21,7 @@ APPS = {
 }
 SHARED = ["model", "dataset", "sharding", "store", "cloud", "launcher", "tracking", "experiment"]
 GROUPS = {
+    "deploy": ["cloud"],
     "embed": SHARED,
     "index": [*SHARED, "index", "hnsw"],
     "recall": [*SHARED, "index", "contestants", "measure"],

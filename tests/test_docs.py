@@ -10,17 +10,18 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from clipvec import config, jobs, recall, search
+from clipvec import config, deploy, jobs, recall, search
 from clipvec.paths import CONF_DIR
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 HYDRA = {
+    "deploy": config.DeployConfig,
     "embed": config.EmbedConfig,
     "index": config.BuildConfig,
     "recall": config.RecallConfig,
 }
-FLAGS = {"--rebuild": "rebuild=true"}
+FLAGS = {"--rebuild": "rebuild=true", **deploy.ACTIONS}
 
 
 def commands() -> list[tuple[str, list[str]]]:

@@ -34,6 +34,7 @@ LEVELS = {
     "contest": 5,
     "service": 5,
     "benchmark": 6,
+    "deploy": 7,
     "embed": 7,
     "index": 7,
     "jobs": 7,
@@ -85,7 +86,7 @@ def test_torch_is_only_in_model(module: Path) -> None:
         assert not packages & {"torch", "open_clip", "torchvision"}
 
 
-@pytest.mark.parametrize("command", ["embed", "index", "jobs", "recall", "search"])
+@pytest.mark.parametrize("command", ["deploy", "embed", "index", "jobs", "recall", "search"])
 def test_entry_points_are_light(command: str) -> None:
     code = (
         f"import sys, clipvec.{command}\n"

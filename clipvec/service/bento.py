@@ -10,7 +10,10 @@ import bentoml
 
 from clipvec.app import fail, print_error
 from clipvec.errors import ClipvecError
-from clipvec.service import Searcher, create_app, settings
+from clipvec.service import settings
+from clipvec.service.packed import QueryModel, settings_of
+from clipvec.service.routes import create_app
+from clipvec.service.searcher import Searcher
 
 _STARTER = "CLIPVEC_SERVE_PID"
 """Environment variable with the process that started the workers."""
@@ -23,7 +26,8 @@ APP = create_app(SETTINGS)
 
 
 @bentoml.service(
-    name="clipvec",
+    # Not the package's name, which `bentoml serve <tag>` would import in place of the bento.
+    name="clipvec-service",
     workers=SETTINGS.workers,
     # BentoML's own default is every network that the machine has.
     http={"host": "127.0.0.1", "port": 3000},
@@ -32,6 +36,8 @@ APP = create_app(SETTINGS)
 @bentoml.asgi_app(APP)
 class Clipvec:
     """Search images by text, image, or both."""
+
+    model = QueryModel(SETTINGS)
 
     @bentoml.on_deployment
     @staticmethod
@@ -42,7 +48,9 @@ class Clipvec:
 
     def __init__(self) -> None:
         try:
-            self.searcher = APP.state.searcher = Searcher.open(SETTINGS)
+            bento = Clipvec.bento  # type: ignore[attr-defined]  # a bentoml.Service by now
+            found = settings_of(bento, SETTINGS) if bento else SETTINGS
+            self.searcher = APP.state.searcher = Searcher.open(found)
         except ClipvecError as error:
             print_error(error)
             if os.environ.get(_STARTER) == str(os.getppid()):

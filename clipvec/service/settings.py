@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 VARIABLE = "CLIPVEC_SERVE"
 
 
+def text() -> str:
+    """Return the overrides as they were given."""
+    return os.environ.get(VARIABLE, "")
+
+
 def read() -> ServeConfig:
     """Return the configuration with the overrides of ``CLIPVEC_SERVE``, words as in a shell.
 
@@ -22,16 +27,18 @@ def read() -> ServeConfig:
         ConfigError: an override is malformed, unknown, or has a value that is not allowed.
     """
     from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
     config.load_env()
-    text = os.environ.get(VARIABLE, "")
+    given = text()
+    GlobalHydra.instance().clear()  # there is one around `clipvec.deploy`, done with composing
     try:
         with initialize_config_dir(str(paths.CONF_DIR), version_base="1.3"):
-            composed = compose("serve", overrides=shlex.split(text))
+            composed = compose("serve", overrides=shlex.split(given))
     except (HydraException, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(
-            f"{VARIABLE}={text!r}: {reason}; it takes words such as index.path=data/index"
+            f"{VARIABLE}={given!r}: {reason}; it takes words such as index.path=data/index"
         ) from error
     return config.read(composed, config.ServeConfig)

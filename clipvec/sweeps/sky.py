@@ -104,7 +104,7 @@ class Sky:
             return None
 
         with (
-            _sky() as sky,
+            connect() as sky,
             Progress() as progress,
             ThreadPoolExecutor(PARALLEL_SUBMISSIONS) as threads,
         ):
@@ -125,7 +125,7 @@ class Sky:
         """
         if not ids:
             return {}
-        with _sky() as sky:
+        with connect() as sky:
             wanted = sorted(map(int, ids.values()))
             fields = ["job_id", "status", "failure_reason", "recovery_count"]
             fields += ["job_duration"]
@@ -141,7 +141,7 @@ class Sky:
         Raises:
             LaunchError: SkyPilot has none.
         """
-        with _sky() as sky:
+        with connect() as sky:
             stream = sky.jobs.tail_logs(job_id=int(id), follow=follow, preload_content=False)
             for text in stream:
                 if text is None:
@@ -155,7 +155,7 @@ class Sky:
             LaunchError: it cannot be asked.
         """
         if ids:
-            with _sky() as sky:
+            with connect() as sky:
                 sky.get(sky.jobs.cancel(job_ids=sorted(map(int, ids.values()))))
 
 
@@ -177,14 +177,14 @@ def _launch(sky: ModuleType, submission: Submission, pool: str | None) -> list[i
 
 
 @contextmanager
-def _sky() -> Iterator[Any]:
+def connect() -> Iterator[Any]:
     """Import SkyPilot and turn its errors into one line each."""
     try:
         import sky
         import sky.jobs
     except ImportError as error:
         raise LaunchError(
-            f"launcher=sky needs SkyPilot ({error}); install it with the clouds you use: "
+            f"SkyPilot is not installed ({error}); install it with the clouds you use: "
             "pip install 'clipvec[sky]' 'skypilot[aws]'"
         ) from error
     try:

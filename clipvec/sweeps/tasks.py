@@ -66,26 +66,53 @@ def _submission(sweep: Sweep, jobs: Sequence[Job], wheel: Path, *, alone: bool) 
     name = f"clipvec-{sweep.name}"
     if not alone:
         name += f"-{shards.format(s for job in jobs for s in job.shards) or jobs[0].number}"
-    home = f"~/clipvec/{shlex.quote(f'{sweep.name}-{code.version()}')}"
-    setup = _setup(cloud.get("setup", ""), f"{_WORKDIR}/{wheel.name}", extras, home)
-    run = f"export PYTHONPATH={home}\n{_run(sweep, jobs)}"
+    task = install_and_run(
+        name,
+        f"{sweep.name}-{code.version()}",
+        cloud,
+        wheel,
+        extras,
+        _run(sweep, jobs),
+        sweep.environment(jobs[0]),
+    )
+    if sweep.options.get("pool"):
+        # SkyPilot sends a pool's machines the workdir of a job, but neither sets up nor mounts.
+        task["run"] = task.pop("setup") + task["run"]
+    return Submission(task["name"], tuple(jobs), task)
+
+
+def install_and_run(
+    name: str,
+    key: str,
+    cloud: Mapping[str, Any],
+    wheel: Path,
+    extras: Sequence[str],
+    run: str,
+    envs: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return a task of SkyPilot that installs this very code and then runs a script.
+
+    Args:
+        name: of the task; what SkyPilot does not allow in one becomes a dot.
+        key: tells its code from that of others on the same machine.
+        cloud: the ``cloud`` group; of its secrets, those that are set get into the task by name.
+        wheel: the file to install clipvec from.
+        extras: of clipvec.
+        run: the script.
+        envs: environment variables.
+    """
+    home = f"~/clipvec/{shlex.quote(key)}"
     task: dict[str, Any] = {
         "name": re.sub(r"[^A-Za-z0-9._-]", ".", name),
         "resources": {k: v for k, v in cloud.get("resources", {}).items() if v is not None},
         "workdir": str(wheel.parent),
-        "setup": setup,
-        "run": run,
-        "envs": {**sweep.environment(jobs[0]), code.VARIABLE: code.version()},
+        "setup": _setup(cloud.get("setup", ""), f"{_WORKDIR}/{wheel.name}", extras, home),
+        "run": f"export PYTHONPATH={home}\n{run}",
+        "envs": {**envs, code.VARIABLE: code.version()},
         "file_mounts": cloud.get("file_mounts", {}),
+        "secrets": {name: None for name in cloud.get("secrets", []) if os.environ.get(name)},
     }
-    if sweep.options.get("pool"):
-        # SkyPilot sends a pool's machines the workdir of a job, but neither sets up nor mounts.
-        task |= {"setup": None, "run": setup + run}
-    task = {key: value for key, value in task.items() if value}
-    secrets = [secret for secret in cloud.get("secrets", []) if os.environ.get(secret)]
-    if secrets:
-        task["secrets"] = dict.fromkeys(secrets)
-    return Submission(task["name"], tuple(jobs), task)
+    return {key: value for key, value in task.items() if value}
 
 
 def _setup(before: str, wheel: str, extras: Sequence[str], home: str) -> str:
@@ -137,9 +164,8 @@ def check_folders(job: Job, pool: str | None = None) -> None:
             "cloud.file_mounts; use a URL, such as store.root=s3://name/store"
         )
     for option, folder in job.folders.items():
-        mounted = any((folder + "/").startswith(t.rstrip("/") + "/") for t in job.mounts())
-        shared = job.cloud["name"] in _SHARED and folder.startswith("/")
-        if "://" not in folder and not mounted and not shared:
+        mounted = any(below(folder, target) for target in job.mounts())
+        if "://" not in folder and not mounted and not shared(job.cloud["name"], folder):
             raise ConfigError(
                 f"{option}={folder} is a folder of a cloud machine, which goes away with its "
                 f"job; mount a bucket and name a folder of it: {option}=/bucket/{option} "
@@ -147,6 +173,16 @@ def check_folders(job: Job, pool: str | None = None) -> None:
                 "a store.root may also be a URL, such as s3://name/store; on slurm and "
                 "kubernetes an absolute path that all machines share will do"
             )
+
+
+def below(folder: str, target: str) -> bool:
+    """Return whether a folder is a mount's target, or lies in it."""
+    return (folder + "/").startswith(target.rstrip("/") + "/")
+
+
+def shared(cloud: str, folder: str) -> bool:
+    """Return whether the machines of a cloud may share a folder with this one."""
+    return cloud in _SHARED and folder.startswith("/")
 
 
 def describe(cloud: Mapping[str, Any]) -> str:
@@ -169,9 +205,13 @@ def describe(cloud: Mapping[str, Any]) -> str:
 
 def write(submission: Submission, folder: Path, number: int) -> Path:
     """Write a submission's task as YAML into the sweep's folder and return the file."""
+    file = paths.task_file(folder, number)
+    file.write_text(as_yaml(submission.task), encoding="utf-8")
+    return file
+
+
+def as_yaml(task: Mapping[str, Any]) -> str:
+    """Return a task as SkyPilot's YAML."""
     import yaml
 
-    file = paths.task_file(folder, number)
-    text = yaml.safe_dump(submission.task, sort_keys=False, width=100)
-    file.write_text(text, encoding="utf-8")
-    return file
+    return yaml.safe_dump(dict(task), sort_keys=False, width=100)

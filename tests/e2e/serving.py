@@ -15,12 +15,14 @@ ROOT = Path(__file__).parents[2]
 BENTOML = Path(sys.executable).with_name("bentoml")
 
 
-def start(overrides: str, port: int, log: Path, **env: str) -> subprocess.Popen[bytes]:
-    """Start ``bentoml serve`` at the root of the repository."""
+def start(
+    overrides: str, port: int, log: Path, *bento: str, cwd: Path = ROOT, **env: str
+) -> subprocess.Popen[bytes]:
+    """Start ``bentoml serve`` at the root of the repository, or of a bento somewhere."""
     with log.open("wb") as output:
         return subprocess.Popen(
-            [BENTOML, "serve", "--port", str(port)],
-            cwd=ROOT,
+            [BENTOML, "serve", "--port", str(port), *bento],
+            cwd=cwd,
             env=os.environ | {"CLIPVEC_SERVE": overrides, "BENTOML_DO_NOT_TRACK": "True"} | env,
             stdout=output,
             stderr=subprocess.STDOUT,

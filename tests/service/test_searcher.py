@@ -10,8 +10,8 @@ import pytest
 from clipvec import config
 from clipvec.config import QueryModelConfig, ServeConfig
 from clipvec.errors import FingerprintError
-from clipvec.service import Searcher
 from clipvec.service.schema import Options
+from clipvec.service.searcher import Searcher
 
 
 def test_many_queries_share_forward_passes(

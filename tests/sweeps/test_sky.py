@@ -6,13 +6,10 @@ The real SkyPilot is imported in processes and a home of their own.
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 import sys
 import threading
 import types
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,29 +22,9 @@ from clipvec.sweeps.backend import State, Status
 from clipvec.sweeps.plan import Job, Sweep
 from clipvec.sweeps.record import Record
 from clipvec.sweeps.sky import Sky, status
+from tests.sweeps.conftest import Python
 
 CLOUD = {"name": "aws", "resources": {"infra": "aws"}, "secrets": ["HF_TOKEN"]}
-Python = Callable[..., str]
-
-
-@pytest.fixture
-def python(tmp_path: Path) -> Python:
-    """Run Python code, or a module, where nobody has used SkyPilot before."""
-
-    def call(*arguments: str, exit_code: int = 0, **environment: str) -> str:
-        alone = {"HOME": str(tmp_path), "SKYPILOT_DISABLE_USAGE_COLLECTION": "1"}
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=tmp_path,
-            env=os.environ | alone | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == exit_code, done.stderr
-        return done.stdout if exit_code == 0 else done.stderr
-
-    return call
 
 
 def sweep(*jobs: Job, **options: Any) -> Sweep:
@@ -91,7 +68,7 @@ def test_status(name: str, reason: str | None, recoveries: int | None, expected:
 
 def test_skypilot_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sky", None)
-    with pytest.raises(LaunchError, match=r"^launcher=sky needs SkyPilot \(.*\); install it .*'$"):
+    with pytest.raises(LaunchError, match=r"^SkyPilot is not installed \(.*\); install it .*'$"):
         Sky().poll(Record(tmp_path, sweep(Job(0, ()))), {0: "1"})
 
 
@@ -99,7 +76,7 @@ def test_errors_of_skypilot_are_one_line(python: Python) -> None:
     code = """
 import sky.exceptions as e
 from clipvec.errors import LaunchError
-from clipvec.sweeps.sky import _sky
+from clipvec.sweeps.sky import connect
 for error in [
     e.NoCloudAccessError("No cloud access is set up.\\nRun: sky check"),
     e.ApiServerConnectionError("http://127.0.0.1:46580"),
@@ -108,7 +85,7 @@ for error in [
     ValueError("x" * 1000),
 ]:
     try:
-        with _sky():
+        with connect():
             raise error
     except LaunchError as said:
         print(said)

@@ -1,0 +1,160 @@
+"""What SkyServe is asked to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+
+from clipvec import code, config
+from clipvec.config import DeployConfig, EmbeddedIndexConfig, ServeConfig
+from clipvec.errors import ConfigError
+from clipvec.paths import CONF_DIR
+from clipvec.sweeps import services
+from clipvec.sweeps.tasks import as_yaml
+from tests.sweeps.conftest import Python
+
+WHEEL = Path("/here/clipvec-1-py3-none-any.whl")
+NOBODY = "http://127.0.0.1:9"
+MOUNT = "+cloud.file_mounts={/index: s3://bucket/index}"
+HOME = f"~/clipvec/clipvec-{code.version()}"
+
+
+def wanted(*overrides: str) -> DeployConfig:
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        return config.read(compose("deploy", overrides=list(overrides)), DeployConfig)
+
+
+@pytest.fixture(autouse=True)
+def no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CLIPVEC_API_KEY", "HF_TOKEN", "CHROMA_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def serving(path: str) -> ServeConfig:
+    index = EmbeddedIndexConfig("chroma", path)
+    return ServeConfig(index, None, 1, 32, 256, 20_000_000, 50_000_000)
+
+
+def task(*overrides: str) -> dict[str, Any]:
+    return services.task(wanted(*overrides), "index.path=/index", WHEEL)
+
+
+def test_a_service_on_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIPVEC_API_KEY", "planted")
+    made = task("cloud=aws", MOUNT, "service.ondemand_replicas=1", "extras=[s3]")
+    assert made["resources"] == {
+        "accelerators": {"T4": 1, "L4": 1, "A10G": 1, "A10": 1, "V100": 1},
+        "memory": "32+",
+        "infra": "aws",
+        "ports": 3000,
+        "use_spot": True,
+    }
+    assert made["service"] == {
+        "readiness_probe": {
+            "path": "/readyz",
+            "initial_delay_seconds": 1200,
+            "timeout_seconds": 15,
+        },
+        "replica_policy": {
+            "min_replicas": 1,
+            "max_replicas": 3,
+            "target_qps_per_replica": 20.0,
+            "upscale_delay_seconds": 300,
+            "downscale_delay_seconds": 1200,
+            "dynamic_ondemand_fallback": True,
+            "base_ondemand_fallback_replicas": 1,
+        },
+        "ports": 3000,
+    }
+    assert made["run"] == (
+        f"export PYTHONPATH={HOME}\n"
+        "exec python -m bentoml serve clipvec.service.bento:Clipvec --host 0.0.0.0 --port 3000\n"
+    )
+    assert "clipvec-1-py3-none-any.whl[serve,s3]\n" in made["setup"]
+    assert made["envs"]["CLIPVEC_SERVE"] == "index.path=/index"
+    assert made["file_mounts"] == {"/index": "s3://bucket/index"}
+    assert made["secrets"] == {"CLIPVEC_API_KEY": None}
+    assert "planted" not in repr(made)
+
+
+@pytest.mark.parametrize(
+    ("cloud", "spot"), [("slurm", False), ("lambda", False), ("gcp", True), ("kubernetes", True)]
+)
+def test_spot_machines_where_there_are_any(cloud: str, spot: bool) -> None:
+    made = task(f"cloud={cloud}")
+    assert made["resources"].get("use_spot", False) is spot
+    assert ("dynamic_ondemand_fallback" in made["service"]["replica_policy"]) is spot
+    assert "use_spot" not in task(f"cloud={cloud}", "service.spot=false")["resources"]
+    assert {"any_of", "job_recovery"}.isdisjoint(made["resources"])
+
+
+def test_other_alternatives_are_kept() -> None:
+    zones = "cloud.resources.any_of=[{infra: aws/us-east-1, use_spot: true}, {infra: gcp}]"
+    resources = task("cloud=any", zones)["resources"]
+    assert resources["any_of"] == [{"infra": "aws/us-east-1"}, {"infra": "gcp"}]
+    assert resources["use_spot"] is True
+
+
+def test_skypilot_takes_the_yaml(python: Python, tmp_path: Path) -> None:
+    (tmp_path / "wheel").mkdir()
+    clouds = ["any", "aws", "gcp", "azure", "kubernetes", "lambda", "slurm"]
+    for cloud in clouds:
+        file = tmp_path / "wheel" / WHEEL.name
+        made = services.task(wanted(f"cloud={cloud}"), "index.path=/index", file)
+        (tmp_path / f"{cloud}.yaml").write_text(as_yaml(made))
+    code = """
+import sys, sky
+from sky.serve import serve_utils
+for file in sys.argv[1:]:
+    task = sky.Task.from_yaml(file)
+    serve_utils.validate_service_task(task, pool=False)
+    spec = task.service
+    print(spec.readiness_path, spec.ports, spec.min_replicas, spec.max_replicas)
+"""
+    said = python("-c", code, *(f"{tmp_path}/{cloud}.yaml" for cloud in clouds))
+    assert said.splitlines()[-7:] == ["/readyz 3000 1 3"] * 7
+
+
+def test_an_index_that_no_replica_would_find_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^index.path=data/index is not on the machines of aws;"):
+        services.check_index(serving("data/index"), wanted("cloud=aws").cloud)
+    with pytest.raises(ConfigError, match=r"^index.path=data/index is not on the machines of slu"):
+        services.check_index(serving("data/index"), wanted("cloud=slurm").cloud)
+    with pytest.raises(ConfigError, match=r"^cloud=local is this machine, where `bentoml serve`"):
+        services.check_index(serving("/data/index"), wanted("cloud=local").cloud)
+    services.check_index(serving("/data/index"), wanted("cloud=slurm").cloud)
+    services.check_index(serving("/index"), wanted("cloud=aws", MOUNT).cloud)
+
+
+@pytest.mark.parametrize("action", ["up", "status", "down"])
+def test_a_server_that_does_not_answer(python: Python, tmp_path: Path, action: str) -> None:
+    """The real client, and a port that nobody listens on."""
+    told = {"CLIPVEC_SERVE": "index.path=/data", "SKYPILOT_API_SERVER_ENDPOINT": NOBODY}
+    said = python("-m", "clipvec.deploy", action, "cloud=slurm", exit_code=1, **told)
+    *warnings, error = said.splitlines()
+    assert error.startswith("error: SkyPilot: its API server does not answer; start it with `sky ")
+    unprotected = "CLIPVEC_API_KEY is not set: whoever reaches the endpoint may search"
+    assert warnings == ([unprotected] if action == "up" else [])
+
+
+def test_a_dry_run_prints_what_skypilot_takes_and_no_secret(python: Python, tmp_path: Path) -> None:
+    told = {"CLIPVEC_SERVE": "index.path=/index", "CLIPVEC_API_KEY": "planted"}
+    printed = python("-m", "clipvec.deploy", "up", "cloud=aws", MOUNT, "dry_run=true", **told)
+    made = yaml.safe_load(printed)
+    folder = tmp_path / "data/deploy/clipvec"
+    assert printed == (folder / "service.yaml").read_text()
+    assert made["workdir"] == str(folder / "wheel")
+    assert [file.suffix for file in (folder / "wheel").iterdir()] == [".whl"]
+    assert made["secrets"] == {"CLIPVEC_API_KEY": None}
+    files = [file for file in tmp_path.rglob("*") if file.is_file() and file.suffix != ".whl"]
+    assert [file for file in files if b"planted" in file.read_bytes()] == []
+
+
+def test_what_is_served_is_checked_here(python: Python) -> None:
+    told = {"CLIPVEC_SERVE": "worker=2"}
+    said = python("-m", "clipvec.deploy", "up", "cloud=slurm", exit_code=2, **told)
+    assert said.startswith("error: CLIPVEC_SERVE='worker=2': ")
