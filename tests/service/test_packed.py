@@ -9,9 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from hydra import compose, initialize_config_dir
 
-from clipvec import model
-from clipvec.config import EmbeddedIndexConfig, ModelConfig, ServeConfig
+from clipvec import config, model, paths
+from clipvec.config import ModelConfig, ServeConfig
 from clipvec.errors import CollectionError, ConfigError
 
 with warnings.catch_warnings():  # BentoML 1.4.39 raises some of its own
@@ -35,9 +36,11 @@ def models(tmp_path: Path) -> Iterator[ModelStore]:
     BentoMLContainer.model_store.set(before)
 
 
-def settings(wanted: ModelConfig | None, path: str = "/data/index") -> ServeConfig:
-    index = EmbeddedIndexConfig("chroma", path)
-    return ServeConfig(index, None, 1, 32, 256, 20_000_000, 50_000_000, wanted)
+def settings(path: str = "/data/index", **chosen: str) -> ServeConfig:
+    with initialize_config_dir(str(paths.CONF_DIR), version_base="1.3"):
+        overrides = [f"model.{key}={value}" for key, value in chosen.items()]
+        composed = compose("serve", [f"index.path={path}", *overrides])
+    return config.read(composed, ServeConfig)
 
 
 def bento(tag: str) -> object:
@@ -56,24 +59,20 @@ def test_a_model_is_put_once_and_is_found_by_the_service(
     assert packed.put(wanted) == tag
     assert Path(bentoml.models.get(tag).path, "open_clip_model.safetensors").stat() == written
 
-    found = packed.settings_of(bento(tag), settings(None))
-    assert found.model is not None
+    found = packed.settings_of(bento(tag), settings())
     assert (found.model.name, found.model.arch) == ("Tiny", "tiny")
     assert found.model.pretrained == f"local-dir:{bentoml.models.get(tag).path}"
-    on_gpu = ModelConfig("Tiny", "tiny", f"local-dir:{tiny_weights}", device="cuda")
-    found = packed.settings_of(bento(tag), settings(on_gpu))
-    assert found.model is not None
+    found = packed.settings_of(bento(tag), settings(device="cuda"))
     assert found.model.device == "cuda"
-    other = ModelConfig("vit_b_32", "ViT-B-32", "laion2b_s34b_b79k")
     with pytest.raises(ConfigError, match=r"model=vit_b_32 .* is not in the bento bento:1, which"):
-        packed.settings_of(bento(tag), settings(other))
+        packed.settings_of(bento(tag), settings(name="vit_b_32", arch="ViT-B-32"))
     with pytest.raises(ConfigError, match=r"index.path=data/index is relative"):
-        packed.settings_of(bento(tag), settings(None, "data/index"))
+        packed.settings_of(bento(tag), settings("data/index"))
 
 
 def test_without_a_model_the_collection_is_asked(tmp_path: Path) -> None:
     with pytest.raises(CollectionError):
-        packed.chosen(settings(None, str(tmp_path)))
+        packed.chosen(settings(str(tmp_path)))
 
 
 def test_packages_are_those_of_the_project() -> None:

@@ -10,7 +10,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from clipvec import code, config
-from clipvec.config import DeployConfig, EmbeddedIndexConfig, ServeConfig
+from clipvec.config import DeployConfig, ServeConfig
 from clipvec.errors import ConfigError
 from clipvec.paths import CONF_DIR
 from clipvec.sweeps import services
@@ -35,8 +35,8 @@ def no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def serving(path: str) -> ServeConfig:
-    index = EmbeddedIndexConfig("chroma", path)
-    return ServeConfig(index, None, 1, 32, 256, 20_000_000, 50_000_000)
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        return config.read(compose("serve", overrides=[f"index.path={path}"]), ServeConfig)
 
 
 def task(*overrides: str) -> dict[str, Any]:
