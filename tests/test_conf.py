@@ -93,6 +93,12 @@ def test_models_are_in_open_clip() -> None:
         ("dataset.limit=many", "dataset.limit='many': input should be a valid integer"),
         ("model.precision=fp8", "model.precision='fp8': input should be 'auto', 'fp32', 'fp16'"),
         ("model.name=../etc", "model.name='../etc': string should match"),
+        (
+            "tracking.mode=on",
+            "tracking.mode='on': input should be 'disabled', 'offline' or 'online'",
+        ),
+        ("tracking.every=0", "tracking.every=0: input should be greater than 0"),
+        ("tracking.project=a/b", "tracking.project='a/b': string should match"),
         ("max_reject_fraction=2", "max_reject_fraction=2: input should be less than or equal"),
     ],
 )
@@ -138,6 +144,18 @@ def test_wrong_contestants_are_refused(override: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         read("recall", override)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("launcher", "mode"), [("local", "disabled"), ("workers", "offline"), ("sky", "offline")]
+)
+def test_sweeps_are_tracked_offline(launcher: str, mode: str) -> None:
+    made = read("embed", f"launcher={launcher}")
+    assert isinstance(made, config.EmbedConfig)
+    assert made.tracking.mode == mode
+    chosen = read("embed", f"launcher={launcher}", "tracking=online")
+    assert isinstance(chosen, config.EmbedConfig)
+    assert chosen.tracking.mode == "online"
 
 
 def test_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,13 +53,13 @@ def read(file: Path) -> Recorded:
         kind = record.WhichOneof("record_type")
         if kind == "run":
             found.run = record.run
-            found.config = _values(record.run.config.update)
+            _take(found.config, record.run.config.update)
         elif kind == "config":
-            found.config |= _values(record.config.update)
+            _take(found.config, record.config.update)
         elif kind == "history":
-            found.history.append(_values(record.history.item))
+            found.history.append(_take({}, record.history.item))
         elif kind == "summary":
-            found.summary |= _values(record.summary.update)
+            _take(found.summary, record.summary.update)
         elif kind == "artifact":
             found.artifacts.append(record.artifact)
         elif kind == "preempting":
@@ -84,9 +84,8 @@ def records(file: Path) -> Iterator[Any]:
         store._fp.close()
 
 
-def _values(items: Any) -> dict[str, Any]:
-    """Return key and value pairs, those of nested keys as dictionaries in each other."""
-    found: dict[str, Any] = {}
+def _take(found: dict[str, Any], items: Any) -> dict[str, Any]:
+    """Put key and value pairs into ``found``, those of nested keys into dictionaries of it."""
     for item in items:
         *outer, last = [item.key] if item.key else list(item.nested_key)
         inner = found

@@ -18,6 +18,7 @@ from PIL import Image
 from tests.e2e.conftest import Run
 
 SWEEP = ["-m", "launcher=workers", "launcher.workers=2", "dataset=folder", "sharding.count=4"]
+SWEEP += ["tracking=disabled"]  # tests/e2e/test_tracking.py has it
 
 
 @pytest.fixture
