@@ -50,10 +50,11 @@ class Upload:
         alone = {k: v for k, v in os.environ.items() if k != "WANDB_SERVICE"}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(run)],
+                [sys.executable, "-m", __name__, str(run.resolve())],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
+                cwd=self._log.parent,  # wandb leaves a log of its own there
                 env=alone | {"WANDB_RESUME": "allow"},
                 start_new_session=True,  # Ctrl-C is for the work; and it ends with its children
             )

@@ -49,6 +49,7 @@ def sync(root: Path, server: WandbServer) -> None:
     """Do what docs/tracking.md says."""
     subprocess.run(
         [sys.executable, "-m", "wandb", "beta", "sync", str(root / "wandb")],
+        cwd=root,  # it leaves a log where it is called
         env=os.environ | {"WANDB_RESUME": "allow", "WANDB_BASE_URL": server.url},
         check=True,
         timeout=60,
