@@ -50,12 +50,11 @@ class Upload:
         alone = {k: v for k, v in os.environ.items() if k != "WANDB_SERVICE"}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(run.resolve())],
+                [sys.executable, "-m", __name__, str(run)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                cwd=self._log.parent,  # wandb leaves a log of its own there
-                env=alone | {"WANDB_RESUME": "allow"},
+                env=alone | {"WANDB_RESUME": "allow", "WANDB_DIR": str(run.parent.parent)},
                 start_new_session=True,  # Ctrl-C is for the work; and it ends with its children
             )
 

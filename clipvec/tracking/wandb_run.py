@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import wandb
+
     from clipvec.config import TrackingConfig
     from clipvec.tracking.run import Artifact, Lines, Rows
     from clipvec.tracking.start import Job
@@ -230,9 +231,8 @@ def _settings(wandb: Any) -> wandb.Settings:
 def _cell(value: object) -> object:
     if not isinstance(value, Picture):
         return value
-    from PIL import Image
-
     import wandb
+    from PIL import Image
 
     with Image.open(io.BytesIO(value.jpeg)) as image:
         return wandb.Image(image, caption=value.caption, file_type="jpg")
@@ -240,9 +240,8 @@ def _cell(value: object) -> object:
 
 def _artifact(artifact: Artifact, folder: Path) -> wandb.Artifact:
     """Return an artifact as wandb knows it; what it holds is written below ``folder``."""
-    from wandb.sdk.artifacts.artifact_manifest_entry import ArtifactManifestEntry
-
     import wandb
+    from wandb.sdk.artifacts.artifact_manifest_entry import ArtifactManifestEntry
 
     made = wandb.Artifact(artifact.name, artifact.kind)
     if artifact.url:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 import wandb
+
 from clipvec.config import TrackingConfig
 from clipvec.tracking import Job
 from tests.wandb_server import WandbServer
