@@ -1,0 +1,20 @@
+"""The types of single fields."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import ConfigDict, Field
+
+STRICT = ConfigDict(extra="forbid")
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=64)]
+"""Becomes a folder of the store and part of a collection's name."""
+Port = Annotated[int, Field(ge=1, le=65535)]
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+AttributeType: TypeAlias = Literal["string", "int", "float", "bool"]
+AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+Attributes: TypeAlias = dict[AttributeName, AttributeType]
+Number: TypeAlias = int | float
+Values = Annotated[list[Number], Field(min_length=1)]
+Efs = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+Limit: TypeAlias = Annotated[int, Field(ge=1)] | None

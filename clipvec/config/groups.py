@@ -1,0 +1,156 @@
+"""The other groups that commands share: model, store, index, cloud, launcher, tracking."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from clipvec.config.fields import STRICT, EnvironmentName, Name, Port
+
+
+@dataclass(frozen=True, config=STRICT)
+class ModelConfig:
+    """Which encoder, and how it runs."""
+
+    name: Name
+    """Folder of the store."""
+    arch: str
+    """open_clip architecture, or ``sample``."""
+    pretrained: str
+    """open_clip tag, ``local-dir:<folder>``, or a weights file."""
+    device: str = "auto"
+    """``auto``, or a torch device such as ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
+    """``auto`` takes the fastest that the device computes natively."""
+    compile: bool = False
+    """Compile the image tower with ``torch.compile``: a slow start, then more images/s."""
+    runtime: Literal["torch", "onnx"] = "torch"
+    """``onnx``: ONNX Runtime on the CPU; starts sooner and takes less memory. The model is
+    converted once."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class QueryModelConfig:
+    """The encoder of queries; what is null is as the collection says."""
+
+    name: Name | None = None
+    arch: str | None = None
+    pretrained: str | None = None
+    device: str | None = None
+    precision: Literal["auto", "fp32", "fp16", "bf16"] | None = None
+    compile: bool | None = None
+    runtime: Literal["torch", "onnx"] | None = None
+
+    def over(self, made: ModelConfig) -> ModelConfig:
+        """Return the encoder that made the collection, with what is given here in its place."""
+        return replace(made, **{k: v for k, v in asdict(self).items() if v is not None})
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="ignore"))
+class NameConfig:
+    """A dataset or a model of which no more than the name matters: the store knows the rest."""
+
+    name: Name
+
+
+@dataclass(frozen=True, config=STRICT)
+class ShardingConfig:
+    """How the dataset is cut: part of the store's identity."""
+
+    count: Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class StoreConfig:
+    """Where the vectors go, and what a row holds."""
+
+    root: str
+    """Folder, or URL that fsspec opens (``s3://``, ``gs://``)."""
+    dtype: Literal["float16", "float32"] = "float16"
+    """Type of the stored embeddings."""
+    thumbnail: Annotated[int, Field(ge=0, le=1024)] = 256
+    """Longest side of the stored JPEG thumbnail in pixels; 0: none."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class HnswConfig:
+    """Chroma's HNSW graph (arXiv 1603.09320)."""
+
+    max_neighbors: Annotated[int, Field(ge=2, le=1024)]
+    """M: links of a node; more is better recall and more memory. Fixed once built."""
+    ef_construction: Annotated[int, Field(ge=1)]
+    """Candidates examined when a row is added. Fixed once built."""
+    ef_search: Annotated[int, Field(ge=1)]
+    """Candidates examined by a query."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class EmbeddedIndexConfig:
+    """A Chroma database in a folder."""
+
+    kind: Literal["chroma"]
+    path: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class HttpIndexConfig:
+    """A Chroma server; its token, if it wants one, is CHROMA_TOKEN in the environment."""
+
+    kind: Literal["chroma_http"]
+    host: str
+    port: Port
+    ssl: bool = False
+
+
+IndexConfig = Annotated[EmbeddedIndexConfig | HttpIndexConfig, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, config=STRICT)
+class CloudConfig:
+    """Where jobs run, in SkyPilot's own words."""
+
+    name: Name
+    resources: dict[str, Any] = Field(default_factory=dict)
+    """SkyPilot's ``resources:``, passed on as it is."""
+    setup: str = ""
+    """Shell lines that run on a new machine before clipvec is installed on it."""
+    file_mounts: dict[str, Any] = Field(default_factory=dict)
+    """SkyPilot's ``file_mounts:``, such as ``{/store: s3://bucket}``."""
+    secrets: list[EnvironmentName] = Field(default_factory=list)
+    """Environment variables that jobs get as SkyPilot secrets, where they are set."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class LauncherConfig:
+    """Who starts the jobs of a sweep."""
+
+    name: Literal["local", "sky", "workers"]
+    wait: bool = True
+    """Stay until all jobs have ended, and show how they get on."""
+    dry_run: bool = False
+    """Show what would be started, and start nothing."""
+    force: bool = False
+    """Start shards too that are committed, or that another job works on."""
+    pool: str | None = None
+    """SkyPilot pool to send jobs to; null: a machine for each job."""
+    workers: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Processes of ``launcher=workers``; 0: one a GPU, or one where there is none."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class TrackingConfig:
+    """Runs in Weights & Biases, in its own words."""
+
+    mode: Literal["disabled", "offline", "online"]
+    """``offline``: files beside the store, for ``wandb beta sync``; ``online``: uploaded too."""
+    project: Annotated[str, Field(pattern=r"^[^/\\#?%:]+$", max_length=128)] = "clipvec"
+    entity: str | None = None
+    """User or team; null: wandb's default for the one who uploads."""
+    group: str | None = None
+    """What the run belongs to; null: its sweep, if it is a job of one."""
+    tags: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(default_factory=list)
+    every: Annotated[float, Field(gt=0)] = 10.0
+    """Least seconds between two points of a curve."""

@@ -1,0 +1,84 @@
+"""From what Hydra composed to a config, or to one line that says what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from clipvec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from omegaconf import DictConfig
+
+T = TypeVar("T")
+_KINDS = {
+    *("webdataset", "folder", "parquet", "huggingface", "synthetic"),
+    *("chroma", "chroma_http", "faiss"),
+}
+_NAMED = {"contestants"}
+"""Sections that map names, which a user types, to things of several kinds."""
+
+
+def read(cfg: DictConfig, schema: type[T]) -> T:
+    """Return the composed configuration as a ``schema``.
+
+    Raises:
+        ConfigError: a field is missing, unknown, or has a value that is not allowed.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        values = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
+    return from_dict(_without_missing(values), schema)
+
+
+def _without_missing(values: object) -> object:
+    """Leave out what is ``???``, which is an error only where the schema wants it."""
+    if isinstance(values, dict):
+        return {k: _without_missing(v) for k, v in values.items() if v != "???"}
+    return values
+
+
+def from_dict(values: object, schema: type[T]) -> T:
+    """Return plain ``values`` (from YAML or JSON) as a ``schema``.
+
+    Raises:
+        ConfigError: a field is missing, unknown, or has a value that is not allowed.
+    """
+    try:
+        return TypeAdapter(schema).validate_python(values)
+    except ValidationError as error:
+        problems = "; ".join(_problem(detail) for detail in error.errors())
+        raise ConfigError(problems) from error
+
+
+def to_dict(section: object) -> dict[str, Any]:
+    """Return a config section as plain JSON values."""
+    values = TypeAdapter(type(section)).dump_python(section, mode="json")
+    return dict(values)
+
+
+def _problem(detail: Mapping[str, Any]) -> str:
+    # pydantic puts the kind by which it chose a section behind it; a user never typed it there
+    chosen = 2 if detail["loc"][:1] and detail["loc"][0] in _NAMED else 1
+    loc = [str(p) for i, p in enumerate(detail["loc"]) if i != chosen or p not in _KINDS]
+    where = ".".join(loc) or "configuration"
+    if detail["type"] == "missing":
+        return f"{where} is not set; give it as {where}=..."
+    if detail["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
+        return f"{where} is not an option here"
+    return f"{where}={detail['input']!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+
+
+def load_env(folder: Path | None = None) -> None:
+    """Read ``.env`` of the working folder into the environment; what is set already stays."""
+    from dotenv import load_dotenv
+
+    load_dotenv((folder or Path.cwd()) / ".env", override=False)
