@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.cloud.conftest import Clipvec, Cloud
 from tests.e2e.cloud.test_managed_jobs import command_lines_of_clipvec, files_with, until
-from tests.e2e.test_serve import free_port
+from tests.e2e.serving import free_port
 
 pytestmark = [pytest.mark.cloud, pytest.mark.timeout(900)]
 
