@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -87,22 +88,34 @@ def refused(overrides: str, tmp_path: Path) -> str:
     return line
 
 
-def test_onnx_runtime_in_place_of_torch(index: Path, tmp_path: Path) -> None:
+def test_two_workers_and_onnx_runtime_in_place_of_torch(index: Path, tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
-    asked = f"index.path={index} model.runtime=onnx"
+    asked = f"index.path={index} model.runtime=onnx workers=2"
     process = start(asked, port, log, XDG_CACHE_HOME=str(tmp_path))
+    url = f"http://127.0.0.1:{port}"
+    query = {"text": "a red fruit", "n_results": 1}
     try:
-        wait_ready(f"http://127.0.0.1:{port}", process, log)
-        query = {"text": "a red fruit", "n_results": 1}
-        (row,) = httpx.post(f"http://127.0.0.1:{port}/search", json=query).json()
-        assert (row["caption"], row["similarity"]) == (
-            "A strawberry",
-            pytest.approx(0.5952, abs=2e-3),
+        wait_ready(url, process, log)
+        with ThreadPoolExecutor(8) as threads:
+            # A connection each: the kernel gives them to one worker or the other.
+            asked_at_once = [
+                threads.submit(httpx.post, f"{url}/search", json=query) for _ in "x" * 40
+            ]
+        for answer in asked_at_once:
+            (row,) = answer.result().json()
+            assert row["caption"] == "A strawberry"
+            assert row["similarity"] == pytest.approx(0.5952, abs=2e-3)
+        counted = re.search(
+            r'clipvec_requests_total\{endpoint="/search",status="200"\} (\S+)',
+            httpx.get(f"{url}/metrics").text,
         )
+        assert counted is not None
+        assert float(counted[1]) == 40, "of both workers"
         whole = psutil.Process(process.pid)
-        loaded = [m.path for p in [whole, *whole.children(True)] for m in p.memory_maps()]
-        assert any("onnxruntime" in file for file in loaded)
-        assert not [file for file in loaded if "libtorch" in file]
+        loaded = [{m.path for m in p.memory_maps()} for p in [whole, *whole.children(True)]]
+        workers = [files for files in loaded if any("onnxruntime" in file for file in files)]
+        assert len(workers) == 2
+        assert not [file for files in loaded for file in files if "libtorch" in file]
     finally:
         process.terminate()
         process.wait(60)
