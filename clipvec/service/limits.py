@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 COOKIE = "clipvec_key"
 """Where the page keeps the key, since an <img> sends no header."""
+_LINGER = 4
+"""Times the limit that is read of a body that is refused."""
 
 
 def check_key(request: Request) -> None:
@@ -90,8 +92,18 @@ class BodyLimit:
         await self._app(scope, limited, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._drain(receive)
         answer = JSONResponse({"error": self._reason()}, 413, headers={"Connection": "close"})
         await answer(scope, receive, send)
+
+    async def _drain(self, receive: Receive) -> None:
+        """Throw a body away that is not much too large: who still sends hears no answer."""
+        left = _LINGER * self._limit
+        while left > 0:
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if not message.get("more_body"):
+                return
 
     def _reason(self) -> str:
         return f"the request is too large; at most {self._limit:,} bytes are read"
