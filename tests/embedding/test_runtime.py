@@ -15,13 +15,14 @@ from hydra import compose, initialize_config_dir
 from clipvec import config, model, paths
 from clipvec.embedding import embed_shards
 from clipvec.store import Store, matrix
-from clipvec.vectors import Collection, build
+from clipvec.vectors import Partitions, build
 
 NO_TORCH = "import sys; assert not {'torch', 'open_clip', 'transformers'} & set(sys.modules)"
 SERVICE = f"""
 import asyncio, json
 import clipvec.service.bento
-from clipvec.service import Searcher, settings
+from clipvec.service import settings
+from clipvec.service.searcher import Searcher
 found = Searcher.open(settings.read())
 async def ask():
     assert await found.ready()
@@ -107,7 +108,7 @@ def test_a_store_that_onnx_runtime_makes(
 def test_search_without_torch(indexed: Path, exports: Path, by_torch: np.ndarray) -> None:
     asked = [f"index.path={indexed}/index", "model.runtime=onnx"]
     found = json.loads(run(SEARCH, *asked, XDG_CACHE_HOME=str(exports)))
-    with Collection.open(config.EmbeddedIndexConfig("chroma", f"{indexed}/index")) as collection:
+    with Partitions.open(config.EmbeddedIndexConfig("chroma", f"{indexed}/index")) as collection:
         expected = collection.query(by_torch, 3)
     assert [hit["id"] for hit in found] == [hit.id for hit in expected]
     assert [hit["score"] for hit in found] == pytest.approx([h.score for h in expected], abs=1e-3)

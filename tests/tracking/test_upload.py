@@ -22,9 +22,19 @@ from tests.wandb_server import WandbServer
 ONLINE = TrackingConfig(mode="online", every=0.001)
 
 
+OTHERS: set[psutil.Process] = set()
+"""Processes that other tests started and keep, such as servers."""
+
+
+@pytest.fixture(autouse=True)
+def others() -> None:
+    OTHERS.clear()
+    OTHERS.update(psutil.Process().children(recursive=True))
+
+
 def uploads() -> list[psutil.Process]:
     """Return the processes that upload on behalf of this one."""
-    return psutil.Process().children(recursive=True)
+    return [p for p in psutil.Process().children(recursive=True) if p not in OTHERS]
 
 
 def test_online(

@@ -265,8 +265,13 @@ def test_parts_are_grouped_to_batches(tmp_path: Path, store_factory: StoreFactor
 
 
 def test_no_default_embedding_model_is_loaded(
-    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+    folder: EmbeddedIndexConfig,
+    tmp_path: Path,
+    store_factory: StoreFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store_factory(tmp_path, {0: [20]})
+    # Other tests may have loaded it.
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
     build(build_config(tmp_path, folder))
     assert "onnxruntime" not in sys.modules
