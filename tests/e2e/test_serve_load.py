@@ -137,7 +137,9 @@ def test_a_crowd_with_a_tenth_of_bad_requests(server: tuple[str, psutil.Process]
     assert memory(process) - settled < ROOM
 
 
-def test_the_documented_interface_holds_under_a_fuzzer(server: tuple[str, psutil.Process]) -> None:
+def test_the_documented_interface_holds_under_a_fuzzer(
+    server: tuple[str, psutil.Process], tmp_path: Path
+) -> None:
     """What schemathesis makes of the OpenAPI document meets no fault and no undocumented answer."""
     checks = "not_a_server_error,status_code_conformance,content_type_conformance"
     done = subprocess.run(
@@ -147,6 +149,7 @@ def test_the_documented_interface_holds_under_a_fuzzer(server: tuple[str, psutil
             *("--phases", "coverage,fuzzing", "--max-examples", "30", "--seed", "0"),
             *("--continue-on-failure", "--no-color"),
         ],
+        cwd=tmp_path,  # where it leaves what it found
         capture_output=True,
         text=True,
         timeout=200,
