@@ -12,6 +12,7 @@ from clipvec.errors import ConfigError
 from clipvec.paths import CONF_DIR
 
 APPS = {
+    "dashboard": config.DashboardConfig,
     "deploy": config.DeployConfig,
     "embed": config.EmbedConfig,
     "index": config.BuildConfig,
@@ -21,6 +22,7 @@ APPS = {
 }
 SHARED = ["model", "dataset", "sharding", "store", "cloud", "launcher", "tracking", "experiment"]
 GROUPS = {
+    "dashboard": ["model", "dataset", "store", "tracking"],
     "deploy": ["cloud"],
     "embed": SHARED,
     "index": [*SHARED, "index", "hnsw"],

@@ -16,12 +16,13 @@ from clipvec.paths import CONF_DIR
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 HYDRA = {
+    "dashboard": config.DashboardConfig,
     "deploy": config.DeployConfig,
     "embed": config.EmbedConfig,
     "index": config.BuildConfig,
     "recall": config.RecallConfig,
 }
-FLAGS = {"--rebuild": "rebuild=true", **deploy.ACTIONS}
+FLAGS = {"--rebuild": "rebuild=true", "--local": "local=true", **deploy.ACTIONS}
 
 
 def commands() -> list[tuple[str, list[str]]]:

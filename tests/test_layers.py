@@ -23,17 +23,21 @@ LEVELS = {
     "advice": 3,
     "data": 3,
     "model": 3,
+    "pages": 3,
     "store": 3,
     "tracking": 3,
     "app": 4,
     "embedding": 4,
     "exact": 4,
     "vectors": 4,
+    "maps": 4,
     "report": 4,
     "sweeps": 4,
+    "board": 5,
     "contest": 5,
     "service": 5,
     "benchmark": 6,
+    "dashboard": 7,
     "deploy": 7,
     "embed": 7,
     "index": 7,
@@ -86,7 +90,9 @@ def test_torch_is_only_in_model(module: Path) -> None:
         assert not packages & {"torch", "open_clip", "torchvision"}
 
 
-@pytest.mark.parametrize("command", ["deploy", "embed", "index", "jobs", "recall", "search"])
+@pytest.mark.parametrize(
+    "command", ["dashboard", "deploy", "embed", "index", "jobs", "recall", "search"]
+)
 def test_entry_points_are_light(command: str) -> None:
     code = (
         f"import sys, clipvec.{command}\n"

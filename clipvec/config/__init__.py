@@ -9,6 +9,7 @@ from __future__ import annotations
 from clipvec.config.commands import (
     COMMANDS,
     BuildConfig,
+    DashboardConfig,
     DeployConfig,
     EmbedConfig,
     RecallConfig,
@@ -55,6 +56,7 @@ __all__ = [
     "ContestantConfig",
     "Contestants",
     "DatasetConfig",
+    "DashboardConfig",
     "DeployConfig",
     "EmbedConfig",
     "EmbeddedIndexConfig",

@@ -176,6 +176,24 @@ class DeployConfig:
     """Print the YAML that `sky serve up` takes, and start nothing."""
 
 
+@dataclass(frozen=True, config=STRICT)
+class DashboardConfig:
+    """``python -m clipvec.dashboard``."""
+
+    model: NameConfig
+    dataset: NameConfig
+    store: StoreConfig
+    tracking: TrackingConfig
+    local: bool
+    """Write one HTML page from the store and the runs beside it."""
+    sweep: str | None
+    """The sweep to show; null: the latest."""
+    page: str
+    """The page to write."""
+    dry_run: bool
+    """Print what would be made in wandb, and ask it for nothing."""
+
+
 COMMANDS: dict[str, type] = {
     "clipvec.embed": EmbedConfig,
     "clipvec.index": BuildConfig,

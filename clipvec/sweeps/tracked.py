@@ -66,10 +66,10 @@ class Tracked:
         then, before = self._last
         self._last = (now, images)
         values |= {
-            "jobs/recovered": float(sum(status.recoveries > 0 for status in statuses)),
+            "recovered": float(sum(status.recoveries > 0 for status in statuses)),
             "recoveries": float(sum(status.recoveries for status in statuses)),
-            "shards/committed": float(self._truth.committed),
-            "shards/wanted": float(self._truth.wanted),
+            "committed": float(self._truth.committed),
+            "wanted": float(self._truth.wanted),
             "images": float(images),
             "images_per_s": (images - before) / max(now - then, 1e-9),
             "node_hours": sum(status.seconds for status in statuses) / 3600,
@@ -81,6 +81,8 @@ class Tracked:
         ]
         if costs:
             values["cost_usd"] = sum(costs)
+        # Jobs log images/s too: by the prefix, a dashboard of both tells them apart.
+        values = {f"sweep/{name}": value for name, value in values.items()}
         self._run.log(values, step=int(self._age + now - self._began))
         return values
 

@@ -85,6 +85,10 @@ class Run(Protocol):
         """Show a chart."""
         ...
 
+    def page(self, name: str, html: str) -> None:
+        """Show an HTML page that asks for nothing else."""
+        ...
+
     def used(self, artifact: Artifact) -> None:
         """Say what the run reads."""
         ...
@@ -129,6 +133,9 @@ class Untracked:
         """Do nothing."""
 
     def chart(self, name: str, lines: Lines) -> None:
+        """Do nothing."""
+
+    def page(self, name: str, html: str) -> None:
         """Do nothing."""
 
     def used(self, artifact: Artifact) -> None:

@@ -134,6 +134,17 @@ class WandbRun:
 
         self._try(show)
 
+    def page(self, name: str, html: str) -> None:
+        """Show an HTML page that asks for nothing else."""
+
+        def show(run: wandb.Run) -> None:
+            import wandb
+
+            # inject: wandb's own style sheet, which would come from the network
+            run.log({name: wandb.Html(html, inject=False)})
+
+        self._try(show)
+
     def used(self, artifact: Artifact) -> None:
         """Say what the run reads."""
         # What use_artifact() does when it is given an artifact; it refuses to do so offline,

@@ -12,11 +12,11 @@ import pytest
 from tests.e2e.conftest import Run
 
 
-@pytest.mark.parametrize("command", ["deploy", "embed", "index", "jobs", "recall", "search"])
+@pytest.mark.parametrize("command", ["dashboard", "deploy", "embed", "index", "jobs", "recall", "search"])
 def test_help_explains(run: Run, command: str) -> None:
     said = run(command, "--help").stdout
     assert f"python -m clipvec.{command}" in said
-    if command in {"embed", "index", "recall"}:
+    if command in {"dashboard", "embed", "index", "recall"}:
         assert "model: local, mobileclip_s1, sample" in said
         assert "Examples" in said
 

@@ -169,10 +169,10 @@ def test_a_sweep(
     whole = found["mine"]
     assert whole.run.job_type == "sweep"
     assert (whole.config["jobs"], whole.config["shards"]) == (2, 2)
-    last = [p for p in whole.history if "images_per_s" in p][-1]
-    assert (last["images"], last["shards/committed"], last["jobs/done"]) == (41, 2, 2)
-    assert (last["jobs/failed"], last["recoveries"]) == (0, 0)
-    assert 0 < last["node_hours"] < 0.1
+    last = [p for p in whole.history if "sweep/images" in p][-1]
+    assert (last["sweep/images"], last["sweep/committed"], last["sweep/jobs/done"]) == (41, 2, 2)
+    assert (last["sweep/jobs/failed"], last["sweep/recoveries"]) == (0, 0)
+    assert 0 < last["sweep/node_hours"] < 0.1
     assert [(row["job"], row["shards"], row["state"]) for row in whole.table("jobs")] == [
         (0, "0", "done"),
         (1, "1", "done"),

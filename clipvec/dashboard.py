@@ -1,0 +1,33 @@
+"""``python -m clipvec.dashboard``: what tracked runs tell, in wandb or on a page of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clipvec.app import run_hydra
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def main() -> None:
+    """Run the command."""
+    run_hydra(_dashboard, "dashboard", flags={"--local": "local=true"})
+
+
+def _dashboard(cfg: DictConfig) -> None:
+    from clipvec import board, config
+    from clipvec.tracking import workspace
+
+    config.load_env()
+    wanted = config.read(cfg, config.DashboardConfig)
+    if wanted.local:
+        print(board.write(wanted))
+    elif wanted.dry_run:
+        print(workspace.outline(wanted.tracking))
+    else:
+        print(workspace.save(wanted.tracking))
+
+
+if __name__ == "__main__":
+    main()
