@@ -16,12 +16,14 @@ def main() -> None:
 
 
 def _dashboard(cfg: DictConfig) -> None:
-    from clipvec import board, config
+    from clipvec import config
     from clipvec.tracking import workspace
 
     config.load_env()
     wanted = config.read(cfg, config.DashboardConfig)
     if wanted.local:
+        from clipvec import board
+
         print(board.write(wanted))
     elif wanted.dry_run:
         print(workspace.outline(wanted.tracking))

@@ -16,11 +16,11 @@ def main() -> None:
 
 
 def _index(cfg: DictConfig) -> None:
-    from clipvec import config
+    from clipvec import config, maps
     from clipvec.vectors import build
 
     config.load_env()
-    print(build(config.read(cfg, config.BuildConfig)))
+    print(build(config.read(cfg, config.BuildConfig), maps.show))
 
 
 if __name__ == "__main__":

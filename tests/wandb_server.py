@@ -1,19 +1,32 @@
-"""A server on this machine that takes runs as wandb's does, as far as uploads go."""
+"""A server on this machine that takes runs, views and reports as wandb's does.
+
+A fake, as wandb's own comes as a Docker image, which does not run here. It knows no GraphQL: it
+goes by the names of the operations, and tests compare what is asked with what wandb asks.
+"""
 
 from __future__ import annotations
 
 import gzip
 import json
+import re
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
+class Refused(Exception):
+    """An answer that is an error; with status 200 it is GraphQL's, with others HTTP's as well."""
+
+    def __init__(self, message: str, status: int = 200) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class WandbServer:
-    """The runs that were uploaded to it."""
+    """The runs that were uploaded to it, and what was saved of its projects."""
 
     def __init__(self) -> None:
         self.history: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -21,6 +34,15 @@ class WandbServer:
         self.groups: dict[str, str] = {}
         self.operations: list[str] = []
         self.artifacts: list[str] = []
+        self.entity: str | None = "me"
+        """Whose key it is; None: it knows no such key."""
+        self.projects: list[tuple[str, str]] = []
+        self.views: dict[str, dict[str, Any]] = {}
+        """Saved views and reports by their ids, each as it was given last."""
+        self.refusal: Refused | None = None
+        """What every operation is answered."""
+        self.page = 50
+        """How many views it lists at once, at most."""
         handler = type("Handler", (_Handler,), {"wandb": self})
         self._http = _Http(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -37,6 +59,10 @@ class WandbServer:
     def answer(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
         """Return the ``data`` of a GraphQL operation."""
         self.operations.append(operation)
+        if self.refusal:
+            raise self.refusal
+        if operation in self.of_views:
+            return self.of_views[operation](given)
         bucket = {
             "id": "bucket",
             "name": given.get("name"),
@@ -62,6 +88,58 @@ class WandbServer:
             files = [{"name": f, "uploadUrl": f"{self.url}/{f}"} for f in given["files"]]
             return {"createRunFiles": {"runID": "bucket", "uploadHeaders": [], "files": files}}
         return {"serverInfo": {"features": []}}
+
+    @property
+    def of_views(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+        """What is asked of views, projects, and whose key it is, by the operations' names."""
+        return {
+            "GetDefaultEntity": lambda _: {
+                "viewer": self.entity and {"id": "u", "entity": self.entity}
+            },
+            "ProjectInternalId": self._project,
+            "CreateProject": self._create,
+            "ProjectViews": self._list,
+            "upsertView": self._upsert,
+        }
+
+    def _project(self, given: dict[str, Any]) -> dict[str, Any]:
+        wanted = (given["entityName"], given["projectName"])
+        known = wanted in self.projects
+        number = str(1000 + self.projects.index(wanted)) if known else ""
+        return {"project": {"id": f"relay-{number}", "internalId": number} if known else None}
+
+    def _create(self, given: dict[str, Any]) -> dict[str, Any]:
+        entity, name = given["input"]["entityName"], given["input"]["name"]
+        if entity != self.entity:
+            raise Refused(f"entity {entity} not found during upsertModel")
+        self.projects.append((entity, name))
+        return {"upsertModel": {"project": {"id": "relay"}, "inserted": True}}
+
+    def _list(self, given: dict[str, Any]) -> dict[str, Any]:
+        found = [
+            {"id": id_, "createdAt": f"2026-01-01T00:00:{number:02d}"}
+            | {key: view[key] for key in ("name", "displayName", "spec")}
+            for number, (id_, view) in enumerate(self.views.items())
+            if (view["entityName"], view["projectName"]) == (given["entity"], given["project"])
+            and view["type"] == given["viewType"]
+            and given["viewName"] in (None, view["name"])
+        ]
+        first = int(given["reportCursor"] or 0)
+        last = first + min(self.page, given["reportLimit"])
+        edges = [
+            {"node": node, "cursor": str(first + number)}
+            for number, node in enumerate(found[first:last], 1)
+        ]
+        views = {"edges": edges, "pageInfo": {"hasNextPage": last < len(found)}}
+        return {"project": {"allViews": views}}
+
+    def _upsert(self, given: dict[str, Any]) -> dict[str, Any]:
+        id_ = given.get("id")
+        if id_ is not None and id_ not in self.views:
+            raise Refused(f"view {id_} not found")
+        id_ = id_ or f"VmlldzoxMDA{len(self.views)}=="
+        self.views[id_] = {key: value for key, value in given.items() if key != "id"}
+        return {"upsertView": {"view": {"id": id_, "name": given["name"]}}}
 
     def _resumable(self, run: str, bucket: dict[str, Any]) -> dict[str, Any] | None:
         lines = self.history.get(run)
@@ -94,7 +172,12 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         if self.path == "/graphql":
             given = body.get("variables") or {}
-            self._reply({"data": self.wandb.answer(body["operationName"], given)})
+            operation = body.get("operationName") or _operation(body["query"])
+            try:
+                self._reply({"data": self.wandb.answer(operation, given)})
+            except Refused as refused:
+                errors = [{"message": str(refused), "path": [operation]}]
+                self._reply({"data": None, "errors": errors}, refused.status)
             return
         run = self.path.split("/")[-2]
         written = body.get("files", {}).get("wandb-history.jsonl")
@@ -117,10 +200,17 @@ class _Handler(BaseHTTPRequestHandler):
             data = gzip.decompress(data)
         return dict(json.loads(data))
 
-    def _reply(self, values: dict[str, Any]) -> None:
+    def _reply(self, values: dict[str, Any], status: int = 200) -> None:
         data = json.dumps(values).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+
+def _operation(query: str) -> str:
+    """Return the name that a query begins with; wandb's Python clients send it nowhere else."""
+    named = re.match(r"\s*(?:query|mutation)\s+(\w+)", query)
+    assert named, query
+    return named[1]

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass
-from importlib import resources
 from typing import TYPE_CHECKING
 
-from clipvec.report import curves, palette, panels, tables, words
+from clipvec.report import curves, palette, panels, shell, tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from jinja2 import Environment
 
     from clipvec.report.compare import Comparison
     from clipvec.report.curves import Curve, Run
@@ -35,28 +30,22 @@ def html(
 ) -> str:
     """Return the page of one run or of several, with what changed where two are compared."""
     ranks, ways = curves.ranks(runs), curves.ways(runs)
-    script = _asset("page.js")
-    return (
-        environment()
-        .get_template("page.html")
-        .render(
-            style=_asset("page.css"),
-            script=script,
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-            variables=palette.variables(),
-            runs=runs,
-            chapters=[(chapter.title, [_draw(p) for p in chapter.plots]) for chapter in chapters],
-            curves=curves.curves(runs),
-            ranks=ranks,
-            ways=ways,
-            rank=rank(runs),
-            way=ways[0] if ways else None,
-            settings=list(tables.settings(runs)),
-            builds=tables.builds(runs),
-            filtered=tables.filtered(runs),
-            refused=tables.refused(runs),
-            comparison=comparison,
-        )
+    return shell.render(
+        "page.html",
+        scripts=["switches.js"],
+        filters={"gain": curves.gain, "look": _look},
+        runs=runs,
+        chapters=[(chapter.title, [_draw(p) for p in chapter.plots]) for chapter in chapters],
+        curves=curves.curves(runs),
+        ranks=ranks,
+        ways=ways,
+        rank=rank(runs),
+        way=ways[0] if ways else None,
+        settings=list(tables.settings(runs)),
+        builds=tables.builds(runs),
+        filtered=tables.filtered(runs),
+        refused=tables.refused(runs),
+        comparison=comparison,
     )
 
 
@@ -67,22 +56,6 @@ def rank(runs: Sequence[Run]) -> int | None:
     return wanted if wanted in ranks else next(iter(ranks), None)
 
 
-def environment() -> Environment:
-    """Return the templates of pages; whatever they are given is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    templates = Environment(
-        loader=PackageLoader("clipvec.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters |= {name: getattr(words, name) for name in words.FILTERS}
-    templates.filters |= {"gain": curves.gain, "look": _look}
-    return templates
-
-
 def _draw(plot: Plot) -> Drawing:
     from markupsafe import Markup
 
@@ -90,13 +63,6 @@ def _draw(plot: Plot) -> Drawing:
     # Written by ElementTree, which escapes what it is given.
     elements = [Markup(element) for element in panels.inline(plot)]
     return Drawing(plot, list(zip(titles, elements, strict=True)))
-
-
-def _asset(name: str) -> str:
-    from markupsafe import Markup
-
-    text = (resources.files("clipvec.report") / "templates" / name).read_text(encoding="utf-8")
-    return Markup(text)
 
 
 def _look(curve: Curve) -> dict[str, str]:

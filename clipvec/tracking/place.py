@@ -25,6 +25,32 @@ class Place:
         """What has the ``wandb`` folder; wandb appends to its files, which no object store can."""
         self.folder.mkdir(parents=True, exist_ok=True)
 
+    def bring(self) -> None:
+        """Bring the runs here that are kept in the store, where they are not here already.
+
+        Raises:
+            StoreError: the object store cannot be read.
+        """
+        if not self._url:
+            return
+        from clipvec.errors import StoreError
+
+        url = paths.tracking_url(self._url)
+        try:
+            from fsspec.core import url_to_fs
+
+            files, base = url_to_fs(url)
+            kept = files.ls(base, detail=False, refresh=True) if files.exists(base) else []
+            for name in (run.rstrip("/").rsplit("/", 1)[-1] for run in kept):
+                here = self.folder / "wandb" / name
+                if not here.exists():
+                    unfinished = here.with_name(f".{name}")
+                    files.get(f"{base}/{name}/", f"{unfinished}/", recursive=True)
+                    unfinished.rename(here)
+        except Exception as error:  # whatever the object store's library raises
+            why = " ".join(str(error).split())
+            raise StoreError(f"the runs in {url} cannot be read ({why})") from error
+
     def keep(self, run: Path) -> None:
         """Bring the folder of a run to the store, where it is not there already.
 

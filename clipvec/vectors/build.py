@@ -19,10 +19,11 @@ from clipvec.vectors.tracked import Tracked
 from clipvec.vectors.verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from clipvec.config import BuildConfig
     from clipvec.store import Part
+    from clipvec.tracking import Run
     from clipvec.vectors.place import Place
 
 log = logging.getLogger(__name__)
@@ -60,8 +61,12 @@ class Summary:
         )
 
 
-def build(config: BuildConfig) -> Summary:
+def build(config: BuildConfig, show: Callable[[Run, Store], None] | None = None) -> Summary:
     """Make the collection hold what the store holds, and verify it.
+
+    Args:
+        config: what to load, and into what.
+        show: adds to the run of the loading, at its end.
 
     Raises:
         StoreError: there is no store, or it cannot be read.
@@ -90,6 +95,8 @@ def build(config: BuildConfig) -> Summary:
             take_place(place, name)
             summary = replace(summary, name=name, where=place.where(name))
         feed.end(vars(summary), config, store)
+        if show is not None:
+            show(run, store)
     return summary
 
 

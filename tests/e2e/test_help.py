@@ -12,7 +12,9 @@ import pytest
 from tests.e2e.conftest import Run
 
 
-@pytest.mark.parametrize("command", ["dashboard", "deploy", "embed", "index", "jobs", "recall", "search"])
+@pytest.mark.parametrize(
+    "command", ["dashboard", "deploy", "embed", "index", "jobs", "recall", "search"]
+)
 def test_help_explains(run: Run, command: str) -> None:
     said = run(command, "--help").stdout
     assert f"python -m clipvec.{command}" in said

@@ -51,14 +51,14 @@ def test_a_job(
     assert "tracked: WANDB_RESUME=allow wandb beta sync data/store/wandb uploads it" in done.stderr
     assert "wandb:" not in done.stderr
     (found,) = recorded(tmp_path / "data/store")
-    assert (found.run.job_type, found.run.run_group) == ("embed", "")
-    assert list(found.run.tags) == ["mine"]
-    assert found.run.display_name == "embed webdataset--local 0-1"
+    assert (found.job_type, found.group) == ("embed", "")
+    assert found.tags == ["mine"]
+    assert found.name == "embed webdataset--local 0-1"
     assert found.config["batch_size"] == 8
     assert found.config["model"]["name"] == "local"
     assert found.config["device"]["device"] == "cpu"
     assert found.config["fingerprint"]["model"]["dim"] == 64
-    points = [p for p in found.history if "images_per_s" in p]
+    points = [p for p in found.points if "images_per_s" in p]
     assert [p["images"] for p in points] == sorted(p["images"] for p in points)
     assert len(points) >= 6
     last = points[-1]
@@ -71,9 +71,9 @@ def test_a_job(
     rows = found.table("pictures")
     assert len(rows) == 24
     assert {row["caption"] for row in rows} <= {f"picture {i}" for i in range(20)}
-    assert all(row["picture"]["caption"] == row["caption"] for row in rows)
-    store = found.artifact("store-webdataset--local")
-    assert store.manifest.contents[0].ref == (tmp_path / "data/store/webdataset/local").as_uri()
+    assert all(row["picture"].caption == row["caption"] for row in rows)
+    store = found.made["store-webdataset--local"]
+    assert store.urls[0] == (tmp_path / "data/store/webdataset/local").as_uri()
     assert found.summary["bottleneck"] in stages
     assert found.exit_code == 0
     _no_secret(tmp_path)
@@ -82,13 +82,13 @@ def test_a_job(
 
     run("index", *tiny, *pictures, *tracked)
     index = recorded(tmp_path / "data/store")[-1]
-    assert index.run.job_type == "index"
-    assert index.artifact("store-webdataset--local").digest == store.digest
-    assert index.artifact("store-webdataset--local").use_after_commit
-    assert not index.artifact("index-webdataset--local").use_after_commit
-    assert (index.history[-1]["rows"], index.summary["rows"]) == (40, 40)
-    assert index.history[0]["rows_per_s"] > 0
-    assert index.history[0]["memory_bytes"] > 50e6
+    assert index.job_type == "index"
+    assert index.made["store-webdataset--local"].digest == store.digest
+    assert index.made["store-webdataset--local"].used
+    assert not index.made["index-webdataset--local"].used
+    assert (index.points[-1]["rows"], index.summary["rows"]) == (40, 40)
+    assert index.points[0]["rows_per_s"] > 0
+    assert index.points[0]["memory_bytes"] > 50e6
     assert index.summary["verified"] == "40 of 40 rows found by their own vectors"
     run("embed", *options)
     assert len(recorded(tmp_path / "data/store")) == 2, "nothing to do is nothing to track"
@@ -108,7 +108,7 @@ def test_a_server_that_hangs_costs_nothing(
     assert "tracked: not all of it is uploaded; WANDB_RESUME=allow wandb beta" in done.stderr
     listening.accept()[0].close()
     (found,) = recorded(tmp_path / "data/store")
-    assert found.history[-1]["images"] == 41
+    assert found.points[-1]["images"] == 41
 
 
 def test_online_without_a_key(
@@ -149,11 +149,11 @@ def test_a_preempted_job(
     assert process.returncode == 143, stderr
     run("embed", *options)
     one, two = recorded(tmp_path / "data/store")
-    assert one.run.run_id == two.run.run_id == "embed-1-0"
-    assert one.run.run_group == two.run.run_group == "embed-1"
+    assert one.id == two.id == "embed-1-0"
+    assert one.group == two.group == "embed-1"
     assert (one.exit_code, one.preempted) == (143, True)
-    assert one.history[-1]["images"] >= 96
-    kept = [p for p in two.history if "images_per_s" in p]
+    assert one.points[-1]["images"] >= 96
+    kept = [p for p in two.points if "images_per_s" in p]
     assert 96 < kept[0]["images"] <= kept[-1]["images"] == 364
 
 
@@ -162,14 +162,14 @@ def test_a_sweep(
 ) -> None:
     sweep = ["-m", "launcher=workers", "tracking.every=1e-9", "hydra.sweep.dir=data/sweeps/mine"]
     run("embed", *sweep, *tiny, *pictures)
-    found = {r.run.run_id: r for r in recorded(tmp_path / "data/store")}
+    found = {r.id: r for r in recorded(tmp_path / "data/store")}
     assert sorted(found) == ["mine", "mine-0", "mine-1"]
-    assert {r.run.run_group for r in found.values()} == {"mine"}
-    assert found["mine-0"].run.job_type == found["mine-1"].run.job_type == "embed"
+    assert {r.group for r in found.values()} == {"mine"}
+    assert found["mine-0"].job_type == found["mine-1"].job_type == "embed"
     whole = found["mine"]
-    assert whole.run.job_type == "sweep"
+    assert whole.job_type == "sweep"
     assert (whole.config["jobs"], whole.config["shards"]) == (2, 2)
-    last = [p for p in whole.history if "sweep/images" in p][-1]
+    last = [p for p in whole.points if "sweep/images" in p][-1]
     assert (last["sweep/images"], last["sweep/committed"], last["sweep/jobs/done"]) == (41, 2, 2)
     assert (last["sweep/jobs/failed"], last["sweep/recoveries"]) == (0, 0)
     assert 0 < last["sweep/node_hours"] < 0.1
@@ -177,7 +177,7 @@ def test_a_sweep(
         (0, "0", "done"),
         (1, "1", "done"),
     ]
-    one, two = (found[name].artifact("store-webdataset--local") for name in ("mine-0", "mine-1"))
+    one, two = (found[name].made["store-webdataset--local"] for name in ("mine-0", "mine-1"))
     assert one.digest == two.digest
     _no_secret(tmp_path)
     with pytest.raises(BlockingIOError):

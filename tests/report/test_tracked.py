@@ -62,10 +62,9 @@ def test_advice_and_the_report_itself(run: Recorded, folder: Path) -> None:
     assert told["met"] is True
     assert told["index"] == advice.choice.contestant
     assert told["recall"] == advice.choice.confirmed.value
-    files = {e.path: e for e in run.artifact("report-toys--toy").manifest.contents}
+    files = run.made["report-toys--toy"].files
     assert set(files) == {"report.html", "report.json"}
-    kept = Path(files["report.html"].local_path).read_bytes()
-    assert kept == (folder / "report.html").read_bytes()
+    assert files["report.html"].read_bytes() == (folder / "report.html").read_bytes()
 
 
 def test_untracked(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_preempted_job_goes_on_with_its_run(
             for step in steps:
                 run.log({"images": step}, step=step)
     one, two = recorded(tmp_path / "store")
-    assert one.run.run_id == two.run.run_id == "embed-1-0-9_20"
+    assert one.id == two.id == "embed-1-0-9_20"
     sync(tmp_path / "store", server)
     points = server.history["embed-1-0-9_20"]
     assert [(p["_step"], p["images"]) for p in points] == [(s, s) for s in (8, 16, 24, 32, 40)]
@@ -117,7 +117,7 @@ def _not_taken(run: Run, job: Job, caplog: pytest.LogCaptureFixture) -> None:
     (said,) = [m for m in caplog.messages if m.startswith("tracked: ")]
     assert "not all of it is uploaded; WANDB_RESUME=allow wandb beta sync" in said
     (found,) = recorded(Path(job.root))
-    assert [p["images"] for p in found.history] == list(range(1000))
+    assert [p["images"] for p in found.points] == list(range(1000))
     assert uploads() == []
 
 
@@ -133,7 +133,7 @@ def test_no_key(
         "The run goes on offline, and can be uploaded later"
     )
     (found,) = recorded(Path(job.root))
-    assert [p["images"] for p in found.history] == [1]
+    assert [p["images"] for p in found.points] == [1]
 
 
 def test_a_key_that_wandb_login_stored(

@@ -17,6 +17,7 @@ from clipvec import paths, tracking
 from clipvec.config import TrackingConfig
 from clipvec.errors import Interrupted, RejectsError
 from clipvec.tracking import Artifact, Job, Lines, Picture, Rows, Untracked
+from clipvec.tracking.recorded import records
 from tests.tracking.conftest import SECRETS
 from tests.wandb_files import recorded
 
@@ -39,37 +40,36 @@ def test_everything_that_is_told(
         run.made(Artifact("report", "report-toys", files=[tmp_path / "report.html"]))
         run.summarize({"bottleneck": "encode", "advice": {"ef": 16}})
     (found,) = recorded(tmp_path / "store")
-    assert (found.run.run_id, found.run.run_group) == ("embed-1-0-9_20", "embed-1")
-    assert (found.run.project, found.run.job_type) == ("clipvec", "embed")
-    assert list(found.run.tags) == ["a tag"]
-    assert found.run.host == ""
+    assert (found.id, found.group) == ("embed-1-0-9_20", "embed-1")
+    assert (found.project, found.job_type) == ("clipvec", "embed")
+    assert found.tags == ["a tag"]
+    (file,) = found.folders[0].glob("*.wandb")
+    assert {r.run.host for r in records(file)} == {""}
     assert {k: v for k, v in found.config.items() if k != "_wandb"} == {
         "batch_size": 8,
         "device": "cpu",
     }
-    points = [(p["_step"], p["images_per_s"]) for p in found.history if "images_per_s" in p]
+    points = [(p["_step"], p["images_per_s"]) for p in found.points if "images_per_s" in p]
     assert points == [(8, 4.5), (16, 6.0)]
     (row,) = found.table("pictures")
-    assert (row["id"], row["picture"]["caption"]) == ("7", "green")
-    (drawn,) = [p["pareto_table"] for p in found.history if "pareto_table" in p]
+    assert (row["id"], row["picture"].caption) == ("7", "green")
+    (drawn,) = [p["pareto_table"] for p in found.points if "pareto_table" in p]
     assert drawn["nrows"] == 2
     assert "pareto" in found.config["_wandb"]["visualize"]
-    store = found.artifact("store-toys")
-    assert (store.type, store.use_after_commit) == ("store", True)
-    entries = {e.path: e for e in store.manifest.contents}
-    assert entries["store"].ref == "s3://bucket/store"
-    assert json.loads(Path(entries["store.json"].local_path).read_text()) == {"dim": 4}
-    report = found.artifact("report-toys")
-    assert not report.use_after_commit
-    assert Path(report.manifest.contents[0].local_path).read_text() == "<p>"
+    store = found.made["store-toys"]
+    assert (store.kind, store.used, store.urls) == ("store", True, ["s3://bucket/store"])
+    assert json.loads(store.files["store.json"].read_text()) == {"dim": 4}
+    report = found.made["report-toys"]
+    assert not report.used
+    assert report.files["report.html"].read_text() == "<p>"
     assert found.summary["bottleneck"] == "encode"
     assert found.summary["advice"] == {"ef": 16}
     assert found.exit_code == 0
     assert os.environ["WANDB_DATA_DIR"] == "before"
     # Whatever the upload will need is in the run's own folder.
-    files = [e.local_path for a in found.artifacts for e in a.manifest.contents if e.local_path]
+    files = [file for made in found.made.values() for file in made.files.values()]
     assert files
-    assert all(Path(file).is_relative_to(found.folder) for file in files)
+    assert all(file.is_relative_to(found.folders[0]) for file in files)
 
 
 def test_it_is_quiet_and_keeps_secrets(
@@ -95,8 +95,8 @@ def test_equal_artifacts_are_one_version(offline: TrackingConfig, tmp_path: Path
         with tracking.start(offline, Job(name, name, str(tmp_path / "store"), {})) as run:
             run.made(store)
     one, two = recorded(tmp_path / "store")
-    assert one.run.run_id != two.run.run_id
-    assert one.artifact("store-toys").digest == two.artifact("store-toys").digest
+    assert one.id != two.id
+    assert one.made["store-toys"].digest == two.made["store-toys"].digest
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,8 @@ def _extras(cfg: DictConfig) -> tuple[str, ...]:
         found.append("huggingface")
     if "contestants" in cfg:
         found.append("recall")
+    if "hnsw" in cfg and cfg.tracking.mode != "disabled":
+        found.append("dashboard")  # the map of the images
     if cfg.model.arch == "sample":
         found.append("sample")
     return tuple(sorted(found))

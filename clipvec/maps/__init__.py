@@ -1,0 +1,11 @@
+"""Maps: a sample of a store's images on a plane, like beside like.
+
+draw   a store → a `Map`, or None where it has too few rows
+html   a `Map` → a page of its own
+show   a store → the page, in a tracked run
+"""
+
+from clipvec.maps.draw import Map, draw
+from clipvec.maps.page import html, show
+
+__all__ = ["Map", "draw", "html", "show"]

@@ -1,0 +1,135 @@
+"""From a store to places on a plane."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipvec.errors import ConfigError
+from clipvec.store import EMBEDDING, matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from clipvec.store import Part, Store
+
+SAMPLE = 1024
+"""Most images of a map."""
+PARTS = 32
+"""Most part files that are read for it, however large the store is."""
+TILE = 64
+"""Pixels of the longest side of an image on the map."""
+_LEAST = 8
+"""Fewest rows of which there is a map."""
+_COLUMNS = 32
+"""Tiles beside each other in the picture that holds all of them."""
+_DIRECTIONS = 50
+"""Directions of most variance that t-SNE is given, as its authors advise."""
+_QUALITY = 80
+
+
+@dataclass(frozen=True)
+class Map:
+    """Some images of a store and where they lie."""
+
+    points: np.ndarray
+    """float32 [N, 2], within 0 and 1."""
+    ids: list[str]
+    captions: list[str]
+    tiles: bytes | None
+    """A JPEG of all N thumbnails, each in a square of `TILE` pixels, `_COLUMNS` to a row; None
+    where the store has none."""
+    rows: int
+    """Of the whole store."""
+
+    columns: int = _COLUMNS
+    tile: int = TILE
+
+
+def draw(store: Store, seed: int = 0) -> Map | None:
+    """Return the map of a sample: t-SNE (van der Maaten and Hinton 2008) of its vectors.
+
+    The time does not depend on the size of the store, nor does the memory.
+
+    Raises:
+        ConfigError: scikit-learn is not installed.
+        StoreError: a part cannot be read.
+    """
+    marks = [store.done(shard) for shard in store.committed()]
+    parts = [part for mark in marks if mark is not None for part in mark.parts]
+    rows = sum(part.rows for part in parts)
+    if rows < _LEAST:
+        return None
+    table = _sample(store, parts, np.random.default_rng(seed))
+    thumbnails = table["thumbnail"].to_pylist() if "thumbnail" in table.column_names else []
+    return Map(
+        points=_plane(np.concatenate([matrix(piece) for piece in table.to_batches()]), seed),
+        ids=table["id"].to_pylist(),
+        captions=[caption or "" for caption in table["caption"].to_pylist()],
+        tiles=_tiles(thumbnails) if any(thumbnails) else None,
+        rows=rows,
+    )
+
+
+def _sample(store: Store, parts: Sequence[Part], random: np.random.Generator) -> pa.Table:
+    """Return rows from some parts: of each as many as of the others, as far as it has them."""
+    import pyarrow as pa
+
+    chosen = [parts[i] for i in np.sort(random.permutation(len(parts))[:PARTS])]
+    columns = [c for c in ("id", "caption", "thumbnail", EMBEDDING) if c in store.schema().names]
+    left, found = SAMPLE, []
+    # The smallest first: what they lack is taken from the others.
+    for place, part in enumerate(sorted(chosen, key=lambda part: part.rows)):
+        count = min(part.rows, left // (len(chosen) - place))
+        wanted = np.sort(random.permutation(part.rows)[:count])
+        first = 0
+        for piece in store.read(part, columns):
+            inside = wanted[(first <= wanted) & (wanted < first + len(piece))] - first
+            found.append(piece.take(pa.array(inside)))
+            first += len(piece)
+        left -= count
+    return pa.Table.from_batches(found)
+
+
+def _plane(vectors: np.ndarray, seed: int) -> np.ndarray:
+    """Return places of float32 [N, D] vectors of unit length on a plane, float32 [N, 2]."""
+    try:
+        from sklearn.decomposition import PCA
+        from sklearn.manifold import TSNE
+    except ImportError as error:
+        raise ConfigError(
+            "a map of the images needs scikit-learn, run: pip install 'clipvec[dashboard]'"
+        ) from error
+
+    directions = min(_DIRECTIONS, *vectors.shape)
+    reduced = PCA(directions, random_state=seed).fit_transform(vectors)
+    perplexity = min(30.0, (len(vectors) - 1) / 3)
+    plane = TSNE(init="pca", perplexity=perplexity, max_iter=500, random_state=seed).fit_transform(
+        reduced
+    )
+    low, high = plane.min(axis=0), plane.max(axis=0)
+    places: np.ndarray = ((plane - low) / np.maximum(high - low, 1e-9)).astype(np.float32)
+    return places
+
+
+def _tiles(thumbnails: Sequence[bytes | None]) -> bytes:
+    from PIL import Image
+
+    height = -(-len(thumbnails) // _COLUMNS) * TILE
+    sheet = Image.new("RGB", (_COLUMNS * TILE, height), "white")
+    for number, jpeg in enumerate(thumbnails):
+        if jpeg is None:
+            continue
+        with Image.open(io.BytesIO(jpeg)) as image:
+            image.thumbnail((TILE, TILE))
+            x, y = number % _COLUMNS * TILE, number // _COLUMNS * TILE
+            place = (x + (TILE - image.width) // 2, y + (TILE - image.height) // 2)
+            sheet.paste(image.convert("RGB"), place)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()

@@ -1,0 +1,177 @@
+// A map of images: each is drawn where its vector lies, larger the nearer one looks.
+for (const figure of document.querySelectorAll(".map")) {
+  const canvas = figure.querySelector(".map-frame > canvas");
+  const tip = figure.querySelector(".map-tip");
+  const tiles = figure.querySelector(".map-tiles");
+  const { points, captions, ids, columns, tile } = JSON.parse(figure.querySelector(".map-data").textContent);
+  const context = canvas.getContext("2d");
+  const margin = 0.04;
+  let zoom = 1;
+  let left = 0;
+  let top = 0;
+  let aimed = -1;
+
+  const size = () => [canvas.clientWidth, canvas.clientHeight];
+  // Side of an image in pixels: as small as the crowd wants, as large as zooming gives room for.
+  const side = () => {
+    const [width, height] = size();
+    const room = Math.sqrt((width * height) / Math.max(points.length, 1)) * 0.8;
+    return Math.min(tile * 1.5, Math.max(10, room * Math.sqrt(zoom)));
+  };
+  const place = ([x, y]) => {
+    const [width, height] = size();
+    const inside = (v) => margin + v * (1 - 2 * margin);
+    return [(inside(x) - left) * zoom * width, (inside(y) - top) * zoom * height];
+  };
+  const from = (number) => [(number % columns) * tile, Math.floor(number / columns) * tile, tile, tile];
+
+  function paint() {
+    const [width, height] = size();
+    const ratio = devicePixelRatio || 1;
+    canvas.width = width * ratio;
+    canvas.height = height * ratio;
+    context.scale(ratio, ratio);
+    context.clearRect(0, 0, width, height);
+    const colour = getComputedStyle(figure).getPropertyValue("--focus");
+    const a = side();
+    points.forEach((point, number) => {
+      const [x, y] = place(point);
+      if (x < -a || y < -a || x > width + a || y > height + a) return;
+      if (tiles) {
+        context.drawImage(tiles, ...from(number), x - a / 2, y - a / 2, a, a);
+      } else {
+        context.beginPath();
+        context.arc(x, y, 3, 0, 7);
+        context.fillStyle = colour;
+        context.fill();
+      }
+    });
+    if (aimed >= 0) {
+      const [x, y] = place(points[aimed]);
+      context.strokeStyle = colour;
+      context.lineWidth = 2;
+      context.strokeRect(x - a / 2, y - a / 2, a, a);
+    }
+  }
+
+  function aim(number) {
+    if (number === aimed) return;
+    aimed = number;
+    paint();
+    tip.hidden = number < 0;
+    if (number < 0) return;
+    const [drawing, words] = tip.children;
+    drawing.hidden = !tiles;
+    if (tiles) {
+      const large = drawing.getContext("2d");
+      large.clearRect(0, 0, drawing.width, drawing.height);
+      large.drawImage(tiles, ...from(number), 0, 0, drawing.width, drawing.height);
+    }
+    words.textContent = captions[number] || ids[number];
+    const [x, y] = place(points[number]);
+    const [width, height] = size();
+    const beyond = x + side() + tip.offsetWidth > width ? -side() / 2 - 8 - tip.offsetWidth : side() / 2 + 8;
+    const down = Math.max(0, Math.min(y - tip.offsetHeight / 2, height - tip.offsetHeight));
+    tip.style.transform = `translate(${Math.max(0, x + beyond)}px, ${down}px)`;
+  }
+
+  function nearest(event) {
+    const box = canvas.getBoundingClientRect();
+    const [px, py] = [event.clientX - box.x, event.clientY - box.y];
+    let best = -1;
+    let least = Math.max(side() / 2, 8);
+    points.forEach((point, number) => {
+      const [x, y] = place(point);
+      const away = Math.max(Math.abs(x - px), Math.abs(y - py));
+      if (away <= least) [best, least] = [number, away];
+    });
+    return best;
+  }
+
+  // Zooms by a factor and keeps what is at (x, y), shares of the frame, where it is.
+  function scale(factor, x = 0.5, y = 0.5) {
+    const next = Math.min(40, Math.max(1, zoom * factor));
+    left += x / zoom - x / next;
+    top += y / zoom - y / next;
+    zoom = next;
+    move(0, 0);
+  }
+  function move(x, y) {
+    const within = (value) => Math.min(1 - 1 / zoom, Math.max(0, value));
+    left = within(left + x / zoom);
+    top = within(top + y / zoom);
+    aim(-1);
+    paint();
+  }
+
+  canvas.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    const box = canvas.getBoundingClientRect();
+    const [x, y] = [(event.clientX - box.x) / box.width, (event.clientY - box.y) / box.height];
+    scale(Math.exp(-event.deltaY / 300), x, y);
+  }, { passive: false });
+
+  // One pointer moves the map, two zoom it.
+  const held = new Map();
+  const spread = () => {
+    const [a, b] = [...held.values()];
+    return Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
+  };
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    held.set(event.pointerId, event);
+    canvas.classList.add("dragged");
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    const before = held.get(event.pointerId);
+    if (!before) {
+      aim(nearest(event));
+      return;
+    }
+    if (held.size === 2) {
+      const was = spread();
+      held.set(event.pointerId, event);
+      scale(spread() / Math.max(was, 1));
+      return;
+    }
+    held.set(event.pointerId, event);
+    const [width, height] = size();
+    move((before.clientX - event.clientX) / width, (before.clientY - event.clientY) / height);
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    canvas.addEventListener(end, (event) => {
+      held.delete(event.pointerId);
+      if (!held.size) canvas.classList.remove("dragged");
+      aim(nearest(event));
+    });
+  }
+  canvas.addEventListener("pointerleave", () => aim(-1));
+
+  const all = () => {
+    zoom = 1;
+    move(0, 0);
+  };
+  const keys = {
+    ArrowLeft: () => move(-0.1, 0),
+    ArrowRight: () => move(0.1, 0),
+    ArrowUp: () => move(0, -0.1),
+    ArrowDown: () => move(0, 0.1),
+    "+": () => scale(1.5),
+    "=": () => scale(1.5),
+    "-": () => scale(1 / 1.5),
+    0: all,
+  };
+  canvas.addEventListener("keydown", (event) => {
+    const act = keys[event.key];
+    if (!act || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    act();
+  });
+  const acts = { in: () => scale(1.5), out: () => scale(1 / 1.5), all };
+  for (const button of figure.querySelectorAll("[data-zoom]")) {
+    button.addEventListener("click", acts[button.dataset.zoom]);
+  }
+  new ResizeObserver(paint).observe(canvas);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+  tiles?.decode().then(paint);
+}

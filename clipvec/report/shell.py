@@ -1,0 +1,74 @@
+"""The frame of an HTML page that asks the network for nothing: reports, maps, dashboards."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from clipvec.report import palette, words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_HOME = "clipvec.report"
+"""The package of what all pages share."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script within a page, and what its page allows it by."""
+
+    text: str
+    hash: str
+
+
+def render(
+    template: str,
+    package: str = _HOME,
+    styles: Sequence[str] = (),
+    scripts: Sequence[str] = (),
+    filters: Mapping[str, Callable[..., object]] | None = None,
+    **values: Any,
+) -> str:
+    """Return a page; whatever its template is given is escaped.
+
+    Args:
+        template: extends ``base.html``.
+        package: has a folder ``templates`` with it and with the files below.
+        styles: style sheets besides that of all pages.
+        scripts: scripts besides that of all pages.
+        filters: what the template uses besides `clipvec.report.words`.
+        values: what the template shows.
+    """
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    templates = Environment(
+        loader=ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, _HOME))]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {name: getattr(words, name) for name in words.FILTERS}
+    templates.filters |= filters or {}
+    return templates.get_template(template).render(
+        styles=[_asset(_HOME, "page.css"), *(_asset(package, name) for name in styles)],
+        scripts=[_script(_HOME, "page.js"), *(_script(package, name) for name in scripts)],
+        variables=palette.variables(),
+        **values,
+    )
+
+
+def _asset(package: str, name: str) -> str:
+    from markupsafe import Markup
+
+    text = (resources.files(package) / "templates" / name).read_text(encoding="utf-8")
+    return Markup(text)
+
+
+def _script(package: str, name: str) -> Script:
+    text = _asset(package, name)
+    return Script(text, base64.b64encode(hashlib.sha256(text.encode()).digest()).decode())

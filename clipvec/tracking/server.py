@@ -1,0 +1,202 @@
+"""What a dashboard asks of wandb's server, in the queries of wandb and wandb-workspaces.
+
+Not through ``wandb.Api()``, nor ``save()`` of wandb-workspaces, which opens one: it checks the key
+first, and repeats that without end where the server is down or hangs (wandb 0.26.1:
+``InternalApi`` retries for a year unless told otherwise, which ``wandb.Api`` cannot be).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from clipvec.errors import ConfigError
+from clipvec.tracking import upload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 8.0
+"""How long the server may be silent."""
+_ELSEWHERE = "--local makes a page without it"
+_PAGE = 50
+
+ENTITY = "query GetDefaultEntity { viewer { id entity } }"
+PROJECT = """
+query ProjectInternalId($projectName: String!, $entityName: String!) {
+    project(name: $projectName, entityName: $entityName) { id internalId }
+}
+"""
+CREATE_PROJECT = """
+mutation CreateProject($input: UpsertModelInput!) {
+    upsertModel(input: $input) { project { id } inserted }
+}
+"""
+VIEWS = """
+query ProjectViews($project: String!, $entity: String!, $reportCursor: String,
+                   $reportLimit: Int!, $viewType: String, $viewName: String) {
+    project(name: $project, entityName: $entity) {
+        allViews(viewType: $viewType, viewName: $viewName,
+                 first: $reportLimit, after: $reportCursor) {
+            edges { node { id name displayName createdAt spec } cursor }
+            pageInfo { hasNextPage }
+        }
+    }
+}
+"""
+UPSERT_VIEW = """
+mutation upsertView($id: ID, $entityName: String, $projectName: String, $type: String,
+                    $name: String, $displayName: String, $description: String, $spec: String!) {
+    upsertView(input: {id: $id, entityName: $entityName, projectName: $projectName, type: $type,
+                       name: $name, displayName: $displayName, description: $description,
+                       createdUsing: WANDB_SDK, spec: $spec}) {
+        view { id name }
+    }
+}
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project that exists."""
+
+    entity: str
+    name: str
+    id: str
+    """What the server calls it, in run sets."""
+
+
+class Server:
+    """The server that wandb's settings name, with the key that wandb would use.
+
+    Every call raises `ConfigError` where the server cannot be reached, is silent, or refuses.
+    """
+
+    def __init__(self) -> None:
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read when wandb is imported
+        from pydantic import ValidationError
+        from wandb.errors import Error
+        from wandb.sdk import wandb_setup
+        from wandb.sdk.lib import wbauth
+
+        try:
+            if not upload.signed_in():
+                raise ConfigError("no key for wandb; wandb login stores one, or set WANDB_API_KEY")
+            settings = wandb_setup.singleton().settings
+            self._host = wbauth.HostUrl(settings.base_url)
+            self._auth = _credentials(self._host, settings.credentials_file).as_requests_auth()
+        except ValidationError as error:  # whose own text has the values, and so maybe the key
+            wrong = "; ".join(f"{x['loc'][0]}: {x['msg']}" for x in error.errors() if x["loc"])
+            raise ConfigError(f"wandb's settings do not fit: {wrong}; check WANDB_*") from None
+        except (Error, ValueError) as error:
+            raise ConfigError(f"wandb's settings do not fit: {error}; check WANDB_*") from None
+        self._entity: str | None = settings.entity
+
+    def project(self, name: str, entity: str | None) -> Project:
+        """Return a project, which is made if there is none; without an entity, one's own."""
+        default = self._ask("the account", ENTITY)["viewer"]
+        if default is None:
+            raise ConfigError(self._refused_key())
+        owner = entity or self._entity or default["entity"]
+        path = f"{owner}/{name}"
+        wanted = {"projectName": name, "entityName": owner}
+        if self._ask(path, PROJECT, wanted)["project"] is None:
+            self._ask(path, CREATE_PROJECT, {"input": {"name": name, "entityName": owner}})
+        found = self._ask(path, PROJECT, wanted)["project"]
+        if found is None:
+            raise ConfigError(self._refused(path, "the project cannot be seen"))
+        return Project(owner, name, found["internalId"])
+
+    def views(self, project: Project, kind: str, name: str | None = None) -> Iterator[Any]:
+        """Yield what was saved of a kind: ``id``, ``name``, ``displayName``, ``spec`` ..."""
+        wanted = {
+            "project": project.name,
+            "entity": project.entity,
+            "viewType": kind,
+            "viewName": name,
+            "reportLimit": _PAGE,
+        }
+        cursor, more = None, True
+        while more:
+            answer = self._ask(_path(project), VIEWS, wanted | {"reportCursor": cursor})
+            page = answer["project"]["allViews"]
+            yield from (edge["node"] for edge in page["edges"])
+            more = page["pageInfo"]["hasNextPage"]
+            cursor = page["edges"][-1]["cursor"] if more else None
+
+    def save_view(self, project: Project, kind: str, values: Mapping[str, str | None]) -> str:
+        """Save a view, a new one if it has no ``id``; return its id."""
+        owner = {"entityName": project.entity, "projectName": project.name, "type": kind}
+        saved = self._ask(_path(project), UPSERT_VIEW, owner | dict(values))
+        return str(saved["upsertView"]["view"]["id"])
+
+    def link(self, project: Project, *rest: str) -> str:
+        """Return where a browser finds something of a project."""
+        return "/".join([self._host.app_url, *map(quote, (project.entity, project.name, *rest))])
+
+    def _ask(self, what: str, query: str, variables: Mapping[str, Any] | None = None) -> Any:
+        import requests
+        from wandb.util import parse_backend_error_messages
+
+        try:
+            answer = requests.post(
+                f"{self._host.url}/graphql",
+                json={"query": query, "variables": variables or {}},
+                auth=self._auth,
+                timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
+            )
+            status, wrong = answer.status_code, parse_backend_error_messages(answer)
+            if status == requests.codes.unauthorized:
+                raise ConfigError(self._refused_key())
+            if status >= requests.codes.server_error:
+                raise ConfigError(
+                    f"{self._host.url} has trouble of its own (HTTP {status}); try again later, "
+                    f"{_ELSEWHERE}"
+                )
+            if wrong or not answer.ok:
+                raise ConfigError(self._refused(what, "; ".join(wrong) or f"HTTP {status}"))
+            return dict(answer.json()["data"])
+        except requests.Timeout:
+            raise ConfigError(
+                f"{self._host.url} does not answer within {ANSWER_SECONDS:g} s; try again later, "
+                f"{_ELSEWHERE}"
+            ) from None
+        except (requests.JSONDecodeError, LookupError, TypeError):
+            raise ConfigError(
+                f"{self._host.url} answers, but not as wandb does; check WANDB_BASE_URL"
+            ) from None
+        except requests.RequestException:
+            raise ConfigError(
+                f"{self._host.url} cannot be reached; check the network and WANDB_BASE_URL, "
+                f"{_ELSEWHERE}"
+            ) from None
+
+    def _refused(self, what: str, why: str) -> str:
+        return (
+            f"{self._host.url} refuses {what}: {why[:300]}; tracking.entity names a user or a team "
+            "that you may write to, wandb login --relogin takes another account"
+        )
+
+    def _refused_key(self) -> str:
+        return (
+            f"{self._host.url} does not know the key; wandb login --relogin stores another, "
+            "or set WANDB_API_KEY"
+        )
+
+
+def _path(project: Project) -> str:
+    return f"{project.entity}/{project.name}"
+
+
+def _credentials(host: Any, file: str) -> Any:
+    """Return what `upload.signed_in` found; wandb's own way to it writes on the console."""
+    from wandb.sdk.lib import wbauth
+
+    if key := os.environ.get("WANDB_API_KEY"):
+        return wbauth.AuthApiKey(host=host, api_key=key)
+    if token := os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return wbauth.AuthIdentityTokenFile(host=host, path=token, credentials_file=file)
+    return wbauth.AuthApiKey(host=host, api_key=wbauth.read_netrc_auth(host=host.url))
