@@ -3,9 +3,10 @@
 draw   a store → a `Map`, or None where it has too few rows
 html   a `Map` → a page of its own
 show   a store → the page, in a tracked run
+PART, values   for a page that has ``map.html`` in it
 """
 
 from clipvec.maps.draw import Map, draw
-from clipvec.maps.page import html, show
+from clipvec.maps.page import PART, html, show, values
 
-__all__ = ["Map", "draw", "html", "show"]
+__all__ = ["PART", "Map", "draw", "html", "show", "values"]

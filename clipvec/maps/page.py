@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from clipvec.tracking import Run
 
 log = logging.getLogger(__name__)
-PACKAGE = "clipvec.maps"
-STYLES, SCRIPTS = ["map.css"], ["map.js"]
+PART = shell.Part("clipvec.maps", ["map.css"], ["map.js"])
 """What a page needs that has ``map.html`` in it."""
 
 
 def html(made: Map, title: str) -> str:
     """Return a page of its own."""
-    return shell.render("page_of_map.html", PACKAGE, STYLES, SCRIPTS, title=title, map=values(made))
+    return shell.render("page_of_map.html", PART, title=title, map=values(made))
 
 
 def show(run: Run, store: Store) -> None:

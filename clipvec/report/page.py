@@ -32,7 +32,7 @@ def html(
     ranks, ways = curves.ranks(runs), curves.ways(runs)
     return shell.render(
         "page.html",
-        scripts=["switches.js"],
+        shell.Part("clipvec.report", scripts=["switches.js"]),
         filters={"gain": curves.gain, "look": _look},
         runs=runs,
         chapters=[(chapter.title, [_draw(p) for p in chapter.plots]) for chapter in chapters],

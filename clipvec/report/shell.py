@@ -13,8 +13,18 @@ from clipvec.report import palette, words
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-_HOME = "clipvec.report"
-"""The package of what all pages share."""
+
+@dataclass(frozen=True)
+class Part:
+    """Templates, and the style sheets and scripts that they want on their page."""
+
+    package: str
+    """Has them all in a folder ``templates``."""
+    styles: Sequence[str] = ()
+    scripts: Sequence[str] = ()
+
+
+_SHARED = Part("clipvec.report", ["page.css"], ["page.js"])
 
 
 @dataclass(frozen=True)
@@ -27,9 +37,7 @@ class Script:
 
 def render(
     template: str,
-    package: str = _HOME,
-    styles: Sequence[str] = (),
-    scripts: Sequence[str] = (),
+    *parts: Part,
     filters: Mapping[str, Callable[..., object]] | None = None,
     **values: Any,
 ) -> str:
@@ -37,16 +45,15 @@ def render(
 
     Args:
         template: extends ``base.html``.
-        package: has a folder ``templates`` with it and with the files below.
-        styles: style sheets besides that of all pages.
-        scripts: scripts besides that of all pages.
+        parts: what the page has besides what all have.
         filters: what the template uses besides `clipvec.report.words`.
         values: what the template shows.
     """
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+    every = [_SHARED, *parts]
     templates = Environment(
-        loader=ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, _HOME))]),
+        loader=ChoiceLoader([PackageLoader(part.package) for part in every]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -55,8 +62,8 @@ def render(
     templates.filters |= {name: getattr(words, name) for name in words.FILTERS}
     templates.filters |= filters or {}
     return templates.get_template(template).render(
-        styles=[_asset(_HOME, "page.css"), *(_asset(package, name) for name in styles)],
-        scripts=[_script(_HOME, "page.js"), *(_script(package, name) for name in scripts)],
+        styles=[_asset(part.package, name) for part in every for name in part.styles],
+        scripts=[_script(part.package, name) for part in every for name in part.scripts],
         variables=palette.variables(),
         **values,
     )

@@ -103,9 +103,10 @@ class Server:
         owner = entity or self._entity or default["entity"]
         path = f"{owner}/{name}"
         wanted = {"projectName": name, "entityName": owner}
-        if self._ask(path, PROJECT, wanted)["project"] is None:
-            self._ask(path, CREATE_PROJECT, {"input": {"name": name, "entityName": owner}})
         found = self._ask(path, PROJECT, wanted)["project"]
+        if found is None:
+            self._ask(path, CREATE_PROJECT, {"input": {"name": name, "entityName": owner}})
+            found = self._ask(path, PROJECT, wanted)["project"]
         if found is None:
             raise ConfigError(self._refused(path, "the project cannot be seen"))
         return Project(owner, name, found["internalId"])
@@ -139,7 +140,7 @@ class Server:
 
     def _ask(self, what: str, query: str, variables: Mapping[str, Any] | None = None) -> Any:
         import requests
-        from wandb.util import parse_backend_error_messages
+        from wandb.errors import Error
 
         try:
             answer = requests.post(
@@ -148,17 +149,7 @@ class Server:
                 auth=self._auth,
                 timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
             )
-            status, wrong = answer.status_code, parse_backend_error_messages(answer)
-            if status == requests.codes.unauthorized:
-                raise ConfigError(self._refused_key())
-            if status >= requests.codes.server_error:
-                raise ConfigError(
-                    f"{self._host.url} has trouble of its own (HTTP {status}); try again later, "
-                    f"{_ELSEWHERE}"
-                )
-            if wrong or not answer.ok:
-                raise ConfigError(self._refused(what, "; ".join(wrong) or f"HTTP {status}"))
-            return dict(answer.json()["data"])
+            return self._data(what, answer)
         except requests.Timeout:
             raise ConfigError(
                 f"{self._host.url} does not answer within {ANSWER_SECONDS:g} s; try again later, "
@@ -168,11 +159,28 @@ class Server:
             raise ConfigError(
                 f"{self._host.url} answers, but not as wandb does; check WANDB_BASE_URL"
             ) from None
-        except requests.RequestException:
+        except requests.RequestException as error:
             raise ConfigError(
-                f"{self._host.url} cannot be reached; check the network and WANDB_BASE_URL, "
-                f"{_ELSEWHERE}"
+                f"{self._host.url} cannot be reached ({type(error).__name__}); check the network "
+                f"and WANDB_BASE_URL, {_ELSEWHERE}"
             ) from None
+        except (Error, OSError) as error:  # of a token, which is fetched for each request
+            raise ConfigError(f"no token for wandb: {error}; check WANDB_IDENTITY_*") from None
+
+    def _data(self, what: str, answer: Any) -> dict[str, Any]:
+        from wandb.util import parse_backend_error_messages
+
+        status, wrong = answer.status_code, parse_backend_error_messages(answer)
+        if status == 401:
+            raise ConfigError(self._refused_key())
+        if status >= 500:
+            raise ConfigError(
+                f"{self._host.url} has trouble of its own (HTTP {status}); try again later, "
+                f"{_ELSEWHERE}"
+            )
+        if wrong or not answer.ok:
+            raise ConfigError(self._refused(what, "; ".join(wrong) or f"HTTP {status}"))
+        return dict(answer.json()["data"])
 
     def _refused(self, what: str, why: str) -> str:
         return (

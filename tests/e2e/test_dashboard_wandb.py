@@ -66,7 +66,7 @@ def test_one_line_where_it_cannot_be_made(run: Run, monkeypatch: pytest.MonkeyPa
     assert done.stderr == "error: no key for wandb; wandb login stores one, or set WANDB_API_KEY\n"
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     done = run("dashboard", exit_code=2)
-    assert done.stderr.startswith("error: http://127.0.0.1:9 cannot be reached; check the network")
+    assert done.stderr.startswith("error: http://127.0.0.1:9 cannot be reached (ConnectionError); ")
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
 

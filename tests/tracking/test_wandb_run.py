@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from clipvec import paths, tracking
 from clipvec.config import TrackingConfig
 from clipvec.errors import Interrupted, RejectsError
 from clipvec.tracking import Artifact, Job, Lines, Picture, Rows, Untracked
-from clipvec.tracking.recorded import records
+from clipvec.tracking.recorded import records, runs
 from tests.tracking.conftest import SECRETS
 from tests.wandb_files import recorded
 
@@ -175,12 +176,15 @@ def test_beside_a_store_in_an_object_store(
         run.log({"images": 1}, step=1)
         run.made(Artifact("store", "store-x", "", {"dim": 4}))
     (here,) = recorded(paths.mirror("memory://bucket/store"))
-    name, base = here.folder.name, f"/bucket/store/wandb/{here.folder.name}"
+    (folder,) = here.folders
+    base = f"/bucket/store/wandb/{folder.name}"
     there = MemoryFileSystem()
-    assert sorted(there.find(base)) == sorted(
-        f"{base}/{file.relative_to(here.folder)}"
-        for file in here.folder.rglob("*")
-        if file.is_file()
-    )
-    run_file = f"run-{name.rsplit('-', 1)[1]}.wandb"
-    assert there.cat(f"{base}/{run_file}") == (here.folder / run_file).read_bytes()
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    assert sorted(there.find(base)) == sorted(f"{base}/{f.relative_to(folder)}" for f in files)
+    run_file = f"run-{here.id}.wandb"
+    assert there.cat(f"{base}/{run_file}") == (folder / run_file).read_bytes()
+
+    shutil.rmtree(folder.parent)  # as on any other machine
+    (brought,) = runs("memory://bucket/store")
+    assert (brought.id, brought.points[-1]["images"]) == (here.id, 1)
+    assert json.loads(brought.made["store-x"].files["store.json"].read_text()) == {"dim": 4}

@@ -379,6 +379,17 @@ def test_the_key_of_wandb_login(
     assert key not in json.dumps(saving.views)
 
 
+def test_a_token_file_that_is_not_there(
+    saving: WandbServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("WANDB_API_KEY")
+    monkeypatch.setenv("WANDB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    assert error() == (
+        f"no token for wandb: Identity token file not found: {tmp_path / 'token'}; "
+        "check WANDB_IDENTITY_*"
+    )
+
+
 def test_a_key_that_is_none(saving: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "too_short_a_key")
     said = error()
@@ -396,7 +407,7 @@ def test_a_server_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     monkeypatch.setenv("WANDB_BASE_URL", url)
     assert error() == (
-        f"{url} cannot be reached; check the network and WANDB_BASE_URL, "
+        f"{url} cannot be reached (ConnectionError); check the network and WANDB_BASE_URL, "
         "--local makes a page without it"
     )
 
