@@ -12,6 +12,7 @@
     ├── CollectionError          1  the Chroma collection cannot be used
     ├── LaunchError              1  jobs cannot be started or asked about
     ├── SweepError               1  jobs of a sweep failed
+    ├── TrackingError            1  wandb's server cannot be asked
     └── Interrupted              128 + signal number
 
 A message is one line: the value seen, the values allowed, the command that mends it. Codes 2 and
@@ -77,6 +78,10 @@ class LaunchError(ClipvecError):
 
 class SweepError(ClipvecError):
     """Jobs of a sweep failed; what the others committed is kept."""
+
+
+class TrackingError(ClipvecError):
+    """The server of wandb cannot be reached, is silent, or has trouble of its own."""
 
 
 class Interrupted(ClipvecError):

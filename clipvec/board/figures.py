@@ -14,6 +14,7 @@ from clipvec.report.figures import count_scale, recall_scale
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from markupsafe import Markup
     from matplotlib.axes import Axes
 
     from clipvec.board.series import Line
@@ -29,7 +30,7 @@ class Figure:
     """A drawn panel."""
 
     title: str
-    svg: str
+    svg: Markup
     caption: str
     legend: list[tuple[str, str]]
     """Name and CSS colour variable of each line; none where there is one without a name."""

@@ -74,7 +74,7 @@ def _curves(key: str, runs: Sequence[Recorded]) -> dict[str, tuple[np.ndarray, n
             steps, values = np.array(points, dtype=np.float64).T
             # A preempted job does some of its steps twice: the later value stands.
             last = np.append(np.diff(steps) > 0, True)
-            found[run.name or run.id] = (steps[last], values[last])
+            found[run.id.removeprefix(f"{run.group}-")] = (steps[last], values[last])
     return found
 
 

@@ -16,7 +16,7 @@ from clipvec.errors import ConfigError
 from clipvec.progress import Progress
 from clipvec.report import shell, words
 from clipvec.tracking import Picture
-from clipvec.tracking.panels import SECTIONS, Chart, Curves, Number, Page, Table
+from clipvec.tracking.panels import SECTIONS, Chart, Curves, Number, Page, Table, Word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +54,15 @@ class Grid:
     title: str
     columns: list[str]
     rows: list[list[Any]]
+
+    @property
+    def numeric(self) -> set[int]:
+        """The columns of numbers."""
+        return {
+            place
+            for place, cells in enumerate(zip(*self.rows, strict=True))
+            if any(isinstance(c, int | float) for c in cells)
+        }
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,7 @@ def _section(section: Section, board: Board, steps: Task) -> Shown | None:
         steps.advance()
         name = f"{section.job_type}-{number}"
         figure = None
-        if isinstance(panel, Number):
+        if isinstance(panel, Number | Word):
             shown.numbers.extend(_number(panel, runs))
         elif isinstance(panel, Curves):
             figure = figures.curves(name, panel, section.step, runs)
@@ -129,14 +138,15 @@ def _section(section: Section, board: Board, steps: Task) -> Shown | None:
     return shown if runs else None
 
 
-def _number(panel: Number, runs: Sequence[Recorded]) -> list[tuple[str, str]]:
+def _number(panel: Number | Word, runs: Sequence[Recorded]) -> list[tuple[str, str]]:
     """Return title and value, where a run has it."""
     for run in reversed(runs):
         value: Any = run.summary
         for key in panel.key.split("."):
             value = value.get(key) if isinstance(value, dict) else None
         if isinstance(value, int | float):
-            return [(panel.title, words.number(value))]
+            whole = float(value).is_integer()
+            return [(panel.title, f"{value:,.0f}" if whole else words.number(value))]
         if value is not None:
             return [(panel.title, str(value))]
     return []

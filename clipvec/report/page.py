@@ -10,6 +10,8 @@ from clipvec.report import curves, palette, panels, shell, tables
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from markupsafe import Markup
+
     from clipvec.report.compare import Comparison
     from clipvec.report.curves import Curve, Run
     from clipvec.report.panels import Plot
@@ -21,7 +23,7 @@ class Drawing:
     """A plot, drawn for a page."""
 
     plot: Plot
-    panels: list[tuple[str, str]]
+    panels: list[tuple[str, Markup]]
     """Title and ``<svg>`` element."""
 
 
@@ -57,12 +59,8 @@ def rank(runs: Sequence[Run]) -> int | None:
 
 
 def _draw(plot: Plot) -> Drawing:
-    from markupsafe import Markup
-
     titles = [panel.title for panel in plot.panels]
-    # Written by ElementTree, which escapes what it is given.
-    elements = [Markup(element) for element in panels.inline(plot)]
-    return Drawing(plot, list(zip(titles, elements, strict=True)))
+    return Drawing(plot, list(zip(titles, panels.inline(plot), strict=True)))
 
 
 def _look(curve: Curve) -> dict[str, str]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from markupsafe import Markup
     from matplotlib.axes import Axes
 
     from clipvec.report.curves import Curve, Way
@@ -43,7 +44,7 @@ class Plot:
     way: Way | None = None
 
 
-def inline(plot: Plot) -> list[str]:
+def inline(plot: Plot) -> list[Markup]:
     """Return an ``<svg>`` element for each panel."""
     from matplotlib.figure import Figure
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from markupsafe import Markup
     from matplotlib.figure import Figure
 
 _SVG = "http://www.w3.org/2000/svg"
@@ -66,7 +67,7 @@ def drawing(fonttype: str = "none") -> Iterator[None]:
         yield
 
 
-def inline(figure: Figure, prefix: str, alt: str, tips: Mapping[str, str]) -> str:
+def inline(figure: Figure, prefix: str, alt: str, tips: Mapping[str, str]) -> Markup:
     """Return a figure as an ``<svg>`` element that takes fonts and colours from its page.
 
     Args:
@@ -75,6 +76,8 @@ def inline(figure: Figure, prefix: str, alt: str, tips: Mapping[str, str]) -> st
         alt: what it shows, for those who cannot see it.
         tips: what each artist says when pointed at, by its gid.
     """
+    from markupsafe import Markup
+
     file = io.BytesIO()
     figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(file.getvalue())
@@ -87,7 +90,8 @@ def inline(figure: Figure, prefix: str, alt: str, tips: Mapping[str, str]) -> st
         _adopt(element, prefix, tips)
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", _XLINK)
-    return ElementTree.tostring(root, encoding="unicode")
+    # ElementTree escapes what it is given.
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
 def _adopt(element: ElementTree.Element, prefix: str, tips: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from clipvec import paths, shards, tracking
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from clipvec.tracking import Run
 
 
+WINDOW = 300.0
+"""Seconds over which images/s is taken: images count when their shard is committed, in leaps."""
+
+
 class Tracked:
     """Feeds the run of a sweep."""
 
@@ -30,7 +34,7 @@ class Tracked:
         # Whoever comes back to a sweep goes on with its curves, so time begins with the sweep.
         self._age = time.time() - paths.sweep_file(record.folder).stat().st_mtime
         self._began = time.monotonic()
-        self._last = (self._began, truth.images)
+        self._seen = deque([(self._began, truth.images)])
         self._prices = _prices(jobs)
 
     def look(self, statuses: Sequence[Status]) -> None:
@@ -63,8 +67,10 @@ class Tracked:
         now, images = time.monotonic(), self._truth.images
         counts = Counter(status.state for status in statuses)
         values = {f"jobs/{state.value}": float(counts[state]) for state in State}
-        then, before = self._last
-        self._last = (now, images)
+        self._seen.append((now, images))
+        while len(self._seen) > 2 and now - self._seen[1][0] > WINDOW:
+            self._seen.popleft()
+        then, before = self._seen[0]
         values |= {
             "recovered": float(sum(status.recoveries > 0 for status in statuses)),
             "recoveries": float(sum(status.recoveries for status in statuses)),

@@ -45,11 +45,14 @@ def view(entity: str, project: str, title: str) -> dict[str, Any]:
         project=project,
         name=title,
         sections=[_section(section) for section in SECTIONS],
-        runset_settings=ws.RunsetSettings(groupby=[ws.Metric("Group"), ws.Metric("JobType")]),
+        runset_settings=ws.RunsetSettings(
+            groupby=[ws.Metric("Group"), ws.Metric("JobType")],
+            pinned_columns=[f"summary:{word.key}" for s in SECTIONS for word in s.words],
+        ),
     )
     spec = _spec(made)
     for section, of_view in zip(SECTIONS, sections(spec), strict=True):
-        for panel, of_section in zip(section.panels, of_view["panels"], strict=True):
+        for panel, of_section in zip(section.drawn, of_view["panels"], strict=True):
             of_section["__id__"] = _id(section, panel)
     return spec
 
@@ -88,8 +91,8 @@ def report(entity: str, project: str, project_id: str, title: str) -> dict[str, 
             filters=f"JobType = '{section.job_type}'",
             order=[wr.OrderBy("CreatedTimestamp", ascending=False)],
         )
-        panels = [_panel(panel, section.step) for panel in section.panels]
-        for panel, place in zip(panels, _places(section.panels), strict=True):
+        panels = [_panel(panel, section.step) for panel in section.drawn]
+        for panel, place in zip(panels, _places(section.drawn), strict=True):
             panel.layout = wr.Layout(**place)
         blocks += [wr.H1(section.title), wr.PanelGrid(runsets=[runs], panels=panels)]
     spec = _spec(
@@ -112,10 +115,10 @@ def _spec(made: Any) -> dict[str, Any]:
 def _section(section: Section) -> Any:
     import wandb_workspaces.workspaces as ws
 
-    rows = -(-len(section.panels) // _COLUMNS)
+    rows = -(-len(section.drawn) // _COLUMNS)
     return ws.Section(
         name=section.title,
-        panels=[_panel(panel, section.step) for panel in section.panels],
+        panels=[_panel(panel, section.step) for panel in section.drawn],
         is_open=True,
         layout_settings=ws.SectionLayoutSettings(columns=_COLUMNS, rows=rows),
     )
@@ -132,6 +135,7 @@ def _panel(panel: Panel, step: str) -> Any:
         return wr.WeavePanelSummaryTable(table_name=panel.key)
     if isinstance(panel, Page):
         return wr.MediaBrowser(title=panel.title, media_keys=[panel.key], num_columns=1)
+    assert isinstance(panel, Chart)
     (table,) = keys(panel)
     # As wandb.plot.line_series has it.
     return wr.CustomChart(

@@ -11,7 +11,15 @@ from typing import TypeAlias
 
 @dataclass(frozen=True)
 class Number:
-    """One number of a run's summary."""
+    """One number of a run's summary; a dot in its key leads into a part of it."""
+
+    title: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a run's summary; in wandb a column of its runs."""
 
     title: str
     key: str
@@ -56,7 +64,7 @@ class Page:
     key: str
 
 
-Panel: TypeAlias = Number | Curves | Table | Chart | Page
+Panel: TypeAlias = Number | Word | Curves | Table | Chart | Page
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,16 @@ class Section:
     panels: tuple[Panel, ...]
     step: str = ""
     """What the steps of such runs count."""
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The words among its panels."""
+        return tuple(panel for panel in self.panels if isinstance(panel, Word))
+
+    @property
+    def drawn(self) -> tuple[Panel, ...]:
+        """The other panels."""
+        return tuple(panel for panel in self.panels if not isinstance(panel, Word))
 
 
 MAP = "map"
@@ -86,6 +104,7 @@ SECTIONS = (
             Number("Node-hours", "sweep/node_hours"),
             Number("Cost, USD", "sweep/cost_usd"),
             Curves("Shards committed", ("sweep/committed",), "shards"),
+            Curves("Images", ("sweep/images",), "images"),
             Curves("Images per second, all jobs", ("sweep/images_per_s",), "images/s"),
             Curves("Jobs by state", ("sweep/jobs/",), "jobs", stacked=True),
             Curves("Node-hours", ("sweep/node_hours",), "hours"),
@@ -114,7 +133,7 @@ SECTIONS = (
         (
             Number("Rows", "rows"),
             Number("Rows per second", "rate"),
-            Number("Verified", "verified"),
+            Word("Verified", "verified"),
             Curves("Rows per second", ("rows_per_s",), "rows/s"),
             Curves("Memory", ("memory_bytes",), "bytes"),
             Page("Map of the images", MAP),
@@ -125,6 +144,12 @@ SECTIONS = (
         "Recall",
         "recall",
         (
+            Word("Advised for texts", "advice/text/all.index"),
+            Number("Recall, texts", "advice/text/all.recall"),
+            Number("Queries per second, texts", "advice/text/all.qps"),
+            Word("Advised for images", "advice/image/all.index"),
+            Number("Recall, images", "advice/image/all.recall"),
+            Number("Queries per second, images", "advice/image/all.qps"),
             *(
                 Chart(f"Queries per second by recall@{k}, {kind}s", f"pareto/{kind}@{k}", "recall")
                 for kind in ("text", "image")

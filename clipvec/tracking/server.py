@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from clipvec.errors import ConfigError
+from clipvec.errors import ConfigError, TrackingError
 from clipvec.tracking import upload
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ class Project:
 class Server:
     """The server that wandb's settings name, with the key that wandb would use.
 
-    Every call raises `ConfigError` where the server cannot be reached, is silent, or refuses.
+    Every call raises `TrackingError` where the server cannot be asked, `ConfigError` where it
+    refuses.
     """
 
     def __init__(self) -> None:
@@ -151,7 +152,7 @@ class Server:
             )
             return self._data(what, answer)
         except requests.Timeout:
-            raise ConfigError(
+            raise TrackingError(
                 f"{self._host.url} does not answer within {ANSWER_SECONDS:g} s; try again later, "
                 f"{_ELSEWHERE}"
             ) from None
@@ -160,7 +161,7 @@ class Server:
                 f"{self._host.url} answers, but not as wandb does; check WANDB_BASE_URL"
             ) from None
         except requests.RequestException as error:
-            raise ConfigError(
+            raise TrackingError(
                 f"{self._host.url} cannot be reached ({type(error).__name__}); check the network "
                 f"and WANDB_BASE_URL, {_ELSEWHERE}"
             ) from None
@@ -174,7 +175,7 @@ class Server:
         if status == 401:
             raise ConfigError(self._refused_key())
         if status >= 500:
-            raise ConfigError(
+            raise TrackingError(
                 f"{self._host.url} has trouble of its own (HTTP {status}); try again later, "
                 f"{_ELSEWHERE}"
             )

@@ -45,7 +45,8 @@ def save(config: TrackingConfig) -> str:
     there. The report is written anew.
 
     Raises:
-        ConfigError: it cannot be done: not online, no key, or what `Server` says.
+        ConfigError: not online, no key, or the server refuses.
+        TrackingError: the server cannot be asked.
     """
     if config.mode != "online":
         raise ConfigError(
