@@ -16,6 +16,7 @@ _LISTS = ("$in", "$nin")
 _BRANCHES = ("$and", "$or")
 _LARGEST = 2**63
 _DEEPEST = 8
+MOST_COMPARISONS, MOST_VALUES = 256, 1000
 BUILT_IN = {"uri": "string", "caption": "string", "width": "int", "height": "int"}
 _OPERATORS = {"=": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
 _FORM = re.compile(r"\s*([A-Za-z][\w.-]*?)\s*(!=|>=|<=|=|>|<)\s*(.*?)\s*", re.DOTALL)
@@ -30,42 +31,66 @@ def parse(filters: Sequence[str], attributes: Mapping[str, str]) -> dict[str, An
         attributes: the collection's attributes and their types.
 
     Raises:
-        ConfigError: a filter is malformed, or names an attribute that there is not.
+        ConfigError: a filter is malformed, too large, or names an attribute that there is not.
     """
-    types = {**BUILT_IN, **attributes}
-    clauses = [check(_clause(text, types), attributes) for text in filters]
+    checked = _Checked(attributes)
+    clauses = [checked(_clause(text, checked.types)) for text in filters]
     if len(clauses) > 1:
         return {"$and": clauses}
     return clauses[0] if clauses else None
 
 
-def check(
-    where: Mapping[str, Any], attributes: Mapping[str, str], depth: int = 0
-) -> dict[str, Any]:
+def check(where: Mapping[str, Any], attributes: Mapping[str, str]) -> dict[str, Any]:
     """Return a filter in Chroma's form, once it is known that Chroma can answer it.
 
     Raises:
-        ConfigError: it is malformed, or names an attribute that there is not.
+        ConfigError: it is malformed, too large, or names an attribute that there is not.
     """
-    types = {**BUILT_IN, **attributes}
-    if len(where) != 1 or depth > _DEEPEST:
-        raise ConfigError(
-            f"where {_short(where)}: a filter has one key, an attribute, $and or $or, and is not "
-            f"deeper than {_DEEPEST}"
-        )
-    ((key, value),) = where.items()
-    if key in _BRANCHES:
-        if not (isinstance(value, list) and len(value) > 1 and all(map(_is_dict, value))):
-            raise ConfigError(f"where {_short(where)}: {key} takes a list of two filters or more")
-        return {key: [check(part, attributes, depth + 1) for part in value]}
-    if key not in types:
-        raise ConfigError(f"where: there is no {key}; known are {', '.join(types)}")
-    condition = value if _is_dict(value) else {"$eq": value}
-    if len(condition) != 1:
-        raise ConfigError(f"where {_short(where)}: one operator is needed")
-    ((operator, operand),) = condition.items()
-    _check_operand(where, types[key], operator, operand)
-    return {key: {operator: operand}}
+    return _Checked(attributes)(where)
+
+
+class _Checked:
+    """Checks filters that go to Chroma as one.
+
+    Chroma makes an expression of SQL of each comparison, and a variable of each value: SQLite
+    takes only so many of them, and a process dies of some thousand nested ones.
+    """
+
+    def __init__(self, attributes: Mapping[str, str]) -> None:
+        self.types = {**BUILT_IN, **attributes}
+        self._comparisons = self._values = 0
+
+    def __call__(self, where: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
+        if len(where) != 1 or depth > _DEEPEST:
+            raise ConfigError(
+                f"where {_short(where)}: a filter has one key, an attribute, $and or $or, and is "
+                f"not deeper than {_DEEPEST}"
+            )
+        ((key, value),) = where.items()
+        if key in _BRANCHES:
+            if not (isinstance(value, list) and len(value) > 1 and all(map(_is_dict, value))):
+                raise ConfigError(
+                    f"where {_short(where)}: {key} takes a list of two filters or more"
+                )
+            return {key: [self(part, depth + 1) for part in value]}
+        if key not in self.types:
+            raise ConfigError(f"where: there is no {_cut(key)}; known are {', '.join(self.types)}")
+        condition = value if _is_dict(value) else {"$eq": value}
+        if len(condition) != 1:
+            raise ConfigError(f"where {_short(where)}: one operator is needed")
+        ((operator, operand),) = condition.items()
+        self._count(operand)
+        _check_operand(where, self.types[key], operator, operand)
+        return {key: {operator: operand}}
+
+    def _count(self, operand: object) -> None:
+        self._comparisons += 1
+        self._values += len(operand) if isinstance(operand, list) else 1
+        if self._comparisons > MOST_COMPARISONS or self._values > MOST_VALUES:
+            raise ConfigError(
+                f"where: a filter has at most {MOST_COMPARISONS} comparisons and "
+                f"{MOST_VALUES:,} values; make it smaller, or ask several times"
+            )
 
 
 def _check_operand(where: object, kind: str, operator: str, operand: object) -> None:
@@ -94,7 +119,11 @@ def _is_dict(value: object) -> bool:
 
 
 def _short(value: object) -> str:
-    return json.dumps(value)[:200]
+    return _cut(json.dumps(value))
+
+
+def _cut(text: str) -> str:
+    return text[:200]
 
 
 def _clause(text: str, types: Mapping[str, str]) -> dict[str, Any]:

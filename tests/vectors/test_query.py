@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,6 +124,39 @@ def test_filters_in_chromas_form() -> None:
     both = where.parse([given, "width<9"], {})
     either = {"$or": [{"width": {"$eq": 3}}, {"height": {"$eq": 4}}]}
     assert both == {"$and": [either, {"width": {"$lt": 9}}]}
+
+
+def test_filters_as_large_as_they_may_be(large: tuple[Folder, Store]) -> None:
+    index, _ = large
+    widths = [{"width": width} for width in range(where.MOST_COMPARISONS)]
+    listed = {"width": {"$in": list(range(where.MOST_VALUES))}}
+    nested: dict[str, Any] = {"width": 100}
+    for _ in range(8):
+        nested = {"$or": [nested, nested]}
+    with Partitions.open(index) as collection:
+        for given, end in (({"$or": widths}, 256), (listed, 1000)):
+            checked = where.check(given, ATTRIBUTES)
+            found = collection.query(random_units(1)[0], 3000, checked)
+            assert {hit.width for hit in found} == set(range(100, end))
+        found = collection.query(random_units(1)[0], 3000, where.check(nested, ATTRIBUTES))
+        assert {hit.width for hit in found} == {100}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"$or": [{"width": 1}] * 257},
+        {"$and": [{"$or": [{"width": 1}] * 200}, {"$or": [{"width": 1}] * 200}]},
+        {"width": {"$in": list(range(1001))}},
+        {"$or": [{"width": {"$nin": list(range(501))}}] * 2},
+    ],
+    ids=["comparisons", "of branches", "values", "of lists"],
+)
+def test_larger_filters(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"^where: a filter has at most 256 comparisons and 1,0"):
+        where.check(given, {})
+    with pytest.raises(ConfigError, match=r"^where: a filter has at most"):
+        where.parse([json.dumps(given), "width=1"], {})
 
 
 def test_ef_search_holds_once_the_collection_is_opened_again(
