@@ -7,12 +7,12 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import ClipvecError
-from clipvec.maps.draw import draw
+from clipvec.maps.plane import draw
 from clipvec.report import shell
 from clipvec.tracking import panels
 
 if TYPE_CHECKING:
-    from clipvec.maps.draw import Map
+    from clipvec.maps.plane import Map
     from clipvec.store import Store
     from clipvec.tracking import Run
 

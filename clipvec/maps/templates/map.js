@@ -1,3 +1,4 @@
+"use strict";
 // A map of images: each is drawn where its vector lies, larger the nearer one looks.
 for (const figure of document.querySelectorAll(".map")) {
   const canvas = figure.querySelector(".map-frame > canvas");

@@ -1,3 +1,4 @@
+"use strict";
 // Which figures, curves and rows of a recall report are shown. Without: all of them.
 const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`)?.value;
 
