@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 
 import bentoml
+from bentoml._internal.configuration.containers import BentoMLContainer
+from fastapi import Response
 
 from clipvec.app import fail, print_error
 from clipvec.errors import ClipvecError
 from clipvec.service import settings
+from clipvec.service.logs import one_line
 from clipvec.service.packed import QueryModel, settings_of
+from clipvec.service.problems import Sentences
 from clipvec.service.routes import create_app
 from clipvec.service.searcher import Searcher
 
@@ -23,6 +28,17 @@ try:
 except ClipvecError as error:
     fail(error)
 APP = create_app(SETTINGS)
+# Whoever connects could give itself any address by X-Forwarded-For, which uvicorn believes of this
+# machine's own clients.
+os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
+logging.getLogger("bentoml.access").addFilter(one_line)
+
+
+@APP.get("/metrics", include_in_schema=False)
+def metrics() -> Response:
+    """Return what was counted, by all workers."""
+    client = BentoMLContainer.metrics_client.get()
+    return Response(client.generate_latest(), media_type=client.CONTENT_TYPE_LATEST)
 
 
 @bentoml.service(
@@ -31,7 +47,10 @@ APP = create_app(SETTINGS)
     workers=SETTINGS.workers,
     # BentoML's own default is every network that the machine has.
     http={"host": "127.0.0.1", "port": 3000},
-    traffic={"timeout": 60, "max_concurrency": SETTINGS.max_requests * SETTINGS.workers},
+    # Requests at once are counted by `clipvec.service.gate`, which lets the page's files through.
+    traffic={"timeout": 60},
+    # BentoML's own would keep a series of every path that anyone ever asked for.
+    metrics={"enabled": False},
 )
 @bentoml.asgi_app(APP)
 class Clipvec:
@@ -66,3 +85,6 @@ class Clipvec:
     def close(self) -> None:
         """Let go of the collection."""
         self.searcher.close()
+
+
+Clipvec.add_asgi_middleware(Sentences)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What is refused before any work is done: no key, too much to read, too many queries."""
+"""What is refused before any work is done: no key, too many queries, too much to read."""
 
 from __future__ import annotations
 
@@ -7,28 +7,50 @@ import math
 import os
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
-from fastapi import HTTPException, Request
-from starlette.responses import JSONResponse
+from fastapi import HTTPException
+
+from clipvec.service.problems import refusal
 
 if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+KEY = "CLIPVEC_API_KEY"
 COOKIE = "clipvec_key"
-"""Where the page keeps the key, since an <img> sends no header."""
+"""Where the page keeps the key, percent-encoded, since an <img> sends no header."""
 _LINGER = 4
 """Times the limit that is read of a body that is refused."""
 
 
-def check_key(request: Request) -> None:
+def key_is_set() -> bool:
+    """Return whether requests need a key."""
+    return bool(os.environ.get(KEY))
+
+
+def check_key(connection: HTTPConnection) -> None:
     """Refuse a request without the key, where ``CLIPVEC_API_KEY`` is set."""
-    wanted = os.environ.get("CLIPVEC_API_KEY")
+    wanted = os.environ.get(KEY, "").encode()
     if not wanted:
         return
-    bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    given = bearer or request.headers.get("X-API-Key") or request.cookies.get(COOKIE) or ""
-    if not hmac.compare_digest(given.encode(), wanted.encode()):
-        raise HTTPException(401, "an API key is needed: Authorization: Bearer <key>")
+    given = _keys(connection)
+    right = [hmac.compare_digest(key, wanted) for key in given]
+    if not any(right):
+        reason = "the API key is wrong" if given else "an API key is needed"
+        raise HTTPException(
+            401, f"{reason}: Authorization: Bearer <key>", {"WWW-Authenticate": "Bearer"}
+        )
+
+
+def _keys(connection: HTTPConnection) -> list[bytes]:
+    """Return the keys of a request, wherever they stand: a proxy may need a header for itself."""
+    scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
+    given = [token.strip()] if scheme.lower() == "bearer" else []
+    given.append(connection.headers.get("X-API-Key", ""))
+    keys = [text.encode("latin-1") for text in given]  # the bytes that came
+    keys.append(unquote_to_bytes(connection.cookies.get(COOKIE, "")))
+    return [key for key in keys if key]
 
 
 class RateLimit:
@@ -54,13 +76,6 @@ class RateLimit:
         )
 
 
-def check_rate(request: Request) -> None:
-    """Refuse a query beyond ``max_rate``; what only reads rows costs little and is not counted."""
-    limit: RateLimit | None = request.app.state.rate_limit
-    if limit and request.method == "POST":
-        limit.check(request.client.host if request.client else "")
-
-
 class BodyLimit:
     """Answers 413 to a body of more than ``limit`` bytes, announced or not.
 
@@ -77,7 +92,7 @@ class BodyLimit:
             return
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if not announced.isdigit() or int(announced) > self._limit:
-            await self._refuse(scope, receive, send)
+            await refuse(scope, receive, send, HTTPException(413, self._reason()), self._limit)
             return
         read = 0
 
@@ -91,19 +106,31 @@ class BodyLimit:
 
         await self._app(scope, limited, send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._drain(receive)
-        answer = JSONResponse({"error": self._reason()}, 413, headers={"Connection": "close"})
-        await answer(scope, receive, send)
-
-    async def _drain(self, receive: Receive) -> None:
-        """Throw a body away that is not much too large: who still sends hears no answer."""
-        left = _LINGER * self._limit
-        while left > 0:
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if not message.get("more_body"):
-                return
-
     def _reason(self) -> str:
         return f"the request is too large; at most {self._limit:,} bytes are read"
+
+
+async def refuse(
+    scope: Scope, receive: Receive, send: Send, error: HTTPException, limit: int
+) -> None:
+    """Answer a request whose body nobody has read, and throw that away.
+
+    Args:
+        scope, receive, send: of the request.
+        error: the answer.
+        limit: bytes of an ordinary body; of one that is much larger, the rest is left.
+    """
+    headers = dict(error.headers or {})
+    if not await _drain(receive, _LINGER * limit):
+        headers["Connection"] = "close"
+    await refusal(error.status_code, str(error.detail), headers)(scope, receive, send)
+
+
+async def _drain(receive: Receive, left: int) -> bool:
+    """Throw a body away, and return whether it was all of it: who still sends hears no answer."""
+    while left > 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if not message.get("more_body"):
+            return True
+    return False

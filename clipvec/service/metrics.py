@@ -1,4 +1,4 @@
-"""What the service counts, in Prometheus form; BentoML shows it at ``/metrics``."""
+"""What the service counts, in Prometheus form."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Counted:
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                endpoint = getattr(scope.get("route"), "path", "other")
+                endpoint = getattr(scope.get("route"), "path", "") or "other"
                 REQUESTS.labels(endpoint, str(message["status"])).inc()
             await send(message)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
@@ -18,10 +19,42 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI, Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 _LONGEST = 300
+_REASONS = {
+    404: "there is nothing at this path; /docs shows what there is",
+    503: "the service is not ready; its log says more",
+}
 _FORMS = {"/search_image": "multipart/form-data", "/embed_image": "multipart/form-data"}
+
+
+class Sentences:
+    """Answers in one form what is refused around the application, such as a path that is not there.
+
+    BentoML does so in plain text.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and its answer back."""
+        refused = False
+
+        async def said(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start":
+                status, kind = message["status"], dict(message["headers"]).get(b"content-type", b"")
+                if status >= 400 and kind.startswith(b"text/plain"):
+                    refused = True
+                    reason = _REASONS.get(status, HTTPStatus(status).phrase.lower())
+                    await refusal(status, reason)(scope, receive, send)
+            if not refused:
+                await send(message)
+
+        await self._app(scope, receive, said if scope["type"] == "http" else send)
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -32,26 +65,27 @@ def add_handlers(app: FastAPI) -> None:
         wanted = _FORMS.get(request.url.path, "application/json")
         given = request.headers.get("content-type", "")
         if request.method == "POST" and not given.lower().startswith(wanted):
-            return _answer(415, f"the content type is {given or 'missing'}; send {wanted}")
-        return _answer(422, sentence(error.errors()))
+            return refusal(415, f"the content type is {given or 'missing'}; send {wanted}")
+        return refusal(422, sentence(error.errors()))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        return _answer(error.status_code, str(error.detail), dict(error.headers or {}))
+        return refusal(error.status_code, str(error.detail), dict(error.headers or {}))
 
     @app.exception_handler(ClipvecError)
     async def clipvec(request: Request, error: ClipvecError) -> Response:
         if isinstance(error, UnknownRow):
-            return _answer(404, str(error))
+            return refusal(404, str(error))
         if isinstance(error, ConfigError):
-            return _answer(422, str(error))
+            return refusal(422, str(error))
         log.error("%s: %s", request.url.path, error)
-        return _answer(503, str(error))
+        # The reason names folders of this machine, which are not for whoever asks.
+        return refusal(503, "the collection does not answer now; the service's log says more")
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
         log.exception("%s", request.url.path, exc_info=error)
-        return _answer(500, "the service has a fault; its log says more")
+        return refusal(500, "the service has a fault; its log says more")
 
 
 def sentence(details: Sequence[Any]) -> str:
@@ -65,7 +99,8 @@ def sentence(details: Sequence[Any]) -> str:
     return f"{where}: {reason[0].lower()}{reason[1:]}{more}" if where else f"{reason}{more}"
 
 
-def _answer(status: int, reason: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def refusal(status: int, reason: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return the answer to a request that is refused, which is counted here."""
     metrics.REJECTS.labels(str(status)).inc()
     line = " ".join(reason.split())
     # a lone surrogate of the request must not come back, JSON cannot carry it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,13 +12,15 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, FastAPI, File, Form, Request, Response, UploadFile
 from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.responses import FileResponse, HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from clipvec import __version__
 from clipvec.errors import ConfigError
 from clipvec.service import metrics, problems, schema
-from clipvec.service.limits import BodyLimit, RateLimit, check_key, check_rate
+from clipvec.service.gate import Gate
+from clipvec.service.limits import BodyLimit, key_is_set
 from clipvec.service.searcher import Searcher
 
 if TYPE_CHECKING:
@@ -44,20 +47,28 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         415: "another content type is needed",
         422: "something in the request is not allowed",
         429: "too many queries, in a minute or at once",
+        503: "the collection does not answer",
+        504: "it would take more than a minute",
     }.items()
 }
-api = APIRouter(dependencies=[Depends(check_key), Depends(check_rate)], responses=_PROBLEMS)
+# For the documentation; the gate has checked the key by now.
+_KEYS = [
+    Depends(HTTPBearer(auto_error=False)),
+    Depends(APIKeyHeader(name="X-API-Key", auto_error=False)),
+]
+_JPEG = {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}
+api = APIRouter(dependencies=_KEYS, responses=_PROBLEMS)
 
 
 def create_app(settings: ServeConfig) -> FastAPI:
     """Return the application; its ``state.searcher`` has to be set before it is asked."""
     app = FastAPI(title="clipvec", version=__version__, docs_url=None, redoc_url=None)
-    app.state.rate_limit = RateLimit(settings.max_rate) if settings.max_rate else None
     app.include_router(api)
     app.include_router(_pages)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     problems.add_handlers(app)
     app.add_middleware(BodyLimit, limit=settings.max_upload)
+    app.add_middleware(Gate, settings=settings)
     app.add_middleware(metrics.Counted)
     return app
 
@@ -68,7 +79,7 @@ def _searcher(request: Request) -> Searcher:
 
 
 Asked = Annotated[Searcher, Depends(_searcher)]
-_Upload = Annotated[UploadFile, File(description="an image file")]
+_Upload = Annotated[schema.Upload, Form(media_type="multipart/form-data")]
 _Uploads = Annotated[list[UploadFile], File(description="image files")]
 
 
@@ -83,28 +94,20 @@ async def search(query: schema.Query, searcher: Asked, response: Response) -> li
     found = await _found(searcher, vector, query)
     _say_times(response, started, encoded)
     if query.n_results is not None:
-        for row in found:
-            row.image_base64 = await _base64(searcher, row.id)
+        pictures = await asyncio.gather(*(_base64(searcher, row.id) for row in found))
+        for row, picture in zip(found, pictures, strict=True):
+            row.image_base64 = picture
     return found
 
 
 @api.post("/search_image", tags=["search"])
-async def search_image(
-    searcher: Asked,
-    response: Response,
-    image: _Upload,
-    k: Annotated[int, Form(ge=1, le=schema.MAX_K)] = 20,
-    where: Annotated[list[schema.Filter] | None, Form(max_length=schema.MAX_TERMS)] = None,
-    min_score: Annotated[float | None, Form(ge=-1, le=1)] = None,
-    hide_duplicates: Annotated[float | None, Form(gt=0, le=1)] = None,
-) -> list[schema.Found]:
+async def search_image(form: _Upload, searcher: Asked, response: Response) -> list[schema.Found]:
     """Rows that look like an uploaded image, best first."""
     started = time.perf_counter()
     with metrics.STAGE_SECONDS.labels("encode").time():
-        vector = await searcher.image(await image.read(), _name(image))
+        (vector,) = await searcher.images([await _file(form.image)])
     encoded = time.perf_counter()
-    options = schema.Options(k=k, where=where, min_score=min_score, hide_duplicates=hide_duplicates)
-    found = await _found(searcher, vector, options)
+    found = await _found(searcher, vector, form)
     _say_times(response, started, encoded)
     return found
 
@@ -113,7 +116,7 @@ async def search_image(
 async def similar(query: schema.Similar, searcher: Asked) -> list[schema.Found]:
     """Rows that look like one of the collection, without that row itself, best first."""
     vector = await searcher.vector([schema.Term(id=query.id)])
-    more = query.model_copy(update={"k": min(query.k + 1, schema.MAX_K)})
+    more = query.model_copy(update={"k": query.k + 1})
     found = await _found(searcher, vector, more)
     return [row for row in found if row.id != query.id][: query.k]
 
@@ -132,7 +135,7 @@ async def embed_image(images: _Uploads, searcher: Asked) -> schema.Embeddings:
     if len(images) > schema.MAX_BATCH:
         raise ConfigError(f"images: at most {schema.MAX_BATCH} at once, not {len(images)}")
     with metrics.STAGE_SECONDS.labels("encode").time():
-        vectors = [await searcher.image(await file.read(), _name(file)) for file in images]
+        vectors = await searcher.images([await _file(image) for image in images])
     return _embeddings(vectors)
 
 
@@ -142,11 +145,20 @@ async def item(id: str, searcher: Asked) -> schema.Row:
     return schema.Row(**_row(await searcher.row(_known(id))))
 
 
-@api.get("/thumbnail/{id:path}", tags=["rows"], response_class=Response)
-async def thumbnail(id: str, searcher: Asked) -> Response:
+@api.get("/thumbnail/{id:path}", tags=["rows"], response_class=Response, responses={200: _JPEG})
+async def thumbnail(id: str, searcher: Asked, request: Request) -> Response:
     """The thumbnail of a row, a JPEG."""
     picture = await searcher.thumbnail(_known(id))
-    return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
+    tag = f'"{hashlib.blake2b(picture, digest_size=12).hexdigest()}"'
+    headers = {
+        # Where there is a key, no proxy may hand pictures to those without it.
+        "Cache-Control": f"{'private' if key_is_set() else 'public'}, max-age=3600",
+        "ETag": tag,
+        "X-Content-Type-Options": "nosniff",
+    }
+    if tag in request.headers.get("If-None-Match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(picture, media_type="image/jpeg", headers=headers)
 
 
 @api.get("/stats", tags=["service"])
@@ -167,7 +179,7 @@ async def stats(searcher: Asked) -> schema.Stats:
 _pages = APIRouter()
 
 
-@_pages.get("/health", tags=["service"])
+@_pages.get("/health", tags=["service"], responses={503: _PROBLEMS[503]})
 async def health(searcher: Asked) -> schema.Health:
     """That the service is up, and how many rows it holds; /readyz proves that it answers."""
     return schema.Health(status="healthy", collection_size=await searcher.count())
@@ -227,13 +239,14 @@ def _embeddings(vectors: list[np.ndarray]) -> schema.Embeddings:
 
 def _known(id: str) -> str:
     """Return an id that Chroma can be asked for."""
-    if not 0 < len(id) <= 4096 or not id.isprintable():
+    if not 0 < len(id) <= 4096 or schema.has_controls(id):
         raise ConfigError("the id is not one of a row")
     return id
 
 
-def _name(file: UploadFile) -> str:
-    return f"image {(file.filename or 'without a name')[:80]!r}"
+async def _file(upload: UploadFile) -> tuple[str, bytes]:
+    """Return what the searcher takes: what the file is called in an error, and its bytes."""
+    return f"image {(upload.filename or 'without a name')[:80]!r}", await upload.read()
 
 
 def _say_times(response: Response, started: float, encoded: float) -> None:

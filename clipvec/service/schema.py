@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, Annotated, Any
 
+from fastapi import UploadFile  # noqa: TC002  pydantic reads the annotation
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
@@ -18,10 +19,15 @@ _BLANKS = "\t\n\r"
 _CONTROL = {"Cc", "Cs"}
 
 
+def has_controls(text: str) -> bool:
+    """Return whether there are control characters or lone surrogates: no keyboard types them."""
+    return any(unicodedata.category(char) in _CONTROL for char in text)
+
+
 def _readable(text: str) -> str:
-    """Refuse what no keyboard types and no tokenizer takes: control characters, lone surrogates."""
+    """Refuse what no tokenizer takes."""
     text = "".join(" " if char in _BLANKS else char for char in text)
-    if any(unicodedata.category(char) in _CONTROL for char in text):
+    if has_controls(text):
         raise ValueError("it has control characters")
     return text
 
@@ -113,6 +119,17 @@ class Query(Options):
     def all_terms(self) -> list[Term]:
         """Return the terms, the short form among them."""
         return [*([Term(text=self.text)] if self.text is not None else []), *self.terms]
+
+
+class Upload(Options):
+    """An image to look for, as fields of a form."""
+
+    model_config = ConfigDict(extra="forbid", strict=False)
+
+    image: UploadFile = Field(description="an image file")
+    where: list[Filter] | None = Field(
+        default=None, max_length=MAX_TERMS, description="filters that must all hold"
+    )
 
 
 class Similar(Options):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from cachetools import LRUCache
 
-from clipvec.data import Undecodable, decode
 from clipvec.errors import ConfigError
 from clipvec.service import metrics, ranking
 from clipvec.service.batches import Batches
 from clipvec.service.opening import open_both, same_golden
+from clipvec.service.pictures import File, Pictures
 from clipvec.vectors import Hit, where
 from clipvec.vectors.terms import combine
 
@@ -32,6 +31,11 @@ _SAMPLE = 1024
 _TEXTS_KEPT = 4096
 _THUMBNAIL_BYTES = 64 * 2**20
 _SEARCHES, _LOOKUPS = 64, 256
+_TOGETHER = 8
+"""Images of a request that are decoded and encoded at once."""
+
+
+log = logging.getLogger(__name__)
 
 
 class UnknownRow(ConfigError):
@@ -57,18 +61,17 @@ class Searcher:
 
     def __init__(self, collection: Partitions, encoder: Encoder, settings: ServeConfig) -> None:
         self.collection, self.encoder = collection, encoder
-        self._max_pixels = settings.max_pixels
+        self._pictures = Pictures(encoder.preprocess, settings.max_pixels)
         self._ordinary = ranking.Ordinary(collection.sample(_SAMPLE))
         encoding, searching, reading = (ThreadPoolExecutor(1, name) for name in "esr")
-        self._decoding = ThreadPoolExecutor(2, "d")
         self._texts = Batches("text", self._encode_texts, settings.max_batch, encoding)
         self._images = Batches("image", self._encode_images, settings.max_batch, encoding)
         self._searches = Batches("search", self._search, _SEARCHES, searching)
         self._rows = Batches("row", self._get, _LOOKUPS, searching)
         self._thumbnails = Batches("thumbnail", self._read, _LOOKUPS, reading)
         self._text_vectors: LRUCache[str, np.ndarray] = LRUCache(_TEXTS_KEPT)
-        self._pictures: LRUCache[str, bytes] = LRUCache(_THUMBNAIL_BYTES, len)
-        self._threads = (encoding, searching, reading, self._decoding)
+        self._kept: LRUCache[str, bytes] = LRUCache(_THUMBNAIL_BYTES, len)
+        self._threads = (encoding, searching, reading)
 
     @classmethod
     def open(cls, settings: ServeConfig) -> Searcher:
@@ -84,6 +87,7 @@ class Searcher:
 
     def close(self) -> None:
         """Finish what is being worked on, and let go of the collection."""
+        self._pictures.close()
         for threads in self._threads:
             threads.shutdown()
         self.collection.close()
@@ -116,14 +120,18 @@ class Searcher:
             UnknownRow: a term names a row that there is not.
         """
         with metrics.STAGE_SECONDS.labels("encode").time():
-            vectors = await asyncio.gather(*map(self._term, terms))
+            encoded = [term.image for term in terms if term.image is not None]
+            files = await self._pictures.from_base64(encoded)
+            await self._pictures.check(files)
+            left = iter([("image", file) for file in files])
+            vectors = await asyncio.gather(
+                *(self._term(x) if x.image is None else self._image(next(left)) for x in terms)
+            )
             return combine(np.stack(vectors), [term.weight for term in terms])
 
     async def _term(self, term: Term) -> np.ndarray:
         if term.text is not None:
             return await self.text(term.text)
-        if term.image is not None:
-            return await self.image(_from_base64(term.image))
         if term.id is not None:
             found = await self._vectors_of([term.id])
             if term.id not in found:
@@ -144,15 +152,20 @@ class Searcher:
             found = self._text_vectors[text] = await self._texts(text)
         return found
 
-    async def image(self, file: bytes, name: str = "image") -> np.ndarray:
-        """Return the vector of an image file, float32 [D], unit length.
+    async def images(self, files: Sequence[File]) -> list[np.ndarray]:
+        """Return the vectors of the image files of a request, float32 [D] each, unit length.
 
         Raises:
-            ConfigError: it cannot be decoded.
+            ConfigError: one cannot be decoded, or they have too many pixels together.
         """
-        loop = asyncio.get_running_loop()
-        pixels = await loop.run_in_executor(self._decoding, self._pixels, file, name)
-        return await self._images(pixels)
+        await self._pictures.check([content for _, content in files])
+        vectors: list[np.ndarray] = []
+        for start in range(0, len(files), _TOGETHER):
+            vectors += await asyncio.gather(*map(self._image, files[start : start + _TOGETHER]))
+        return vectors
+
+    async def _image(self, file: File) -> np.ndarray:
+        return await self._images(await self._pictures(file))
 
     async def row(self, id: str) -> Hit:
         """Return a row.
@@ -168,14 +181,21 @@ class Searcher:
         Raises:
             UnknownRow: there is no such row, or it has no thumbnail.
         """
-        found = self._pictures.get(id)
+        found = self._kept.get(id)
         if found is None:
             with metrics.STAGE_SECONDS.labels("thumbnails").time():
-                found = self._pictures[id] = await self._thumbnails(await self._rows(id))
+                found = self._kept[id] = await self._thumbnails(await self._rows(id))
         return found
 
     async def ready(self) -> bool:
         """Return whether the encoder embeds the golden pair as it should, and Chroma answers."""
+        try:
+            return await self._answers()
+        except Exception as error:  # whatever the reason is, the answer to a probe is no
+            log.error("not ready: %s", error)
+            return False
+
+    async def _answers(self) -> bool:
         loop = asyncio.get_running_loop()
         image, text = await loop.run_in_executor(self._threads[0], self.encoder.probe)
         if not same_golden(self.collection, image, text):
@@ -198,13 +218,6 @@ class Searcher:
 
     def _encode_images(self, pixels: Sequence[np.ndarray]) -> list[np.ndarray | Exception]:
         return list(self.encoder.encode_images(np.stack(pixels)))
-
-    def _pixels(self, file: bytes, name: str) -> np.ndarray:
-        try:
-            picture = decode(file, self.encoder.preprocess.target, self._max_pixels)
-        except Undecodable as error:
-            raise ConfigError(f"{name} cannot be used: {error}") from error
-        return self.encoder.preprocess(picture.image)
 
     def _search(self, requests: Sequence[Request]) -> list[list[Hit] | Exception]:
         """Ask Chroma once for all requests that differ in nothing but the vector."""
@@ -239,13 +252,6 @@ def _alike(requests: Sequence[Request]) -> list[list[int]]:
         key = repr((request.k, request.where, request.min_score))
         groups.setdefault(key, []).append(i)
     return list(groups.values())
-
-
-def _from_base64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ConfigError(f"image is not base64: {error}") from error
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

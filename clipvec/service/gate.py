@@ -1,0 +1,63 @@
+"""Who comes in: known from the head of a request, while its body is still on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import HTTPException
+from starlette.requests import HTTPConnection
+
+from clipvec.service.limits import RateLimit, check_key, refuse
+from clipvec.service.schema import has_controls
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from clipvec.config import ServeConfig
+
+_OPEN = {"/", "/health", "/metrics", "/docs", "/openapi.json"}
+_OPEN_BELOW = "/page/"
+
+
+class Gate:
+    """Refuses requests without the key, beyond the rate, or too many at once.
+
+    The page itself, the documentation and what is asked by probes is open to all: it costs little,
+    and says nothing of the pictures.
+    """
+
+    def __init__(self, app: ASGIApp, settings: ServeConfig) -> None:
+        self._app, self._settings = app, settings
+        self._rate = RateLimit(settings.max_rate) if settings.max_rate else None
+        self._running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, unless it is refused."""
+        path = scope.get("path", "")
+        if scope["type"] != "http" or path in _OPEN or path.startswith(_OPEN_BELOW):
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._check(HTTPConnection(scope))
+        except HTTPException as error:
+            await refuse(scope, receive, send, error, self._settings.max_upload)
+            return
+        self._running += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._running -= 1
+
+    def _check(self, connection: HTTPConnection) -> None:
+        if has_controls(connection.scope["path"]):
+            raise HTTPException(422, "the path has control characters")
+        check_key(connection)
+        # What only reads rows costs little and is not counted.
+        if self._rate and connection.scope["method"] == "POST":
+            self._rate.check(connection.client.host if connection.client else "")
+        if self._running >= self._settings.max_requests:
+            raise HTTPException(
+                429,
+                f"{self._running} requests are being answered, no more at once; ask again",
+                {"Retry-After": "1"},
+            )
