@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.making import write_tar
-from tests.e2e.conftest import Run
+from tests.e2e.conftest import Disk, Run
 from tests.e2e.test_embed import photo
 from tests.wandb_files import recorded
 
@@ -190,3 +190,17 @@ def test_a_sweep_without_tracking(
     run("embed", "-m", "launcher=workers", "tracking=disabled", *tiny, *pictures, "shards=0")
     assert not (tmp_path / "data/store/wandb").exists()
     assert os.environ["WANDB_API_KEY"] == SECRETS["WANDB_API_KEY"]
+
+
+def test_a_full_disk(
+    run: Run, tiny: list[str], pictures: list[str], tmp_path: Path, small_disk: Disk
+) -> None:
+    """The store has room, the folder of the runs has none."""
+    (small_disk.path / "full").write_bytes(b"x" * 900_000)
+    store = tmp_path / "data/store"
+    store.mkdir(parents=True)
+    (store / "wandb").symlink_to(small_disk.path)
+    tracked = ["tracking=offline", "tracking.every=1e-9"]
+    done = run("embed", *tiny, *pictures, "batch_size=1", *tracked)
+    assert done.stdout.startswith("2 shards: 40 images, 1 reject")
+    assert os.statvfs(small_disk.path).f_bavail == 0

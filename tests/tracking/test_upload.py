@@ -17,7 +17,7 @@ from clipvec import tracking
 from clipvec.config import TrackingConfig
 from clipvec.tracking import Artifact, Job, Run, upload
 from tests.wandb_files import recorded
-from tests.wandb_server import WandbServer
+from tests.wandb_server import Refused, WandbServer
 
 ONLINE = TrackingConfig(mode="online", every=0.001)
 
@@ -104,6 +104,21 @@ def test_a_server_that_is_down(
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{port}")
+    _not_taken(tracking.start(ONLINE, job), job, caplog)
+
+
+@pytest.mark.parametrize("status", [403, 429, 507])
+def test_a_server_that_is_full(
+    server: WandbServer,
+    job: Job,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+) -> None:
+    caplog.set_level("INFO", "clipvec")
+    monkeypatch.setattr(upload, "FIRST_SECONDS", 0.0)
+    monkeypatch.setenv("WANDB_BASE_URL", server.url)
+    server.refusal = Refused("the storage limit is reached", status)
     _not_taken(tracking.start(ONLINE, job), job, caplog)
 
 

@@ -1,0 +1,110 @@
+"""How long the local dashboard of a sweep takes.
+
+    python -m benchmarks.dashboard_page [--jobs 100] [--points 60]
+
+Draws a synthetic store with a shard for each job, and writes a run of wandb's for each: curves and
+a table of pictures, as embedding jobs have them. Then the page is made three times; the processors'
+time is that of this process, which other work on the machine disturbs less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from hydra import compose, initialize_config_dir
+from PIL import Image
+
+from clipvec import board, config, tracking
+from clipvec.config import TrackingConfig
+from clipvec.embedding import embed_shards
+from clipvec.embedding.timings import STAGES
+from clipvec.paths import CONF_DIR
+from clipvec.tracking import SWEEP_VARIABLE, Job, Picture, Rows
+
+T = TypeVar("T")
+ROWS = 1000
+"""Images of a shard."""
+SIDE = 256
+"""Pixels of a picture."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=100)
+    parser.add_argument("--points", type=int, default=60)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        embed_shards(
+            read(
+                "embed",
+                config.EmbedConfig,
+                "experiment=synthetic",
+                f"dataset.rows={asked.jobs * ROWS}",
+                f"sharding.count={asked.jobs}",
+                f"store.root={root}",
+            )
+        )
+        began = time.perf_counter()
+        os.environ[SWEEP_VARIABLE] = "embed-1"
+        for number in range(asked.jobs):
+            job(root, number, asked.points)
+        spent = time.perf_counter() - began
+        files = [f for f in (root / "wandb").rglob("*") if f.is_file()]
+        size = sum(f.stat().st_size for f in files)
+        print(f"{asked.jobs} runs written in {spent:.0f} s, {size / 1e6:.1f} MB", flush=True)
+        wanted = read(
+            *("dashboard", config.DashboardConfig, "local=true", f"store.root={root}"),
+            *("model=synthetic", "dataset=synthetic", f"page={root}/page.html"),
+        )
+        for _ in range(3):
+            began, used = time.perf_counter(), time.process_time()
+            summary = board.write(wanted)
+            spent, used = time.perf_counter() - began, time.process_time() - used
+            kb = summary.page.stat().st_size / 1e3
+            print(
+                f"{summary.runs} runs: {spent:.1f} s, {used:.1f} s of the processors' time, "
+                f"{kb:,.0f} kB",
+                flush=True,
+            )
+    print(f"load average {os.getloadavg()[0]:.1f}")
+
+
+def read(app: str, schema: type[T], *overrides: str) -> T:
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        return config.read(compose(app, list(overrides)), schema)
+
+
+def job(root: Path, number: int, points: int) -> None:
+    """Write the run of one job."""
+    random = np.random.default_rng(number)
+    about = {"dataset": {"name": "synthetic"}, "model": {"name": "synthetic"}}
+    given = Job("embed", "x", str(root), about, str(number))
+    with tracking.start(TrackingConfig(mode="offline"), given) as run:
+        for point in range(1, points + 1):
+            shares = random.dirichlet([1, 4, 20, 1])
+            values = {f"share/{s}": float(x) for s, x in zip(STAGES, shares, strict=True)}
+            values |= {"images": point * ROWS / points, "images_per_s": random.normal(1000, 50)}
+            values |= {"batch_fill": 0.99, "bytes_read": point * 1e6, "cpu_cores": random.random()}
+            run.log(values, step=round(values["images"]))
+        run.table(
+            "pictures", Rows(["picture", "id"], [[picture(random), str(i)] for i in range(24)])
+        )
+
+
+def picture(random: np.random.Generator) -> Picture:
+    buffer = io.BytesIO()
+    noise = random.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+    Image.fromarray(noise).resize((SIDE, SIDE)).save(buffer, "JPEG")
+    return Picture(buffer.getvalue(), "a picture")
+
+
+if __name__ == "__main__":
+    main()

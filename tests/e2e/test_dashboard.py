@@ -1,0 +1,89 @@
+"""The local dashboard of real runs: a sweep, an index and a recall report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from clipvec.tracking.panels import SECTIONS, Curves, Panel
+from clipvec.tracking.recorded import runs
+from tests.data.making import write_tar
+from tests.e2e.conftest import Run
+from tests.e2e.test_embed import photo
+from tests.report.test_page import Visit
+
+ELSEWHERE = {"sweep/cost_usd", "system/gpu.0.gpu", "filtered"}
+"""What runs without a cloud, a GPU and filtered search do not have."""
+
+
+def _keys(panel: Panel) -> list[str]:
+    return list(panel.keys) if isinstance(panel, Curves) else [panel.key]
+
+
+def test_a_sweep_on_a_page(run: Run, tiny: list[str], tmp_path: Path, browser: Browser) -> None:
+    for name in "ab":
+        members = {f"{i:02d}.jpg": photo(i) for i in range(20)}
+        members |= {"90.jpg": b"this is text"} if name == "b" else {}
+        captions = {f"{i:02d}.txt": f"picture {i}".encode() for i in range(20)}
+        write_tar(tmp_path / f"{name}.tar", sorted((members | captions).items()))
+    pictures = ["dataset=webdataset", f"dataset.path={tmp_path}/*.tar", "sharding.count=2"]
+    often = "tracking.every=1e-9"
+    run("embed", "-m", "launcher=workers", often, *tiny, *pictures)
+    run("index", *tiny, *pictures, "tracking=offline", often)
+    # k of 100 needs more rows than 40 pictures
+    quick = ["contestants=quick", "measure=quick", "measure.seconds=1", "measure.ks=[1,10]"]
+    run("recall", *tiny, *pictures, "tracking=offline", *quick)
+
+    names = ["dataset=webdataset", f"dataset.path={tmp_path}/*.tar", "model=local"]
+    done = run("dashboard", "--local", *names, "model.pretrained=x")
+    sweep, *_ = done.stdout.split(",")
+    assert sweep.startswith("embed-")
+    assert done.stdout == f"{sweep}, 5 runs: data/dashboards/webdataset--local.html\n"
+    visit = Visit(browser, tmp_path / "data/dashboards/webdataset--local.html")
+    page = visit.page
+    expect(page.locator(".lead")).to_contain_text(
+        "41 images of webdataset--local, in 2 of 2 shards"
+    )
+    expect(page.locator("#sweep tbody tr")).to_have_count(2)
+    expect(page.locator("#embedding .pictures img").first).to_be_visible()
+    expect(page.locator("#index dd", has_text="40 of 40 rows found")).to_be_visible()
+    expect(page.locator("#recall figure")).to_have_count(4)
+    expect(page.locator(".map figcaption")).to_contain_text("40 of 40 images")
+    visit.close()
+
+    # Whatever a panel shows is what some run logged.
+    found = runs(str(tmp_path / "data/store"))
+    for section in SECTIONS:
+        of_type = [r for r in found if r.job_type == section.job_type]
+        assert of_type, section.title
+        for key in {key for panel in section.panels for key in _keys(panel)} - ELSEWHERE:
+            assert any(_has(r, key) for r in of_type) or "@100" in key, key
+
+
+def _has(run, key: str) -> bool:  # type: ignore[no-untyped-def]
+    value = run.summary
+    for part in [key] if key.endswith("/") else key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    logged = {name for point in run.points for name in point}
+    return (
+        value is not None
+        or any(name.startswith(key) if key.endswith("/") else name == key for name in logged)
+        or bool(run.table(key) or run.table(f"{key}_table"))
+    )
+
+
+def test_what_cannot_be(run: Run, tmp_path: Path) -> None:
+    done = run("dashboard", "--local", "model=sample", exit_code=1)
+    assert "there is no store at" in done.stderr
+    assert not (tmp_path / "data/store").exists()
+    done = run("dashboard", "-m", "--local", "model=sample,synthetic", exit_code=1)
+    assert done.stderr.count("error: ") == 2
+
+
+@pytest.mark.parametrize("launcher", ["sky", "workers"])
+def test_it_is_not_swept_to_the_cloud(run: Run, launcher: str) -> None:
+    done = run("dashboard", f"launcher={launcher}", exit_code=2)
+    assert "launcher" in done.stderr
+    assert done.stderr.count("\n") == 1
