@@ -51,3 +51,10 @@ def deaf() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(60)
         yield listening
+
+
+@pytest.fixture
+def saving(server: WandbServer, monkeypatch: pytest.MonkeyPatch) -> WandbServer:
+    """The server that wandb is set to."""
+    monkeypatch.setenv("WANDB_BASE_URL", server.url)
+    return server
