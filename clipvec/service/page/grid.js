@@ -1,5 +1,7 @@
 // The pictures that were found. Captions, ids and attributes are text to the page, never markup.
 
+import { toFilter } from "./query.js";
+
 const grid = document.getElementById("grid");
 const card = document.getElementById("card");
 const NARROWEST = 0.65;
@@ -77,12 +79,14 @@ function fillFacts(li, row, scored, act) {
     facts.append(score);
   }
   for (const [key, value] of Object.entries(row.attributes)) {
+    if (value === null) continue;
     const button = document.createElement("button");
     button.type = "button";
     button.tabIndex = -1;
     button.textContent = value;
     button.title = `Only ${key} = ${value}`;
-    button.onclick = () => act("filter", row, `${key}=${value}`);
+    Object.assign(button.dataset, { key, value });
+    button.onclick = () => act("filter", row, toFilter(key, "=", value));
     if (facts.childNodes.length) facts.append("·");
     facts.append(button);
   }

@@ -2,8 +2,8 @@
 
 import * as grid from "./grid.js";
 import { canGrow, empty, fromLink, grown, isEmpty, toLink, toRequest } from "./query.js";
-import { embed, keepKey, search, stats } from "./service.js";
-import { showFilters, showTerms, watchFilters, watchTheme } from "./tools.js";
+import { embed, hasKey, keepKey, search, stats } from "./service.js";
+import { copy, showFilters, showTerms, watchFilters, watchTheme } from "./tools.js";
 
 const $ = (id) => document.getElementById(id);
 const PAUSE = 120;
@@ -86,13 +86,14 @@ function showNothing() {
   return notice("No pictures here", "None fit the filters and the score.", ...buttons);
 }
 
-function showProblem(error) {
+/** `again`: what is done once more when the key is known, or somebody has another try. */
+function showProblem(error, again = run) {
   grid.clear();
   $("title").hidden = $("more").hidden = true;
   $("status").value = "";
-  if (error.status === 401) return askKey();
-  const title = error.status >= 400 && error.status < 500 ? "That cannot be searched" : "No answer";
-  return notice(title, error.message, ["Try again", run]);
+  if (error.status === 401) return askKey(again);
+  const bad = error.status >= 400 && error.status < 500 && error.status !== 429;
+  return notice(bad ? "That cannot be searched" : "No answer", error.message, ["Try again", again]);
 }
 
 function notice(title, text, ...buttons) {
@@ -109,16 +110,17 @@ function notice(title, text, ...buttons) {
   $("notice").hidden = false;
 }
 
-function askKey() {
+function askKey(again) {
   const field = document.createElement("input");
   field.type = "password";
   field.setAttribute("aria-label", "API key");
   const enter = () => {
-    keepKey(field.value);
-    run();
+    keepKey(field.value.trim());
+    again();
   };
   field.onkeydown = (event) => event.key === "Enter" && enter();
-  notice("A key is needed", "This service answers those who have its API key.", ["Go on", enter]);
+  const title = hasKey() ? "That key is wrong" : "A key is needed";
+  notice(title, "This service answers those who have its API key.", ["Go on", enter]);
   $("notice").querySelector("button").before(field);
   field.focus();
 }
@@ -152,8 +154,14 @@ async function addPicture(file) {
     set({ terms: [...query.terms, { ...term, picture: URL.createObjectURL(file) }] });
   } catch (error) {
     document.body.classList.remove("busy");
-    showProblem(error);
+    showProblem(error, () => addPicture(file));
   }
+}
+
+/** What a picture that was dragged out of a page needs: of that, only its address is to be had. */
+function explainDrop() {
+  const close = ["All right", () => ($("notice").hidden = true)];
+  notice("That picture is not a file", "Save it and drop the file, or copy it and paste it here.", close);
 }
 
 $("bar").onsubmit = (event) => {
@@ -167,6 +175,7 @@ $("text").oninput = () => {
   if (!isEmpty(query)) grid.dim();
 };
 $("text").onkeydown = (event) => {
+  if (meantForOthers(event)) return;
   if (event.key === "Backspace" && !query.text && query.terms.length) set({ terms: query.terms.slice(0, -1) });
   if (event.key === "ArrowDown") {
     event.preventDefault();
@@ -187,8 +196,8 @@ $("cut").oninput = () => {
 $("duplicates").onchange = () => set({ unique: $("duplicates").checked });
 $("more").onclick = () => set(grown(query), false);
 $("copy").onclick = async () => {
-  await navigator.clipboard.writeText(location.href);
-  $("status").value = "Link copied";
+  const copied = await copy(location.href);
+  $("status").value = copied ? "Link copied" : "Copy the link from the address bar";
 };
 window.onpopstate = () => {
   query = fromLink(location.search);
@@ -210,9 +219,17 @@ window.ondragleave = (event) => event.relatedTarget || document.body.classList.r
 window.ondrop = (event) => {
   event.preventDefault();
   document.body.classList.remove("dropping");
-  addPicture(event.dataTransfer.files[0]);
+  if (event.dataTransfer.files.length) addPicture(event.dataTransfer.files[0]);
+  else if (event.dataTransfer.types.includes("text/uri-list")) explainDrop();
 };
+
+/** Whether a key is one of the browser's shortcuts, or part of a word in Chinese or Japanese. */
+function meantForOthers(event) {
+  return event.ctrlKey || event.metaKey || event.altKey || event.isComposing;
+}
+
 window.onkeydown = (event) => {
+  if (meantForOthers(event)) return;
   const typing = event.target.closest?.("input, select");
   if (event.key === "Escape") {
     wander.vector = undefined;

@@ -2,6 +2,7 @@
 
 export const STEP = 40;
 const MOST = 1000;
+const OPERATORS = { "=": "$eq", "!=": "$ne", ">=": "$gte", "<=": "$lte" };
 
 export function empty() {
   return { text: "", terms: [], filters: [], cut: 0, unique: false, k: STEP };
@@ -18,6 +19,26 @@ export function canGrow(query) {
 
 export function grown(query) {
   return { ...query, k: Math.min(MOST, query.k + STEP) };
+}
+
+/** A filter of an attribute: as people type it, or in JSON where that would be read as another. */
+export function toFilter(key, operator, value) {
+  const text = String(value);
+  const typed = /^[A-Za-z][\w.-]*$/.test(key) && !/^\s|\s$|[\0-\x1f\x7f-\x9f]/.test(text);
+  if (typed) return `${key}${operator}${text}`;
+  return JSON.stringify({ [key]: { [OPERATORS[operator]]: value } });
+}
+
+/** A filter as people read it. */
+export function readable(filter) {
+  try {
+    const [[key, condition]] = Object.entries(JSON.parse(filter));
+    const [[operator, value]] = Object.entries(condition);
+    const sign = Object.keys(OPERATORS).find((x) => OPERATORS[x] === operator);
+    return sign ? `${key}${sign}${value}` : filter;
+  } catch {
+    return filter;
+  }
 }
 
 /** What POST /search takes. */
@@ -40,6 +61,7 @@ export function toLink(query) {
   for (const filter of query.filters) link.append("where", filter);
   if (query.cut > 0) link.set("from", query.cut);
   if (query.unique) link.set("unique", 1);
+  if (query.k > STEP) link.set("k", query.k);
   const text = link.toString();
   return text ? `?${text}` : "./";
 }
@@ -55,6 +77,7 @@ export function fromLink(search) {
     if (read) terms.push({ kind, value: read, weight: Number(weight) });
   }
   const cut = Number(link.get("from"));
+  const k = Math.floor(Number(link.get("k")));
   return {
     ...empty(),
     text: link.get("q") ?? "",
@@ -62,6 +85,7 @@ export function fromLink(search) {
     filters: link.getAll("where"),
     cut: cut > 0 && cut < 1 ? cut : 0,
     unique: link.has("unique"),
+    k: k > STEP ? Math.min(MOST, k) : STEP,
   };
 }
 

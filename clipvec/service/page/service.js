@@ -1,5 +1,7 @@
 // The service behind the page. Every failure is a Refusal with one sentence.
 
+const NAMES = { text: "the text", where: "a filter", terms: "the query", images: "the picture" };
+
 export class Refusal extends Error {
   constructor(status, sentence) {
     super(sentence);
@@ -17,7 +19,15 @@ async function ask(path, options = {}) {
   }
   if (response.ok) return response.json();
   const said = await response.json().catch(() => ({}));
-  throw new Refusal(response.status, said.error ?? `The service answered ${response.status}.`);
+  throw new Refusal(response.status, plain(said.error ?? `the service answered ${response.status}`));
+}
+
+/** What the service said to a program, to a person: without the field of the request. */
+function plain(said) {
+  const [, field, reason] = /^([\w.]+)(?: '[^']*')?: (.+)$/s.exec(said) ?? [null, "", said];
+  const name = NAMES[field.split(".").findLast((part) => part in NAMES)] ?? "it";
+  const line = reason.replace(/^(string|input|list) should/, `${name} should`);
+  return `${line[0].toUpperCase()}${line.slice(1)}${/[.?!]$/.test(line) ? "" : "."}`;
 }
 
 export function stats() {
@@ -39,5 +49,10 @@ export async function embed(file) {
 
 /** Kept in a cookie, since thumbnails are fetched without headers of ours. */
 export function keepKey(key) {
-  document.cookie = `clipvec_key=${encodeURIComponent(key)}; SameSite=Strict; path=/`;
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `clipvec_key=${encodeURIComponent(key)}; SameSite=Strict; path=/${secure}`;
+}
+
+export function hasKey() {
+  return /(^|; )clipvec_key=./.test(document.cookie);
 }

@@ -1,5 +1,7 @@
 // Chips of terms and filters, the form that makes a filter, and the theme.
 
+import { readable, toFilter } from "./query.js";
+
 const $ = (id) => document.getElementById(id);
 const NAMES = { text: (value) => value, id: (value) => value, vector: () => "a picture" };
 const WORDS = { "=": "is", "!=": "is not", ">=": "from", "<=": "to" };
@@ -64,7 +66,7 @@ export function showFilters(filters, change) {
   $("filters").replaceChildren(
     ...filters.map((filter) => {
       const li = document.createElement("li");
-      const pill = button(filter, () => change(filters.filter((other) => other !== filter)));
+      const pill = button(readable(filter), () => change(filters.filter((other) => other !== filter)));
       pill.className = "pill";
       pill.title = "Remove this filter";
       li.append(pill);
@@ -84,14 +86,15 @@ export function watchFilters(attributes, add) {
     $("operator").replaceChildren(...options(words));
     $("value").type = ordered ? "number" : "text";
     $("value").step = "any";
-    const seen = [...document.querySelectorAll(".facts button")].map((x) => x.title);
-    const start = `Only ${$("key").value} = `;
-    const values = new Set(seen.filter((x) => x.startsWith(start)).map((x) => x.slice(start.length)));
+    const shown = [...document.querySelectorAll(".facts button")].map((x) => x.dataset);
+    const seen = shown.filter((x) => x.key === $("key").value).map((x) => x.value);
+    const values = new Set(types[$("key").value] === "bool" ? ["true", "false"] : seen);
     $("values").replaceChildren(...[...values].sort().map((value) => new Option(value, value)));
   };
   const open = (yes) => {
     $("filter").hidden = !yes;
     $("add-filter").setAttribute("aria-expanded", yes);
+    $("value").value = "";
     offer();
     if (yes) $("key").focus();
   };
@@ -99,9 +102,17 @@ export function watchFilters(attributes, add) {
   $("add-filter").onclick = () => open($("filter").hidden);
   $("filter").onsubmit = (event) => {
     event.preventDefault();
-    add(`${$("key").value}${$("operator").value}${$("value").value.trim()}`);
-    $("value").value = "";
+    const [key, given] = [$("key").value, $("value").value.trim()];
+    const type = types[key];
+    const value = ["int", "float"].includes(type) ? Number(given) : given;
+    add(toFilter(key, $("operator").value, type === "bool" ? given.toLowerCase() === "true" : value));
     open(false);
+  };
+  $("filter").onkeydown = (event) => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    open(false);
+    $("add-filter").focus();
   };
 }
 
@@ -126,4 +137,29 @@ function button(text, click) {
   made.textContent = text;
   made.onclick = click;
   return made;
+}
+
+/** Put a text on the clipboard, and return whether it is there. */
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyOfOld(text);
+  }
+}
+
+// Outside of https and this machine, browsers have no navigator.clipboard.
+function copyOfOld(text) {
+  const before = document.activeElement;
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.setAttribute("aria-hidden", "true");
+  field.style.cssText = "position: fixed; opacity: 0";
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  before?.focus();
+  return done;
 }

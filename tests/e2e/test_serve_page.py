@@ -1,0 +1,293 @@
+"""The page of the service in Chromium."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+BERRY = "sample-0002/0133"
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    """The page, fully drawn; it must speak to nobody else and raise nothing."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
+    opened = context.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("request", lambda r: r.url.startswith((url, "blob:")) or faults.append(r.url))
+    opened.goto(url)
+    expect(opened.locator("#grid li")).to_have_count(40)
+    yield opened
+    assert faults == []
+    context.close()
+
+
+def found(page: Page) -> list[str]:
+    """Return the captions that are shown, once the newest query is answered."""
+    expect(page.locator("body")).not_to_have_class(re.compile("busy"))
+    expect(page.locator("#grid")).not_to_have_class(re.compile("stale"))
+    return page.locator("#grid .caption").all_inner_texts()
+
+
+def test_search_as_you_type(page: Page) -> None:
+    expect(page.locator("#title")).to_have_text("Some of 364 pictures in sample")
+    page.locator("#text").press_sequentially("a red fruit")
+    expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
+    expect(page.locator("#status")).to_contain_text("40 pictures")
+    assert page.url.endswith("?q=a+red+fruit")
+    picture = page.locator("#grid img").first
+    picture.evaluate("image => image.decode()")
+    box = picture.bounding_box()
+    assert box is not None
+    size = picture.evaluate("image => [image.naturalWidth, image.naturalHeight]")
+    assert picture.evaluate("image => getComputedStyle(image).objectFit") == "contain"
+    assert box["width"] / box["height"] == pytest.approx(max(0.65, size[0] / size[1]), rel=0.05)
+
+
+def test_more_like_this_and_the_way_back(page: Page) -> None:
+    page.fill("#text", "a red fruit")
+    expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
+    page.locator("#grid .picture").nth(1).click()
+    expect(page.locator("#grid .caption").first).to_have_text("A mandarin orange")
+    expect(page.locator("#terms .term")).to_have_count(1)
+    page.go_back()
+    expect(page.locator("#text")).to_have_value("a red fruit")
+    expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
+
+
+def test_terms_with_plus_and_minus_live_in_the_link(page: Page, browser: Browser) -> None:
+    page.fill("#text", "an animal")
+    page.keyboard.press("Enter")
+    page.fill("#text", "a bird")
+    page.click("#minus")
+    page.locator("#terms button").first.press("ArrowUp")
+    expect(page.locator("#terms .term").first).to_contain_text("+1.25")
+    expect(page.locator("#terms .term.minus")).to_have_text(re.compile("a bird"))
+    captions = found(page)
+    again = browser.new_page()
+    again.goto(page.url)
+    expect(again.locator("#grid .caption").first).to_have_text(captions[0])
+    assert found(again) == captions
+    again.close()
+
+
+def test_a_picture_is_dropped_and_stays_in_the_link(
+    page: Page, url: str, browser: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "query.jpg"
+    file.write_bytes(httpx.get(f"{url}/thumbnail/sample-0002/0133").content)
+    content = base64.b64encode(file.read_bytes()).decode()
+    data = page.evaluate_handle(
+        """content => {
+            const bytes = Uint8Array.from(atob(content), (char) => char.charCodeAt(0));
+            const data = new DataTransfer();
+            data.items.add(new File([bytes], "query.jpg", { type: "image/jpeg" }));
+            return data;
+        }""",
+        content,
+    )
+    page.dispatch_event("body", "drop", {"dataTransfer": data})
+    expect(page.locator("#terms img")).to_be_visible()
+    expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
+    again = browser.new_page()
+    again.goto(page.url)
+    expect(again.locator("#terms .term")).to_contain_text("a picture")
+    expect(again.locator("#grid .caption").first).to_have_text("A strawberry")
+    again.close()
+    page.keyboard.press("Escape")
+    expect(page.locator("#terms .term")).to_have_count(0)
+    page.set_input_files("#file", file)
+    expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
+
+
+def test_filters_and_the_lowest_score(page: Page) -> None:
+    page.fill("#text", "a red fruit")
+    expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
+    page.click("#add-filter")
+    page.select_option("#key", "category")
+    page.fill("#value", "animals")
+    page.click("#filter button")
+    expect(page.locator("#filters .pill")).to_have_text("category=animals")
+    expect(page.locator("#grid .facts button").first).to_have_text("animals")
+    found(page)
+    assert set(page.locator("#grid .facts button").all_inner_texts()) == {"animals"}
+    page.click("#filters .pill")
+    expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
+    page.locator("#cut").fill("0.5")
+    expect(page.locator("#cut-value")).to_have_text("0.50")
+    expect(page.locator("#status")).to_contain_text("6 pictures")
+    page.locator("#cut").fill("0.9")
+    expect(page.locator("#notice h2")).to_have_text("No pictures here")
+    page.click("#notice button")
+    expect(page.locator("#grid li")).to_have_count(40)
+
+
+def test_keyboard(page: Page) -> None:
+    page.locator("body").click(position={"x": 5, "y": 400})
+    page.keyboard.press("/")
+    page.keyboard.type("a red fruit")
+    expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#grid .picture").first).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#grid .picture").nth(1)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#grid .picture").nth(1)).not_to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("-")
+    expect(page.locator("#terms .term.minus")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.locator("#text")).to_be_focused()
+    expect(page.locator("#title")).to_be_visible()
+
+
+def test_captions_are_text(page: Page, url: str) -> None:
+    row = {
+        "id": HOSTILE,
+        "caption": HOSTILE,
+        "uri": "javascript:alert(1)",
+        "width": 4,
+        "height": 3,
+        "attributes": {HOSTILE: HOSTILE},
+        "thumbnail": "thumbnail/none",
+        "similarity": 0.5,
+        "deviations": 3.0,
+    }
+    page.route("**/search", lambda route: route.fulfill(json=[row]))
+    page.fill("#text", HOSTILE)
+    expect(page.locator("#grid li")).to_have_count(1)
+    expect(page.locator("#grid .caption")).to_have_text(HOSTILE)
+    expect(page.locator("#grid .none")).to_be_visible()
+    page.locator("#grid .facts button").click(position={"x": 5, "y": 5})
+    expect(page.locator("#filters .pill")).to_contain_text("<script>")
+    page.keyboard.press("Enter")
+    assert "owned" not in page.title()
+    assert page.locator("#grid script, #filters script, #terms script").count() == 0
+
+
+def test_errors_are_said_in_a_sentence(page: Page) -> None:
+    page.route("**/search", lambda route: route.abort())
+    page.fill("#text", "a bird")
+    expect(page.locator("#notice")).to_contain_text("The service does not answer.")
+    page.unroute("**/search")
+    page.click("#notice button")
+    expect(page.locator("#grid li")).to_have_count(40)
+    page.goto(f"{page.url.split('?')[0]}?q=bird&where=colour%3Dred")
+    expect(page.locator("#notice p")).to_contain_text("There is no colour; known are")
+
+
+def test_light_and_dark(page: Page, browser: Browser, url: str) -> None:
+    colour = "body => getComputedStyle(body).backgroundColor"
+    assert page.locator("body").evaluate(colour) == "rgb(247, 247, 245)"
+    page.click("#theme")
+    page.click("#theme")
+    assert page.locator("body").evaluate(colour) == "rgb(20, 21, 23)"
+    dark = browser.new_page(color_scheme="dark")
+    dark.goto(url)
+    assert dark.locator("body").evaluate(colour) == "rgb(20, 21, 23)"
+    dark.close()
+
+
+def test_an_upload_is_tried_again(page: Page, url: str) -> None:
+    picture = httpx.get(f"{url}/thumbnail/{BERRY}").content
+    page.route("**/embed_image", lambda route: route.abort())
+    page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": picture})
+    expect(page.locator("#notice")).to_contain_text("The service does not answer.")
+    page.unroute("**/embed_image")
+    page.click("#notice button")
+    expect(page.locator("#terms img")).to_be_visible()
+    expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
+
+
+def test_a_picture_of_another_page_is_dropped(page: Page) -> None:
+    data = page.evaluate_handle(
+        """() => {
+            const data = new DataTransfer();
+            data.setData("text/uri-list", "https://example.org/a.jpg");
+            return data;
+        }"""
+    )
+    page.dispatch_event("body", "drop", {"dataTransfer": data})
+    expect(page.locator("#notice")).to_contain_text("Save it and drop the file, or copy it")
+    page.click("#notice button")
+    expect(page.locator("#notice")).to_be_hidden()
+    expect(page.locator("#grid li")).to_have_count(40)
+
+
+def test_keys_that_are_meant_for_something_else(page: Page) -> None:
+    page.fill("#text", "a red fruit")
+    expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
+    page.click("#add-filter")
+    page.fill("#value", "animals")
+    page.keyboard.press("Escape")
+    expect(page.locator("#filter")).to_be_hidden()
+    expect(page.locator("#add-filter")).to_be_focused()
+    expect(page.locator("#text")).to_have_value("a red fruit")
+    page.locator("#grid .picture").first.focus()
+    for key in ("Control+-", "Control++", "Control+/", "Alt+ArrowRight"):
+        page.keyboard.press(key)
+    expect(page.locator("#grid .picture").first).to_be_focused()
+    expect(page.locator("#terms .term")).to_have_count(0)
+
+
+def test_more_pictures_stay_in_the_link(page: Page, browser: Browser) -> None:
+    page.fill("#text", "a red fruit")
+    expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
+    page.click("#more")
+    expect(page.locator("#grid li")).to_have_count(80)
+    assert page.url.endswith("?q=a+red+fruit&k=80")
+    again = browser.new_page()
+    again.goto(page.url)
+    expect(again.locator("#grid li")).to_have_count(80)
+    again.goto(page.url.replace("k=80", "k=x"))
+    expect(again.locator("#grid li")).to_have_count(40)
+    again.close()
+
+
+def test_attributes_that_cannot_be_typed(page: Page) -> None:
+    row = {
+        "id": "1",
+        "caption": "one",
+        "uri": "one",
+        "width": 4,
+        "height": 3,
+        "attributes": {"année de": 1, "name": " two\nlines ", "nice": True, "none": None},
+        "thumbnail": "thumbnail/none",
+        "similarity": 0.5,
+        "deviations": 3.0,
+    }
+    asked: list[Any] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.post_data_json)
+        route.fulfill(json=[row])
+
+    page.route("**/search", answer)
+    page.fill("#text", "a bird")
+    expect(page.locator("#grid .facts button")).to_have_count(3)
+    for at in range(3):
+        page.locator("#grid .facts button").nth(at).click()
+        expect(page.locator("#filters .pill")).to_have_count(at + 1)
+    assert page.locator("#filters .pill").all_inner_texts()[0] == "année de=1"
+    found(page)
+    assert [json.loads(x) for x in asked[-1]["where"][:2]] == [
+        {"année de": {"$eq": 1}},
+        {"name": {"$eq": " two\nlines "}},
+    ]
+    assert asked[-1]["where"][2] == "nice=true"
+
+
+def test_what_is_wrong_is_said_to_a_person(page: Page) -> None:
+    page.goto(f"{page.url.split('?')[0]}?t=1*text:{'a' * 2001}")
+    said = "The text should have at most 2000 characters."
+    expect(page.locator("#notice p")).to_have_text(said)
