@@ -167,3 +167,15 @@ def another() -> Iterator[str]:
 def test_a_server_that_is_not_wandb(another: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", another)
     assert error() == f"{another} answers, but not as wandb does; check WANDB_BASE_URL"
+
+
+def test_a_view_of_another_form(saving: WandbServer) -> None:
+    workspace.save(ONLINE)
+    (view,) = [v for v in saving.views.values() if v["type"] == "project-view"]
+    for spec in ("", "[]", '{"section": {"panels": []}}'):
+        view["spec"] = spec
+        assert error() == (
+            f"the view {saving.url}/me/photos?nw=clipvec is not of a form that this version "
+            "knows; delete it, and this command makes a new one"
+        )
+        assert view["spec"] == spec

@@ -210,18 +210,6 @@ def test_what_others_put_into_the_view_stays(saving: WandbServer) -> None:
     assert blocks.sections(after)[-1] == recall
 
 
-def test_a_view_of_another_form(saving: WandbServer) -> None:
-    workspace.save(ONLINE)
-    _, view, _ = saved(saving, "project-view")
-    for spec in ("", "[]", '{"section": {"panels": []}}'):
-        view["spec"] = spec
-        assert error() == (
-            f"the view {saving.url}/me/photos?nw=clipvec is not of a form that this version "
-            "knows; delete it, and this command makes a new one"
-        )
-        assert view["spec"] == spec
-
-
 def test_the_report_is_found_among_many(saving: WandbServer) -> None:
     saving.page = 2
     mine = Server()
