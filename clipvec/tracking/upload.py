@@ -91,7 +91,8 @@ def main() -> None:
 
 
 def _end_with_parent(process: subprocess.Popen[bytes]) -> None:
-    sys.stdin.read()
+    # Not by sys.stdin, over whose lock the interpreter may abort at its end.
+    os.read(sys.stdin.fileno(), 1)
     process.kill()
 
 
