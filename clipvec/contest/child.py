@@ -81,7 +81,7 @@ def _step() -> None:
 
 def _end_with_parent() -> None:
     # Nothing is ever written there; a read returns when the other end is closed. Not by sys.stdin,
-    # whose lock a thread that waits in it holds for ever: the interpreter aborts over it at its end.
+    # whose lock a waiting thread holds for ever, so that the interpreter aborts at its end.
     os.read(sys.stdin.fileno(), 1)
     os.kill(os.getpid(), signal.SIGTERM)
 
