@@ -7,7 +7,11 @@ import os
 import re
 import socket
 import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -39,6 +43,25 @@ def test_what_is_measured(url: str) -> None:
     for stage in ("encode", "search", "thumbnails"):
         assert re.search(rf'clipvec_stage_seconds_count\{{stage="{stage}"\}} [1-9]', text)
     assert re.search(r'clipvec_batch_size_count\{stage="text"\} [1-9]', text)
+
+
+def test_what_nobody_serves_leaves_nothing_behind(url: str) -> None:
+    answer = httpx.get(f"{url}/none")
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "there is nothing at this path; /docs shows what there is"}
+    httpx.get(f"{url}/item/none")
+    before = series(url)
+    with httpx.Client(base_url=url) as client:
+        for number in range(200):
+            assert client.get(f"/none/{number}").status_code == 404
+            assert client.get(f"/item/none-{number}").status_code == 404
+    assert series(url) == before
+
+
+def series(url: str) -> set[str]:
+    """Return the names of what is measured, with their labels."""
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    return {line.rpartition(" ")[0] for line in lines if not line.startswith("#")}
 
 
 def test_the_endpoints_are_documented(url: str, browser: Browser) -> None:
@@ -100,6 +123,66 @@ def test_two_workers_and_onnx_runtime_in_place_of_torch(index: Path, tmp_path: P
     finally:
         process.terminate()
         process.wait(60)
+
+
+@contextmanager
+def chroma(folder: Path) -> Iterator[int]:
+    """Yield the port of a Chroma server."""
+    port = free_port()
+    command = [BENTOML.with_name("chroma"), "run", "--path", folder / "data", "--port", str(port)]
+    with (folder / "chroma.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        while True:
+            assert process.poll() is None
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/api/v2/heartbeat")
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_while_chroma_is_away(index: Path, tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log"
+    url = f"http://127.0.0.1:{port}"
+    with chroma(tmp_path) as there:
+        place = ["index=chroma_http", f"index.port={there}"]
+        command = [sys.executable, "-m", "clipvec.index", "experiment=demo", *place]
+        subprocess.run(command, cwd=index.parents[1], check=True, capture_output=True)
+        process = start(" ".join([*place, "max_rate=3"]), port, log)
+        try:
+            wait_ready(url, process, log)
+            # Nobody gives itself another address.
+            with httpx.Client(base_url=url) as client:
+                statuses = [
+                    client.post(
+                        "/search",
+                        json={"text": "a bird"},
+                        headers={"X-Forwarded-For": f"10.0.0.{i}"},
+                    ).status_code
+                    for i in range(5)
+                ]
+            assert statuses == [200, 200, 200, 429, 429]
+        except BaseException:
+            process.kill()
+            raise
+    try:
+        for path in ("/readyz", "/health", "/stats", "/item/sample-0002/0133"):
+            answer = httpx.get(f"{url}{path}", timeout=30)
+            assert answer.status_code == 503, path
+            (sentence,) = answer.json().values()
+            assert sentence.endswith("log says more")
+        httpx.get(f"{url}/item/a%0Aerror: forged%0D")
+    finally:
+        process.terminate()
+        process.wait(60)
+    said = log.read_text()
+    assert r"path=/item/a\nerror: forged\r" in said
+    assert not [line for line in said.splitlines() if line.startswith("error: forged")]
 
 
 def test_another_model_is_refused(index: Path, tiny: list[str], tmp_path: Path) -> None:
