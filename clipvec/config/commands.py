@@ -169,7 +169,7 @@ class DeployConfig:
     service: ReplicasConfig
     cloud: CloudConfig
     extras: list[str]
-    """Extras of clipvec that replicas need besides ``serve``."""
+    """Extras of clipvec that replicas need besides ``serve`` and what CLIPVEC_SERVE asks for."""
     action: Literal["up", "status", "down"]
     """What to do; given without ``action=``."""
     dry_run: bool

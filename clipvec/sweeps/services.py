@@ -32,14 +32,16 @@ def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -
         folder: where the wheel and the YAML go.
 
     Raises:
-        ConfigError: a replica would not find its index, or there is no wheel to be had.
+        ConfigError: a replica would not find its index, the numbers of replicas contradict each
+            other, or there is no wheel to be had.
         LaunchError: SkyPilot refuses, or has a service of that name.
     """
     check_index(serve, wanted.cloud)
+    check_replicas(wanted)
     if not os.environ.get(KEY):
         log.warning("%s is not set: whoever reaches the endpoint may search", KEY)
     file = wheel.build(paths.wheel_dir(folder.absolute()))
-    made = task(wanted, overrides, file)
+    made = task(wanted, serve, overrides, file)
     written = paths.service_file(folder)
     written.write_text(tasks.as_yaml(made), encoding="utf-8")
     if wanted.dry_run:
@@ -60,12 +62,13 @@ def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -
     )
 
 
-def task(wanted: DeployConfig, overrides: str, file: Path) -> dict[str, Any]:
+def task(wanted: DeployConfig, serve: ServeConfig, overrides: str, file: Path) -> dict[str, Any]:
     """Return what `sky serve up` and `sky launch` accept as YAML; secrets have no values in it.
 
     Args:
         wanted: where and how many.
-        overrides: what replicas serve, for CLIPVEC_SERVE.
+        serve: what replicas serve.
+        overrides: the same as it was given, for CLIPVEC_SERVE.
         file: the wheel that they install clipvec from.
     """
     service, cloud = wanted.service, config.to_dict(wanted.cloud)
@@ -89,7 +92,7 @@ def task(wanted: DeployConfig, overrides: str, file: Path) -> dict[str, Any]:
         f"{service.name}-{code.version()}",
         cloud,
         file,
-        ["serve", *wanted.extras],
+        [*dict.fromkeys(["serve", *_extras(serve), *wanted.extras])],
         f"exec {shlex.join(command)}\n",
         {"CLIPVEC_SERVE": overrides, "BENTOML_DO_NOT_TRACK": "True"},
     )
@@ -101,6 +104,13 @@ def task(wanted: DeployConfig, overrides: str, file: Path) -> dict[str, Any]:
     # SkyServe's SDK, unlike its command line, does not take the port from the resources.
     about = {"readiness_probe": probe, "replica_policy": policy, "ports": service.port}
     return {**made, "service": about}
+
+
+def _extras(serve: ServeConfig) -> list[str]:
+    """Return the extras of clipvec that the model wants."""
+    model = serve.model
+    wanted = {"onnx": model.runtime == "onnx", "sample": "sample" in {model.arch, model.pretrained}}
+    return [extra for extra, is_so in wanted.items() if is_so]
 
 
 def _of_service(resources: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -133,6 +143,22 @@ def check_index(serve: ServeConfig, cloud: config.CloudConfig) -> None:
                 "there and name it: CLIPVEC_SERVE=index.path=/index and "
                 "'+cloud.file_mounts={/index: s3://bucket/index}'; on slurm and kubernetes an "
                 "absolute path that all machines share will do"
+            )
+
+
+def check_replicas(wanted: DeployConfig) -> None:
+    """Refuse more replicas at least, or on demand, than there may be at all.
+
+    Raises:
+        ConfigError: with both numbers.
+    """
+    service = wanted.service
+    for option in ("min_replicas", "ondemand_replicas"):
+        number = getattr(service, option)
+        if number > service.max_replicas:
+            raise ConfigError(
+                f"service.{option}={number} is more than service.max_replicas="
+                f"{service.max_replicas}; give service.max_replicas={number}, or fewer of the other"
             )
 
 

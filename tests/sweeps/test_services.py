@@ -34,20 +34,20 @@ def no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def serving(path: str) -> ServeConfig:
+def serving(path: str, *overrides: str) -> ServeConfig:
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        return config.read(compose("serve", overrides=[f"index.path={path}"]), ServeConfig)
+        composed = compose("serve", overrides=[f"index.path={path}", *overrides])
+    return config.read(composed, ServeConfig)
 
 
 def task(*overrides: str) -> dict[str, Any]:
-    return services.task(wanted(*overrides), "index.path=/index", WHEEL)
+    return services.task(wanted(*overrides), serving("/index"), "index.path=/index", WHEEL)
 
 
 def test_a_service_on_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLIPVEC_API_KEY", "planted")
     made = task("cloud=aws", MOUNT, "service.ondemand_replicas=1", "extras=[s3]")
     assert made["resources"] == {
-        "accelerators": {"T4": 1, "L4": 1, "A10G": 1, "A10": 1, "V100": 1},
         "memory": "32+",
         "infra": "aws",
         "ports": 3000,
@@ -92,6 +92,38 @@ def test_spot_machines_where_there_are_any(cloud: str, spot: bool) -> None:
     assert {"any_of", "job_recovery"}.isdisjoint(made["resources"])
 
 
+def test_a_processor_unless_a_gpu_is_asked_for() -> None:
+    for cloud in ("any", "lambda", "slurm"):
+        assert "accelerators" not in task(f"cloud={cloud}")["resources"]
+        asked = task(f"cloud={cloud}", "cloud.resources.accelerators={T4: 1}")["resources"]
+        assert asked["accelerators"] == {"T4": 1}
+
+
+@pytest.mark.parametrize(
+    ("model", "extras"),
+    [
+        ([], "serve,s3"),
+        (["model.runtime=onnx"], "serve,onnx,s3"),
+        (["model=sample"], "serve,sample,s3"),
+        (["model=sample", "model.runtime=onnx"], "serve,onnx,sample,s3"),
+    ],
+)
+def test_what_the_model_wants_is_installed(model: list[str], extras: str) -> None:
+    for given in ("[s3]", "[s3,serve]"):
+        made = services.task(wanted(f"extras={given}"), serving("/index", *model), "", WHEEL)
+        assert f"clipvec-1-py3-none-any.whl[{extras}]\n" in made["setup"]
+
+
+def test_numbers_of_replicas_that_contradict_each_other() -> None:
+    said = r"^service.min_replicas=4 is more than service.max_replicas=3; give service.max_repl"
+    with pytest.raises(ConfigError, match=said):
+        services.check_replicas(wanted("service.min_replicas=4"))
+    with pytest.raises(ConfigError, match=r"^service.ondemand_replicas=9 is more than service.max"):
+        services.check_replicas(wanted("service.ondemand_replicas=9"))
+    many = wanted("service.min_replicas=4", "service.max_replicas=4", "service.ondemand_replicas=4")
+    services.check_replicas(many)
+
+
 def test_other_alternatives_are_kept() -> None:
     zones = "cloud.resources.any_of=[{infra: aws/us-east-1, use_spot: true}, {infra: gcp}]"
     resources = task("cloud=any", zones)["resources"]
@@ -104,7 +136,7 @@ def test_skypilot_takes_the_yaml(python: Python, tmp_path: Path) -> None:
     clouds = ["any", "aws", "gcp", "azure", "kubernetes", "lambda", "slurm"]
     for cloud in clouds:
         file = tmp_path / "wheel" / WHEEL.name
-        made = services.task(wanted(f"cloud={cloud}"), "index.path=/index", file)
+        made = services.task(wanted(f"cloud={cloud}"), serving("/index"), "index.path=/index", file)
         (tmp_path / f"{cloud}.yaml").write_text(as_yaml(made))
     code = """
 import sys, sky
@@ -152,6 +184,14 @@ def test_a_dry_run_prints_what_skypilot_takes_and_no_secret(python: Python, tmp_
     assert made["secrets"] == {"CLIPVEC_API_KEY": None}
     files = [file for file in tmp_path.rglob("*") if file.is_file() and file.suffix != ".whl"]
     assert [file for file in files if b"planted" in file.read_bytes()] == []
+
+
+def test_replicas_are_checked_before_anything_is_built(python: Python, tmp_path: Path) -> None:
+    told = {"CLIPVEC_SERVE": "index.path=/data"}
+    asked = ["up", "cloud=slurm", "service.min_replicas=4", "dry_run=true"]
+    said = python("-m", "clipvec.deploy", *asked, exit_code=2, **told)
+    assert said.startswith("error: service.min_replicas=4 is more than service.max_replicas=3; ")
+    assert list(tmp_path.rglob("*.whl")) == []
 
 
 def test_what_is_served_is_checked_here(python: Python) -> None:
