@@ -162,6 +162,7 @@ async function addPicture(file) {
 function explainDrop() {
   const close = ["All right", () => ($("notice").hidden = true)];
   notice("That picture is not a file", "Save it and drop the file, or copy it and paste it here.", close);
+  scrollTo({ top: 0 });
 }
 
 $("bar").onsubmit = (event) => {
