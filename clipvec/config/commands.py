@@ -120,13 +120,14 @@ class ServeConfig:
     max_batch: Annotated[int, Field(ge=1, le=4096)]
     """Texts or images of one forward pass."""
     max_requests: Annotated[int, Field(ge=1)]
-    """Requests at once in a process; what comes beyond is answered with 429."""
+    """Requests at once in a process, without the page's own files; beyond it is 429."""
     max_rate: Annotated[int, Field(ge=1)] | None
     """Queries a minute of one address in a process, beyond which it gets 429; null: any number."""
     max_upload: Annotated[int, Field(ge=1024)]
     """Bytes of a request's body."""
     max_pixels: Annotated[int, Field(ge=1)]
-    """Pixels (width x height) over which an image is refused unread."""
+    """Pixels (width x height) over which an image is refused unread, and twice which the images of
+    a request may have together."""
     model: QueryModelConfig
     """Encoder of the queries."""
 
