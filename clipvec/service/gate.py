@@ -55,9 +55,7 @@ class Gate:
         # What only reads rows costs little and is not counted.
         if self._rate and connection.scope["method"] == "POST":
             self._rate.check(connection.client.host if connection.client else "")
-        if self._running >= self._settings.max_requests:
-            raise HTTPException(
-                429,
-                f"{self._running} requests are being answered, no more at once; ask again",
-                {"Retry-After": "1"},
-            )
+        most = self._settings.max_requests
+        if self._running >= most:
+            reason = f"no more requests than {most} are answered at once; ask again"
+            raise HTTPException(429, reason, {"Retry-After": "1"})
