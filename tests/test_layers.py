@@ -15,6 +15,7 @@ ROOT = Path(clipvec.__file__).parent
 LEVELS = {
     "errors": 0,
     "code": 1,
+    "machine": 1,
     "shards": 1,
     "paths": 1,
     "progress": 1,

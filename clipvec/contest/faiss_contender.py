@@ -17,7 +17,7 @@ from clipvec.contest.factory import (
     set_parameter,
     train_rows,
 )
-from clipvec.contest.memory import peak_bytes
+from clipvec.machine import peak_bytes
 from clipvec.measures import Build
 
 if TYPE_CHECKING:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import psutil
-
 from clipvec.errors import ConfigError
+from clipvec.machine import free_bytes
 
 PROCESS_BYTES = 250_000_000
 """A process that has loaded FAISS and a chunk of rows."""
@@ -63,7 +62,7 @@ def check(need: int, what: str) -> None:
     Raises:
         ConfigError: with both numbers.
     """
-    free = psutil.virtual_memory().available
+    free = free_bytes()
     if need > free:
         raise ConfigError(
             f"{what} would take about {need / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; "

@@ -10,10 +10,11 @@ import psutil
 
 from clipvec import paths, shards
 from clipvec.errors import IncompleteStoreError
+from clipvec.machine import peak_bytes
 from clipvec.store import Store
 from clipvec.vectors import tracked
 from clipvec.vectors.load import Plan, load
-from clipvec.vectors.loading import LoadingCollection
+from clipvec.vectors.loading import Built, LoadingCollection
 from clipvec.vectors.place import REBUILD, open_place, recover, take_place
 from clipvec.vectors.tracked import Tracked
 from clipvec.vectors.verify import verify
@@ -137,6 +138,8 @@ def _fill(
         plan = Plan.make(parts, collection.held())
         feed.held(sum(part.rows for part in plan.reused))
         batch_rows = min(config.batch_rows, collection.batch_limit)
+        if plan.load or plan.drop:
+            collection.note(None)
         try:
             rate = load(collection, store, plan, batch_rows, feed.loaded)
         except KeyboardInterrupt:
@@ -145,6 +148,9 @@ def _fill(
             else:
                 log.warning("what is loaded is kept; the same command goes on from there")
             raise
+        rows = sum(part.rows for part in plan.load)
+        if rows and not (plan.reused or plan.drop):
+            collection.note(Built(rows, rows / rate, peak_bytes() if place.local else None))
         return Summary(
             name=name,
             where=collection.where,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import CollectionError, FingerprintError
@@ -27,6 +29,25 @@ _FIXED = ("space", "max_neighbors", "ef_construction")
 UNIQUE = "Ids must be unique in a dataset; mend it and embed again"
 _DELETE_PARTS = 100
 """Part files whose rows one request deletes."""
+_BUILT = f"{MARK}_built"
+"""Metadata key of what the build took."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What it took to load a collection, where one run loaded it all."""
+
+    rows: int
+    seconds: float
+    peak_bytes: int | None
+    """Most memory of the process; None: it was a server's."""
+
+    @classmethod
+    def of(cls, collection: Collection) -> Built | None:
+        """Return what a collection says of its build; None: several runs loaded it."""
+        found = (collection._rows.metadata or {}).get(_BUILT)
+        return cls(**json.loads(str(found))) if found else None
 
 
 class LoadingCollection(Collection):
@@ -101,6 +122,14 @@ class LoadingCollection(Collection):
             except DuplicateIDError as error:
                 raise CollectionError(f"{error} {UNIQUE}") from error
 
+    def note(self, built: Built | None) -> None:
+        """Say in the collection what its build took, or that no one run built it."""
+        known = {k: v for k, v in (self._rows.metadata or {}).items() if k != _BUILT}
+        told = {} if built is None else {_BUILT: json.dumps(asdict(built))}
+        if built != Built.of(self):
+            with chroma_errors(self.where):
+                self._rows.modify(metadata={**known, **told})
+
     def drop_parts(self, files: Sequence[str]) -> None:
         """Delete the rows of part files, then their entries in the ledger."""
         with chroma_errors(self.where):
@@ -130,5 +159,7 @@ class LoadingCollection(Collection):
                     f"{self.where} was built with {group}{key}={have.get(key)}, not "
                     f"{wanted[key]}, which cannot be changed; use --rebuild to build it anew"
                 )
-        if have.get("ef_search") != wanted["ef_search"]:
-            self.set_ef_search(wanted["ef_search"])
+        before, now = have.get("ef_search"), wanted["ef_search"]
+        if before != now:
+            log.info("%s: ef_search: %s → %s, as hnsw.ef_search says", self.name, before, now)
+            self.set_ef_search(now)

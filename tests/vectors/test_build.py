@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import shutil
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from clipvec.errors import CollectionError, FingerprintError, IncompleteStoreErr
 from clipvec.store import Store, matrix
 from clipvec.vectors import Collection, Partitions, build
 from clipvec.vectors.load import groups
-from clipvec.vectors.loading import LoadingCollection
+from clipvec.vectors.loading import Built, LoadingCollection
 from clipvec.vectors.place import OLD, REBUILD, close, open_place
 from tests.stores import StoreFactory, write_shard
 from tests.vectors.conftest import build_config
@@ -82,6 +83,35 @@ def test_again_loads_only_what_is_new(
     assert_equal(index, store)
 
 
+def test_a_collection_knows_what_its_build_took(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    """As long as one run loaded it all."""
+
+    def known() -> Built | None:
+        with Collection.open(index, NAME) as collection:
+            return Built.of(collection)
+
+    store = store_factory(tmp_path, {0: [50, 20]}, count=2)
+    build(build_config(tmp_path, index, allow_partial=True))
+    first = known()
+    assert first is not None
+    assert first.rows == 70
+    assert 0 < first.seconds < 60
+    # on a server, whoever loads it does not hold it
+    assert (first.peak_bytes is None) == isinstance(index, HttpIndexConfig)
+    assert first.peak_bytes is None or 50e6 < first.peak_bytes < 5e9
+    build(build_config(tmp_path, index, allow_partial=True))
+    assert known() == first
+    write_shard(store, 1, [30])
+    build(build_config(tmp_path, index))
+    assert known() is None
+    build(build_config(tmp_path, index, rebuild=True))
+    again = known()
+    assert again is not None
+    assert again.rows == 100
+
+
 def test_a_changed_shard_is_replaced(
     index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
@@ -137,7 +167,10 @@ def test_another_fingerprint_is_refused(
 
 
 def test_other_hnsw_settings(
-    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+    index: IndexConfig,
+    tmp_path: Path,
+    store_factory: StoreFactory,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = store_factory(tmp_path, {0: [20]})
     build(build_config(tmp_path, index))
@@ -146,7 +179,10 @@ def test_other_hnsw_settings(
         build(build_config(tmp_path, index, hnsw=wider))
     assert build(build_config(tmp_path, index, hnsw=wider, rebuild=True)).loaded == 1
     searched = build_config(tmp_path, index, hnsw=wider | {"ef_search": 7})
-    assert build(searched).reused == 1
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "clipvec.vectors.loading"):
+        assert build(searched).reused == 1
+    assert caplog.messages == [f"{NAME}: ef_search: 100 → 7, as hnsw.ef_search says"]
     with Collection.open(index, NAME) as collection:
         assert collection._rows.configuration_json["hnsw"]["ef_search"] == 7
     assert_equal(index, store)
