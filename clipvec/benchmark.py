@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import platform
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,16 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipvec import code, contest, paths, report, tracking
+from clipvec import code, contest, machine, paths, report, tracking
 from clipvec.advice import advise
 from clipvec.config import FaissContestant, ModelConfig, from_dict, to_dict
-from clipvec.errors import ConfigError
+from clipvec.embedding.identity import model_print
+from clipvec.errors import ClipvecError, ConfigError
 from clipvec.exact import queries
 from clipvec.exact.queries import Queries
 from clipvec.exact.rows import Rows
 from clipvec.exact.truth import truth
 from clipvec.measures import Report
 from clipvec.progress import Progress
+from clipvec.report import words
 from clipvec.tracking import Job, artifacts
 
 if TYPE_CHECKING:
@@ -44,15 +45,24 @@ class Summary:
 
     report: Report
     page: Path
-    applied: int | None
-    """The ef_search that the live collection was given."""
 
     def __str__(self) -> str:
         """Return a line for each advice, and where the report is."""
-        lines = [_advised(advice) for advice in self.report.advice]
-        if self.applied is not None:
-            lines.append(f"applied: the collection searches with ef_search={self.applied} now")
+        lines = [words.advised(advice) for advice in self.report.advice]
         return "\n".join([*lines, f"report: {self.page}"])
+
+    def check(self) -> None:
+        """Refuse to call it a success when no contestant was measured.
+
+        Raises:
+            ClipvecError: with the reason of the first.
+        """
+        found = self.report.contestants
+        if found and all(contestant.refused for contestant in found):
+            raise ClipvecError(
+                f"none of {len(found)} contestants was measured; {found[0].name}: "
+                f"{found[0].refused}"
+            )
 
 
 def benchmark(config: RecallConfig) -> Summary:
@@ -60,37 +70,56 @@ def benchmark(config: RecallConfig) -> Summary:
 
     Raises:
         ConfigError: what was asked for cannot be measured on this store.
+        FingerprintError: the model of the text queries is not the store's.
         StoreError: the store cannot be read.
-        CollectionError: ``apply`` cannot change the collection.
     """
     url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
     collection = paths.collection_name(config.dataset.name, config.model.name)
     rows = Rows.open(url)
+    _check(config, rows)
     job = Job("recall", f"recall {collection}", config.store.root, to_dict(config))
     with tracking.start(config.tracking, job) as run:
         fingerprint = rows.store.fingerprint.to_json()
         run.used(artifacts.store(rows.store.url, collection, fingerprint))
-        if any(not isinstance(c, FaissContestant) for c in config.contestants.values()):
+        if _with_chroma(config):
             run.used(artifacts.index(config.index, collection, fingerprint))
         summary = _measure(config, rows, url, collection)
         report.track(run, summary.report, summary.page, collection)
     return summary
 
 
+def _check(config: RecallConfig, rows: Rows) -> None:
+    """Refuse another store than was asked for, and ``apply`` without anything to apply."""
+    known = rows.store.fingerprint.dataset
+    for name, value in config.dataset.given().items():
+        if known.get(name) != value:
+            made = f"dataset.{name}={known[name]}" if name in known else f"no dataset.{name}"
+            raise ConfigError(
+                f"dataset.{name}={value}: the store {rows.store.url} was made with {made}; give "
+                "the same, or the dataset.name of another store"
+            )
+    if config.apply and not _with_chroma(config):
+        raise ConfigError(
+            "apply=true: no contestant is the Chroma collection, so nothing will be advised for "
+            "it; add one of kind chroma or chroma_http, or leave apply out"
+        )
+
+
+def _with_chroma(config: RecallConfig) -> bool:
+    return any(not isinstance(c, FaissContestant) for c in config.contestants.values())
+
+
 def _measure(config: RecallConfig, rows: Rows, url: str, collection: str) -> Summary:
-    measure = config.measure
-    work = Path(config.work)
-    kinds = _kinds(config, rows)
-    asked = {**to_dict(config.queries), "prompts": _lines(config)}
+    measure, work = config.measure, Path(config.work)
+    kinds, asked = _kinds(config, rows), _asked(config)
+    depth = contest.depth(measure, len(rows) - ("image" in kinds))
     with _turn(work):
-        folder = truth(rows, kinds, asked, contest.depth(measure, len(rows)), work)
+        folder = truth(rows, kinds, asked, depth, work)
         found = list(
             contest.run(config.contestants, url, config.index, collection, folder, work, measure)
         )
-    advice = _advice(config, found, kinds)
-    result = _report(config, rows, folder, found, advice)
-    page = report.write([result], Path(config.report))
-    return Summary(result, page, _apply(config, collection, advice) if config.apply else None)
+    result = _report(config, rows, folder, found, _advice(config, found, kinds))
+    return Summary(result, report.write([result], Path(config.report)))
 
 
 @contextmanager
@@ -126,6 +155,19 @@ def _kinds(config: RecallConfig, rows: Rows) -> dict[Kind, Callable[[], Queries]
     return kinds
 
 
+def _asked(config: RecallConfig) -> dict[Kind, dict[str, Any]]:
+    """Return what the queries of each kind depend on, besides the store."""
+    asked = config.queries
+    return {
+        "image": {"count": asked.images, "seed": asked.seed},
+        "text": {
+            "count": asked.texts,
+            "seed": asked.seed,
+            "prompts": _lines(config) if asked.texts else None,
+        },
+    }
+
+
 def _synthetic(rows: Rows) -> bool:
     return rows.store.fingerprint.dataset["kind"] == "synthetic"
 
@@ -146,12 +188,16 @@ def _drawn_texts(config: RecallConfig, rows: Rows) -> Queries:
 
 
 def _lines(config: RecallConfig) -> list[str] | None:
-    file = config.queries.prompts
-    return queries.prompts(file)[: config.queries.texts] if file else None
+    asked = config.queries
+    return queries.prompts(asked.prompts, asked.texts, asked.seed) if asked.prompts else None
 
 
 def _texts(config: RecallConfig, rows: Rows) -> Queries:
-    """Return texts as the store's own model encodes them."""
+    """Return texts as the store's own model encodes them.
+
+    Raises:
+        FingerprintError: the model at hand is another one.
+    """
     from clipvec import model
 
     asked = config.queries
@@ -161,6 +207,8 @@ def _texts(config: RecallConfig, rows: Rows) -> Queries:
     named = {key: rows.store.model[key] for key in ("name", "arch", "pretrained")}
     log.info("encoding %s texts with model %s", f"{len(texts):,}", named["name"])
     encoder = model.load(from_dict(named, ModelConfig))
+    made, here = rows.store.fingerprint.model, f"the store {rows.store.url}"
+    made.check(model_print(encoder), here, f"model={named['name']} ({named['pretrained']})")
     vectors = []
     with Progress() as progress:
         task = progress.task("texts", len(texts), "texts")
@@ -171,11 +219,12 @@ def _texts(config: RecallConfig, rows: Rows) -> Queries:
 
 
 def _advice(config: RecallConfig, found: list[Contestant], kinds: dict[Kind, Any]) -> list[Advice]:
-    """Return the advice among all contestants for each kind, and for what clipvec serves."""
+    """Return the advice for each kind, and for what clipvec serves where it takes part."""
     target, k = config.target_recall, config.measure.k
     hardest = next(iter(kinds))
     advice = [advise(found, kind, target, k) for kind in kinds]
-    return [*advice, advise(found, hardest, target, k, among="chroma")]
+    served = [advise(found, hardest, target, k, among="chroma")] if _with_chroma(config) else []
+    return [*advice, *served]
 
 
 def _report(
@@ -199,7 +248,7 @@ def _report(
         dim=rows.dim,
         synthetic=_synthetic(rows),
         fingerprint=store.fingerprint.to_json(),
-        hardware=_hardware(),
+        hardware=machine.hardware(),
         versions=_versions(),
         seeds={"queries": config.queries.seed, "measure": config.measure.seed},
         queries=counts,
@@ -209,65 +258,44 @@ def _report(
     )
 
 
-def _apply(config: RecallConfig, name: str, advice: list[Advice]) -> int:
-    """Give the live collection what is advised for Chroma.
+def apply(config: RecallConfig, summary: Summary) -> str:
+    """Give the live collection what is advised for Chroma, and say so.
 
     Raises:
-        ConfigError: no setting of Chroma's that was measured meets the target.
+        ConfigError: nothing of Chroma's meets the target, or the confirmation contradicts it.
+        CollectionError: the collection cannot be changed.
     """
     from clipvec.vectors import Collection
 
-    choice = next(a.choice for a in advice if a.among == "chroma")
-    if choice is None or "ef_search" not in choice.parameters:
+    advice = next(a for a in summary.report.advice if a.among == "chroma")
+    choice = advice.choice
+    if not advice.settings:
+        why = next((c.refused for c in summary.report.contestants if c.kind == "chroma"), "")
+        raise ConfigError(f"apply=true: nothing of Chroma's was measured: {why}")
+    if choice is None:
         raise ConfigError(
             f"apply=true: no setting of Chroma's reaches target_recall={config.target_recall}; the "
             f"collection stays as it is, the report is in {config.report}. Build with more links "
             "(python -m clipvec.index hnsw=accurate --rebuild), or lower target_recall"
         )
     ef_search = int(choice.parameters["ef_search"])
+    if choice.confirmed.high < config.target_recall:
+        raise ConfigError(
+            f"apply=true: ef_search={ef_search} was chosen for target_recall="
+            f"{config.target_recall}, but the queries that it was not chosen on contradict it "
+            f"(recall {choice.confirmed.low:.3f} to {choice.confirmed.high:.3f}); the collection "
+            "stays as it is. Sweep wider values: 'contestants.chroma.sweep.ef_search=[...]'"
+        )
+    name = paths.collection_name(config.dataset.name, config.model.name)
     with Collection.open(config.index, name) as collection:
         collection.set_ef_search(ef_search)
-    return ef_search
-
-
-def _advised(advice: Advice) -> str:
-    """Return an advice as a line."""
-    who = f"{advice.kind} queries" + (", Chroma alone" if advice.among == "chroma" else "")
-    goal = f"recall@{advice.k} of {advice.target_recall:g}"
-    found = advice.choice or advice.nearest
-    if found is None:
-        return f"{who}: nothing was measured"
-    setting = ", ".join(f"{key}={value:g}" for key, value in found.parameters.items())
-    measured = (
-        f"{found.contestant} {setting}".strip() + f" (recall@{advice.k} "
-        f"{found.confirmed.value:.3f}, {found.confirmed.low:.3f} to {found.confirmed.high:.3f}, "
-        f"on the queries that it was not chosen on; {found.qps:,.0f} queries/s)"
+    return "\n".join(
+        [
+            f"applied: {name} searches with ef_search={ef_search} now. "
+            + words.confirmed(choice, config.target_recall),
+            f"from now on give clipvec.index hnsw.ef_search={ef_search}, or it sets its own again",
+        ]
     )
-    if advice.choice:
-        return f"{who}: {measured}"
-    return f"{who}: nothing reaches {goal}; nearest is {measured}"
-
-
-def _hardware() -> dict[str, str]:
-    import psutil
-
-    memory = psutil.virtual_memory().total / 2**30
-    return {
-        "processor": _processor(),
-        "cores": str(os.cpu_count()),
-        "memory": f"{memory:.0f} GiB",
-        "load": f"{os.getloadavg()[0]:.1f}",
-        "system": platform.platform(),
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:  # not Linux
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _versions() -> dict[str, str]:

@@ -22,10 +22,15 @@ def main() -> None:
 
 def _recall(cfg: DictConfig) -> None:
     from clipvec import config
-    from clipvec.benchmark import benchmark
+    from clipvec.benchmark import apply, benchmark
 
     config.load_env()
-    print(benchmark(config.read(cfg, config.RecallConfig)))
+    asked = config.read(cfg, config.RecallConfig)
+    summary = benchmark(asked)
+    print(summary)
+    summary.check()
+    if asked.apply:
+        print(apply(asked, summary))
 
 
 def comparing() -> argparse.ArgumentParser:

@@ -23,9 +23,12 @@ def test_report_fits_its_schema() -> None:
     jsonschema.validate(report().to_json(), schema())
 
 
-def test_schema_says_what_fields_mean() -> None:
+def test_schema_says_what_every_field_means() -> None:
+    for kind in (*schema()["$defs"].values(), schema()):
+        for name, field in kind["properties"].items():
+            assert field.get("description"), f"{kind['title']}.{name}"
     speed = schema()["$defs"]["Speed"]["properties"]
-    assert speed["qps"]["description"] == "Queries a second."
+    assert speed["qps"]["description"] == "Queries a second of the median round."
     assert speed["qps"]["exclusiveMinimum"] == 0
 
 
@@ -35,6 +38,7 @@ def test_schema_says_what_fields_mean() -> None:
         (("contestants", 0, "settings", 0, "speed", 0, "qps"), 0, "greater than 0"),
         (("contestants", 0, "settings", 0, "speed", 0, "p99_ms"), float("nan"), "finite"),
         (("contestants", 0, "kind"), "annoy", "'faiss' or 'chroma'"),
+        (("contestants", 0, "settings", 0, "quality", 0, "recall", "1", "value"), 1.1, "or equal"),
         (("advice", 0, "target_recall"), 1.5, "less than or equal to 1"),
         (("rows",), -1, "greater than or equal to 0"),
         (("schema_version",), 2, "should be 1"),
@@ -54,3 +58,20 @@ def test_what_cannot_be_is_refused(path: tuple[Any, ...], value: object, problem
     if value == value:  # JSON has no NaN, so no schema can speak of it
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(values, schema())
+
+
+def test_schema_knows_what_keys_look_like() -> None:
+    values = report().to_json()
+    recall = values["contestants"][0]["settings"][0]["quality"][0]["recall"]
+    recall["ten"] = recall.pop("10")
+    with pytest.raises(jsonschema.ValidationError, match="'ten' does not match"):
+        jsonschema.validate(values, schema())
+
+
+def test_a_percentile_of_few_calls_is_unknown() -> None:
+    values = report().to_json()
+    speed = values["contestants"][0]["settings"][0]["speed"][0]
+    speed |= {"calls": 30, "p99_ms": None}
+    jsonschema.validate(values, schema())
+    read = Report.from_json(values, "report.json")
+    assert read.contestants[0].settings[0].speed[0].p99_ms is None

@@ -21,7 +21,12 @@ from clipvec.config.groups import (
     StoreConfig,
     TrackingConfig,
 )
-from clipvec.config.measuring import Contestants, MeasureConfig, QueriesConfig
+from clipvec.config.measuring import (
+    Contestants,
+    MeasureConfig,
+    MeasuredDatasetConfig,
+    QueriesConfig,
+)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -88,7 +93,7 @@ class RecallConfig:
     """``python -m clipvec.recall``."""
 
     model: NameConfig
-    dataset: NameConfig
+    dataset: MeasuredDatasetConfig
     sharding: ShardingConfig
     store: StoreConfig
     index: IndexConfig

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from clipvec.config.fields import STRICT, Efs, Name, Number, Values
+from clipvec.config.fields import STRICT, Efs, Limit, Name, Number, Values
+
+CODE_ROWS = 10_240
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -25,8 +28,14 @@ class FaissContestant:
     ``k_factor_rf`` (candidates a row of the answer that ``,RFlat`` ranks again), ..."""
     train_rows: Annotated[int, Field(ge=1)] | None = None
     """Rows drawn for the training; null: 40 a list, at least 10,240."""
-    code_rows: Annotated[int, Field(ge=256)] = 10_240
+    code_rows: Annotated[int, Field(ge=256)] = CODE_ROWS
     """Rows of these that product quantisers and OPQ rotations learn from: 40 a centroid."""
+
+    @property
+    def training(self) -> dict[str, int]:
+        """What is set of ``train_rows`` and ``code_rows``."""
+        rows = {} if self.train_rows is None else {"train_rows": self.train_rows}
+        return rows if self.code_rows == CODE_ROWS else rows | {"code_rows": self.code_rows}
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -65,6 +74,27 @@ class MeasureConfig:
     """Queries of each kind under a filter, at most."""
     seed: int
     """Of the training sample, the filters and the bootstrap."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="ignore"))
+class MeasuredDatasetConfig:
+    """The dataset of the store to measure: its name, and what the store has to have been made with.
+
+    The store knows the rest; nothing is read from the dataset itself.
+    """
+
+    name: Name
+    limit: Limit = None
+    """Records of a dataset of pictures; null: not compared."""
+    rows: int | None = None
+    """Of a synthetic dataset, as what follows."""
+    dim: int | None = None
+    clusters: int | None = None
+    seed: int | None = None
+
+    def given(self) -> dict[str, int]:
+        """Return what the store has to agree with."""
+        return {k: v for k, v in asdict(self).items() if k != "name" and v is not None}
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,11 +58,9 @@ def contest(job: Job) -> Contestant:
             _step()
             exam = Exam.load(job.exam)
             measurer = Measurer(entered, exam, job.options, job.seconds, rows.vectors)
-            settings = []
-            for parameters in entered.settings():
-                settings.append(measurer.setting(parameters))
-                _step()
-        return replace(job.refused("", factory), build=build, settings=settings)
+            settings = measurer.settings(entered.settings(), _step)
+        measured = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        return replace(job.refused("", factory), build=build, settings=settings, measured=measured)
     except ClipvecError as error:
         return job.refused(str(error), factory)
 

@@ -17,7 +17,8 @@ from clipvec.errors import CollectionError, ConfigError
 from clipvec.measures import Build
 from clipvec.vectors import Collection
 from clipvec.vectors.build import memory_bytes
-from clipvec.vectors.place import chroma_errors
+from clipvec.vectors.loading import Built
+from clipvec.vectors.place import chroma_errors, open_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +45,25 @@ class Live:
 
     def identity(self) -> dict[str, Any]:
         """Return what makes its results its own: another one after each rebuild."""
-        with Collection.open(self.index, self.name) as collection:
+        with self.open() as collection:
             return {"hnsw": collection.hnsw, "id": collection.id, "rows": collection.count()}
+
+    def open(self) -> Collection:
+        """Return the collection.
+
+        Raises:
+            CollectionError: it is not there, in partitions, or made by something else.
+        """
+        names = open_place(self.index).collections()
+        partitions = [name for name in names if paths.whole_collection(name) == self.name]
+        if partitions and self.name not in partitions:
+            raise CollectionError(
+                f"{self.name} is in {len(partitions)} partitions ({', '.join(partitions[:2])}"
+                f"{', ...' if len(partitions) > 2 else ''}), which are not measured together; load "
+                "all shards into one collection in another place and measure that: "
+                "python -m clipvec.index and clipvec.recall, both with another index.path"
+            )
+        return Collection.open(self.index, self.name)
 
 
 class ChromaContender:
@@ -68,9 +86,10 @@ class ChromaContender:
                 f"{live.name} is on a server; a contestant of kind chroma needs it "
                 "in a folder, one of kind chroma_http asks the server"
             )
-        with Collection.open(live.index, live.name) as collection:
+        with live.open() as collection:
             self._check(collection)
             self._hnsw = collection.hnsw
+            self._built = Built.of(collection)
         links, built = self._hnsw["max_neighbors"], self._hnsw["ef_construction"]
         self.factory = f"HNSW max_neighbors={links} ef_construction={built}"
 
@@ -101,7 +120,10 @@ class ChromaContender:
             shutil.rmtree(self._folder, ignore_errors=True)
             shutil.copytree(source, paths.index_dir(str(self._folder), self._live.name))
         size = sum(file.stat().st_size for file in source.rglob("*") if file.is_file())
-        return Build(len(self._rows), None, None, size)
+        known = self._built
+        if known is None or known.rows != len(self._rows):
+            return Build(len(self._rows), None, None, size)
+        return Build(known.rows, known.seconds, known.peak_bytes, size)
 
     def settings(self) -> list[Parameters]:
         """Return the values of ef_search to measure."""

@@ -27,6 +27,11 @@ _ROUNDS = 5
 """Rounds of an OPQ, and half of the k-means iterations of a product quantiser."""
 _NUMBERS_A_BYTE = 8
 """Numbers of a vector that one byte of a PQ code stands for."""
+_BRACES = re.compile(r"\{[^{}]*\}|[{}]")
+_CODE = re.compile(r"^Error in .*? at \S+:\d+: ")
+"""Where in its code FAISS met an error."""
+_CONDITION = re.compile(r"^Error: '(.*)' failed(?:: )?")
+_FUNCTION = re.compile(r"^\w+::\w+: ?")
 
 
 def lists(rows: int) -> int:
@@ -50,12 +55,12 @@ def fill(factory: str, rows: int, dim: int) -> str:
     Raises:
         ConfigError: there is another placeholder, or a stray brace.
     """
-    try:
-        return factory.format(nlist=lists(rows), m=code_bytes(dim))
-    except (KeyError, IndexError, ValueError) as error:
+    filled = factory.replace("{nlist}", str(lists(rows))).replace("{m}", str(code_bytes(dim)))
+    if stray := _BRACES.search(filled):
         raise ConfigError(
-            f"factory {factory!r}: {{{error}}} is not known; placeholders are {{nlist}} and {{m}}"
-        ) from error
+            f"factory {factory!r}: {stray[0]} is not known; placeholders are {{nlist}} and {{m}}"
+        )
+    return filled
 
 
 def empty_index(contestant: FaissContestant, rows: int, dim: int) -> Any:
@@ -131,6 +136,17 @@ def faiss_errors(what: str) -> Iterator[None]:
     """Turn what FAISS raises into one line about ``what``."""
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
-        words = re.sub(r"^Error in .*? at \S+:\d+: ", "", " ".join(str(error).split()))
-        raise ConfigError(f"{what}: FAISS says: {words or type(error).__name__}") from error
+    except MemoryError as error:
+        raise ConfigError(f"{what}: there is too little memory; use smaller codes") from error
+    except RuntimeError as error:
+        raise ConfigError(f"{what}: FAISS says: {_said(str(error))}") from error
+
+
+def _said(error: str) -> str:
+    """Return what FAISS says without what only its developers can read."""
+    words = _CODE.sub("", " ".join(error.split()))
+    condition = _CONDITION.match(words)
+    words = _FUNCTION.sub("", _CONDITION.sub("", words)).strip()
+    if not words and condition and "METRIC_L2" in condition[1]:
+        return "it knows Euclidean distances alone, not inner products"
+    return words or "it does not admit these parameters"

@@ -7,6 +7,7 @@ every collection carries): a choice that has nothing to do with what is on the p
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from clipvec.exact.rows import Rows
     from clipvec.measures import Kind
 
+log = logging.getLogger(__name__)
 _NEAR = 1.5
 """Factor by which the selectivity of an attribute may miss."""
 _MOST_VALUES = 10_000
@@ -46,6 +48,12 @@ def choose(rows: Rows, targets: Sequence[float], least: int) -> list[Filter]:
         where, admitted = min(near or places, key=lambda c: abs(c[1] - target * len(rows)))
         if admitted > least:
             chosen[_words(where)] = where, admitted / len(rows)
+        else:
+            log.info(
+                "no filtered search at a selectivity of %g: %s admits %d rows, too few to miss one "
+                "of %d neighbours",
+                *(target, _words(where), admitted, least),
+            )
     empty = np.zeros(-(-len(rows) // 8), np.uint8)
     return [Filter(words, where, share, empty) for words, (where, share) in chosen.items()]
 

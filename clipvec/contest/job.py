@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from clipvec import __version__
+from clipvec import code
 from clipvec.config import (
     ContestantConfig,
     FaissContestant,
     IndexConfig,
     MeasureConfig,
 )
+from clipvec.machine import processor
 from clipvec.measures import Contestant
 
 _PACKAGES = ("faiss-cpu", "chromadb", "numpy")
@@ -45,16 +46,17 @@ class Job:
     def refused(self, why: str, factory: str | None = None) -> Contestant:
         """Return the contestant as one that was not measured."""
         kind: Literal["faiss", "chroma"] = "chroma"
-        words, parameters = "HNSW", {}
+        words, parameters, training = "HNSW", {}, {}
         if isinstance(self.contestant, FaissContestant):
             kind, words = "faiss", self.contestant.factory
-            parameters = self.contestant.build
+            parameters, training = self.contestant.build, self.contestant.training
         return Contestant(
             self.name,
             kind,
             factory or words,
             refused=" ".join(why.split()),
             build_parameters=parameters,
+            training=training,
         )
 
     def write(self, file: Path) -> None:
@@ -68,8 +70,9 @@ class Job:
 
 
 def digest(**parts: Any) -> str:
-    """Return by what a result is known: all that it depends on, and the versions of the code."""
+    """Return by what a result is known: all that it depends on, the machine and the code too."""
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    known = {**parts, "clipvec": __version__, "versions": versions}
+    here = {"processor": processor(), "clipvec": code.version(), "versions": versions}
+    known = {**parts, **here}
     text = json.dumps(TypeAdapter(dict[str, Any]).dump_python(known, mode="json"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -3,30 +3,52 @@
 from __future__ import annotations
 
 import logging
-import time
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from clipvec.contest.exam import right
-from clipvec.contest.speed import LEAST_CALLS, STRETCH, concurrent, sequential
+from clipvec.contest.speed import LEAST_CALLS, ROUNDS, Rounds, calls, concurrent, cycled, sequential
 from clipvec.errors import ConfigError
 from clipvec.exact import expected, interval
-from clipvec.measures import Filtered, Quality, Setting
+from clipvec.measures import Filtered, Kind, Mode, Quality, Setting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from clipvec.config import MeasureConfig
     from clipvec.contest.contender import Contender
     from clipvec.contest.exam import Exam, Filter, Questions
-    from clipvec.measures import Kind, Parameters, Speed
+    from clipvec.measures import Parameters
 
     Vectors = Callable[[np.ndarray], np.ndarray]
 
 log = logging.getLogger(__name__)
 _BATCH = 256
 """Queries that are searched at once where no time is taken."""
+_Way: TypeAlias = tuple[Kind, Mode, int]
+
+
+@dataclass
+class _Search:
+    """Search under one filter by one kind of query."""
+
+    rounds: Rounds = field(default_factory=Rounds)
+    answers: list[Any] = field(default_factory=list)
+    """To the first queries, one each."""
+
+
+@dataclass
+class _Entry:
+    """One setting, as far as it is measured."""
+
+    parameters: Parameters
+    quality: list[Quality] = field(default_factory=list)
+    speed: dict[_Way, Rounds] = field(default_factory=lambda: defaultdict(Rounds))
+    filtered: dict[tuple[int, Kind], _Search] = field(default_factory=lambda: defaultdict(_Search))
+    """By the place of the filter."""
 
 
 class Measurer:
@@ -41,21 +63,28 @@ class Measurer:
         vectors: Vectors,
     ) -> None:
         self._contender, self._exam, self._options = contender, exam, options
-        self._seconds = seconds
-        """Of one timing."""
+        self._seconds = seconds / ROUNDS
+        """Of one round of a timing."""
         self._vectors = vectors
         """The store's vectors by row number."""
 
-    def setting(self, parameters: Parameters) -> Setting:
-        """Return how the contender does with ``parameters``."""
-        self._contender.take(parameters)
-        kinds = self._exam.questions.items()
-        return Setting(
-            parameters,
-            [self._quality(kind, questions) for kind, questions in kinds],
-            [speed for kind, questions in kinds for speed in self._speeds(kind, questions)],
-            [result for filter_ in self._exam.filters for result in self._filtered(filter_)],
-        )
+    def settings(self, parameters: Iterable[Parameters], done: Callable[[], None]) -> list[Setting]:
+        """Return how the contender does with each of ``parameters``; ``done`` is called in between.
+
+        Settings take turns: what slows the machine down for some seconds is a round of all that
+        are measured then, and not all of one of them.
+        """
+        entries = [_Entry(values) for values in parameters]
+        for turn in range(ROUNDS):
+            for entry in entries:
+                if turn == 0 or len(entries) > 1:
+                    self._contender.take(entry.parameters)
+                if turn == 0:
+                    kinds = self._exam.questions.items()
+                    entry.quality = [self._quality(kind, asked) for kind, asked in kinds]
+                self._round(entry, turn)
+                done()
+        return [self._setting(entry) for entry in entries]
 
     def _quality(self, kind: Kind, questions: Questions) -> Quality:
         """Return recall@k for each k, asking for k rows wherever the index would do less for it.
@@ -81,56 +110,80 @@ class Measurer:
         parts = (vectors[start : start + _BATCH] for start in range(0, len(vectors), _BATCH))
         return np.concatenate([self._contender.found(part, k) for part in parts])
 
-    def _speeds(self, kind: Kind, questions: Questions) -> list[Speed]:
-        options, contender = self._options, self._contender
+    def _round(self, entry: _Entry, turn: int) -> None:
+        """Add a round to every timing of a setting."""
+        options, contender, seconds = self._options, self._contender, self._seconds
 
         def ask(vectors: np.ndarray) -> object:
             return contender.ask(vectors, options.k)
 
-        queries, seconds = questions.vectors, self._seconds
-        return [
-            sequential(ask, queries, 1, seconds, kind),
-            sequential(ask, queries, options.batch, seconds, kind),
-            concurrent(ask, queries, options.clients, seconds, kind, contender.enter_client),
-        ]
+        for kind, questions in self._exam.questions.items():
+            queries = np.roll(questions.vectors, -turn * len(questions) // ROUNDS, axis=0)
+            single = entry.speed[kind, "single", 1]
+            sequential(ask, queries, 1, seconds, single)
+            batch = entry.speed[kind, "batch", options.batch]
+            sequential(ask, queries, options.batch, seconds, batch)
+            clients = entry.speed[kind, "clients", options.clients]
+            concurrent(ask, queries, options.clients, seconds, clients, contender.enter_client)
+        for place, filter_ in enumerate(self._exam.filters):
+            self._search(entry, place, filter_, turn)
 
-    def _filtered(self, filter_: Filter) -> list[Filtered]:
-        """Return recall and speed under a filter, single queries; none if the index has none."""
+    def _search(self, entry: _Entry, place: int, filter_: Filter, turn: int) -> None:
+        """Add a round of single queries under a filter; none if the index knows no filters."""
         try:
             ask = self._contender.under(filter_)
         except ConfigError as error:
-            log.warning("%s", error)
-            return []
-        results = []
+            if turn == 0:
+                log.warning("%s", error)
+            return
         for kind, questions in filter_.questions.items():
-            asked = questions.asked(self._options.k)
-            answers, seconds = _answers(ask, questions.vectors, asked, self._seconds)
-            rows = np.concatenate([self._contender.rows(answer, asked) for answer in answers])
-            shares = right(questions.head(len(rows)), rows, self._options.k, self._vectors)
-            results.append(
-                Filtered(
-                    kind,
-                    filter_.selectivity,
-                    self._options.k,
-                    interval(shares, self._options.seed),
-                    len(rows) / seconds,
-                    filter_.words,
-                )
-            )
-        return results
+            k = questions.asked(self._options.k)
+            search = entry.filtered[place, kind]
+            _search_round(ask, questions.vectors, k, self._seconds, search)
+
+    def _setting(self, entry: _Entry) -> Setting:
+        speed = [rounds.speed(*way) for way, rounds in entry.speed.items()]
+        filtered = [
+            self._filtered(self._exam.filters[place], kind, search)
+            for (place, kind), search in entry.filtered.items()
+        ]
+        return Setting(entry.parameters, entry.quality, speed, filtered)
+
+    def _filtered(self, filter_: Filter, kind: Kind, search: _Search) -> Filtered:
+        """Return recall and speed under a filter."""
+        options, questions = self._options, filter_.questions[kind]
+        k = questions.asked(options.k)
+        rows = np.concatenate([self._contender.rows(answer, k) for answer in search.answers])
+        shares = right(questions.head(len(rows)), rows, options.k, self._vectors)
+        qps, low, high = search.rounds.spread()
+        return Filtered(
+            kind=kind,
+            filter=filter_.words,
+            selectivity=filter_.selectivity,
+            k=options.k,
+            queries=len(rows),
+            recall=interval(shares, options.seed),
+            qps=qps,
+            qps_low=low,
+            qps_high=high,
+        )
 
 
-def _answers(
-    ask: Callable[[np.ndarray, int], Any], queries: np.ndarray, k: int, seconds: float
-) -> tuple[list[Any], float]:
-    """Return the answers to as many single queries as fit into the time, and the time taken."""
-    ask(queries[:1], k)
-    answers: list[Any] = []
-    started = now = time.perf_counter()
-    for number in range(len(queries)):
-        late = seconds if number >= LEAST_CALLS else seconds * STRETCH
-        if answers and now - started > late:
-            break
-        answers.append(ask(queries[number : number + 1], k))
-        now = time.perf_counter()
-    return answers, now - started
+def _search_round(
+    ask: Callable[[np.ndarray, int], Any],
+    queries: np.ndarray,
+    k: int,
+    seconds: float,
+    search: _Search,
+) -> None:
+    """Add a round of single queries, from the first on that has no answer yet."""
+
+    def one(query: np.ndarray) -> None:
+        answer = ask(query, k)
+        if len(search.answers) < len(queries):
+            search.answers.append(answer)
+
+    first = len(search.answers) % len(queries)
+    ask(queries[first : first + 1], k)
+    taken = calls(one, cycled(queries, 1, first), seconds, LEAST_CALLS)
+    search.rounds.add(len(taken), sum(taken), taken)

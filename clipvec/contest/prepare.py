@@ -26,9 +26,14 @@ reading them from the store."""
 
 
 def depth(options: MeasureConfig, rows: int) -> int:
-    """Return how many exact neighbours of each query a contest over ``rows`` rows wants."""
+    """Return how many exact neighbours of each query a contest wants.
+
+    Args:
+        options: how to measure.
+        rows: that may be neighbours of a query.
+    """
     k = max(*options.ks, options.k)
-    return k if k >= rows else min(k + _SPARE, rows - 1)
+    return max(k, min(k + _SPARE, rows))
 
 
 def prepare(rows: Rows, truth: Path, options: MeasureConfig, folder: Path) -> Exam:

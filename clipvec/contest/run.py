@@ -20,6 +20,7 @@ from clipvec.config import FaissContestant
 from clipvec.contest.chroma_contender import Live
 from clipvec.contest.job import Job, digest
 from clipvec.contest.prepare import prepare
+from clipvec.contest.speed import ROUNDS
 from clipvec.errors import CollectionError, ConfigError
 from clipvec.exact.rows import Rows
 from clipvec.measures import Contestant, Kind
@@ -67,13 +68,13 @@ def run(
     asked = sum(paths.queries_file(truth, kind).is_file() for kind in get_args(Kind))
     if not asked or not len(rows):
         raise ConfigError(f"there are no queries in {truth}, or no rows in {store}")
-    known = _known(rows, truth, options)
-    seconds = options.seconds / _timings(contestants, asked, options)
-    steps = sum(1 + settings(contestant) for contestant in contestants.values())
+    seconds = max(options.seconds / _timings(contestants, asked, options), _LEAST_SECONDS)
+    known = _known(rows, truth, options, seconds)
     exam = paths.exam_dir(work)
     prepared = False
     with Progress() as progress:
-        task = progress.task("settings", steps, "settings")
+        total = sum(map(steps, contestants.values()))
+        task = progress.task("rounds", total, "rounds")
         for name, contestant in contestants.items():
             mark = _mark(known, contestant, Live(index, collection))
             job = Job(
@@ -83,7 +84,7 @@ def run(
                 index=index,
                 collection=collection,
                 options=options,
-                seconds=max(seconds, _LEAST_SECONDS),
+                seconds=seconds,
                 threads=options.threads or os.cpu_count() or 1,
                 exam=exam,
                 scratch=paths.contestant_scratch(work, name),
@@ -91,8 +92,9 @@ def run(
             )
             before = _before(job)
             if before is not None:
-                log.info("%s: measured before, taken from %s", name, job.result)
-                task.advance(1 + settings(contestant))
+                when = before.measured
+                log.info("%s: measured before (%s), taken from %s", name, when, job.result)
+                task.advance(steps(contestant))
                 yield before
                 continue
             if not prepared:
@@ -106,19 +108,25 @@ def settings(contestant: ContestantConfig) -> int:
     return math.prod(len(values) for values in contestant.sweep.values())
 
 
+def steps(contestant: ContestantConfig) -> int:
+    """Return the number of steps that a contestant's process tells of: the build and all rounds."""
+    return 1 + ROUNDS * settings(contestant)
+
+
 def _timings(contestants: Contestants, kinds: int, options: MeasureConfig) -> int:
     each = kinds * (_MODES + len(options.selectivities))
     return max(1, each * sum(map(settings, contestants.values())))
 
 
-def _known(rows: Rows, truth: Path, options: MeasureConfig) -> str:
+def _known(rows: Rows, truth: Path, options: MeasureConfig, seconds: float) -> str:
     """Return a digest of what all contestants share."""
     files = [
         f(truth, kind) for kind in ("image", "text") for f in (paths.queries_file, paths.truth_file)
     ]
     contents = [hashlib.sha256(f.read_bytes()).hexdigest() if f.is_file() else "" for f in files]
     parts = [part.sha256 for part in rows.parts]
-    return digest(parts=parts, truth=contents, options=options, cores=os.cpu_count())
+    about = {"parts": parts, "truth": contents, "options": options, "seconds": seconds}
+    return digest(**about, cores=os.cpu_count())
 
 
 def _mark(known: str, contestant: ContestantConfig, live: Live) -> str:
@@ -147,10 +155,10 @@ def _measure(job: Job, work: Path, task: Task) -> Contestant:
     log_file = paths.contestant_log(work, job.name)
     job.write(told)
     try:
-        code, steps = _process(job, told, log_file, task)
+        code, done = _process(job, told, log_file, task)
     finally:
         shutil.rmtree(job.scratch, ignore_errors=True)
-    task.advance(1 + settings(job.contestant) - steps)
+    task.advance(steps(job.contestant) - done)
     result = _before(job)
     if result is None:
         result = job.refused(_ended(code, log_file))
@@ -168,7 +176,7 @@ def _process(job: Job, told: Path, log_file: Path, task: Task) -> tuple[int, int
         # Threads that wait for each other in turns cost a busy machine several times the work.
         "OMP_WAIT_POLICY": "PASSIVE",
     }
-    steps = 0
+    done = 0
     with log_file.open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "clipvec.contest.child", str(told)],
@@ -182,9 +190,9 @@ def _process(job: Job, told: Path, log_file: Path, task: Task) -> tuple[int, int
         try:
             assert process.stdout is not None
             for _ in process.stdout:
-                steps += 1
+                done += 1
                 task.advance()
-            return process.wait(), steps
+            return process.wait(), done
         finally:
             _end(process)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import statistics
 import threading
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipvec.measures import Speed
+from clipvec.measures import LEAST_P99_CALLS, Speed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,10 +21,39 @@ if TYPE_CHECKING:
 
     Ask = Callable[[np.ndarray], object]
 
+ROUNDS = 3
+"""Of each timing. Settings take turns, so that a machine that is busy for a while is so for all."""
 WARM_CALLS = 3
-LEAST_CALLS = 30
-"""Calls of one timing, unless they take `STRETCH` times the time it was given."""
+LEAST_CALLS = 10
+"""Calls of one round, unless they take `STRETCH` times the time it was given."""
 STRETCH = 5
+
+
+@dataclass
+class Rounds:
+    """One timing: what its rounds took."""
+
+    qps: list[float] = field(default_factory=list)
+    """Queries a second, by round."""
+    taken: list[float] = field(default_factory=list)
+    """Seconds of each call of all rounds."""
+
+    def add(self, queries: int, seconds: float, taken: list[float]) -> None:
+        """Add a round of so many queries in so many seconds."""
+        self.qps.append(queries / seconds)
+        self.taken += taken
+
+    def spread(self) -> tuple[float, float, float]:
+        """Return the queries a second of the median, the slowest and the fastest round."""
+        return statistics.median_low(self.qps), min(self.qps), max(self.qps)
+
+    def speed(self, kind: Kind, mode: Mode, width: int) -> Speed:
+        """Return the speed."""
+        milliseconds = np.asarray(self.taken) * 1000
+        p50, p95, p99 = (float(p) for p in np.percentile(milliseconds, [50, 95, 99]))
+        many = len(self.taken) >= LEAST_P99_CALLS
+        counted = (*self.spread(), len(self.taken))
+        return Speed(kind, mode, width, *counted, p50, p95, p99 if many else None)
 
 
 def calls(ask: Ask, batches: Iterator[np.ndarray], seconds: float, least: int) -> list[float]:
@@ -40,15 +71,21 @@ def calls(ask: Ask, batches: Iterator[np.ndarray], seconds: float, least: int) -
     return taken
 
 
-def sequential(ask: Ask, queries: np.ndarray, width: int, seconds: float, kind: Kind) -> Speed:
-    """Return the speed of calls with ``width`` queries each, one after the other."""
-    width = min(width, len(queries))
+def sequential(ask: Ask, queries: np.ndarray, width: int, seconds: float, rounds: Rounds) -> None:
+    """Add a round of calls with ``width`` queries each, one after the other.
+
+    Args:
+        ask: the call to time.
+        queries: float32 [Q, D].
+        width: queries of a call; they come round where there are fewer.
+        seconds: time to ask for.
+        rounds: what is added to.
+    """
     batches = cycled(queries, width)
-    for _ in range(WARM_CALLS):
+    for _ in range(1 if rounds.qps else WARM_CALLS):
         ask(next(batches))
     taken = calls(ask, batches, seconds, LEAST_CALLS)
-    mode: Mode = "single" if width == 1 else "batch"
-    return _speed(kind, mode, width, width * len(taken) / sum(taken), taken)
+    rounds.add(width * len(taken), sum(taken), taken)
 
 
 def concurrent(
@@ -56,17 +93,17 @@ def concurrent(
     queries: np.ndarray,
     clients: int,
     seconds: float,
-    kind: Kind,
+    rounds: Rounds,
     enter: Callable[[], None],
-) -> Speed:
-    """Return the speed with ``clients`` threads that ask single queries at the same time.
+) -> None:
+    """Add a round with ``clients`` threads that ask single queries at the same time.
 
     Args:
         ask: the call to time.
         queries: float32 [Q, D].
         clients: number of threads.
         seconds: time to ask for.
-        kind: of the queries.
+        rounds: what is added to.
         enter: what each thread does first.
 
     Raises:
@@ -77,9 +114,9 @@ def concurrent(
     failures: list[Exception] = []
 
     def client(number: int) -> None:
-        enter()
-        batches = cycled(np.roll(queries, -number * len(queries) // clients, axis=0), 1)
         try:
+            enter()
+            batches = cycled(queries, 1, number * len(queries) // clients)
             ask(next(batches))
             ready.wait()
             taken[number] = calls(ask, batches, seconds, -(-LEAST_CALLS // clients))
@@ -99,15 +136,13 @@ def concurrent(
     if failures:
         raise next(e for e in failures if not isinstance(e, threading.BrokenBarrierError))
     together = list(itertools.chain.from_iterable(taken))
-    return _speed(kind, "clients", clients, len(together) / wall, together)
+    rounds.add(len(together), wall, together)
 
 
-def cycled(queries: np.ndarray, width: int) -> Iterator[np.ndarray]:
-    """Yield ``width`` queries at a time, float32 [width, D], over and over."""
-    whole = len(queries) // width * width
-    return itertools.cycle([queries[i : i + width] for i in range(0, whole, width)])
-
-
-def _speed(kind: Kind, mode: Mode, width: int, qps: float, taken: list[float]) -> Speed:
-    p50, p95, p99 = (float(p) for p in np.percentile(np.asarray(taken) * 1000, [50, 95, 99]))
-    return Speed(kind, mode, width, qps, p50, p95, p99)
+def cycled(queries: np.ndarray, width: int, first: int = 0) -> Iterator[np.ndarray]:
+    """Yield ``width`` queries at a time, float32 [width, D], from ``first`` on, over and over."""
+    turned = np.roll(queries, -first, axis=0)
+    if len(turned) < width:
+        turned = np.resize(turned, (width, queries.shape[1]))
+    whole = len(turned) // width * width
+    return itertools.cycle([turned[i : i + width] for i in range(0, whole, width)])

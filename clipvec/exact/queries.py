@@ -31,12 +31,18 @@ class Queries:
 
 
 def images(rows: Rows, count: int, seed: int) -> Queries:
-    """Return at most ``count`` rows drawn at random; only the parts that hold them are read."""
-    drawn = np.random.default_rng(seed).choice(len(rows), min(count, len(rows)), replace=False)
-    own = np.sort(drawn)
+    """Return at most ``count`` rows in random order; only the parts that hold them are read."""
+    rng = np.random.default_rng(seed)
+    own = np.sort(rng.choice(len(rows), min(count, len(rows)), replace=False))
     found = rows.vectors(own)
     unit = found / np.linalg.norm(found, axis=1, keepdims=True)
-    return Queries(unit, own.astype(np.int64), "rows of the store, each held out of its own answer")
+    # The first of them, which are asked under filters and timed first, are from all over the store.
+    order = rng.permutation(len(own))
+    return Queries(
+        unit[order],
+        own[order].astype(np.int64),
+        "rows of the store, each held out of its own answer",
+    )
 
 
 def drawn_texts(rows: Rows, count: int, seed: int) -> Queries:
@@ -87,8 +93,8 @@ def captions(rows: Rows, count: int, seed: int) -> list[str]:
     return [caption for _, caption in sorted(drawn, reverse=True)]
 
 
-def prompts(file: str) -> list[str]:
-    """Return the lines of a text file that are not empty, each once.
+def prompts(file: str, count: int, seed: int) -> list[str]:
+    """Return at most ``count`` lines of a text file that are not empty, each once, at random.
 
     Raises:
         ConfigError: it cannot be read, or holds none.
@@ -100,4 +106,5 @@ def prompts(file: str) -> list[str]:
     found = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not found:
         raise ConfigError(f"queries.prompts={file} has no lines; write one query on each")
-    return found
+    order = np.random.default_rng(seed).permutation(len(found))
+    return [found[place] for place in order[:count]]

@@ -72,7 +72,9 @@ class Rows:
 
     def sample(self, count: int, seed: int) -> np.ndarray:
         """Return the vectors of at most ``count`` rows drawn at random, float32 [N, D]."""
-        drawn = np.random.default_rng(seed).permutation(len(self))[:count]
+        rng = np.random.default_rng(seed)
+        # Unshuffled, few of very many are drawn without a list of all.
+        drawn = rng.choice(len(self), min(count, len(self)), replace=False, shuffle=False)
         return self.vectors(np.sort(drawn))
 
     def vectors(self, numbers: np.ndarray) -> np.ndarray:
@@ -115,16 +117,18 @@ class Numbers:
     """
 
     def __init__(self, table: np.ndarray) -> None:
+        self._table = table
         self._hashes, self._rows = table
 
     @classmethod
     def read(cls, rows: Rows) -> Numbers:
-        """Return the numbers of all ``rows``."""
-        hashes = np.empty(len(rows), np.uint64)
+        """Return the numbers of all ``rows``; 24 bytes a row are in use meanwhile."""
+        table = np.empty((2, len(rows)), np.uint64)
         for start, piece in rows.pieces(["id"]):
-            hashes[start : start + len(piece)] = _hashes(piece["id"].to_pylist())
-        order = np.argsort(hashes)
-        return cls(np.stack([hashes[order], order.astype(np.uint64)]))
+            table[0, start : start + len(piece)] = _hashes(piece["id"].to_pylist())
+        table[1] = np.argsort(table[0])
+        table[0] = table[0][table[1].view(np.int64)]
+        return cls(table)
 
     @classmethod
     def load(cls, path: Path) -> Numbers:
@@ -133,7 +137,7 @@ class Numbers:
 
     def save(self, path: Path) -> None:
         """Write the table, uint64 [2, N]: ascending hashes, and their rows."""
-        np.save(path, np.stack([self._hashes, self._rows]))
+        np.save(path, self._table)
 
     def find(self, ids: Iterable[str]) -> np.ndarray:
         """Return the row numbers of ``ids``, int64; -1 for those that are not in the store."""

@@ -31,10 +31,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+_FORM = 2
+"""Of the files, and of how queries are drawn; those of another form are not found."""
+
+
 def truth(
     rows: Rows,
     kinds: Mapping[Kind, Callable[[], Queries]],
-    asked: Mapping[str, Any],
+    asked: Mapping[Kind, Mapping[str, Any]],
     k: int,
     work: Path,
 ) -> Path:
@@ -43,7 +47,7 @@ def truth(
     Args:
         rows: of the store.
         kinds: what draws the queries of each kind; not called when an earlier run has them.
-        asked: JSON values that say which queries are meant.
+        asked: JSON values that say which queries of a kind are meant.
         k: neighbours of each query.
         work: where the folder is made.
 
@@ -51,27 +55,42 @@ def truth(
         ConfigError: there are not so many rows, or the queries cannot be had.
         StoreError: the store cannot be read.
     """
-    if k >= len(rows):
-        raise ConfigError(
-            f"k={k}: {rows.store.url} has {len(rows):,} rows, of which a query that is one of "
-            f"them has {len(rows) - 1:,} neighbours; choose smaller measure.ks and measure.k"
-        )
-    key = _key(rows, asked, k)
-    folder = work / "truth" / key
+    _check(rows, kinds, k)
+    keys = {kind: _key(rows, kind, asked[kind], k) for kind in kinds}
+    # One folder has no more than was asked for: what is in it is what contestants are asked.
+    folder = work / "truth" / _digest(sorted(keys.values()))
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [kind for kind in kinds if not _fetch(rows, folder, key, kind)]
+    missing = [kind for kind, key in keys.items() if not _fetch(rows, folder, key, kind)]
     if missing:
         _find(rows, {kind: kinds[kind]() for kind in missing}, k, folder)
         for kind in missing:
-            _keep(rows, folder, key, kind)
+            _keep(rows, folder, keys[kind], kind)
     return folder
 
 
-def _key(rows: Rows, asked: Mapping[str, Any], k: int) -> str:
-    """Return a digest of the rows and of what is asked."""
+def _check(rows: Rows, kinds: Mapping[Kind, object], k: int) -> None:
+    """Refuse more neighbours than there are."""
+    there = len(rows)
+    if k > there:
+        raise ConfigError(
+            f"k={k}: {rows.store.url} has {there:,} rows; choose smaller measure.ks and measure.k"
+        )
+    if k == there and "image" in kinds:
+        raise ConfigError(
+            f"k={k}: {rows.store.url} has {there:,} rows, of which a query that is one of them "
+            f"has {there - 1:,} neighbours; choose smaller measure.ks and measure.k, or ask for "
+            "texts alone: queries.images=0"
+        )
+
+
+def _key(rows: Rows, kind: Kind, asked: Mapping[str, Any], k: int) -> str:
+    """Return a digest of the rows and of what is asked of a kind."""
     parts = [(part.file, part.sha256) for part in rows.parts]
-    about = json.dumps([parts, dict(asked), k], sort_keys=True)
-    return hashlib.sha256(about.encode()).hexdigest()[:16]
+    return _digest([_FORM, parts, kind, dict(asked), k])
+
+
+def _digest(about: object) -> str:
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _files(folder: Path, kind: str) -> list[Path]:

@@ -79,7 +79,7 @@ class Curve:
 
     number: int
     look: int
-    """Colour and marker: the same for the same contestant of every run."""
+    """Colour: the same for the same contestant of every run."""
     run: int
     name: str
     contestant: Contestant
@@ -119,8 +119,10 @@ def label(reports: Sequence[Report]) -> list[Run]:
     # The time tells runs apart only where nothing else does.
     wanted = [place for place in told if place < 4] or told
     names = [", ".join(values[place] for place in wanted) for values in facts]
-    if len(set(names)) < len(names):
-        names = [", ".join(filter(None, (name, f"run {n}"))) for n, name in enumerate(names, 1)]
+    names = [
+        ", ".join(filter(None, (name, f"run {n}"))) if names.count(name) > 1 else name
+        for n, name in enumerate(names, 1)
+    ]
     return [Run(*pair) for pair in zip(names, reports, strict=True)]
 
 

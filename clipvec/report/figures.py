@@ -112,12 +112,15 @@ def latency(axes: Axes, found: Sequence[Point], everything: Sequence[Point], k: 
     for row, point in enumerate(found):
         style, fast = look(point.curve.look, point.curve.run), point.speed
         gid = f"curve-{point.curve.number}"
-        axes.hlines(row, fast.p50_ms, fast.p99_ms, colors=style.colour, gid=f"{gid}-range")
+        slowest = fast.p99_ms or fast.p95_ms
+        axes.hlines(row, fast.p50_ms, slowest, colors=style.colour, gid=f"{gid}-range")
         for name, value, marker, face in (
             ("p50", fast.p50_ms, "o", style.colour),
             ("p95", fast.p95_ms, "o", PANEL),
             ("p99", fast.p99_ms, "|", style.colour),
         ):
+            if value is None:
+                continue
             axes.plot(
                 [value],
                 [row],
@@ -133,7 +136,9 @@ def latency(axes: Axes, found: Sequence[Point], everything: Sequence[Point], k: 
         _row_label(axes, row, words.named(point), recall, gid)
     _rows(axes, len(found))
     axes.set_xscale("log")
-    count_scale(axes, "x", [t for p in everything for t in (p.speed.p50_ms, p.speed.p99_ms)])
+    speeds = [point.speed for point in everything]
+    times = [t for s in speeds for t in (s.p50_ms, s.p99_ms or s.p95_ms)]
+    count_scale(axes, "x", times)
     axes.set_xlabel("milliseconds: p50 ●, p95 ○, p99 |")
     return tips
 

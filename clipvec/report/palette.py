@@ -32,6 +32,8 @@ _CURVES = (
 )
 """Each has a contrast of 4.5 or more on its ground, and a marker of its own beside it."""
 _MARKERS = "os^DvPX*ph"
+_STEP = 3
+"""Markers from one run to the next; it shares no divisor with their number."""
 _DASHES = ((0, None), (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
 
@@ -48,9 +50,13 @@ class Look:
 
 
 def look(number: int, run: int = 0) -> Look:
-    """Return how the contestant of a number is drawn, in one run among several."""
+    """Return how the contestant of a number is drawn, in one run among several.
+
+    Its colour is the same in every run, its marker and its dashes are not: a contestant of one
+    setting is a marker alone.
+    """
     place = number % len(_CURVES)
-    marker = _MARKERS[(number + number // len(_CURVES)) % len(_MARKERS)]
+    marker = _MARKERS[(number + number // len(_CURVES) + _STEP * run) % len(_MARKERS)]
     return Look(f"curve-{place}", _CURVES[place][0], marker, _DASHES[run % len(_DASHES)])
 
 

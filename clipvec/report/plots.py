@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from clipvec.report import curves, figures, sizes, words
+from clipvec.report import alt, curves, figures, sizes, words
 from clipvec.report.curves import KINDS
 from clipvec.report.panels import Panel, Plot
 
@@ -35,7 +35,7 @@ def pareto(runs: Sequence[Run], k: int, way: Way) -> Plot:
     panels = [
         Panel(
             _title(kind),
-            words.pareto_alt(curves.fronts(points), kind, k, way),
+            alt.pareto(curves.fronts(points), kind, k, way),
             partial(_pareto, runs, points, everything, k, way, kind),
         )
         for kind, points in found.items()
@@ -94,7 +94,7 @@ def latency(runs: Sequence[Run], way: Way) -> Plot:
     panels = [
         Panel(
             _title(kind),
-            words.latency_alt(points, kind, way),
+            alt.latency(points, kind, way),
             partial(figures.latency, found=points, everything=everything, k=goal.k),
         )
         for kind, points in found.items()
@@ -116,8 +116,8 @@ def build(runs: Sequence[Run]) -> Plot:
         costs = [(c, value(c.contestant.build)) for c in lines if c.contestant.build]
         if any(cost for _, cost in costs):
             bars = [(c, cost or 0, write(cost) if cost else "not known") for c, cost in costs]
-            alt = words.bars_alt(title.lower(), bars)
-            panels.append(Panel(title, alt, partial(figures.bars, found=bars)))
+            said = alt.bars(title.lower(), bars)
+            panels.append(Panel(title, said, partial(figures.bars, found=bars)))
     caption = "What it took to build each index, in a process of its own."
     return Plot("build", caption, 0.2 + 0.36 * len(lines), panels, [], width=3.3)
 
@@ -136,7 +136,7 @@ def filtered(runs: Sequence[Run], way: Way) -> Plot:
     panels = [
         Panel(
             f"{_title(kind)}: {'recall' if of == 'recall' else 'speed'}",
-            words.filtered_alt(pairs, kind, of),
+            alt.filtered(pairs, kind, of),
             partial(figures.filtered, found=pairs, everything=everything, of=of),
         )
         for kind, pairs in found.items()

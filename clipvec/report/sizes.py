@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from clipvec.report import curves, figures, words
+from clipvec.report import alt, curves, figures, words
 from clipvec.report.curves import KINDS, Sized
 from clipvec.report.panels import Panel, Plot
 
@@ -74,6 +74,6 @@ def _size_panel(
     drawn = [sorted(group, key=lambda one: one.rows) for group in groups.values()]
     if not drawn:
         return None
-    alt = words.sizes_alt(drawn, of)
+    said = alt.sizes(drawn, of)
     scale = [one for one in everything if one]
-    return Panel(title, alt, partial(figures.by_size, found=drawn, everything=scale, of=of))
+    return Panel(title, said, partial(figures.by_size, found=drawn, everything=scale, of=of))

@@ -56,7 +56,8 @@ def _tables(runs: Sequence[Run]) -> dict[str, Rows]:
     settings = [
         [r.curve.name, _words(r.setting.parameters), r.kind, str(r.way)]
         + [r.recall[k].value if k in r.recall else None for k in ranks]
-        + [r.speed.qps, r.speed.p50_ms, r.speed.p95_ms, r.speed.p99_ms, r.on_front]
+        + [r.speed.qps, r.speed.qps_low, r.speed.qps_high, r.speed.calls]
+        + [r.speed.p50_ms, r.speed.p95_ms, r.speed.p99_ms, r.on_front]
         for r in tables.settings(runs)
     ]
     builds = [
@@ -67,6 +68,7 @@ def _tables(runs: Sequence[Run]) -> dict[str, Rows]:
             r.build.seconds,
             r.build.peak_bytes,
             r.build.disk_bytes,
+            r.curve.contestant.measured,
         ]
         for r in tables.builds(runs)
     ]
@@ -78,18 +80,19 @@ def _tables(runs: Sequence[Run]) -> dict[str, Rows]:
             r.search.filter,
             r.search.selectivity,
             r.search.k,
+            r.search.queries,
             r.search.recall.value,
             r.search.qps,
         ]
         for r in tables.filtered(runs)
     ]
+    speeds = ["qps", "qps_low", "qps_high", "calls", "p50_ms", "p95_ms", "p99_ms", "on_front"]
+    costs = ["rows", "seconds", "peak_bytes", "disk_bytes", "measured"]
+    searched = ["filter", "selectivity", "k", "asked", "recall", "qps"]
     return {
-        "settings": Rows([*columns, "qps", "p50_ms", "p95_ms", "p99_ms", "on_front"], settings),
-        "builds": Rows(["index", "factory", "rows", "seconds", "peak_bytes", "disk_bytes"], builds),
-        "filtered": Rows(
-            ["index", "parameters", "queries", "filter", "selectivity", "k", "recall", "qps"],
-            filtered,
-        ),
+        "settings": Rows([*columns, *speeds], settings),
+        "builds": Rows(["index", "factory", *costs], builds),
+        "filtered": Rows(["index", "parameters", "queries", *searched], filtered),
     }
 
 

@@ -7,18 +7,20 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from clipvec.measures import Advice, Build, Choice, Contestant, Filtered, Interval
-    from clipvec.report.curves import Curve, Point, Sized, Way
+    from clipvec.measures import Advice, Build, Choice, Contestant, Filtered, Interval, Speed
+    from clipvec.report.curves import Curve, Point
 
 FILTERS = (
     "advice",
     "bytes_a_vector",
     "change",
     "duration",
+    "fast",
     "index",
     "measured",
+    "milliseconds",
     "moment",
     "number",
     "parameters",
@@ -76,6 +78,16 @@ def share(value: float) -> str:
 def measured(interval: Interval) -> str:
     """Return a recall with its interval in brackets."""
     return f"{share(interval.value)} ({span(interval)})"
+
+
+def fast(found: Choice | Speed | Filtered) -> str:
+    """Return the queries a second of the slowest and of the fastest round."""
+    return f"{number(found.qps_low)}\N{EN DASH}{number(found.qps_high)}"
+
+
+def milliseconds(value: float | None) -> str:
+    """Return a percentile of a latency; a dash where there were too few calls for it."""
+    return "\N{EN DASH}" if value is None else number(value)
 
 
 def percent(value: float) -> str:
@@ -172,28 +184,58 @@ def _assignments(values: Mapping[str, float]) -> str:
     return ", ".join(f"{plain(name)}={value:g}" for name, value in values.items())
 
 
+def advised(found: Advice) -> str:
+    """Return an advice as a line, for the terminal."""
+    who = f"{found.kind} queries" + (", Chroma alone" if found.among == "chroma" else "")
+    choice = found.choice or found.nearest
+    if choice is None:
+        return f"{who}: {_none(found)}"
+    recall = choice.confirmed
+    measured = (
+        f"{choice.contestant} {_assignments(choice.parameters)}".strip()
+        + f" (recall@{found.k} {recall.value:.3f}, {recall.low:.3f} to {recall.high:.3f}, on the "
+        f"queries that it was not chosen on; {number(choice.qps)} queries/s, "
+        f"{number(choice.qps_low)} to {number(choice.qps_high)} in rounds)"
+    )
+    if found.choice:
+        return f"{who}: {measured}"
+    return f"{who}: nothing reaches {_goal(found)}; nearest is {measured}"
+
+
 def advice(found: Advice) -> list[str]:
     """Return the sentences of an advice, the finding first."""
-    goal = f"recall@{found.k} of {found.target_recall:g}"
     if found.choice:
         return [
-            f"The cheapest setting that reaches {goal} on {found.kind} queries.",
-            _confirmed(found.choice, found.target_recall),
+            f"The cheapest setting that reaches {_goal(found)} on {found.kind} queries.",
+            confirmed(found.choice, found.target_recall),
         ]
-    sentences = [f"Nothing that was measured reaches {goal} on {found.kind} queries."]
-    if found.nearest:
-        sentences.append(
-            "This comes nearest. Build with more links or finer codes, search wider, or lower "
-            "target_recall."
-        )
-    return sentences
+    if not found.nearest:
+        said = _none(found)
+        return [f"{said[0].upper()}{said[1:]}."]
+    return [
+        f"Nothing that was measured reaches {_goal(found)} on {found.kind} queries.",
+        "This comes nearest. Build with more links or finer codes, search wider, or lower "
+        "target_recall.",
+    ]
 
 
-def _confirmed(choice: Choice, target: float) -> str:
+def _goal(found: Advice) -> str:
+    return f"recall@{found.k} of {found.target_recall:g}"
+
+
+def _none(found: Advice) -> str:
+    """Say why there is neither a choice nor what comes nearest."""
+    if not found.settings:
+        return f"no recall@{found.k} was measured with {found.kind} queries"
+    return f"one {found.kind} query is too few to choose a setting and to confirm it on another"
+
+
+def confirmed(choice: Choice, target: float) -> str:
     """Say what the queries say that the choice was not made on."""
     said = (
-        f"Chosen on one half of the queries, where it reached {share(choice.chosen.value)}; "
-        "the recall given here is that of the other half"
+        f"Chosen on one half of the queries, where it reached {share(choice.chosen.value)}, so that"
+        f" {span(choice.chosen)} was to be expected of the other half; the recall given here is "
+        "that of the other half"
     )
     if choice.confirmed.high < target:
         return f"{said}, which contradicts the choice: take the next wider setting."
@@ -217,7 +259,8 @@ def tip(point: Point, k: int) -> str:
             plain(point.curve.name),
             parameters(point.setting.parameters),
             f"recall@{k} {share(point.recall.value)} ({span(point.recall)})",
-            f"{number(how_fast.qps)} queries/s, p95 {number(how_fast.p95_ms)} ms",
+            f"{number(how_fast.qps)} queries/s ({fast(how_fast)})",
+            f"p95 {number(how_fast.p95_ms)} ms of {how_fast.calls:,} calls",
         )
     )
 
@@ -227,60 +270,9 @@ def filtered_tip(curve: Curve, search: Filtered) -> str:
     return "\n".join(
         (
             plain(curve.name),
-            f"filter that admits {percent(search.selectivity)} of the rows",
-            f"recall@{search.k} {share(search.recall.value)} ({span(search.recall)})",
-            f"{number(search.qps)} queries/s",
+            f"{plain(search.filter)}: {percent(search.selectivity)} of the rows",
+            f"recall@{search.k} {share(search.recall.value)} ({span(search.recall)}) "
+            f"of {search.queries:,} queries",
+            f"{number(search.qps)} queries/s ({fast(search)})",
         )
     )
-
-
-def pareto_alt(fronts: Sequence[Sequence[Point]], kind: str, k: int, way: Way) -> str:
-    """Return what a reader who cannot see a Pareto plot needs of it."""
-    said = [
-        f"{named(point)}: {share(point.recall.value)} at {number(point.speed.qps)} queries/s"
-        for found in fronts
-        for point in found
-    ]
-    return (
-        f"Scatter plot of recall@{k} against queries per second for {kind} queries, asked {way}. "
-        f"On the Pareto front: {'; '.join(said)}."
-    )
-
-
-def latency_alt(shown: Sequence[Point], kind: str, way: Way) -> str:
-    """Return what a reader who cannot see a latency plot needs of it."""
-    said = [
-        f"{named(p)}: {number(p.speed.p50_ms)}, {number(p.speed.p95_ms)}, {number(p.speed.p99_ms)}"
-        for p in shown
-    ]
-    return (
-        f"Plot of the 50th, 95th and 99th percentile of the latency in milliseconds for {kind} "
-        f"queries, asked {way}. {'; '.join(said)}."
-    )
-
-
-def bars_alt(what: str, bars: Sequence[tuple[Curve, float, str]]) -> str:
-    """Return what a reader who cannot see a bar chart needs of it."""
-    said = "; ".join(f"{plain(curve.name)}: {text}" for curve, _, text in bars)
-    return f"Bar chart of {what}. {said}."
-
-
-def filtered_alt(found: Sequence[tuple[Curve, Sequence[Filtered]]], kind: str, of: str) -> str:
-    """Return what a reader who cannot see a plot of filtered search needs of it."""
-    said = []
-    for curve, searches in found:
-        values = [share(f.recall.value) if of == "recall" else number(f.qps) for f in searches]
-        admitted = [percent(f.selectivity) for f in searches]
-        pairs = ", ".join(f"{v} at {a}" for v, a in zip(values, admitted, strict=True))
-        said.append(f"{plain(curve.name)}: {pairs}")
-    what = "Recall" if of == "recall" else "Queries per second"
-    return f"{what} by share of rows that a filter admits, {kind} queries. {'; '.join(said)}."
-
-
-def sizes_alt(found: Sequence[Sequence[Sized]], of: str) -> str:
-    """Return what a reader who cannot see a plot by size needs of it."""
-    said = []
-    for line in found:
-        values = ", ".join(f"{number(one.value)} at {one.rows:,} rows" for one in line)
-        said.append(f"{plain(line[0].curve.contestant.name)}: {values}")
-    return f"Line plot of {of} by rows of the store. {'; '.join(said)}."

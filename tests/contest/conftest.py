@@ -14,6 +14,7 @@ from clipvec.exact import queries
 from clipvec.exact.queries import Queries
 from clipvec.exact.rows import Rows
 from clipvec.exact.truth import truth
+from clipvec.measures import Kind
 from clipvec.vectors import build
 from tests.stores import make_store
 from tests.vectors.conftest import build_config
@@ -73,4 +74,5 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
         "image": lambda: queries.images(rows, 150, 0),
         "text": lambda: Queries(texts, np.full(100, -1), "drawn"),
     }
-    return Ground(store.url, index, truth(rows, kinds, {}, 30, root / "work"))
+    asked: dict[Kind, dict[str, int]] = {"image": {}, "text": {}}
+    return Ground(store.url, index, truth(rows, kinds, asked, 30, root / "work"))

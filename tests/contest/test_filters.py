@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,16 @@ def test_filters_of_the_selectivities_asked_for(ground: Ground) -> None:
     assert [f.selectivity for f in chosen] == [0.01, 0.1, 0.5]
 
 
-def test_filters_that_leave_too_few_rows_are_left_out(ground: Ground) -> None:
+def test_filters_that_leave_too_few_rows_are_left_out(
+    ground: Ground, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     chosen = filters.choose(ground.rows, [0.01, 0.5], 20)
     assert [f.words for f in chosen] == ["category = bird"]
+    assert caplog.messages == [
+        "no filtered search at a selectivity of 0.01: width < 110 admits 20 rows, too few to miss "
+        "one of 20 neighbours"
+    ]
 
 
 def test_places_serve_where_no_attribute_does(

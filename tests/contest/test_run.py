@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import faiss
@@ -17,13 +18,17 @@ import psutil
 import pytest
 
 from clipvec import config, paths
+from clipvec.config import EmbeddedIndexConfig
 from clipvec.contest import depth, run
+from clipvec.contest.exam import Exam, Questions
+from clipvec.contest.measure import Measurer
 from clipvec.contest.server import chroma_server
 from clipvec.errors import ConfigError
-from clipvec.measures import Contestant, Setting
-from clipvec.vectors import Collection
+from clipvec.measures import Contestant, Parameters, Setting
+from clipvec.vectors import Collection, build
 from tests.contest.conftest import DIM, ROWS, Ground, contestants, measure_config
 from tests.stores import make_store
+from tests.vectors.conftest import build_config
 
 FLAT = {"kind": "faiss", "factory": "Flat"}
 HNSW = {
@@ -63,6 +68,13 @@ def test_flat_finds_everything(ground: Ground, tmp_path: Path) -> None:
         for words, share in (("width < 200", 0.1), ("category = bird", 0.5))
         for kind in ("image", "text")
     ]
+    assert {f.queries for f in setting.filtered} == {40}
+    for timed in (*setting.speed, *setting.filtered):
+        assert 0 < timed.qps_low <= timed.qps <= timed.qps_high
+    assert all(speed.calls >= 3 * 10 for speed in setting.speed)
+    assert all((s.p99_ms is None) == (s.calls < 100) for s in setting.speed)
+    age = datetime.now(timezone.utc) - datetime.fromisoformat(flat.measured)
+    assert timedelta(0) <= age < timedelta(minutes=1)
     assert flat.build is not None
     assert flat.build.rows == ROWS
     assert flat.build.disk_bytes == pytest.approx(4 * DIM * ROWS, rel=0.01)
@@ -164,7 +176,9 @@ def test_chroma_is_swept_on_a_copy(ground: Ground, tmp_path: Path) -> None:
         assert len(birds) == 2
         assert min(birds) > 0.98
         assert contestant.build is not None
-        assert (contestant.build.seconds, contestant.build.peak_bytes) == (None, None)
+        assert contestant.build.rows == ROWS
+        assert 0 < (contestant.build.seconds or 0) < 60
+        assert 50e6 < (contestant.build.peak_bytes or 0) < 5e9
         assert contestant.build.disk_bytes > sum(Path(file).stat().st_size for file in before)
     # the copies are gone
     assert not list(tmp_path.rglob("chroma.sqlite3"))
@@ -184,6 +198,59 @@ def test_a_live_server_is_asked_as_it_is(ground: Ground, tmp_path: Path) -> None
     assert http.build is None
     assert [s.parameters for s in http.settings] == [{"ef_search": 100}]
     assert recalls(http.settings[0])["text", 10] > 0.9
+
+
+def test_partitions_are_refused(ground: Ground, tmp_path: Path) -> None:
+    index = EmbeddedIndexConfig(kind="chroma", path=str(tmp_path / "index"))
+    root = Path(ground.store).parents[1]
+    for shard in (0, 1):
+        build(build_config(root, index, partition=shard))
+    apart = Ground(ground.store, index, ground.truth)
+    (chroma,) = contest(apart, tmp_path / "work", chroma={"kind": "chroma"})
+    assert chroma.refused == (
+        "toys--toy is in 2 partitions (toys--toy--shards-0, toys--toy--shards-1), which are not "
+        "measured together; load all shards into one collection in another place and measure "
+        "that: python -m clipvec.index and clipvec.recall, both with another index.path"
+    )
+
+
+def test_settings_take_turns() -> None:
+    """In every round, so that none has the whole of a bad moment."""
+    taken: list[int] = []
+
+    class Counting:
+        """Stands for an index, to note what it is asked and when."""
+
+        def take(self, parameters: Parameters) -> None:
+            taken.append(int(parameters["ef"]))
+
+        def depth(self, k: int) -> int:
+            return k
+
+        def found(self, vectors: np.ndarray, k: int) -> np.ndarray:
+            return np.zeros((len(vectors), k), np.int64)
+
+        def ask(self, vectors: np.ndarray, k: int) -> np.ndarray:
+            return self.found(vectors, k)
+
+        def enter_client(self) -> None:
+            pass
+
+    vectors = np.eye(4, dtype=np.float32)
+    rows, scores = np.arange(16).reshape(4, 4) % 4, np.ones((4, 4), np.float32)
+    exam = Exam({"text": Questions(vectors, np.full(4, -1), rows, scores)}, [])
+    options = measure_config(ks=[1], k=1)
+    measurer = Measurer(Counting(), exam, options, 0.003, lambda at: vectors[at])  # type: ignore[arg-type]
+    steps: list[int] = []
+    settings = measurer.settings([{"ef": 1}, {"ef": 2}], lambda: steps.append(1))
+    assert taken == [1, 2] * 3
+    assert len(steps) == 6
+    assert [s.parameters for s in settings] == [{"ef": 1}, {"ef": 2}]
+    assert [(s.mode, s.width) for s in settings[1].speed] == [
+        ("single", 1),
+        ("batch", 8),
+        ("clients", 2),
+    ]
 
 
 def test_one_that_fails_costs_only_itself(
@@ -233,8 +300,8 @@ def test_k_beyond_the_truth(ground: Ground, tmp_path: Path) -> None:
 
 def test_the_truth_goes_a_little_deeper_than_k() -> None:
     assert depth(measure_config(ks=[1, 100], k=10), 2000) == 128
-    assert depth(measure_config(ks=[1, 5], k=10), 20) == 19
-    assert depth(measure_config(ks=[20], k=10), 20) == 20  # which the truth refuses
+    assert depth(measure_config(ks=[1, 5], k=10), 19) == 19
+    assert depth(measure_config(ks=[20], k=10), 19) == 20  # which the truth refuses
 
 
 def test_no_queries(ground: Ground, tmp_path: Path) -> None:
@@ -252,6 +319,20 @@ def test_what_was_measured_is_kept(ground: Ground, tmp_path: Path) -> None:
     assert again[1] != first[1]
     # other options are other measurements
     assert contest(ground, tmp_path, {"seed": 1}, flat=FLAT)[0] != first[0]
+
+
+@pytest.mark.parametrize("what", ["processor", "code", "seconds"])
+def test_what_was_measured_elsewhere_does_not_stand(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    (first,) = contest(ground, tmp_path, flat=FLAT)
+    if what == "processor":
+        monkeypatch.setattr("clipvec.contest.job.processor", lambda: "Another CPU")
+    elif what == "code":
+        monkeypatch.setattr("clipvec.code.version", lambda: "9.9")
+    named = {"flat": FLAT} | ({"hnsw": HNSW} if what == "seconds" else {})
+    assert contest(ground, tmp_path, **named)[0] != first
+    assert len(list((tmp_path / "results").glob("flat-*"))) == 2
 
 
 RUN = """

@@ -57,11 +57,21 @@ def test_a_report_and_its_advice_applied(run: Run, folder: Path) -> None:
     chroma = next(a for a in found.advice if a.among == "chroma")
     assert chroma.choice is not None
     ef_search = int(chroma.choice.parameters["ef_search"])
-    assert f"the collection searches with ef_search={ef_search} now" in done.stdout
+    said = done.stdout.splitlines()
+    assert said[-2].startswith(
+        f"applied: sample--sample searches with ef_search={ef_search} now. Chosen on one half of "
+    )
+    assert said[-1].startswith(f"from now on give clipvec.index hnsw.ef_search={ef_search}")
     index = EmbeddedIndexConfig("chroma", str(folder / "data/index"))
     with Collection.open(index, "sample--sample") as collection:
         assert collection.hnsw["ef_search"] == ef_search
     assert "text queries: " in done.stdout
+    # the collection was loaded by one run, which noted what it took
+    chroma_build = found.contestants[0].build
+    assert chroma_build is not None
+    assert chroma_build.rows == 364
+    assert 0 < (chroma_build.seconds or 0) < 60
+    assert 50e6 < (chroma_build.peak_bytes or 0) < 2e9
     assert (folder / "data/reports/one/report.html").is_file()
 
     again = run("recall", *QUICK, "report=data/reports/two")
@@ -71,6 +81,16 @@ def test_a_report_and_its_advice_applied(run: Run, folder: Path) -> None:
     compared = run("recall", "compare", "data/reports/one", "data/reports/two", "--to", "changes")
     assert "hnsw" in compared.stdout
     assert (folder / "changes/comparison.html").is_file()
+
+
+def test_the_index_says_when_it_takes_back_what_was_applied(run: Run, folder: Path) -> None:
+    wide = ["+contestants.chroma.sweep.ef_search=[400]", "~contestants.flat", "~contestants.hnsw"]
+    done = run("recall", *QUICK, *wide, "queries.images=0", "apply=true")
+    assert "hnsw.ef_search=400" in done.stdout
+    kept = run("index", *OPTIONS, "hnsw.ef_search=400")
+    assert "ef_search" not in kept.stderr
+    back = run("index", *OPTIONS)
+    assert "sample--sample: ef_search: 400 → 100, as hnsw.ef_search says" in back.stderr
 
 
 def test_a_sweep_and_its_runs_in_one_plot(run: Run, folder: Path) -> None:
@@ -89,14 +109,50 @@ def test_a_sweep_and_its_runs_in_one_plot(run: Run, folder: Path) -> None:
 
 
 def test_a_target_that_nothing_meets(run: Run, folder: Path) -> None:
-    options = [f"~contestants.{name}" for name in ("chroma", "flat", "hnsw")]
-    options += ["+contestants.pq.kind=faiss", "+contestants.pq.factory=PQ4x4"]
-    done = run("recall", *QUICK, *options, "apply=true", exit_code=2)
+    index = EmbeddedIndexConfig("chroma", str(folder / "data/index"))
+    with Collection.open(index, "sample--sample") as collection:
+        collection.set_ef_search(1)
+    options = [f"~contestants.{name}" for name in ("flat", "hnsw")]
+    options += ["measure.k=1", "queries.images=0"]
+    done = run("recall", *QUICK, *options, "target_recall=1", "apply=true", exit_code=2)
     assert re.search(
         r"error: apply=true: no setting of Chroma's reaches .*report is in", done.stderr
     )
-    found = report(folder)
-    assert all(advice.choice is None for advice in found.advice)
+    assert "text queries, Chroma alone: nothing reaches recall@1 of 1; nearest" in done.stdout
+    assert all(advice.choice is None for advice in report(folder).advice)
+
+
+def test_without_chroma_there_is_no_advice_for_it(run: Run, folder: Path) -> None:
+    options = ["~contestants.chroma", "~contestants.hnsw", "queries.images=0"]
+    refused = run("recall", *QUICK, *options, "apply=true", exit_code=2)
+    assert "error: apply=true: no contestant is the Chroma collection" in refused.stderr
+    done = run("recall", *QUICK, *options)
+    assert done.stdout.startswith("text queries: flat (recall@10 1.000")
+    assert "Chroma" not in done.stdout
+    assert [a.among for a in report(folder).advice] == ["all"]
+
+
+def test_no_contestant_was_measured(run: Run, folder: Path) -> None:
+    shutil.rmtree(folder / "data/index")
+    options = ["~contestants.flat", "~contestants.hnsw", "queries.images=0"]
+    for more in ([], ["apply=true"]):
+        done = run("recall", *QUICK, *options, *more, exit_code=1)
+        assert "text queries: no recall@10 was measured with text queries" in done.stdout
+        assert "error: none of 1 contestants was measured; chroma: there is no coll" in done.stderr
+    assert report(folder).contestants[0].refused
+
+
+def test_another_model_than_the_store_s_asks_nothing(run: Run, folder: Path) -> None:
+    file = folder / "data/store/sample/sample/store.json"
+    values = json.loads(file.read_text())
+    values["fingerprint"]["model"]["weights"] = "0" * 64
+    file.write_text(json.dumps(values))
+    done = run("recall", *QUICK, exit_code=2)
+    assert re.search(
+        r"error: the store \S+/sample/sample was made with model weights 0{12}…, "
+        r"model=sample \(\S+\) has ",
+        done.stderr,
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,6 +161,10 @@ def test_a_target_that_nothing_meets(run: Run, folder: Path) -> None:
         (["queries.prompts=nope.txt"], "error: queries.prompts=nope.txt: "),
         (["queries.images=0", "queries.texts=0"], "there is nothing to ask; give one"),
         (["measure.ks=[1,400]"], "k=400: "),
+        (
+            ["dataset.limit=5"],
+            "data/store/sample/sample was made with no dataset.limit; give the same, or the datas",
+        ),
         (["target_recall=1.5"], "target_recall=1.5: input should be less than or equal to 1"),
         (["store.root=nowhere"], "make it with python -m clipvec.embed"),
         (["+contestants.x.kind=annoy"], "contestants.x"),

@@ -11,6 +11,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from clipvec import report
 from clipvec.store import Store
 from tests.e2e.conftest import Run
 from tests.e2e.test_embed import parquet_bytes, start, wait_for
@@ -67,6 +68,35 @@ def test_indexed_but_not_searched_by_text(run: Run) -> None:
     assert "2,000 rows" in done.stdout
     refused = run("search", "a bird", exit_code=1).stderr.splitlines()
     assert refused[-1].startswith("error: model=synthetic stands for drawn vectors")
+
+
+SIZES = ["dataset.rows=1_000,3_000", "dataset.name=synthetic-${dataset.rows}"]
+MEASURE = ["contestants=quick", "measure=quick", "measure.seconds=0.5", "measure.ks=[10]"]
+
+
+def test_a_sweep_of_sizes_measures_each(run: Run, tmp_path: Path) -> None:
+    for command in ("embed", "index"):
+        run(command, "-m", *SMALL, *SIZES)
+    run("recall", "-m", *SMALL, *SIZES, *MEASURE, "queries.images=50", "queries.texts=50")
+    files = sorted(tmp_path.glob("data/reports/synthetic-*/report.json"))
+    found = [report.read(file) for file in files]
+    assert [(one.dataset, one.rows) for one in found] == [
+        ("synthetic-1000", 1000),
+        ("synthetic-3000", 3000),
+    ]
+    for one in found:
+        assert [c.build and c.build.rows for c in one.contestants] == [one.rows] * 3
+    run("recall", "compare", str(files[0]), str(files[1]), "--to", "changes")
+
+
+def test_another_store_than_was_asked_for_is_not_measured(run: Run) -> None:
+    run("embed", *SMALL, "dataset.rows=300")
+    for changed in ("dataset.rows=200", "dataset.seed=1", "dataset.dim=33", "dataset.clusters=9"):
+        options = [*SMALL, "dataset.rows=300", changed]
+        refused = run("recall", *options, exit_code=2).stderr.splitlines()
+        assert refused[-1].startswith(f"error: {changed}: the store ")
+        assert f"{STORE} was made with {changed.split('=')[0]}=" in refused[-1]
+        assert refused[-1].endswith("; give the same, or the dataset.name of another store")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -61,28 +58,3 @@ def test_fewer_rows_than_neighbours() -> None:
     assert (rows[0] >= 0).sum() == 2
     assert (rows[1] >= 0).sum() == 3
     assert np.isneginf(scores[0, 2:]).all()
-
-
-PROGRAM = """
-import resource, sys
-import numpy as np
-from clipvec.exact import Nearest
-rng = np.random.default_rng(0)
-nearest = Nearest(rng.standard_normal((200, 64), np.float32), 100)
-for first in range(0, int(sys.argv[1]), 10_000):
-    nearest.add(np.arange(first, first + 10_000), rng.standard_normal((10_000, 64), np.float32))
-assert nearest.found()[0].shape == (200, 100)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-"""
-
-
-def test_memory_does_not_grow_with_the_rows() -> None:
-    small, large = (
-        int(
-            subprocess.run(
-                [sys.executable, "-c", PROGRAM, rows], capture_output=True, text=True, check=True
-            ).stdout
-        )
-        for rows in ("20000", "400000")
-    )
-    assert large < 1.1 * small

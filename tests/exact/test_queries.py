@@ -14,7 +14,7 @@ from clipvec.errors import ConfigError, FingerprintError
 from clipvec.exact import queries
 from clipvec.exact.rows import Numbers, Rows
 from clipvec.store import Fingerprint, Golden, ModelPrint, Store, matrix
-from tests.stores import StoreFactory
+from tests.stores import StoreFactory, make_store
 
 
 @pytest.fixture
@@ -50,6 +50,15 @@ def test_rows_are_found_by_their_ids(rows: Rows, tmp_path: Path) -> None:
     assert found.tolist() == [69, -1, 0]
 
 
+def test_a_sample_is_of_different_rows(rows: Rows, all_vectors: np.ndarray) -> None:
+    found = rows.sample(50, seed=3)
+    at = (found[:, None] == all_vectors).all(axis=2).argmax(axis=1)
+    assert (found == all_vectors[at]).all()
+    assert len(set(at.tolist())) == 50
+    np.testing.assert_array_equal(rows.sample(50, seed=3), found)
+    np.testing.assert_array_equal(rows.sample(500, seed=3), all_vectors)
+
+
 def test_images_are_rows_of_unit_length(rows: Rows, all_vectors: np.ndarray) -> None:
     drawn = queries.images(rows, 30, seed=1)
     assert len(set(drawn.own.tolist())) == 30
@@ -60,7 +69,14 @@ def test_images_are_rows_of_unit_length(rows: Rows, all_vectors: np.ndarray) -> 
 
 
 def test_no_more_images_than_there_are(rows: Rows) -> None:
-    assert queries.images(rows, 1000, seed=0).own.tolist() == list(range(70))
+    assert sorted(queries.images(rows, 1000, seed=0).own.tolist()) == list(range(70))
+
+
+def test_the_first_images_are_from_all_over_the_store(tmp_path: Path) -> None:
+    rows = Rows.open(make_store(tmp_path, {0: [600], 1: [400]}).url)
+    own = queries.images(rows, 1000, seed=0).own
+    assert abs(own[:100].mean() - 500) < 90  # 3 standard errors
+    assert (own[:50] >= 600).sum() > 8
 
 
 def captions_of(rows: Rows) -> list[str]:
@@ -87,15 +103,28 @@ def test_no_captions(tmp_path: Path, store_factory: StoreFactory) -> None:
 def test_prompts_are_lines(tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_text("a frog\n\n  a red bird \na frog\n", encoding="utf-8")
-    assert queries.prompts(str(file)) == ["a frog", "a red bird"]
+    assert sorted(queries.prompts(str(file), 5, 0)) == ["a frog", "a red bird"]
     file.write_text("\n \n")
     with pytest.raises(ConfigError, match="has no lines"):
-        queries.prompts(str(file))
+        queries.prompts(str(file), 5, 0)
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="give a UTF-8 text file"):
-        queries.prompts(str(file))
+        queries.prompts(str(file), 5, 0)
     with pytest.raises(ConfigError, match="No such file"):
-        queries.prompts(str(tmp_path / "nope"))
+        queries.prompts(str(tmp_path / "nope"), 5, 0)
+
+
+def test_some_of_many_prompts_are_drawn(tmp_path: Path) -> None:
+    """Files of prompts are often sorted by subject."""
+    file = tmp_path / "prompts.txt"
+    lines = [f"prompt {n:03d}" for n in range(200)]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    drawn = queries.prompts(str(file), 50, 0)
+    assert len(set(drawn)) == 50
+    assert set(drawn) < set(lines)
+    assert 15 < sum(line >= "prompt 100" for line in drawn) < 35
+    assert drawn == queries.prompts(str(file), 50, 0) == queries.prompts(str(file), 60, 0)[:50]
+    assert drawn != queries.prompts(str(file), 50, 1)
 
 
 def test_texts_of_drawn_vectors_are_drawn(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_goal_is_that_of_the_advice() -> None:
         ([{}, {}], ["run 1", "run 2"]),
         (
             [{"dim": 2}, {"dim": 4}, {"dim": 4}],
-            ["2 dimensions, run 1", "4 dimensions, run 2", "4 dimensions, run 3"],
+            ["2 dimensions", "4 dimensions, run 2", "4 dimensions, run 3"],
         ),
     ],
 )

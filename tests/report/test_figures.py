@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -31,9 +32,12 @@ def tips(root: ElementTree.Element) -> list[str]:
 def test_pareto_has_a_point_for_every_setting() -> None:
     text, image = parsed(plots.pareto(RUNS, 10, SINGLE))
     assert len(tips(text)) == len(tips(image)) == 26
-    chroma = "chroma\nef_search=40\nrecall@10 {} queries/s, p95 2.58 ms"
-    assert chroma.format("0.828 (0.814\N{EN DASH}0.840)\n601") in tips(text)
-    assert chroma.format("0.930 (0.922\N{EN DASH}0.937)\n620") in tips(image)
+    chroma = "chroma\nef_search=40\nrecall@10 {}\np95 2.58 ms of 900 calls"
+    dashed = chroma.replace("-", "\N{EN DASH}")
+    said = dashed.format("0.828 (0.814-0.840)\n601 queries/s (571-625)")
+    assert said.replace("-", "\N{EN DASH}") in tips(text)
+    said = dashed.format("0.930 (0.922-0.937)\n620 queries/s (589-645)")
+    assert said.replace("-", "\N{EN DASH}") in tips(image)
 
 
 def test_both_kinds_have_the_same_axes() -> None:
@@ -104,6 +108,33 @@ def test_latency_shows_the_setting_that_meets_the_goal() -> None:
     assert "hnsw32, efSearch=128" in said
     assert "recall@10 0.967" in said
     assert "hnsw32, efSearch=128\np99 2.75 ms" in tips(text)
+
+
+def test_few_calls_have_no_99th_percentile() -> None:
+    made = setting({}, 0.1, 10)
+    few = [replace(speed, calls=30, p99_ms=None) for speed in made.speed]
+    alone = Contestant("x", "faiss", "Flat", settings=[replace(made, speed=few)])
+    runs = curves.label([report(contestants=[alone])])
+    root = parsed(plots.latency(runs, SINGLE))[0]
+    assert [tip.split()[-3] for tip in tips(root)] == ["p50", "p95"]
+    assert root.attrib["aria-label"].endswith("160, \N{EN DASH}.")
+
+
+def test_runs_are_told_apart_by_their_markers() -> None:
+    """Also those of a single setting, which have no line."""
+    flat = [palette.look(1, run) for run in range(10)]
+    assert len({look.colour for look in flat}) == 1
+    assert len({look.marker for look in flat}) == 10
+
+
+def test_filters_say_what_they_admit() -> None:
+    recall = parsed(plots.filtered(RUNS, SINGLE))[0]
+    (tip,) = [t for t in tips(recall) if t.startswith("flat\nstars < 1: ")]
+    assert tip.splitlines()[1:] == [
+        "stars < 1: 1 % of the rows",
+        "recall@10 1.000 (1.000\N{EN DASH}1.000) of 80 queries",
+        "20.4 queries/s (18.4\N{EN DASH}22.4)",
+    ]
 
 
 def test_build_says_what_is_not_known() -> None:

@@ -42,9 +42,18 @@ def test_report_starts_with_the_advice(folder: Path) -> None:
     ]
     assert "### Text queries: hnsw32, efSearch=128" in lines
     measured = (
-        "Recall@10 0.961 (0.949\N{EN DASH}0.971), 1,022 queries a second (15.5 times exact search)."
+        "Recall@10 0.961 (0.949-0.971), 1,022 queries a second (990-1,100 in rounds), "
+        "15.5 times exact search."
     )
-    assert measured in lines
+    assert measured.replace("-", "\N{EN DASH}") in lines
+
+
+def test_tables_show_what_numbers_rest_on(folder: Path) -> None:
+    text = (folder / "report.md").read_text(encoding="utf-8").replace("\N{EN DASH}", "-")
+    searched = "| flat | as built | text | stars \\< 1 | 1 % | 10 | 80 | 1.000 (1.000-1.000) |"
+    assert f"{searched} 20.4 (18.4-22.4) |" in text
+    assert "| 68.0 (64.6-70.7) | 14.7 | 23.5 | 42.6 | 900 |" in text
+    assert "| not known | not known | 125 MB | 2,500 | 2026-03-03 12:00 UTC |" in text
 
 
 def test_tables_hold_together(hostile: Path, folder: Path) -> None:

@@ -83,10 +83,12 @@ def test_long_lists_are_counted() -> None:
     ],
 )
 def test_advice_says_how_sure_it_is(low: float, value: float, high: float, said: str) -> None:
-    choice = Choice("x", {}, Interval(0.955, 0.94, 0.97), Interval(value, low, high), 10)
+    rounds = (10, 9, 11)
+    choice = Choice("x", {}, Interval(0.955, 0.94, 0.97), Interval(value, low, high), *rounds)
     sentences = words.advice(replace(advice(), choice=choice))
     assert sentences[0] == "The cheapest setting that reaches recall@10 of 0.95 on text queries."
-    assert "where it reached 0.955" in sentences[1]
+    expected = "where it reached 0.955, so that 0.940-0.970 was to be expected of the other half"
+    assert expected.replace("-", "\N{EN DASH}") in sentences[1]
     assert said in sentences[1]
 
 
@@ -98,4 +100,33 @@ def test_advice_says_when_nothing_is_good_enough() -> None:
         == "Nothing that was measured reaches recall@10 of 0.95 on text queries."
     )
     assert words.advice(unmet)[1].startswith("This comes nearest.")
-    assert len(words.advice(replace(unmet, nearest=None))) == 1
+
+
+def test_advice_says_why_there_is_none() -> None:
+    none = replace(advice(), choice=None)
+    assert words.advice(replace(none, settings=0)) == [
+        "No recall@10 was measured with text queries."
+    ]
+    assert words.advice(none) == [
+        "One text query is too few to choose a setting and to confirm it on another."
+    ]
+    assert words.advised(replace(none, settings=0)) == (
+        "text queries: no recall@10 was measured with text queries"
+    )
+
+
+def test_advice_as_a_line() -> None:
+    met = replace(advice(), among="chroma")
+    said = (
+        "hnsw32 efSearch=128 (recall@10 0.961, 0.949 to 0.971, on the queries that it was not "
+        "chosen on; 1,022 queries/s, 990 to 1,100 in rounds)"
+    )
+    assert words.advised(met) == f"text queries, Chroma alone: {said}"
+    unmet = replace(met, among="all", choice=None, nearest=met.choice)
+    assert words.advised(unmet) == (
+        f"text queries: nothing reaches recall@10 of 0.95; nearest is {said}"
+    )
+
+
+def test_a_percentile_that_is_not_known_is_a_dash() -> None:
+    assert (words.milliseconds(12.04), words.milliseconds(None)) == ("12.0", "\N{EN DASH}")
