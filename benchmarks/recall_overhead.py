@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.index_ratio import HNSW, indexed, make_store
 from clipvec.config import EmbeddedIndexConfig, FaissContestant
 from clipvec.contest.faiss_contender import FaissContender
-from clipvec.contest.speed import sequential
+from clipvec.contest.speed import Rounds, sequential
 from clipvec.exact.rows import Rows
 from clipvec.vectors import Collection
 
@@ -36,7 +36,9 @@ Ask = Callable[[np.ndarray], object]
 
 def through(ask: Ask, queries: np.ndarray, seconds: float) -> float:
     """Return the queries/s that the harness reports."""
-    return sequential(ask, queries, 1, seconds, "image").qps
+    rounds = Rounds()
+    sequential(ask, queries, 1, seconds, rounds)
+    return rounds.qps[0]
 
 
 def bare(ask: Ask, queries: np.ndarray, seconds: float) -> float:
