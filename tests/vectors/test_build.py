@@ -4,6 +4,7 @@ import contextlib
 import logging
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -311,3 +312,25 @@ def test_no_default_embedding_model_is_loaded(
     monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
     build(build_config(tmp_path, folder))
     assert "onnxruntime" not in sys.modules
+
+
+@pytest.mark.parametrize(("links", "breaks"), [(4, True), (12, False)])
+def test_a_graph_that_reaches_too_few_rows(
+    tmp_path: Path,
+    store_factory: StoreFactory,
+    caplog: pytest.LogCaptureFixture,
+    links: int,
+    breaks: bool,
+) -> None:
+    """Some unreached rows are a matter of recall, many are a broken graph."""
+    store_factory(tmp_path, {0: [2000]}, dim=64)
+    index = EmbeddedIndexConfig("chroma", str(tmp_path / "index"))
+    config = build_config(tmp_path, index)
+    hnsw = replace(config.hnsw, max_neighbors=links, ef_construction=links, ef_search=links)
+    poor = replace(config, hnsw=hnsw)
+    if breaks:
+        with pytest.raises(CollectionError, match="are not found by their own vectors .*accurate"):
+            build(poor)
+    else:
+        assert "of 100 rows found by their own vectors" in build(poor).verified
+        assert "rows are not reached by their own vectors" in caplog.text
