@@ -329,7 +329,7 @@ def test_a_graph_that_reaches_too_few_rows(
     hnsw = replace(config.hnsw, max_neighbors=links, ef_construction=links, ef_search=links)
     poor = replace(config, hnsw=hnsw)
     if breaks:
-        with pytest.raises(CollectionError, match="are not found by their own vectors .*accurate"):
+        with pytest.raises(CollectionError, match=r"are not found by their own vectors .*accurate"):
             build(poor)
     else:
         assert "of 100 rows found by their own vectors" in build(poor).verified
