@@ -71,7 +71,7 @@ def test_command_is_accepted(page: str, words: list[str]) -> None:
         return  # tests/e2e/test_help.py runs these
     overrides = [FLAGS.get(x, x) for x in arguments if x != "-m"]
     if "-m" in arguments:  # the first of the values of a sweep
-        overrides = [re.sub(r"^(\w+=[\w-]+),[\w,-]+$", r"\1", x) for x in overrides]
+        overrides = [re.sub(r"^([\w.]+=[\w-]+),[\w,-]+$", r"\1", x) for x in overrides]
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         cfg = compose(command, overrides=overrides)
     assert isinstance(config.read(cfg, HYDRA[command]), HYDRA[command])
