@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +63,16 @@ class Folder:
 
     def glob(self, pattern: str) -> list[str]:
         """Return the sorted names, relative to this folder, that match ``pattern``."""
+        base = self._fs._strip_protocol(self._base)
         with self._errors(pattern):
             self._fs.invalidate_cache()
-            found = self._fs.glob(f"{self._base}/{pattern}")
-        base = self._fs._strip_protocol(self._base)
+            if self._local:
+                found = self._fs.glob(f"{self._base}/{pattern}")
+            else:
+                # A listing of all there is, a thousand objects a request; glob would ask for each
+                # folder.
+                every = self._fs.find(self._base)
+                found = [path for path in every if fnmatch(path.removeprefix(f"{base}/"), pattern)]
         return sorted(str(path).removeprefix(f"{base}/") for path in found)
 
     def read(self, name: str) -> bytes:

@@ -1,0 +1,62 @@
+"""A store in a bucket: moto's server speaks S3's protocol, since no cloud is at hand."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from clipvec.store import Store
+from tests.e2e.conftest import Run
+
+KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A bucket ``photos``, where the credentials of the environment lead."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    boto3.client("s3", endpoint_url=url).create_bucket(Bucket="photos")
+    yield
+    server.stop()
+
+
+def test_from_embed_to_dashboard(run: Run, tmp_path: Path, tiny: list[str], bucket: None) -> None:
+    options = [*tiny, "sharding=x10", "store.root=s3://photos/store"]
+    done = run("embed", *options, "shards=0-3", "tracking=offline")
+    assert "store: s3://photos/store/sample/local" in done.stdout
+    done = run("embed", *options, "shards=0-3")
+    assert done.stdout.startswith("nothing to do: 4 shards committed already")
+    run("index", *options, "allow_partial=true", "tracking=offline")
+    said = run("search", "a bird", "-k", "2").stdout
+    assert len(said.splitlines()) == 2
+
+    shutil.rmtree(tmp_path / "tmp" / "clipvec")  # as on any other machine
+    done = run("dashboard", "--local", *options[:2], options[-1])
+    assert ", 2 runs: data/dashboards/sample--local.html" in done.stdout
+    page = (tmp_path / "data/dashboards/sample--local.html").read_text(encoding="utf-8")
+    assert "s3://photos/store/sample/local" in page
+    assert "shards 4-9" in page
+
+
+def test_commit_marks_are_listed_at_once(
+    run: Run, tiny: list[str], bucket: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    run("embed", *tiny, "sharding=x10", "store.root=s3://photos/store")
+    store = Store.open("s3://photos/store/sample/local")
+    caplog.set_level(logging.INFO, "werkzeug")
+    caplog.clear()
+    assert store.committed() == list(range(10))
+    assert len([line for line in caplog.messages if "list-type=2" in line]) == 1
