@@ -118,7 +118,10 @@ def build(runs: Sequence[Run]) -> Plot:
             bars = [(c, cost or 0, write(cost) if cost else "not known") for c, cost in costs]
             said = alt.bars(title.lower(), bars)
             panels.append(Panel(title, said, partial(figures.bars, found=bars)))
-    caption = "What it took to build each index, in a process of its own."
+    caption = (
+        "What it took to build each index, in a process of its own; of a Chroma collection, what "
+        "clipvec.index noted when it loaded it."
+    )
     return Plot("build", caption, 0.2 + 0.36 * len(lines), panels, [], width=3.3)
 
 
