@@ -217,7 +217,11 @@ class Searcher:
         return list(self.encoder.encode_texts(texts))
 
     def _encode_images(self, pixels: Sequence[np.ndarray]) -> list[np.ndarray | Exception]:
-        return list(self.encoder.encode_images(np.stack(pixels)))
+        found: list[np.ndarray | Exception] = []
+        for size in _powers(len(pixels)):
+            some = pixels[len(found) : len(found) + size]
+            found.extend(self.encoder.encode_images(np.stack(some)))
+        return found
 
     def _search(self, requests: Sequence[Request]) -> list[list[Hit] | Exception]:
         """Ask Chroma once for all requests that differ in nothing but the vector."""
@@ -243,6 +247,14 @@ class Searcher:
             picture or UnknownRow(f"row {hit.id!r} has no thumbnail")
             for hit, picture in zip(hits, pictures, strict=True)
         ]
+
+
+def _powers(number: int) -> list[int]:
+    """Return the powers of two that a number is the sum of, largest first.
+
+    For every size of a batch of images torch keeps some fifty megabytes: it shall meet few of them.
+    """
+    return [1 << bit for bit in reversed(range(number.bit_length())) if number >> bit & 1]
 
 
 def _alike(requests: Sequence[Request]) -> list[list[int]]:

@@ -98,6 +98,7 @@ def test_images_of_a_request_share_forward_passes(
     np.testing.assert_allclose(vectors, [x["vectors"][0] for x in alone], atol=1e-5)
     assert sum(sizes) == 20
     assert len(sizes) < 20
+    assert {size.bit_count() for size in sizes} == {1}  # powers of two
 
 
 def test_fields_of_the_form(client: httpx.Client) -> None:
