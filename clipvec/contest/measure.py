@@ -75,10 +75,13 @@ class Measurer:
         are measured then, and not all of one of them.
         """
         entries = [_Entry(values) for values in parameters]
+        taken: _Entry | None = None
         for turn in range(ROUNDS):
-            for entry in entries:
-                if turn == 0 or len(entries) > 1:
+            # To and fro: Chroma loads the graph for each setting anew, but not for the last again.
+            for entry in entries[:: 1 if turn % 2 == 0 else -1]:
+                if entry is not taken:
                     self._contender.take(entry.parameters)
+                    taken = entry
                 if turn == 0:
                     kinds = self._exam.questions.items()
                     entry.quality = [self._quality(kind, asked) for kind, asked in kinds]

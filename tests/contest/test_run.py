@@ -217,6 +217,7 @@ def test_partitions_are_refused(ground: Ground, tmp_path: Path) -> None:
 def test_settings_take_turns() -> None:
     """In every round, so that none has the whole of a bad moment."""
     taken: list[int] = []
+    asked: list[int] = []
 
     class Counting:
         """Stands for an index, to note what it is asked and when."""
@@ -241,10 +242,9 @@ def test_settings_take_turns() -> None:
     exam = Exam({"text": Questions(vectors, np.full(4, -1), rows, scores)}, [])
     options = measure_config(ks=[1], k=1)
     measurer = Measurer(Counting(), exam, options, 0.003, lambda at: vectors[at])  # type: ignore[arg-type]
-    steps: list[int] = []
-    settings = measurer.settings([{"ef": 1}, {"ef": 2}], lambda: steps.append(1))
-    assert taken == [1, 2] * 3
-    assert len(steps) == 6
+    settings = measurer.settings([{"ef": 1}, {"ef": 2}], lambda: asked.append(taken[-1]))
+    assert asked == [1, 2, 2, 1, 1, 2]
+    assert taken == [1, 2, 1, 2]
     assert [s.parameters for s in settings] == [{"ef": 1}, {"ef": 2}]
     assert [(s.mode, s.width) for s in settings[1].speed] == [
         ("single", 1),
