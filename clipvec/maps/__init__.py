@@ -6,7 +6,7 @@ show   a store → the page, in a tracked run
 PART, values   for a page that has ``map.html`` in it
 """
 
-from clipvec.maps.plane import Map, draw
 from clipvec.maps.page import PART, html, show, values
+from clipvec.maps.plane import Map, draw
 
 __all__ = ["PART", "Map", "draw", "html", "show", "values"]
