@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,10 @@ os.environ.update(
     ANONYMIZED_TELEMETRY="False",
     OMP_NUM_THREADS="1",
 )
+
+# A shell that starts the tests in the background has SIGINT ignored, which processes inherit: those
+# that tests start could not be interrupted by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 QUIET = (
     "--no-sandbox",
