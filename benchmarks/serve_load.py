@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import itertools
 import os
+import random
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -55,8 +56,9 @@ class Load:
 
 
 def texts(k: int = 10) -> Iterator[Body]:
-    """Yield different text queries as people type them."""
-    for number, (thing, place) in enumerate(itertools.cycle(itertools.product(_THINGS, _PLACES))):
+    """Yield different text queries as people type them, and other ones in each run: for the cache."""
+    places = itertools.cycle(itertools.product(_THINGS, _PLACES))
+    for number, (thing, place) in enumerate(places, random.randrange(10**6)):
         yield {"text": f"a {thing} number {number} {place}", "k": k}
 
 
