@@ -56,7 +56,7 @@ class Load:
 
 
 def texts(k: int = 10) -> Iterator[Body]:
-    """Yield different text queries as people type them, and other ones in each run: for the cache."""
+    """Yield different text queries as people type them, and other ones in each run."""
     places = itertools.cycle(itertools.product(_THINGS, _PLACES))
     for number, (thing, place) in enumerate(places, random.randrange(10**6)):
         yield {"text": f"a {thing} number {number} {place}", "k": k}
