@@ -46,14 +46,16 @@ def curves(name: str, panel: Curves, step: str, runs: Sequence[Recorded]) -> Fig
     with svg.drawing():
         canvas = Canvas(figsize=_SIZE, layout="constrained")
         axes = canvas.subplots()
+        tips: dict[str, str] = {}
         if panel.stacked:
             _stack(axes, lines)
-        tips = {} if panel.stacked else _draw(axes, lines, panel.unit, step)
+        else:
+            tips = _draw(axes, lines, panel.unit, step)
         axes.set_xlabel(step)
         axes.set_ylabel(panel.unit)
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(lambda value, _: _tick(value, panel.unit))
-        axes.xaxis.set_major_formatter(lambda value, _: words.tick(value) if value else "0")
+        axes.xaxis.set_major_formatter(lambda value, _: _tick(value, step))
         element = svg.inline(canvas, name, _alt(panel, lines), tips)
     legend = [(line.name, palette.look(i).variable) for i, line in enumerate(lines)]
     return Figure(panel.title, element, _caption(lines), legend if len(lines) > 1 else [])
@@ -92,9 +94,7 @@ def _marked(line: Line) -> list[int]:
 
 
 def _stack(axes: Axes, lines: Sequence[Line]) -> None:
-    steps = (
-        lines[0].steps if len(lines) == 1 else np.unique(np.concatenate([x.steps for x in lines]))
-    )
+    steps = np.unique(np.concatenate([line.steps for line in lines]))
     values = [np.interp(steps, line.steps, line.values) for line in lines]
     colours = [palette.look(i).colour for i in range(len(lines))]
     if len(steps) == 1:  # a run of one point: a bar of it

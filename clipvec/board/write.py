@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import logging
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from clipvec.tracking.panels import Section
     from clipvec.tracking.recorded import Recorded
 
-log = logging.getLogger(__name__)
 _PICTURES = 48
 """Most pictures that are shown of a sweep."""
 
@@ -154,16 +151,14 @@ def _number(panel: Number | Word, runs: Sequence[Recorded]) -> list[tuple[str, s
 
 def _table(panel: Table, runs: Sequence[Recorded], shown: Shown) -> None:
     """Add a table's rows, or its pictures where it has such."""
-    of_runs = [rows for run in runs if (rows := run.table(panel.key))]
-    rows = [row for rows in of_runs for row in rows]
+    rows = [row for run in runs for row in run.table(panel.key)]
     if not rows:
         return
     pictures = [[c for c in row.values() if isinstance(c, Picture)] for row in rows]
     if any(pictures):
         every = -(-len(rows) // _PICTURES)
         for picture, *_ in filter(None, pictures[::every]):
-            data = base64.b64encode(picture.jpeg).decode()
-            shown.pictures.append((f"data:image/jpeg;base64,{data}", picture.caption))
+            shown.pictures.append((shell.jpeg_url(picture.jpeg), picture.caption))
         return
     columns = list(rows[0])
     shown.grids.append(Grid(panel.title, columns, [[row[c] for c in columns] for row in rows]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +44,7 @@ def values(made: Map) -> dict[str, Any]:
     tiles = made.tiles
     return {
         "rows": made.rows,
-        "tiles": tiles and f"data:image/jpeg;base64,{base64.b64encode(tiles).decode()}",
+        "tiles": tiles and shell.jpeg_url(tiles),
         "data": {
             "points": [[round(float(x), 4), round(float(y), 4)] for x, y in made.points],
             "captions": made.captions,

@@ -69,6 +69,11 @@ def render(
     )
 
 
+def jpeg_url(jpeg: bytes) -> str:
+    """Return a picture as a URL that holds it, which is what a page may show."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
 def _asset(package: str, name: str) -> str:
     from markupsafe import Markup
 

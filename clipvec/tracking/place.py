@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from clipvec import paths
+from clipvec.errors import StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-log = logging.getLogger(__name__)
 
 
 class Place:
@@ -33,8 +31,6 @@ class Place:
         """
         if not self._url:
             return
-        from clipvec.errors import StoreError
-
         url = paths.tracking_url(self._url)
         try:
             from fsspec.core import url_to_fs

@@ -9,9 +9,8 @@ from playwright.sync_api import Browser, expect
 
 from clipvec.tracking.panels import SECTIONS, Curves, Panel
 from clipvec.tracking.recorded import runs
-from tests.data.making import write_tar
 from tests.e2e.conftest import Run
-from tests.e2e.test_embed import photo
+from tests.e2e.test_tracking import two_tars
 from tests.report.test_page import Visit
 
 ELSEWHERE = {"sweep/cost_usd", "system/gpu.0.gpu", "filtered"}
@@ -23,12 +22,7 @@ def _keys(panel: Panel) -> list[str]:
 
 
 def test_a_sweep_on_a_page(run: Run, tiny: list[str], tmp_path: Path, browser: Browser) -> None:
-    for name in "ab":
-        members = {f"{i:02d}.jpg": photo(i) for i in range(20)}
-        members |= {"90.jpg": b"this is text"} if name == "b" else {}
-        captions = {f"{i:02d}.txt": f"picture {i}".encode() for i in range(20)}
-        write_tar(tmp_path / f"{name}.tar", sorted((members | captions).items()))
-    pictures = ["dataset=webdataset", f"dataset.path={tmp_path}/*.tar", "sharding.count=2"]
+    pictures = two_tars(tmp_path)
     often = "tracking.every=1e-9"
     run("embed", "-m", "launcher=workers", often, *tiny, *pictures)
     run("index", *tiny, *pictures, "tracking=offline", often)
@@ -36,7 +30,7 @@ def test_a_sweep_on_a_page(run: Run, tiny: list[str], tmp_path: Path, browser: B
     quick = ["contestants=quick", "measure=quick", "measure.seconds=1", "measure.ks=[1,10]"]
     run("recall", *tiny, *pictures, "tracking=offline", *quick)
 
-    names = ["dataset=webdataset", f"dataset.path={tmp_path}/*.tar", "model=local"]
+    names = [*pictures[:2], "model=local"]
     done = run("dashboard", "--local", *names, "model.pretrained=x")
     sweep, *_ = done.stdout.split(",")
     assert sweep.startswith("embed-")

@@ -31,15 +31,20 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
         yield server
 
 
-@pytest.fixture
-def pictures(tmp_path: Path) -> list[str]:
-    """A dataset of 41 pictures in two shards, one of them broken."""
+def two_tars(folder: Path) -> list[str]:
+    """Write a dataset of 41 pictures in two shards, one of them broken; return its options."""
     for name in "ab":
         members = {f"{i:02d}.jpg": photo(i) for i in range(20)}
         members |= {"90.jpg": b"this is text"} if name == "b" else {}
         captions = {f"{i:02d}.txt": f"picture {i}".encode() for i in range(20)}
-        write_tar(tmp_path / f"{name}.tar", sorted((members | captions).items()))
-    return ["dataset=webdataset", f"dataset.path={tmp_path}/*.tar", "sharding.count=2"]
+        write_tar(folder / f"{name}.tar", sorted((members | captions).items()))
+    return ["dataset=webdataset", f"dataset.path={folder}/*.tar", "sharding.count=2"]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[str]:
+    """`two_tars`."""
+    return two_tars(tmp_path)
 
 
 def test_a_job(
