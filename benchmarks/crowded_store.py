@@ -25,8 +25,7 @@ NOISE = 0.7
 def crowd(real: Store, url: str, rows: int) -> Store:
     """Write ``rows`` rows around those of ``real`` into a store at ``url``."""
     columns = [EMBEDDING, "caption", *real.fingerprint.attributes]
-    parts = [part for shard in real.committed() for part in real.done(shard).parts]  # type: ignore[union-attr]
-    pieces = [piece for part in parts for piece in real.read(part, columns)]
+    pieces = [piece for part in real.parts() for piece in real.read(part, columns)]
     vectors = np.concatenate([matrix(piece) for piece in pieces])
     known = [row for piece in pieces for row in piece.drop_columns([EMBEDDING]).to_pylist()]
     about = {**real.fingerprint.dataset, "name": "crowd"}

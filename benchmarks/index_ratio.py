@@ -123,8 +123,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         store = make_store(root, asked.rows, asked.dim)
-        marks = [store.done(shard) for shard in store.committed()]
-        parts = [part for mark in marks if mark is not None for part in mark.parts]
+        parts = store.parts()
         loaded = list(batches(store, parts, asked.batch_rows))
         ratios = []
         for turn in range(asked.rounds):

@@ -73,7 +73,7 @@ def filled(work: Path) -> Path:
             "clip_embeddings", metadata={"hnsw:space": "cosine"}, embedding_function=None
         )
         store = Store.open(str(work / "data/store/sample/local"))
-        for part in store.done(0).parts:
+        for part in store.parts():
             for piece in store.read(part, ["id", EMBEDDING, "thumbnail"], PAGE):
                 pictures = [base64.b64encode(p).decode() for p in piece["thumbnail"].to_pylist()]
                 rows.add(

@@ -70,9 +70,7 @@ def ask(
 def rows_of(root: Path) -> tuple[list[str], np.ndarray]:
     """Return the ids and vectors of the store."""
     store = Store.open(f"{root}/store/sample/local")
-    done = store.done(0)
-    assert done is not None
-    pieces = [piece for part in done.parts for piece in store.read(part)]
+    pieces = [piece for part in store.parts() for piece in store.read(part)]
     ids = [id for piece in pieces for id in piece["id"].to_pylist()]
     return ids, np.concatenate([matrix(piece) for piece in pieces])
 

@@ -64,7 +64,7 @@ def gather(config: DashboardConfig) -> Board:
     url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
     store = Store.open(url)
     name = paths.collection_name(config.dataset.name, config.model.name)
-    marks = [mark for shard in store.committed() if (mark := store.done(shard)) is not None]
+    marks = list(store.marks().values())
     found = runs(config.store.root)
     embedded = [run for run in found if run.job_type == "embed" and _fills(run, config)]
     sweeps = list(dict.fromkeys(run.group or run.id for run in embedded))

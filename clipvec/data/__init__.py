@@ -16,7 +16,7 @@ from clipvec.config import (
     WebDatasetConfig,
 )
 from clipvec.data.decode import Picture, Undecodable, decode, thumbnail
-from clipvec.data.record import Dataset, Record, Reject, Value
+from clipvec.data.record import Bookmark, Dataset, Record, Reject, Value, file_of
 from clipvec.data.synthetic import SyntheticDataset
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from clipvec.data.record import WholeDataset
 
 __all__ = [
+    "Bookmark",
     "Dataset",
     "Picture",
     "Record",
@@ -32,6 +33,7 @@ __all__ = [
     "Undecodable",
     "Value",
     "decode",
+    "file_of",
     "open_dataset",
     "thumbnail",
 ]

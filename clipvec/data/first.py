@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clipvec.config import DatasetConfig
-    from clipvec.data.record import Record, Reject, WholeDataset
+    from clipvec.data.record import Bookmark, Record, Reject, WholeDataset
 
 
 class FirstRecords:
@@ -42,7 +42,9 @@ class FirstRecords:
             return None if self._counts is None else sum(self._counts)
         return sum(len(owned) for _, _, owned in self._assign(shard, count))
 
-    def records(self, shard: int, count: int, start: int = 0) -> Iterator[Record | Reject]:
+    def records(
+        self, shard: int, count: int, start: int = 0, after: Bookmark | None = None
+    ) -> Iterator[Record | Reject]:
         """Yield the items of a shard from ``start`` on; whole files before it are not opened.
 
         Raises:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from clipvec.config import FolderConfig
-    from clipvec.data.record import Record
+    from clipvec.data.record import Bookmark, Record
 
 _BATCH = 16
 """Images asked for at once; a store far away answers them side by side."""
@@ -83,7 +83,9 @@ class FolderDataset:
         """Return the number of items."""
         return len(span(shard, count, len(self._rows)))
 
-    def records(self, shard: int, count: int, start: int = 0) -> Iterator[Record | Reject]:
+    def records(
+        self, shard: int, count: int, start: int = 0, after: Bookmark | None = None
+    ) -> Iterator[Record | Reject]:
         """Yield the items of a shard from ``start`` on, going there directly.
 
         Raises:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from clipvec.config import HuggingFaceConfig
-    from clipvec.data.record import Record, Reject
+    from clipvec.data.record import Bookmark, Record, Reject
 
 _BATCH = 16
 """Rows held in memory at once."""
@@ -136,7 +136,9 @@ class HuggingFaceDataset:
                 self._rows.update(enumerate(pool.map(count_rows, paths), file))
         return self._rows[file]
 
-    def records(self, shard: int, count: int, start: int = 0) -> Iterator[Record | Reject]:
+    def records(
+        self, shard: int, count: int, start: int = 0, after: Bookmark | None = None
+    ) -> Iterator[Record | Reject]:
         """Yield the items of a shard from ``start`` on.
 
         Raises:

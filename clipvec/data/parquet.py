@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
     from clipvec.config import ParquetConfig
-    from clipvec.data.record import Record, Reject
+    from clipvec.data.record import Bookmark, Record, Reject
 
 _BATCH = 16
 """Rows held in memory at once: images are large."""
@@ -64,7 +64,9 @@ class ParquetDataset:
     def _span(self, shard: int, count: int) -> range:
         return span(shard, count, sum(map(sum, self._groups)))
 
-    def records(self, shard: int, count: int, start: int = 0) -> Iterator[Record | Reject]:
+    def records(
+        self, shard: int, count: int, start: int = 0, after: Bookmark | None = None
+    ) -> Iterator[Record | Reject]:
         """Yield the items of a shard from ``start`` on; row groups before it are not read.
 
         Raises:

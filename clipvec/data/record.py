@@ -40,6 +40,21 @@ class Reject:
     """Class of the error, for counting."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """Where in a dataset one stopped, for formats that cannot find an item by its number."""
+
+    file: str
+    """URL of the file that the last item dealt with lies in, see `file_of`."""
+    items: int
+    """Items of that file, within the shard, that are dealt with."""
+
+
+def file_of(uri: str) -> str:
+    """Return the URL of the file that holds the item at ``uri``: all before the last ``#``."""
+    return uri.rpartition("#")[0] or uri
+
+
 class Dataset(Protocol):
     """Images cut into shards, every one of them in exactly one shard."""
 
@@ -58,11 +73,14 @@ class Dataset(Protocol):
         """
         ...
 
-    def records(self, shard: int, count: int, start: int = 0) -> Iterator[Record | Reject]:
+    def records(
+        self, shard: int, count: int, start: int = 0, after: Bookmark | None = None
+    ) -> Iterator[Record | Reject]:
         """Yield the items of shard ``shard`` of ``count`` from position ``start`` on.
 
-        The order is the same in every run. What precedes ``start`` is stepped over without
-        being read, wherever the format allows it.
+        The order is the same in every run. What precedes ``start`` is not read; where the format
+        cannot find it by its number, ``after`` says where it is, and without it what precedes it
+        is stepped over.
 
         Raises:
             ConfigError: the dataset cannot be cut into ``count`` shards.

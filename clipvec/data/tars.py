@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from clipvec.config import WebDatasetConfig
+    from clipvec.data.record import Bookmark
 
     Members: TypeAlias = dict[str, Callable[[], bytes]]
 
@@ -86,7 +87,9 @@ class TarDataset:
             return None
         return sum(self._count(source) for source in chosen)
 
-    def records(self, shard: int, count: int, start: int = 0) -> Iterator[Record | Reject]:
+    def records(
+        self, shard: int, count: int, start: int = 0, after: Bookmark | None = None
+    ) -> Iterator[Record | Reject]:
         """Yield the items of a shard; those before ``start`` are stepped over by their headers.
 
         Raises:

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from clipvec.config import SyntheticConfig
+from clipvec.data import Bookmark
 from clipvec.embedding.identity import drawn_print, model_print
 from clipvec.embedding.pipeline import Batch, Pipeline
 from clipvec.embedding.prefetch import Prefetch
@@ -99,9 +100,11 @@ class Encoding:
     def batches(self, shard: int, writer: ShardWriter, timings: Timings) -> Pipeline:
         """Return the encoded batches of a shard from the writer's position on."""
         config = self._config
+        after = Bookmark(*writer.after) if writer.after else None
         return Pipeline(
-            self._dataset.records(shard, config.sharding.count, writer.position),
+            self._dataset.records(shard, config.sharding.count, writer.position, after),
             start=writer.position,
+            after=after,
             seen=set(writer.ids()),
             encoder=self._encoder,
             batch_size=config.batch_size,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from clipvec.data import Record, Reject, Undecodable, decode, thumbnail
+from clipvec.data import Bookmark, Record, Reject, Undecodable, decode, file_of, thumbnail
 from clipvec.embedding.prefetch import Prefetch
 from clipvec.embedding.timings import Timings
 from clipvec.store import Row
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _Decoded: TypeAlias = "tuple[Row, np.ndarray] | Reject"
 _NICE = 10
+_INFINITE = "the model's vector of it is not finite; model.precision=fp32 may help"
 _RAW_PER_WORKER = 4
 """Undecoded files in memory for each decoding thread."""
 
@@ -48,6 +49,21 @@ class Batch:
     """uint8 [N, H, W, 3]; gone once it is encoded."""
     embeddings: np.ndarray | None = None
     """float32 [N, D], unit length."""
+    after: Bookmark | None = None
+    """Where in the dataset ``stop`` is."""
+    positions: list[int] = field(default_factory=list)
+    """Of the rows, in the shard; drawn rows have none."""
+
+    def reject_infinite(self) -> None:
+        """Reject the rows whose vectors are no numbers, as half precision makes them at times."""
+        if self.embeddings is None or np.isfinite(self.embeddings).all():
+            return
+        good = np.isfinite(self.embeddings).all(axis=1)
+        for row, position, fine in zip(self.rows, self.positions, good, strict=True):
+            if not fine:
+                self.rejects.append((position, Reject(row.id, row.uri, _INFINITE, "NotFinite")))
+        self.rows = [row for row, fine in zip(self.rows, good, strict=True) if fine]
+        self.embeddings = self.embeddings[good]
 
 
 class Pipeline:
@@ -56,6 +72,7 @@ class Pipeline:
     Args:
         items: the shard's records from position ``start`` on.
         start: position of the first item.
+        after: where in the dataset that is.
         seen: ids that the shard's rows have already; later records of one id are rejected.
         encoder: what encodes.
         batch_size: pictures of a batch; only a shard's last one has fewer.
@@ -70,6 +87,7 @@ class Pipeline:
         items: Iterable[Record | Reject],
         *,
         start: int,
+        after: Bookmark | None,
         seen: set[str],
         encoder: Encoder,
         batch_size: int,
@@ -89,7 +107,7 @@ class Pipeline:
         self._pool = ThreadPoolExecutor(workers, "decode", initializer=give_way)
         self._decode_wait = 0.0
         self._items = Prefetch(self._read(items), 2 * batch_size, "read")
-        self._batches = Prefetch(self._collate(start), 2, "collate")
+        self._batches = Prefetch(self._collate(start, after), 2, "collate")
         self._encoded = Prefetch(self._encode(), 2, "encode")
 
     def __iter__(self) -> Iterator[Batch]:
@@ -133,10 +151,11 @@ class Pipeline:
         )
         return row, self._encoder.preprocess(picture.image)
 
-    def _collate(self, start: int) -> Generator[Batch, None, None]:
-        batch = Batch(start)
+    def _collate(self, start: int, after: Bookmark | None) -> Generator[Batch, None, None]:
+        batch = Batch(start, after=after)
         for position, item in enumerate(self._items, start):
             decoded = item if isinstance(item, Reject) else self._result(item)
+            after = _advance(after, decoded.uri if isinstance(decoded, Reject) else decoded[0].uri)
             if not isinstance(decoded, Reject) and decoded[0].id in self._seen:
                 row = decoded[0]
                 decoded = Reject(row.id, row.uri, f"the id {row.id!r} occurs twice", "DuplicateId")
@@ -149,10 +168,11 @@ class Pipeline:
                 batch.pixels = np.empty((self._batch_size, *pixels.shape), np.uint8)
             batch.pixels[len(batch.rows)] = pixels
             batch.rows.append(row)
-            batch.stop = position + 1
+            batch.positions.append(position)
+            batch.stop, batch.after = position + 1, after
             if len(batch.rows) == self._batch_size:
                 yield batch
-                batch = Batch(batch.stop)
+                batch = Batch(batch.stop, after=after)
         if batch.rows or batch.rejects:
             yield batch
 
@@ -168,6 +188,7 @@ class Pipeline:
             if batch.pixels is not None:
                 batch.embeddings = self._encoder.encode_images(batch.pixels[: len(batch.rows)])
                 batch.pixels = None
+                batch.reject_infinite()
             self._timings.encode += time.perf_counter() - started
             yield batch
 
@@ -181,6 +202,12 @@ class Pipeline:
             decode=waited * (1 - read_share),
             write=self._encoded.blocked,
         )
+
+
+def _advance(after: Bookmark | None, uri: str) -> Bookmark:
+    """Return the bookmark behind the item at ``uri``."""
+    file = file_of(uri)
+    return Bookmark(file, after.items + 1 if after and after.file == file else 1)
 
 
 def _give_way() -> None:

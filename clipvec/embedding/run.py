@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from clipvec.embedding.makers import Maker
     from clipvec.embedding.pipeline import Batch
     from clipvec.progress import Task
-    from clipvec.store import ShardWriter
+    from clipvec.store import Done, ShardWriter
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +78,10 @@ def embed_shards(config: EmbedConfig) -> Summary:
     dataset = open_dataset(config.dataset)
     url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
     store = Store.find(url)
-    committed: set[int] = set()
+    committed: dict[int, Done] = {}
     if store is not None:
         store.fingerprint.check_data(data_print(config, dataset), f"the store {store.url}")
-        committed = set(store.committed())
+        committed = store.marks(wanted)
     todo = [shard for shard in wanted if shard not in committed]
     if store is not None and not todo and _same_weights(store, config):
         return Summary(url, reused=list(wanted))
@@ -88,20 +89,15 @@ def embed_shards(config: EmbedConfig) -> Summary:
         for shard in todo[:1]:  # a cut that cannot be is refused while there is no store of it
             dataset.size(shard, config.sharding.count)
     store, maker = _load(config, dataset, url)
-    summary = Summary(url, reused=[shard for shard in wanted if shard in committed])
+    summary = Summary(url, reused=list(committed))
     with tracked.start(config, store, shards.format(wanted), maker.device) as run:
-        before = _images(store, summary.reused) if run.tracked else 0
+        before = sum(mark.rows + mark.rejects for mark in committed.values())
         feed = Tracked(run, config.batch_size, before)
         try:
             _embed_all(config, dataset, store, maker, todo, summary, feed)
         finally:
             feed.end(store, config)
     return summary
-
-
-def _images(store: Store, committed: list[int]) -> int:
-    marks = [store.done(shard) for shard in committed]
-    return sum(mark.rows + mark.rejects for mark in marks if mark is not None)
 
 
 def _same_weights(store: Store, config: EmbedConfig) -> bool:
@@ -242,19 +238,22 @@ class _Shard:
             return
         rows = [row for batch in self._pending for row in batch.rows]
         embeddings = [b.embeddings for b in self._pending if b.embeddings is not None]
-        self.writer.write_part(rows, np.concatenate(embeddings), self._pending[-1].stop)
+        last = self._pending[-1]
+        after = (last.after.file, last.after.items) if last.after else None
+        self.writer.write_part(rows, np.concatenate(embeddings), last.stop, after)
         self._pending.clear()
 
     def _commit(self) -> None:
         rejects, total = self.writer.rejects, self.writer.rows + self.writer.rejects
         limit = self._config.max_reject_fraction
-        if rejects > limit * total:
+        if total and rejects / total > limit:
             self.writer.save_rejects()
             reasons = ", ".join(f"{n} {kind}" for kind, n in self.writer.reasons().items())
             raise RejectsError(
                 f"{rejects:,} of {total:,} images of shard {self._shard} were rejected ({reasons}),"
                 f" more than max_reject_fraction={limit}; its good rows are kept, "
-                f"{self.writer.ledger} lists the others; mend the data, "
-                f"or accept them with max_reject_fraction={rejects / total + 0.005:.2f}"
+                f"{self.writer.ledger} lists the others; accept them with max_reject_fraction="
+                f"{math.ceil(100 * rejects / total) / 100}, or mend their cause and remove "
+                f"{self.writer.folder}, and the same command tries them again"
             )
         self.writer.commit(self.timings.to_json())

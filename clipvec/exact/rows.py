@@ -32,8 +32,7 @@ class Rows:
     def open(cls, url: str) -> Rows:
         """Return the rows of the store at ``url``."""
         store = Store.open(url)
-        marks = [store.done(shard) for shard in store.committed()]
-        return cls(store, [part for mark in marks if mark is not None for part in mark.parts])
+        return cls(store, store.parts())
 
     @property
     def dim(self) -> int:

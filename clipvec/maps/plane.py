@@ -60,8 +60,7 @@ def draw(store: Store, seed: int = 0) -> Map | None:
         ConfigError: scikit-learn is not installed.
         StoreError: a part cannot be read.
     """
-    marks = [store.done(shard) for shard in store.committed()]
-    parts = [part for mark in marks if mark is not None for part in mark.parts]
+    parts = store.parts()
     rows = sum(part.rows for part in parts)
     if rows < _LEAST:
         return None

@@ -12,7 +12,17 @@ from clipvec.errors import FingerprintError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_ROW_SETTINGS = ("revision", "image", "caption", "id", "json_caption")
+"""Settings of a dataset that say which of its data are the rows."""
+_SETTINGS = {
+    "sharding_count": "sharding.count",
+    "attributes": "dataset.attributes",
+    "dtype": "store.dtype",
+    "thumbnail": "store.thumbnail",
+}
+_VERSION = "use the version of clipvec that made it"
+_ANOTHER = "the dataset has changed or is another one; give it another dataset.name"
 GOLDEN_COSINE = 0.995
 """Lowest cosine between two golden vectors of one model: admits half precision and other devices,
 not other weights, another activation function, or another preprocessing."""
@@ -61,7 +71,7 @@ class ModelPrint:
                     "or another store.root or model.name"
                 )
         cosine = self.golden.cosine(other.golden)
-        if cosine < GOLDEN_COSINE:
+        if not cosine >= GOLDEN_COSINE:  # also of numbers that are none
             raise FingerprintError(
                 f"{here}: the model at hand embeds the probe with cosine {cosine:.4f} to the one "
                 f"that made it (at least {GOLDEN_COSINE} is needed); check model.precision, "
@@ -73,8 +83,9 @@ class ModelPrint:
 class Fingerprint:
     """What a store is known by."""
 
-    dataset: dict[str, str | int]
-    """Name, kind, number of sources and digest of their listing."""
+    dataset: dict[str, str | int | None]
+    """Name, kind, number of sources and digest of their listing; its revision; the settings that
+    say what is a row's image, caption and id."""
     sharding_count: int
     attributes: dict[str, str]
     dtype: str
@@ -94,22 +105,14 @@ class Fingerprint:
         Raises:
             FingerprintError: with both values and the mend.
         """
-        dataset = "the dataset has changed or is another one; give it another dataset.name"
-        mends = {
-            "dataset": ("dataset", dataset),
-            "sharding_count": ("sharding.count", f"use sharding.count={self.sharding_count}"),
-            "attributes": ("dataset.attributes", "use the same dataset.attributes"),
-            "dtype": ("store.dtype", f"use store.dtype={self.dtype}"),
-            "thumbnail": ("store.thumbnail", f"use store.thumbnail={self.thumbnail}"),
-            "schema_version": ("schema version", "use the version of clipvec that made it"),
-        }
-        for field, (name, mend) in mends.items():
-            mine, others = getattr(self, field), other[field]
-            if mine != others:
-                raise FingerprintError(
-                    f"{where} was made with {name} {_brief(mine)}, not {_brief(others)}: "
-                    f"{mend}, or another store.root"
-                )
+        _same("schema version", self.schema_version, other["schema_version"], where, _VERSION)
+        mine, others = self.dataset, other["dataset"]
+        if mine.get("kind") == others.get("kind"):
+            for key in _ROW_SETTINGS:
+                _same(f"dataset.{key}", mine.get(key), others.get(key), where)
+        _same("dataset", mine, others, where, _ANOTHER)
+        for field, name in _SETTINGS.items():
+            _same(name, getattr(self, field), other[field], where)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -121,6 +124,17 @@ class Fingerprint:
         model = dict(values["model"])
         model["golden"] = Golden(**model["golden"])
         return cls(**{**values, "model": ModelPrint(**model)})
+
+
+def _same(name: str, mine: object, others: object, where: str, mend: str = "") -> None:
+    """Refuse another value of a setting than the store at ``where`` was made with."""
+    if mine != others:
+        given = f"{name}={'null' if mine is None else mine}"
+        use = f"use the same {name}" if isinstance(mine, dict) else f"use {given}"
+        raise FingerprintError(
+            f"{where} was made with {name} {_brief(mine)}, not {_brief(others)}: "
+            f"{mend or use}, or another store.root"
+        )
 
 
 def _cosine(a: list[float], b: list[float]) -> float:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _MENDS = {
     errno.ENOSPC: "free space there, or choose another store.root; the same command goes on",
@@ -44,8 +43,8 @@ class Folder:
             raise ConfigError(
                 f"store.root: {url!r}: {error}; allowed are folders and URLs such as s3://, gs://"
             ) from error
-        self._local = isinstance(self._fs, LocalFileSystem)
-        self.url = self._base if self._local else str(url).rstrip("/")
+        self.local = isinstance(self._fs, LocalFileSystem)
+        self.url = self._base if self.local else str(url).rstrip("/")
 
     def path(self, name: str = "") -> str:
         """Return the full path or URL of ``name``, for messages."""
@@ -53,27 +52,41 @@ class Folder:
 
     def names(self, folder: str = "") -> list[str]:
         """Return the sorted names of the files directly in ``folder``; none when it is missing."""
+        return self._list(folder, "file")
+
+    def folders(self) -> list[str]:
+        """Return the sorted names of the folders directly in this one; none when it is missing."""
+        return self._list("", "directory")
+
+    def _list(self, folder: str, kind: str) -> list[str]:
         with self._errors(folder):
             where = f"{self._base}/{folder}".rstrip("/")
             try:
                 found = self._fs.ls(where, detail=True, refresh=True)
             except FileNotFoundError:
                 return []
-            return sorted(i["name"].rsplit("/", 1)[-1] for i in found if i["type"] == "file")
+            return sorted(
+                i["name"].rstrip("/").rsplit("/", 1)[-1] for i in found if i["type"] == kind
+            )
 
-    def glob(self, pattern: str) -> list[str]:
-        """Return the sorted names, relative to this folder, that match ``pattern``."""
-        base = self._fs._strip_protocol(self._base)
-        with self._errors(pattern):
-            self._fs.invalidate_cache()
-            if self._local:
-                found = self._fs.glob(f"{self._base}/{pattern}")
-            else:
-                # A listing of all there is, a thousand objects a request; glob would ask for each
-                # folder.
-                every = self._fs.find(self._base)
-                found = [path for path in every if fnmatch(path.removeprefix(f"{base}/"), pattern)]
-        return sorted(str(path).removeprefix(f"{base}/") for path in found)
+    def read_each(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Return the contents of those files that are there; of an object store, at once.
+
+        Raises:
+            StoreError: one cannot be read.
+        """
+        found = {}
+        paths = [f"{self._base}/{name}" for name in names]
+        with self._errors():
+            contents = self._fs.cat_ranges(paths, None, None, on_error="return")
+        for name, content in zip(names, contents, strict=True):
+            if isinstance(content, FileNotFoundError):
+                continue
+            with self._errors(name):
+                if isinstance(content, Exception):
+                    raise content
+                found[name] = bytes(content)
+        return found
 
     def read(self, name: str) -> bytes:
         """Return the content of a file.
@@ -86,18 +99,20 @@ class Folder:
             return bytes(self._fs.cat_file(f"{self._base}/{name}"))
 
     def open(self, name: str) -> Any:
-        """Open a file for reading at any offset."""
+        """Open a file for reading at any offset; of an object just what is read is fetched."""
+        # by default fsspec would fetch 5 to 50 MB around each place
+        cache = {} if self.local else {"cache_type": "none"}
         with self._errors(name):
-            return self._fs.open(f"{self._base}/{name}", "rb")
+            return self._fs.open(f"{self._base}/{name}", "rb", **cache)
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file that appears whole or not at all.
 
         Raises:
-            StoreError: there is no space, no permission, or no connection.
+            StoreError: there is no space, no permission, no bucket, or no connection.
         """
-        with self._errors(name):
-            if not self._local:
+        with self._errors(name, missing_ok=False):
+            if not self.local:
                 # an object appears under its key once it is uploaded whole
                 self._fs.pipe_file(f"{self._base}/{name}", data)
                 return
@@ -120,17 +135,18 @@ class Folder:
             self._fs.rm_file(f"{self._base}/{name}")
 
     @contextlib.contextmanager
-    def _errors(self, name: str) -> Iterator[None]:
+    def _errors(self, name: str = "", missing_ok: bool = True) -> Iterator[None]:
+        """Turn what goes wrong into a `StoreError`, except a file that may be missing."""
         try:
             yield
-        except FileNotFoundError:
-            raise
         except OSError as error:
+            if missing_ok and isinstance(error, FileNotFoundError):
+                raise
             what = error.strerror or str(error)
             mend = _MENDS.get(error.errno or 0, "check the path and the connection, then run again")
             raise StoreError(f"{self.path(name)}: {what}; {mend}") from error
         except Exception as error:
-            if self._local:
+            if self.local:
                 raise
             # each object store's library has errors of its own, such as missing credentials
             raise StoreError(

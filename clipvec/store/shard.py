@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 _SPAN = b"clipvec.span"
 """Footer key of a part: the positions of the shard that it covers, as ``[start, stop]``."""
+_AFTER = b"clipvec.after"
+"""Footer key of a part: the file of its last item, and how many of that file are dealt with."""
+_GROUP_ROWS = 256
+"""Rows of a row group: whoever wants one thumbnail reads those of so many rows."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,9 @@ class ShardWriter:
     """Writes a shard part by part, going on where an earlier run stopped.
 
     `position` is the number of items of the shard that are dealt with: what the next part begins
-    with. It depends only on the finished parts, so a killed run repeats at most one part.
+    with. It depends only on the finished parts, so a killed run repeats at most one part. `after`
+    says where that is in the dataset: the file of the last item, and the number of its items that
+    are dealt with.
     """
 
     def __init__(self, folder: Folder, shard: int, schema: pa.Schema) -> None:
@@ -68,10 +74,12 @@ class ShardWriter:
         self.shard = shard
         self._schema = schema
         self._parts: list[Part] = []
+        self._ids: list[str] = []
         self._rejects: list[tuple[int, str, str, str, str]] = []
         self._saved_rejects = 0
         """Rows of the ledger as it lies in the folder; -1: it holds rows that do not count."""
         self.position = 0
+        self.after: tuple[str, int] | None = None
         self._recover()
 
     @property
@@ -98,37 +106,44 @@ class ShardWriter:
         """Return the number of rejects by error class, most first."""
         return dict(Counter(error for *_, error in self._rejects).most_common())
 
-    def ids(self) -> list[str]:
-        """Return the ids of the finished parts' rows."""
-        import pyarrow.parquet as pq
+    @property
+    def folder(self) -> str:
+        """Full path of the shard's folder."""
+        return self._folder.path(paths.shard_dir(self.shard))
 
-        found: list[str] = []
-        for part in self._parts:
-            with self._folder.open(part.file) as file:
-                found += pq.read_table(file, columns=["id"])["id"].to_pylist()
-        return found
+    def ids(self) -> list[str]:
+        """Return the ids of the rows that an earlier run wrote."""
+        return self._ids
 
     def reject(self, position: int, id: str, uri: str, reason: str, error: str) -> None:
         """Note an item that cannot be embedded; it is saved with the part that covers it."""
         self._rejects.append((position, id, uri, reason, error))
 
-    def write_part(self, rows: Sequence[Row], embeddings: np.ndarray, stop: int) -> None:
+    def write_part(
+        self,
+        rows: Sequence[Row],
+        embeddings: np.ndarray,
+        stop: int,
+        after: tuple[str, int] | None = None,
+    ) -> None:
         """Write the next part.
 
         Args:
             rows: N rows in the order of the shard.
             embeddings: float [N, D].
             stop: position behind the last item that the part covers.
+            after: what `after` is from then on.
 
         Raises:
             StoreError: it cannot be written; what was written before stays.
         """
         self._save_rejects(stop)
         name = paths.part_file(self.shard, self.parts)
-        data = self._part_bytes(rows, embeddings, self.position, stop)
+        notes = {_SPAN: [self.position, stop], _AFTER: after}
+        data = self._part_bytes(rows, embeddings, notes)
         self._folder.write(name, data)
         self._parts.append(_part(name, len(rows), data))
-        self.position = stop
+        self.position, self.after = stop, after
 
     def save_rejects(self) -> None:
         """Write the whole ledger, including rejects behind the last part."""
@@ -150,7 +165,8 @@ class ShardWriter:
         """Take over the finished parts of an earlier run, and remove what is not one."""
         folder = paths.shard_dir(self.shard)
         names = self._folder.names(folder)
-        for name in names:
+        # by number: as names, part-100000 comes before part-99999
+        for name in sorted(names, key=lambda name: paths.part_number(name) or 0):
             number = paths.part_number(name)
             unfinished = number is not None and not (number == self.parts and self._take(name))
             if unfinished or name.endswith(".tmp"):
@@ -169,13 +185,16 @@ class ShardWriter:
         data = self._folder.read(file)
         try:
             table = pq.read_table(io.BytesIO(data))
-            start, stop = json.loads((table.schema.metadata or {})[_SPAN])
+            metadata = table.schema.metadata or {}
+            start, stop = json.loads(metadata[_SPAN])
+            after = json.loads(metadata[_AFTER])
         except (pa.ArrowException, OSError, KeyError, ValueError):
             return False  # cut short by an unclean unmount, say: it is made again
         if start != self.position or not table.schema.equals(self._schema):
             return False
         self._parts.append(_part(file, table.num_rows, data))
-        self.position = stop
+        self._ids += table["id"].to_pylist()
+        self.position, self.after = stop, after and (after[0], after[1])
         return True
 
     def _read_rejects(self) -> list[tuple[int, str, str, str, str]]:
@@ -201,14 +220,14 @@ class ShardWriter:
         if len(rows) == self._saved_rejects:
             return
         schema = rejects_schema()
-        columns = dict(zip(schema.names, zip(*rows, strict=True), strict=True))
+        columns = [[row[i] for row in rows] for i in range(len(schema))]
         buffer = io.BytesIO()
         pq.write_table(pa.table(columns, schema=schema), buffer, compression="zstd")
         self._folder.write(f"{paths.shard_dir(self.shard)}/{paths.REJECTS}", buffer.getvalue())
         self._saved_rejects = len(rows)
 
     def _part_bytes(
-        self, rows: Sequence[Row], embeddings: np.ndarray, start: int, stop: int
+        self, rows: Sequence[Row], embeddings: np.ndarray, notes: Mapping[bytes, Any]
     ) -> bytes:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -228,13 +247,14 @@ class ShardWriter:
             )
             for field in self._schema
         ]
-        metadata = {_SPAN: json.dumps([start, stop]).encode()}
+        metadata = {key: json.dumps(note).encode() for key, note in notes.items()}
         table = pa.Table.from_arrays(columns, schema=self._schema.with_metadata(metadata))
         text = [n for n in self._schema.names if n not in {EMBEDDING, "thumbnail"}]
         buffer = io.BytesIO()
         pq.write_table(
             table,
             buffer,
+            row_group_size=_GROUP_ROWS,
             # JPEG and the noise of embeddings do not compress further
             compression={n: "zstd" if n in text else "none" for n in _leaves(self._schema)},
             use_dictionary=[n for n in text if n not in {"id", "uri"}],

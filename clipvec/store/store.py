@@ -13,7 +13,7 @@ from clipvec.store.schema import part_schema
 from clipvec.store.shard import Done, Part, ShardWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -84,22 +84,35 @@ class Store:
         print_ = self.fingerprint
         return part_schema(print_.model.dim, print_.dtype, print_.thumbnail > 0, print_.attributes)
 
-    def committed(self) -> list[int]:
-        """Return the shards that carry a commit mark, ascending. One listing, whatever the size."""
-        marks = self.folder.glob(f"shard-*/{paths.DONE_JSON}")
-        return sorted(int(mark.split("/")[0].removeprefix("shard-")) for mark in marks)
+    def marks(self, among: Iterable[int] | None = None) -> dict[int, Done]:
+        """Return the commit marks of those shards that are committed, by shard, ascending.
 
-    def done(self, shard: int) -> Done | None:
-        """Return the commit mark of a shard, or None when it is not committed.
+        The cost is that of a listing of the shards' folders and of the marks, whatever the number
+        of parts.
+
+        Args:
+            among: the shards to look at; None: all.
 
         Raises:
-            StoreError: the mark cannot be read.
+            StoreError: a mark cannot be read.
         """
-        name = f"{paths.shard_dir(shard)}/{paths.DONE_JSON}"
+        begun = set(self.folder.folders())
+        wanted = range(self.fingerprint.sharding_count) if among is None else sorted(among)
+        shards = {
+            f"{paths.shard_dir(shard)}/{paths.DONE_JSON}": shard
+            for shard in wanted
+            if paths.shard_dir(shard) in begun
+        }
+        found = self.folder.read_each(list(shards))
+        return {shards[name]: self._mark(name, shards[name], data) for name, data in found.items()}
+
+    def parts(self, among: Iterable[int] | None = None) -> list[Part]:
+        """Return the parts of committed shards, see `marks`."""
+        return [part for mark in self.marks(among).values() for part in mark.parts]
+
+    def _mark(self, name: str, shard: int, data: bytes) -> Done:
         try:
-            return Done.from_json(self.folder.read(name))
-        except FileNotFoundError:
-            return None
+            return Done.from_json(data)
         except (ValueError, KeyError, TypeError) as error:
             raise StoreError(
                 f"{self.folder.path(name)} is damaged ({error}); remove it and embed "
@@ -123,7 +136,9 @@ class Store:
 
         try:
             with self.folder.open(part.file) as file:
-                yield from pq.ParquetFile(file).iter_batches(batch_rows, columns=columns)
+                # neighbouring columns of an object are fetched by one request, a disk has no need
+                parquet = pq.ParquetFile(file, pre_buffer=not self.folder.local)
+                yield from parquet.iter_batches(batch_rows, columns=columns)
         except (pa.ArrowException, OSError) as error:
             shard = part.file.split("/")[0]
             raise StoreError(

@@ -26,24 +26,20 @@ class Truth:
             if job.shards:
                 self._wanted.setdefault(job.visible_store(), set()).update(job.shards)
         self._images: dict[str, dict[int, int]] = {url: {} for url in self._wanted}
-        self._committed: dict[str, set[int]] = {url: set() for url in self._wanted}
+        """Of every committed shard, wanted or not: those that another sweep's job may wait for."""
         self.refresh()
 
     def refresh(self) -> None:
-        """Look at the stores again: one listing of each, and the marks that are new.
+        """Look at the stores again: one listing of each's shards, and the marks that are new.
 
         Raises:
             StoreError: a store cannot be read.
         """
-        for url, wanted in self._wanted.items():
+        for url, known in self._images.items():
             store = Store.find(url)
-            if store is None:
-                continue
-            self._committed[url] = set(store.committed())
-            for shard in (wanted & self._committed[url]) - set(self._images[url]):
-                done = store.done(shard)
-                if done is not None:
-                    self._images[url][shard] = done.rows + done.rejects
+            if store is not None:
+                new = set(range(store.fingerprint.sharding_count)).difference(known)
+                known |= {shard: m.rows + m.rejects for shard, m in store.marks(new).items()}
 
     def missing(self, job: Job) -> tuple[int, ...]:
         """Return the shards of a job that are not committed, ascending.
@@ -52,7 +48,7 @@ class Truth:
         """
         if not job.shards:
             return ()
-        return tuple(sorted(set(job.shards) - self._committed[job.visible_store()]))
+        return tuple(sorted(set(job.shards).difference(self._images[job.visible_store()])))
 
     @property
     def wanted(self) -> int:
@@ -62,12 +58,17 @@ class Truth:
     @property
     def committed(self) -> int:
         """Shards of those that are committed."""
-        return sum(len(wanted & self._committed[url]) for url, wanted in self._wanted.items())
+        return sum(len(wanted.intersection(self._images[u])) for u, wanted in self._wanted.items())
 
     @property
     def images(self) -> int:
         """Images in the committed shards, rejected ones included."""
-        return sum(sum(images.values()) for images in self._images.values())
+        return sum(
+            images
+            for url, wanted in self._wanted.items()
+            for shard, images in self._images[url].items()
+            if shard in wanted
+        )
 
     def judge(self, job: Job, status: Status, *, forced: bool = False) -> Status:
         """Return how a job stands, where its backend's word is checked against the store.

@@ -107,7 +107,7 @@ def committed_parts(store: Store, wanted: Sequence[int], allow_partial: bool) ->
     Raises:
         IncompleteStoreError: shards are missing and ``allow_partial`` is not set.
     """
-    committed = sorted(set(store.committed()) & set(wanted))
+    committed = store.marks(wanted)
     missing = sorted(set(wanted) - set(committed))
     if missing and not (allow_partial and committed):
         spec = shards.format(missing)
@@ -118,8 +118,7 @@ def committed_parts(store: Store, wanted: Sequence[int], allow_partial: bool) ->
         )
     if missing:
         log.warning("without the missing shards %s", shards.format(missing))
-    marks = [store.done(shard) for shard in committed]
-    return [part for mark in marks if mark is not None for part in mark.parts]
+    return [part for mark in committed.values() for part in mark.parts]
 
 
 def _same(store: Store) -> str:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 log = logging.getLogger(__name__)
-_PIECE = 256
-"""Rows that are decoded at once."""
 
 
 def read(store: str, wanted: Sequence[tuple[str, int, str]]) -> list[bytes | None]:
@@ -43,7 +41,7 @@ def read(store: str, wanted: Sequence[tuple[str, int, str]]) -> list[bytes | Non
 
 
 def _rows(folder: Folder, part: str, rows: set[int]) -> dict[int, tuple[str, bytes | None]]:
-    """Return id and thumbnail of some rows of a part, reading no further than the last."""
+    """Return id and thumbnail of some rows of a part; only their row groups are read."""
     import pyarrow.parquet as pq
 
     found: dict[int, tuple[str, bytes | None]] = {}
@@ -52,11 +50,13 @@ def _rows(folder: Folder, part: str, rows: set[int]) -> dict[int, tuple[str, byt
         if "thumbnail" not in parquet.schema_arrow.names:
             return {}
         first = 0
-        for piece in parquet.iter_batches(_PIECE, columns=["id", "thumbnail"]):
-            for row in [row for row in rows if first <= row < first + len(piece)]:
-                at = row - first
-                found[row] = (piece["id"][at].as_py(), piece["thumbnail"][at].as_py())
-            first += len(piece)
-            if len(found) == len(rows):
-                break
+        for group in range(parquet.num_row_groups):
+            stop = first + parquet.metadata.row_group(group).num_rows
+            here = [row for row in rows if first <= row < stop]
+            if here:
+                table = parquet.read_row_group(group, columns=["id", "thumbnail"])
+                for row in here:
+                    at = row - first
+                    found[row] = (table["id"][at].as_py(), table["thumbnail"][at].as_py())
+            first = stop
     return found

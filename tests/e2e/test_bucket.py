@@ -55,6 +55,20 @@ def test_from_embed_to_dashboard(
     store = Store.open("s3://photos/store/sample/local")
     caplog.set_level(logging.INFO, "werkzeug")
     caplog.clear()
-    assert store.committed() == [0, 1, 2, 3]
+    assert list(store.marks()) == [0, 1, 2, 3]
     listings = [line for line in caplog.messages if "list-type=2" in line]
-    assert len(listings) == 1, "one listing, however many shards there are"
+    assert len(listings) == 1, "one listing, however many parts there are"
+
+    (part, *_) = store.parts()
+    caplog.clear()
+    assert sum(map(len, store.read(part, ["id", "embedding", "caption"]))) == part.rows
+    gets = [
+        line for line in caplog.messages if f"GET /photos/store/sample/local/{part.file}" in line
+    ]
+    assert len(gets) == 2, "the footer, and the neighbouring columns at once"
+
+
+def test_a_bucket_that_does_not_exist(run: Run, tiny: list[str], bucket: None) -> None:
+    failed = run("embed", *tiny, "store.root=s3://nowhere/store", exit_code=1).stderr
+    assert failed.splitlines()[-1].startswith("error: s3://nowhere/store/sample/local/store.json: ")
+    assert "Traceback" not in failed

@@ -62,9 +62,9 @@ def test_all_then_nothing(run: Run, tiny: list[str], tmp_path: Path) -> None:
     again = run("embed", *tiny, "sharding=x10", "shards=[0-2,9]")
     assert again.stdout.startswith("nothing to do: 4 shards committed already in data/store")
     store = Store.open(str(tmp_path / "data/store/sample/local"))
-    assert store.committed() == list(range(10))
-    marks = [store.done(shard) for shard in range(10)]
-    assert sum(mark.rows for mark in marks if mark) == SAMPLES
+    marks = store.marks()
+    assert list(marks) == list(range(10))
+    assert sum(mark.rows for mark in marks.values()) == SAMPLES
     table = pq.read_table(sorted((tmp_path / "data/store/sample/local").rglob("part-*.parquet")))
     assert len(set(table["id"].to_pylist())) == SAMPLES
     assert table["category"].null_count == 0
@@ -145,7 +145,7 @@ def test_disk_full(run: Run, tiny: list[str], small_disk: Disk) -> None:
     assert all(name.startswith("part-") for name in kept)
     small_disk.remount("size=64m")
     run("embed", *tiny, *SMALL_PARTS, root)
-    assert Store.open(str(small_disk.path / "sample/local")).committed() == [0]
+    assert list(Store.open(str(small_disk.path / "sample/local")).marks()) == [0]
 
 
 def test_disk_not_writable(run: Run, tiny: list[str], small_disk: Disk) -> None:
@@ -170,6 +170,8 @@ def test_rejects(run: Run, tiny: list[str], tmp_path: Path) -> None:
         assert reason in failed.stderr
     assert "more than max_reject_fraction=0.1" in failed.stderr
     shard = tmp_path / "data/store/webdataset/local/shard-00000"
+    assert "accept them with max_reject_fraction=0.2, or mend" in failed.stderr
+    assert f"remove {shard}, and the same command tries them again" in failed.stderr
     assert pq.read_table(shard / "part-00000.parquet").num_rows == 16
     ledger = pq.read_table(shard / "rejects.parquet").to_pylist()
     assert [row["id"] for row in ledger] == ["a/100", "a/101", "a/102", "a/001"]
@@ -215,7 +217,7 @@ def test_one_bad_shard_does_not_sink_the_others(run: Run, tiny: list[str], tmp_p
     failed = run("embed", *options, exit_code=3)
     assert "shards 1 of 3 failed: 5 of 10 images of shard 1 were rejected" in failed.stderr
     store = Store.open(str(tmp_path / "data/store/webdataset/local"))
-    assert store.committed() == [0, 2]
+    assert list(store.marks()) == [0, 2]
 
 
 def test_limit(run: Run, tiny: list[str], tmp_path: Path) -> None:

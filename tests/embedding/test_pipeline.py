@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from clipvec import model
 from clipvec.config import ModelConfig, WebDatasetConfig
-from clipvec.data import Record, Reject, open_dataset
+from clipvec.data import Bookmark, Record, Reject, open_dataset
 from clipvec.embedding import Timings
 from clipvec.embedding.pipeline import Batch, Pipeline
 from clipvec.model import Encoder
@@ -25,6 +26,7 @@ def pipeline(
     encoder: Encoder, items: Iterator[Record | Reject], start: int = 0, **options: object
 ) -> Pipeline:
     settings = {
+        "after": None,
         "seen": set(),
         "batch_size": 8,
         "thumbnail_side": 0,
@@ -83,6 +85,46 @@ def test_going_on_makes_the_same_rows(encoder: Encoder) -> None:
         assert mine.stop == theirs.stop
         assert mine.embeddings is not None
         np.testing.assert_array_equal(mine.embeddings, theirs.embeddings)
+
+
+def test_it_knows_where_in_the_dataset_each_batch_ends(encoder: Encoder) -> None:
+    def items() -> Iterator[Record | Reject]:
+        for file, count in (("a.tar", 7), ("b.tar", 12)):
+            for record in records(count):
+                yield Record(f"{file}/{record.id}", f"{file}#{record.id}", record.image)
+            yield Reject(file, file, "cut off", "TruncatedTar")
+
+    batches = take(pipeline(encoder, items()))
+    ends = [(batch.stop, batch.after) for batch in batches]
+    assert ends == [
+        (9, Bookmark("b.tar", 1)),
+        (17, Bookmark("b.tar", 9)),
+        (20, Bookmark("b.tar", 12)),
+    ]
+    (rest,) = take(pipeline(encoder, islice(items(), 17, None), 17, after=Bookmark("b.tar", 9)))
+    assert (rest.stop, rest.after) == ends[-1]
+
+
+def test_vectors_that_are_no_numbers_are_rejected(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode_images = encoder.encode_images
+
+    def overflowing(pixels: np.ndarray) -> np.ndarray:
+        vectors = encode_images(pixels)
+        vectors[1], vectors[3, 0] = np.nan, np.inf
+        return vectors
+
+    monkeypatch.setattr(encoder, "encode_images", overflowing)
+    (batch,) = take(pipeline(encoder, records(6, first=1), start=1))
+    assert [row.id for row in batch.rows] == ["1", "3", "5"]
+    assert batch.embeddings is not None
+    assert batch.embeddings.shape[0] == 3
+    assert np.isfinite(batch.embeddings).all()
+    assert [(position, reject.id, reject.error) for position, reject in batch.rejects] == [
+        (2, "2", "NotFinite"),
+        (4, "4", "NotFinite"),
+    ]
 
 
 def test_an_id_that_the_shard_has_already_is_rejected(encoder: Encoder) -> None:

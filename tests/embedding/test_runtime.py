@@ -72,9 +72,7 @@ def by_torch(tiny_weights: Path) -> np.ndarray:
 
 def vectors(store: Store) -> np.ndarray:
     """Return the vectors of its one shard, float32 [N, D]."""
-    done = store.done(0)
-    assert done is not None
-    return np.concatenate([matrix(piece) for part in done.parts for piece in store.read(part)])
+    return np.concatenate([matrix(piece) for part in store.parts() for piece in store.read(part)])
 
 
 def run(code: str, *arguments: str, **env: str) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from clipvec.errors import FingerprintError, StoreError
@@ -10,7 +11,12 @@ from clipvec.store import Fingerprint, Golden, ModelPrint, Store
 
 MODEL = ModelPrint("ViT-X", "a" * 64, {"height": 64}, 2, Golden([1.0, 0.0], [0.0, 1.0]))
 PRINT = Fingerprint(
-    {"name": "pets", "digest": "d" * 64}, 10, {"label": "string"}, "float16", 256, MODEL
+    {"name": "pets", "kind": "parquet", "digest": "d" * 64, "caption": None},
+    10,
+    {"label": "string"},
+    "float16",
+    256,
+    MODEL,
 )
 
 
@@ -34,9 +40,22 @@ def test_same_data_passes() -> None:
         ({"sharding_count": 20}, "made with sharding.count 10, not 20: use sharding.count=10"),
         ({"dtype": "float32"}, "made with store.dtype float16, not float32: use store.dtype"),
         (
-            {"dataset": {"name": "pets", "digest": "e" * 64}},
-            "digest: dddddddddddd…}, not {name: pets",
+            {"dataset": {**PRINT.dataset, "digest": "e" * 64}},
+            "digest: dddddddddddd…, caption: None}, not {name: pets",
         ),
+        (
+            {"dataset": {**PRINT.dataset, "caption": "text"}},
+            "made with dataset.caption None, not text: use dataset.caption=null, or another",
+        ),
+        (
+            {"dataset": {**PRINT.dataset, "revision": "1f"}},
+            "made with dataset.revision None, not 1f: use dataset.revision=null, or another",
+        ),
+        (
+            {"dataset": {"name": "pets", "kind": "folder", "caption": "text"}},
+            "the dataset has changed or is another one",
+        ),
+        ({"schema_version": 1}, "schema version 2, not 1: use the version of clipvec that made it"),
         ({"attributes": {}}, "use the same dataset.attributes"),
     ],
 )
@@ -56,6 +75,7 @@ def test_other_data_is_refused(changes: dict[str, object], message: str) -> None
         ),
         ({"dim": 3}, "model dim 2, model=x has 3"),
         ({"golden": Golden([0.0, 1.0], [0.0, 1.0])}, "embeds the probe with cosine 0.0000"),
+        ({"golden": Golden([np.nan, 1.0], [0.0, 1.0])}, "embeds the probe with cosine nan"),
     ],
 )
 def test_other_model_is_refused(changes: dict[str, object], message: str) -> None:

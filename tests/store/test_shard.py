@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from clipvec import paths
 from clipvec.errors import StoreError
 from clipvec.store import Folder, Row, ShardWriter, part_schema
 
@@ -75,6 +76,37 @@ def test_goes_on_after_the_finished_parts(tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "shard-00003" / "rejects.parquet").num_rows == 1
 
 
+def test_rejects_that_are_none_any_more(tmp_path: Path) -> None:
+    first = writer(tmp_path)
+    first.write_part(rows(0, 4), vectors(4), stop=4)
+    first.reject(4, "late", "file#late", "why", "Undecodable")
+    first.save_rejects()
+    writer(tmp_path).commit({})
+    assert pq.read_table(tmp_path / "shard-00003" / "rejects.parquet").num_rows == 0
+
+
+def test_it_knows_where_in_the_dataset_it_is(tmp_path: Path) -> None:
+    first = writer(tmp_path)
+    assert first.after is None
+    first.write_part(rows(0, 4), vectors(4), stop=4, after=("s3://b/0.tar", 4))
+    first.write_part(rows(4, 4), vectors(4), stop=8, after=("s3://b/1.tar", 1))
+    assert writer(tmp_path).after == ("s3://b/1.tar", 1)
+
+
+def test_parts_are_taken_over_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # those from 100,000 on have longer names, which come first in a listing
+    file, number = paths.part_file, paths.part_number
+    monkeypatch.setattr(paths, "part_file", lambda shard, part: file(shard, part + 99_998))
+    monkeypatch.setattr(
+        paths, "part_number", lambda name: n and n - 99_998 if (n := number(name)) else None
+    )
+    first = writer(tmp_path)
+    for part in range(4):
+        first.write_part(rows(4 * part, 4), vectors(4), stop=4 * part + 4)
+    assert (tmp_path / "shard-00003" / "part-100001.parquet").is_file()
+    assert (writer(tmp_path).position, writer(tmp_path).parts) == (16, 4)
+
+
 @pytest.mark.parametrize("damage", ["cut", "schema", "gap"])
 def test_a_part_that_is_not_whole_is_made_again(tmp_path: Path, damage: str) -> None:
     shard = writer(tmp_path)
@@ -113,5 +145,5 @@ def test_object_store() -> None:
     again = ShardWriter(folder, 0, SCHEMA)
     assert (again.position, again.rows) == (4, 4)
     again.commit({})
-    assert folder.glob("shard-*/done.json") == ["shard-00000/done.json"]
+    assert folder.folders() == ["shard-00000"]
     assert folder.names("shard-00000") == ["done.json", "part-00000.parquet"]

@@ -27,10 +27,9 @@ NAME = "toys--toy"
 def rows_of(store: Store) -> dict[str, np.ndarray]:
     """Return every row of the store: id and vector."""
     found: dict[str, np.ndarray] = {}
-    for shard in store.committed():
-        for part in store.done(shard).parts:  # type: ignore[union-attr]
-            for piece in store.read(part):
-                found |= dict(zip(piece["id"].to_pylist(), matrix(piece), strict=True))
+    for part in store.parts():
+        for piece in store.read(part):
+            found |= dict(zip(piece["id"].to_pylist(), matrix(piece), strict=True))
     return found
 
 
@@ -131,7 +130,7 @@ def test_a_half_loaded_part_is_loaded_anew(
 ) -> None:
     store = store_factory(tmp_path, {0: [50], 1: [40]})
     config = build_config(tmp_path, index)
-    part = store.done(1).parts[0]  # type: ignore[union-attr]
+    (part,) = store.parts([1])
     with LoadingCollection.ensure(open_place(index), NAME, store, config.hnsw) as collection:
         with contextlib.suppress(KeyboardInterrupt), collection.loading([part]):
             junk = np.ones((2, 16), np.float32)
@@ -297,8 +296,12 @@ def test_another_vector_than_the_stores_is_noticed(
 
 def test_parts_are_grouped_to_batches(tmp_path: Path, store_factory: StoreFactory) -> None:
     store = store_factory(tmp_path, {0: [5, 5], 1: [5], 2: [30], 3: [4]})
-    parts = [part for shard in range(4) for part in store.done(shard).parts]  # type: ignore[union-attr]
-    assert [[p.rows for p in group] for group in groups(parts, 10)] == [[5, 5], [5], [30], [4]]
+    assert [[p.rows for p in group] for group in groups(store.parts(), 10)] == [
+        [5, 5],
+        [5],
+        [30],
+        [4],
+    ]
 
 
 def test_no_default_embedding_model_is_loaded(
