@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _FIXED = ("space", "max_neighbors", "ef_construction")
 """HNSW settings that a collection keeps for life."""
-UNIQUE = "Ids must be unique in a dataset; mend it and embed again"
 _DELETE_PARTS = 100
 """Part files whose rows one request deletes."""
 _BUILT = f"{MARK}_built"
@@ -48,6 +47,14 @@ class Built:
         """Return what a collection says of its build; None: several runs loaded it."""
         found = (collection._rows.metadata or {}).get(_BUILT)
         return cls(**json.loads(str(found))) if found else None
+
+
+def doubled(id: str, one: str, other: str) -> str:
+    """Return the line for an id that two part files have, or one of them twice."""
+    return (
+        f"the id {id} is in {one} and in {other}; embed again with ids that are unique in the "
+        "dataset: another column as dataset.id, or none"
+    )
 
 
 class LoadingCollection(Collection):
@@ -113,14 +120,28 @@ class LoadingCollection(Collection):
     def add(
         self, ids: list[str], vectors: np.ndarray, metadatas: Sequence[Mapping[str, Any]]
     ) -> None:
-        """Add rows; an id that is there already stays as it is."""
-        from chromadb.errors import DuplicateIDError
+        """Add rows.
 
+        Raises:
+            CollectionError: an id comes twice, or is there already; none of the rows are added.
+        """
+        self._check_new(ids, metadatas)
         with chroma_errors(self.where):
-            try:
-                self._rows.add(ids=ids, embeddings=vectors, metadatas=list(metadatas))
-            except DuplicateIDError as error:
-                raise CollectionError(f"{error} {UNIQUE}") from error
+            self._rows.add(ids=ids, embeddings=vectors, metadatas=list(metadatas))
+
+    def _check_new(self, ids: Sequence[str], metadatas: Sequence[Mapping[str, Any]]) -> None:
+        """Refuse doubled ids: Chroma passes over those that are there without a word.
+
+        Asking for the ids takes as long however many rows there are, unlike counting.
+        """
+        parts: dict[str, str] = {}
+        for id, part in zip(ids, (str(values["_part"]) for values in metadatas), strict=True):
+            if id in parts:
+                raise CollectionError(f"{self.where}: {doubled(id, parts[id], part)}")
+            parts[id] = part
+        if there := list(self.get(ids).values()):
+            hit = there[0]
+            raise CollectionError(f"{self.where}: {doubled(hit.id, hit.part, parts[hit.id])}")
 
     def note(self, built: Built | None) -> None:
         """Say in the collection what its build took, or that no one run built it."""

@@ -10,13 +10,13 @@ import numpy as np
 
 from clipvec.errors import CollectionError
 from clipvec.store import EMBEDDING, matrix
-from clipvec.vectors.loading import UNIQUE
+from clipvec.vectors.loading import doubled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clipvec.store import Part, Store
-    from clipvec.vectors.collection import Collection
+    from clipvec.vectors.collection import Collection, Hit
 
 log = logging.getLogger(__name__)
 SAMPLE = 100
@@ -45,13 +45,12 @@ def verify(collection: Collection, store: Store, parts: Sequence[Part]) -> str:
     if len(missed) > _MISSES * len(sample):
         raise CollectionError(
             f"{len(missed)} of {len(sample)} rows of {collection.where} are not found by their own "
-            f"vectors ({', '.join(missed[:3])}); build it anew with --rebuild hnsw=accurate"
+            f"vectors ({', '.join(missed[:3])}); build it anew with {_denser(collection)}"
         )
     if missed:
         log.warning(
-            "%d of %d rows are not reached by their own vectors (%s); --rebuild hnsw=accurate "
-            "would reach more",
-            *(len(missed), len(sample), ", ".join(missed[:3])),
+            "%d of %d rows are not reached by their own vectors (%s); %s would reach more",
+            *(len(missed), len(sample), ", ".join(missed[:3]), _denser(collection)),
         )
     return f"{len(sample) - len(missed)} of {len(sample)} rows found by their own vectors"
 
@@ -101,19 +100,30 @@ def _missed(collection: Collection, sample: dict[str, np.ndarray]) -> list[str]:
     ]
 
 
+def _denser(collection: Collection) -> str:
+    """Return the options of a graph that reaches more rows than this one."""
+    links, candidates = (collection.hnsw[key] for key in ("max_neighbors", "ef_construction"))
+    return f"--rebuild hnsw.max_neighbors={2 * links} hnsw.ef_construction={2 * candidates}"
+
+
 def _why_count_differs(collection: Collection, store: Store, parts: Sequence[Part]) -> str:
-    """Return one line that names the rows to blame, from the ids of the whole store."""
+    """Return one line that names the rows to blame, part by part."""
     rows = sum(part.rows for part in parts)
     head = f"{collection.where} has {collection.count():,} rows, the store {rows:,}"
-    seen: dict[str, str] = {}
-    for part in parts:
-        for piece in store.read(part, ["id"]):
-            for id in piece["id"].to_pylist():
-                if id in seen:
-                    return f"{head}: the id {id} is in {seen[id]} and in {part.file}. {UNIQUE}"
-                seen[id] = part.file
     for part in parts:
         held = len(collection.part_ids(part.file))
-        if held != part.rows:
-            return f"{head}: {held} of {part.rows} rows of {part.file}; build anew with --rebuild"
+        if held == part.rows:
+            continue
+        if hit := _elsewhere(collection, store, part):
+            return f"{head}: {doubled(hit.id, hit.part, part.file)}"
+        return f"{head}: {held} of {part.rows} rows of {part.file}; build anew with --rebuild"
     return f"{head}: there are rows of no part; build anew with --rebuild"
+
+
+def _elsewhere(collection: Collection, store: Store, part: Part) -> Hit | None:
+    """Return a row of another part that has an id of this one."""
+    for piece in store.read(part, ["id"]):
+        for hit in collection.get(piece["id"].to_pylist()).values():
+            if hit.part != part.file:
+                return hit
+    return None

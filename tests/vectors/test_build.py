@@ -15,10 +15,10 @@ from clipvec.config import EmbeddedIndexConfig, HttpIndexConfig, IndexConfig
 from clipvec.errors import CollectionError, FingerprintError, IncompleteStoreError
 from clipvec.store import Store, matrix
 from clipvec.vectors import Collection, Partitions, build
-from clipvec.vectors.load import groups
+from clipvec.vectors.load import batches, groups
 from clipvec.vectors.loading import Built, LoadingCollection
 from clipvec.vectors.place import OLD, REBUILD, close, open_place
-from tests.stores import StoreFactory, write_shard
+from tests.stores import StoreFactory, row, write_shard
 from tests.vectors.conftest import build_config
 
 NAME = "toys--toy"
@@ -256,20 +256,72 @@ def test_server_not_reachable(tmp_path: Path, store_factory: StoreFactory) -> No
         build(build_config(tmp_path, index))
 
 
-def test_an_id_in_two_shards_is_named(
-    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
-) -> None:
-    store = store_factory(tmp_path, {0: [20]}, count=2)
-    twin = store_factory(tmp_path / "twin", {0: [20], 1: [30]})
-    shutil.copytree(Path(twin.url) / "shard-00001", Path(store.url) / "shard-00001")
+def copied(store: Store, spare: Path, store_factory: StoreFactory) -> None:
+    """Give shard 1 the rows of shard 0, under another name."""
+    twin = store_factory(spare, {0: [20]})
     shutil.copytree(Path(twin.url) / "shard-00000", Path(store.url) / "copy-1")
     mark = Path(store.url) / "shard-00001" / "done.json"
     mark.write_text(mark.read_text().replace("shard-00001/part", "copy-1/part"))
-    mark.write_text(mark.read_text().replace('"rows": 30', '"rows": 20'))
-    with pytest.raises(CollectionError, match=r"20 duplicated IDs: 0/.*must be unique"):
-        build(build_config(tmp_path, folder))
-    with pytest.raises(CollectionError, match=r"the id 0/0 is in shard-00000.* and in copy-1/"):
-        build(build_config(tmp_path, folder, batch_rows=20))
+
+
+@pytest.mark.parametrize("batch_rows", [20, 100])
+def test_an_id_in_two_shards_is_named_at_once(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory, batch_rows: int
+) -> None:
+    """In one request and in two: before any row of the second shard, or of a later one, is in."""
+    store = store_factory(tmp_path, {0: [20], 1: [20], 2: [100]})
+    copied(store, tmp_path / "twin", store_factory)
+    config = build_config(tmp_path, index, batch_rows=batch_rows)
+    for _ in range(2):
+        with pytest.raises(
+            CollectionError,
+            match=r"the id 0/\d+ is in shard-00000/part-00000.parquet and in copy-1/part-00000"
+            r".parquet; embed again with ids that are unique .* dataset.id, or none$",
+        ):
+            build(config)
+        with LoadingCollection.ensure(open_place(index), NAME, store, config.hnsw) as collection:
+            states = {file.split("/")[0]: entry.state for file, entry in collection.held().items()}
+            held = collection.count()
+        together = batch_rows == 100
+        assert states == {"shard-00000": "loading" if together else "loaded", "copy-1": "loading"}
+        assert held == (0 if together else 20)
+    shutil.rmtree(Path(store.url) / "shard-00001")
+    write_shard(store, 1, [25])
+    assert build(config).rows == 145
+    assert_equal(index, store)
+
+
+def test_an_id_twice_in_one_part_is_named(
+    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store = store_factory(tmp_path, {}, count=1)
+    writer = store.writer(0)
+    vectors = np.eye(16, dtype=np.float32)
+    writer.write_part([row(0, n % 15) for n in range(16)], vectors, 16)
+    writer.commit({})
+    part = "shard-00000/part-00000.parquet"
+    for batch_rows in (5, 16):
+        with pytest.raises(CollectionError, match=f"the id 0/0 is in {part} and in {part};"):
+            build(build_config(tmp_path, folder, batch_rows=batch_rows))
+
+
+def test_an_id_that_was_passed_over_is_named(
+    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    """By whatever loaded both shards without asking."""
+    store = store_factory(tmp_path, {0: [20], 1: [20], 2: [10]})
+    copied(store, tmp_path / "twin", store_factory)
+    config = build_config(tmp_path, folder)
+    with LoadingCollection.ensure(open_place(folder), NAME, store, config.hnsw) as collection:
+        for part in store.parts():
+            with collection.loading([part]):
+                for ids, vectors, metadatas in batches(store, [part], 100):
+                    collection._rows.add(ids=ids, embeddings=vectors, metadatas=metadatas)
+    with pytest.raises(
+        CollectionError,
+        match=r"has 30 rows, the store 50: the id 0/\d+ is in shard-00000/.* and in copy-1/",
+    ):
+        build(config)
 
 
 def test_rows_that_went_missing_are_noticed(
@@ -332,8 +384,15 @@ def test_a_graph_that_reaches_too_few_rows(
     hnsw = replace(config.hnsw, max_neighbors=links, ef_construction=links, ef_search=links)
     poor = replace(config, hnsw=hnsw)
     if breaks:
-        with pytest.raises(CollectionError, match=r"are not found by their own vectors .*accurate"):
+        with pytest.raises(
+            CollectionError,
+            match=r"are not found by their own vectors .*; build it anew with "
+            r"--rebuild hnsw.max_neighbors=8 hnsw.ef_construction=8$",
+        ):
             build(poor)
     else:
         assert "of 100 rows found by their own vectors" in build(poor).verified
-        assert "rows are not reached by their own vectors" in caplog.text
+        (told,) = caplog.messages
+        assert "of 100 rows are not reached by their own vectors (0/" in told
+        more = "; --rebuild hnsw.max_neighbors=24 hnsw.ef_construction=24 would reach more"
+        assert told.endswith(more)

@@ -209,7 +209,7 @@ def test_rows_that_hnsw_does_not_reach(tmp_path: Path, folder: Folder) -> None:
     writer.write_part([row(0, n) for n in range(2000)], vectors, 2000)
     writer.commit({})
     few = HnswConfig(max_neighbors=2, ef_construction=4, ef_search=10)
-    with pytest.raises(CollectionError, match=r"are not found by their own.*hnsw=accurate"):
+    with pytest.raises(CollectionError, match=r"are not found by their own.*max_neighbors=4"):
         build(build_config(tmp_path, folder, hnsw=vars(few), batch_rows=2000))
     vector = rng.normal(size=32).astype(np.float32)
     with Collection.open(folder, "toys--toy") as collection:
