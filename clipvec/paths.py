@@ -132,6 +132,11 @@ def index_dir(root: str, collection: str) -> Path:
     return Path(root).expanduser() / collection
 
 
+def index_lock(root: str, collection: str) -> Path:
+    """Return the lock of whoever fills an embedded collection."""
+    return Path(root).expanduser() / f"{collection}.lock"
+
+
 def exports_dir() -> Path:
     """Return the folder of models in ONNX, in the user's cache folder."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

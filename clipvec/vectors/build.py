@@ -15,8 +15,9 @@ from clipvec.store import Store
 from clipvec.vectors import tracked
 from clipvec.vectors.load import Plan, load
 from clipvec.vectors.loading import Built, LoadingCollection
-from clipvec.vectors.place import REBUILD, open_place, recover, take_place
+from clipvec.vectors.place import REBUILD, open_place
 from clipvec.vectors.tracked import Tracked
+from clipvec.vectors.turn import take_place, turn
 from clipvec.vectors.verify import verify
 
 if TYPE_CHECKING:
@@ -84,9 +85,8 @@ def build(config: BuildConfig, show: Callable[[Run, Store], None] | None = None)
     partition = None if config.partition is None else shards.format(wanted)
     name = paths.collection_name(config.dataset.name, config.model.name, partition)
     place = open_place(config.index)
-    recover(place, name)
     _foretell(config, place, store.fingerprint.model.dim, sum(part.rows for part in parts))
-    with tracked.start(config, store) as run:
+    with turn(place, name), tracked.start(config, store) as run:
         feed = Tracked(run)
         if not config.rebuild:
             summary = _fill(config, place, name, store, parts, feed)

@@ -37,6 +37,8 @@ _MENDS = {
     "with --rebuild",
     "os error 13": "no permission; choose another index.path",
     "Errno 13": "choose another index.path",
+    "Errno 17": "choose another index.path",
+    "Errno 20": "choose another index.path",
     "Errno 30": "choose another index.path",
     "os error 28": _FULL,
 }
@@ -100,6 +102,10 @@ class Place(Protocol):
         """Return the name by which Chroma knows the collection ``name``."""
         ...
 
+    def lock_file(self, name: str) -> Path | None:
+        """Return the lock of whoever fills the collection ``name``; None: there can be none."""
+        ...
+
     def connect(self, name: str) -> Client:
         """Return a client for the collection ``name``, which need not exist yet; close it."""
         ...
@@ -145,6 +151,10 @@ class FolderPlace(Place):
     def inner(self, name: str) -> str:
         """Return the collection's name, which does not change when its folder is renamed."""
         return name.removesuffix(REBUILD)
+
+    def lock_file(self, name: str) -> Path:
+        """Return the lock beside the folder of a collection, which a rebuild renames."""
+        return paths.index_lock(self._root, name)
 
     def connect(self, name: str) -> Client:
         """Return a client for the database of collection ``name``, made if it is missing."""
@@ -220,6 +230,9 @@ class ServerPlace(Place):
         """Return the name itself."""
         return name
 
+    def lock_file(self, name: str) -> None:
+        """Return None: Chroma has no lock that ends with the process that holds it."""
+
     def connect(self, name: str) -> Client:
         """Return a client of the server."""
         import chromadb
@@ -273,28 +286,6 @@ class ServerPlace(Place):
                 yield client
         finally:
             close(client)
-
-
-def recover(place: Place, name: str) -> None:
-    """Finish or undo what an interrupted `take_place` of ``name`` left."""
-    names = place.names()
-    if name not in names and name + OLD in names:
-        place.rename(name + OLD, name)
-    for leftover in (name + OLD, name + REBUILD):
-        if leftover in names:
-            place.remove(leftover)
-
-
-def take_place(place: Place, name: str) -> None:
-    """Put the rebuilt collection in the place of the old one.
-
-    Killed before the first rename, the old one stays; between the two, `recover` puts it back;
-    after the second, `recover` removes it. At no moment is there neither of them.
-    """
-    if name in place.names():
-        place.rename(name, name + OLD)
-    place.rename(name + REBUILD, name)
-    place.remove(name + OLD)
 
 
 def _settings() -> Any:

@@ -72,7 +72,7 @@ def ids_in(folder: Path) -> list[str]:
 @pytest.mark.usefixtures("store")
 def test_partitions_by_a_sweep(run: Run, tmp_path: Path) -> None:
     run("index", "-m", *OPTIONS, "partition=0-2,3-5", cwd=tmp_path)
-    folders = sorted(path.name for path in (tmp_path / "data/index").iterdir())
+    folders = sorted(path.parent.name for path in tmp_path.glob("data/index/*/chroma.sqlite3"))
     assert folders == ["toys--toy--shards-0-2", "toys--toy--shards-3-5"]
     with Partitions.open(EmbeddedIndexConfig("chroma", str(tmp_path / "data/index"))) as both:
         assert (both.name, both.count()) == ("toys--toy", 3000)
@@ -123,7 +123,27 @@ def test_a_killed_rebuild_leaves_the_old_index(run: Run, tmp_path: Path) -> None
     assert len(set(ids_in(tmp_path / "data/index"))) == ROWS
     done = run("index", *OPTIONS, "--rebuild")
     assert "12 parts loaded, 0 reused" in done.stdout
-    assert [path.name for path in (tmp_path / "data/index").iterdir()] == ["toys--toy"]
+    (database,) = tmp_path.glob("data/index/*/chroma.sqlite3")
+    assert database.parent.name == "toys--toy"
+    assert len(set(ids_in(tmp_path / "data/index"))) == ROWS
+
+
+@pytest.mark.usefixtures("store")
+def test_a_second_command_leaves_a_rebuild_alone(run: Run, tmp_path: Path) -> None:
+    run("index", *OPTIONS)
+    process = start(tmp_path, "--rebuild", "batch_rows=250")
+    wait_for_rows(tmp_path / "data/index/toys--toy--rebuild", process, 1)
+    process.send_signal(signal.SIGSTOP)
+    refused = run("index", *OPTIONS, exit_code=1).stderr
+    assert refused.splitlines()[-1] == (
+        "error: data/index/toys--toy is being filled by another command, which holds "
+        "data/index/toys--toy.lock; wait until that has ended, or choose another index.path"
+    )
+    assert len(set(ids_in(tmp_path / "data/index"))) == ROWS
+    process.send_signal(signal.SIGCONT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "12 parts loaded, 0 reused" in out
     assert len(set(ids_in(tmp_path / "data/index"))) == ROWS
 
 

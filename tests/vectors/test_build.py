@@ -245,7 +245,9 @@ def test_the_path_of_the_index_is_a_file(tmp_path: Path, store_factory: StoreFac
     store_factory(tmp_path, {0: [20]})
     (tmp_path / "index").write_bytes(b"")
     index = EmbeddedIndexConfig(kind="chroma", path=str(tmp_path / "index"))
-    with pytest.raises(CollectionError, match=r"index/toys--toy: .*Not a directory"):
+    with pytest.raises(
+        CollectionError, match=r"index/toys--toy: .*File exists.*choose another index"
+    ):
         build(build_config(tmp_path, index))
 
 

@@ -11,6 +11,7 @@ import pytest
 from clipvec.config import EmbeddedIndexConfig, IndexConfig
 from clipvec.errors import CollectionError, ConfigError, FingerprintError
 from clipvec.vectors import Partitions, build
+from clipvec.vectors.place import open_place
 from tests.stores import StoreFactory
 from tests.vectors.conftest import build_config
 
@@ -34,8 +35,7 @@ def test_partitions_find_what_one_collection_finds(
     make(tmp_path, folder, None)
     parts = EmbeddedIndexConfig("chroma", str(tmp_path / "parts"))
     make(tmp_path, parts, 0, "1-2", [3])
-    there = sorted(path.name for path in Path(parts.path).iterdir())
-    assert there == [f"toys--toy--shards-{spec}" for spec in ("0", "1-2", "3")]
+    assert open_place(parts).names() == [f"toys--toy--shards-{spec}" for spec in ("0", "1-2", "3")]
 
     vectors = units(20)
     with Partitions.open(folder) as whole, Partitions.open(parts) as cut:
