@@ -276,7 +276,8 @@ def apply(config: RecallConfig, summary: Summary) -> str:
         raise ConfigError(
             f"apply=true: no setting of Chroma's reaches target_recall={config.target_recall}; the "
             f"collection stays as it is, the report is in {config.report}. Build with more links "
-            "(python -m clipvec.index hnsw=accurate --rebuild), or lower target_recall"
+            "(python -m clipvec.index --rebuild hnsw=accurate, or a larger hnsw.max_neighbors than "
+            "it has), or lower target_recall"
         )
     ef_search = int(choice.parameters["ef_search"])
     if choice.confirmed.high < config.target_recall:

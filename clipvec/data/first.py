@@ -51,11 +51,12 @@ class FirstRecords:
             ConfigError: the first items cannot be cut into ``count`` shards.
             DatasetError: a source cannot be opened.
         """
+        whole = after if count == 1 else None  # a bookmark in a part of a file says another number
         for number, of, owned in self._assign(shard, count):
             rest = owned[start:]
             start -= len(owned) - len(rest)
             if rest:
-                yield from islice(self._dataset.records(number, of, rest.start), len(rest))
+                yield from islice(self._dataset.records(number, of, rest.start, whole), len(rest))
 
     def _assign(self, shard: int, count: int) -> list[tuple[int, int, range]]:
         """Return what a shard reads: shards of the whole dataset (k of n), and where in each."""

@@ -90,16 +90,23 @@ class TarDataset:
     def records(
         self, shard: int, count: int, start: int = 0, after: Bookmark | None = None
     ) -> Iterator[Record | Reject]:
-        """Yield the items of a shard; those before ``start`` are stepped over by their headers.
+        """Yield the items of a shard from ``start`` on.
+
+        Whole tars before that of ``after`` stay closed; in the first that is opened, the items
+        before are stepped over by their headers.
 
         Raises:
             ConfigError: more shards than tars, and the tars are streams that cannot be cut.
             DatasetError: a tar cannot be opened.
         """
         chosen, window = self._assign(shard, count)
-        first, stop = (0, None) if window is None else (window.start, window.stop)
+        first, stop = (start, None) if window is None else (window.start + start, window.stop)
+        if window is None and after is not None:
+            urls = [source.url for source in chosen]
+            if after.file in urls:  # it is not where the tars were moved: by the number, then
+                chosen, first = chosen[urls.index(after.file) :], after.items
         items = chain.from_iterable(map(_items, chosen))
-        for item in islice(items, first + start, stop):
+        for item in islice(items, first, stop):
             yield item if isinstance(item, Reject) else self._record(item)
 
     def _assign(self, shard: int, count: int) -> tuple[Sequence[Source], range | None]:

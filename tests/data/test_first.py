@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipvec.config import FolderConfig
-from clipvec.data import Record, Reject
+from clipvec.data import Bookmark, Record, Reject
 from clipvec.data.first import FirstRecords
 from clipvec.data.ranges import share, span
 from tests.data.making import check_partition, ids
@@ -37,7 +37,9 @@ class Numbers:
     def size(self, shard: int, count: int) -> int:
         return len(self._owned(shard, count))
 
-    def records(self, shard: int, count: int, start: int = 0) -> Iterator[Record | Reject]:
+    def records(
+        self, shard: int, count: int, start: int = 0, after: Bookmark | None = None
+    ) -> Iterator[Record | Reject]:
         return (Record(f"{n}", "", b"") for n in self._owned(shard, count)[start:])
 
 

@@ -15,7 +15,7 @@ import fsspec
 import pytest
 
 from clipvec.config import WebDatasetConfig
-from clipvec.data import Dataset, Record, Reject, open_dataset
+from clipvec.data import Bookmark, Dataset, Record, Reject, file_of, open_dataset
 from clipvec.errors import ConfigError, DatasetError
 from tests.data.making import check_partition, encode, everything, ids, opened, samples, write_tar
 
@@ -150,6 +150,36 @@ def test_compressed_tars_are_limited_in_one_shard(
         "that are not on this machine, do not tell their records without being read; name only "
         "the first tars in dataset.path, or set sharding.count=1"
     )
+
+
+@pytest.mark.parametrize("limit", [None, 9])
+def test_going_on_opens_no_tar_before_that_where_it_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int | None
+) -> None:
+    img2dataset(tmp_path, [3, 1, 4, 5])
+    dataset = read(tmp_path / "*.tar", limit=limit)
+    whole = list(dataset.records(0, 1))
+    names = opened(monkeypatch)
+    after: Bookmark | None = None
+    for start, item in enumerate(whole, 1):
+        file = file_of(item.uri)
+        after = Bookmark(file, after.items + 1 if after and after.file == file else 1)
+        names.clear()
+        rest = list(dataset.records(0, 1, start, after))
+        assert [rest.uri for rest in rest] == [other.uri for other in whole[start:]]
+        assert all(name >= Path(file).name for name in names)
+    assert names == ["00003.tar"] or limit
+    moved = Bookmark(f"s3://elsewhere/{Path(file).name}", 2)
+    assert ids(list(dataset.records(0, 1, 5, moved))) == [item.id for item in whole[5:]]
+
+
+@pytest.mark.parametrize("limit", [None, 9])
+def test_going_on_in_a_part_of_a_tar(tmp_path: Path, limit: int | None) -> None:
+    img2dataset(tmp_path, [9])
+    dataset = read(tmp_path / "*.tar", limit=limit)
+    whole = list(dataset.records(1, 3))
+    after = Bookmark(file_of(whole[0].uri), 1)
+    assert [item.id for item in dataset.records(1, 3, 1, after)] == [w.id for w in whole[1:]]
 
 
 def test_members_that_are_no_image(tmp_path: Path) -> None:
