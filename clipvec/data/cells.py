@@ -5,16 +5,20 @@ from __future__ import annotations
 from posixpath import join
 from typing import TYPE_CHECKING
 
-from clipvec.data.sources import read_files
+from clipvec.data.fetch import read_files
+from clipvec.data.sources import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def read_images(cells: Sequence[object], folder: str) -> list[bytes | OSError | None]:
-    """Return the encoded image of each cell, None where the cell is empty.
+def read_images(
+    cells: Sequence[object], folder: str
+) -> list[tuple[bytes | OSError | None, str | None]]:
+    """Return the encoded image of each cell, None where the cell is empty, and its address.
 
     A path is absolute, a URL, or relative to ``folder``; the files of one call are read at once.
+    The address is that path, without a URL's query; None where the cell itself holds the image.
 
     Raises:
         DatasetError: a store of image files cannot be reached.
@@ -26,7 +30,10 @@ def read_images(cells: Sequence[object], folder: str) -> list[bytes | OSError | 
         if isinstance(image, str)
     }
     found = dict(zip(paths, read_files(list(paths.values())), strict=True))
-    return [found[index] if isinstance(image, str) else image for index, image in enumerate(images)]
+    return [
+        (found[index], shown(paths[index])) if isinstance(image, str) else (image, None)
+        for index, image in enumerate(images)
+    ]
 
 
 def _content(cell: object) -> bytes | str | None:

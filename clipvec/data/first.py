@@ -32,7 +32,7 @@ class FirstRecords:
         self._limit = limit
         self._streamed = isinstance(config, HuggingFaceConfig) and config.streaming
 
-    def identity(self) -> dict[str, str | int]:
+    def identity(self) -> dict[str, str | int | None]:
         """Return the identity of the whole dataset, and the limit."""
         return {**self._dataset.identity(), "limit": self._limit}
 

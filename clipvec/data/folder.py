@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from clipvec.data import sources
 from clipvec.data.attributes import check, check_columns, make_record, parse_json
 from clipvec.data.decode import SUFFIXES
+from clipvec.data.fetch import read_files
 from clipvec.data.ranges import span
 from clipvec.data.record import Reject
 from clipvec.data.sources import one_line, reading, text
@@ -67,7 +68,7 @@ class FolderDataset:
                 f"{where}: no image in it; images end in {', '.join(sorted(SUFFIXES))}"
             )
 
-    def identity(self) -> dict[str, str | int]:
+    def identity(self) -> dict[str, str | int | None]:
         """Return the kind, the number of images, and a digest of their names and captions' names.
 
         Sizes are left out: to ask for them takes a minute for a million files.
@@ -96,7 +97,7 @@ class FolderDataset:
             batch = self._rows[first : min(first + _BATCH, owned.stop)]
             notes = {name for row in batch for name in self._notes_of(row)}
             names = [*{row.file for row in batch if row.file}, *notes]
-            contents = sources.read_files([join(self._root, name) for name in names])
+            contents = read_files([join(self._root, name) for name in names])
             found = dict(zip(names, contents, strict=True))
             for number, row in enumerate(batch, first):
                 yield self._record(number, row, found)

@@ -88,10 +88,11 @@ class HuggingFaceDataset:
         """Rows, or data files of a stream."""
         return int(self._data.num_shards if self._config.streaming else self._data.num_rows)
 
-    def identity(self) -> dict[str, str | int]:
+    def identity(self) -> dict[str, str | int | None]:
         """Return the kind, the number of rows (data files of a stream), and what was asked for.
 
-        A hub's dataset is known by its commit, a local one by its columns and size.
+        A hub's dataset is known by its commit, which is the revision, a local one by its columns
+        and size.
         """
         config = self._config
         content = [
@@ -99,11 +100,12 @@ class HuggingFaceDataset:
             None if config.streaming else self._data.info.dataset_size,
         ]
         asked = [config.subset, config.split, config.streaming]
-        where = content if self._local else [config.path, self._revision]
+        where = content if self._local else [config.path]
         return {
             "kind": config.kind,
             "sources": self._total,
             "digest": digest([json.dumps([*asked, *where])]),
+            "revision": self._revision,
         }
 
     def size(self, shard: int, count: int) -> int | None:
@@ -183,13 +185,13 @@ class HuggingFaceDataset:
         config = self._config
         images = read_images([row.get(config.image) for _, row in batch], config.path)
         hub = config.path if self._local else f"hf://datasets/{config.path}@{self._revision}"
-        for (place, row), image in zip(batch, images, strict=True):
+        for (place, row), (image, address) in zip(batch, images, strict=True):
             for column, label in self._labels.items():
                 known = row[column] is not None and row[column] >= 0  # -1: a test set's
                 row[column] = label.int2str(row[column]) if known else None
             given = row.get(config.id) if config.id else None
             id = f"{config.split}/{place}" if given is None else text(str(given))
-            uri = f"{hub}#{config.split}/{place}"
+            uri = address or f"{hub}#{config.split}/{place}"
             caption = row.get(config.caption) if config.caption else None
             yield make_record(id, uri, image, caption, row, self.attributes)
 

@@ -53,7 +53,7 @@ class ParquetDataset:
                 "give Parquet files that have rows"
             )
 
-    def identity(self) -> dict[str, str | int]:
+    def identity(self) -> dict[str, str | int | None]:
         """Return the kind, the number of files, and a digest of their names and sizes."""
         return sources.identity(self._config.kind, self._sources)
 
@@ -107,11 +107,11 @@ class ParquetDataset:
         config = self._config
         images = read_images([row[config.image] for row in rows], dirname(source.path))
         stem = source.name.removesuffix(".parquet")
-        for number, (row, image) in enumerate(zip(rows, images, strict=True), first):
+        for number, (row, (image, address)) in enumerate(zip(rows, images, strict=True), first):
             given = row[config.id] if config.id else None
             id = f"{stem}/{number}" if given is None else text(str(given))
             caption = row[config.caption] if config.caption else None
-            uri = f"{source.url}#{number}"
+            uri = address or f"{source.url}#{number}"
             yield make_record(id, uri, image, caption, row, self.attributes)
 
     def _columns(self) -> dict[str, str]:

@@ -60,7 +60,7 @@ class Dataset(Protocol):
 
     attributes: Attributes
 
-    def identity(self) -> dict[str, str | int]:
+    def identity(self) -> dict[str, str | int | None]:
         """Return what the content is known by: kind, number of sources, digest of the listing."""
         ...
 

@@ -22,7 +22,6 @@ from clipvec.paths import PACKAGE_SCHEME, package_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_UNREADABLE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 _INSTALL = {
     "s3": "'clipvec[s3]'",
     "gs": "'clipvec[gcs]'",
@@ -170,7 +169,7 @@ def digest(lines: Iterable[object]) -> str:
     return checksum.hexdigest()
 
 
-def identity(kind: str, found: Sequence[Source]) -> dict[str, str | int]:
+def identity(kind: str, found: Sequence[Source]) -> dict[str, str | int | None]:
     """Return a dataset's identity: names below the common folder and sizes, not where it lies."""
     lines = (f"{source.name}\t{source.size}" for source in found)
     return {"kind": kind, "sources": len(found), "digest": digest(lines)}
@@ -205,27 +204,6 @@ def can_seek(stream: IO[bytes]) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def read_files(paths: Sequence[str]) -> list[bytes | OSError]:
-    """Return the content of each file, or why that one cannot be read; remote ones at once.
-
-    Raises:
-        DatasetError: anything but a missing or forbidden file, such as a network that is gone.
-    """
-    contents: list[bytes | OSError] = [b""] * len(paths)
-    groups: dict[Any, list[int]] = {}
-    located = [filesystem(path) for path in paths]
-    for index, (fs, _) in enumerate(located):
-        groups.setdefault(fs, []).append(index)
-    for fs, indices in groups.items():
-        wanted = [located[index][1] for index in indices]
-        for index, content in zip(indices, fs.cat_ranges(wanted, None, None), strict=True):
-            if isinstance(content, Exception) and not isinstance(content, _UNREADABLE):
-                with reading(shown(paths[index])):
-                    raise content
-            contents[index] = content
-    return contents
 
 
 @contextmanager

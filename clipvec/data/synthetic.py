@@ -57,7 +57,7 @@ class SyntheticDataset:
         self.distribution = Distribution(config)
         self._last: tuple[int, np.ndarray, np.ndarray] | None = None
 
-    def identity(self) -> dict[str, str | int]:
+    def identity(self) -> dict[str, str | int | None]:
         """Return all that the rows depend on."""
         config = self.config
         return {

@@ -74,7 +74,7 @@ class TarDataset:
                 f"the first is {self._sources[0].url}; give tars that have image members"
             )
 
-    def identity(self) -> dict[str, str | int]:
+    def identity(self) -> dict[str, str | int | None]:
         """Return the kind, the number of tars, and a digest of their names and sizes."""
         return sources.identity(self._config.kind, self._sources)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clipvec import code
+from clipvec.config import to_dict
 from clipvec.store import Fingerprint, Golden, ModelPrint
-from clipvec.store.fingerprint import SCHEMA_VERSION
+from clipvec.store.fingerprint import ROW_SETTINGS, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from clipvec.config import EmbedConfig
@@ -40,8 +41,11 @@ def drawn_print(dataset: SyntheticDataset) -> ModelPrint:
 
 def data_print(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> dict[str, Any]:
     """Return the fields of a fingerprint that are known before the model is loaded."""
+    asked = to_dict(config.dataset)
+    rows = {key: asked[key] for key in ROW_SETTINGS if key in asked}
     return {
-        "dataset": {"name": config.dataset.name, **dataset.identity()},
+        # the revision that was found, where the newest was asked for
+        "dataset": {"name": config.dataset.name, **rows, **dataset.identity()},
         "sharding_count": config.sharding.count,
         "attributes": dict(config.dataset.attributes),
         "dtype": config.store.dtype,

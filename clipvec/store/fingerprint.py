@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCHEMA_VERSION = 2
-_ROW_SETTINGS = ("revision", "image", "caption", "id", "json_caption")
+ROW_SETTINGS = ("revision", "image", "caption", "id", "json_caption")
 """Settings of a dataset that say which of its data are the rows."""
 _SETTINGS = {
     "sharding_count": "sharding.count",
@@ -108,7 +108,7 @@ class Fingerprint:
         _same("schema version", self.schema_version, other["schema_version"], where, _VERSION)
         mine, others = self.dataset, other["dataset"]
         if mine.get("kind") == others.get("kind"):
-            for key in _ROW_SETTINGS:
+            for key in ROW_SETTINGS:
                 _same(f"dataset.{key}", mine.get(key), others.get(key), where)
         _same("dataset", mine, others, where, _ANOTHER)
         for field, name in _SETTINGS.items():

@@ -92,7 +92,10 @@ def test_images_as_struct_or_path(tmp_path: Path, kind: str) -> None:
     assert first.image == encode((9, 9, 9) if kind == "struct" else (10, 200, 30))
     assert [item.image for item in same if isinstance(item, Record)] == [encode()] * 2
     assert isinstance(missing, Reject)
-    assert missing.error == "FileNotFoundError"
+    assert (missing.id, missing.error) == ("t/3", "FileNotFoundError")
+    own = f"{tmp_path}/t.parquet#0" if kind == "struct" else f"{tmp_path}/a.png"
+    there = [f"{tmp_path}/a.png", f"file://{tmp_path}/a.png", f"{tmp_path}/missing.png"]
+    assert [item.uri for item in (first, *same, missing)] == [own, *there]
     assert none == Reject("t/4", f"{tmp_path}/t.parquet#4", "there is no image", "NoImage")
 
 

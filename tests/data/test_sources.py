@@ -89,15 +89,3 @@ def test_a_missing_package_is_named() -> None:
         sources.reading("dataset.path='gs://b/*'", "gs://b/*"),
     ):
         raise ImportError("Please install gcsfs")
-
-
-def test_read_files_returns_what_is_missing_in_its_place(tmp_path: Path) -> None:
-    touch(tmp_path, "a[1]*.png", "b.png")
-    contents = sources.read_files(
-        [f"{tmp_path}/b.png", f"{tmp_path}/none.png", f"{tmp_path}/a[1]*.png", f"{tmp_path}/b.png"]
-    )
-    assert contents[0] == contents[3] == b"b.png"
-    assert contents[2] == b"a[1]*.png"
-    assert isinstance(contents[1], FileNotFoundError)
-    with pytest.raises(DatasetError, match="cannot be read"):
-        sources.read_files(["http://127.0.0.1:9/a.png"])
