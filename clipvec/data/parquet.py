@@ -46,7 +46,7 @@ class ParquetDataset:
         self._config = config
         self._sources = sources.expand(config.path)
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            self._groups = list(pool.map(self._footer, self._sources))
+            self._groups = list(pool.map(self._row_groups, self._sources))
         if not any(map(sum, self._groups)):
             raise DatasetError(
                 f"dataset.path={config.path!r}: no row in {len(self._sources)} file(s); "
@@ -121,10 +121,10 @@ class ParquetDataset:
         named |= {f"attributes.{name}": name for name in self.attributes}
         return {setting: column for setting, column in named.items() if column is not None}
 
-    def _footer(self, source: Source) -> list[int]:
+    def _row_groups(self, source: Source) -> list[int]:
         """Return the rows of each row group, after a look at the columns' names and types."""
-        with reading(source.url, source.path), _open(source) as file:
-            schema, footer = file.schema_arrow, file.metadata
+        with _footer(source.path) as footer:
+            schema = footer.schema.to_arrow_schema()
             check_columns(self._columns(), schema.names, source.url)
             kind = schema.field(self._config.image).type
             if not _holds_images(kind):
@@ -141,13 +141,17 @@ def count_rows(path: str) -> int:
     Raises:
         DatasetError: it cannot be read.
     """
+    with _footer(path) as footer:
+        return int(footer.num_rows)
+
+
+@contextmanager
+def _footer(path: str) -> Iterator[pq.FileMetaData]:
+    """Give the footer of a file, which is all that is fetched of it."""
     import pyarrow.parquet as pq
 
-    fs, stripped = sources.filesystem(path)
-    url = sources.shown(path)
-    # fsspec would fetch a block of megabytes around the footer
-    with reading(url, path), fs.open(stripped, "rb", cache_type="none") as stream:
-        return int(pq.read_metadata(stream).num_rows)
+    with reading(sources.shown(path), path), sources.open_file(path, ahead=False) as stream:
+        yield pq.read_metadata(stream)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from clipvec.paths import PACKAGE_SCHEME, package_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+_AHEAD = {"cache_type": "background", "cache_options": {"maxblocks": 4}}
 _INSTALL = {
     "s3": "'clipvec[s3]'",
     "gs": "'clipvec[gcs]'",
@@ -175,15 +176,19 @@ def identity(kind: str, found: Sequence[Source]) -> dict[str, str | int | None]:
     return {"kind": kind, "sources": len(found), "digest": digest(lines)}
 
 
-def open_file(path: str) -> IO[bytes]:
-    """Open ``path`` for reading; a remote file is fetched ahead block by block.
+def open_file(path: str, ahead: bool = True) -> IO[bytes]:
+    """Open ``path`` for reading; a remote file is fetched ahead, in blocks of megabytes.
 
     The few blocks that are kept let a reader look back without another request.
+
+    Args:
+        path: a local path, or a URL.
+        ahead: False for a footer or a header, so that just what is read is fetched.
     """
     fs, stripped = filesystem(path)
     if is_local(fs):
         return Path(stripped).open("rb")
-    cache = {"cache_type": "background", "cache_options": {"maxblocks": 4}}
+    cache = _AHEAD if ahead else {"cache_type": "none"}
     stream = cast("IO[bytes]", fs.open(stripped, "rb", **cache))
     if _is_http(fs) and not can_seek(stream):
         stream.close()
@@ -192,10 +197,13 @@ def open_file(path: str) -> IO[bytes]:
 
 
 def can_seek(stream: IO[bytes]) -> bool:
-    """Say whether ``stream`` reads from any place, by reading its last byte.
+    """Say whether ``stream`` reads from any place; one of a web server is tried.
 
     fsspec's HTTP files say that they are seekable, and fail later if the server has no ranges.
     """
+    fs = getattr(stream, "fs", None)
+    if fs is None or not _is_http(fs):
+        return stream.seekable()
     try:
         if stream.seek(0, os.SEEK_END):
             stream.seek(-1, os.SEEK_END)

@@ -6,6 +6,7 @@ record is asked for. A compressed tar, or a server without ranges, is read as a 
 
 from __future__ import annotations
 
+import logging
 import lzma
 import os
 import re
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     Members: TypeAlias = dict[str, Callable[[], bytes]]
 
+log = logging.getLogger(__name__)
 _CAPTIONS = ("txt", "caption")
 _WANTED = SUFFIXES | {*_CAPTIONS, "json"}
 _META = re.compile(r"__[^/]*__(/|$)")
@@ -130,6 +132,12 @@ class TarDataset:
 
     def _count(self, source: Source) -> int:
         if source not in self._counts:
+            if not _walkable(source):
+                log.warning(
+                    "reading through %s to count its records, as each of its shards does; with "
+                    "sharding.count at most the number of tars, %d, none has to",
+                    *(source.url, self.files),
+                )
             self._counts[source] = sum(1 for _ in _items(source))
         return self._counts[source]
 
@@ -164,7 +172,7 @@ def _uncuttable(count: int, tars: int, source: Source) -> ConfigError:
 
 def _has_member(source: Source) -> bool:
     """Say whether a tar has anything to yield, be it a reject, from its first headers alone."""
-    with reading(source.url), sources.open_file(source.path) as stream:
+    with reading(source.url), sources.open_file(source.path, ahead=False) as stream:
         try:
             tar = _open(stream, seekable=False)
             return any(header.isreg() for header in tar)

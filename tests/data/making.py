@@ -74,9 +74,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     open_file = sources.open_file
 
-    def record(path: str) -> IO[bytes]:
+    def record(path: str, ahead: bool = True) -> IO[bytes]:
         names.append(Path(path).name)
-        return open_file(path)
+        return open_file(path, ahead)
 
     monkeypatch.setattr(sources, "open_file", record)
     return names
