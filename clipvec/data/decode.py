@@ -7,6 +7,7 @@ from io import BytesIO
 
 import numpy as np
 from PIL import (
+    AvifImagePlugin,
     BmpImagePlugin,
     ExifTags,
     GifImagePlugin,
@@ -17,20 +18,28 @@ from PIL import (
     WebPImagePlugin,
 )
 
-SUFFIXES = frozenset({"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"})
+SUFFIXES = frozenset(
+    {"jpg", "jpeg", "jpe", "jfif", "png", "webp", "avif", "gif", "bmp", "tif", "tiff"}
+)
 """File name endings of images, in lower case."""
+UNREADABLE = frozenset(
+    {"heic", "heif", "jxl", "jp2", "psd", "cr2", "cr3", "nef", "arw", "dng", "raf", "orf", "rw2"}
+)
+"""Endings of images that Pillow alone does not read; they are rejected, not passed over."""
 
 # Image.open would try some forty formats, and would hold every image against Pillow's one limit
 # for the whole process (MAX_IMAGE_PIXELS); the limit here is an argument.
 _OPENERS = (
-    (b"\xff\xd8\xff", JpegImagePlugin.jpeg_factory),
-    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
-    (b"RIFF", WebPImagePlugin.WebPImageFile),
-    (b"GIF8", GifImagePlugin.GifImageFile),
-    (b"BM", BmpImagePlugin.BmpImageFile),
-    (b"II", TiffImagePlugin.TiffImageFile),
-    (b"MM", TiffImagePlugin.TiffImageFile),
+    (0, b"\xff\xd8\xff", JpegImagePlugin.jpeg_factory),
+    (0, b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (0, b"RIFF", WebPImagePlugin.WebPImageFile),
+    (4, b"ftypavi", AvifImagePlugin.AvifImageFile),
+    (0, b"GIF8", GifImagePlugin.GifImageFile),
+    (0, b"BM", BmpImagePlugin.BmpImageFile),
+    (0, b"II", TiffImagePlugin.TiffImageFile),
+    (0, b"MM", TiffImagePlugin.TiffImageFile),
 )
+"""Of each format: where its mark stands, the mark, and what opens it."""
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -91,8 +100,8 @@ def decode(data: bytes, target: int, max_pixels: int) -> Picture:
     16-bit greyscale is scaled to 8 bits, where ``convert("RGB")`` would clip it to white.
 
     Raises:
-        Undecodable: empty, not JPEG, PNG, WebP, GIF, BMP or TIFF, cut off, damaged, of a sample
-            type without a range (32 bits), or of more than ``max_pixels`` pixels, which is
+        Undecodable: empty, not JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF, cut off, damaged, of a
+            sample type without a range (32 bits), or of more than ``max_pixels`` pixels, which is
             known from the header before any pixel is decoded.
     """
     if not data:
@@ -132,10 +141,10 @@ def _decode(data: bytes, target: int, max_pixels: int) -> Picture:
 
 def _open(data: bytes) -> Image.Image:
     """Read the header alone."""
-    for prefix, opener in _OPENERS:
-        if data.startswith(prefix):
+    for at, mark, opener in _OPENERS:
+        if data.startswith(mark, at):
             return opener(BytesIO(data))
-    raise NotAnImage("not an image: neither JPEG, PNG, WebP, GIF, BMP nor TIFF")
+    raise NotAnImage("not an image that is read: neither JPEG, PNG, WebP, AVIF, GIF, BMP nor TIFF")
 
 
 def _orientation(image: Image.Image) -> int:

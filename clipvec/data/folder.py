@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from clipvec.data import sources
 from clipvec.data.attributes import check, check_columns, make_record, parse_json
-from clipvec.data.decode import SUFFIXES
+from clipvec.data.decode import SUFFIXES, UNREADABLE
 from clipvec.data.fetch import read_files
 from clipvec.data.ranges import span
 from clipvec.data.record import Reject
@@ -177,9 +177,9 @@ def _read_jsonl(manifest: str, lines: io.StringIO) -> Iterator[Mapping[str, obje
 
 
 def _list_files(root: str) -> tuple[Sequence[_Row], frozenset[str]]:
-    """Return the images below ``root``, and the .txt and .json files that lie beside them."""
+    """Return the images below ``root``, readable or not, and their .txt and .json files."""
     names = sorted(_find(root))
-    images = [name for name in names if _suffix(name) in SUFFIXES]
+    images = [name for name in names if _suffix(name) in SUFFIXES | UNREADABLE]
     stems = {splitext(name)[0] for name in images}
     notes = (name for name in names if name.endswith((".txt", ".json")))
     return [_Row(name) for name in images], frozenset(n for n in notes if splitext(n)[0] in stems)

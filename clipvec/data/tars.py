@@ -143,15 +143,17 @@ class TarDataset:
 
     def _record(self, sample: _Sample) -> Record | Reject:
         members = sample.members
-        image = next((suffix for suffix in members if suffix in SUFFIXES), None)
+        image = _image(members)
         if image is None:
             found = ", ".join(members) or "none"
-            reason = f"no image member, only: {found}"
+            reason = f"no image member, or more than one, only: {found}"
             return Reject(sample.id, sample.uri, reason, "NoImage")
+        dotted = image.removesuffix(image.rpartition(".")[2])  # "v1." of cat.v1.jpg
+        beside = {name.removeprefix(dotted): read for name, read in members.items()}
         with reading(sample.uri):
             content = members[image]()
-            words = next((members[name]() for name in _CAPTIONS if name in members), None)
-            notes = members["json"]() if "json" in members else b"{}"
+            words = next((beside[name]() for name in _CAPTIONS if name in beside), None)
+            notes = beside["json"]() if "json" in beside else b"{}"
         try:
             fields = parse_json(notes)
         except ValueError as error:
@@ -160,6 +162,17 @@ class TarDataset:
         if words is not None:
             caption = words.decode("utf-8", "replace")
         return make_record(sample.id, sample.uri, content, caption, fields, self.attributes)
+
+
+def _image(members: Members) -> str | None:
+    """Return the image among the suffixes of a sample.
+
+    WebDataset takes for the suffix all after the first dot. Where no suffix is that of an image,
+    the only one that ends so is it: cat.v1.jpg, 0001.image.jpg.
+    """
+    plain = [suffix for suffix in members if suffix in SUFFIXES]
+    ends = [suffix for suffix in members if suffix.rpartition(".")[2] in SUFFIXES]
+    return plain[0] if plain else ends[0] if len(ends) == 1 else None
 
 
 def _uncuttable(count: int, tars: int, source: Source) -> ConfigError:

@@ -9,7 +9,7 @@ import pytest
 from clipvec.config import FolderConfig
 from clipvec.data import Dataset, Record, Reject, open_dataset
 from clipvec.errors import ConfigError, DatasetError
-from tests.data.making import check_partition, encode
+from tests.data.making import check_partition, encode, ids
 
 NAMES = ["a.png", "b/c.JPG", "b/d.tiff", "b/e/f.webp", "z.gif"]
 
@@ -106,7 +106,12 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "words.csv").write_text("file,words\na.png,x\n")
     (tmp_path / "bad.jsonl").write_text('{"file": "a.png"}\n{"file":\n')
     cases: list[tuple[type[Exception], str, Path, dict[str, object]]] = [
-        (DatasetError, "none': no image in it; images end in bmp, gif", tmp_path / "none", {}),
+        (
+            DatasetError,
+            "none': no image in it; images end in avif, bmp, gif",
+            tmp_path / "none",
+            {},
+        ),
         (DatasetError, "is not a folder; give the images' folder", tmp_path / "absent", {}),
         (DatasetError, "is not a folder", tmp_path / "a.png", {}),
         (
@@ -176,3 +181,10 @@ def test_object_store(tmp_path: Path) -> None:
         assert dataset.identity() == read(tmp_path).identity()
     finally:
         store.rm("/folder-bucket", recursive=True)
+
+
+def test_no_image_is_passed_over_in_silence(tmp_path: Path) -> None:
+    names = ["a.jpg", "b.jfif", "c.HEIC", "d.avif", "e.jpe", "f.JPG", "g.txt", "h.pdf"]
+    for name in names:
+        (tmp_path / name).write_bytes(encode())
+    assert ids(list(read(tmp_path).records(0, 1))) == names[:6]

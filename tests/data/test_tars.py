@@ -185,7 +185,8 @@ def test_going_on_in_a_part_of_a_tar(tmp_path: Path, limit: int | None) -> None:
 def test_members_that_are_no_image(tmp_path: Path) -> None:
     members = [
         ("__meta__/note.jpg", b"skipped"),
-        ("a.seg.png", encode()),
+        ("a.left.png", encode()),
+        ("a.right.png", encode()),
         ("a.txt", b"words"),
         ("b.cls", b"\x80\x04never unpickled"),
         ("b.json", b'{"text": "from json"}'),
@@ -197,12 +198,32 @@ def test_members_that_are_no_image(tmp_path: Path) -> None:
     write_tar(tmp_path / "t.tar", members)
     no_image, good, bad_json = read(tmp_path / "t.tar", json_caption="text").records(0, 1)
     uri = f"{tmp_path}/t.tar#a"
-    assert no_image == Reject("t/a", uri, "no image member, only: seg.png, txt", "NoImage")
+    reason = "no image member, or more than one, only: left.png, right.png, txt"
+    assert no_image == Reject("t/a", uri, reason, "NoImage")
     assert isinstance(good, Record)
     assert good.caption == "from json"
     assert isinstance(bad_json, Reject)
     assert bad_json.error == "InvalidJson"
     assert bad_json.reason.startswith("its .json member is not valid JSON: ")
+
+
+def test_dots_in_names(tmp_path: Path) -> None:
+    members = [
+        ("cat.v1.2.jpg", encode()),
+        ("cat.v1.2.txt", b"a cat"),
+        ("0001.image.jfif", encode()),
+        ("0001.json", b'{"caption": "a dog"}'),
+        ("0002.mask.png", encode((1, 1, 1))),
+        ("0002.png", encode()),
+    ]
+    write_tar(tmp_path / "t.tar", members)
+    items = list(read(tmp_path / "t.tar").records(0, 1))
+    found = [(item.id, item.caption, item.image) for item in items if isinstance(item, Record)]
+    assert found == [
+        ("t/cat", "a cat", encode()),
+        ("t/0001", "a dog", encode()),
+        ("t/0002", None, encode()),
+    ]
 
 
 def test_a_repeated_member_is_rejected_and_a_repeated_key_is_kept(tmp_path: Path) -> None:
