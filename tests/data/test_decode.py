@@ -160,7 +160,7 @@ def test_truncated_files_are_refused(kind: str, keep: float) -> None:
         (b"", "the file is empty (0 bytes)"),
         (
             b"<html>404 not found</html>",
-            "not an image that is read: neither JPEG, PNG, WebP, AVIF, GIF, BMP nor TIFF",
+            "not an image that is read: neither JPEG",
         ),
         (b"RIFF\0\0\0\0WAVEfmt ", "the image is damaged: "),
         (b"BM", "the image is damaged: "),
