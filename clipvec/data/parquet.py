@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 _BATCH = 16
 """Rows held in memory at once: images are large."""
-_BUFFER = 2**20
-"""Bytes of a column chunk read at once; without, the whole chunk would be held in memory."""
+_BUFFER = 2**23
+"""Bytes of a column chunk read at once, or one page if that is larger."""
 _CONNECTIONS = 16
 """Footers fetched at once."""
 
@@ -158,9 +158,10 @@ def _footer(path: str) -> Iterator[pq.FileMetaData]:
 def _open(source: Source) -> Iterator[pq.ParquetFile]:
     import pyarrow.parquet as pq
 
+    # exactly what is asked for is fetched, and pre_buffer would hold whole column chunks in memory
     with (
-        sources.open_file(source.path) as stream,
-        pq.ParquetFile(stream, buffer_size=_BUFFER) as file,
+        sources.open_file(source.path, ahead=False) as stream,
+        pq.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False) as file,
     ):
         yield file
 

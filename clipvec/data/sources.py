@@ -154,7 +154,7 @@ def shown(path: str) -> str:
 
 def _without_query(path: str) -> str:
     # the query of a URL may be a signature: a secret that must not reach the store
-    return path.split("?", 1)[0] if path.startswith(("http://", "https://")) else path
+    return path.split("?", 1)[0] if path.lower().startswith(("http://", "https://")) else path
 
 
 def text(name: str) -> str:
@@ -183,7 +183,7 @@ def open_file(path: str, ahead: bool = True) -> IO[bytes]:
 
     Args:
         path: a local path, or a URL.
-        ahead: False for a footer or a header, so that just what is read is fetched.
+        ahead: False for a reader that goes from place to place: just what it reads is fetched.
     """
     fs, stripped = filesystem(path)
     if is_local(fs):

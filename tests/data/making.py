@@ -15,6 +15,8 @@ from PIL import Image
 from clipvec.data import Dataset, Record, Reject, sources
 
 Items = list[Record | Reject]
+Fetched = dict[str, list[int]]
+"""The bytes of each answer that a server gave, by path."""
 
 
 def encode(colour: tuple[int, int, int] = (10, 200, 30), size: tuple[int, int] = (8, 6)) -> bytes:

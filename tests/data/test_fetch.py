@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import tenacity
 
 from clipvec.data import fetch
 from clipvec.data.fetch import read_files
-from clipvec.errors import DatasetError
+from clipvec.errors import ConfigError, DatasetError
 
 CLOSED = "http://127.0.0.1:9"
 """A port where nobody listens."""
@@ -30,15 +31,19 @@ def asked() -> Counter[str]:
 
 @pytest.fixture
 def server(asked: Counter[str]) -> Iterator[str]:
-    """A server that answers ``/403`` with that status, and with ``/503-2`` twice, then well."""
+    """A server that answers ``/403`` with that status, and with ``/503-2`` twice, then well.
+
+    ``/cut-1`` breaks off in the middle of its first answer.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked[self.path] += 1
             status, _, times = self.path.lstrip("/").partition("?")[0].partition("-")
             good = bool(times) and asked[self.path] > int(times)
-            self.send_response(200 if good else int(status))
-            self.send_header("Content-Length", "4")
+            cut = status == "cut"
+            self.send_response(200 if good or cut else int(status))
+            self.send_header("Content-Length", "4" if good or not cut else "5")
             self.end_headers()
             self.wfile.write(b"good")
 
@@ -96,6 +101,58 @@ def test_a_busy_server_is_asked_again(server: str, asked: Counter[str]) -> None:
     assert found[:3] == [b"good"] * 3
     assert str(found[3]) == "the server answers 500 Internal Server Error"
     assert asked == {"/503-2": 3, "/429-1": 2, "/200": 1, "/500": 4}
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(server: str, asked: Counter[str]) -> None:
+    found = read_files([f"{server}/cut-1", f"{server}/cut-9"])
+    assert found[0] == b"good"
+    assert str(found[1]).startswith("Response payload is not completed")
+    assert asked == {"/cut-1": 2, "/cut-9": 4}
+
+
+def test_nothing_is_tried_for_ever(
+    server: str, asked: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "_PATIENCE", 0.0)
+    read_files([f"{server}/503-2"])
+    assert asked == {"/503-2": 1}
+
+
+def test_hosts_that_are_no_more(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def getaddrinfo(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    dead = ["http://gone.invalid/1.png?key=secret", "http://gone.invalid/2.png"]
+    for content in read_files(dead):  # of one site all rows are dead links
+        assert isinstance(content, OSError)
+        assert content.strerror == "Name or service not known"
+    with pytest.raises(DatasetError, match=r"gone\.invalid/1\.png: Cannot connect"):
+        read_files([*dead, "http://other.invalid/1.png"])
+
+
+def test_a_package_that_is_missing(server: str) -> None:
+    gone, good = read_files(["gs://bucket/a.png", f"{server}/200"])
+    assert isinstance(gone, OSError)
+    assert "gcsfs" in str(gone)
+    assert good == b"good"
+    with pytest.raises(ConfigError, match=r"run: pip install 'clipvec\[gcs\]'"):
+        read_files(["gs://bucket/a.png", "gs://bucket/b.png"])
+
+
+def test_a_bucket_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    s3fs = pytest.importorskip("s3fs")
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    for name, value in {**keys, "AWS_ENDPOINT_URL": CLOSED}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
+    monkeypatch.setattr(fetch, "_TRIES", 1)
+    s3fs.S3FileSystem.clear_instance_cache()  # one that other tests connected elsewhere
+    try:
+        with pytest.raises(DatasetError, match=r"s3://photos/a\.png: Could not connect"):
+            read_files(["s3://photos/a.png", "s3://photos/b.png"])
+    finally:
+        s3fs.S3FileSystem.clear_instance_cache()
 
 
 def test_a_network_that_is_gone() -> None:
