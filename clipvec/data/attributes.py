@@ -73,6 +73,12 @@ def make_record(
     return Record(id, uri, image, None if words is None else str(words).strip() or None, values)
 
 
+def reject_format(id: str, uri: str, suffix: str) -> Reject:
+    """Return the reject of an image whose format is not read."""
+    reason = f"images in .{suffix} are not read; convert it to JPEG, PNG or WebP"
+    return Reject(id, uri, reason, "UnsupportedFormat")
+
+
 def _first(caption: object) -> object:
     """Return the first of several captions (COCO and Flickr30k have five to an image)."""
     if isinstance(caption, list):

@@ -25,7 +25,10 @@ SUFFIXES = frozenset(
 UNREADABLE = frozenset(
     {"heic", "heif", "jxl", "jp2", "psd", "cr2", "cr3", "nef", "arw", "dng", "raf", "orf", "rw2"}
 )
-"""Endings of images that Pillow alone does not read; they are rejected, not passed over."""
+"""Endings of images that are not read; they are rejected, not passed over.
+
+Pillow would take the small preview in a raw file for the picture.
+"""
 
 # Image.open would try some forty formats, and would hold every image against Pillow's one limit
 # for the whole process (MAX_IMAGE_PIXELS); the limit here is an argument.

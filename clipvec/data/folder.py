@@ -9,7 +9,7 @@ from posixpath import basename, dirname, join, splitext
 from typing import TYPE_CHECKING, NamedTuple
 
 from clipvec.data import sources
-from clipvec.data.attributes import check, check_columns, make_record, parse_json
+from clipvec.data.attributes import check, check_columns, make_record, parse_json, reject_format
 from clipvec.data.decode import SUFFIXES, UNREADABLE
 from clipvec.data.fetch import read_files
 from clipvec.data.ranges import span
@@ -96,7 +96,8 @@ class FolderDataset:
         for first in range(owned.start, owned.stop, _BATCH):
             batch = self._rows[first : min(first + _BATCH, owned.stop)]
             notes = {name for row in batch for name in self._notes_of(row)}
-            names = [*{row.file for row in batch if row.file}, *notes]
+            images = {row.file for row in batch if row.file and not _foreign(row.file)}
+            names = [*images, *notes]
             contents = read_files([join(self._root, name) for name in names])
             found = dict(zip(names, contents, strict=True))
             for number, row in enumerate(batch, first):
@@ -109,6 +110,8 @@ class FolderDataset:
             place = f"{self._config.manifest}#{number}"
             return Reject(place, place, f"row {number} of the manifest names no file", "NoImage")
         id, uri = text(row.file), sources.shown(join(self._root, row.file))
+        if _foreign(row.file):
+            return reject_format(id, uri, _suffix(row.file))
         fields: dict[str, object] = dict(zip(self._columns, row.values, strict=False))
         words: bytes | OSError | None = None
         for name in self._notes_of(row):
@@ -177,9 +180,18 @@ def _read_jsonl(manifest: str, lines: io.StringIO) -> Iterator[Mapping[str, obje
 
 
 def _list_files(root: str) -> tuple[Sequence[_Row], frozenset[str]]:
-    """Return the images below ``root``, readable or not, and their .txt and .json files."""
+    """Return the images below ``root``, and the .txt and .json files that lie beside them.
+
+    One in a format that is not read counts where it has no copy in another beside it, as the raw
+    files of many cameras have.
+    """
     names = sorted(_find(root))
-    images = [name for name in names if _suffix(name) in SUFFIXES | UNREADABLE]
+    read = {splitext(name)[0] for name in names if _suffix(name) in SUFFIXES}
+    images = [
+        name
+        for name in names
+        if _suffix(name) in SUFFIXES or (_foreign(name) and splitext(name)[0] not in read)
+    ]
     stems = {splitext(name)[0] for name in images}
     notes = (name for name in names if name.endswith((".txt", ".json")))
     return [_Row(name) for name in images], frozenset(n for n in notes if splitext(n)[0] in stems)
@@ -201,6 +213,10 @@ def _find(root: str) -> Iterator[str]:
         for name in files:
             if not name.startswith("."):
                 yield join(parent, name).removeprefix(folder).lstrip("/")
+
+
+def _foreign(name: str) -> bool:
+    return _suffix(name) in UNREADABLE
 
 
 def _suffix(name: str) -> str:

@@ -51,7 +51,10 @@ class Bookmark:
 
 
 def file_of(uri: str) -> str:
-    """Return the URL of the file that holds the item at ``uri``: all before the last ``#``."""
+    """Return the URL of the file that holds the item at ``uri``: all before the last ``#``.
+
+    A ``#`` in the item's own name is written ``%23`` by those who need a `Bookmark`.
+    """
     return uri.rpartition("#")[0] or uri
 
 

@@ -1,59 +1,30 @@
-"""WebDataset tars: the members of one sample share a key and lie next to each other.
-
-A tar that can be seeked is walked by its headers; the data of a member is read only when its
-record is asked for. A compressed tar, or a server without ranges, is read as a stream.
-"""
+"""Datasets of WebDataset tars, cut into whole tars or into ranges of a tar's records."""
 
 from __future__ import annotations
 
 import logging
-import lzma
-import os
-import re
-import tarfile
-import zlib
-from dataclasses import dataclass
-from functools import partial
+from array import array
+from bisect import bisect_left
 from itertools import chain, islice
-from tarfile import EmptyHeaderError, EOFHeaderError  # type: ignore[attr-defined] # not in typeshed
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from clipvec.data import sources
-from clipvec.data.attributes import check, make_record, parse_json
-from clipvec.data.decode import SUFFIXES
+from clipvec.data.attributes import check, make_record, parse_json, reject_format
+from clipvec.data.decode import SUFFIXES, UNREADABLE
 from clipvec.data.ranges import share, span
 from clipvec.data.record import Record, Reject
-from clipvec.data.sources import Source, one_line, reading, text
+from clipvec.data.samples import CAPTIONS, Sample, compressed, has_member, walk
+from clipvec.data.sources import Source, reading
 from clipvec.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from typing_extensions import Self
+    from collections.abc import Iterator, Sequence
 
     from clipvec.config import WebDatasetConfig
     from clipvec.data.record import Bookmark
-
-    Members: TypeAlias = dict[str, Callable[[], bytes]]
+    from clipvec.data.samples import Members
 
 log = logging.getLogger(__name__)
-_CAPTIONS = ("txt", "caption")
-_WANTED = SUFFIXES | {*_CAPTIONS, "json"}
-_META = re.compile(r"__[^/]*__(/|$)")
-"""WebDataset's own members, which are no samples."""
-_COMPRESSED = re.compile(r"\.(tar\.(gz|bz2|xz)|tgz|tbz2?|txz)$")
-_STEM = re.compile(r"\.(tar(\.(gz|bz2|xz))?|tgz|tbz2?|txz)$")
-_BUFFER = 2**20
-"""Bytes that a stream is read by."""
-_DAMAGED = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    id: str
-    uri: str
-    members: Members
-    """Each suffix, and what reads that member."""
 
 
 class TarDataset:
@@ -69,8 +40,8 @@ class TarDataset:
         self._config = config
         self._sources = sources.expand(config.path)
         self.files = len(self._sources)
-        self._counts: dict[Source, int] = {}
-        if not any(map(_has_member, self._sources)):
+        self._offsets: dict[Source, array[int]] = {}
+        if not any(map(has_member, self._sources)):
             raise DatasetError(
                 f"dataset.path={config.path!r}: no record in {len(self._sources)} tar file(s), "
                 f"the first is {self._sources[0].url}; give tars that have image members"
@@ -102,13 +73,14 @@ class TarDataset:
             DatasetError: a tar cannot be opened.
         """
         chosen, window = self._assign(shard, count)
-        first, stop = (start, None) if window is None else (window.start + start, window.stop)
-        if window is None and after is not None:
+        if window is not None:
+            items = self._window(chosen[0], window[start:])
+        else:
             urls = [source.url for source in chosen]
-            if after.file in urls:  # it is not where the tars were moved: by the number, then
-                chosen, first = chosen[urls.index(after.file) :], after.items
-        items = chain.from_iterable(map(_items, chosen))
-        for item in islice(items, first, stop):
+            if after is not None and after.file in urls:  # not where the tars were moved
+                chosen, start = chosen[urls.index(after.file) :], after.items
+            items = islice(chain.from_iterable(map(walk, chosen)), start, None)
+        for item in items:
             yield item if isinstance(item, Reject) else self._record(item)
 
     def _assign(self, shard: int, count: int) -> tuple[Sequence[Source], range | None]:
@@ -118,41 +90,52 @@ class TarDataset:
             owned = span(shard, count, tars)
             return self._sources[owned.start : owned.stop], None
         for source in self._sources:
-            if _COMPRESSED.search(source.name):
+            if compressed(source):
                 raise _uncuttable(count, tars, source)
         number, part, parts = share(shard, count, tars)
         source = self._sources[number]
         if parts == 1:
             return [source], None
-        if source not in self._counts:
+        if source not in self._offsets:
             with reading(source.url), sources.open_file(source.path) as stream:
                 if not sources.can_seek(stream):
                     raise _uncuttable(count, tars, source)
         return [source], span(part, parts, self._count(source))
 
     def _count(self, source: Source) -> int:
-        if source not in self._counts:
+        """Return the items of a tar, and keep where each of them begins: 8 bytes an item."""
+        if source not in self._offsets:
             if not _walkable(source):
                 log.warning(
                     "reading through %s to count its records, as each of its shards does; with "
                     "sharding.count at most the number of tars, %d, none has to",
                     *(source.url, self.files),
                 )
-            self._counts[source] = sum(1 for _ in _items(source))
-        return self._counts[source]
+            offsets, at = array("q"), 0
+            for item in walk(source):
+                at = item.offset if isinstance(item, Sample) else at  # a reject: with the last one
+                offsets.append(at)
+            self._offsets[source] = offsets
+        return len(self._offsets[source])
 
-    def _record(self, sample: _Sample) -> Record | Reject:
+    def _window(self, source: Source, positions: range) -> Iterator[Sample | Reject]:
+        """Yield the items of a tar that was counted at these positions, going there directly."""
+        if positions:
+            offsets = self._offsets[source]
+            first = bisect_left(offsets, offsets[positions.start])
+            items = walk(source, offsets[first], done=len(set(offsets[:first])))
+            yield from islice(items, positions.start - first, positions.stop - first)
+
+    def _record(self, sample: Sample) -> Record | Reject:
         members = sample.members
         image = _image(members)
         if image is None:
-            found = ", ".join(members) or "none"
-            reason = f"no image member, or more than one, only: {found}"
-            return Reject(sample.id, sample.uri, reason, "NoImage")
+            return _without_image(sample)
         dotted = image.removesuffix(image.rpartition(".")[2])  # "v1." of cat.v1.jpg
         beside = {name.removeprefix(dotted): read for name, read in members.items()}
         with reading(sample.uri):
             content = members[image]()
-            words = next((beside[name]() for name in _CAPTIONS if name in beside), None)
+            words = next((beside[name]() for name in CAPTIONS if name in beside), None)
             notes = beside["json"]() if "json" in beside else b"{}"
         try:
             fields = parse_json(notes)
@@ -175,6 +158,17 @@ def _image(members: Members) -> str | None:
     return plain[0] if plain else ends[0] if len(ends) == 1 else None
 
 
+def _without_image(sample: Sample) -> Reject:
+    endings = {suffix.rpartition(".")[2] for suffix in sample.members}
+    found = ", ".join(sample.members) or "none"
+    if endings & SUFFIXES:
+        reason = f"more than one image member, none of them by the key alone: {found}"
+        return Reject(sample.id, sample.uri, reason, "NoImage")
+    if foreign := sorted(endings & UNREADABLE):
+        return reject_format(sample.id, sample.uri, foreign[0])
+    return Reject(sample.id, sample.uri, f"no image member, only: {found}", "NoImage")
+
+
 def _uncuttable(count: int, tars: int, source: Source) -> ConfigError:
     return ConfigError(
         f"sharding.count={count} is more than the {tars} tar file(s), and {source.url} is a stream "
@@ -183,99 +177,6 @@ def _uncuttable(count: int, tars: int, source: Source) -> ConfigError:
     )
 
 
-def _has_member(source: Source) -> bool:
-    """Say whether a tar has anything to yield, be it a reject, from its first headers alone."""
-    with reading(source.url), sources.open_file(source.path, ahead=False) as stream:
-        try:
-            tar = _open(stream, seekable=False)
-            return any(header.isreg() for header in tar)
-        except _DAMAGED:
-            return True
-
-
 def _walkable(source: Source) -> bool:
     fs, _ = sources.filesystem(source.path)
-    return sources.is_local(fs) and not _COMPRESSED.search(source.name)
-
-
-def _items(source: Source) -> Iterator[_Sample | Reject]:
-    """Yield the samples of one tar, and a reject where it is damaged."""
-    stem = _STEM.sub("", source.name)
-    done = 0
-    with reading(source.url), sources.open_file(source.path) as stream:
-        seekable = not _COMPRESSED.search(source.name) and sources.can_seek(stream)
-        try:
-            tar = _open(stream, seekable)
-        except _DAMAGED as error:
-            reason = f"not a tar file, or compressed and not named .tar.gz: {one_line(error)}"
-            yield Reject(stem, source.url, reason, "NotATar")
-            return
-        try:
-            for item in _samples(tar, stem, source.url, seekable):
-                done += isinstance(item, _Sample)
-                yield item
-        except _DAMAGED as error:
-            reason = f"the tar is cut off or damaged after {done} records: {one_line(error)}"
-            yield Reject(stem, source.url, reason, "TruncatedTar")
-
-
-def _open(stream: IO[bytes], seekable: bool) -> Any:
-    mode: Any = "r:" if seekable else "r|*"  # typeshed has an overload for each literal
-    return tarfile.open(fileobj=stream, mode=mode, tarinfo=_Header, bufsize=_BUFFER)
-
-
-class _Header(tarfile.TarInfo):
-    """A tar header; only the end mark ends a tar, where tarfile takes damage for the end too."""
-
-    @classmethod
-    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
-        try:
-            return super().fromtarfile(tar)
-        except EOFHeaderError:
-            raise
-        except tarfile.HeaderError as error:
-            if tar.offset == 0 and isinstance(error, EmptyHeaderError):
-                raise EOFHeaderError(str(error)) from error  # a file of zero bytes
-            raise tarfile.ReadError(f"{error} at byte {tar.offset}") from error
-
-
-def _samples(tar: Any, stem: str, url: str, seekable: bool) -> Iterator[_Sample | Reject]:
-    """Group the members of a tar into samples; a member that repeats a name becomes a reject.
-
-    A sample is complete once the header after it has been read, so that the last one before a
-    damaged place is never yielded.
-    """
-    os.environ["WDS_SECURE"] = "1"  # webdataset then refuses to unpickle or to run commands
-    from webdataset.tariterators import group_by_keys
-
-    name = ""
-    repeated: list[str] = []
-
-    def members() -> Iterator[dict[str, object]]:
-        nonlocal name
-        while (header := tar.next()) is not None:
-            tar.members = []  # tarfile would keep every header of the tar in memory
-            name = header.name.removeprefix("./")
-            if header.isreg() and not header.issparse() and not _META.match(name):
-                read = partial(_read, tar, header)
-                if not seekable and name.rpartition(".")[2].lower() in _WANTED:
-                    read = partial(bytes, read())  # a stream passes only once
-                yield {"fname": name, "data": read, "__url__": url}
-
-    def repeat(_: Exception) -> bool:
-        repeated.append(text(name))
-        return True
-
-    for group in group_by_keys(members(), handler=repeat):
-        key = text(group["__key__"])
-        suffixes = {name: read for name, read in group.items() if not name.startswith("__")}
-        yield _Sample(f"{stem}/{key}", f"{url}#{key}", suffixes)
-        for again in repeated:
-            reason = f"the tar has more than one member {again}; the first was taken"
-            yield Reject(f"{stem}/{again}", f"{url}#{again}", reason, "DuplicateMember")
-        repeated.clear()
-
-
-def _read(tar: tarfile.TarFile, header: tarfile.TarInfo) -> bytes:
-    member = tar.extractfile(header)
-    return b"" if member is None else member.read()
+    return sources.is_local(fs) and not compressed(source)

@@ -184,7 +184,20 @@ def test_object_store(tmp_path: Path) -> None:
 
 
 def test_no_image_is_passed_over_in_silence(tmp_path: Path) -> None:
-    names = ["a.jpg", "b.jfif", "c.HEIC", "d.avif", "e.jpe", "f.JPG", "g.txt", "h.pdf"]
+    names = ["a.jpg", "b.jfif", "c.HEIC", "d.avif", "e.jpe", "f.JPG", "g.txt", "h.pdf", "f.cr2"]
     for name in names:
         (tmp_path / name).write_bytes(encode())
-    assert ids(list(read(tmp_path).records(0, 1))) == names[:6]
+    items = list(read(tmp_path).records(0, 1))
+    assert ids(items) == names[:6], "f.cr2 is f.JPG as the camera saw it"
+    reason = "images in .heic are not read; convert it to JPEG, PNG or WebP"
+    assert items[2] == Reject("c.HEIC", f"{tmp_path}/c.HEIC", reason, "UnsupportedFormat")
+    assert sum(isinstance(item, Record) for item in items) == 5
+
+
+def test_formats_that_are_not_read_in_a_manifest(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encode())
+    (tmp_path / "rows.csv").write_text("file\na.png\nabsent.dng\n")
+    good, raw = read(tmp_path, manifest="rows.csv").records(0, 1)
+    assert isinstance(good, Record)
+    assert isinstance(raw, Reject)
+    assert (raw.id, raw.error) == ("absent.dng", "UnsupportedFormat")

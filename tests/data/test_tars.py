@@ -17,7 +17,16 @@ import pytest
 from clipvec.config import WebDatasetConfig
 from clipvec.data import Bookmark, Dataset, Record, Reject, file_of, open_dataset
 from clipvec.errors import ConfigError, DatasetError
-from tests.data.making import check_partition, encode, everything, ids, opened, samples, write_tar
+from tests.data.making import (
+    Fetched,
+    check_partition,
+    encode,
+    everything,
+    ids,
+    opened,
+    samples,
+    write_tar,
+)
 
 
 def read(path: str | Path | list[str], **options: object) -> Dataset:
@@ -173,6 +182,32 @@ def test_going_on_opens_no_tar_before_that_where_it_stopped(
     assert ids(list(dataset.records(0, 1, 5, moved))) == [item.id for item in whole[5:]]
 
 
+def test_going_on_where_names_have_a_number_sign(tmp_path: Path) -> None:
+    for name in ("a", "a#1.tar", "b#.tar"):
+        members = [("1#x.png", encode()), ("2.png", encode()), ("2.PNG", encode())]
+        write_tar(tmp_path / name, [*members, ("3#.png", encode()), ("3#.png", encode())])
+    with (tmp_path / "a#1.tar").open("r+b") as file:
+        file.truncate(2500)
+    (tmp_path / "c#.tar").write_text("this is no tar" * 100)
+    dataset = read(tmp_path / "*")
+    whole = list(dataset.records(0, 1))
+    assert [item.uri.removeprefix(f"{tmp_path}/") for item in whole] == [
+        *("a#1%23x", "a#2", "a#2.PNG", "a#3%23", "a#3%23.png"),
+        *("a#1.tar#1%23x", "a#1.tar#"),
+        *("b#.tar#1%23x", "b#.tar#2", "b#.tar#2.PNG", "b#.tar#3%23", "b#.tar#3%23.png"),
+        "c#.tar#",
+    ]
+    files = [file_of(item.uri) for item in whole]
+    assert list(dict.fromkeys(files)) == [f"{tmp_path}/{name}" for name in tars_of(tmp_path)]
+    for start in range(1, len(whole)):
+        after = Bookmark(files[start - 1], files[:start].count(files[start - 1]))
+        assert list(dataset.records(0, 1, start, after)) == whole[start:]
+
+
+def tars_of(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 @pytest.mark.parametrize("limit", [None, 9])
 def test_going_on_in_a_part_of_a_tar(tmp_path: Path, limit: int | None) -> None:
     img2dataset(tmp_path, [9])
@@ -198,13 +233,60 @@ def test_members_that_are_no_image(tmp_path: Path) -> None:
     write_tar(tmp_path / "t.tar", members)
     no_image, good, bad_json = read(tmp_path / "t.tar", json_caption="text").records(0, 1)
     uri = f"{tmp_path}/t.tar#a"
-    reason = "no image member, or more than one, only: left.png, right.png, txt"
+    reason = "more than one image member, none of them by the key alone: left.png, right.png, txt"
     assert no_image == Reject("t/a", uri, reason, "NoImage")
     assert isinstance(good, Record)
     assert good.caption == "from json"
     assert isinstance(bad_json, Reject)
     assert bad_json.error == "InvalidJson"
     assert bad_json.reason.startswith("its .json member is not valid JSON: ")
+
+
+def test_a_part_of_a_tar_is_read_from_its_first_record_on(tmp_path: Path) -> None:
+    img2dataset(tmp_path, [9])
+    dataset = read(tmp_path / "00000.tar")
+    expected = list(dataset.records(1, 3, 1))
+    with (tmp_path / "00000.tar").open("r+b") as file:  # whoever reads what precedes it fails
+        file.write(b"x" * 512 * 2 * 3 * 4)
+    assert list(dataset.records(1, 3, 1)) == expected
+    assert ids(expected) == ["00000/000000004", "00000/000000005"]
+
+
+def test_a_remote_tar_that_is_cut(
+    tmp_path: Path, ranges: tuple[str, Fetched], caplog: pytest.LogCaptureFixture
+) -> None:
+    images = [encode() + os.urandom(2**20) for _ in range(40)]
+    write_tar(tmp_path / "t.tar", [(f"{n:02}.png", image) for n, image in enumerate(images)])
+    server, fetched = ranges
+    dataset = read(f"{server}/t.tar")
+    assert sum(fetched["/t.tar"]) < 1.1 * 2**20, "its first header"
+    assert not caplog.messages
+    assert dataset.size(3, 4) == 10
+    assert caplog.messages == [
+        f"reading through {server}/t.tar to count its records, as each of its shards does; with "
+        "sharding.count at most the number of tars, 1, none has to"
+    ]
+    fetched.clear()
+    items = list(dataset.records(3, 4))
+    assert [item.image for item in items if isinstance(item, Record)] == images[30:]
+    assert sum(fetched["/t.tar"]) < 21 * 2**20, "ten of its forty megabytes, in blocks"
+
+
+def test_formats_that_are_not_read(tmp_path: Path) -> None:
+    members = [
+        ("a.heic", b"?"),
+        ("b.x.CR2", b"?"),
+        ("b.txt", b"words"),
+        ("c.nef", b"?"),
+        ("c.jpg", encode()),
+    ]
+    write_tar(tmp_path / "t.tar", members)
+    heic, raw, pair = read(tmp_path / "t.tar").records(0, 1)
+    reason = "images in .heic are not read; convert it to JPEG, PNG or WebP"
+    assert heic == Reject("t/a", f"{tmp_path}/t.tar#a", reason, "UnsupportedFormat")
+    assert isinstance(raw, Reject)
+    assert (raw.id, raw.error) == ("t/b", "UnsupportedFormat")
+    assert isinstance(pair, Record)
 
 
 def test_dots_in_names(tmp_path: Path) -> None:
@@ -272,6 +354,8 @@ def test_a_damaged_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
     last = list(dataset.records(0, 1))[-1]
     assert isinstance(last, Reject)
     assert last.error == "TruncatedTar"
+    assert last.reason.startswith("the tar is cut off or damaged after 1 records: ")
+    assert list(dataset.records(4, 5)) == [last], "the same words when it is not read from its head"
 
 
 def test_an_empty_tar_among_others_has_no_records(tmp_path: Path) -> None:
