@@ -191,7 +191,9 @@ class HuggingFaceDataset:
                 row[column] = label.int2str(row[column]) if known else None
             given = row.get(config.id) if config.id else None
             id = f"{config.split}/{place}" if given is None else text(str(given))
-            uri = address or f"{hub}#{config.split}/{place}"
+            uri = f"{hub}#{config.split}/{place}"
+            if address is not None and (self._local or "://" in address):  # not a path in a cache
+                uri = address
             caption = row.get(config.caption) if config.caption else None
             yield make_record(id, uri, image, caption, row, self.attributes)
 

@@ -20,7 +20,7 @@ class Record:
     id: str
     """Unique in the dataset and the same in every run."""
     uri: str
-    """Where the image lies."""
+    """Where the image lies; after ``#`` the record of a tar, or the row that holds the image."""
     image: bytes
     """The encoded file (JPEG, PNG, ...)."""
     caption: str | None = None

@@ -160,6 +160,10 @@ def test_image_folder(tmp_path: Path, streaming: bool) -> None:
         (encode(), "cat"),
         (encode(), "dog"),
     ]
+    assert [item.uri for item in items] == [
+        f"{tmp_path}/set/cat/a.png",
+        f"{tmp_path}/set/dog/b.png",
+    ]
 
 
 def test_identity(folder: Path) -> None:
@@ -171,6 +175,31 @@ def test_identity(folder: Path) -> None:
     assert streamed["digest"] != first["digest"]
     assert read(folder, limit=4).identity() == {**first, "limit": 4}
     assert read(folder, limit=4, streaming=True).identity() == {**streamed, "limit": 4}
+
+
+def test_a_dataset_of_the_hub_is_known_by_its_revision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/a.png").write_bytes(encode())
+    load = datasets.load_dataset
+    asked: list[str] = []
+
+    def load_dataset(path: str, revision: str, **options: object) -> object:
+        asked.append(revision)
+        return load(str(tmp_path / "set"), **options)  # no hub is at hand
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    found = []
+    for commit in ("1" * 40, "2" * 40):
+        monkeypatch.setattr(huggingface, "_revision", lambda *_, commit=commit: commit)
+        found.append(read("owner/name"))
+    first, second = (dataset.identity() for dataset in found)
+    assert asked == ["1" * 40, "2" * 40]
+    assert first["revision"] == "1" * 40
+    assert second == {**first, "revision": "2" * 40}
+    (item,) = found[1].records(0, 1)  # its image lies in a cache that other machines do not have
+    assert item.uri == f"hf://datasets/owner/name@{'2' * 40}#train/0"
 
 
 def test_gated_without_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
