@@ -67,11 +67,11 @@ def gather(config: DashboardConfig) -> Board:
     marks = list(store.marks().values())
     found = runs(config.store.root)
     embedded = [run for run in found if run.job_type == "embed" and _fills(run, config)]
-    sweeps = list(dict.fromkeys(run.group or run.id for run in embedded))
+    sweeps = list(dict.fromkeys(run.sweep for run in embedded))
     sweep = _chosen(config.sweep, sweeps, store.url)
     shown = {
-        "sweep": [run for run in found if run.job_type == "sweep" and run.id == sweep],
-        "embed": [run for run in embedded if sweep in {run.group, run.id}],
+        "sweep": [run for run in found if run.job_type == "sweep" and run.sweep == sweep],
+        "embed": [run for run in embedded if run.sweep == sweep],
     }
     for kind in ("index", "recall"):
         of_store = [r for r in found if r.job_type == kind and f"store-{name}" in r.made]

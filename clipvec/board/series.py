@@ -74,7 +74,7 @@ def _curves(key: str, runs: Sequence[Recorded]) -> dict[str, tuple[np.ndarray, n
             steps, values = np.array(points, dtype=np.float64).T
             # A preempted job does some of its steps twice: the later value stands.
             last = np.append(np.diff(steps) > 0, True)
-            found[run.id.removeprefix(f"{run.group}-")] = (steps[last], values[last])
+            found[run.id.removeprefix(f"{run.sweep}-")] = (steps[last], values[last])
     return found
 
 
@@ -85,11 +85,12 @@ def _points(key: str, run: Recorded) -> Iterator[tuple[float, float]]:
                 yield point["_step"], point[key]
         return
     # wandb measures the machine by the clock; where the run stood then is known from its points.
-    times = [point["_timestamp"] for point in run.points]
-    steps = [point["_step"] for point in run.points]
-    for measured in run.machine:
-        if key in measured and times:
-            yield float(np.interp(measured["_timestamp"], times, steps)), measured[key]
+    measured = [(at["_timestamp"], at[key]) for at in run.machine if key in at]
+    if measured and run.points:
+        times, values = zip(*measured, strict=True)
+        known = np.array([(point["_timestamp"], point["_step"]) for point in run.points])
+        steps = np.interp(np.array(times), known[:, 0], known[:, 1])
+        yield from zip(steps.tolist(), values, strict=True)
 
 
 def _grid(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipvec import maps, paths
+from clipvec import maps, paths, shards
 from clipvec.board import figures
 from clipvec.board.gather import gather
 from clipvec.errors import ConfigError
@@ -176,9 +176,15 @@ def _shards(board: Board) -> Grid:
 
 
 def _unwell(board: Board) -> list[tuple[str, str]]:
-    """Return the runs that did not end well, and how they stand."""
+    """Return the runs that did not end well, and how they stand.
+
+    Those whose shards are all committed are left out, whichever run committed them.
+    """
+    done, count = {mark.shard for mark in board.marks}, board.store.fingerprint.sharding_count
     found = []
     for run in board.runs["embed"]:
+        if done.issuperset(shards.parse(run.config.get("shards", shards.ALL), count)):
+            continue
         if run.exit_code is None:
             found.append((run.id, "has not ended: it runs still, or its machine vanished"))
         elif run.preempted and run.exit_code:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -69,6 +70,8 @@ class Sweep:
     """The ``launcher`` group of the configuration, as plain values."""
     tracking: TrackingConfig = field(default_factory=lambda: TrackingConfig(mode="disabled"))
     """The ``tracking`` group of the configuration."""
+    begun: float = field(default_factory=time.time, compare=False)
+    """Seconds since 1970 at which it was first started; whoever resumes it leaves that as it is."""
 
     def environment(self, job: Job) -> dict[str, str]:
         """Return what a job's environment says of its sweep: see `clipvec.tracking`."""

@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from clipvec import paths, shards, tracking
+from clipvec import shards, tracking
 from clipvec.sweeps import prices
 from clipvec.sweeps.backend import State
 from clipvec.tracking import Job, Rows
@@ -32,7 +32,7 @@ class Tracked:
         self._jobs = jobs
         self._truth = truth
         # Whoever comes back to a sweep goes on with its curves, so time begins with the sweep.
-        self._age = time.time() - paths.sweep_file(record.folder).stat().st_mtime
+        self._age = time.time() - record.sweep.begun
         self._began = time.monotonic()
         self._seen = deque([(self._began, truth.images)])
         self._prices = _prices(jobs)

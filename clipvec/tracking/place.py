@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from clipvec import paths
 from clipvec.errors import StoreError
 
-if TYPE_CHECKING:
-    from pathlib import Path
+_LAST = ".wandb"
+"""Ending of the file of a run that is brought last: a folder without it is still on the way."""
 
 
 class Place:
@@ -39,7 +39,7 @@ class Place:
             kept = files.ls(base, detail=False, refresh=True) if files.exists(base) else []
             for name in (run.rstrip("/").rsplit("/", 1)[-1] for run in kept):
                 here = self.folder / "wandb" / name
-                if not here.exists():
+                if not here.exists() and files.glob(f"{base}/{name}/*{_LAST}"):
                     unfinished = here.with_name(f".{name}")
                     files.get(f"{base}/{name}/", f"{unfinished}/", recursive=True)
                     unfinished.rename(here)
@@ -60,7 +60,7 @@ class Place:
         there = f"{paths.tracking_url(self._url)}/{run.name}"
         files, base = url_to_fs(there)
         files.makedirs(base, exist_ok=True)
-        for file in (f for f in run.rglob("*") if f.is_file()):
+        for file in sorted(filter(Path.is_file, run.rglob("*")), key=lambda f: f.suffix == _LAST):
             target = f"{base}/{file.relative_to(run).as_posix()}"
             files.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
             files.put_file(str(file), target)

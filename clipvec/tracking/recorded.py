@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec.tracking.place import Place
 from clipvec.tracking.run import Picture
+from clipvec.tracking.start import SWEEP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,11 @@ class Recorded:
     """None: it runs still, or its machine vanished."""
     preempted: bool = False
     """Whether a piece of it was."""
+
+    @property
+    def sweep(self) -> str:
+        """The sweep that it belongs to, or the run itself; its group is the user's to choose."""
+        return str(self.config.get(SWEEP) or self.group or self.id)
 
     def table(self, key: str) -> list[dict[str, Any]]:
         """Return the rows of a table that the run shows, none where it shows none."""
@@ -85,20 +91,26 @@ class Made:
 def runs(root: str) -> list[Recorded]:
     """Return the runs beside the stores of a root, the oldest first.
 
-    Runs that are kept in an object store are brought here first. Files that cannot be read are
-    named in a warning each.
+    Runs that are kept in an object store are brought here first. Those that have nothing on disk
+    yet are left out, and counted in a warning.
     """
     place = Place(root)
     place.bring()
     found: dict[str, Recorded] = {}
-    for file in sorted(place.folder.glob("wandb/*/run-*.wandb"), key=_began):
+    empty = 0
+    for file in sorted(place.folder.glob("wandb/offline-run-*/run-*.wandb"), key=_began):
         piece = read(file)
         if piece is None:
-            continue
-        if piece.id in found:
+            empty += 1
+        elif piece.id in found:
             found[piece.id].add(piece)
         else:
             found[piece.id] = piece
+    if empty:
+        log.warning(
+            "%s nothing on disk yet: begun minutes ago, or the machine vanished",
+            "1 run has" if empty == 1 else f"{empty} runs have",
+        )
     return list(found.values())
 
 
@@ -136,8 +148,6 @@ def read(file: Path) -> Recorded | None:
             found.preempted = True
         elif kind == "exit":
             found.exit_code = record.exit.exit_code
-    if found is None:
-        log.warning("%s holds no run: its machine vanished before wandb wrote any of it", file)
     return found
 
 

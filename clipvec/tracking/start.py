@@ -22,6 +22,8 @@ SWEEP_VARIABLE = "CLIPVEC_SWEEP"
 """Environment variable of a sweep's jobs: the name of their sweep."""
 RUN_VARIABLE = "CLIPVEC_RUN"
 """Environment variable of a sweep's jobs: what the ids of their runs begin with."""
+SWEEP = "sweep"
+"""Where a run's configuration has the name of its sweep."""
 _ID_LENGTH = 100
 """Longest id; wandb takes 128 characters, and a file system 255 of a folder named after it."""
 
@@ -47,6 +49,12 @@ class Job:
     def group(self) -> str | None:
         """The sweep that the run belongs to."""
         return self.sweep or os.environ.get(SWEEP_VARIABLE) or None
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The configuration, and the sweep."""
+        sweep = self.sweep or os.environ.get(SWEEP_VARIABLE)
+        return {**self.config, **({SWEEP: sweep} if sweep else {})}
 
     @property
     def id(self) -> str | None:

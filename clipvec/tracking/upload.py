@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FIRST_SECONDS = 10.0
-"""How old a run is at least before its end gives up a server that has not answered yet."""
+"""How long a server has to answer first before the end of a run gives it up."""
+_BLOCK = 2**15
+"""Bytes that wandb writes at once; before the first of them there is nothing to ask for."""
 LAST_SECONDS = 15.0
 """How long the end of a run waits for a server that took what came before."""
 _LOOK_SECONDS = 0.1
@@ -43,7 +45,8 @@ class Upload:
     """The upload of one run."""
 
     def __init__(self, run: Path) -> None:
-        self._began = time.monotonic()
+        self._asked = time.monotonic()
+        self._run = run
         self._log = paths.sync_log(run)
         self._log.parent.mkdir(exist_ok=True)
         # Not the process that writes the run, which wandb would take into its service too.
@@ -64,9 +67,14 @@ class Upload:
         found = _LINK.search(self._log.read_text(encoding="utf-8", errors="replace"))
         return found[1] if found else ""
 
+    def ending(self) -> None:
+        """Note that the run is about to be written to its end, and may be asked for only then."""
+        if not any(file.stat().st_size >= _BLOCK for file in self._run.glob("*.wandb")):
+            self._asked = time.monotonic()
+
     def finish(self) -> bool:
         """Return whether all is uploaded, after waiting for a server that answers."""
-        while not self.url and time.monotonic() - self._began < FIRST_SECONDS:
+        while not self.url and time.monotonic() - self._asked < FIRST_SECONDS:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_LOOK_SECONDS)
                 break

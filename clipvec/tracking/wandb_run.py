@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ class WandbRun:
         self._every = every
         self._uploading = uploading
         self._said = time.monotonic()
+        self._finished = False
         self.folder = Path(run.dir).absolute().parent
         """All files of the run."""
         self._staging = os.environ.get(_STAGING)
@@ -78,7 +80,7 @@ class WandbRun:
             name=job.id or job.name,
             job_type=job.type,
             dir=str(place.folder),
-            config=dict(job.config),
+            config=job.about,
             mode="offline",
             settings=_settings(wandb),
         )
@@ -161,17 +163,26 @@ class WandbRun:
 
     def finish(self, exit_code: int = 0) -> None:
         """End the run; with a code that is not 0 it is shown as failed."""
-        self._try(lambda run: _finish(run, exit_code))
-        self._try(lambda _: self._place.keep(self.folder))
-        if self._run is None:
+        if self._finished:
             return
+        self._finished = True
+        uploading = self._uploading
+        if uploading is not None:
+            uploading.ending()
+        self._try(lambda run: _finish(run, exit_code))
         self._end()
-        if self._uploading is not None and self._uploading.finish():
-            log.info("tracked: %s", self._uploading.url or "uploaded to wandb")
-        else:
-            late = "not all of it is uploaded; " if self._uploading is not None else ""
-            again = f"WANDB_RESUME=allow wandb beta sync {os.path.relpath(self.folder.parent)}"
-            log.info("tracked: %s%s uploads it", late, again)
+        try:
+            self._place.keep(self.folder)
+        except Exception as error:
+            log.warning("the run stays in %s: %s", self.folder, " ".join(str(error).split()))
+        if uploading is not None and uploading.finish():
+            log.info("tracked: %s", uploading.url or "uploaded to wandb")
+            return
+        late = "not all of it is uploaded; " if uploading is not None else ""
+        # What a server has some of is replaced; to join it would have it twice.
+        resume = "" if uploading is not None and uploading.url else "WANDB_RESUME=allow "
+        again = f"{resume}wandb beta sync {os.path.relpath(self.folder.parent)}"
+        log.info("tracked: %s%s uploads it", late, again)
 
     def __enter__(self) -> WandbRun:
         return self
@@ -258,14 +269,20 @@ def _artifact(artifact: Artifact, folder: Path) -> wandb.Artifact:
     if artifact.url:
         url = artifact.url if "://" in artifact.url else Path(artifact.url).absolute().as_uri()
         # What add_reference(checksum=False) adds for a file; of a folder it would add every file,
-        # and for a bucket it wants that cloud's own library.
-        made.manifest.add_entry(ArtifactManifestEntry(path=artifact.kind, ref=url, digest=url))
+        # and for a bucket it wants that cloud's own library. The contents tell the version, not the
+        # place: a bucket has one address here and another where it is mounted.
+        digest = sha256(_json(artifact.contents)).hexdigest() if artifact.contents else url
+        made.manifest.add_entry(ArtifactManifestEntry(path=artifact.kind, ref=url, digest=digest))
     if artifact.contents:
         # Not by new_file(), which writes where nothing is left when the process has ended.
         file = paths.artifact_file(folder, artifact.kind)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(artifact.contents, indent=1, sort_keys=True), encoding="utf-8")
+        file.write_bytes(_json(artifact.contents))
         made.add_file(str(file), policy="immutable")
     for path in artifact.files:
         made.add_file(str(path))
     return made
+
+
+def _json(contents: Mapping[str, Any]) -> bytes:
+    return json.dumps(contents, indent=1, sort_keys=True).encode()

@@ -45,7 +45,7 @@ class Tracked:
         if self._rows > self._last[1]:
             self._point()
         self._run.summarize(summary)
-        name = paths.collection_name(config.dataset.name, config.model.name)
+        name = summary["name"]  # also that of a partition
         self._run.made(artifacts.index(config.index, name, store.fingerprint.to_json()))
 
     def _point(self) -> None:

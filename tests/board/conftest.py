@@ -15,7 +15,8 @@ from clipvec.paths import CONF_DIR
 from clipvec.tracking import Job, Lines, Picture, Rows, artifacts
 from tests.stores import StoreFactory
 
-OFFLINE = TrackingConfig(mode="offline")
+# A group of the user's own holds several sweeps.
+OFFLINE = TrackingConfig(mode="offline", group="birds")
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
 
@@ -29,10 +30,11 @@ def asked(root: Path, *overrides: str) -> DashboardConfig:
 
 
 def embed(root: Path, number: int) -> None:
-    """Write the run of one job; that of number 1 fails."""
+    """Write the run of one job; 1 and 2 fail, and what 2 was to do was committed by another."""
     picture = io.BytesIO()
     Image.new("RGB", (32, 24), "green").save(picture, "JPEG")
-    about = {"dataset": {"name": "toys"}, "model": {"name": "toy"}}
+    shards = ["0", "1,2", "3"][number]
+    about = {"dataset": {"name": "toys"}, "model": {"name": "toy"}, "shards": shards}
     run = tracking.start(OFFLINE, Job("embed", "x", str(root), about, str(number)))
     for step in range(10, 51, 10):
         values = {"images": step, "images_per_s": 10 * (number + 1) + step / 10}
@@ -41,7 +43,7 @@ def embed(root: Path, number: int) -> None:
     cells = [[Picture(picture.getvalue(), HOSTILE), "7"]]
     run.table("pictures", Rows(["picture", "id"], cells))
     run.made(artifacts.store(f"{root}/toys/toy", "toys--toy", {"dim": 16}))
-    run.finish(3 if number == 1 else 0)
+    run.finish(3 if number else 0)
 
 
 @pytest.fixture(scope="session")

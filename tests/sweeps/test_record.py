@@ -19,6 +19,13 @@ def sweep(name: str = "embed-1") -> Sweep:
     return Sweep(name, "clipvec.embed", "workers", JOBS, {"name": "workers"})
 
 
+def test_a_sweep_begins_once(tmp_path: Path) -> None:
+    first = sweep()
+    Record.create(tmp_path, first)
+    resumed = Record.create(tmp_path, Record.open(tmp_path).sweep).sweep
+    assert resumed.begun == first.begun
+
+
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     Record.create(tmp_path / "embed-1", sweep())
     assert Record.open(tmp_path / "embed-1").sweep == sweep()

@@ -55,6 +55,18 @@ def test_online(
     assert uploads() == []
 
 
+def test_a_run_that_lasts_and_fills_no_block(
+    server: WandbServer, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", server.url)
+    monkeypatch.setenv("CLIPVEC_SWEEP", "embed-1")
+    clock = time.monotonic
+    with tracking.start(ONLINE, job) as run:
+        run.log({"images": 8}, step=8)
+        monkeypatch.setattr(upload.time, "monotonic", lambda: clock() + 60)  # a minute goes by
+    assert [p["images"] for p in server.history["embed-1-0-9_20"]] == [8]
+
+
 def sync(root: Path, server: WandbServer) -> None:
     """Do what docs/tracking.md says."""
     subprocess.run(

@@ -48,6 +48,7 @@ def test_everything_that_is_told(
     assert {r.run.host for r in records(file)} == {""}
     assert {k: v for k, v in found.config.items() if k != "_wandb"} == {
         "batch_size": 8,
+        "sweep": "embed-1",
         "device": "cpu",
     }
     points = [(p["_step"], p["images_per_s"]) for p in found.points if "images_per_s" in p]
