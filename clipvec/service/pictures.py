@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _TOGETHER = 2
 """Times ``max_pixels`` that the images of a request may have together."""
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 
 Result = TypeVar("Result")
 File = tuple[str, bytes]

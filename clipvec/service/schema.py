@@ -49,6 +49,8 @@ Text = Annotated[
 Id = Annotated[str, Field(min_length=1, max_length=4096), Readable]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Filter = Annotated[str, Field(max_length=1000), Readable]
+MAX_DIM = 65_536
+"""Numbers of a vector; of a longer list pydantic would note what is wrong with each of them."""
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 
@@ -60,7 +62,7 @@ class Term(BaseModel):
     text: Text | None = None
     image: str | None = Field(default=None, description="an image file in base64")
     id: Id | None = Field(default=None, description="a row of the collection")
-    vector: list[Number] | None = Field(
+    vector: Annotated[list[Number], Field(max_length=MAX_DIM, fail_fast=True)] | None = Field(
         default=None, description="D numbers, as embed_text gives them"
     )
     weight: Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)] = Field(
@@ -81,7 +83,7 @@ class Options(BaseModel):
     model_config = _STRICT
 
     k: int = Field(default=20, ge=1, le=MAX_K, description="rows to return, at most")
-    where: list[Filter] | dict[str, Any] | None = Field(
+    where: Annotated[list[Filter], Field(fail_fast=True)] | dict[str, Any] | None = Field(
         default=None,
         description="filters that must all hold, such as width>=200, or one in Chroma's own form",
         max_length=MAX_TERMS,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import time
 from typing import Any
 
 import httpx
@@ -272,3 +273,13 @@ def test_as_many_similar_rows_as_are_wanted(
     monkeypatch.setattr(searcher.collection, "query_many", counted)
     rows = client.post("/similar", json={"id": ID, "k": schema.MAX_K}).json()
     assert (asked, len(rows)) == ([schema.MAX_K + 1], 363)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"terms": [{"vector": [""] * 200_000}]}, {"text": "a bird", "where": [1] * 200_000}]
+)
+def test_a_body_that_is_all_wrong_is_looked_at_once(client: httpx.Client, bad: object) -> None:
+    started = time.monotonic()
+    answer = client.post("/search", json=bad)
+    assert answer.status_code == 422
+    assert time.monotonic() - started < 1, "every mistake was noted"
