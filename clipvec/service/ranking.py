@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -63,9 +64,11 @@ async def best(
         fetch = min(fetch, _MOST)
         found = await nearest(fetch)
         vectors = await vectors_of([hit.id for hit in found])
-        hits = rerank(found, vectors, vector) if options.exact else found
-        if options.hide_duplicates is not None:
-            hits = without_duplicates(hits, vectors, options.hide_duplicates, options.k)
+        # thousands of rows take a second, which is not the event loop's to spend
+        hits = await to_thread(rerank, found, vectors, vector) if options.exact else found
+        least = options.hide_duplicates
+        if least is not None:
+            hits = await to_thread(without_duplicates, hits, vectors, least, options.k)
         if len(hits) >= options.k or len(found) < fetch or fetch == _MOST:
             return hits[: options.k]
         fetch *= 4
@@ -86,14 +89,14 @@ def without_duplicates(
 ) -> list[Hit]:
     """Return the first ``k`` hits whose cosine to all better ones is below ``least``."""
     kept: list[Hit] = []
-    shown: list[np.ndarray] = []
+    shown = np.empty((min(k, len(hits)), len(next(iter(vectors.values()), ()))), np.float32)
     for hit in hits:
         if hit.id not in vectors:
             continue
         unit = vectors[hit.id] / np.linalg.norm(vectors[hit.id])
-        if not shown or float((np.stack(shown) @ unit).max()) < least:
+        if not kept or float((shown[: len(kept)] @ unit).max()) < least:
+            shown[len(kept)] = unit
             kept.append(hit)
-            shown.append(unit)
         if len(kept) == k:
             break
     return kept
