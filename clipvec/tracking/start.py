@@ -53,8 +53,7 @@ class Job:
     @property
     def about(self) -> dict[str, Any]:
         """The configuration, and the sweep."""
-        sweep = self.sweep or os.environ.get(SWEEP_VARIABLE)
-        return {**self.config, **({SWEEP: sweep} if sweep else {})}
+        return {**self.config, **({SWEEP: self.group} if self.group else {})}
 
     @property
     def id(self) -> str | None:

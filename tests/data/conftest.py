@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from tests.data.making import Fetched
+from tests.http_server import served
 
 
 @pytest.fixture
@@ -40,9 +40,5 @@ def ranges(tmp_path: Path) -> Iterator[tuple[str, Fetched]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", fetched
-        server.shutdown()
-        thread.join()
+    with served(Handler) as url:
+        yield url, fetched

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import tenacity
 from clipvec.data import fetch
 from clipvec.data.fetch import read_files
 from clipvec.errors import ConfigError, DatasetError
+from tests.http_server import served
 
 CLOSED = "http://127.0.0.1:9"
 """A port where nobody listens."""
@@ -50,12 +50,8 @@ def server(asked: Counter[str]) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{listening.server_port}"
-        listening.shutdown()
-        thread.join()
+    with served(Handler) as url:
+        yield url
 
 
 def test_a_file_that_is_missing_on_a_disk(tmp_path: Path) -> None:

@@ -4,11 +4,10 @@ import gzip
 import os
 import shutil
 import subprocess
-import threading
 import tracemalloc
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import fsspec
@@ -27,6 +26,7 @@ from tests.data.making import (
     samples,
     write_tar,
 )
+from tests.http_server import served
 
 
 def read(path: str | Path | list[str], **options: object) -> Dataset:
@@ -410,12 +410,8 @@ def web(tmp_path: Path) -> Iterator[str]:
             pass
 
     handler = partial(Quiet, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with served(handler) as url:
+        yield url
 
 
 def test_a_server_without_ranges_is_read_as_a_stream(tmp_path: Path, web: str) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 from clipvec.config import TrackingConfig
 from clipvec.errors import ConfigError, TrackingError
 from clipvec.tracking import server, workspace
+from tests.http_server import served
 from tests.tracking.conftest import SECRETS
 from tests.wandb_server import Refused, WandbServer
 
@@ -156,12 +156,8 @@ def another() -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Be quiet."""
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as http:
-        thread = threading.Thread(target=http.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{http.server_port}"
-        http.shutdown()
-        thread.join()
+    with served(Handler) as url:
+        yield url
 
 
 def test_a_server_that_is_not_wandb(another: str, monkeypatch: pytest.MonkeyPatch) -> None:

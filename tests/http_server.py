@@ -1,0 +1,20 @@
+"""Servers of this machine that answer as a test wants it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
+from typing import Any
+
+
+@contextmanager
+def served(handler: Callable[..., Any]) -> Iterator[str]:
+    """Serve by ``handler`` in a thread, and give the address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
