@@ -14,8 +14,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from clipvec import report
-from clipvec.measures import Choice
+from clipvec.recall import report
+from clipvec.recall.results import Choice
 
 
 def line(seed: int, kind: str, choice: Choice) -> str:

@@ -21,10 +21,11 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 from PIL import Image
 
-from clipvec import board, config, tracking
+from clipvec import config, tracking
 from clipvec.config import TrackingConfig
-from clipvec.embedding import embed_shards
-from clipvec.embedding.timings import STAGES
+from clipvec.dashboard import local
+from clipvec.embed.run import embed_shards
+from clipvec.embed.timings import STAGES
 from clipvec.paths import CONF_DIR
 from clipvec.tracking import SWEEP_VARIABLE, Job, Picture, Rows
 
@@ -66,7 +67,7 @@ def main() -> None:
         )
         for _ in range(3):
             began, used = time.perf_counter(), time.process_time()
-            summary = board.write(wanted)
+            summary = local.write(wanted)
             spent, used = time.perf_counter() - began, time.process_time() - used
             kb = summary.page.stat().st_size / 1e3
             print(
@@ -87,7 +88,7 @@ def job(root: Path, number: int, points: int) -> None:
     random = np.random.default_rng(number)
     about = {"dataset": {"name": "synthetic"}, "model": {"name": "synthetic"}}
     given = Job("embed", "x", str(root), about, str(number))
-    with tracking.start(TrackingConfig(mode="offline"), given) as run:
+    with tracking.start_run(TrackingConfig(mode="offline"), given) as run:
         for point in range(1, points + 1):
             shares = random.dirichlet([1, 4, 20, 1])
             values = {f"share/{s}": float(x) for s, x in zip(STAGES, shares, strict=True)}

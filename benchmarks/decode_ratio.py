@@ -18,7 +18,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from benchmarks.photos import jpeg
-from clipvec.data import decode
+from clipvec.data import decode_image
 from clipvec.model import Preprocess
 
 SIZES = {"500 x 375": (500, 375, 48), "12 megapixels": (4000, 3000, 6)}
@@ -36,7 +36,7 @@ def main() -> None:
     )
 
     def ours(data: bytes) -> np.ndarray:
-        return preprocess(decode(data, preprocess.target, 10**9).image)
+        return preprocess(decode_image(data, preprocess.target, 10**9).image)
 
     def theirs(data: bytes) -> torch.Tensor:
         result: torch.Tensor = transform(Image.open(io.BytesIO(data)))

@@ -21,8 +21,8 @@ import torch
 
 from benchmarks.photos import folder
 from clipvec import config, model
-from clipvec.data import decode
-from clipvec.embedding import embed_shards
+from clipvec.data import decode_image
+from clipvec.embed.run import embed_shards
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
 def compare(options: argparse.Namespace, work: Path) -> None:
     photos = folder(work / "photos", options.images)
     settings = embed_config(work, photos, options)
-    encoder = model.load(settings.model)
+    encoder = model.load_encoder(settings.model)
     pixels = preloaded(photos, encoder)
     ratios = []
     for round_ in range(options.rounds):
@@ -88,7 +88,9 @@ def embed_config(work: Path, photos: Path, options: argparse.Namespace) -> confi
 def preloaded(photos: Path, encoder: model.Encoder) -> torch.Tensor:
     """Return the photographs as the model's own float32 input [N, 3, H, W]."""
     pre = encoder.preprocess
-    images = [decode(p.read_bytes(), pre.target, 10**9).image for p in sorted(photos.iterdir())]
+    images = [
+        decode_image(p.read_bytes(), pre.target, 10**9).image for p in sorted(photos.iterdir())
+    ]
     batch = torch.from_numpy(np.stack([pre(image) for image in images])).float() / 255
     return ((batch - torch.tensor(pre.mean)) / torch.tensor(pre.std)).permute(0, 3, 1, 2)
 

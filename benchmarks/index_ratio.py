@@ -23,9 +23,9 @@ from chromadb.config import Settings
 
 from clipvec import config
 from clipvec.config import BuildConfig
+from clipvec.index.build import build_index
+from clipvec.index.load import batches
 from clipvec.store import Fingerprint, Golden, ModelPrint, Row, Store
-from clipvec.vectors import build
-from clipvec.vectors.load import batches
 
 PART_ROWS = 1024
 HNSW = {"max_neighbors": 16, "ef_construction": 100, "ef_search": 100}
@@ -101,7 +101,7 @@ def indexed(root: Path, folder: str, batch_rows: int) -> float:
     }
     settings = config.from_dict(values, BuildConfig)
     started = time.perf_counter()
-    summary = build(settings)
+    summary = build_index(settings)
     seconds = time.perf_counter() - started
     print(f"  {summary}")
     return seconds

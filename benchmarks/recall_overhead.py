@@ -2,7 +2,7 @@
 
     python -m benchmarks.recall_overhead [--rows 20000] [--dim 512] [--rounds 7] [--seconds 1]
 
-Chroma through `clipvec.vectors.Collection` (as the service asks it) against ``collection.query``
+Chroma through `clipvec.index.Collection` (as the service asks it) against ``collection.query``
 with distances and metadata; FAISS through the harness of the recall benchmark against
 ``index.search`` in a loop. Both ask the same objects single queries for ten rows, in turns.
 """
@@ -22,10 +22,10 @@ import numpy as np
 
 from benchmarks.index_ratio import HNSW, indexed, make_store
 from clipvec.config import EmbeddedIndexConfig, FaissContestant
-from clipvec.contest.faiss_contender import FaissContender
-from clipvec.contest.speed import Rounds, sequential
-from clipvec.exact.rows import Rows
-from clipvec.vectors import Collection
+from clipvec.index import Collection
+from clipvec.recall.systems.faiss import FaissContender
+from clipvec.recall.timing import Rounds, sequential
+from clipvec.store.rows import Rows
 
 K = 10
 QUERIES = 200

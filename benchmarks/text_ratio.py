@@ -17,7 +17,7 @@ import open_clip
 import torch
 
 from clipvec.model.tokens import passes
-from clipvec.model.towers import TextTower
+from clipvec.model.torch.towers import TextTower
 
 QUERIES = {
     "one query": ["a red bird on a branch"],

@@ -22,7 +22,7 @@ from hydra import compose, initialize_config_dir
 
 from benchmarks.photos import folder
 from clipvec import config
-from clipvec.embedding import Summary, embed_shards
+from clipvec.embed.run import Summary, embed_shards
 from clipvec.paths import CONF_DIR
 
 

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from clipvec import model, paths
 from clipvec.config import EmbeddedIndexConfig
-from clipvec.vectors import Collection, Term, query_vector, results
+from clipvec.index import Collection, Term, query_vector
+from clipvec.search import results
 
 if TYPE_CHECKING:
     from clipvec.model import Encoder
@@ -28,7 +29,7 @@ RANKS = (1, 5, 10)
 def main() -> None:
     """Print the answers."""
     with Collection.open(INDEX, paths.collection_name("sample", "sample")) as collection:
-        encoder = model.load(collection.model_config)
+        encoder = model.load_encoder(collection.model_config)
         for text in TEXTS:
             print(f'\nclipvec-search "{text}" -k 5')
             results.print_table(collection.query(query_vector([Term(text)], encoder), 5))

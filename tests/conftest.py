@@ -65,7 +65,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exports(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
     """A folder to be ``XDG_CACHE_HOME``, with `tiny_weights` in ONNX."""
     from clipvec.config import ModelConfig
-    from clipvec.model.onnx_export import export
+    from clipvec.model.onnx.export import export
 
     cache = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clipvec.measures import (
+from clipvec.recall.results import (
     Advice,
     Build,
     Choice,

@@ -10,8 +10,12 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from clipvec import config, deploy, jobs, recall, search
+from clipvec import config
+from clipvec.deploy import __main__ as deploy
+from clipvec.jobs import __main__ as jobs
 from clipvec.paths import CONF_DIR
+from clipvec.recall import __main__ as recall
+from clipvec.search import __main__ as search
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

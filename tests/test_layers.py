@@ -1,8 +1,10 @@
-"""Imports go strictly downward; heavy packages are imported where they are needed."""
+"""Imports go strictly downward, through faces; a heavy package is imported in one place."""
 
 from __future__ import annotations
 
 import ast
+import graphlib
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -12,41 +14,35 @@ import pytest
 import clipvec
 
 ROOT = Path(clipvec.__file__).parent
-LEVELS = {
-    "errors": 0,
-    "code": 1,
-    "machine": 1,
-    "shards": 1,
-    "paths": 1,
-    "progress": 1,
-    "config": 2,
-    "measures": 2,
-    "advice": 3,
-    "data": 3,
-    "model": 3,
-    "store": 3,
-    "tracking": 3,
-    "app": 4,
-    "embedding": 4,
-    "exact": 4,
-    "vectors": 4,
-    "report": 4,
-    "sweeps": 4,
-    "contest": 5,
-    "maps": 5,
-    "service": 5,
-    "benchmark": 6,
-    "board": 6,
-    "dashboard": 7,
-    "deploy": 7,
-    "embed": 7,
-    "index": 7,
-    "jobs": 7,
-    "recall": 7,
-    "search": 7,
-}
+LEVELS = (
+    ("errors",),
+    ("version", "shards", "paths", "progress", "machine"),
+    ("cli", "config", "web"),
+    ("data", "store", "tracking"),
+    ("model", "projection"),
+    ("embed", "index"),
+    ("search", "service", "recall", "jobs"),
+    ("deploy", "dashboard"),
+)
+"""Rooms, the lowest first; those of one level do not import each other."""
+LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+ROOMS = sorted(path.parent.name for path in ROOT.glob("*/__init__.pyi"))
+"""Those that are packages, and so have a face."""
+COMMANDS = sorted(path.parent.name for path in ROOT.glob("*/__main__.py"))
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
-TORCH_ONLY_IN = "model"
+BACKENDS = {"model/onnx": "model/load.py", "model/torch": "model/load.py"}
+"""Backends and runtimes, and the module of their room that opens them."""
+HOMES = {
+    "torch": {"model/torch", "model/onnx/export.py"},
+    "torchvision": {"model/torch"},
+    "open_clip": {"model/torch", "model/onnx/tokenizer.py"},
+    "onnxruntime": {"model/onnx"},
+    "chromadb": {"index/chroma"},
+    "faiss": {"recall/systems", "recall/exact_search.py"},
+    "sky": {"jobs/skypilot/backend.py"},
+    "wandb": {"tracking", "dashboard/wandb"},
+}
+"""Where the imports of a package may stand: folders, or a module."""
 
 
 def room(module: Path) -> str:
@@ -54,48 +50,155 @@ def room(module: Path) -> str:
     return module.parts[0].removesuffix(".py")
 
 
-def imported(module: Path) -> set[str]:
-    """Return the full names that a module imports, wherever in its code."""
-    names = set()
-    for node in ast.walk(ast.parse((ROOT / module).read_text(encoding="utf-8"))):
+def imports(module: Path, *, types: bool = True) -> set[tuple[str, str]]:
+    """Return what a module imports, wherever in its code, as pairs of module and name.
+
+    Args:
+        module: relative to the package.
+        types: also what only type checkers import.
+    """
+    found = set()
+    tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
+    checked: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            checked.update(node.body)
+    for node in ast.walk(tree):
+        if node in checked and not types:
+            continue
         if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
+            found.update((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: relative import"
-            names.add(node.module or "")
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return names
+            found.update((node.module or "", alias.name) for alias in node.names)
+    return found
+
+
+def face(name: str) -> dict[str, str]:
+    """Return the names that a room offers, and the module that each comes from."""
+    offered = {}
+    for node in ast.parse((ROOT / name / "__init__.pyi").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                inner = node.module or alias.name
+                offered[alias.name] = f"clipvec.{name}.{inner}"
+    return offered
+
+
+FACES = {name: face(name) for name in ROOMS}
+
+
+def dotted(module: Path) -> str:
+    """Return the name that a module is imported by."""
+    return ".".join(("clipvec", *module.with_suffix("").parts)).removesuffix(".__init__")
+
+
+def of_clipvec(module: Path) -> set[tuple[str, str, str]]:
+    """Return the room, the path in it and the name of each import from clipvec itself."""
+    found = set()
+    for source, name in imports(module):
+        package, _, rest = source.partition(".")
+        assert package != "hydra_plugins", f"{module} imports {source}"
+        if package == "clipvec":
+            there, _, inner = (rest or name).partition(".")
+            found.add((there, inner, name if rest else ""))
+    return {(there, inner, name) for there, inner, name in found if there in LEVEL}
 
 
 def test_every_room_has_a_level() -> None:
-    assert {room(module) for module in MODULES} - {"__init__"} == set(LEVELS)
+    assert {room(module) for module in MODULES} - {"__init__", "__main__"} == set(LEVEL)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
-def test_imports_go_down(module: Path) -> None:
+def test_imports_go_down_and_through_faces(module: Path) -> None:
     here = room(module)
-    for name in imported(module):
-        package, _, rest = name.partition(".")
-        assert package != "hydra_plugins", f"{module} imports {name}"
-        there = rest.split(".")[0]
-        if package != "clipvec" or there in {"", here, "__version__"}:
+    for there, inner, name in of_clipvec(module):
+        if there == here or here in {"__init__", "__main__"}:
             continue
-        assert LEVELS[there] < LEVELS[here], f"{module} imports {name}"
+        assert LEVEL[there] < LEVEL[here], f"{module} imports {there}"
+        assert not inner, f"{module} reaches past the face of {there} into {inner}"
+        assert not name or there not in FACES or name in FACES[there], f"{there} offers no {name}"
+
+
+def test_what_a_face_offers_is_used_by_others() -> None:
+    used: dict[str, set[str]] = {name: set() for name in ROOMS}
+    plugins = ROOT.parent / "launchers"
+    for path in [*(ROOT / module for module in MODULES), *plugins.rglob("*.py")]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        rooms = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == "clipvec":
+                rooms |= {alias.asname or alias.name: alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                name = node.module.removeprefix("clipvec.")
+                if name in FACES and not path.is_relative_to(ROOT / name):
+                    used[name].update(alias.name for alias in node.names)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                name = rooms.get(node.value.id, "")
+                if name in FACES:
+                    used[name].add(node.attr)
+    assert {name: set(FACES[name]) - used[name] for name in ROOMS} == {
+        name: set() for name in ROOMS
+    }
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_faces(name: str) -> None:
+    package = importlib.import_module(f"clipvec.{name}")
+    assert sorted(package.__all__) == sorted(FACES[name])
+    for offered, module in FACES[name].items():
+        inner = importlib.import_module(module)
+        if module == f"clipvec.{name}.{offered}":
+            assert getattr(package, offered) is inner
+        else:
+            # Once imported, a submodule would hide what has its name.
+            assert not (ROOT / name / offered).with_suffix(".py").exists(), offered
+            assert getattr(package, offered) is getattr(inner, offered)
+
+
+def test_no_circle_of_imports() -> None:
+    graph = {}
+    names = {dotted(module): module for module in MODULES}
+    for name, module in names.items():
+        needed = set()
+        for source, imported in imports(module, types=False):
+            parts = source.split(".")
+            if parts[0] != "clipvec":
+                continue
+            if len(parts) == 2 and parts[1] in FACES and imported in FACES[parts[1]]:
+                needed.add(FACES[parts[1]][imported])
+            elif (
+                (ROOT.parent / f"{source}.{imported}".replace(".", "/")).with_suffix(".py").exists()
+            ):
+                needed.add(f"{source}.{imported}")
+            else:
+                needed.add(source)
+        graph[name] = needed
+    tuple(graphlib.TopologicalSorter(graph).static_order())
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
-def test_torch_is_only_in_model(module: Path) -> None:
-    if room(module) != TORCH_ONLY_IN:
-        packages = {name.split(".")[0] for name in imported(module)}
-        assert not packages & {"torch", "open_clip", "torchvision"}
+def test_heavy_packages_have_one_home_each(module: Path) -> None:
+    packages = {source.split(".")[0] for source, _ in imports(module)}
+    for package in packages & set(HOMES):
+        homes = HOMES[package]
+        assert any(module.is_relative_to(home) for home in homes), f"{module} imports {package}"
 
 
-@pytest.mark.parametrize(
-    "command", ["dashboard", "deploy", "embed", "index", "jobs", "recall", "search"]
-)
+def test_a_backend_is_imported_by_its_room_in_one_place() -> None:
+    for module in MODULES:
+        for there, inner, name in of_clipvec(module):
+            path = "/".join([there, *(inner or name).split(".")[:1]])
+            if path in BACKENDS and str(module) != "model/onnx/export.py":  # from torch to ONNX
+                allowed = module.is_relative_to(path) or str(module) == BACKENDS[path]
+                assert allowed, f"{module} imports {path}"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_entry_points_are_light(command: str) -> None:
     code = (
-        f"import sys, clipvec.{command}\n"
+        f"import sys, clipvec.{command}.__main__\n"
         "heavy = {'torch', 'pyarrow', 'chromadb', 'hydra', 'PIL', 'numpy', 'pydantic', 'rich'}\n"
         "print(*heavy & set(sys.modules))"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clipvec.tracking.recorded import Recorded, read
+from clipvec.tracking.reader import Recorded, read
 
 
 def recorded(root: Path) -> list[Recorded]:

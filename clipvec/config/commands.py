@@ -21,12 +21,7 @@ from clipvec.config.groups import (
     StoreConfig,
     TrackingConfig,
 )
-from clipvec.config.measuring import (
-    Contestants,
-    MeasureConfig,
-    MeasuredDatasetConfig,
-    QueriesConfig,
-)
+from clipvec.config.recall import Contestants, MeasureConfig, MeasuredDatasetConfig, QueriesConfig
 
 
 @dataclass(frozen=True, config=STRICT)

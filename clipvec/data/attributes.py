@@ -6,8 +6,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from clipvec.data.files import one_line, text
 from clipvec.data.record import Record, Reject, Value
-from clipvec.data.sources import one_line, text
 from clipvec.errors import ConfigError
 
 if TYPE_CHECKING:

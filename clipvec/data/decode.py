@@ -93,7 +93,7 @@ class Picture:
     height: int
 
 
-def decode(data: bytes, target: int, max_pixels: int) -> Picture:
+def decode_image(data: bytes, target: int, max_pixels: int) -> Picture:
     """Return the first frame of an image file as RGB, upright.
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 of its size where its shorter side stays at least

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import tenacity
 
-from clipvec.data.sources import filesystem, one_line, reading, shown
+from clipvec.data.files import filesystem, one_line, reading, shown
 from clipvec.errors import DatasetError
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ import os
 from posixpath import basename, dirname, join, splitext
 from typing import TYPE_CHECKING, NamedTuple
 
-from clipvec.data import sources
+from clipvec.data import files
 from clipvec.data.attributes import check, check_columns, make_record, parse_json, reject_format
 from clipvec.data.decode import SUFFIXES, UNREADABLE
 from clipvec.data.fetch import read_files
+from clipvec.data.files import one_line, reading, text
 from clipvec.data.ranges import span
 from clipvec.data.record import Reject
-from clipvec.data.sources import one_line, reading, text
 from clipvec.errors import ConfigError, DatasetError
 from clipvec.paths import package_file
 
@@ -54,8 +54,8 @@ class FolderDataset:
         self._notes: frozenset[str] = frozenset()
         setting = f"dataset.path={config.path!r}"
         with reading(setting, config.path):
-            fs, folder = sources.filesystem(package_file(config.path))
-            self._root = sources.full_path(fs, folder).rstrip("/")
+            fs, folder = files.filesystem(package_file(config.path))
+            self._root = files.full_path(fs, folder).rstrip("/")
             if config.manifest is None:
                 self._rows, self._notes = _list_files(self._root)
             else:
@@ -77,7 +77,7 @@ class FolderDataset:
         return {
             "kind": self._config.kind,
             "sources": len(self._rows),
-            "digest": sources.digest(lines),
+            "digest": files.digest(lines),
         }
 
     def size(self, shard: int, count: int) -> int:
@@ -109,7 +109,7 @@ class FolderDataset:
         if not row.file:
             place = f"{self._config.manifest}#{number}"
             return Reject(place, place, f"row {number} of the manifest names no file", "NoImage")
-        id, uri = text(row.file), sources.shown(join(self._root, row.file))
+        id, uri = text(row.file), files.shown(join(self._root, row.file))
         if _foreign(row.file):
             return reject_format(id, uri, _suffix(row.file))
         fields: dict[str, object] = dict(zip(self._columns, row.values, strict=False))
@@ -140,7 +140,7 @@ class FolderDataset:
             raise ConfigError(f"dataset.manifest={manifest!r} is not a .csv or .jsonl file")
         with (
             reading(f"dataset.manifest={manifest!r}"),
-            sources.open_file(join(self._root, manifest)) as stream,
+            files.open_file(join(self._root, manifest)) as stream,
         ):
             lines = io.StringIO(stream.read().decode("utf-8-sig"), newline="")
         if suffix == "csv":
@@ -199,18 +199,18 @@ def _list_files(root: str) -> tuple[Sequence[_Row], frozenset[str]]:
 
 def _find(root: str) -> Iterator[str]:
     """Yield the files below ``root``, relative to it; what begins with a dot is skipped."""
-    fs, folder = sources.filesystem(root)
+    fs, folder = files.filesystem(root)
     if not fs.isdir(folder):
         raise DatasetError(f"dataset.path={root!r} is not a folder; give the images' folder")
-    if not sources.is_local(fs):
+    if not files.is_local(fs):
         for path in fs.find(folder):
             name = path.removeprefix(folder).lstrip("/")
             if not any(part.startswith(".") for part in name.split("/")):
                 yield name
         return
-    for parent, folders, files in os.walk(folder):  # fsspec would ask for the size of every file
+    for parent, folders, names in os.walk(folder):  # fsspec would ask for the size of every file
         folders[:] = (name for name in folders if not name.startswith("."))
-        for name in files:
+        for name in names:
             if not name.startswith("."):
                 yield join(parent, name).removeprefix(folder).lstrip("/")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipvec.data.attributes import check, check_columns, make_record
-from clipvec.data.cells import read_images
+from clipvec.data.files import digest, one_line, reading, text
+from clipvec.data.image_column import read_images
 from clipvec.data.parquet import count_rows
 from clipvec.data.ranges import span
-from clipvec.data.sources import digest, one_line, reading, text
 from clipvec.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:

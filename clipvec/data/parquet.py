@@ -8,11 +8,11 @@ from itertools import accumulate
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
-from clipvec.data import sources
+from clipvec.data import files
 from clipvec.data.attributes import check, check_columns, make_record
-from clipvec.data.cells import read_images
+from clipvec.data.files import Source, reading, text
+from clipvec.data.image_column import read_images
 from clipvec.data.ranges import span
-from clipvec.data.sources import Source, reading, text
 from clipvec.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class ParquetDataset:
     def __init__(self, config: ParquetConfig) -> None:
         self.attributes = check(config.attributes)
         self._config = config
-        self._sources = sources.expand(config.path)
+        self._sources = files.expand(config.path)
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
             self._groups = list(pool.map(self._row_groups, self._sources))
         if not any(map(sum, self._groups)):
@@ -55,7 +55,7 @@ class ParquetDataset:
 
     def identity(self) -> dict[str, str | int | None]:
         """Return the kind, the number of files, and a digest of their names and sizes."""
-        return sources.identity(self._config.kind, self._sources)
+        return files.identity(self._config.kind, self._sources)
 
     def size(self, shard: int, count: int) -> int:
         """Return the number of items."""
@@ -150,7 +150,7 @@ def _footer(path: str) -> Iterator[pq.FileMetaData]:
     """Give the footer of a file, which is all that is fetched of it."""
     import pyarrow.parquet as pq
 
-    with reading(sources.shown(path), path), sources.open_file(path, ahead=False) as stream:
+    with reading(files.shown(path), path), files.open_file(path, ahead=False) as stream:
         yield pq.read_metadata(stream)
 
 
@@ -160,7 +160,7 @@ def _open(source: Source) -> Iterator[pq.ParquetFile]:
 
     # exactly what is asked for is fetched, and pre_buffer would hold whole column chunks in memory
     with (
-        sources.open_file(source.path, ahead=False) as stream,
+        files.open_file(source.path, ahead=False) as stream,
         pq.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False) as file,
     ):
         yield file

@@ -1,7 +1,5 @@
-"""Encoders: pictures and texts to vectors of unit length. torch and open_clip live only here."""
+"""Encoders: pictures and texts to vectors of unit length. torch lives only in `model.torch`."""
 
-from clipvec.model.encoder import Encoder, load
-from clipvec.model.packing import pack
-from clipvec.model.preprocess import Preprocess
+import lazy_loader
 
-__all__ = ["Encoder", "Preprocess", "load", "pack"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipvec.errors import ModelError
 from clipvec.model.tokens import passes
 
 if TYPE_CHECKING:
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from clipvec.config import ModelConfig
     from clipvec.model.preprocess import Preprocess
     from clipvec.model.tokens import EndOfText
 
@@ -78,27 +76,6 @@ class Encoder(ABC):
         pixels = self.preprocess(_probe_picture())[None]
         image, text = self.encode_images(pixels)[0], self.encode_texts([_PROBE_TEXT])[0]
         return image.tolist(), text.tolist()
-
-
-def load(config: ModelConfig) -> Encoder:
-    """Return the encoder that ``config`` names, fetching its weights if they are a tag's.
-
-    Raises:
-        ModelError: there is no such model, its weights cannot be had, they do not fit it, or
-            they cannot be run as ``config`` says.
-    """
-    if config.arch == "synthetic":
-        raise ModelError(
-            f"model={config.name} stands for drawn vectors and embeds neither texts nor pictures; "
-            "vectors of real ones come from another model and another dataset"
-        )
-    if config.runtime == "onnx":
-        from clipvec.model.onnx_encoder import OnnxEncoder
-
-        return OnnxEncoder.load(config)
-    from clipvec.model.torch_encoder import TorchEncoder
-
-    return TorchEncoder.load(config)
 
 
 def _probe_picture() -> Image.Image:

@@ -11,11 +11,11 @@ import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer
 from fastapi import Response
 
-from clipvec.app import fail, print_error
+from clipvec.cli import fail, print_error
 from clipvec.errors import ClipvecError
 from clipvec.service import settings
+from clipvec.service.bento_model import QueryModel, settings_of
 from clipvec.service.logs import one_line
-from clipvec.service.packed import QueryModel, settings_of
 from clipvec.service.problems import Sentences
 from clipvec.service.routes import create_app
 from clipvec.service.searcher import Searcher
@@ -47,7 +47,7 @@ def metrics() -> Response:
     workers=SETTINGS.workers,
     # BentoML's own default is every network that the machine has.
     http={"host": "127.0.0.1", "port": 3000},
-    # Requests at once are counted by `clipvec.service.gate`, which lets the page's files through.
+    # `clipvec.service.admission` counts concurrent requests, and exempts the page's own files.
     traffic={"timeout": 60},
     # BentoML's own would keep a series of every path that anyone ever asked for.
     metrics={"enabled": False},

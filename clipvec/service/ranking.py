@@ -13,8 +13,8 @@ from clipvec.service.schema import MAX_K
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from clipvec.index import Hit
     from clipvec.service.schema import Options
-    from clipvec.vectors import Hit
 
 _CANDIDATES = 10
 """Times as many rows are fetched as are wanted, where they are re-ranked."""

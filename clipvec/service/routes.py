@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from clipvec import __version__
 from clipvec.errors import ConfigError
 from clipvec.service import metrics, problems, schema
-from clipvec.service.gate import Gate
+from clipvec.service.admission import Gate
 from clipvec.service.limits import BodyLimit, key_is_set
 from clipvec.service.searcher import Searcher
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from clipvec.config import ServeConfig
-    from clipvec.vectors import Hit
+    from clipvec.index import Hit
 
 PAGE = Path(__file__).parent / "page"
 _SAFE = {

@@ -12,20 +12,20 @@ import numpy as np
 from cachetools import LRUCache
 
 from clipvec.errors import ConfigError
+from clipvec.index import Hit, combine
+from clipvec.index import filters as where
 from clipvec.service import metrics, ranking
 from clipvec.service.batches import Batches
-from clipvec.service.opening import open_both, same_golden
-from clipvec.service.pictures import File, Pictures
-from clipvec.vectors import Hit, where
-from clipvec.vectors.terms import combine
+from clipvec.service.images import File, Pictures
+from clipvec.service.loading import open_both, same_golden
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from clipvec.config import ServeConfig
+    from clipvec.index import Partitions
     from clipvec.model import Encoder
     from clipvec.service.schema import Options, Term
-    from clipvec.vectors import Partitions
 
 _SAMPLE = 1024
 _TEXTS_KEPT = 4096

@@ -6,23 +6,6 @@
 <store>/shard-00012/done.json            written last: the commit mark
 """
 
-from clipvec.store.fingerprint import Fingerprint, Golden, ModelPrint
-from clipvec.store.folder import Folder
-from clipvec.store.schema import EMBEDDING, Row, matrix, part_schema
-from clipvec.store.shard import Done, Part, ShardWriter
-from clipvec.store.store import Store
+import lazy_loader
 
-__all__ = [
-    "EMBEDDING",
-    "Done",
-    "Fingerprint",
-    "Folder",
-    "Golden",
-    "ModelPrint",
-    "Part",
-    "Row",
-    "ShardWriter",
-    "Store",
-    "matrix",
-    "part_schema",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

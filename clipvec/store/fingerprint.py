@@ -93,7 +93,7 @@ class Fingerprint:
     model: ModelPrint
     schema_version: int = SCHEMA_VERSION
     code: str = ""
-    """Version of clipvec that made the store, see `clipvec.code`; recorded, not compared."""
+    """Version of clipvec that made the store, see `clipvec.version`; recorded, not compared."""
 
     def check_data(self, other: Mapping[str, Any], where: str) -> None:
         """Refuse another dataset, sharding or row layout.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipvec import code, paths
+from clipvec import paths, version
 from clipvec.errors import StoreError
 from clipvec.store.schema import EMBEDDING, Row, rejects_schema
 
@@ -51,7 +51,7 @@ class Done:
     """Rejects by error class."""
     parts: list[Part]
     timings: dict[str, Any]
-    clipvec: str = field(default_factory=code.version)
+    clipvec: str = field(default_factory=version.version)
 
     @classmethod
     def from_json(cls, data: bytes) -> Done:

@@ -9,22 +9,6 @@ nothing. With ``tracking=online`` a process beside this one follows those files 
 so that a server that is down, slow or full is none of the work's concern.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from clipvec.tracking import artifacts
-from clipvec.tracking.run import Artifact, Lines, Picture, Rows, Run, Untracked
-from clipvec.tracking.start import RUN_VARIABLE, SWEEP_VARIABLE, Job, start
-
-__all__ = [
-    "RUN_VARIABLE",
-    "SWEEP_VARIABLE",
-    "Artifact",
-    "Job",
-    "Lines",
-    "Picture",
-    "Rows",
-    "Run",
-    "Untracked",
-    "artifacts",
-    "start",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from clipvec import paths
 from clipvec.errors import ClipvecError, Interrupted
 from clipvec.tracking import upload
-from clipvec.tracking.place import Place
+from clipvec.tracking.mirror import Place
 from clipvec.tracking.run import Picture
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import wandb
 
     from clipvec.config import TrackingConfig
+    from clipvec.tracking.job import Job
     from clipvec.tracking.run import Artifact, Lines, Rows
-    from clipvec.tracking.start import Job
     from clipvec.tracking.upload import Upload
 
 log = logging.getLogger(__name__)

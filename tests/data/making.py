@@ -12,7 +12,7 @@ from typing import IO
 import pytest
 from PIL import Image
 
-from clipvec.data import Dataset, Record, Reject, sources
+from clipvec.data import Dataset, Record, Reject, files
 
 Items = list[Record | Reject]
 Fetched = dict[str, list[int]]
@@ -74,13 +74,13 @@ def everything(dataset: Dataset, count: int) -> list[Items]:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that datasets open from now on."""
     names: list[str] = []
-    open_file = sources.open_file
+    open_file = files.open_file
 
     def record(path: str, ahead: bool = True) -> IO[bytes]:
         names.append(Path(path).name)
         return open_file(path, ahead)
 
-    monkeypatch.setattr(sources, "open_file", record)
+    monkeypatch.setattr(files, "open_file", record)
     return names
 
 

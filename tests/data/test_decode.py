@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipvec.data import Undecodable, decode, thumbnail
+from clipvec.data import Undecodable, decode_image, thumbnail
 from tests.data.making import png_header
 
 LIMIT = 100_000_000
@@ -29,7 +29,7 @@ def quadrants(size: int = 32) -> Image.Image:
 
 
 def corners(data: bytes) -> list[tuple[int, ...]]:
-    image = decode(data, 224, LIMIT).image
+    image = decode_image(data, 224, LIMIT).image
     assert image.mode == "RGB"
     right, bottom = image.width - 3, image.height - 3
     places = [(2, 2), (right, 2), (2, bottom), (right, bottom)]
@@ -50,7 +50,7 @@ CORNERS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)]
 def test_every_format_keeps_its_colours(kind: str) -> None:
     data = save(quadrants(), kind, **GOOD.get(kind, {}))
     assert np.abs(np.subtract(corners(data), CORNERS)).max() <= LOSS.get(kind, 0)
-    picture = decode(data, 224, LIMIT)
+    picture = decode_image(data, 224, LIMIT)
     assert (picture.width, picture.height) == picture.image.size == (64, 32)
 
 
@@ -65,30 +65,35 @@ def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
     exif[0x0112] = orientation
     data = save(image, kind, exif=exif, **GOOD.get(kind, {}))
     assert np.abs(np.subtract(corners(data), CORNERS)).max() <= LOSS.get(kind, 0)
-    picture = decode(data, 224, LIMIT)
+    picture = decode_image(data, 224, LIMIT)
     assert (picture.width, picture.height) == picture.image.size == (64, 32)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_damaged_exif_does_not_matter() -> None:
     data = save(quadrants(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff broken")
-    assert decode(data, 224, LIMIT).image.size == (64, 32)
+    assert decode_image(data, 224, LIMIT).image.size == (64, 32)
 
 
 def test_sixteen_bit_grey_is_scaled() -> None:
     values = np.array([[0, 257, 32896, 65535]], dtype=np.uint16)
     for kind in ("PNG", "TIFF"):
-        pixels = np.asarray(decode(save(Image.fromarray(values), kind), 224, LIMIT).image)
+        pixels = np.asarray(decode_image(save(Image.fromarray(values), kind), 224, LIMIT).image)
         assert pixels[0, :, 0].tolist() == [0, 1, 128, 255]
         assert pixels.shape == (1, 4, 3)
     big_endian = save(Image.fromarray(values.astype(">u2")), "TIFF")
-    assert np.asarray(decode(big_endian, 224, LIMIT).image)[0, :, 0].tolist() == [0, 1, 128, 255]
+    assert np.asarray(decode_image(big_endian, 224, LIMIT).image)[0, :, 0].tolist() == [
+        0,
+        1,
+        128,
+        255,
+    ]
 
 
 def test_grey_bilevel_and_palette() -> None:
-    grey = np.asarray(decode(save(Image.new("L", (2, 2), 77), "PNG"), 224, LIMIT).image)
+    grey = np.asarray(decode_image(save(Image.new("L", (2, 2), 77), "PNG"), 224, LIMIT).image)
     assert (grey == 77).all()
-    white = np.asarray(decode(save(Image.new("1", (2, 2), 1), "PNG"), 224, LIMIT).image)
+    white = np.asarray(decode_image(save(Image.new("1", (2, 2), 1), "PNG"), 224, LIMIT).image)
     assert (white == 255).all()
     palette = quadrants().quantize(8)
     assert np.abs(np.subtract(corners(save(palette, "PNG")), CORNERS)).max() == 0
@@ -101,48 +106,48 @@ def test_transparency_is_composited_over_white() -> None:
     expected = [[255, 255, 255], [200, 0, 0], [127, 127, 127]]
     for kind, options in {"PNG": {}, "TIFF": {}, "WEBP": {"lossless": True}}.items():
         data = save(rgba, kind, **options)
-        assert np.asarray(decode(data, 224, LIMIT).image)[0].tolist() == expected
+        assert np.asarray(decode_image(data, 224, LIMIT).image)[0].tolist() == expected
     palette = Image.new("P", (2, 1), 0)
     palette.putpalette([0, 0, 0, 200, 0, 0])
     palette.putpixel((1, 0), 1)
     for kind in ("PNG", "GIF"):
         data = save(palette, kind, transparency=0)
-        assert np.asarray(decode(data, 224, LIMIT).image)[0].tolist() == expected[:2]
+        assert np.asarray(decode_image(data, 224, LIMIT).image)[0].tolist() == expected[:2]
 
 
 def test_first_frame_of_an_animation() -> None:
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
     for kind in ("GIF", "WEBP", "TIFF", "PNG"):
         data = save(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
-        assert np.asarray(decode(data, 224, LIMIT).image)[0, 0].tolist() == [255, 0, 0]
+        assert np.asarray(decode_image(data, 224, LIMIT).image)[0, 0].tolist() == [255, 0, 0]
 
 
 def test_cmyk_jpeg() -> None:
     cmyk = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
-    pixel = np.asarray(decode(save(cmyk, "JPEG", quality=95), 224, LIMIT).image)[8, 8]
+    pixel = np.asarray(decode_image(save(cmyk, "JPEG", quality=95), 224, LIMIT).image)[8, 8]
     assert np.abs(np.subtract(pixel, (255, 0, 0))).max() <= 6
 
 
 def test_a_large_jpeg_is_decoded_at_a_fraction() -> None:
-    picture = decode(save(Image.new("RGB", (4000, 3000), (9, 99, 199)), "JPEG"), 224, LIMIT)
+    picture = decode_image(save(Image.new("RGB", (4000, 3000), (9, 99, 199)), "JPEG"), 224, LIMIT)
     assert (picture.width, picture.height) == (4000, 3000)
     assert picture.image.size == (1000, 750)
     assert np.abs(np.subtract(np.asarray(picture.image)[300, 300], (9, 99, 199))).max() <= 2
-    whole = decode(save(Image.new("RGB", (800, 600)), "JPEG"), 336, LIMIT)
+    whole = decode_image(save(Image.new("RGB", (800, 600)), "JPEG"), 336, LIMIT)
     assert whole.image.size == (800, 600)
 
 
 def test_too_many_pixels_are_refused_from_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Undecodable) as caught:
-        decode(png_header(40_000, 40_000), 224, LIMIT)
+        decode_image(png_header(40_000, 40_000), 224, LIMIT)
     assert str(caught.value) == "40000 x 40000 is 1600000000 pixels, over max_pixels=100000000"
     with pytest.raises(Undecodable, match="over max_pixels=99"):
-        decode(save(Image.new("RGB", (10, 10)), "JPEG"), 224, 99)
+        decode_image(save(Image.new("RGB", (10, 10)), "JPEG"), 224, 99)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # Pillow's own limit does not interfere
     for kind in ("JPEG", "PNG", "BMP"):
-        assert decode(save(Image.new("RGB", (10, 10)), kind), 224, 100).width == 10
+        assert decode_image(save(Image.new("RGB", (10, 10)), kind), 224, 100).width == 10
     with pytest.raises(Undecodable, match="over Pillow's own limit of pixels"):
-        decode(save(Image.new("RGB", (10, 10)), "WEBP"), 224, 100)
+        decode_image(save(Image.new("RGB", (10, 10)), "WEBP"), 224, 100)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
@@ -151,7 +156,7 @@ def test_truncated_files_are_refused(kind: str, keep: float) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (80, 80, 3), dtype=np.uint8)
     data = save(Image.fromarray(noise), kind)
     with pytest.raises(Undecodable, match=r"^(the image is damaged: .+|not an image.*)$"):
-        decode(data[: max(3, round(len(data) * keep))], 224, LIMIT)
+        decode_image(data[: max(3, round(len(data) * keep))], 224, LIMIT)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +176,7 @@ def test_truncated_files_are_refused(kind: str, keep: float) -> None:
 )
 def test_what_is_no_image(data: bytes, message: str) -> None:
     with pytest.raises(Undecodable) as caught:
-        decode(data, 224, LIMIT)
+        decode_image(data, 224, LIMIT)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
@@ -184,7 +189,7 @@ def test_no_damage_escapes_as_another_error() -> None:
             data = whole.copy()
             data[random.integers(0, min(len(data), 400), 3)] = random.integers(0, 255, 3)
             try:
-                assert decode(data.tobytes(), 224, LIMIT).image.mode == "RGB"
+                assert decode_image(data.tobytes(), 224, LIMIT).image.mode == "RGB"
             except Undecodable as error:
                 assert str(error)  # noqa: PT017 - either outcome is right
 
@@ -192,7 +197,7 @@ def test_no_damage_escapes_as_another_error() -> None:
 def test_samples_of_32_bits_are_refused() -> None:
     data = save(Image.new("F", (2, 2), 0.5), "TIFF")
     with pytest.raises(Undecodable, match=r"samples of 32 bits \(mode F\) have no known range"):
-        decode(data, 224, LIMIT)
+        decode_image(data, 224, LIMIT)
 
 
 def test_thumbnail() -> None:

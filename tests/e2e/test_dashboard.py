@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from clipvec.tracking.panels import SECTIONS, Curves, Panel
-from clipvec.tracking.recorded import runs
+from clipvec.dashboard.panels import SECTIONS, Curves, Panel
+from clipvec.tracking.reader import runs
 from tests.e2e.conftest import Run
 from tests.e2e.test_tracking import two_tars
-from tests.report.test_page import Visit
+from tests.recall.report.test_page import Visit
 
 ELSEWHERE = {"sweep/cost_usd", "system/gpu.0.gpu", "filtered"}
 """What runs without a cloud, a GPU and filtered search do not have."""

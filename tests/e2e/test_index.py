@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from clipvec.config import EmbeddedIndexConfig
-from clipvec.vectors import Collection, Partitions
+from clipvec.index import Collection, Partitions
 from tests.e2e.conftest import Disk, Run
 from tests.stores import StoreFactory
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from clipvec.config import EmbeddedIndexConfig
-from clipvec.measures import Report
-from clipvec.vectors import Collection
+from clipvec.index import Collection
+from clipvec.recall.results import Report
 from tests.e2e.conftest import Run
 
 OPTIONS = ["model=sample", "sharding=x1"]

@@ -11,7 +11,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from clipvec import report
+from clipvec.recall import report
 from clipvec.store import Store
 from tests.e2e.conftest import Run
 from tests.e2e.test_embed import parquet_bytes, start, wait_for

@@ -117,9 +117,9 @@ def test_jobs_get_the_wheel_that_is_installed(
 ) -> None:
     code = (
         "import sys, pathlib\n"
-        "from clipvec.sweeps import wheel\n"
-        "built = wheel.build(pathlib.Path(sys.argv[1]))\n"
-        "assert built.name == wheel.name()\n"
+        "from clipvec.jobs import wheel\n"
+        "built = wheel.build_wheel(pathlib.Path(sys.argv[1]))\n"
+        "assert built.name == wheel.wheel_name()\n"
         "print(built)"
     )
     again = Path(installed.run("python", "-c", code, str(tmp_path), cwd=tmp_path).strip())

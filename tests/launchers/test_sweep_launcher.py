@@ -14,9 +14,9 @@ from hydra.test_utils.test_utils import SweepTaskFunction
 from omegaconf import OmegaConf
 
 from clipvec.errors import ConfigError
+from clipvec.jobs import launch
+from clipvec.jobs.plan import Sweep
 from clipvec.paths import CONF_DIR
-from clipvec.sweeps import launch
-from clipvec.sweeps.plan import Sweep
 
 Run = Callable[..., list[JobReturn]]
 

@@ -9,7 +9,7 @@ import torch
 from clipvec import model
 from clipvec.config import ModelConfig
 from clipvec.errors import ModelError
-from clipvec.model.device import choose_precision, native_precisions
+from clipvec.model.torch.device import choose_precision, native_precisions
 
 
 def local(folder: Path, **options: object) -> ModelConfig:
@@ -17,7 +17,7 @@ def local(folder: Path, **options: object) -> ModelConfig:
 
 
 def test_vectors_have_unit_length(tiny_weights: Path) -> None:
-    encoder = model.load(local(tiny_weights))
+    encoder = model.load_encoder(local(tiny_weights))
     pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
     images, texts = encoder.encode_images(pixels), encoder.encode_texts(["a cat", "a dog"])
     assert images.shape == (3, 64)
@@ -27,7 +27,7 @@ def test_vectors_have_unit_length(tiny_weights: Path) -> None:
 
 
 def test_same_weights_same_print(tiny_weights: Path, tmp_path: Path) -> None:
-    first, second = model.load(local(tiny_weights)), model.load(local(tiny_weights))
+    first, second = model.load_encoder(local(tiny_weights)), model.load_encoder(local(tiny_weights))
     assert first.weights == second.weights
     assert first.golden() == second.golden()
     state = torch.load(tiny_weights / "open_clip_pytorch_model.bin", weights_only=True)
@@ -35,15 +35,15 @@ def test_same_weights_same_print(tiny_weights: Path, tmp_path: Path) -> None:
     torch.save(state, tmp_path / "open_clip_pytorch_model.bin")
     config = (tiny_weights / "open_clip_config.json").read_text()
     (tmp_path / "open_clip_config.json").write_text(config)
-    assert model.load(local(tmp_path)).weights != first.weights
+    assert model.load_encoder(local(tmp_path)).weights != first.weights
 
 
 def test_compiled_vectors_agree(tiny_weights: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     # Half precision, which some processors choose, rounds differently once operations are fused.
-    plain = model.load(local(tiny_weights, precision="fp32")).encode_images(pixels)
+    plain = model.load_encoder(local(tiny_weights, precision="fp32")).encode_images(pixels)
     compiled = local(tiny_weights, precision="fp32", compile=True)
-    np.testing.assert_allclose(plain, model.load(compiled).encode_images(pixels), atol=1e-4)
+    np.testing.assert_allclose(plain, model.load_encoder(compiled).encode_images(pixels), atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_compiled_vectors_agree(tiny_weights: Path) -> None:
 )
 def test_weights_that_cannot_be_had(arch: str, pretrained: str, message: str) -> None:
     with pytest.raises(ModelError) as error:
-        model.load(ModelConfig("x", arch, pretrained))
+        model.load_encoder(ModelConfig("x", arch, pretrained))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -69,14 +69,14 @@ def test_weights_that_cannot_be_had(arch: str, pretrained: str, message: str) ->
 def test_weights_of_another_model(tiny_weights: Path) -> None:
     weights = str(tiny_weights / "open_clip_pytorch_model.bin")
     with pytest.raises(ModelError, match=r"does not fit model\.arch=ViT-B-32"):
-        model.load(ModelConfig("x", "ViT-B-32", weights))
+        model.load_encoder(ModelConfig("x", "ViT-B-32", weights))
 
 
 def test_pickles_are_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "evil.pt"
     torch.save({"state_dict": Path("x")}, path)
     with pytest.raises(ModelError, match="is not a weights file that holds tensors alone"):
-        model.load(ModelConfig("x", "ViT-B-32", str(path)))
+        model.load_encoder(ModelConfig("x", "ViT-B-32", str(path)))
 
 
 def test_emulated_precision_is_refused() -> None:
@@ -90,11 +90,11 @@ def test_emulated_precision_is_refused() -> None:
 
 def test_missing_device(tiny_weights: Path) -> None:
     with pytest.raises(ModelError, match=r"model\.device='cuda:9' cannot be used here"):
-        model.load(local(tiny_weights, device="cuda:9"))
+        model.load_encoder(local(tiny_weights, device="cuda:9"))
 
 
 def test_texts_of_all_lengths_keep_their_order(tiny_weights: Path) -> None:
-    encoder = model.load(local(tiny_weights, precision="fp32"))
+    encoder = model.load_encoder(local(tiny_weights, precision="fp32"))
     texts = ["a cat " * 40, "a dog", "", "a bird over water " * 6, "a frog"]
     alone = [encoder.encode_texts([text])[0] for text in texts]
     np.testing.assert_allclose(encoder.encode_texts(texts), alone, atol=2e-6)

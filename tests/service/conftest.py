@@ -15,10 +15,10 @@ from hydra import compose, initialize_config_dir
 
 from clipvec import config, paths
 from clipvec.config import ServeConfig
-from clipvec.embedding import embed_shards
+from clipvec.embed.run import embed_shards
+from clipvec.index.build import build_index
 from clipvec.service.routes import create_app
 from clipvec.service.searcher import Searcher
-from clipvec.vectors import build
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Serv
         index = config.read(compose("index", overrides), config.BuildConfig)
         serve = compose("serve", [f"index.path={root}/index", "max_upload=1_000_000"])
     embed_shards(embed)
-    build(index)
+    build_index(index)
     return config.read(serve, ServeConfig)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from clipvec.index import Hit
 from clipvec.service import ranking
 from clipvec.service.schema import Options
-from clipvec.vectors import Hit
 
 RNG = np.random.default_rng(0)
 VECTORS = RNG.normal(size=(60, 8)).astype(np.float32)

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from clipvec.errors import CollectionError
+from clipvec.index import Term, query_vector
 from clipvec.service import schema
 from clipvec.service.searcher import Searcher
-from clipvec.vectors import Term, query_vector
 from tests.service.test_uploads import jpeg
 
 ID = "sample-0002/0133"

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clipvec.index import Term, query_vector
 from clipvec.service import schema
 from clipvec.service.searcher import Searcher
-from clipvec.vectors import Term, query_vector
 
 ID = "sample-0002/0133"
 JSON = {"content-type": "application/json"}

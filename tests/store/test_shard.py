@@ -9,7 +9,9 @@ import pytest
 
 from clipvec import paths
 from clipvec.errors import StoreError
-from clipvec.store import Folder, Row, ShardWriter, part_schema
+from clipvec.store import Row, ShardWriter
+from clipvec.store.folder import Folder
+from clipvec.store.schema import part_schema
 
 DIM = 4
 SCHEMA = part_schema(DIM, "float16", thumbnail=True, attributes={"label": "string", "n": "int"})

@@ -9,7 +9,8 @@ import pytest
 
 from clipvec import tracking
 from clipvec.config import TrackingConfig
-from clipvec.tracking import Job, Untracked
+from clipvec.tracking import Job
+from clipvec.tracking.run import Untracked
 
 
 def job(shards: str = "", sweep: str = "") -> Job:
@@ -41,7 +42,7 @@ def test_ids_are_short_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_disabled_does_not_import_wandb() -> None:
-    assert isinstance(tracking.start(TrackingConfig(mode="disabled"), job()), Untracked)
+    assert isinstance(tracking.start_run(TrackingConfig(mode="disabled"), job()), Untracked)
     code = (
         "import sys\n"
         "from clipvec import tracking, config\n"

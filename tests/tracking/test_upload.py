@@ -15,7 +15,8 @@ import pytest
 
 from clipvec import tracking
 from clipvec.config import TrackingConfig
-from clipvec.tracking import Artifact, Job, Run, upload
+from clipvec.tracking import Job, Run, upload
+from clipvec.tracking.run import Artifact
 from tests.wandb_files import recorded
 from tests.wandb_server import Refused, WandbServer
 
@@ -43,7 +44,7 @@ def test_online(
     caplog.set_level("INFO", "clipvec")
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
     monkeypatch.setenv("CLIPVEC_SWEEP", "embed-1")
-    with tracking.start(ONLINE, job) as run:
+    with tracking.start_run(ONLINE, job) as run:
         for step in (8, 16, 24):
             run.log({"images": step}, step=step)
         run.used(Artifact("store", "store-toys", "s3://bucket/store", {"dim": 4}))
@@ -61,7 +62,7 @@ def test_a_run_that_lasts_and_fills_no_block(
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
     monkeypatch.setenv("CLIPVEC_SWEEP", "embed-1")
     clock = time.monotonic
-    with tracking.start(ONLINE, job) as run:
+    with tracking.start_run(ONLINE, job) as run:
         run.log({"images": 8}, step=8)
         monkeypatch.setattr(upload.time, "monotonic", lambda: clock() + 60)  # a minute goes by
     assert [p["images"] for p in server.history["embed-1-0-9_20"]] == [8]
@@ -84,7 +85,7 @@ def test_a_preempted_job_goes_on_with_its_run(
 ) -> None:
     monkeypatch.setenv("CLIPVEC_SWEEP", "embed-1")
     for steps in ((8, 16), (24, 32, 40)):
-        with tracking.start(TrackingConfig(mode="offline"), job) as run:
+        with tracking.start_run(TrackingConfig(mode="offline"), job) as run:
             for step in steps:
                 run.log({"images": step}, step=step)
     one, two = recorded(tmp_path / "store")
@@ -103,7 +104,7 @@ def test_a_server_that_hangs(
     caplog.set_level("INFO", "clipvec")
     monkeypatch.setattr(upload, "FIRST_SECONDS", 0.0)
     monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{deaf.getsockname()[1]}")
-    run = tracking.start(ONLINE, job)
+    run = tracking.start_run(ONLINE, job)
     with deaf.accept()[0]:  # it is asked
         _not_taken(run, job, caplog)
 
@@ -116,7 +117,7 @@ def test_a_server_that_is_down(
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{port}")
-    _not_taken(tracking.start(ONLINE, job), job, caplog)
+    _not_taken(tracking.start_run(ONLINE, job), job, caplog)
 
 
 @pytest.mark.parametrize("status", [403, 429, 507])
@@ -131,7 +132,7 @@ def test_a_server_that_is_full(
     monkeypatch.setattr(upload, "FIRST_SECONDS", 0.0)
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
     server.refusal = Refused("the storage limit is reached", status)
-    _not_taken(tracking.start(ONLINE, job), job, caplog)
+    _not_taken(tracking.start_run(ONLINE, job), job, caplog)
 
 
 def _not_taken(run: Run, job: Job, caplog: pytest.LogCaptureFixture) -> None:
@@ -152,7 +153,7 @@ def test_no_key(
     job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("WANDB_API_KEY")
-    with tracking.start(ONLINE, job) as run:
+    with tracking.start_run(ONLINE, job) as run:
         run.log({"images": 1}, step=1)
         assert not any("clipvec.tracking.upload" in p.cmdline() for p in uploads())
     assert caplog.messages[0] == (

@@ -17,8 +17,9 @@ from PIL import Image
 from clipvec import paths, tracking
 from clipvec.config import TrackingConfig
 from clipvec.errors import Interrupted, RejectsError
-from clipvec.tracking import Artifact, Job, Lines, Picture, Rows, Untracked
-from clipvec.tracking.recorded import records, runs
+from clipvec.tracking import Job, Lines, Picture, Rows
+from clipvec.tracking.reader import records, runs
+from clipvec.tracking.run import Artifact, Untracked
 from tests.tracking.conftest import SECRETS
 from tests.wandb_files import recorded
 
@@ -31,7 +32,7 @@ def test_everything_that_is_told(
     jpeg = io.BytesIO()
     Image.new("RGB", (64, 48), (9, 200, 3)).save(jpeg, "JPEG")
     (tmp_path / "report.html").write_text("<p>")
-    with tracking.start(offline, job) as run:
+    with tracking.start_run(offline, job) as run:
         run.describe({"device": "cpu"})
         run.log({"images": 8, "images_per_s": 4.5}, step=8)
         run.log({"images": 16, "images_per_s": 6.0}, step=16)
@@ -77,7 +78,7 @@ def test_everything_that_is_told(
 def test_it_is_quiet_and_keeps_secrets(
     offline: TrackingConfig, job: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with tracking.start(offline, job) as run:
+    with tracking.start_run(offline, job) as run:
         print("a line of the work's own")
         run.log({"images": 1}, step=1)
     assert tuple(capfd.readouterr()) == ("a line of the work's own\n", "")
@@ -94,7 +95,7 @@ def test_equal_artifacts_are_one_version(offline: TrackingConfig, tmp_path: Path
     """The store that a job made is the one that an index is made of."""
     store = Artifact("store", "store-toys", str(tmp_path / "toys"), {"dim": 4})
     for name in ("embed", "index"):
-        with tracking.start(offline, Job(name, name, str(tmp_path / "store"), {})) as run:
+        with tracking.start_run(offline, Job(name, name, str(tmp_path / "store"), {})) as run:
             run.made(store)
     one, two = recorded(tmp_path / "store")
     assert one.id != two.id
@@ -113,23 +114,23 @@ def test_a_run_that_fails(
     offline: TrackingConfig, job: Job, tmp_path: Path, error: Exception, exit_code: int,
     preempted: bool
 ) -> None:  # fmt: skip
-    with pytest.raises(type(error)), tracking.start(offline, job):
+    with pytest.raises(type(error)), tracking.start_run(offline, job):
         raise error
     (found,) = recorded(tmp_path / "store")
     assert (found.exit_code, found.preempted) == (exit_code, preempted)
 
 
 def test_points_come_at_a_bounded_rate(job: Job) -> None:
-    with tracking.start(TrackingConfig(mode="offline", every=3600), job) as run:
+    with tracking.start_run(TrackingConfig(mode="offline", every=3600), job) as run:
         assert not any(run.due() for _ in range(1000))
-    with tracking.start(TrackingConfig(mode="offline", every=1e-9), job) as run:
+    with tracking.start_run(TrackingConfig(mode="offline", every=1e-9), job) as run:
         assert run.due()
 
 
 def test_what_wandb_refuses_does_not_reach_the_work(
     offline: TrackingConfig, job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with tracking.start(offline, job) as run:
+    with tracking.start_run(offline, job) as run:
         run.log({"images": 1}, step=1)
         run.table("broken", Rows(["a", "b"], [[1]]))
         run.log({"images": 2}, step=2)
@@ -164,7 +165,7 @@ def test_a_place_that_cannot_be(
     offline: TrackingConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "store").write_text("a file")
-    run = tracking.start(offline, Job("embed", "x", str(tmp_path / "store"), {}))
+    run = tracking.start_run(offline, Job("embed", "x", str(tmp_path / "store"), {}))
     assert isinstance(run, Untracked)
     assert "nothing is tracked: wandb does not start (" in caplog.text
 
@@ -173,7 +174,7 @@ def test_beside_a_store_in_an_object_store(
     offline: TrackingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with tracking.start(offline, Job("embed", "x", "memory://bucket/store", {})) as run:
+    with tracking.start_run(offline, Job("embed", "x", "memory://bucket/store", {})) as run:
         run.log({"images": 1}, step=1)
         run.made(Artifact("store", "store-x", "", {"dim": 4}))
     (here,) = recorded(paths.mirror("memory://bucket/store"))

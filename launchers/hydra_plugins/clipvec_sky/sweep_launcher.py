@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
-    from clipvec.sweeps.plan import Job
+    from clipvec.jobs import Job
 
 _NOT_THE_JOBS = re.compile(r"[+~]*(shards|launcher|cloud|hydra)\b")
 """Overrides that say how jobs are started, not what they do."""
@@ -51,9 +51,7 @@ class SweepLauncher(Launcher):
         """
         from clipvec.config import TrackingConfig, from_dict
         from clipvec.errors import SweepError
-        from clipvec.sweeps.backend import State
-        from clipvec.sweeps.launch import check, launch
-        from clipvec.sweeps.plan import Sweep
+        from clipvec.jobs import State, Sweep, check, launch_sweep
 
         assert self.config is not None
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
@@ -63,7 +61,7 @@ class SweepLauncher(Launcher):
         tracking = from_dict(OmegaConf.to_container(first.tracking, resolve=True), TrackingConfig)
         module, backend = self._module(), settings["name"]
         sweep = Sweep(folder.name, module, backend, tuple(jobs), settings, tracking)
-        outcomes = launch(sweep, folder)
+        outcomes = launch_sweep(sweep, folder)
         failure = None
         try:
             check(outcomes)
@@ -88,10 +86,10 @@ class SweepLauncher(Launcher):
         from clipvec.errors import ConfigError
 
         spec = getattr(sys.modules["__main__"], "__spec__", None)
-        module = str(spec.name) if spec is not None else ""
+        module = str(spec.name).removesuffix(".__main__") if spec is not None else ""
         if module not in COMMANDS:
             assert self.task_function is not None
-            module = self.task_function.__module__
+            module = self.task_function.__module__.removesuffix(".__main__")
         if module not in COMMANDS:
             raise ConfigError(
                 f"hydra/launcher=clipvec starts jobs of {', '.join(COMMANDS)}, not of {module}; "
@@ -130,7 +128,7 @@ class SweepLauncher(Launcher):
 
 
 def _job(number: int, overrides: Sequence[str], spec: str | None, cfg: DictConfig) -> Job:
-    from clipvec.sweeps.plan import Job
+    from clipvec.jobs import Job
 
     cloud: Any = OmegaConf.to_container(cfg.cloud, resolve=True)
     doing: tuple[int, ...] = ()

@@ -1,0 +1,117 @@
+"""From what runs logged to the lines of a plot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipvec.tracking import SYSTEM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from clipvec.dashboard.panels import Curves
+    from clipvec.tracking import Recorded
+
+APART = 6
+"""Most runs that have a line each; more are drawn together."""
+_GRID = 120
+"""Steps at which runs are compared."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line, with a band where it stands for several runs."""
+
+    name: str
+    steps: np.ndarray
+    """float64 [P], ascending."""
+    values: np.ndarray
+    """float64 [P]; of several runs, their median, or their mean where lines are stacked."""
+    low: np.ndarray | None = None
+    """float64 [P], the 10th percentile of several runs."""
+    high: np.ndarray | None = None
+    runs: int = 1
+
+
+def lines(panel: Curves, runs: Sequence[Recorded]) -> list[Line]:
+    """Return a panel's lines: one a run, or one a metric for all runs together."""
+    found = {key: curves for key in _keys(panel, runs) if (curves := _curves(key, runs))}
+    if len(found) == 1:
+        (curves,) = found.values()
+        if len(curves) <= APART:
+            return [Line(name, *curve) for name, curve in curves.items()]
+    grid = _grid([curve for curves in found.values() for curve in curves.values()])
+    together = [
+        _together(_short(key, panel), list(curves.values()), grid, panel.stacked)
+        for key, curves in found.items()
+    ]
+    return [line for line in together if line.values.any() or not panel.stacked]
+
+
+def _keys(panel: Curves, runs: Sequence[Recorded]) -> list[str]:
+    """Return the metrics of a panel, those of its prefixes in the order of their first values."""
+    logged = dict.fromkeys(key for run in runs for point in run.points for key in point)
+    found = []
+    for key in panel.keys:
+        found += [name for name in logged if name.startswith(key)] if key.endswith("/") else [key]
+    return sorted(found) if len(found) > 1 else found
+
+
+def _short(key: str, panel: Curves) -> str:
+    prefix = next((p for p in panel.keys if p.endswith("/") and key.startswith(p)), "")
+    return key.removeprefix(prefix)
+
+
+def _curves(key: str, runs: Sequence[Recorded]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return steps and values of a metric by run."""
+    found = {}
+    for run in runs:
+        points = sorted(_points(key, run))
+        if points:
+            steps, values = np.array(points, dtype=np.float64).T
+            # A preempted job does some of its steps twice: the later value stands.
+            last = np.append(np.diff(steps) > 0, True)
+            found[run.id.removeprefix(f"{run.sweep}-")] = (steps[last], values[last])
+    return found
+
+
+def _points(key: str, run: Recorded) -> Iterator[tuple[float, float]]:
+    if not key.startswith(SYSTEM):
+        for point in run.points:
+            if isinstance(point.get(key), int | float):
+                yield point["_step"], point[key]
+        return
+    # wandb measures the machine by the clock; where the run stood then is known from its points.
+    measured = [(at["_timestamp"], at[key]) for at in run.machine if key in at]
+    if measured and run.points:
+        times, values = zip(*measured, strict=True)
+        known = np.array([(point["_timestamp"], point["_step"]) for point in run.points])
+        steps = np.interp(np.array(times), known[:, 0], known[:, 1])
+        yield from zip(steps.tolist(), values, strict=True)
+
+
+def _grid(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    if not curves:
+        return np.empty(0)
+    ends = [end for steps, _ in curves for end in (steps[0], steps[-1])]
+    return np.linspace(min(ends), max(ends), _GRID)
+
+
+def _together(
+    name: str, curves: Sequence[tuple[np.ndarray, np.ndarray]], grid: np.ndarray, stacked: bool
+) -> Line:
+    """Return one line of several runs; a run counts only where it has values."""
+    rows = np.array([np.interp(grid, s, v, left=np.nan, right=np.nan) for s, v in curves])
+    some = ~np.isnan(rows).all(axis=0)
+    rows, steps = rows[:, some], grid[some]
+    if not rows.size:  # each has but one step, between those of the grid
+        rows, steps = np.array([[v[-1]] for _, v in curves]), curves[0][0][-1:]
+    if stacked:
+        return Line(name, steps, np.nanmean(rows, axis=0), runs=len(curves))
+    low, middle, high = np.nanpercentile(rows, [10, 50, 90], axis=0)
+    if len(curves) == 1:
+        return Line(name, steps, middle)
+    return Line(name, steps, middle, low, high, len(curves))

@@ -1,0 +1,1 @@
+"""The dashboard as a saved view and a report in wandb."""

@@ -1,0 +1,18 @@
+from .decode import Undecodable, decode_image, thumbnail
+from .open import open_dataset
+from .record import Bookmark, Dataset, Record, Reject, file_of
+from .synthetic import Distribution, SyntheticDataset
+
+__all__ = [
+    "Bookmark",
+    "Dataset",
+    "Distribution",
+    "Record",
+    "Reject",
+    "SyntheticDataset",
+    "Undecodable",
+    "decode_image",
+    "file_of",
+    "open_dataset",
+    "thumbnail",
+]

@@ -1,0 +1,166 @@
+"""The samples of one tar in the WebDataset layout: members that share a key and lie together.
+
+A tar that can be seeked is walked by its headers; the data of a member is read only when its
+record is asked for. A compressed tar, or a server without ranges, is read as a stream.
+"""
+
+from __future__ import annotations
+
+import lzma
+import os
+import re
+import tarfile
+import zlib
+from dataclasses import dataclass
+from functools import partial
+from tarfile import EmptyHeaderError, EOFHeaderError  # type: ignore[attr-defined] # not in typeshed
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
+
+from clipvec.data import files
+from clipvec.data.decode import SUFFIXES
+from clipvec.data.files import Source, one_line, reading, text
+from clipvec.data.record import Reject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from typing_extensions import Self
+
+    Members: TypeAlias = dict[str, Callable[[], bytes]]
+
+CAPTIONS = ("txt", "caption")
+"""Suffixes of members that are a caption, the first of which is taken."""
+_WANTED = SUFFIXES | {*CAPTIONS, "json"}
+_META = re.compile(r"__[^/]*__(/|$)")
+"""WebDataset's own members, which are no samples."""
+_COMPRESSED = re.compile(r"\.(tar\.(gz|bz2|xz)|tgz|tbz2?|txz)$")
+_STEM = re.compile(r"\.(tar(\.(gz|bz2|xz))?|tgz|tbz2?|txz)$")
+_BUFFER = 2**20
+"""Bytes that a stream is read by."""
+_DAMAGED = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Members that share a key."""
+
+    id: str
+    uri: str
+    members: Members
+    """Each suffix, and what reads that member."""
+    offset: int
+    """Byte of the tar at which its first header begins."""
+
+
+def compressed(source: Source) -> bool:
+    """Say whether a tar is compressed, by its name."""
+    return _COMPRESSED.search(source.name) is not None
+
+
+def has_member(source: Source) -> bool:
+    """Say whether a tar has anything to yield, be it a reject, from its first headers alone."""
+    with reading(source.url), files.open_file(source.path, ahead=False) as stream:
+        try:
+            tar = _open(stream, seekable=False)
+            return any(header.isreg() for header in tar)
+        except _DAMAGED:
+            return True
+
+
+def walk(source: Source, at: int = 0, done: int = 0) -> Iterator[Sample | Reject]:
+    """Yield the samples of one tar, and a reject where it is damaged.
+
+    Args:
+        source: the tar.
+        at: the `Sample.offset` to begin at, of a tar that can be seeked.
+        done: samples before it.
+
+    Raises:
+        DatasetError: it cannot be opened or read.
+    """
+    stem = _STEM.sub("", source.name)
+    whole = source.url + "#" * ("#" in source.url)  # so that `file_of` gives the tar
+    with reading(source.url), files.open_file(source.path) as stream:
+        seekable = not compressed(source) and files.can_seek(stream)
+        if seekable:
+            stream.seek(at)
+        try:
+            tar = _open(stream, seekable)
+        except _DAMAGED as error:
+            reason = f"not a tar file, or compressed and not named .tar.gz: {one_line(error)}"
+            yield Reject(stem, whole, reason, "NotATar")
+            return
+        try:
+            for item in _samples(tar, stem, source.url, seekable):
+                done += isinstance(item, Sample)
+                yield item
+        except _DAMAGED as error:
+            reason = f"the tar is cut off or damaged after {done} records: {one_line(error)}"
+            yield Reject(stem, whole, reason, "TruncatedTar")
+
+
+def _open(stream: IO[bytes], seekable: bool) -> Any:
+    mode: Any = "r:" if seekable else "r|*"  # typeshed has an overload for each literal
+    return tarfile.open(fileobj=stream, mode=mode, tarinfo=_Header, bufsize=_BUFFER)
+
+
+class _Header(tarfile.TarInfo):
+    """A tar header; only the end mark ends a tar, where tarfile takes damage for the end too."""
+
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tar)
+        except EOFHeaderError:
+            raise
+        except tarfile.HeaderError as error:
+            if tar.offset == 0 and isinstance(error, EmptyHeaderError):
+                raise EOFHeaderError(str(error)) from error  # a file of zero bytes
+            raise tarfile.ReadError(f"{error} at byte {tar.offset}") from error
+
+
+def _samples(tar: Any, stem: str, url: str, seekable: bool) -> Iterator[Sample | Reject]:
+    """Group the members of a tar into samples; a member that repeats a name becomes a reject.
+
+    A sample is complete once the header after it has been read, so that the last one before a
+    damaged place is never yielded.
+    """
+    os.environ["WDS_SECURE"] = "1"  # webdataset then refuses to unpickle or to run commands
+    from webdataset.tariterators import group_by_keys
+
+    name = ""
+    repeated: list[str] = []
+
+    def members() -> Iterator[dict[str, object]]:
+        nonlocal name
+        while (header := tar.next()) is not None:
+            tar.members = []  # tarfile would keep every header of the tar in memory
+            name = header.name.removeprefix("./")
+            if header.isreg() and not header.issparse() and not _META.match(name):
+                read = partial(_read, tar, header)
+                if not seekable and name.rpartition(".")[2].lower() in _WANTED:
+                    read = partial(bytes, read())  # a stream passes only once
+                # webdataset hands on what the first member of a sample has for its URL
+                yield {"fname": name, "data": read, "__url__": header.offset}
+
+    def repeat(_: Exception) -> bool:
+        repeated.append(text(name))
+        return True
+
+    for group in group_by_keys(members(), handler=repeat):
+        key = text(group["__key__"])
+        suffixes = {name: read for name, read in group.items() if not name.startswith("__")}
+        yield Sample(f"{stem}/{key}", _uri(url, key), suffixes, group["__url__"])
+        for again in repeated:
+            reason = f"the tar has more than one member {again}; the first was taken"
+            yield Reject(f"{stem}/{again}", _uri(url, again), reason, "DuplicateMember")
+        repeated.clear()
+
+
+def _uri(url: str, name: str) -> str:
+    return f"{url}#{name.replace('#', '%23')}"  # `file_of` cuts at the last
+
+
+def _read(tar: tarfile.TarFile, header: tarfile.TarInfo) -> bytes:
+    member = tar.extractfile(header)
+    return b"" if member is None else member.read()

@@ -1,0 +1,42 @@
+"""``python -m clipvec.deploy``: the query service on SkyServe, behind a load balancer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clipvec.cli import run_hydra
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+ACTIONS = {action: f"action={action}" for action in ("up", "status", "down")}
+
+
+def main() -> None:
+    """Run the command."""
+    run_hydra(_deploy, "deploy", flags=ACTIONS)
+
+
+def _deploy(cfg: DictConfig) -> None:
+    from pathlib import Path
+
+    from hydra.core.hydra_config import HydraConfig
+
+    from clipvec import config
+    from clipvec.deploy import service
+    from clipvec.service import settings
+
+    config.load_env()
+    wanted = config.read(cfg, config.DeployConfig)
+    if wanted.action == "status":
+        print(service.status(wanted.service.name))
+    elif wanted.action == "down":
+        service.down(wanted.service.name)
+        print(f"{wanted.service.name} goes down; its machines take a minute or so")
+    else:
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        print(service.up(wanted, settings.read(), settings.text(), folder))
+
+
+if __name__ == "__main__":
+    main()

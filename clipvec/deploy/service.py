@@ -1,0 +1,214 @@
+"""The query service as a service of SkyServe: its task, and what became of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from clipvec import config, paths, version
+from clipvec.errors import ConfigError, LaunchError
+from clipvec.jobs import as_yaml, build_wheel, connect, install_and_run, is_below, is_shared
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from clipvec.config import DeployConfig, ServeConfig
+
+log = logging.getLogger(__name__)
+KEY = "CLIPVEC_API_KEY"
+
+
+def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -> str:
+    """Start the service, or only write its YAML, and return what to say of it.
+
+    Args:
+        wanted: where and how many.
+        serve: what replicas serve, which has to be there for them.
+        overrides: the same as it was given, in CLIPVEC_SERVE.
+        folder: where the wheel and the YAML go.
+
+    Raises:
+        ConfigError: a replica would not find its index, the numbers of replicas contradict each
+            other, or there is no wheel to be had.
+        LaunchError: SkyPilot refuses, or has a service of that name.
+    """
+    check_index(serve, wanted.cloud)
+    check_replicas(wanted)
+    if not os.environ.get(KEY):
+        log.warning("%s is not set: whoever reaches the endpoint may search", KEY)
+    file = build_wheel(paths.wheel_dir(folder.absolute()))
+    made = task(wanted, serve, overrides, file)
+    written = paths.service_file(folder)
+    written.write_text(as_yaml(made), encoding="utf-8")
+    if wanted.dry_run:
+        return written.read_text(encoding="utf-8").rstrip("\n")
+    name = wanted.service.name
+    with connect() as sky:
+        if record := _records(sky).get(name):
+            raise LaunchError(
+                f"service.name={name}: SkyServe has one of that name ({_word(record['status'])}); "
+                "take it down with python -m clipvec.deploy down, or give this one another name"
+            )
+        secrets = [(key, os.environ[key]) for key in made.get("secrets", {})]
+        started = sky.Task.from_yaml_config(dict(made), secrets_overrides=secrets)
+        _, endpoint = sky.get(sky.serve.up(started, name, _need_confirmation=False))
+    return (
+        f"{name}: {endpoint}, which answers once a replica is ready; "
+        f"python -m clipvec.deploy status service.name={name} says when"
+    )
+
+
+def task(wanted: DeployConfig, serve: ServeConfig, overrides: str, file: Path) -> dict[str, Any]:
+    """Return what `sky serve up` and `sky launch` accept as YAML; secrets have no values in it.
+
+    Args:
+        wanted: where and how many.
+        serve: what replicas serve.
+        overrides: the same as it was given, for CLIPVEC_SERVE.
+        file: the wheel that they install clipvec from.
+    """
+    service, cloud = wanted.service, config.to_dict(wanted.cloud)
+    cloud["resources"], spot = _of_service(cloud["resources"])
+    spot = spot and service.spot
+    cloud["resources"] |= {"ports": service.port, **({"use_spot": True} if spot else {})}
+    policy: dict[str, Any] = {
+        "min_replicas": service.min_replicas,
+        "max_replicas": service.max_replicas,
+        "target_qps_per_replica": service.target_qps,
+        "upscale_delay_seconds": service.upscale_delay,
+        "downscale_delay_seconds": service.downscale_delay,
+    }
+    if spot:
+        policy["dynamic_ondemand_fallback"] = True
+        policy["base_ondemand_fallback_replicas"] = service.ondemand_replicas
+    command = ["python", "-m", "bentoml", "serve", "clipvec.service.bento:Clipvec"]
+    command += ["--host", service.host, "--port", str(service.port)]
+    made = install_and_run(
+        service.name,
+        f"{service.name}-{version.version()}",
+        cloud,
+        file,
+        [*dict.fromkeys(["serve", *_extras(serve), *wanted.extras])],
+        f"exec {shlex.join(command)}\n",
+        {"CLIPVEC_SERVE": overrides, "BENTOML_DO_NOT_TRACK": "True"},
+    )
+    probe = {
+        "path": "/readyz",
+        "initial_delay_seconds": service.probe_delay,
+        "timeout_seconds": service.probe_timeout,
+    }
+    # SkyServe's SDK, unlike its command line, does not take the port from the resources.
+    about = {"readiness_probe": probe, "replica_policy": policy, "ports": service.port}
+    return {**made, "service": about}
+
+
+def _extras(serve: ServeConfig) -> list[str]:
+    """Return the extras of clipvec that the model wants."""
+    model = serve.model
+    wanted = {"onnx": model.runtime == "onnx", "sample": "sample" in {model.arch, model.pretrained}}
+    return [extra for extra, is_so in wanted.items() if is_so]
+
+
+def _of_service(resources: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Return the resources as SkyServe wants them, and whether there are spot machines.
+
+    It recovers replicas itself, and mixes spot and other machines by a policy of its own.
+    """
+    ours = {"any_of", "job_recovery", "use_spot"}
+    given = resources.get("any_of") or []
+    spot = any(one.get("use_spot") for one in (resources, *given))
+    rest = [{k: v for k, v in one.items() if k != "use_spot"} for one in given]
+    found = {k: v for k, v in resources.items() if k not in ours}
+    return found | ({"any_of": rest} if any(rest) else {}), spot
+
+
+def check_index(serve: ServeConfig, cloud: config.CloudConfig) -> None:
+    """Refuse an index that no replica would find.
+
+    Raises:
+        ConfigError: with what to give instead.
+    """
+    if cloud.name == "local":
+        raise ConfigError("cloud=local is this machine, where `bentoml serve` serves; cloud=any")
+    index = serve.index
+    if index.kind == "chroma":
+        mounted = any(is_below(index.path, target) for target in cloud.file_mounts)
+        if not mounted and not is_shared(cloud.name, index.path):
+            raise ConfigError(
+                f"index.path={index.path} is not on the machines of {cloud.name}; put the index "
+                "there and name it: CLIPVEC_SERVE=index.path=/index and "
+                "'+cloud.file_mounts={/index: s3://bucket/index}'; on slurm and kubernetes an "
+                "absolute path that all machines share will do"
+            )
+
+
+def check_replicas(wanted: DeployConfig) -> None:
+    """Refuse more replicas at least, or on demand, than there may be at all.
+
+    Raises:
+        ConfigError: with both numbers.
+    """
+    service = wanted.service
+    for option in ("min_replicas", "ondemand_replicas"):
+        number = getattr(service, option)
+        if number > service.max_replicas:
+            raise ConfigError(
+                f"service.{option}={number} is more than service.max_replicas="
+                f"{service.max_replicas}; give service.max_replicas={number}, or fewer of the other"
+            )
+
+
+def status(name: str) -> str:
+    """Return how a service stands: a line, and one for each replica.
+
+    Raises:
+        LaunchError: SkyPilot cannot be asked, or there is no such service.
+    """
+    with connect() as sky:
+        record = _record(sky, name)
+    replicas = record["replica_info"]
+    ready = sum(_word(replica["status"]) == "READY" for replica in replicas)
+    lines = [
+        f"{name}: {_word(record['status'])}; {ready} of {len(replicas)} replicas ready; "
+        f"{record['endpoint']}"
+    ]
+    lines += [
+        f"replica {replica['replica_id']}: {_word(replica['status'])}; {replica['endpoint'] or '-'}"
+        for replica in replicas
+    ]
+    return "\n".join(lines)
+
+
+def down(name: str) -> None:
+    """Take a service down.
+
+    Raises:
+        LaunchError: SkyPilot cannot be asked, or there is no such service.
+    """
+    with connect() as sky:
+        _record(sky, name)
+        sky.get(sky.serve.down(name))
+
+
+def _record(sky: Any, name: str) -> dict[str, Any]:
+    records = _records(sky)
+    if name not in records:
+        known = ", ".join(sorted(records)) or "none"
+        raise LaunchError(f"service.name={name}: there is no such service; SkyServe has {known}")
+    return records[name]
+
+
+def _records(sky: Any) -> dict[str, dict[str, Any]]:
+    """Return what SkyServe says of its services, by name."""
+    try:
+        found = sky.get(sky.serve.status(None))
+    except sky.exceptions.ClusterNotUpError:
+        return {}  # no service was ever started
+    return {record["name"]: record for record in found}
+
+
+def _word(status: object) -> str:
+    return str(getattr(status, "value", status))

@@ -1,0 +1,47 @@
+"""The fingerprint of what a dataset and an encoder make together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clipvec import version
+from clipvec.config import to_dict
+from clipvec.store import ROW_SETTINGS, SCHEMA_VERSION, Fingerprint, Golden, ModelPrint
+
+if TYPE_CHECKING:
+    from clipvec.config import EmbedConfig
+    from clipvec.data import Dataset, SyntheticDataset
+
+
+def drawn_print(dataset: SyntheticDataset) -> ModelPrint:
+    """Return what drawn vectors are known by: their distribution stands for the weights."""
+    image, text = dataset.distribution.golden()
+    return ModelPrint(
+        arch="synthetic",
+        weights=dataset.distribution.digest(),
+        preprocessing={},
+        dim=dataset.config.dim,
+        golden=Golden(image, text),
+    )
+
+
+def data_print(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> dict[str, Any]:
+    """Return the fields of a fingerprint that are known before the model is loaded."""
+    asked = to_dict(config.dataset)
+    rows = {key: asked[key] for key in ROW_SETTINGS if key in asked}
+    return {
+        # the revision that was found, where the newest was asked for
+        "dataset": {"name": config.dataset.name, **rows, **dataset.identity()},
+        "sharding_count": config.sharding.count,
+        "attributes": dict(config.dataset.attributes),
+        "dtype": config.store.dtype,
+        "thumbnail": config.store.thumbnail,
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def fingerprint(
+    config: EmbedConfig, dataset: Dataset | SyntheticDataset, model: ModelPrint
+) -> Fingerprint:
+    """Return the fingerprint of a store of ``dataset`` with the vectors of ``model``."""
+    return Fingerprint(model=model, code=version.version(), **data_print(config, dataset))

@@ -1,0 +1,220 @@
+"""Records in, encoded batches out: reading, decoding and encoding side by side.
+
+    reader thread ──▶ decoding threads ──▶ collating thread ──▶ encoding thread ──▶ the caller
+
+Each arrow is bounded, so memory depends on the batch size and not on the shard. Order is kept,
+and only pictures that can be embedded count towards a batch: which rows share a batch depends
+on the data alone, so that a run that was stopped and one that was not make equal bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from clipvec.data import Bookmark, Record, Reject, Undecodable, decode_image, file_of, thumbnail
+from clipvec.embed.prefetch import Prefetch
+from clipvec.embed.timings import Timings
+from clipvec.store import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
+    from clipvec.model import Encoder
+
+_Decoded: TypeAlias = "tuple[Row, np.ndarray] | Reject"
+_NICE = 10
+_INFINITE = "the model's vector of it is not finite; model.precision=fp32 may help"
+_RAW_PER_WORKER = 4
+"""Undecoded files in memory for each decoding thread."""
+
+
+@dataclass
+class Batch:
+    """Pictures for one forward pass, and what was rejected between them."""
+
+    stop: int
+    """Position in the shard behind the batch's last picture."""
+    rows: list[Row] = field(default_factory=list)
+    rejects: list[tuple[int, Reject]] = field(default_factory=list)
+    """With their positions in the shard."""
+    pixels: np.ndarray | None = None
+    """uint8 [N, H, W, 3]; gone once it is encoded."""
+    embeddings: np.ndarray | None = None
+    """float32 [N, D], unit length."""
+    after: Bookmark | None = None
+    """Where in the dataset ``stop`` is."""
+    positions: list[int] = field(default_factory=list)
+    """Of the rows, in the shard; drawn rows have none."""
+
+    def reject_infinite(self) -> None:
+        """Reject the rows whose vectors are no numbers, as half precision makes them at times."""
+        if self.embeddings is None or np.isfinite(self.embeddings).all():
+            return
+        good = np.isfinite(self.embeddings).all(axis=1)
+        for row, position, fine in zip(self.rows, self.positions, good, strict=True):
+            if not fine:
+                self.rejects.append((position, Reject(row.id, row.uri, _INFINITE, "NotFinite")))
+        self.rows = [row for row, fine in zip(self.rows, good, strict=True) if fine]
+        self.embeddings = self.embeddings[good]
+
+
+class Pipeline:
+    """The encoded batches of one shard, in order; `close` ends its threads.
+
+    Args:
+        items: the shard's records from position ``start`` on.
+        start: position of the first item.
+        after: where in the dataset that is.
+        seen: ids that the shard's rows have already; later records of one id are rejected.
+        encoder: what encodes.
+        batch_size: pictures of a batch; only a shard's last one has fewer.
+        thumbnail_side: longest side of the thumbnails in pixels; 0: none.
+        max_pixels: pictures of more pixels are rejected.
+        workers: number of decoding threads.
+        timings: where the time of the encoder is added up.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[Record | Reject],
+        *,
+        start: int,
+        after: Bookmark | None,
+        seen: set[str],
+        encoder: Encoder,
+        batch_size: int,
+        thumbnail_side: int,
+        max_pixels: int,
+        workers: int,
+        timings: Timings,
+    ) -> None:
+        self._encoder = encoder
+        self._batch_size = batch_size
+        self._thumbnail_side = thumbnail_side
+        self._max_pixels = max_pixels
+        self._timings = timings
+        self._seen = seen
+        self._raw = threading.Semaphore(_RAW_PER_WORKER * workers)
+        give_way = _give_way if encoder.device == "cpu" else None
+        self._pool = ThreadPoolExecutor(workers, "decode", initializer=give_way)
+        self._decode_wait = 0.0
+        self._items = Prefetch(self._read(items), 2 * batch_size, "read")
+        self._batches = Prefetch(self._collate(start, after), 2, "collate")
+        self._encoded = Prefetch(self._encode(), 2, "encode")
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self._encoded
+
+    def close(self) -> None:
+        """End all threads after what they are doing now."""
+        stages = (self._items, self._batches, self._encoded)
+        for stage in stages:
+            stage.stop()
+        for stage in stages:
+            stage.join()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _read(
+        self, items: Iterable[Record | Reject]
+    ) -> Generator[Reject | Future[_Decoded], None, None]:
+        for item in items:
+            if isinstance(item, Reject):
+                yield item
+                continue
+            self._timings.bytes_read += len(item.image)
+            self._raw.acquire()
+            future = self._pool.submit(self._decode, item)
+            future.add_done_callback(lambda _: self._raw.release())
+            yield future
+
+    def _decode(self, record: Record) -> _Decoded:
+        try:
+            picture = decode_image(record.image, self._encoder.preprocess.target, self._max_pixels)
+        except Undecodable as error:
+            return Reject(record.id, record.uri, str(error), type(error).__name__)
+        row = Row(
+            record.id,
+            record.uri,
+            record.caption,
+            picture.width,
+            picture.height,
+            thumbnail(picture.image, self._thumbnail_side) if self._thumbnail_side else None,
+            record.attributes,
+        )
+        return row, self._encoder.preprocess(picture.image)
+
+    def _collate(self, start: int, after: Bookmark | None) -> Generator[Batch, None, None]:
+        batch = Batch(start, after=after)
+        for position, item in enumerate(self._items, start):
+            decoded = item if isinstance(item, Reject) else self._result(item)
+            after = _advance(after, decoded.uri if isinstance(decoded, Reject) else decoded[0].uri)
+            if not isinstance(decoded, Reject) and decoded[0].id in self._seen:
+                row = decoded[0]
+                decoded = Reject(row.id, row.uri, f"the id {row.id!r} occurs twice", "DuplicateId")
+            if isinstance(decoded, Reject):
+                batch.rejects.append((position, decoded))
+                continue
+            row, pixels = decoded
+            self._seen.add(row.id)
+            if batch.pixels is None:
+                batch.pixels = np.empty((self._batch_size, *pixels.shape), np.uint8)
+            batch.pixels[len(batch.rows)] = pixels
+            batch.rows.append(row)
+            batch.positions.append(position)
+            batch.stop, batch.after = position + 1, after
+            if len(batch.rows) == self._batch_size:
+                yield batch
+                batch = Batch(batch.stop, after=after)
+        if batch.rows or batch.rejects:
+            yield batch
+
+    def _result(self, future: Future[_Decoded]) -> _Decoded:
+        started = time.perf_counter()
+        decoded = future.result()
+        self._decode_wait += time.perf_counter() - started
+        return decoded
+
+    def _encode(self) -> Generator[Batch, None, None]:
+        for batch in self._batches:
+            started = time.perf_counter()
+            if batch.pixels is not None:
+                batch.embeddings = self._encoder.encode_images(batch.pixels[: len(batch.rows)])
+                batch.pixels = None
+                batch.reject_infinite()
+            self._timings.encode += time.perf_counter() - started
+            yield batch
+
+    def waits(self) -> Timings:
+        """Return the encoder's waiting times so far."""
+        waited = self._batches.waited
+        upstream = self._items.waited + self._decode_wait
+        read_share = self._items.waited / upstream if upstream else 0.0
+        return Timings(
+            read=waited * read_share,
+            decode=waited * (1 - read_share),
+            write=self._encoded.blocked,
+        )
+
+
+def _advance(after: Bookmark | None, uri: str) -> Bookmark:
+    """Return the bookmark behind the item at ``uri``."""
+    file = file_of(uri)
+    return Bookmark(file, after.items + 1 if after and after.file == file else 1)
+
+
+def _give_way() -> None:
+    """Take this thread behind the encoder's, where Linux gives threads priorities of their own.
+
+    The encoder's threads meet after each layer. When one of them loses its core to decoding, all
+    of them wait; decoding has the time between two batches, and what the encoder leaves.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

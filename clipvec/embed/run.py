@@ -1,0 +1,259 @@
+"""Embed shards of a dataset into a store."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipvec import paths, shards
+from clipvec.config import to_dict
+from clipvec.data import SyntheticDataset, open_dataset
+from clipvec.embed import tracking
+from clipvec.embed.fingerprint import data_print, fingerprint
+from clipvec.embed.stop import Stop
+from clipvec.embed.timings import Timings
+from clipvec.embed.tracking import EmbedLogger
+from clipvec.embed.vector_source import Drawing, Encoding, check_pair
+from clipvec.errors import DatasetError, Interrupted, RejectsError
+from clipvec.progress import Progress, counted
+from clipvec.store import Store
+
+if TYPE_CHECKING:
+    from clipvec.config import EmbedConfig
+    from clipvec.data import Dataset
+    from clipvec.embed.pipeline import Batch
+    from clipvec.embed.vector_source import Maker
+    from clipvec.progress import Task
+    from clipvec.store import Done, ShardWriter
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Summary:
+    """What a run did."""
+
+    store: str
+    timings: Timings = field(default_factory=Timings)
+    rejects: int = 0
+    embedded: list[int] = field(default_factory=list)
+    """Shards that this run committed."""
+    reused: list[int] = field(default_factory=list)
+    """Shards that were committed before."""
+
+    def __str__(self) -> str:
+        """Return one line for the end of a run."""
+        if not self.embedded:
+            reused = counted(len(self.reused), "shard")
+            return f"nothing to do: {reused} committed already in {self.store}"
+        shares = ", ".join(f"{stage} {share:.0%}" for stage, share in self.timings.shares().items())
+        reused = f", {len(self.reused)} committed before" if self.reused else ""
+        return (
+            f"{counted(len(self.embedded), 'shard')}{reused}: "
+            f"{counted(self.timings.images, 'image')}, {counted(self.rejects, 'reject')}, "
+            f"{self.timings.rate:,.1f} images/s; time: {shares}; "
+            f"bottleneck: {self.timings.bottleneck}; store: {self.store}"
+        )
+
+
+def embed_shards(config: EmbedConfig) -> Summary:
+    """Embed the shards that ``config`` asks for and that are not committed yet.
+
+    Raises:
+        ConfigError: the configuration asks for what cannot be.
+        DatasetError: the dataset, or some shards of it, cannot be read.
+        ModelError: the model cannot be loaded or run.
+        StoreError: the store cannot be written, or is another's.
+        RejectsError: too much of some shards was rejected; all others are committed.
+        Interrupted: by Ctrl-C or SIGTERM; finished parts are kept.
+    """
+    check_pair(config)
+    wanted = shards.parse(config.shards, config.sharding.count)
+    dataset = open_dataset(config.dataset)
+    url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
+    store = Store.find(url)
+    committed: dict[int, Done] = {}
+    if store is not None:
+        store.fingerprint.check_data(data_print(config, dataset), f"the store {store.url}")
+        committed = store.marks(wanted)
+    todo = [shard for shard in wanted if shard not in committed]
+    if store is not None and not todo and _same_weights(store, config):
+        return Summary(url, reused=list(wanted))
+    with suppress(DatasetError):  # a shard's own, told when its turn comes
+        for shard in todo[:1]:  # a cut that cannot be is refused while there is no store of it
+            dataset.size(shard, config.sharding.count)
+    store, maker = _load(config, dataset, url)
+    summary = Summary(url, reused=list(committed))
+    with tracking.start_run(config, store, shards.format(wanted), maker.device) as run:
+        before = sum(mark.rows + mark.rejects for mark in committed.values())
+        feed = EmbedLogger(run, config.batch_size, before)
+        try:
+            _embed_all(config, dataset, store, maker, todo, summary, feed)
+        finally:
+            feed.end(store, config)
+    return summary
+
+
+def _same_weights(store: Store, config: EmbedConfig) -> bool:
+    """Return whether the model's configuration already says that it is the store's."""
+    mine = to_dict(config.model)
+    return all(store.model[key] == mine[key] for key in ("arch", "pretrained"))
+
+
+def _load(
+    config: EmbedConfig, dataset: Dataset | SyntheticDataset, url: str
+) -> tuple[Store, Maker]:
+    """Return the store, made or found, and what makes vectors of the same making."""
+    maker: Maker
+    if isinstance(dataset, SyntheticDataset):
+        maker = Drawing(config, dataset)
+    else:
+        maker = Encoding(config, dataset)
+    print_ = maker.model_print()
+    store = Store.create(url, fingerprint(config, dataset, print_), to_dict(config.model))
+    where = f"the store {store.url}"
+    store.fingerprint.check_data(data_print(config, dataset), where)
+    store.fingerprint.model.check(
+        print_, where, f"model={config.model.name} ({config.model.pretrained})"
+    )
+    return store, maker
+
+
+def _embed_all(
+    config: EmbedConfig,
+    dataset: Dataset | SyntheticDataset,
+    store: Store,
+    maker: Maker,
+    todo: list[int],
+    summary: Summary,
+    feed: EmbedLogger,
+) -> None:
+    """Embed ``todo``; a shard that fails for its data does not keep the others from it."""
+    failures: dict[int, RejectsError | DatasetError] = {}
+    with Progress() as progress, Stop() as stop:
+        overall = progress.task("shards", len(todo), "shards") if len(todo) > 1 else None
+        for shard in todo:
+            job = _Shard(config, dataset, store, maker, shard, stop, feed)
+            try:
+                job.run(progress)
+            except (RejectsError, DatasetError) as error:
+                if len(todo) > 1:  # said at once; a lone shard's error is the command's own
+                    log.error("shard %d failed: %s", shard, error)
+                failures[shard] = error
+            except Interrupted as error:
+                raise Interrupted(
+                    error.signum,
+                    f"{error}; {job.kept()}, {counted(len(summary.embedded), 'shard')} finished; "
+                    "the same command goes on from there",
+                ) from error
+            else:
+                summary.embedded.append(shard)
+            summary.timings += job.timings
+            summary.rejects += job.writer.rejects
+            if overall is not None:
+                overall.advance()
+    if failures:
+        first = next(iter(failures.values()))
+        if len(todo) > 1:
+            first.args = (f"shards {shards.format(failures)} of {len(todo)} failed: {first}",)
+        raise first
+
+
+class _Shard:
+    """The work on one shard."""
+
+    def __init__(
+        self,
+        config: EmbedConfig,
+        dataset: Dataset | SyntheticDataset,
+        store: Store,
+        maker: Maker,
+        shard: int,
+        stop: Stop,
+        feed: EmbedLogger,
+    ) -> None:
+        self._config = config
+        self._dataset = dataset
+        self._maker = maker
+        self._shard = shard
+        self._stop = stop
+        self._feed = feed
+        self.writer: ShardWriter = store.writer(shard)
+        self.timings = Timings()
+        self._pending: list[Batch] = []
+        batches = -(-config.part_rows // config.batch_size)
+        self._part_rows = batches * config.batch_size
+
+    def kept(self) -> str:
+        """Return what of the shard is safe, for a message."""
+        parts, rows = counted(self.writer.parts, "part"), counted(self.writer.rows, "row")
+        return f"{parts} ({rows}) of shard {self._shard} kept"
+
+    def run(self, progress: Progress) -> None:
+        """Embed what is missing of the shard and commit it."""
+        count, started = self._config.sharding.count, time.perf_counter()
+        start = self.writer.position
+        if start:
+            log.info("going on after %s", self.kept())
+        label, size = f"shard {self._shard}", self._dataset.size(self._shard, count)
+        task = progress.task(label, size, "images", start)
+        batches = self._maker.batches(self._shard, self.writer, self.timings)
+        try:
+            self._feed.skip(start)
+            for batch in batches:
+                self._take(batch, task)
+                if self._feed.run.due():
+                    self._feed.point(self.timings + batches.waits())
+        finally:
+            batches.close()
+            task.close()
+        self._write_part()
+        self.timings += batches.waits()
+        self.timings.seconds = time.perf_counter() - started
+        self._feed.end_shard(self.timings)
+        self._commit()
+
+    def _take(self, batch: Batch, task: Task) -> None:
+        for position, reject in batch.rejects:
+            self.writer.reject(position, reject.id, reject.uri, reject.reason, reject.error)
+            log.debug("rejected %s: %s", reject.uri, reject.reason)
+        self.timings.images += len(batch.rows)
+        self._feed.take(batch)
+        task.advance(len(batch.rows) + len(batch.rejects))
+        if not batch.rows:
+            return
+        self._pending.append(batch)
+        if sum(len(pending.rows) for pending in self._pending) >= self._part_rows:
+            self._write_part()
+            self._stop.at_part_end()
+
+    def _write_part(self) -> None:
+        if not self._pending:
+            return
+        rows = [row for batch in self._pending for row in batch.rows]
+        embeddings = [b.embeddings for b in self._pending if b.embeddings is not None]
+        last = self._pending[-1]
+        after = (last.after.file, last.after.items) if last.after else None
+        self.writer.write_part(rows, np.concatenate(embeddings), last.stop, after)
+        self._pending.clear()
+
+    def _commit(self) -> None:
+        rejects, total = self.writer.rejects, self.writer.rows + self.writer.rejects
+        limit = self._config.max_reject_fraction
+        if total and rejects / total > limit:
+            self.writer.save_rejects()
+            reasons = ", ".join(f"{n} {kind}" for kind, n in self.writer.reasons().items())
+            raise RejectsError(
+                f"{rejects:,} of {total:,} images of shard {self._shard} were rejected ({reasons}),"
+                f" more than max_reject_fraction={limit}; its good rows are kept, "
+                f"{self.writer.ledger} lists the others; accept them with max_reject_fraction="
+                f"{math.ceil(100 * rejects / total) / 100}, or mend their cause and remove "
+                f"{self.writer.folder}, and the same command tries them again"
+            )
+        self.writer.commit(self.timings.to_json())

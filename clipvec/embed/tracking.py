@@ -1,0 +1,143 @@
+"""What the run of an embedding job tells: curves, a sample of pictures, the store."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psutil
+
+from clipvec import paths, tracking
+from clipvec.config import to_dict
+from clipvec.embed.timings import Timings
+from clipvec.tracking import Job, Picture, Rows, artifacts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from clipvec.config import EmbedConfig
+    from clipvec.embed.pipeline import Batch
+    from clipvec.store import Row, Store
+    from clipvec.tracking import Run
+
+SAMPLES = 24
+"""Most pictures of a job that are shown."""
+
+
+@dataclass
+class Progressed:
+    """How far a job is, over all of its shards."""
+
+    images: int = 0
+    """Embedded or rejected, by this process or by one before it."""
+    batches: int = 0
+    rejects: dict[str, int] = field(default_factory=dict)
+    """By error class, of this process."""
+
+
+class EmbedLogger:
+    """Feeds the run of a job; costs next to nothing between two points."""
+
+    def __init__(self, run: Run, batch_size: int, before: int = 0) -> None:
+        """Start at ``before`` images, which earlier processes have dealt with."""
+        self.run = run
+        self._batch_size = batch_size
+        self._done = Progressed(before)
+        self._rows = 0
+        self._timings = Timings()
+        self._began = time.monotonic()
+        self._last = (time.monotonic(), before, _cpu_seconds())
+        self._samples: list[Row] = []
+        self._random = random.Random(0)
+
+    def take(self, batch: Batch) -> None:
+        """Count a batch, and keep some of its pictures."""
+        if not self.run.tracked:
+            return
+        self._done.images += len(batch.rows) + len(batch.rejects)
+        self._done.batches += bool(batch.rows)
+        for _, reject in batch.rejects:
+            self._done.rejects[reject.error] = self._done.rejects.get(reject.error, 0) + 1
+        for row in batch.rows:
+            self._rows += 1
+            if row.thumbnail is None:
+                continue
+            if len(self._samples) < SAMPLES:
+                self._samples.append(row)
+            elif (place := self._random.randrange(self._rows)) < SAMPLES:
+                self._samples[place] = row  # every row of the job is as likely to be kept
+
+    def skip(self, images: int) -> None:
+        """Count images of a shard that an earlier process has dealt with."""
+        self._done.images += images
+
+    def end_shard(self, timings: Timings) -> None:
+        """Take over the timings of a shard that is done."""
+        self._timings += timings
+        if self.run.due():
+            self.point(Timings())
+
+    def point(self, timings: Timings) -> None:
+        """Add a point to the curves; ``timings`` are those of the shard in hand so far."""
+        timings = self._timings + timings
+        then, images, cpu = self._last
+        now = time.monotonic()
+        done, seconds = self._done, max(now - then, 1e-9)
+        self._last = (now, done.images, _cpu_seconds())
+        values = {
+            "images": done.images,
+            "images_per_s": (done.images - images) / seconds,
+            "rejects": sum(done.rejects.values()),
+            "batch_fill": self._rows / max(done.batches * self._batch_size, 1),
+            "bytes_read": timings.bytes_read,
+            "cpu_cores": (self._last[2] - cpu) / seconds,
+        }
+        values |= {f"share/{stage}": share for stage, share in timings.shares().items()}
+        values |= {f"rejects/{reason}": count for reason, count in done.rejects.items()}
+        self.run.log(values, step=done.images)
+
+    def end(self, store: Store, config: EmbedConfig) -> None:
+        """Add the last point, and tell what stands for the whole job."""
+        if not self.run.tracked:
+            return
+        if self._done.images > self._last[1]:
+            self.point(Timings())
+        seconds = time.monotonic() - self._began
+        if self._samples:
+            self.run.table("pictures", _table(self._samples))
+        self.run.summarize(
+            {
+                "images": self._done.images,
+                "images_per_s": self._rows / seconds,
+                "bottleneck": self._timings.bottleneck,
+                "seconds": seconds,
+            }
+        )
+        name = paths.collection_name(config.dataset.name, config.model.name)
+        self.run.made(artifacts.store(store.url, name, store.fingerprint.to_json()))
+
+
+def start_run(config: EmbedConfig, store: Store, shards: str, device: Mapping[str, str]) -> Run:
+    """Return the run of a job that embeds ``shards`` into ``store``."""
+    name = f"embed {paths.collection_name(config.dataset.name, config.model.name)} {shards}"
+    fingerprint = store.fingerprint.to_json()
+    del fingerprint["model"]["golden"]  # two vectors, which are in the store's artifact
+    about = {**to_dict(config), "device": dict(device), "fingerprint": fingerprint}
+    job = Job("embed", name, config.store.root, about, shards)
+    return tracking.start_run(config.tracking, job)
+
+
+def _table(rows: list[Row]) -> Rows:
+    cells = [
+        [Picture(row.thumbnail, row.caption or ""), row.caption, row.id, row.uri]
+        for row in rows
+        if row.thumbnail is not None
+    ]
+    return Rows(["picture", "caption", "id", "uri"], cells)
+
+
+def _cpu_seconds() -> float:
+    times = psutil.Process().cpu_times()
+    return float(times.user + times.system)

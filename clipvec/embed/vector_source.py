@@ -1,0 +1,182 @@
+"""What makes the vectors of a store: an encoder of pictures, or draws from a distribution."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from clipvec.config import SyntheticConfig
+from clipvec.data import Bookmark
+from clipvec.embed.fingerprint import drawn_print
+from clipvec.embed.pipeline import Batch, Pipeline
+from clipvec.embed.prefetch import Prefetch
+from clipvec.embed.timings import Timings
+from clipvec.errors import ConfigError
+from clipvec.model import model_print
+from clipvec.store import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+
+    from clipvec.config import EmbedConfig
+    from clipvec.data import Dataset, SyntheticDataset
+    from clipvec.store import ModelPrint, ShardWriter
+
+log = logging.getLogger(__name__)
+_SYNTHETIC = "synthetic"
+
+
+class Batches(Protocol):
+    """The finished batches of one shard, in order."""
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+    def waits(self) -> Timings:
+        """Return how long the maker was kept waiting so far, by stage."""
+        ...
+
+    def close(self) -> None:
+        """End all threads after what they are doing now."""
+        ...
+
+
+class Maker(Protocol):
+    """What makes vectors."""
+
+    @property
+    def device(self) -> Mapping[str, str]:
+        """What makes them: the device, and its precision."""
+        ...
+
+    def model_print(self) -> ModelPrint:
+        """Return what the vectors are known by."""
+        ...
+
+    def batches(self, shard: int, writer: ShardWriter, timings: Timings) -> Batches:
+        """Return what is missing of a shard."""
+        ...
+
+
+def check_pair(config: EmbedConfig) -> None:
+    """Refuse drawn vectors from a model, and pictures without one.
+
+    Raises:
+        ConfigError: with the options to give.
+    """
+    drawn = isinstance(config.dataset, SyntheticConfig)
+    if drawn != (config.model.arch == _SYNTHETIC):
+        raise ConfigError(
+            f"dataset={config.dataset.name} with model={config.model.name}: drawn vectors have no "
+            "pictures and need no model; dataset=synthetic goes with model=synthetic, and neither "
+            "with another; experiment=synthetic chooses both"
+        )
+    if drawn and config.store.thumbnail:
+        raise ConfigError(
+            f"store.thumbnail={config.store.thumbnail}: dataset=synthetic has no pictures; "
+            "use store.thumbnail=0, or experiment=synthetic"
+        )
+
+
+class Encoding:
+    """Vectors of pictures that a model encodes."""
+
+    def __init__(self, config: EmbedConfig, dataset: Dataset) -> None:
+        from clipvec import model
+
+        self._config = config
+        self._dataset = dataset
+        log.info("loading model %s (%s)", config.model.name, config.model.pretrained)
+        self._encoder = encoder = model.load_encoder(config.model)
+        log.info(
+            "encoding on %s in %s, %d dimensions", encoder.device, encoder.precision, encoder.dim
+        )
+        self.device = {"device": str(encoder.device), "precision": str(encoder.precision)}
+
+    def model_print(self) -> ModelPrint:
+        """Return what the encoder is known by."""
+        return model_print(self._encoder)
+
+    def batches(self, shard: int, writer: ShardWriter, timings: Timings) -> Pipeline:
+        """Return the encoded batches of a shard from the writer's position on."""
+        config = self._config
+        after = Bookmark(*writer.after) if writer.after else None
+        return Pipeline(
+            self._dataset.records(shard, config.sharding.count, writer.position, after),
+            start=writer.position,
+            after=after,
+            seen=set(writer.ids()),
+            encoder=self._encoder,
+            batch_size=config.batch_size,
+            thumbnail_side=config.store.thumbnail,
+            max_pixels=config.max_pixels,
+            workers=config.workers or os.cpu_count() or 1,
+            timings=timings,
+        )
+
+
+class Drawing:
+    """Vectors that are drawn."""
+
+    def __init__(self, config: EmbedConfig, dataset: SyntheticDataset) -> None:
+        self._config = config
+        self._dataset = dataset
+        self.device: Mapping[str, str] = {"device": "cpu", "precision": config.store.dtype}
+
+    def model_print(self) -> ModelPrint:
+        """Return what the distribution is known by."""
+        return drawn_print(self._dataset)
+
+    def batches(self, shard: int, writer: ShardWriter, timings: Timings) -> DrawnBatches:
+        """Return the drawn batches of a shard from the writer's position on."""
+        config = self._config
+        return DrawnBatches(
+            self._dataset,
+            self._dataset.span(shard, config.sharding.count),
+            writer.position,
+            config.batch_size,
+            timings,
+        )
+
+
+class DrawnBatches:
+    """The drawn batches of one shard; they are drawn in a thread while others are written."""
+
+    def __init__(
+        self, dataset: SyntheticDataset, span: range, start: int, batch_size: int, timings: Timings
+    ) -> None:
+        self._dataset = dataset
+        self._span = span
+        self._batch_size = batch_size
+        self._timings = timings
+        self._batches = Prefetch(self._draw(start), 2, "draw")
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self._batches
+
+    def waits(self) -> Timings:
+        """Return the time that writing took so far."""
+        return Timings(write=self._batches.blocked)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._batches.stop()
+        self._batches.join()
+
+    def _draw(self, start: int) -> Generator[Batch, None, None]:
+        for first in range(start, len(self._span), self._batch_size):
+            started = time.perf_counter()
+            rows = self._span[first : first + self._batch_size]
+            vectors, buckets = self._dataset.read(rows)
+            batch = Batch(first + len(rows))
+            batch.embeddings = vectors
+            batch.rows = [
+                self._row(row, bucket) for row, bucket in zip(rows, buckets.tolist(), strict=True)
+            ]
+            self._timings.encode += time.perf_counter() - started
+            yield batch
+
+    def _row(self, number: int, bucket: int) -> Row:
+        uri = f"synthetic://{self._dataset.config.seed}/{number}"
+        return Row(f"{number:010d}", uri, None, 0, 0, None, {"bucket": bucket})

@@ -1,0 +1,25 @@
+from . import filters
+from .base import Hit
+from .build import memory_bytes
+from .chroma.client import chroma_errors, open_place
+from .chroma.collection import Collection
+from .chroma.server import chroma_server
+from .chroma.writer import Built
+from .partitions import Partitions
+from .query import Term, combine, query_vector, split_weight
+
+__all__ = [
+    "Built",
+    "Collection",
+    "Hit",
+    "Partitions",
+    "Term",
+    "chroma_errors",
+    "chroma_server",
+    "combine",
+    "filters",
+    "memory_bytes",
+    "open_place",
+    "query_vector",
+    "split_weight",
+]

@@ -1,0 +1,1 @@
+"""ChromaDB as an index; chromadb is imported only here."""

@@ -1,0 +1,69 @@
+"""Which part files of the store a collection holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from clipvec.index.chroma.client import LEDGER, MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    from chromadb.api.client import Client
+
+    from clipvec.store import Part
+
+State = Literal["loading", "loaded"]
+_REQUEST = 1000
+"""Entries of one request."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One part file."""
+
+    sha256: str
+    state: State
+
+
+class Ledger:
+    """A companion collection, bound to the collection's id, so that it survives a rename.
+
+    A part is ``loading`` before the first of its rows is written and ``loaded`` after the last.
+    """
+
+    def __init__(self, client: Client, collection: UUID) -> None:
+        self._entries = client.get_or_create_collection(
+            f"{collection}{LEDGER}", embedding_function=None, metadata={MARK: "ledger"}
+        )
+
+    def read(self) -> dict[str, Entry]:
+        """Return the entries by part file."""
+        found = self._entries.get(include=["metadatas"])
+        return {
+            file: Entry(str(values["sha256"]), "loaded" if values["loaded"] else "loading")
+            for file, values in zip(found["ids"], found["metadatas"] or [], strict=True)
+        }
+
+    def mark(self, parts: Sequence[Part], state: State) -> None:
+        """Note the state of parts."""
+        for start in range(0, len(parts), _REQUEST):
+            some = parts[start : start + _REQUEST]
+            self._entries.upsert(
+                ids=[part.file for part in some],
+                embeddings=np.zeros((len(some), 1), np.float32),
+                metadatas=[
+                    {"sha256": part.sha256, "rows": part.rows, "loaded": state == "loaded"}
+                    for part in some
+                ],
+            )
+
+    def forget(self, files: Iterable[str]) -> None:
+        """Remove entries."""
+        gone = list(files)
+        for start in range(0, len(gone), _REQUEST):
+            self._entries.delete(ids=gone[start : start + _REQUEST])

@@ -1,0 +1,69 @@
+"""What the run of a loading tells: rows/s, memory, what was verified."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from clipvec import paths, tracking
+from clipvec.config import to_dict
+from clipvec.tracking import Job, artifacts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from clipvec.config import BuildConfig
+    from clipvec.store import Store
+    from clipvec.tracking import Run
+
+
+class IndexLogger:
+    """Feeds the run of a loading."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._rows = 0
+        self._last = (time.monotonic(), 0)
+
+    def held(self, rows: int) -> None:
+        """Say how many rows are in the collection before any are loaded."""
+        self._rows = rows
+        self._last = (time.monotonic(), rows)
+
+    def loaded(self, rows: int) -> None:
+        """Count rows, and add a point to the curves where it is time for one."""
+        self._rows += rows
+        if self._run.due():
+            self._point()
+
+    def end(self, summary: Mapping[str, Any], config: BuildConfig, store: Store) -> None:
+        """Add the last point, and tell what stands for the whole loading."""
+        if not self._run.tracked:
+            return
+        if self._rows > self._last[1]:
+            self._point()
+        self._run.summarize(summary)
+        name = summary["name"]  # also that of a partition
+        self._run.made(artifacts.index(config.index, name, store.fingerprint.to_json()))
+
+    def _point(self) -> None:
+        now = time.monotonic()
+        then, rows = self._last
+        self._last = (now, self._rows)
+        values = {
+            "rows": self._rows,
+            "rows_per_s": (self._rows - rows) / max(now - then, 1e-9),
+            "memory_bytes": psutil.Process().memory_info().rss,
+        }
+        self._run.log(values, step=self._rows)
+
+
+def start_run(config: BuildConfig, store: Store) -> Run:
+    """Return the run of a loading, which uses a store."""
+    name = paths.collection_name(config.dataset.name, config.model.name)
+    job = Job("index", f"index {name}", config.store.root, to_dict(config))
+    run = tracking.start_run(config.tracking, job)
+    run.used(artifacts.store(store.url, name, store.fingerprint.to_json()))
+    return run

@@ -1,0 +1,67 @@
+"""What runs the jobs of a sweep: the interface that SkyPilot and local workers share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from clipvec.jobs.plan import Job
+    from clipvec.jobs.record import Record
+
+
+class State(str, Enum):
+    """How a job stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    RECOVERING = "recovering"
+    SUCCEEDED = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it stays so."""
+        return self in {State.SUCCEEDED, State.FAILED, State.CANCELLED}
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a backend says of a job; whether its shards are committed, only the store says."""
+
+    state: State
+    detail: str = ""
+    """The backend's own words, such as ``FAILED_NO_RESOURCE: ...``, or an exit code."""
+    recoveries: int = 0
+    """How often it was started again."""
+    seconds: float = field(default=0.0, compare=False)
+    """How long it has worked, over all of its starts, as far as its backend knows."""
+
+
+class Backend(Protocol):
+    """Runs jobs; every job has an id that outlives this process."""
+
+    poll_seconds: float
+    """Time between two questions about the same jobs."""
+
+    def submit(
+        self, record: Record, jobs: Sequence[Job], saved: Callable[[Mapping[int, str]], None]
+    ) -> None:
+        """Start ``jobs`` of the sweep; call ``saved`` with ids by job number as they are known.
+
+        Raises:
+            LaunchError: with what mends it; what was saved is submitted all the same.
+        """
+
+    def poll(self, record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
+        """Return how jobs stand, by job number; one that the backend does not know is missing."""
+
+    def logs(self, record: Record, job: int, id: str, *, follow: bool) -> Iterator[str]:
+        """Yield the lines of a job's log; with ``follow`` until it ends."""
+
+    def cancel(self, record: Record, ids: Mapping[int, str]) -> None:
+        """Ask jobs to stop; finished parts of their shards are kept."""

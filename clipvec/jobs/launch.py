@@ -1,0 +1,233 @@
+"""Starting a sweep: only what is missing, nothing twice, ids on disk before anything else."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from clipvec import config, shards
+from clipvec.errors import Interrupted, SweepError, signal_of
+from clipvec.jobs import tracking, watch
+from clipvec.jobs.backend import State, Status
+from clipvec.jobs.dry_run import dry_run
+from clipvec.jobs.progress import Truth, only_missing
+from clipvec.jobs.record import Record, folders
+from clipvec.jobs.tracking import SweepLogger
+from clipvec.progress import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from clipvec.jobs.backend import Backend
+    from clipvec.jobs.plan import Job, Sweep
+    from clipvec.jobs.record import Started
+
+log = logging.getLogger(__name__)
+_NOT_STARTED = Status(State.FAILED, "never started")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one job of a sweep came out."""
+
+    job: int
+    status: State
+    detail: str
+
+
+def backend(name: str) -> Backend:
+    """Return what runs jobs: ``sky`` or ``workers``."""
+    if name == "sky":
+        from clipvec.jobs.skypilot.backend import Sky
+
+        return Sky()
+    from clipvec.jobs.workers.backend import Workers
+
+    return Workers()
+
+
+def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
+    """Start what is missing of a sweep and, unless ``wait=false``, see it through.
+
+    Shards that are committed, and those that a job of an earlier sweep still works on, are not
+    started again; the latter are waited for. ``force=true`` starts both.
+
+    Raises:
+        ConfigError: what was asked for cannot be done.
+        LaunchError: jobs cannot be started.
+        Interrupted: the jobs go on.
+    """
+    config.load_env()
+    settings = config.from_dict(sweep.options, config.LauncherConfig)
+    if settings.dry_run:
+        dry_run(sweep, folder)
+        return [Outcome(job.number, State.PENDING, "dry run") for job in sweep.jobs]
+    runs = backend(sweep.backend)
+    truth = Truth(sweep.jobs)
+    busy = [] if settings.force else _busy(sweep, folder, runs, truth)
+    todo = list(sweep.jobs) if settings.force else _todo(sweep.jobs, busy, truth)
+    _say_plan(sweep, todo, busy, truth)
+    record = Record.create(folder, sweep)
+    if todo:
+        with _told_how_to_come_back(sweep.name, "stopped; jobs that were started go on"):
+            runs.submit(record, todo, lambda ids: record.save_ids(ids, todo))
+    if not settings.wait:
+        _say_how_to_come_back(sweep.name)
+        return [Outcome(job.number, State.PENDING, "not waited for") for job in sweep.jobs]
+    return finish(record, busy, runs, truth)
+
+
+def rejoin(record: Record) -> list[Outcome]:
+    """Wait for a sweep that was started before, and return how each of its jobs came out.
+
+    Raises:
+        LaunchError: nobody can be asked about its jobs.
+        Interrupted: while waiting; the jobs go on.
+    """
+    runs, truth = backend(record.sweep.backend), Truth(record.sweep.jobs)
+    return finish(record, _busy(record.sweep, record.folder, runs, truth), runs, truth)
+
+
+def resume(record: Record) -> list[Outcome]:
+    """Start again what is missing of a sweep, also of one that was started by force."""
+    options = {**record.sweep.options, "force": False}
+    return launch_sweep(replace(record.sweep, options=options), record.folder)
+
+
+def check(outcomes: Sequence[Outcome]) -> None:
+    """Raise unless every job did what was asked of it, or was not to be waited for.
+
+    Raises:
+        SweepError: with the number of jobs that failed and the first reason.
+    """
+    failed = [o for o in outcomes if o.status in {State.FAILED, State.CANCELLED}]
+    if failed:
+        first = failed[0]
+        raise SweepError(
+            f"{len(failed)} of {counted(len(outcomes), 'job')} failed, job {first.job}: "
+            f"{first.detail or first.status.value}; the same command starts what is missing"
+        )
+
+
+def finish(record: Record, busy: Sequence[Started], runs: Backend, truth: Truth) -> list[Outcome]:
+    """Wait for what a sweep started, and for ``busy`` of other sweeps; return how each came out.
+
+    Raises:
+        Interrupted: by Ctrl-C or SIGTERM; the jobs go on.
+    """
+    sweep = record.sweep
+    running = record.started()
+    running += [s for s in busy if s.record.folder != record.folder]
+    told = _told_how_to_come_back(sweep.name, "stopped waiting; the jobs go on")
+    if not running:
+        statuses: list[Status] = []
+    else:
+        with tracking.start_run(record, running, truth) as run, told:
+            feed = SweepLogger(run, record, running, truth)
+            statuses = watch.wait(running, runs, truth, feed.look)
+            feed.end(statuses)
+    return [_outcome(job, running, statuses, truth) for job in sweep.jobs]
+
+
+def _outcome(
+    job: Job, running: Sequence[Started], statuses: Sequence[Status], truth: Truth
+) -> Outcome:
+    """Return how a job came out; shards of it may have been another sweep's to do."""
+    if job.shards and not truth.missing(job):
+        return Outcome(job.number, State.SUCCEEDED, "")
+    ran = [status for s, status in zip(running, statuses, strict=True) if _overlap(s.job, job)]
+    if not job.shards:
+        first = ran[0] if ran else _NOT_STARTED
+        return Outcome(job.number, first.state, first.detail)
+    failed = [status for status in ran if status.state is not State.SUCCEEDED]
+    detail = (failed[0].detail or failed[0].state.value) if failed else ""
+    state = failed[0].state if failed else State.FAILED
+    said = f"shards {shards.format(truth.missing(job))} not committed"
+    return Outcome(job.number, state, f"{said}: {detail}" if detail else said)
+
+
+def _overlap(one: Job, other: Job) -> bool:
+    """Return whether two jobs of a command do the same, or commit some of the same shards."""
+    if not one.shards:
+        return not other.shards and one.overrides == other.overrides
+    same_store = one.visible_store() == other.visible_store()
+    return same_store and not set(one.shards).isdisjoint(other.shards)
+
+
+def _busy(sweep: Sweep, folder: Path, runs: Backend, truth: Truth) -> list[Started]:
+    """Return jobs of this and of earlier sweeps that still work on shards of this one."""
+    missing = [only_missing(job, truth) for job in sweep.jobs]
+    found = []
+    for other in folders(folder.parent):
+        record = Record.open(other)
+        if record.sweep.backend != sweep.backend:
+            continue
+        jobs = [
+            s
+            for s in record.started()
+            if any(_overlap(s.job, job) for job in missing) and record.sweep.module == sweep.module
+        ]
+        if jobs:
+            said = runs.poll(record, {s.job.number: s.id for s in jobs})
+            found += [s for s in jobs if _alive(said.get(s.job.number))]
+    return found
+
+
+def _alive(status: Status | None) -> bool:
+    return status is not None and not status.state.ended
+
+
+def _todo(jobs: Sequence[Job], busy: Sequence[Started], truth: Truth) -> list[Job]:
+    """Return the jobs with those of their shards that nobody did or does."""
+    taken: dict[str, set[int]] = {}
+    for s in busy:
+        taken.setdefault(s.job.visible_store(), set()).update(s.job.shards)
+    todo = []
+    for job in jobs:
+        if not job.shards:
+            if not any(_overlap(s.job, job) for s in busy):
+                todo.append(job)
+            continue
+        left = set(truth.missing(job)) - taken.get(job.visible_store(), set())
+        if left:
+            todo.append(replace(job, shards=tuple(sorted(left))))
+    return todo
+
+
+def _say_plan(sweep: Sweep, todo: Sequence[Job], busy: Sequence[Started], truth: Truth) -> None:
+    log.info(
+        "sweep %s: %s to start, %d of %s committed before",
+        sweep.name,
+        counted(len(todo), "job"),
+        truth.committed,
+        counted(truth.wanted, "shard"),
+    )
+    for s in busy:
+        log.info(
+            "%s of sweep %s still works on this and is not started again "
+            "(launcher.force=true would)",
+            watch.describe(s.job),
+            s.record.sweep.name,
+        )
+
+
+@contextmanager
+def _told_how_to_come_back(name: str, said: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            signal_of(error),
+            f"{said}. python -m clipvec.jobs wait {name} comes back to them, "
+            f"python -m clipvec.jobs cancel {name} ends them",
+        ) from error
+
+
+def _say_how_to_come_back(name: str) -> None:
+    print(
+        f"started; python -m clipvec.jobs status {name} says how it gets on, "
+        f"python -m clipvec.jobs wait {name} waits for it"
+    )

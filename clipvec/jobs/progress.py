@@ -1,0 +1,97 @@
+"""What the stores say of a sweep: the only authority on which shards are done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from clipvec import shards
+from clipvec.jobs.backend import State
+from clipvec.progress import counted
+from clipvec.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from clipvec.jobs.backend import Status
+    from clipvec.jobs.plan import Job
+
+
+class Truth:
+    """The committed shards and counted images of some stores; each commit mark is read once."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._wanted: dict[str, set[int]] = {}
+        for job in jobs:
+            if job.shards:
+                self._wanted.setdefault(job.visible_store(), set()).update(job.shards)
+        self._images: dict[str, dict[int, int]] = {url: {} for url in self._wanted}
+        """Of every committed shard, wanted or not: those that another sweep's job may wait for."""
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look at the stores again: one listing of each's shards, and the marks that are new.
+
+        Raises:
+            StoreError: a store cannot be read.
+        """
+        for url, known in self._images.items():
+            store = Store.find(url)
+            if store is not None:
+                new = set(range(store.fingerprint.sharding_count)).difference(known)
+                known |= {shard: m.rows + m.rejects for shard, m in store.marks(new).items()}
+
+    def missing(self, job: Job) -> tuple[int, ...]:
+        """Return the shards of a job that are not committed, ascending.
+
+        Of any job that commits to one of the stores: another sweep's job may do more shards.
+        """
+        if not job.shards:
+            return ()
+        return tuple(sorted(set(job.shards).difference(self._images[job.visible_store()])))
+
+    @property
+    def wanted(self) -> int:
+        """Shards that were asked for."""
+        return sum(map(len, self._wanted.values()))
+
+    @property
+    def committed(self) -> int:
+        """Shards of those that are committed."""
+        return sum(len(wanted.intersection(self._images[u])) for u, wanted in self._wanted.items())
+
+    @property
+    def images(self) -> int:
+        """Images in the committed shards, rejected ones included."""
+        return sum(
+            images
+            for url, wanted in self._wanted.items()
+            for shard, images in self._images[url].items()
+            if shard in wanted
+        )
+
+    def judge(self, job: Job, status: Status, *, forced: bool = False) -> Status:
+        """Return how a job stands, where its backend's word is checked against the store.
+
+        Args:
+            job: the job.
+            status: what its backend says.
+            forced: its shards may have been committed before it began, so it has to end too.
+        """
+        missing = self.missing(job)
+        if job.shards and not missing and (status.state.ended or not forced):
+            return replace(status, state=State.SUCCEEDED, detail="")
+        if status.state is State.SUCCEEDED and missing:
+            said = (
+                f"reported as done, but {counted(len(missing), 'shard')} "
+                f"({shards.format(missing)}) not committed in {job.visible_store()}"
+            )
+            return replace(status, state=State.FAILED, detail=said)
+        return status
+
+
+def only_missing(job: Job, truth: Truth) -> Job:
+    """Return the job with just those of its shards that are not committed."""
+    missing = truth.missing(job)
+    images = job.images and job.images * len(missing) // max(len(job.shards), 1)
+    return replace(job, shards=missing, images=images)

@@ -1,0 +1,110 @@
+"""A sweep's folder: what was asked for, and the ids of the jobs that were started for it."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clipvec import paths
+from clipvec.errors import ConfigError
+from clipvec.jobs.plan import Sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from clipvec.jobs.plan import Job
+
+LATEST = "latest"
+
+
+class Record:
+    """One sweep on disk."""
+
+    def __init__(self, folder: Path, sweep: Sweep) -> None:
+        self.folder = folder
+        self.sweep = sweep
+
+    @classmethod
+    def create(cls, folder: Path, sweep: Sweep) -> Record:
+        """Write a sweep into ``folder``, which is its own."""
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(sweep.to_json(), indent=1)
+        paths.sweep_file(folder).write_text(text, encoding="utf-8")
+        return cls(folder, sweep)
+
+    @classmethod
+    def open(cls, folder: Path) -> Record:
+        """Return the sweep in ``folder``.
+
+        Raises:
+            ConfigError: it is damaged.
+        """
+        file = paths.sweep_file(folder)
+        try:
+            return cls(folder, Sweep.from_json(json.loads(file.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, ConfigError) as error:
+            raise ConfigError(
+                f"{file} is not a sweep ({error}); remove the folder, and start the sweep again: "
+                "shards that are committed are not done twice"
+            ) from error
+
+    @classmethod
+    def find(cls, name: str, root: Path) -> Record:
+        """Return a sweep by its name, its folder, or as the ``latest``.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        known = folders(root)
+        if name == LATEST and known:
+            return cls.open(known[-1])
+        for folder in (root / name, Path(name)):
+            if name != LATEST and paths.sweep_file(folder).is_file():
+                return cls.open(folder)
+        names = ", ".join(folder.name for folder in known[-5:]) or "none yet"
+        raise ConfigError(f"no sweep {name!r} in {root} (the last ones: {names})")
+
+    def started(self) -> list[Started]:
+        """Return the jobs that were started, each with its newest id and what it was to do then."""
+        try:
+            lines = paths.ids_file(self.folder).read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        jobs = {job.number: job for job in self.sweep.jobs}
+        newest = {entry["job"]: entry for entry in map(json.loads, lines)}
+        return [
+            Started(self, replace(jobs[number], shards=tuple(entry["shards"])), entry["id"])
+            for number, entry in sorted(newest.items())
+        ]
+
+    def save_ids(self, ids: Mapping[int, str], jobs: Iterable[Job]) -> None:
+        """Add the ids of started ``jobs``; they are on disk when this returns."""
+        with paths.ids_file(self.folder).open("a", encoding="utf-8") as file:
+            for job in jobs:
+                if job.number in ids:
+                    entry = {"job": job.number, "id": ids[job.number], "shards": job.shards}
+                    file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@dataclass(frozen=True)
+class Started:
+    """A job with its id, in the sweep that started it."""
+
+    record: Record
+    job: Job
+    id: str
+
+
+def folders(root: Path) -> list[Path]:
+    """Return the folders of all sweeps below ``root``, the oldest first."""
+    files = [paths.sweep_file(folder) for folder in root.glob("*") if folder.is_dir()]
+    return [f.parent for f in sorted((f for f in files if f.is_file()), key=_written)]
+
+
+def _written(file: Path) -> tuple[int, str]:
+    return file.stat().st_mtime_ns, file.parent.name

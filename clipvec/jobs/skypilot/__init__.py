@@ -1,0 +1,1 @@
+"""Jobs as SkyPilot managed jobs; `sky` is imported in `backend` alone."""

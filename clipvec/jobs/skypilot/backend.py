@@ -1,0 +1,200 @@
+"""SkyPilot's managed jobs as the backend of a sweep. The only module that imports ``sky``."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from clipvec import paths
+from clipvec.errors import LaunchError
+from clipvec.jobs.backend import State, Status
+from clipvec.jobs.skypilot import tasks, wheel
+from clipvec.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import ModuleType
+
+    from clipvec.jobs.plan import Job
+    from clipvec.jobs.record import Record
+    from clipvec.jobs.skypilot.tasks import Submission
+
+PARALLEL_SUBMISSIONS = 8
+"""Requests under way at once, where jobs differ in more than their shards."""
+_STATES = {
+    "PENDING": State.PENDING,
+    "SUBMITTED": State.PENDING,
+    "STARTING": State.PENDING,
+    "RUNNING": State.RUNNING,
+    "WINDING_DOWN": State.RUNNING,
+    "RECOVERING": State.RECOVERING,
+    "CANCELLING": State.RUNNING,
+    "SUCCEEDED": State.SUCCEEDED,
+    "CANCELLED": State.CANCELLED,
+    "FAILED": State.FAILED,
+    "FAILED_SETUP": State.FAILED,
+    "FAILED_PRECHECKS": State.FAILED,
+    "FAILED_NO_RESOURCE": State.FAILED,
+    "FAILED_CONTROLLER": State.FAILED,
+}
+_MENDS = {
+    "NoCloudAccessError": "no cloud is enabled; `sky check` says what each one lacks",
+    "ApiServerConnectionError": "its API server does not answer; start it with `sky api start`",
+    "ApiServerAuthenticationError": "its API server wants a login: `sky api login`",
+    "APIVersionMismatchError": "client and API server differ; restart it: `sky api stop`",
+    "ResourcesUnavailableError": "no cloud has these resources; `sky check` and `sky show-gpus` "
+    "tell what there is, cloud.resources asks for others",
+    "PoolDoesNotExistError": "launcher.pool names no pool; `sky jobs pool status` lists them",
+}
+
+
+def status(record: Mapping[str, Any]) -> Status:
+    """Return how a job stands from a record of SkyPilot's queue."""
+    name = getattr(record["status"], "value", record["status"])
+    state = _STATES[name]
+    reason = " ".join(str(record.get("failure_reason") or "").split())
+    detail = ""
+    if state is State.FAILED:
+        detail = f"{name}: {reason}" if reason else name
+    elif name in {"STARTING", "CANCELLING"}:
+        detail = name.lower()
+    return Status(
+        state,
+        detail,
+        int(record.get("recovery_count") or 0),
+        float(record.get("job_duration") or 0),
+    )
+
+
+class Sky:
+    """Runs jobs as SkyPilot managed jobs; their ids are SkyPilot's."""
+
+    poll_seconds = 5.0
+
+    def submit(
+        self, record: Record, jobs: Sequence[Job], saved: Callable[[Mapping[int, str]], None]
+    ) -> None:
+        """Submit ``jobs``: one request for those that differ in their shards alone.
+
+        Raises:
+            LaunchError: SkyPilot refuses; what it took before is saved.
+            ConfigError: a job asks for what cannot be.
+        """
+        pool = record.sweep.options.get("pool")
+        for job in jobs:
+            tasks.check_folders(job, pool)
+        file = wheel.build_wheel(paths.wheel_dir(record.folder.absolute()))
+        submissions = tasks.tasks(record.sweep, jobs, file)
+        for number, submission in enumerate(submissions):
+            tasks.write(submission, record.folder, number)
+        saving = Lock()
+
+        def submit(submission: Submission) -> Exception | None:
+            try:
+                ids = _launch(sky, submission, pool)
+            except Exception as error:  # kept until the ids of the others are safe
+                return error
+            numbers = [job.number for job in submission.jobs]
+            with saving:
+                saved(dict(zip(numbers, map(str, ids), strict=True)))
+                bar.advance(len(numbers))
+            return None
+
+        with (
+            connect() as sky,
+            Progress() as progress,
+            ThreadPoolExecutor(PARALLEL_SUBMISSIONS) as threads,
+        ):
+            bar = progress.task("submitting", len(jobs), "jobs")
+            try:
+                errors = [error for error in threads.map(submit, submissions) if error]
+            except KeyboardInterrupt:
+                threads.shutdown(cancel_futures=True)  # what is under way is seen through
+                raise
+            if errors:
+                raise errors[0]
+
+    def poll(self, record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
+        """Return how jobs stand, in one request.
+
+        Raises:
+            LaunchError: SkyPilot cannot be asked.
+        """
+        if not ids:
+            return {}
+        with connect() as sky:
+            wanted = sorted(map(int, ids.values()))
+            fields = ["job_id", "status", "failure_reason", "recovery_count"]
+            fields += ["job_duration"]
+            records, *_ = sky.get(
+                sky.jobs.queue_v2(refresh=True, job_ids=wanted, all_users=True, fields=fields)
+            )
+            found = {str(r["job_id"]): status(r) for r in records}
+        return {job: found[id_] for job, id_ in ids.items() if id_ in found}
+
+    def logs(self, record: Record, job: int, id: str, *, follow: bool) -> Iterator[str]:
+        """Yield the lines of a job's log.
+
+        Raises:
+            LaunchError: SkyPilot has none.
+        """
+        with connect() as sky:
+            stream = sky.jobs.tail_logs(job_id=int(id), follow=follow, preload_content=False)
+            for text in stream:
+                if text is None:
+                    break
+                yield from text.splitlines(keepends=True)
+
+    def cancel(self, record: Record, ids: Mapping[int, str]) -> None:
+        """Ask SkyPilot to cancel jobs and wait until it has taken note.
+
+        Raises:
+            LaunchError: it cannot be asked.
+        """
+        if ids:
+            with connect() as sky:
+                sky.get(sky.jobs.cancel(job_ids=sorted(map(int, ids.values()))))
+
+
+def _launch(sky: ModuleType, submission: Submission, pool: str | None) -> list[int]:
+    """Submit one task and return the ids of its jobs, by rank."""
+    task = sky.Task.from_yaml_config(
+        dict(submission.task),
+        secrets_overrides=[(name, os.environ[name]) for name in submission.secrets],
+    )
+    request = sky.jobs.launch(
+        task,
+        name=submission.name,
+        pool=pool,
+        num_jobs=submission.num_jobs if submission.num_jobs > 1 else None,
+        _need_confirmation=False,
+    )
+    ids, _ = sky.get(request)
+    return list(ids)
+
+
+@contextmanager
+def connect() -> Iterator[Any]:
+    """Import SkyPilot and turn its errors into one line each."""
+    try:
+        import sky
+        import sky.jobs
+    except ImportError as error:
+        raise LaunchError(
+            f"SkyPilot is not installed ({error}); install it with the clouds you use: "
+            "pip install 'clipvec[sky]' 'skypilot[aws]'"
+        ) from error
+    try:
+        yield sky
+    except (LaunchError, GeneratorExit):
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        said = " ".join(str(error).split())[:500]
+        mend = _MENDS.get(kind)
+        raise LaunchError(
+            f"SkyPilot: {mend} ({kind}: {said})" if mend else f"SkyPilot: {kind}: {said}"
+        ) from error

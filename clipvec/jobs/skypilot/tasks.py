@@ -1,0 +1,217 @@
+"""From the jobs of a sweep to what SkyPilot is to run: pure, without SkyPilot."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from clipvec import paths, shards, version
+from clipvec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from clipvec.jobs.plan import Job, Sweep
+
+_WORKDIR = "~/sky_workdir"
+"""Where SkyPilot puts a task's ``workdir``: here the wheel of the code that launched the job."""
+_SHARED = {"slurm", "kubernetes"}
+"""Clouds whose machines may share a folder with this one."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Jobs that differ in nothing but their shards: one request to SkyPilot."""
+
+    name: str
+    jobs: tuple[Job, ...]
+    """In the order of their ranks."""
+    task: dict[str, Any]
+    """What ``sky jobs launch`` accepts as YAML; secrets have no values in it."""
+
+    @property
+    def num_jobs(self) -> int:
+        """How many jobs it starts."""
+        return len(self.jobs)
+
+    @property
+    def secrets(self) -> list[str]:
+        """Names of the environment variables that the jobs get as secrets."""
+        return list(self.task.get("secrets", {}))
+
+
+def tasks(sweep: Sweep, jobs: Sequence[Job], wheel: Path) -> list[Submission]:
+    """Return what has to be submitted for ``jobs`` of a sweep.
+
+    Args:
+        sweep: names the tasks and the command.
+        jobs: those to start.
+        wheel: the file that jobs install clipvec from.
+    """
+    groups = [list(group) for _, group in groupby(jobs, key=_all_but_shards)]
+    return [_submission(sweep, group, wheel, alone=len(groups) == 1) for group in groups]
+
+
+def _all_but_shards(job: Job) -> tuple[object, ...]:
+    return job.overrides, repr(job.cloud), job.extras, bool(job.shards)
+
+
+def _submission(sweep: Sweep, jobs: Sequence[Job], wheel: Path, *, alone: bool) -> Submission:
+    cloud, extras = jobs[0].cloud, jobs[0].extras
+    name = f"clipvec-{sweep.name}"
+    if not alone:
+        name += f"-{shards.format(s for job in jobs for s in job.shards) or jobs[0].number}"
+    task = install_and_run(
+        name,
+        f"{sweep.name}-{version.version()}",
+        cloud,
+        wheel,
+        extras,
+        _run(sweep, jobs),
+        sweep.environment(jobs[0]),
+    )
+    if sweep.options.get("pool"):
+        # SkyPilot sends a pool's machines the workdir of a job, but neither sets up nor mounts.
+        task["run"] = task.pop("setup") + task["run"]
+    return Submission(task["name"], tuple(jobs), task)
+
+
+def install_and_run(
+    name: str,
+    key: str,
+    cloud: Mapping[str, Any],
+    wheel: Path,
+    extras: Sequence[str],
+    run: str,
+    envs: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return a task of SkyPilot that installs this very code and then runs a script.
+
+    Args:
+        name: of the task; what SkyPilot does not allow in one becomes a dot.
+        key: tells its code from that of others on the same machine.
+        cloud: the ``cloud`` group; of its secrets, those that are set get into the task by name.
+        wheel: the file to install clipvec from.
+        extras: of clipvec.
+        run: the script.
+        envs: environment variables.
+    """
+    home = f"~/clipvec/{shlex.quote(key)}"
+    task: dict[str, Any] = {
+        "name": re.sub(r"[^A-Za-z0-9._-]", ".", name),
+        "resources": {k: v for k, v in cloud.get("resources", {}).items() if v is not None},
+        "workdir": str(wheel.parent),
+        "setup": _setup(cloud.get("setup", ""), f"{_WORKDIR}/{wheel.name}", extras, home),
+        "run": f"export PYTHONPATH={home}\n{run}",
+        "envs": {**envs, version.VARIABLE: version.version()},
+        "file_mounts": cloud.get("file_mounts", {}),
+        "secrets": {name: None for name in cloud.get("secrets", []) if os.environ.get(name)},
+    }
+    return {key: value for key, value in task.items() if value}
+
+
+def _setup(before: str, wheel: str, extras: Sequence[str], home: str) -> str:
+    """Return the script that installs what a job needs, and its very code into ``home``.
+
+    Jobs of several sweeps may share a pool's machine, one after the other or at once: each sweep
+    has code of its own there, whatever version pip thinks it is.
+    """
+    pip = "python -m pip install --quiet"
+    wanted = f"[{','.join(extras)}]" if extras else ""
+    return "\n".join(
+        [
+            "set -e",
+            *filter(None, [before.strip()]),
+            "mkdir -p ~/clipvec",
+            "(",
+            "flock 9",
+            f"{pip} {wheel}{wanted}",
+            f"[ -e {home} ] || {pip} --no-deps --target {home} {wheel}",
+            ") 9> ~/clipvec/lock",
+            "",
+        ]
+    )
+
+
+def _run(sweep: Sweep, jobs: Sequence[Job]) -> str:
+    """Return the script of the jobs: each takes its shards by its rank."""
+    command = ["python", *sweep.command(replace(jobs[0], shards=()))]
+    line = f"exec {shlex.join(command)}"  # exec, so that SIGTERM reaches it
+    if not jobs[0].shards:
+        return f"{line}\n"
+    specs = " ".join(shlex.quote(shards.format(job.shards)) for job in jobs)
+    return f"shards=({specs})\n{line} \"shards='${{shards[${{SKYPILOT_JOB_RANK:-0}}]}}'\"\n"
+
+
+def check_folders(job: Job, pool: str | None = None) -> None:
+    """Refuse a store or an index on a machine that goes away with its job.
+
+    Args:
+        job: with its folders and mounts.
+        pool: the SkyPilot pool that it is sent to, whose machines mount nothing for a job.
+
+    Raises:
+        ConfigError: with what to give instead.
+    """
+    if pool and job.cloud.get("file_mounts"):
+        raise ConfigError(
+            f"launcher.pool={pool}: a pool's machines mount what the pool's own YAML says, not "
+            "cloud.file_mounts; use a URL, such as store.root=s3://name/store"
+        )
+    for option, folder in job.folders.items():
+        mounted = any(is_below(folder, target) for target in job.mounts())
+        if "://" not in folder and not mounted and not is_shared(job.cloud["name"], folder):
+            raise ConfigError(
+                f"{option}={folder} is a folder of a cloud machine, which goes away with its "
+                f"job; mount a bucket and name a folder of it: {option}=/bucket/{option} "
+                "'+cloud.file_mounts={/bucket: {source: s3://name, mode: MOUNT_CACHED}}'; "
+                "a store.root may also be a URL, such as s3://name/store; on slurm and "
+                "kubernetes an absolute path that all machines share will do"
+            )
+
+
+def is_below(folder: str, target: str) -> bool:
+    """Return whether a folder is a mount's target, or lies in it."""
+    return (folder + "/").startswith(target.rstrip("/") + "/")
+
+
+def is_shared(cloud: str, folder: str) -> bool:
+    """Return whether the machines of a cloud may share a folder with this one."""
+    return cloud in _SHARED and folder.startswith("/")
+
+
+def describe(cloud: Mapping[str, Any]) -> str:
+    """Return the resources of a job in one line."""
+    resources = dict(cloud.get("resources", {}))
+    alternatives = resources.pop("any_of", None) or []
+    resources.pop("job_recovery", None)
+    gpus = resources.pop("accelerators", None)
+    if isinstance(gpus, dict):
+        gpus = "|".join(f"{name}:{count}" for name, count in gpus.items())
+    elif isinstance(gpus, list):
+        gpus = "|".join(map(str, gpus))
+    spot = {a.get("use_spot") for a in alternatives} | {resources.pop("use_spot", None)}
+    words = [str(resources.pop("infra", None) or cloud.get("name", "")), gpus]
+    words += [f"{key} {value}" for key, value in resources.items() if value is not None]
+    if True in spot:
+        words.append("spot, else on demand" if False in spot else "spot")
+    return ", ".join(str(word) for word in words if word)
+
+
+def write(submission: Submission, folder: Path, number: int) -> Path:
+    """Write a submission's task as YAML into the sweep's folder and return the file."""
+    file = paths.task_file(folder, number)
+    file.write_text(as_yaml(submission.task), encoding="utf-8")
+    return file
+
+
+def as_yaml(task: Mapping[str, Any]) -> str:
+    """Return a task as SkyPilot's YAML."""
+    import yaml
+
+    return yaml.safe_dump(dict(task), sort_keys=False, width=100)

@@ -1,0 +1,124 @@
+"""The one run that sums up a sweep: what its jobs did so far, as whoever waits for them sees it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+from clipvec import shards, tracking
+from clipvec.jobs.backend import State
+from clipvec.jobs.skypilot import prices
+from clipvec.tracking import Job, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clipvec.jobs.backend import Status
+    from clipvec.jobs.progress import Truth
+    from clipvec.jobs.record import Record, Started
+    from clipvec.tracking import Run
+
+
+WINDOW = 300.0
+"""Seconds over which images/s is taken: images count when their shard is committed, in leaps."""
+
+
+class SweepLogger:
+    """Feeds the run of a sweep."""
+
+    def __init__(self, run: Run, record: Record, jobs: Sequence[Started], truth: Truth) -> None:
+        self._run = run
+        self._jobs = jobs
+        self._truth = truth
+        # Whoever comes back to a sweep goes on with its curves, so time begins with the sweep.
+        self._age = time.time() - record.sweep.begun
+        self._began = time.monotonic()
+        self._seen = deque([(self._began, truth.images)])
+        self._prices = _prices(jobs)
+
+    def look(self, statuses: Sequence[Status]) -> None:
+        """Add a point to the curves, where it is time for one."""
+        if self._run.due():
+            self._point(statuses)
+
+    def end(self, statuses: Sequence[Status]) -> None:
+        """Add the last point and the table of all jobs."""
+        if not self._run.tracked:
+            return
+        values = self._point(statuses)
+        rows = [
+            [
+                s.job.number,
+                shards.format(s.job.shards),
+                s.id,
+                status.state.value,
+                status.recoveries,
+                status.seconds,
+                status.detail,
+            ]
+            for s, status in zip(self._jobs, statuses, strict=True)
+        ]
+        columns = ["job", "shards", "id", "state", "recoveries", "seconds", "detail"]
+        self._run.table("jobs", Rows(columns, rows))
+        self._run.summarize(values)
+
+    def _point(self, statuses: Sequence[Status]) -> dict[str, float]:
+        now, images = time.monotonic(), self._truth.images
+        counts = Counter(status.state for status in statuses)
+        values = {f"jobs/{state.value}": float(counts[state]) for state in State}
+        self._seen.append((now, images))
+        while len(self._seen) > 2 and now - self._seen[1][0] > WINDOW:
+            self._seen.popleft()
+        then, before = self._seen[0]
+        values |= {
+            "recovered": float(sum(status.recoveries > 0 for status in statuses)),
+            "recoveries": float(sum(status.recoveries for status in statuses)),
+            "committed": float(self._truth.committed),
+            "wanted": float(self._truth.wanted),
+            "images": float(images),
+            "images_per_s": (images - before) / max(now - then, 1e-9),
+            "node_hours": sum(status.seconds for status in statuses) / 3600,
+        }
+        costs = [
+            status.seconds / 3600 * price
+            for status, price in zip(statuses, self._prices, strict=True)
+            if price is not None
+        ]
+        if costs:
+            values["cost_usd"] = sum(costs)
+        # Jobs log images/s too: by the prefix, a dashboard of both tells them apart.
+        values = {f"sweep/{name}": value for name, value in values.items()}
+        self._run.log(values, step=int(self._age + now - self._began))
+        return values
+
+
+def start_run(record: Record, jobs: Sequence[Started], truth: Truth) -> Run:
+    """Return the run of a sweep."""
+    sweep = record.sweep
+    first = sweep.jobs[0]
+    about = {
+        "command": sweep.module,
+        "backend": sweep.backend,
+        "jobs": len(sweep.jobs),
+        "started": len(jobs),
+        "shards": truth.wanted,
+        "launcher": sweep.options,
+        "overrides": list(first.overrides),
+        "cloud": first.cloud,
+    }
+    root = first.visible(first.folders.get("store.root", str(record.folder)))
+    return tracking.start_run(
+        sweep.tracking, Job("sweep", sweep.name, root, about, sweep=sweep.name)
+    )
+
+
+def _prices(jobs: Sequence[Started]) -> list[float | None]:
+    """Return the least price of an hour of each job's machine; price lists are long."""
+    known: dict[str, float | None] = {}
+    for started in jobs:
+        cloud = repr(started.job.cloud)
+        if cloud not in known:
+            on_sky = started.record.sweep.backend == "sky"
+            known[cloud] = prices.per_hour(started.job.cloud) if on_sky else None
+    return [known[repr(started.job.cloud)] for started in jobs]

@@ -1,0 +1,198 @@
+"""Waiting for jobs: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from clipvec import shards
+from clipvec.jobs.backend import State, Status
+from clipvec.progress import counted, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+    from rich.table import Table
+
+    from clipvec.jobs.backend import Backend
+    from clipvec.jobs.plan import Job
+    from clipvec.jobs.progress import Truth
+    from clipvec.jobs.record import Started
+
+log = logging.getLogger(__name__)
+LOG_LINES = 5
+"""Last lines of a failed job's log that are shown with the failure."""
+SHOWN_JOBS = 20
+"""Most jobs that the live table shows one by one."""
+_UNKNOWN = Status(State.FAILED, "unknown to what should run it; was it removed there?")
+
+
+def poll(
+    jobs: Sequence[Started], backend: Backend, truth: Truth, ended: dict[int, Status] | None = None
+) -> list[Status]:
+    """Return how jobs stand by their backend and the store, in their order.
+
+    Args:
+        jobs: the jobs to ask about.
+        backend: what runs them.
+        truth: what the store says; asked again.
+        ended: what is known of jobs by their place in ``jobs``; they are not asked about again.
+    """
+    known = {} if ended is None else ended
+    found: dict[int, Status] = {}
+    for record in {id(j.record): j.record for j in jobs}.values():
+        places = [i for i, j in enumerate(jobs) if j.record is record and i not in known]
+        if places:
+            said = backend.poll(record, {jobs[i].job.number: jobs[i].id for i in places})
+            found |= {i: said.get(jobs[i].job.number, _UNKNOWN) for i in places}
+    # The store is read after the backend: what a job committed before it ended is seen.
+    truth.refresh()
+    return [
+        truth.judge(j.job, known.get(i) or found[i], forced=j.record.sweep.forced)
+        for i, j in enumerate(jobs)
+    ]
+
+
+def wait(
+    jobs: Sequence[Started],
+    backend: Backend,
+    truth: Truth,
+    look: Callable[[Sequence[Status]], None] = lambda statuses: None,
+) -> list[Status]:
+    """Show how jobs get on until all have ended, and return how each did.
+
+    Args:
+        jobs: what to wait for.
+        backend: what runs them.
+        truth: what the store says.
+        look: told of each look at them.
+    """
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True)
+    view = _View(jobs, truth)
+    ended: dict[int, Status] = {}
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            statuses = poll(jobs, backend, truth, ended)
+            for i, status in enumerate(statuses):
+                if status.state.ended and i not in ended:
+                    ended[i] = status
+                    _say_end(jobs[i], status, backend)
+            view.show(statuses, console, live)
+            look(statuses)
+            if len(ended) == len(jobs):
+                return statuses
+            time.sleep(backend.poll_seconds)
+
+
+def _say_end(started: Started, status: Status, backend: Backend) -> None:
+    job, sweep = started.job, started.record.sweep
+    if status.state is not State.FAILED:
+        log.info("%s: %s", describe(job), status.state.value)
+        return
+    lines = last_lines(started, backend)
+    log.error(
+        "%s failed: %s%s\n  all of its log: python -m clipvec.jobs logs %s --job %d",
+        describe(job),
+        status.detail or "no reason given",
+        "".join(f"\n  | {line}" for line in lines),
+        sweep.name,
+        job.number,
+    )
+
+
+def last_lines(started: Started, backend: Backend) -> list[str]:
+    """Return the last lines of a job's log, or why there are none."""
+    from clipvec.errors import LaunchError
+
+    try:
+        lines = backend.logs(started.record, started.job.number, started.id, follow=False)
+        return [line.rstrip() for line in lines if line.strip()][-LOG_LINES:]
+    except LaunchError as error:
+        return [f"(no log: {error})"]
+
+
+def describe(job: Job) -> str:
+    """Return how a job is called in messages: ``job 3 (shards 30-39)``."""
+    if not job.shards:
+        return f"job {job.number}"
+    noun = "shard" if len(job.shards) == 1 else "shards"
+    return f"job {job.number} ({noun} {shards.format(job.shards)})"
+
+
+class _View:
+    """What is shown while waiting."""
+
+    def __init__(self, jobs: Sequence[Started], truth: Truth) -> None:
+        self._jobs, self._truth = jobs, truth
+        self._began = time.monotonic()
+        self._images, self._committed = truth.images, truth.committed
+        self._said = ""
+
+    def show(self, statuses: Sequence[Status], console: Console, live: Live) -> None:
+        """Refresh the table, or print a line where it differs from the last one."""
+        summary = self._summary(statuses)
+        if console.is_terminal:
+            live.update(self._renderable(statuses, summary), refresh=True)
+            return
+        counts = self._counts(statuses)
+        if counts != self._said:
+            self._said = counts
+            log.info("%s", summary)
+
+    def _counts(self, statuses: Sequence[Status]) -> str:
+        counts = Counter(status.state for status in statuses)
+        text = ", ".join(f"{counts[state]} {state.value}" for state in State if counts[state])
+        shards_done = ""
+        if self._truth.wanted:
+            shards_done = f"; {self._truth.committed:,} of {self._truth.wanted:,} shards committed"
+        return f"{counted(len(statuses), 'job')}: {text}{shards_done}"
+
+    def _summary(self, statuses: Sequence[Status]) -> str:
+        seconds = time.monotonic() - self._began
+        new = self._truth.committed - self._committed
+        text = self._counts(statuses)
+        if new and seconds > 1:
+            rate = (self._truth.images - self._images) / seconds
+            left = (self._truth.wanted - self._truth.committed) * seconds / new
+            text += f"; {self._truth.images:,} images, {rate:,.1f} images/s"
+            text += f", {duration(left)} left" if left else ""
+        return text
+
+    def _renderable(self, statuses: Sequence[Status], summary: str) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
+        pairs = list(zip(self._jobs, statuses, strict=True))
+        order = [State.FAILED, State.RECOVERING, State.RUNNING, State.CANCELLED, State.PENDING]
+        live = [p for state in order for p in pairs if p[1].state is state]
+        shown = table([(s.job, s.id, status) for s, status in live[:SHOWN_JOBS]])
+        more = len(live) - SHOWN_JOBS
+        return Group(shown, Text(f"… {more} more") if more > 0 else Text(""), Text(summary))
+
+
+def table(rows: Sequence[tuple[Job, str, Status]]) -> Table:
+    """Return a table of jobs: number, id, shards, state, restarts and detail."""
+    from rich.table import Table
+    from rich.text import Text
+
+    colours = {State.FAILED: "red", State.SUCCEEDED: "green", State.RUNNING: "cyan"}
+    result = Table(box=None, pad_edge=False)
+    for name in ("job", "id", "shards", "state", "restarts", "detail"):
+        result.add_column(name, justify="right" if name in {"job", "restarts"} else "left")
+    for job, id_, status in rows:
+        result.add_row(
+            str(job.number),
+            id_ or "-",
+            shards.format(job.shards) or "-",
+            Text(status.state.value, style=colours.get(status.state, "")),
+            str(status.recoveries or ""),
+            Text(status.detail),
+        )
+    return result

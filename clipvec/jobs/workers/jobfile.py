@@ -1,0 +1,37 @@
+"""How a job of local workers stands, in a file that is replaced as a whole."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from clipvec import paths
+from clipvec.jobs.backend import State, Status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write(folder: Path, job: int, status: Status) -> None:
+    """Say how a job of the sweep in ``folder`` stands."""
+    file = paths.job_status(folder, job)
+    file.parent.mkdir(exist_ok=True)
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(json.dumps(asdict(status)), encoding="utf-8")
+    temporary.replace(file)
+
+
+def read(folder: Path, job: int) -> Status | None:
+    """Return how a job stands, or None when it was never started."""
+    file = paths.job_status(folder, job)
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        written = file.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    status = Status(**{**values, "state": State(values["state"])})
+    if status.state is not State.RUNNING:
+        return status
+    return replace(status, seconds=status.seconds + max(0.0, time.time() - written))

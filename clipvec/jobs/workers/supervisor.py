@@ -1,0 +1,155 @@
+"""``python -m clipvec.jobs.workers.supervisor FOLDER``: runs the jobs of a sweep on this machine.
+
+Started by `clipvec.jobs.workers.backend`, in a session of its own. It begins when its stdin is
+closed, which says that the ids of its jobs are on disk, and does those that carry its id.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from clipvec import paths
+from clipvec.jobs.backend import State, Status
+from clipvec.jobs.record import Record
+from clipvec.jobs.workers import jobfile
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from clipvec.jobs.plan import Job, Sweep
+
+WATCH_SECONDS = 0.5
+"""Time between two looks at a running job's cancel mark."""
+_NOT_MENDED = {2, 3}
+"""Exit codes of errors that a restart cannot mend, see `clipvec.errors`."""
+
+
+class Supervisor:
+    """Runs jobs in a fixed number of slots."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.folder = record.folder
+        self.stopping = threading.Event()
+        self._slots: SimpleQueue[dict[str, str]] = SimpleQueue()
+
+    def run(self, jobs: list[Job]) -> None:
+        """Run ``jobs`` and return when all have ended."""
+        slots = environments(self.record.sweep)
+        for slot in slots:
+            self._slots.put(slot)
+        with ThreadPoolExecutor(len(slots)) as threads:
+            for _ in threads.map(self._job, jobs):
+                pass
+
+    def stop(self, signum: int, frame: FrameType | None) -> None:
+        """Cancel what runs and what has not begun."""
+        self.stopping.set()
+
+    def _job(self, job: Job) -> None:
+        slot = self._slots.get()
+        try:
+            self._run(job, slot)
+        finally:
+            self._slots.put(slot)
+
+    def _run(self, job: Job, slot: dict[str, str]) -> None:
+        recovery = job.cloud.get("resources", {}).get("job_recovery")
+        # a strategy's name alone, or a mapping
+        recovery = recovery if isinstance(recovery, dict) else {}
+        restarts = int(recovery.get("max_restarts_on_errors") or 0)
+        seconds = 0.0
+        for attempt in range(restarts + 1):
+            if self._cancelled(job):
+                self._say(job, Status(State.CANCELLED, "", attempt, seconds))
+                return
+            began = time.monotonic()
+            code = self._attempt(job, slot, Status(State.RUNNING, "", attempt, seconds))
+            seconds += time.monotonic() - began
+            if code == 0:
+                self._say(job, Status(State.SUCCEEDED, "", attempt, seconds))
+            elif self._cancelled(job):
+                self._say(job, Status(State.CANCELLED, "", attempt, seconds))
+            elif attempt < restarts and code not in _NOT_MENDED:
+                self._say(job, Status(State.RECOVERING, _reason(code), attempt + 1, seconds))
+                continue
+            else:
+                self._say(job, Status(State.FAILED, _reason(code), attempt, seconds))
+            return
+
+    def _attempt(self, job: Job, slot: dict[str, str], running: Status) -> int:
+        """Run the command of a job once and return its exit code."""
+        with paths.job_log(self.folder, job.number).open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, *self.record.sweep.command(job)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=os.environ | slot | self.record.sweep.environment(job),
+            )
+            self._say(job, running)
+            told = False
+            while True:
+                try:
+                    return process.wait(WATCH_SECONDS)
+                except subprocess.TimeoutExpired:
+                    if not told and self._cancelled(job):
+                        process.terminate()
+                        told = True
+
+    def _cancelled(self, job: Job) -> bool:
+        return self.stopping.is_set() or paths.job_cancel(self.folder, job.number).exists()
+
+    def _say(self, job: Job, status: Status) -> None:
+        jobfile.write(self.folder, job.number, status)
+
+
+def environments(sweep: Sweep) -> list[dict[str, str]]:
+    """Return what each slot adds to the environment: its GPU, or its share of the cores."""
+    gpus = _gpus()
+    count = sweep.options.get("workers") or len(gpus) or 1
+    if gpus:
+        return [{"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} for slot in range(count)]
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // count))
+    return [{"OMP_NUM_THREADS": threads} for _ in range(count)]
+
+
+def _gpus() -> list[str]:
+    """Return the GPUs that may be used, as CUDA_VISIBLE_DEVICES names them."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [name for name in visible.split(",") if name not in {"", "-1"}]
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    # the slices of a GPU are listed below it, indented
+    found = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
+    return [str(number) for number, _ in enumerate(found)]
+
+
+def _reason(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+
+def main() -> None:
+    """Run the command."""
+    sys.stdin.read()
+    record = Record.open(Path(sys.argv[1]))
+    mine = f"{os.getpid()}-"
+    supervisor = Supervisor(record)
+    signal.signal(signal.SIGTERM, supervisor.stop)
+    supervisor.run([s.job for s in record.started() if s.id.startswith(mine)])
+
+
+if __name__ == "__main__":
+    main()

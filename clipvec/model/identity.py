@@ -1,0 +1,22 @@
+"""What an encoder is known by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clipvec.store import Golden, ModelPrint
+
+if TYPE_CHECKING:
+    from clipvec.model.encoder import Encoder
+
+
+def model_print(encoder: Encoder) -> ModelPrint:
+    """Return what ``encoder`` is known by."""
+    image, text = encoder.golden()
+    return ModelPrint(
+        arch=encoder.arch,
+        weights=encoder.weights,
+        preprocessing=encoder.preprocess.to_json(),
+        dim=encoder.dim,
+        golden=Golden(image, text),
+    )

@@ -1,0 +1,1 @@
+"""ONNX Runtime as the runtime of a model: exported once, run without torch."""

@@ -1,0 +1,153 @@
+"""A model that ONNX Runtime runs; torch is not imported."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clipvec import paths
+from clipvec.errors import ModelError
+from clipvec.model.encoder import Encoder
+from clipvec.model.onnx import cache
+from clipvec.model.tokens import Tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from clipvec.config import ModelConfig
+
+log = logging.getLogger(__name__)
+_ERRORS_ALONE = 3
+
+
+class OnnxEncoder(Encoder):
+    """Pictures and texts to vectors, by ONNX Runtime on the CPU in fp32.
+
+    Args:
+        folder: what `clipvec.model.onnx.export` wrote.
+        arch: open_clip architecture that it is of, or ``sample``.
+    """
+
+    device = "cpu"
+    precision = "fp32"
+
+    def __init__(self, folder: Path, arch: str) -> None:
+        export = cache.Export.read(folder)
+        self.arch = arch
+        self.preprocess = export.preprocess
+        self.weights = export.weights
+        self._end = export.end
+        self._tokenizer = Tokenizer(paths.export_tokenizer(folder), export.rules)
+        self._image_tower = _session(paths.export_tower(folder, "image"))
+        self._text_tower = _session(paths.export_tower(folder, "text"))
+
+    @classmethod
+    def load(cls, config: ModelConfig) -> OnnxEncoder:
+        """Return the encoder that ``config`` names, exported first where it has not been.
+
+        Raises:
+            ModelError: packages are missing, the model cannot be had or exported, or it is to run
+                as ONNX Runtime does not run it here.
+        """
+        _check(config)
+        require("onnxruntime", "tokenizers")
+        folder = cache.find(config) or _export(config)
+        return cls(folder, config.arch)
+
+    def encode_images(self, pixels: np.ndarray) -> np.ndarray:
+        """Return uint8 [N, H, W, 3] from `preprocess` as float32 [N, D], unit length."""
+        return _run(self._image_tower, pixels)
+
+    def _tokens(self, texts: Sequence[str]) -> np.ndarray:
+        return self._tokenizer(texts)
+
+    def _encode_tokens(self, tokens: np.ndarray) -> np.ndarray:
+        return _run(self._text_tower, tokens)
+
+
+def require(*packages: str) -> None:
+    """Refuse to go on without packages of the extra ``onnx``.
+
+    Raises:
+        ModelError: one is not installed.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise ModelError(
+                f"model.runtime=onnx needs the package {package}, which is not installed; "
+                "pip install 'clipvec[onnx]'"
+            )
+
+
+def _check(config: ModelConfig) -> None:
+    allowed = {"device": ("auto", "cpu"), "precision": ("auto", "fp32"), "compile": (False,)}
+    for field, values in allowed.items():
+        given = getattr(config, field)
+        if given not in values:
+            raise ModelError(
+                f"model.{field}={given} does not go with model.runtime=onnx, which runs on the CPU "
+                f"in fp32; use model.{field}={str(values[0]).lower()}, or model.runtime=torch"
+            )
+
+
+def _export(config: ModelConfig) -> Path:
+    """Export in a process of its own, so that torch leaves no memory behind in this one."""
+    from clipvec.config import to_dict
+
+    # A warning, so that it is seen where nothing is logged: the wait is long and comes once.
+    log.warning("converting model %s to ONNX, once", config.name)
+    done = subprocess.run(
+        [sys.executable, "-m", "clipvec.model.onnx.export"],
+        input=json.dumps(to_dict(config)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    folder = cache.find(config)
+    if done.returncode == 0 and folder is not None:
+        return folder
+    if done.stdout:
+        raise ModelError(done.stdout.strip())
+    lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+    raise ModelError(
+        f"model {config.name} could not be exported to ONNX: {lines[-1][:200]}; "
+        "use model.runtime=torch"
+    )
+
+
+def _session(file: Path) -> Any:
+    # Its builds report models and devices to Microsoft unless this stands before the import.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ALONE
+    # Told so, ONNX Runtime does not try to tie threads to cores that it may not be given.
+    options.intra_op_num_threads = _cores()
+    try:
+        return onnxruntime.InferenceSession(file, options, ["CPUExecutionProvider"])
+    except Exception as error:  # of classes that ONNX Runtime does not make public
+        reason = str(error).splitlines()[0][:200]
+        raise ModelError(
+            f"{file} cannot be used ({reason}); delete {file.parent}, it is made anew"
+        ) from error
+
+
+def _run(session: Any, batch: np.ndarray) -> np.ndarray:
+    (given,) = session.get_inputs()
+    vectors: np.ndarray = session.run(None, {given.name: np.ascontiguousarray(batch)})[0]
+    return vectors
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

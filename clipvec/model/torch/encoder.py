@@ -1,0 +1,87 @@
+"""A model that torch runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from clipvec.errors import ModelError
+from clipvec.model.encoder import Encoder
+from clipvec.model.torch.device import choose_device, choose_precision, keep_memory
+from clipvec.model.torch.towers import ImageTower, TextTower
+from clipvec.model.torch.weights import checksum, load_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from clipvec.config import ModelConfig
+    from clipvec.model.preprocess import Preprocess
+
+_HALVES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+class TorchEncoder(Encoder):
+    """Pictures and texts to vectors, by torch."""
+
+    def __init__(
+        self,
+        model: Any,  # as `load_weights` returns it
+        tokenizer: Callable[[list[str]], torch.Tensor],
+        preprocess: Preprocess,
+        config: ModelConfig,
+    ) -> None:
+        self.preprocess = preprocess
+        self.arch = config.arch
+        self._device = choose_device(config.device)
+        self.device = str(self._device)
+        self.precision = choose_precision(config.precision, self._device)
+        if self._device.type == "cpu":
+            keep_memory()
+        self.weights = checksum(model)
+        self._tokenizer = tokenizer
+        self._model = model.eval().requires_grad_(False).to(self._device)
+        if config.compile:
+            self._model.visual = torch.compile(self._model.visual)
+        self._image_tower = ImageTower(self._model, preprocess).to(self._device)
+        self._text_tower = TextTower(self._model)
+        self._end = self._text_tower.end
+
+    @classmethod
+    def load(cls, config: ModelConfig) -> TorchEncoder:
+        """Return the encoder that ``config`` names.
+
+        Raises:
+            ModelError: there is no such model, its weights cannot be had, or they do not fit it.
+        """
+        return cls(*load_weights(config), config)
+
+    def encode_images(self, pixels: np.ndarray) -> np.ndarray:
+        """Return uint8 [N, H, W, 3] from `preprocess` as float32 [N, D], unit length.
+
+        Raises:
+            ModelError: the batch does not fit into the device's memory.
+        """
+        return self._run(self._image_tower, pixels)
+
+    def _tokens(self, texts: Sequence[str]) -> np.ndarray:
+        tokens: np.ndarray = self._tokenizer(list(texts)).numpy()
+        return tokens
+
+    def _encode_tokens(self, tokens: np.ndarray) -> np.ndarray:
+        return self._run(self._text_tower, tokens)
+
+    def _run(self, tower: torch.nn.Module, batch: np.ndarray) -> np.ndarray:
+        half = _HALVES.get(self.precision, torch.float32)
+        autocast = torch.autocast(self._device.type, half, enabled=self.precision != "fp32")
+        given = torch.from_numpy(np.require(batch, requirements="W"))
+        try:
+            with torch.inference_mode(), autocast:
+                vectors: np.ndarray = tower(given.to(self._device, non_blocking=True)).cpu().numpy()
+                return vectors
+        except torch.OutOfMemoryError as error:
+            raise ModelError(
+                f"a batch of {len(batch)} does not fit into the memory of {self.device}; "
+                f"try batch_size={max(1, len(batch) // 2)}"
+            ) from error

@@ -1,0 +1,149 @@
+"""The weights of a model: fetched, checked, and loaded by open_clip."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clipvec.errors import ModelError
+from clipvec.model.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+    from clipvec.config import ModelConfig
+
+SCHEMES = ("local-dir:", "hf-hub:")
+"""Of ``model.pretrained`` that names a whole model."""
+
+
+def load_weights(
+    config: ModelConfig,
+) -> tuple[Any, Callable[[list[str]], torch.Tensor], Preprocess]:
+    """Return the model that ``config`` names, its tokenizer and its preprocessing.
+
+    The model is open_clip's ``CLIP`` or ``CustomTextCLIP``, which share no class of their own, or
+    one with the same ``encode_image`` and ``encode_text``.
+
+    Raises:
+        ModelError: there is no such model, its weights cannot be had, or they do not fit it.
+    """
+    if config.arch == "sample":
+        from clipvec.model.torch import sample
+
+        folder = config.pretrained.removeprefix("local-dir:")
+        model, tokenizer, preprocess = sample.build(
+            Path(folder) if folder != config.pretrained else None
+        )
+    else:
+        model, tokenizer, preprocess = _open_clip(config)
+    return model, tokenizer, Preprocess.from_open_clip(preprocess)
+
+
+def _open_clip(
+    config: ModelConfig,
+) -> tuple[torch.nn.Module, Callable[[list[str]], torch.Tensor], dict[str, Any]]:
+    import open_clip
+
+    scheme = config.pretrained.startswith(SCHEMES)
+    source = config.pretrained if scheme else config.arch
+    _check_source(config)
+    tag = {} if scheme else open_clip.get_pretrained_cfg(config.arch, config.pretrained)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="QuickGELU mismatch")
+            model = open_clip.create_model(
+                source,
+                pretrained=None if scheme else config.pretrained,
+                # Tags trained with QuickGELU give wrong vectors without it (open_clip#771).
+                force_quick_gelu=bool(tag.get("quick_gelu")),
+                force_preprocess_cfg=_preprocess_of_file(config) if not scheme and not tag else {},
+                require_pretrained=True,
+            )
+        tokenizer = open_clip.get_tokenizer(source)
+    except Exception as error:  # open_clip, torch and the hub raise all sorts
+        raise ModelError(_reason(config, error)) from error
+    return model, tokenizer, dict(open_clip.get_model_preprocess_cfg(model))
+
+
+def _check_source(config: ModelConfig) -> None:
+    """Refuse a name that open_clip does not know, and a file or folder that is not there."""
+    import open_clip
+
+    where = f"model.pretrained={config.pretrained!r}"
+    if config.pretrained.startswith("local-dir:"):
+        folder = Path(config.pretrained.removeprefix("local-dir:"))
+        if not (folder / "open_clip_config.json").is_file():
+            raise ModelError(f"{where}: {folder} is not a folder with an open_clip_config.json")
+        return
+    if config.pretrained.startswith("hf-hub:"):
+        return
+    if config.arch not in open_clip.list_models():
+        raise ModelError(
+            f"model.arch={config.arch!r} is not an architecture of open_clip; "
+            "python -c 'import open_clip; print(open_clip.list_models())' lists them"
+        )
+    tags = open_clip.list_pretrained_tags_by_model(config.arch)
+    if config.pretrained not in tags and not Path(config.pretrained).is_file():
+        raise ModelError(
+            f"{where} is neither a file nor weights of {config.arch}: allowed are "
+            f"{', '.join(tags)}, local-dir:<folder>, hf-hub:<name>, or a file"
+        )
+
+
+def _preprocess_of_file(config: ModelConfig) -> dict[str, Any]:
+    """Return the preprocessing that goes with a bare weights file, which cannot say it itself.
+
+    open_clip would silently take CLIP's (open_clip#1068), which is wrong for SigLIP, say. All the
+    published weights of the architecture must agree; otherwise the file wants a folder around it.
+    """
+    import open_clip
+
+    keys = ("mean", "std", "interpolation", "resize_mode")
+    configs = [
+        {key: tag[key] for key in keys if key in tag}
+        for tag in (
+            open_clip.get_pretrained_cfg(config.arch, name)
+            for name in open_clip.list_pretrained_tags_by_model(config.arch)
+        )
+    ]
+    if any(other != configs[0] for other in configs):
+        raise ModelError(
+            f"model.pretrained={config.pretrained!r}: the published weights of {config.arch} "
+            "differ in preprocessing, and a bare file does not say its own; put it into a folder "
+            "with an open_clip_config.json and use model.pretrained=local-dir:<folder>"
+        )
+    return configs[0] if configs else {}
+
+
+def _reason(config: ModelConfig, error: Exception) -> str:
+    where = f"model.pretrained={config.pretrained!r}"
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if isinstance(error, ImportError):
+        return f"{config.arch} needs another package ({lines[0]}); pip install transformers"
+    if not config.pretrained.startswith("local-dir:") and not Path(config.pretrained).is_file():
+        return (
+            f"{where}: the weights of {config.arch} could not be fetched ({lines[0][:200]}); check "
+            "the network, or use model.pretrained=<file> or "
+            "model=local model.pretrained=local-dir:<folder>"
+        )
+    if isinstance(error, pickle.UnpicklingError):
+        return f"{where} is not a weights file that holds tensors alone; save its state_dict anew"
+    detail = lines[1] if len(lines) > 1 and "state_dict" in lines[0] else lines[0]
+    return f"{where} does not fit model.arch={config.arch}: {detail.strip()[:200]}"
+
+
+def checksum(model: torch.nn.Module) -> str:
+    """Return the SHA-256 of the parameters."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

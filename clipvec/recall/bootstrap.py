@@ -1,0 +1,60 @@
+"""How sure a mean over queries is: the Bayesian bootstrap (Rubin, Annals of Statistics, 1981).
+
+Queries get random weights. One more query takes part, which fails entirely for a lower limit and
+succeeds entirely for an upper one: without it, a hundred queries with a recall of 1 would say that
+there are no others, and near 1 such limits cover the true mean far less often than they promise.
+For values of 0 and 1 this is the interval of Clopper and Pearson; for others see Learned-Miller
+and Thomas (arXiv 1905.06208), who find that it covers whatever the distribution.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clipvec.recall.results import Interval
+
+RESAMPLES = 4000
+_TAIL = 0.025
+"""Share beyond each limit."""
+
+
+def interval(values: np.ndarray, seed: int) -> Interval:
+    """Return the mean of one value a query with its 95 % interval.
+
+    Args:
+        values: float [Q] from 0 to 1, such as the recall of each query.
+        seed: of the resampling.
+    """
+    levels, weights = _weighted(values, np.random.default_rng(seed))
+    return _between(values, weights[:, :-1] @ levels, weights[:, -1])
+
+
+def expected(values: np.ndarray, seed: int) -> Interval:
+    """Return the mean, with the interval in which the mean of as many other queries is expected.
+
+    It is wider than `interval` by the root of two: the other queries are drawn by chance too.
+
+    Args:
+        values: float [Q] from 0 to 1, such as the recall of each query.
+        seed: of the resampling.
+    """
+    rng = np.random.default_rng(seed)
+    levels, weights = _weighted(values, rng)
+    shares = rng.multinomial(len(values), weights) / len(values)
+    return _between(values, shares[:, :-1] @ levels, shares[:, -1])
+
+
+def _weighted(values: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return the different values, float64 [L], and weights, float64 [`RESAMPLES`, L + 1].
+
+    The last weight is that of the one more query. Equal values share a weight: values of recall
+    are few, so this is exact and small.
+    """
+    levels, counts = np.unique(values, return_counts=True)
+    return levels, rng.dirichlet([*counts, 1], RESAMPLES)
+
+
+def _between(values: np.ndarray, means: np.ndarray, extra: np.ndarray) -> Interval:
+    """Return the interval between resampled means without and with the share of the extra query."""
+    low, high = np.quantile(means, _TAIL), np.quantile(means + extra, 1 - _TAIL)
+    return Interval(float(values.mean()), float(low), min(float(high), 1.0))

@@ -1,0 +1,71 @@
+"""What plots say to readers who cannot see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clipvec.recall.report import sentences
+from clipvec.web import format
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clipvec.recall.report.curves import Curve, Point, Sized, Way
+    from clipvec.recall.results import Filtered
+
+
+def pareto(fronts: Sequence[Sequence[Point]], kind: str, k: int, way: Way) -> str:
+    """Return what a reader who cannot see a Pareto plot needs of it."""
+    said = [
+        f"{sentences.named(point)}: {format.share(point.recall.value)} at "
+        f"{format.number(point.speed.qps)} queries/s"
+        for found in fronts
+        for point in found
+    ]
+    return (
+        f"Scatter plot of recall@{k} against queries per second for {kind} queries, asked {way}. "
+        f"On the Pareto front: {'; '.join(said)}."
+    )
+
+
+def latency(shown: Sequence[Point], kind: str, way: Way) -> str:
+    """Return what a reader who cannot see a latency plot needs of it."""
+    said = [
+        f"{sentences.named(p)}: {format.number(p.speed.p50_ms)}, {format.number(p.speed.p95_ms)}, "
+        f"{format.milliseconds(p.speed.p99_ms)}"
+        for p in shown
+    ]
+    return (
+        f"Plot of the 50th, 95th and 99th percentile of the latency in milliseconds for {kind} "
+        f"queries, asked {way}. {'; '.join(said)}."
+    )
+
+
+def bars(what: str, bars: Sequence[tuple[Curve, float, str]]) -> str:
+    """Return what a reader who cannot see a bar chart needs of it."""
+    said = "; ".join(f"{format.plain(curve.name)}: {text}" for curve, _, text in bars)
+    return f"Bar chart of {what}. {said}."
+
+
+def filtered(found: Sequence[tuple[Curve, Sequence[Filtered]]], kind: str, of: str) -> str:
+    """Return what a reader who cannot see a plot of filtered search needs of it."""
+    said = []
+    for curve, searches in found:
+        values = [
+            format.share(f.recall.value) if of == "recall" else format.number(f.qps)
+            for f in searches
+        ]
+        admitted = [format.percent(f.selectivity) for f in searches]
+        pairs = ", ".join(f"{v} at {a}" for v, a in zip(values, admitted, strict=True))
+        said.append(f"{format.plain(curve.name)}: {pairs}")
+    what = "Recall" if of == "recall" else "Queries per second"
+    return f"{what} by share of rows that a filter admits, {kind} queries. {'; '.join(said)}."
+
+
+def sizes(found: Sequence[Sequence[Sized]], of: str) -> str:
+    """Return what a reader who cannot see a plot by size needs of it."""
+    said = []
+    for line in found:
+        values = ", ".join(f"{format.number(one.value)} at {one.rows:,} rows" for one in line)
+        said.append(f"{format.plain(line[0].curve.contestant.name)}: {values}")
+    return f"Line plot of {of} by rows of the store. {'; '.join(said)}."

@@ -1,0 +1,195 @@
+"""What changed from one report to another, where both measured the same thing."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clipvec.recall.report import curves, sentences
+from clipvec.recall.report.curves import KINDS
+from clipvec.web import format
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from clipvec.recall.report.curves import Run, Way
+    from clipvec.recall.results import (
+        Build,
+        Contestant,
+        Interval,
+        Kind,
+        Parameters,
+        Report,
+        Setting,
+    )
+
+
+@dataclass(frozen=True)
+class Change:
+    """One setting of one contestant, asked by one kind of query."""
+
+    contestant: str
+    parameters: Parameters
+    kind: Kind
+    before: Interval
+    after: Interval
+    qps: dict[Way, float]
+    """Queries a second of the second report as a multiple of the first's, by way of asking."""
+
+    @property
+    def recall(self) -> float:
+        """Recall that was won, or lost where negative."""
+        return self.after.value - self.before.value
+
+    @property
+    def apart(self) -> bool:
+        """Whether the intervals do not overlap, so that the change is one of the index."""
+        return self.after.low > self.before.high or self.after.high < self.before.low
+
+
+@dataclass(frozen=True)
+class BuildChange:
+    """Build cost of the second report as a multiple of the first's; None: one has no figure."""
+
+    contestant: str
+    seconds: float | None
+    peak: float | None
+    disk: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two reports, side by side."""
+
+    runs: list[Run]
+    """The first and the second."""
+    k: int
+    changes: list[Change]
+    builds: list[BuildChange]
+    missing: list[str]
+    """Contestants and settings that only one of the reports has."""
+    differences: list[tuple[str, str, str]]
+    """What else differs and may explain a change: its name, before, after."""
+
+    @property
+    def ways(self) -> list[Way]:
+        """Every way of asking that both reports have."""
+        found = {way: None for change in self.changes for way in change.qps}
+        return [way for way in curves.ways(self.runs) if way in found]
+
+    @property
+    def speeds(self) -> dict[Way, float]:
+        """Median change of the queries a second, by way of asking."""
+        found = {way: [c.qps[way] for c in self.changes if way in c.qps] for way in self.ways}
+        return {way: statistics.median(ratios) for way, ratios in found.items()}
+
+    @property
+    def apart(self) -> int:
+        """Changes of recall whose intervals do not overlap."""
+        return sum(change.apart for change in self.changes)
+
+
+def compare(before: Report, after: Report) -> Comparison:
+    """Return what changed from one report to the other, largest change of recall first.
+
+    Recall is compared at the k of the advice of ``before``.
+    """
+    runs = [
+        curves.Run(f"{letter}: {run.label}", run.report)
+        for letter, run in zip("AB", curves.label([before, after]), strict=True)
+    ]
+    k = runs[0].goal.k
+    old, new = _by_name(before), _by_name(after)
+    both = [name for name in old if name in new]
+    changes = [change for name in both for change in _changes(old[name], new[name], k)]
+    changes.sort(key=lambda change: -abs(change.recall))
+    return Comparison(
+        runs=runs,
+        k=k,
+        changes=changes,
+        builds=[_build_change(old[name], new[name]) for name in both],
+        missing=[*_missing(old, new, "A"), *_missing(new, old, "B")],
+        differences=list(_differences(before, after)),
+    )
+
+
+def _by_name(report: Report) -> dict[str, Contestant]:
+    return {c.name: c for c in report.contestants if not c.refused}
+
+
+def _key(setting: Setting) -> tuple[tuple[str, float], ...]:
+    return tuple(sorted(setting.parameters.items()))
+
+
+def _changes(old: Contestant, new: Contestant, k: int) -> Iterator[Change]:
+    later = {_key(setting): setting for setting in new.settings}
+    for setting in old.settings:
+        other = later.get(_key(setting))
+        for kind in KINDS if other else ():
+            assert other
+            before, after = curves.recall(setting, kind, k), curves.recall(other, kind, k)
+            if before and after:
+                ratios = _speed_ratios(setting, other, kind)
+                yield Change(old.name, setting.parameters, kind, before, after, ratios)
+
+
+def _speed_ratios(old: Setting, new: Setting, kind: Kind) -> dict[Way, float]:
+    found = {}
+    for speed in old.speed:
+        way = curves.Way(speed.mode, speed.width)
+        other = curves.speed(new, kind, way)
+        if speed.kind == kind and other:
+            found[way] = other.qps / speed.qps
+    return found
+
+
+def _build_change(old: Contestant, new: Contestant) -> BuildChange:
+    def ratio(value: Callable[[Build], float | None]) -> float | None:
+        before, after = (value(c.build) if c.build else None for c in (old, new))
+        return after / before if before and after is not None else None
+
+    return BuildChange(
+        old.name,
+        ratio(lambda build: build.seconds),
+        ratio(lambda build: build.peak_bytes),
+        ratio(lambda build: build.disk_bytes),
+    )
+
+
+def _missing(one: dict[str, Contestant], other: dict[str, Contestant], letter: str) -> list[str]:
+    """Say what stands in one report alone."""
+    found = []
+    for name, contestant in one.items():
+        if name not in other:
+            found.append(f"{name} is in {letter} alone")
+            continue
+        there = {_key(setting) for setting in other[name].settings}
+        alone = [s for s in contestant.settings if _key(s) not in there]
+        found += [
+            f"{name}, {sentences.parameters(s.parameters)} is in {letter} alone" for s in alone
+        ]
+    return found
+
+
+def _differences(before: Report, after: Report) -> Iterator[tuple[str, str, str]]:
+    """Name what differs besides the measurements."""
+    for name in ("store", "dataset", "model", "rows", "dim", "synthetic"):
+        yield from _differing(name, getattr(before, name), getattr(after, name))
+    for section in ("hardware", "versions", "seeds", "queries", "query_source", "fingerprint"):
+        yield from _differing(section, getattr(before, section), getattr(after, section))
+    old, new = _by_name(before), _by_name(after)
+    for name in (name for name in old if name in new):
+        yield from _differing(
+            f"index of {name}", sentences.index(old[name]), sentences.index(new[name])
+        )
+
+
+def _differing(name: str, before: Any, after: Any) -> Iterator[tuple[str, str, str]]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for inner in dict.fromkeys([*before, *after]):
+            yield from _differing(
+                f"{name}: {inner}", before.get(inner, "none"), after.get(inner, "none")
+            )
+    elif before != after:
+        yield name, format.pretty(before), format.pretty(after)

@@ -1,0 +1,102 @@
+"""The folder of a report: which files it has, and how they are written and read."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from clipvec import paths
+from clipvec.errors import ConfigError
+from clipvec.recall import results
+from clipvec.recall.report import curves, markdown, page, panels, plots
+from clipvec.recall.results import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from clipvec.recall.report.compare import Comparison
+
+
+def read(place: Path) -> Report:
+    """Return the report of a ``report.json``, or of the folder that it is in.
+
+    Raises:
+        ConfigError: there is none, or it holds something else.
+    """
+    file = place / paths.REPORT_JSON if place.is_dir() else place
+    try:
+        values = json.loads(file.read_bytes())
+    except OSError as error:
+        raise ConfigError(
+            f"no report at {place}: {error.strerror}; give a folder that "
+            "python -m clipvec.recall wrote"
+        ) from error
+    except ValueError as error:
+        raise ConfigError(f"{file} is not a recall report: {error}") from error
+    return Report.from_json(values, str(file))
+
+
+def write(reports: Sequence[Report], folder: Path) -> Path:
+    """Write a report of one run, or of several in one plot, and return its page.
+
+    The folder gets ``report.html``, ``report.md`` and ``figures/``; that of one run also its data,
+    ``report.json`` with ``report.schema.json``. The same data gives the same bytes.
+
+    Raises:
+        ConfigError: the folder cannot be written, or matplotlib is not installed.
+    """
+    runs = curves.label(reports)
+    with _writing(folder):
+        # The data first: whatever fails after can be drawn again from it.
+        if len(reports) == 1:
+            data = {"$schema": paths.REPORT_SCHEMA, **reports[0].to_json()}
+            _write(folder / paths.REPORT_JSON, _json(data))
+            _write(folder / paths.REPORT_SCHEMA, _json(results.schema()))
+        chapters = list(plots.chapters(runs))
+        for chapter in chapters:
+            for plot in chapter.plots:
+                panels.save(plot, folder)
+        _write(folder / paths.REPORT_MARKDOWN, markdown.report(runs, chapters))
+        _write(folder / paths.REPORT_HTML, page.html(runs, chapters))
+    return folder / paths.REPORT_HTML
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """Return a comparison as Markdown, for the terminal."""
+    return markdown.comparison(comparison)
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> Path:
+    """Write ``comparison.html`` and ``comparison.md``, and return the page.
+
+    Raises:
+        ConfigError: the folder cannot be written, or matplotlib is not installed.
+    """
+    chapters = list(plots.chapters(comparison.runs))
+    with _writing(folder):
+        _write(folder / paths.COMPARISON_MARKDOWN, markdown.comparison(comparison))
+        _write(folder / paths.COMPARISON_HTML, page.html(comparison.runs, chapters, comparison))
+    return folder / paths.COMPARISON_HTML
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Make a folder; what goes wrong with it is one line."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"the report cannot be written to {folder}: {error.strerror}; choose another folder"
+        ) from error
+
+
+def _write(file: Path, text: str) -> None:
+    # A name from JSON may hold half a surrogate pair, which no file can.
+    file.write_bytes(text.encode("utf-8", "replace"))
+
+
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=1, allow_nan=False) + "\n"

@@ -1,0 +1,98 @@
+"""A report as Markdown, for a terminal, a pull request or a wiki."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from clipvec import paths
+from clipvec.recall.report import curves, page, sentences, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jinja2 import Environment
+
+    from clipvec.recall.report.compare import Comparison
+    from clipvec.recall.report.curves import Run
+    from clipvec.recall.report.plots import Chapter
+
+# An underscore between letters is one; elsewhere it is emphasis.
+_SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+
+
+def report(runs: Sequence[Run], chapters: Sequence[Chapter]) -> str:
+    """Return one run or several, with links to the figures."""
+    k, ways = page.rank(runs), curves.ways(runs)
+    split = []
+    for chapter in chapters:
+        shown = [p for p in chapter.plots if p.k in (None, k) and p.way in (None, *ways[:1])]
+        others = [plot for plot in chapter.plots if plot not in shown]
+        split.append((chapter.title, shown, others))
+    return (
+        _environment()
+        .get_template("report.md")
+        .render(
+            runs=runs,
+            chapters=split,
+            ranks=curves.ranks(runs),
+            settings=list(tables.settings(runs)),
+            builds=tables.builds(runs),
+            filtered=tables.filtered(runs),
+            refused=tables.refused(runs),
+        )
+    )
+
+
+def comparison(compared: Comparison) -> str:
+    """Return what changed."""
+    return _environment().get_template("comparison.md").render(comparison=compared)
+
+
+def escape(value: object) -> str:
+    """Return a value as one line of Markdown that means just what it says."""
+    from markupsafe import Markup
+
+    if isinstance(value, Markup):
+        return value
+    return _SPECIAL.sub(r"\\\g<0>", _one_line(str(value)))
+
+
+def _one_line(text: str) -> str:
+    """As `format.plain`, but with the spaces around a word of a template."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def fenced(text: str | Sequence[str]) -> str:
+    """Return lines as a code block that nothing in them can end."""
+    from markupsafe import Markup
+
+    lines = text.splitlines() if isinstance(text, str) else text
+    body = "\n".join(_one_line(line) for line in lines)
+    longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return Markup(f"{fence}\n{body}\n{fence}")
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    templates = Environment(
+        loader=PackageLoader("clipvec.recall.report"),
+        autoescape=False,  # HTML's; Markdown's is `finalize`
+        finalize=escape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {name: getattr(sentences, name) for name in sentences.FILTERS}
+    templates.filters |= {
+        "fenced": fenced,
+        "figure": _figure,
+        "gain": curves.gain,
+    }
+    return templates
+
+
+def _figure(name: str) -> str:
+    return paths.figure_file(name, "png")

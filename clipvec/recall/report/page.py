@@ -1,0 +1,70 @@
+"""A report as one HTML page that asks the network for nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clipvec.recall.report import curves, panels, tables
+from clipvec.web import page, palette
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from markupsafe import Markup
+
+    from clipvec.recall.report.compare import Comparison
+    from clipvec.recall.report.curves import Curve, Run
+    from clipvec.recall.report.panels import Plot
+    from clipvec.recall.report.plots import Chapter
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A plot, drawn for a page."""
+
+    plot: Plot
+    panels: list[tuple[str, Markup]]
+    """Title and ``<svg>`` element."""
+
+
+def html(
+    runs: Sequence[Run], chapters: Sequence[Chapter], comparison: Comparison | None = None
+) -> str:
+    """Return the page of one run or of several, with what changed where two are compared."""
+    ranks, ways = curves.ranks(runs), curves.ways(runs)
+    return page.render(
+        "page.html",
+        page.Part("clipvec.recall.report", scripts=["switches.js"]),
+        filters={"gain": curves.gain, "look": _look},
+        runs=runs,
+        chapters=[(chapter.title, [_draw(p) for p in chapter.plots]) for chapter in chapters],
+        curves=curves.curves(runs),
+        ranks=ranks,
+        ways=ways,
+        rank=rank(runs),
+        way=ways[0] if ways else None,
+        settings=list(tables.settings(runs)),
+        builds=tables.builds(runs),
+        filtered=tables.filtered(runs),
+        refused=tables.refused(runs),
+        comparison=comparison,
+    )
+
+
+def rank(runs: Sequence[Run]) -> int | None:
+    """Return the k to show first: that of the goal, where recall was measured at it."""
+    ranks = curves.ranks(runs)
+    wanted = runs[0].goal.k
+    return wanted if wanted in ranks else next(iter(ranks), None)
+
+
+def _draw(plot: Plot) -> Drawing:
+    titles = [panel.title for panel in plot.panels]
+    return Drawing(plot, list(zip(titles, panels.inline(plot), strict=True)))
+
+
+def _look(curve: Curve) -> dict[str, str]:
+    found = palette.look(curve.look, curve.run)
+    dash = " ".join(f"{length / 5:g}" for length in found.dash[1] or ())
+    return {"colour": found.variable, "path": palette.marker_path(found.marker), "dash": dash}

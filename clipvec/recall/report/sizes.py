@@ -1,0 +1,80 @@
+"""The plot of how speed and build time grow with the store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from clipvec.recall.report import alt, curves, figures, sentences
+from clipvec.recall.report.curves import KINDS, Sized
+from clipvec.recall.report.panels import Panel, Plot
+from clipvec.web import format
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clipvec.recall.report.curves import Curve, Run, Way
+    from clipvec.recall.results import Kind
+
+
+def by_size(runs: Sequence[Run], way: Way) -> Plot:
+    """Return how speed and build time grow with the store, where runs differ in size."""
+    if len({run.report.rows for run in runs}) < 2:
+        return Plot("size", "", 0, [], [])
+    lines = curves.curves(runs)
+    speeds = {kind: [_sized_speed(runs, c, kind, way) for c in lines] for kind in KINDS}
+    both = [one for found in speeds.values() for one in found]
+    builds = [_sized_build(runs, curve) for curve in lines]
+    panels = [
+        _size_panel(runs, f"Speed, {kind} queries", "queries per second", found, both)
+        for kind, found in speeds.items()
+    ]
+    panels.append(_size_panel(runs, "Time to build", "seconds", builds, builds))
+    caption = (
+        f"By the number of rows: queries per second, asked {way}, at the fastest setting that "
+        "reaches the target (hollow: at that of the best recall, where none does), and the time "
+        "to build."
+    )
+    legend = {curve.look: replace(curve, name=curve.contestant.name, run=0) for curve in lines}
+    drawn = [panel for panel in panels if panel]
+    return Plot("size", caption, 2.8, drawn, list(legend.values()), width=3.3)
+
+
+def _sized_speed(runs: Sequence[Run], curve: Curve, kind: Kind, way: Way) -> Sized | None:
+    goal = runs[curve.run].goal
+    point = curves.shown(curve, kind, goal, way)
+    if not point:
+        return None
+    rows = runs[curve.run].report.rows
+    good = point.recall.value >= goal.recall
+    return Sized(curve, rows, point.speed.qps, good, sentences.tip(point, goal.k))
+
+
+def _sized_build(runs: Sequence[Run], curve: Curve) -> Sized | None:
+    build = curve.contestant.build
+    if not build or not build.seconds:
+        return None
+    said = f"{format.plain(curve.name)}\n{format.duration(build.seconds)}"
+    return Sized(curve, runs[curve.run].report.rows, build.seconds, True, said)
+
+
+def _size_panel(
+    runs: Sequence[Run],
+    title: str,
+    of: str,
+    found: Sequence[Sized | None],
+    everything: Sequence[Sized | None],
+) -> Panel | None:
+    """Return a panel with a line for each contestant on the stores of one dataset and model."""
+    groups: dict[tuple[int, str, str], list[Sized]] = {}
+    for one in found:
+        if one:
+            report = runs[one.curve.run].report
+            groups.setdefault((one.curve.look, report.dataset, report.model), []).append(one)
+    drawn = [sorted(group, key=lambda one: one.rows) for group in groups.values()]
+    if not drawn:
+        return None
+    said = alt.sizes(drawn, of)
+    scale = [one for one in everything if one]
+    return Panel(title, said, partial(figures.by_size, found=drawn, everything=scale, of=of))

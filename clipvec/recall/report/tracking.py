@@ -1,0 +1,114 @@
+"""A report as the tables and charts of a tracked run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clipvec import paths
+from clipvec.recall.report import curves, tables
+from clipvec.tracking import Lines, Rows, artifacts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from clipvec.recall.report.curves import Run
+    from clipvec.recall.results import Advice, Kind, Parameters, Report
+    from clipvec.tracking import Run as TrackedRun
+
+
+def track(run: TrackedRun, report: Report, page: Path, collection: str) -> None:
+    """Show a report in a run, and keep its page and its data as an artifact."""
+    if not run.tracked:
+        return
+    runs = curves.label([report])
+    for name, rows in _tables(runs).items():
+        if rows.rows:
+            run.table(name, rows)
+    for kind in report.queries:
+        for k in curves.ranks(runs):
+            lines = _pareto(runs, kind, k)
+            if lines.points:
+                run.chart(f"pareto/{kind}@{k}", lines)
+    run.summarize({f"advice/{a.kind}/{a.among}": _advice(a) for a in report.advice})
+    run.made(artifacts.report(collection, page, page.with_name(paths.REPORT_JSON)))
+
+
+def _pareto(runs: Sequence[Run], kind: Kind, k: int) -> Lines:
+    """Return recall@k against queries per second, asked one at a time, and the Pareto front."""
+    found = {c.name: curves.points(c, kind, k, curves.SINGLE) for c in curves.curves(runs)}
+    everything = [point for points in found.values() for point in points]
+    found["Pareto front"] = curves.front(everything)
+    return Lines(
+        f"Queries per second by recall@{k}, {kind} queries one at a time",
+        f"recall@{k}",
+        {
+            name: [(point.recall.value, point.speed.qps) for point in points]
+            for name, points in found.items()
+            if points
+        },
+    )
+
+
+def _tables(runs: Sequence[Run]) -> dict[str, Rows]:
+    ranks = curves.ranks(runs)
+    columns = ["index", "parameters", "queries", "asked", *(f"recall@{k}" for k in ranks)]
+    settings = [
+        [r.curve.name, _words(r.setting.parameters), r.kind, str(r.way)]
+        + [r.recall[k].value if k in r.recall else None for k in ranks]
+        + [r.speed.qps, r.speed.qps_low, r.speed.qps_high, r.speed.calls]
+        + [r.speed.p50_ms, r.speed.p95_ms, r.speed.p99_ms, r.on_front]
+        for r in tables.settings(runs)
+    ]
+    builds = [
+        [
+            r.curve.name,
+            r.curve.contestant.factory,
+            r.build.rows,
+            r.build.seconds,
+            r.build.peak_bytes,
+            r.build.disk_bytes,
+            r.curve.contestant.measured,
+        ]
+        for r in tables.builds(runs)
+    ]
+    filtered = [
+        [
+            r.curve.name,
+            _words(r.setting.parameters),
+            r.search.kind,
+            r.search.filter,
+            r.search.selectivity,
+            r.search.k,
+            r.search.queries,
+            r.search.recall.value,
+            r.search.qps,
+        ]
+        for r in tables.filtered(runs)
+    ]
+    speeds = ["qps", "qps_low", "qps_high", "calls", "p50_ms", "p95_ms", "p99_ms", "on_front"]
+    costs = ["rows", "seconds", "peak_bytes", "disk_bytes", "measured"]
+    searched = ["filter", "selectivity", "k", "asked", "recall", "qps"]
+    return {
+        "settings": Rows([*columns, *speeds], settings),
+        "builds": Rows(["index", "factory", *costs], builds),
+        "filtered": Rows(["index", "parameters", "queries", *searched], filtered),
+    }
+
+
+def _advice(advice: Advice) -> dict[str, Any]:
+    found = advice.choice or advice.nearest
+    told = {"met": advice.choice is not None, "target_recall": advice.target_recall, "k": advice.k}
+    if found is None:
+        return told
+    return told | {
+        "index": found.contestant,
+        "parameters": found.parameters,
+        "recall": found.confirmed.value,
+        "qps": found.qps,
+        "configuration": advice.lines,
+    }
+
+
+def _words(parameters: Parameters) -> str:
+    return " ".join(f"{key}={value:g}" for key, value in parameters.items())

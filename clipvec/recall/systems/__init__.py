@@ -1,0 +1,1 @@
+"""The systems under test: FAISS indexes and the live Chroma collection."""

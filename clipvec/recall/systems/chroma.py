@@ -1,0 +1,202 @@
+"""The Chroma collection, asked as the service asks it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clipvec import paths
+from clipvec.config import EmbeddedIndexConfig
+from clipvec.errors import CollectionError, ConfigError
+from clipvec.index import Built, Collection, chroma_errors, chroma_server, memory_bytes, open_place
+from clipvec.recall.results import Build
+from clipvec.recall.systems import memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+    from clipvec.config import ChromaContestant, IndexConfig
+    from clipvec.index import Hit
+    from clipvec.recall.results import Parameters
+    from clipvec.recall.workload import Filter
+    from clipvec.store import Numbers, Rows
+
+_BATCH = 100
+"""Queries of one request where no time is taken."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """The collection in use."""
+
+    index: IndexConfig
+    name: str
+
+    def identity(self) -> dict[str, Any]:
+        """Return what makes its results its own: another one after each rebuild."""
+        with self.open() as collection:
+            return {"hnsw": collection.hnsw, "id": collection.id, "rows": collection.count()}
+
+    def open(self) -> Collection:
+        """Return the collection.
+
+        Raises:
+            CollectionError: it is not there, in partitions, or made by something else.
+        """
+        names = open_place(self.index).collections()
+        partitions = [name for name in names if paths.whole_collection(name) == self.name]
+        if partitions and self.name not in partitions:
+            raise CollectionError(
+                f"{self.name} is in {len(partitions)} partitions ({', '.join(partitions[:2])}"
+                f"{', ...' if len(partitions) > 2 else ''}), which are not measured together; load "
+                "all shards into one collection in another place and measure that: "
+                "python -m clipvec.index and clipvec.recall, both with another index.path"
+            )
+        return Collection.open(self.index, self.name)
+
+
+class ChromaContender:
+    """A copy of the live collection, in this process or on a server of its own.
+
+    A collection that lies on a server cannot be copied: it is asked there, as it is set.
+    """
+
+    def __init__(
+        self, contestant: ChromaContestant, live: Live, rows: Rows, numbers: Numbers, scratch: Path
+    ) -> None:
+        self._live, self._rows, self._numbers, self._scratch = live, rows, numbers, scratch
+        self._efs = contestant.sweep.get("ef_search", [])
+        self._served = contestant.kind == "chroma_http"
+        self._copied = isinstance(live.index, EmbeddedIndexConfig)
+        self._stack = contextlib.ExitStack()
+        self._open: Collection | None = None
+        if not self._copied and not self._served:
+            raise ConfigError(
+                f"{live.name} is on a server; a contestant of kind chroma needs it "
+                "in a folder, one of kind chroma_http asks the server"
+            )
+        with live.open() as collection:
+            self._check(collection)
+            self._hnsw = collection.hnsw
+            self._built = Built.of(collection)
+        links, built = self._hnsw["max_neighbors"], self._hnsw["ef_construction"]
+        self.factory = f"HNSW max_neighbors={links} ef_construction={built}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def build(self) -> Build | None:
+        """Copy the collection, so that the live one stays as it is.
+
+        Returns:
+            None where it lies on a server, which does not say how large it is.
+
+        Raises:
+            ConfigError: there is too little memory to load it.
+            CollectionError: it cannot be copied.
+        """
+        if not self._copied:
+            return None
+        need = memory_bytes(len(self._rows), self._rows.dim, self._hnsw["max_neighbors"])
+        memory.check(memory.PROCESS_BYTES + need, f"{self._live.name} in Chroma")
+        assert isinstance(self._live.index, EmbeddedIndexConfig)
+        source = paths.index_dir(self._live.index.path, self._live.name)
+        with chroma_errors(str(self._folder)):
+            shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.copytree(source, paths.index_dir(str(self._folder), self._live.name))
+        size = sum(file.stat().st_size for file in source.rglob("*") if file.is_file())
+        known = self._built
+        if known is None or known.rows != len(self._rows):
+            return Build(len(self._rows), None, None, size)
+        return Build(known.rows, known.seconds, known.peak_bytes, size)
+
+    def settings(self) -> list[Parameters]:
+        """Return the values of ef_search to measure."""
+        efs = self._efs if self._copied and self._efs else [self._hnsw["ef_search"]]
+        return [{"ef_search": ef} for ef in efs]
+
+    def take(self, parameters: Parameters) -> None:
+        """Open the collection with another ef_search, which a loaded graph does not follow."""
+        self._stack.close()
+        self._ef = int(parameters["ef_search"])
+        index = self._live.index
+        if self._copied:
+            index = EmbeddedIndexConfig(kind="chroma", path=str(self._folder))
+            with Collection.open(index, self._live.name) as collection:
+                collection.set_ef_search(self._ef)
+            if self._served:
+                folder = paths.index_dir(index.path, self._live.name)
+                log = paths.server_log(self._scratch)
+                index = self._stack.enter_context(chroma_server(folder, log))
+        self._open = self._stack.enter_context(Collection.open(index, self._live.name))
+
+    def depth(self, k: int) -> int:
+        """Return the candidates examined for ``k``."""
+        return max(k, self._ef)
+
+    def found(self, vectors: np.ndarray, k: int) -> np.ndarray:
+        """Return what the graph finds, int64 [N, k], -1 for none.
+
+        Without metadata, whose reading takes several times as long. `ask` finds the same rows,
+        unless the graph yields fewer than ``k``: then it goes on to search exactly.
+        """
+        ids = [
+            ids
+            for start in range(0, len(vectors), _BATCH)
+            for ids, _ in self._collection.nearest(vectors[start : start + _BATCH], k)
+        ]
+        return self._number(ids, k)
+
+    def ask(self, vectors: np.ndarray, k: int) -> list[list[Hit]]:
+        """Return the hits, as the service gets them."""
+        return self._collection.query_many(vectors, k)
+
+    def under(self, filter_: Filter) -> Callable[[np.ndarray, int], list[list[Hit]]]:
+        """Return `ask` under a filter."""
+        where = filter_.where
+        return lambda vectors, k: self._collection.query_many(vectors, k, where)
+
+    def rows(self, answer: list[list[Hit]], k: int) -> np.ndarray:
+        """Return the row numbers, int64 [N, k], -1 for none, of an answer of `ask`."""
+        return self._number([[hit.id for hit in hits] for hits in answer], k)
+
+    def enter_client(self) -> None:
+        """Do nothing: clients share a collection, as the requests to a service do."""
+
+    @property
+    def _folder(self) -> Path:
+        return paths.collection_copy(self._scratch)
+
+    @property
+    def _collection(self) -> Collection:
+        assert self._open is not None, "take comes first"
+        return self._open
+
+    def _number(self, ids: list[list[str]], k: int) -> np.ndarray:
+        rows = np.full((len(ids), k), -1, np.int64)
+        for row, some in zip(rows, ids, strict=True):
+            row[: len(some)] = self._numbers.find(some)[:k]
+        return rows
+
+    def _check(self, collection: Collection) -> None:
+        """Refuse a collection of another store."""
+        mine, theirs = collection.fingerprint, self._rows.store.fingerprint
+        here, there = f"the collection {collection.where}", f"the store {self._rows.store.url}"
+        mine.check_data(theirs.to_json(), here)
+        mine.model.check(theirs.model, here, there)
+        if collection.count() != len(self._rows):
+            raise CollectionError(
+                f"{here} has {collection.count():,} rows, {there} {len(self._rows):,}; bring it up "
+                "to date with python -m clipvec.index"
+            )

@@ -1,0 +1,53 @@
+"""Hits for a reader: a table, JSON, or a page with thumbnails."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clipvec.index import Hit
+
+
+def to_json(hits: Sequence[Hit]) -> str:
+    """Return the hits as a JSON list."""
+    return json.dumps([asdict(hit) for hit in hits], ensure_ascii=False, indent=1)
+
+
+def print_table(hits: Sequence[Hit]) -> None:
+    """Print score, id, caption and uri: cut to the width of a terminal, whole into a pipe."""
+    rows = [(f"{hit.score:.4f}", hit.id, _line(hit.caption), hit.uri) for hit in hits]
+    if not sys.stdout.isatty():
+        for row in rows:
+            print("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold")
+    table.add_column("score", no_wrap=True, justify="right")
+    for name in ("id", "caption", "uri"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def to_html(title: str, hits: Sequence[Hit], thumbnails: Sequence[bytes | None]) -> str:
+    """Return a page that needs no other file."""
+    from jinja2 import Environment, PackageLoader
+
+    loader = PackageLoader("clipvec.index")
+    page = Environment(loader=loader, autoescape=True).get_template("results.html")
+    pictures = [t and f"data:image/jpeg;base64,{base64.b64encode(t).decode()}" for t in thumbnails]
+    return page.render(title=title, found=list(zip(hits, pictures, strict=True)))
+
+
+def _line(caption: str | None) -> str:
+    return " ".join((caption or "").split())

@@ -1,0 +1,5 @@
+from . import settings
+
+__all__ = [
+    "settings",
+]

@@ -1,0 +1,44 @@
+"""The collection and the encoder that made it, and nothing that does not fit together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clipvec.model import model_print
+from clipvec.store import GOLDEN_COSINE, Golden
+
+if TYPE_CHECKING:
+    from clipvec.config import ServeConfig
+    from clipvec.index import Partitions
+    from clipvec.model import Encoder
+
+
+def open_both(settings: ServeConfig) -> tuple[Partitions, Encoder]:
+    """Return the collection and its encoder.
+
+    Raises:
+        CollectionError: there is no such collection.
+        FingerprintError: the encoder is not the one that made it.
+        ModelError: the encoder cannot be loaded.
+    """
+    from clipvec import model
+    from clipvec.index import Partitions
+
+    collection = Partitions.open(settings.index, settings.collection)
+    try:
+        chosen = settings.model.over(collection.model_config)
+        encoder = model.load_encoder(chosen)
+        collection.fingerprint.model.check(
+            model_print(encoder),
+            f"the collection {collection.where}",
+            f"model={chosen.name} ({chosen.pretrained})",
+        )
+        return collection, encoder
+    except BaseException:
+        collection.close()
+        raise
+
+
+def same_golden(collection: Partitions, image: list[float], text: list[float]) -> bool:
+    """Return whether a golden pair is the one that the collection was made with."""
+    return collection.fingerprint.model.golden.cosine(Golden(image, text)) >= GOLDEN_COSINE

@@ -1,0 +1,151 @@
+"""The rows of a store by number: the order of its shards, parts and rows."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipvec.store.schema import EMBEDDING, matrix
+from clipvec.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from clipvec.store.shard import Part
+
+CHUNK_ROWS = 16_384
+"""Rows that are added to an index at once: enough for its threads, 32 MB at D = 512."""
+
+
+class Rows:
+    """The rows of all committed parts, read as a stream."""
+
+    def __init__(self, store: Store, parts: Sequence[Part]) -> None:
+        self.store, self.parts = store, list(parts)
+        self._starts = np.cumsum([0, *(part.rows for part in self.parts)])
+
+    @classmethod
+    def open(cls, url: str) -> Rows:
+        """Return the rows of the store at ``url``."""
+        store = Store.open(url)
+        return cls(store, store.parts())
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors, D."""
+        return self.store.fingerprint.model.dim
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def places(self, numbers: np.ndarray) -> np.ndarray:
+        """Return where in their part files rows stand, int64 [N]."""
+        part = np.searchsorted(self._starts, numbers, side="right") - 1
+        places: np.ndarray = numbers - self._starts[part]
+        return places
+
+    def pieces(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield the number of the first row of a piece, and its columns."""
+        start = 0
+        for part in self.parts:
+            for piece in self.store.read(part, columns):
+                yield start, piece
+                start += len(piece)
+
+    def chunks(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the number of the first row of a chunk, and its vectors, float32 [N, D]."""
+        held: list[np.ndarray] = []
+        first = rows = 0
+        for start, piece in self.pieces([EMBEDDING]):
+            if rows + len(piece) > CHUNK_ROWS and held:
+                yield first, np.concatenate(held)
+                held, first, rows = [], start, 0
+            held.append(matrix(piece))
+            rows += len(piece)
+        if held:
+            yield first, np.concatenate(held)
+
+    def sample(self, count: int, seed: int) -> np.ndarray:
+        """Return the vectors of at most ``count`` rows drawn at random, float32 [N, D]."""
+        rng = np.random.default_rng(seed)
+        # Unshuffled, few of very many are drawn without a list of all.
+        drawn = rng.choice(len(self), min(count, len(self)), replace=False, shuffle=False)
+        return self.vectors(np.sort(drawn))
+
+    def vectors(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the vectors of ascending row ``numbers``; only the parts that hold them are read.
+
+        Returns:
+            float32 [N, D].
+        """
+        found = np.empty((len(numbers), self.dim), np.float32)
+        for i, part in enumerate(self.parts):
+            first, stop = np.searchsorted(numbers, self._starts[i : i + 2])
+            if first == stop:
+                continue
+            start = self._starts[i]
+            for piece in self.store.read(part, [EMBEDDING]):
+                a, b = np.searchsorted(numbers, [start, start + len(piece)])
+                if a < b:
+                    found[a:b] = matrix(piece)[numbers[a:b] - start]
+                start += len(piece)
+        return found
+
+    def ids(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the ids of row ``numbers`` in any order, str [N]; "" for those below 0."""
+        wanted = np.unique(numbers[numbers >= 0])
+        known: list[str] = []
+        for start, piece in self.pieces(["id"]):
+            a, b = np.searchsorted(wanted, [start, start + len(piece)])
+            if a < b:
+                known += piece["id"].take(wanted[a:b] - start).to_pylist()
+        names = np.array([*known, ""], dtype=np.str_)
+        at = np.searchsorted(wanted, numbers)
+        return names[np.where(numbers >= 0, at, len(wanted))]
+
+
+class Numbers:
+    """Row numbers by id, in 16 bytes a row however long the ids are.
+
+    An id is known by a 64-bit hash of it: among ten million, two share one in one of 400,000
+    stores.
+    """
+
+    def __init__(self, table: np.ndarray) -> None:
+        self._table = table
+        self._hashes, self._rows = table
+
+    @classmethod
+    def read(cls, rows: Rows) -> Numbers:
+        """Return the numbers of all ``rows``; 24 bytes a row are in use meanwhile."""
+        table = np.empty((2, len(rows)), np.uint64)
+        for start, piece in rows.pieces(["id"]):
+            table[0, start : start + len(piece)] = _hashes(piece["id"].to_pylist())
+        table[1] = np.argsort(table[0])
+        table[0] = table[0][table[1].view(np.int64)]
+        return cls(table)
+
+    @classmethod
+    def load(cls, path: Path) -> Numbers:
+        """Return what `save` wrote, mapped and not read."""
+        return cls(np.load(path, mmap_mode="r"))
+
+    def save(self, path: Path) -> None:
+        """Write the table, uint64 [2, N]: ascending hashes, and their rows."""
+        np.save(path, self._table)
+
+    def find(self, ids: Iterable[str]) -> np.ndarray:
+        """Return the row numbers of ``ids``, int64; -1 for those that are not in the store."""
+        wanted = _hashes(ids)
+        at = np.minimum(np.searchsorted(self._hashes, wanted), len(self._hashes) - 1)
+        return np.where(self._hashes[at] == wanted, self._rows[at].astype(np.int64), -1)
+
+
+def _hashes(ids: Iterable[str]) -> np.ndarray:
+    digests = [hashlib.blake2b(id.encode(), digest_size=8).digest() for id in ids]
+    return np.frombuffer(b"".join(digests), np.uint64)

@@ -1,0 +1,62 @@
+"""Thumbnails, which stay in the store and are looked up there."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from clipvec.errors import ClipvecError
+from clipvec.store.folder import Folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+log = logging.getLogger(__name__)
+
+
+def read(store: str, wanted: Sequence[tuple[str, int, str]]) -> list[bytes | None]:
+    """Return the thumbnails of rows, None for those that there are not.
+
+    Args:
+        store: path or URL.
+        wanted: part file, row in it, and id of each row.
+    """
+    places: dict[str, dict[int, int]] = defaultdict(dict)
+    for position, (part, row, _) in enumerate(wanted):
+        places[part][row] = position
+    found: list[bytes | None] = [None] * len(wanted)
+    missing = []
+    for part, rows in places.items():
+        try:
+            for row, (id, thumbnail) in _rows(Folder(store), part, set(rows)).items():
+                # a part that was written anew may hold another picture there
+                if id == wanted[rows[row]][2]:
+                    found[rows[row]] = thumbnail
+        except (OSError, ClipvecError) as error:
+            missing.append(f"{part}: {error}")
+    if missing:
+        log.warning("no thumbnails from the store %s (%s)", store, missing[0])
+    return found
+
+
+def _rows(folder: Folder, part: str, rows: set[int]) -> dict[int, tuple[str, bytes | None]]:
+    """Return id and thumbnail of some rows of a part; only their row groups are read."""
+    import pyarrow.parquet as pq
+
+    found: dict[int, tuple[str, bytes | None]] = {}
+    with folder.open(part) as file:
+        parquet = pq.ParquetFile(file)
+        if "thumbnail" not in parquet.schema_arrow.names:
+            return {}
+        first = 0
+        for group in range(parquet.num_row_groups):
+            stop = first + parquet.metadata.row_group(group).num_rows
+            here = [row for row in rows if first <= row < stop]
+            if here:
+                table = parquet.read_row_group(group, columns=["id", "thumbnail"])
+                for row in here:
+                    at = row - first
+                    found[row] = (table["id"][at].as_py(), table["thumbnail"][at].as_py())
+            first = stop
+    return found

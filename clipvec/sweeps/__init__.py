@@ -1,7 +1,0 @@
-"""Sweeps: many jobs of one command, on SkyPilot or on this machine, and the truth about them.
-
-plan      what the jobs are
-record    the sweep's folder: the plan, and the ids of started jobs
-backend   what runs them: `sky` or `workers`, behind one interface
-watch     what is true of them, by the store and by the backend
-"""

@@ -1,0 +1,5 @@
+"""The kit of every page: frame, style, SVG, palette, number formats."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from clipvec.data import files
+from clipvec.errors import ConfigError, DatasetError
+from clipvec.paths import PACKAGE_SCHEME, package_file
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+
+
+def test_braces_globs_and_lists_are_sorted_and_without_repeats(tmp_path: Path) -> None:
+    touch(tmp_path, "a-00.tar", "a-01.tar", "b/c.tar", "other.txt")
+    found = files.expand(
+        [f"{tmp_path}/b/c.tar", f"{tmp_path}/a-{{01,00}}.tar", f"{tmp_path}/*.tar"]
+    )
+    assert [(source.name, source.size) for source in found] == [
+        ("a-00.tar", 8),
+        ("a-01.tar", 8),
+        ("b/c.tar", 7),
+    ]
+    assert found[0].url == found[0].path == f"{tmp_path}/a-00.tar"
+
+
+def test_a_name_with_brackets_is_taken_literally(tmp_path: Path) -> None:
+    touch(tmp_path, "[old]/a.tar")
+    assert files.expand(f"{tmp_path}/[old]/a.tar")[0].name == "a.tar"
+
+
+def test_package_files_keep_a_portable_url() -> None:
+    (source,) = files.expand(PACKAGE_SCHEME + "error?.py")
+    assert source.url == "pkg://clipvec/errors.py"
+    assert source.path == package_file(source.url)
+
+
+def test_remote_files_are_listed_with_sizes() -> None:
+    store = fsspec.filesystem("memory")
+    store.pipe({"/sources-bucket/a.tar": b"12", "/sources-bucket/x/b.tar": b"3"})
+    try:
+        found = files.expand("memory://sources-bucket/{a,x/b}.tar")
+        assert [(source.name, source.size) for source in found] == [("a.tar", 2), ("x/b.tar", 1)]
+        with files.open_file(found[0].path) as stream:
+            assert stream.read() == b"12"
+        with pytest.raises(DatasetError, match=r"memory://sources-bucket/\*\.zip' matches no file"):
+            files.expand("memory://sources-bucket/*.zip")
+    finally:
+        store.rm("/sources-bucket", recursive=True)
+
+
+def test_https_is_not_asked_before_it_is_read_and_its_signature_is_not_shown() -> None:
+    found = files.expand("https://nowhere.invalid/a/{0..1}.tar?sig=secret/x")
+    assert [(source.url, source.name, source.size) for source in found] == [
+        ("https://nowhere.invalid/a/0.tar", "0.tar", None),
+        ("https://nowhere.invalid/a/1.tar", "1.tar", None),
+    ]
+    assert found[0].path == "https://nowhere.invalid/a/0.tar?sig=secret/x"
+
+
+def test_what_cannot_be_found_is_one_line(tmp_path: Path) -> None:
+    touch(tmp_path, "a.tar")
+    cases = {
+        f"{tmp_path}/*.zip": (DatasetError, "matches no file; give files, patterns such as"),
+        f"{tmp_path}/b.tar": (DatasetError, f"not found: {tmp_path}/b.tar"),
+        f"{tmp_path}/{{a,b}}.tar": (DatasetError, f"not found: {tmp_path}/b.tar"),
+        str(tmp_path): (DatasetError, "is a folder; name the files in it, such as"),
+        f"{tmp_path}/{{0..9.tar": (ConfigError, "unbalanced braces"),
+        "nope://bucket/a.tar": (DatasetError, "cannot be read: Protocol not known: nope"),
+    }
+    for pattern, (kind, message) in cases.items():
+        with pytest.raises(kind) as caught:
+            files.expand(pattern)
+        assert message in str(caught.value)
+        assert pattern in str(caught.value)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(DatasetError, match="empty list"):
+        files.expand([])
+
+
+def test_a_missing_package_is_named() -> None:
+    with (
+        pytest.raises(ConfigError, match=r"run: pip install 'clipvec\[gcs\]'"),
+        files.reading("dataset.path='gs://b/*'", "gs://b/*"),
+    ):
+        raise ImportError("Please install gcsfs")

@@ -1,0 +1,76 @@
+"""What holds for the first records of every kind; each kind's own tests say which they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clipvec.config import FolderConfig
+from clipvec.data import Bookmark, Record, Reject
+from clipvec.data.limit import FirstRecords
+from clipvec.data.ranges import share, span
+from tests.data.making import check_partition, ids
+
+CONFIG = FolderConfig(kind="folder", name="test", path="/")
+
+
+class Numbers:
+    """A dataset of files of these sizes, whose records are numbered."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        self.attributes: dict[str, str] = {}
+        self.files = len(sizes)
+        first = [sum(sizes[:file]) for file in range(len(sizes))]
+        self._files = [range(at, at + size) for at, size in zip(first, sizes, strict=True)]
+
+    def identity(self) -> dict[str, str | int]:
+        return {"kind": "numbers"}
+
+    def _owned(self, shard: int, count: int) -> list[int]:
+        if count <= self.files:
+            return [n for file in span(shard, count, self.files) for n in self._files[file]]
+        file, part, parts = share(shard, count, self.files)
+        return [self._files[file][n] for n in span(part, parts, len(self._files[file]))]
+
+    def size(self, shard: int, count: int) -> int:
+        return len(self._owned(shard, count))
+
+    def records(
+        self, shard: int, count: int, start: int = 0, after: Bookmark | None = None
+    ) -> Iterator[Record | Reject]:
+        return (Record(f"{n}", "", b"") for n in self._owned(shard, count)[start:])
+
+
+def first(sizes: list[int], limit: int) -> FirstRecords:
+    return FirstRecords(Numbers(sizes), CONFIG, limit)  # type: ignore[arg-type] # attribute types
+
+
+@given(
+    sizes=st.lists(st.integers(0, 9), min_size=1, max_size=6),
+    limit=st.integers(1, 40),
+    count=st.integers(1, 15),
+)
+def test_every_one_of_them_is_in_one_shard(sizes: list[int], limit: int, count: int) -> None:
+    expected = [f"{n}" for n in range(min(limit, sum(sizes)))]
+    check_partition(first(sizes, limit), [count], expected)
+
+
+@given(
+    sizes=st.lists(st.integers(0, 9), min_size=1, max_size=6),
+    more=st.integers(0, 5),
+    count=st.integers(1, 15),
+)
+def test_a_limit_that_takes_no_record_away_changes_no_shard(
+    sizes: list[int], more: int, count: int
+) -> None:
+    sizes = [*sizes, 1]  # files without records at the end are not counted
+    whole, limited = Numbers(sizes), first(sizes, sum(sizes) + more)
+    for shard in range(count):
+        assert ids(list(limited.records(shard, count))) == ids(list(whole.records(shard, count)))
+
+
+def test_identity_is_that_of_the_whole_and_the_limit() -> None:
+    assert first([5], 3).identity() == {"kind": "numbers", "limit": 3}
+    assert first([5], 30).identity() == {"kind": "numbers", "limit": 30}

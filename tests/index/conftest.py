@@ -1,0 +1,91 @@
+"""An index of a small store, in a folder and on a real Chroma server."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipvec import config
+from clipvec.config import BuildConfig, EmbeddedIndexConfig, HttpIndexConfig, IndexConfig
+from clipvec.index.chroma.client import close, open_place
+
+
+def build_config(root: Path, index: IndexConfig, **changes: Any) -> BuildConfig:
+    """Return a configuration for the store below ``root``."""
+    values = {
+        "model": {"name": "toy", "arch": "toy", "pretrained": "toy"},
+        "dataset": {"kind": "webdataset", "name": "toys", "path": "toys.tar"},
+        "sharding": {"count": 1},
+        "store": {"root": str(root)},
+        "index": config.to_dict(index),
+        "hnsw": {"max_neighbors": 16, "ef_construction": 100, "ef_search": 100},
+        "cloud": {"name": "local"},
+        "launcher": {"name": "local"},
+        "tracking": {"mode": "disabled"},
+        "partition": None,
+        "allow_partial": False,
+        "rebuild": False,
+        "batch_rows": 100,
+    }
+    return config.from_dict({**values, **changes}, BuildConfig)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> EmbeddedIndexConfig:
+    return EmbeddedIndexConfig(kind="chroma", path=str(tmp_path / "index"))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpIndexConfig]:
+    """A Chroma server on a free port of this machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    path = tmp_path_factory.mktemp("server")
+    with (path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *(Path(sys.executable).parent / "chroma", "run", "--path", path / "data"),
+                *("--host", "127.0.0.1", "--port", str(port)),
+            ],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            _wait(f"http://127.0.0.1:{port}/api/v2/heartbeat", process)
+            yield HttpIndexConfig(kind="chroma_http", host="127.0.0.1", port=port)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@pytest.fixture(params=["folder", "server"])
+def index(request: pytest.FixtureRequest) -> Iterator[IndexConfig]:
+    """An empty index, in a folder and on a server."""
+    where: IndexConfig = request.getfixturevalue(request.param)
+    yield where
+    if isinstance(where, HttpIndexConfig):
+        client = open_place(where).connect("")
+        for collection in client.list_collections():
+            client.delete_collection(collection.name)
+        close(client)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except OSError:
+            assert process.poll() is None, "the server ended"
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.05)

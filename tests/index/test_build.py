@@ -1,0 +1,401 @@
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clipvec.config import EmbeddedIndexConfig, HttpIndexConfig, IndexConfig
+from clipvec.errors import CollectionError, FingerprintError, IncompleteStoreError
+from clipvec.index import Collection, Partitions
+from clipvec.index.build import build_index
+from clipvec.index.chroma.client import OLD, REBUILD, close, open_place
+from clipvec.index.chroma.writer import Built, LoadingCollection
+from clipvec.index.load import batches, groups
+from clipvec.store import Store, matrix
+from tests.index.conftest import build_config
+from tests.stores import StoreFactory, row, write_shard
+
+NAME = "toys--toy"
+
+
+def rows_of(store: Store) -> dict[str, np.ndarray]:
+    """Return every row of the store: id and vector."""
+    found: dict[str, np.ndarray] = {}
+    for part in store.parts():
+        for piece in store.read(part):
+            found |= dict(zip(piece["id"].to_pylist(), matrix(piece), strict=True))
+    return found
+
+
+def held(index: IndexConfig) -> dict[str, np.ndarray]:
+    """Return every row of the collection."""
+    with Collection.open(index, NAME) as collection:
+        found = collection._rows.get(include=["embeddings"])
+    return dict(zip(found["ids"], np.asarray(found["embeddings"]), strict=True))
+
+
+def assert_equal(index: IndexConfig, store: Store) -> None:
+    there, wanted = held(index), rows_of(store)
+    assert set(there) == set(wanted)
+    for id, vector in wanted.items():
+        np.testing.assert_allclose(there[id], vector, rtol=1e-5)
+
+
+def test_holds_the_rows_of_the_store(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store = store_factory(tmp_path, {0: [70, 30], 1: [250], 2: []})
+    summary = build_index(build_config(tmp_path, index))
+    assert (summary.rows, summary.loaded, summary.reused, summary.replaced) == (350, 3, 0, 0)
+    assert summary.verified == "100 of 100 rows found by their own vectors"
+    assert_equal(index, store)
+    with Collection.open(index, NAME) as collection:
+        assert collection.fingerprint == store.fingerprint
+        assert collection.model_config.name == "toy"
+        hit = collection.query(rows_of(store)["0/71"], 1)[0]
+    assert hit.score == pytest.approx(1, abs=1e-5)
+    assert (hit.id, hit.uri, hit.caption, hit.width, hit.height) == (
+        *("0/71", "toys-0.tar#71", "toy <71>"),
+        *(171, 80),
+    )
+    assert hit.attributes == {"category": "fish", "stars": 3, "ratio": 71 / 8, "nice": False}
+    assert (hit.part, hit.row) == ("shard-00000/part-00001.parquet", 1)
+
+
+def test_again_loads_only_what_is_new(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store = store_factory(tmp_path, {0: [50, 20]}, count=2)
+    first = build_index(build_config(tmp_path, index, allow_partial=True))
+    assert (first.loaded, first.rows) == (2, 70)
+    write_shard(store, 1, [30])
+    second = build_index(build_config(tmp_path, index))
+    assert (second.loaded, second.reused, second.rows) == (1, 2, 100)
+    third = build_index(build_config(tmp_path, index))
+    assert (third.loaded, third.reused, third.rows) == (0, 3, 100)
+    assert "rows/s" not in str(third)
+    assert_equal(index, store)
+
+
+def test_a_collection_knows_what_its_build_took(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    """As long as one run loaded it all."""
+
+    def known() -> Built | None:
+        with Collection.open(index, NAME) as collection:
+            return Built.of(collection)
+
+    store = store_factory(tmp_path, {0: [50, 20]}, count=2)
+    build_index(build_config(tmp_path, index, allow_partial=True))
+    first = known()
+    assert first is not None
+    assert first.rows == 70
+    assert 0 < first.seconds < 60
+    # on a server, whoever loads it does not hold it
+    assert (first.peak_bytes is None) == isinstance(index, HttpIndexConfig)
+    assert first.peak_bytes is None or 50e6 < first.peak_bytes < 5e9
+    build_index(build_config(tmp_path, index, allow_partial=True))
+    assert known() == first
+    write_shard(store, 1, [30])
+    build_index(build_config(tmp_path, index))
+    assert known() is None
+    build_index(build_config(tmp_path, index, rebuild=True))
+    again = known()
+    assert again is not None
+    assert again.rows == 100
+
+
+def test_a_changed_shard_is_replaced(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store = store_factory(tmp_path, {0: [50, 20], 1: [40]})
+    build_index(build_config(tmp_path, index))
+    shutil.rmtree(Path(store.url) / "shard-00000")
+    write_shard(store, 0, [60], seed=1)
+    summary = build_index(build_config(tmp_path, index))
+    assert (summary.loaded, summary.reused, summary.replaced, summary.dropped) == (0, 1, 1, 1)
+    assert summary.rows == 100
+    assert_equal(index, store)
+
+
+def test_a_half_loaded_part_is_loaded_anew(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store = store_factory(tmp_path, {0: [50], 1: [40]})
+    config = build_config(tmp_path, index)
+    (part,) = store.parts([1])
+    with LoadingCollection.ensure(open_place(index), NAME, store, config.hnsw) as collection:
+        with contextlib.suppress(KeyboardInterrupt), collection.loading([part]):
+            junk = np.ones((2, 16), np.float32)
+            collection.add(["1/0", "left over"], junk, [{"_part": part.file}] * 2)
+            raise KeyboardInterrupt
+        assert collection.held()[part.file].state == "loading"
+    summary = build_index(config)
+    assert (summary.loaded, summary.replaced) == (1, 1)
+    assert_equal(index, store)
+
+
+def test_missing_shards_are_named(tmp_path: Path, folder: Any, store_factory: StoreFactory) -> None:
+    store_factory(tmp_path, {0: [5], 3: [5]}, count=6)
+    with pytest.raises(IncompleteStoreError) as caught:
+        build_index(build_config(tmp_path, folder))
+    text = str(caught.value)
+    assert text.startswith("4 of 6 shards are missing")
+    assert "model=toy dataset=toys sharding.count=6 'shards=[1-2,4-5]'" in text
+    assert "allow_partial=true" in text
+
+
+def test_another_fingerprint_is_refused(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path / "a", {0: [20]})
+    other = store_factory(tmp_path / "b", {0: [20]}, weights="x" * 64)
+    build_index(build_config(tmp_path / "a", index))
+    with pytest.raises(FingerprintError, match=r"weights www.*xxx.*--rebuild"):
+        build_index(build_config(tmp_path / "b", index))
+    build_index(build_config(tmp_path / "b", index, rebuild=True))
+    with Partitions.open(index) as collection:
+        assert collection.fingerprint == other.fingerprint
+    assert open_place(index).names() == [NAME]
+
+
+def test_other_hnsw_settings(
+    index: IndexConfig,
+    tmp_path: Path,
+    store_factory: StoreFactory,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = store_factory(tmp_path, {0: [20]})
+    build_index(build_config(tmp_path, index))
+    wider = {"max_neighbors": 32, "ef_construction": 100, "ef_search": 100}
+    with pytest.raises(CollectionError, match=r"hnsw.max_neighbors=16, not 32.*--rebuild"):
+        build_index(build_config(tmp_path, index, hnsw=wider))
+    assert build_index(build_config(tmp_path, index, hnsw=wider, rebuild=True)).loaded == 1
+    searched = build_config(tmp_path, index, hnsw=wider | {"ef_search": 7})
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "clipvec.index.chroma.writer"):
+        assert build_index(searched).reused == 1
+    assert caplog.messages == [f"{NAME}: ef_search: 100 → 7, as hnsw.ef_search says"]
+    with Collection.open(index, NAME) as collection:
+        assert collection._rows.configuration_json["hnsw"]["ef_search"] == 7
+    assert_equal(index, store)
+
+
+def test_rebuild_survives_a_stop_between_the_renames(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store = store_factory(tmp_path, {0: [20]})
+    build_index(build_config(tmp_path, index))
+    place = open_place(index)
+    place.rename(NAME, NAME + OLD)
+    with LoadingCollection.ensure(place, NAME + REBUILD, store, build_config(tmp_path, index).hnsw):
+        pass
+    assert place.names() == [NAME + OLD, NAME + REBUILD]
+    assert build_index(build_config(tmp_path, index)).reused == 1
+    assert place.names() == [NAME]
+    assert_equal(index, store)
+
+
+def test_a_collection_of_something_else_is_refused(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path, {0: [20]})
+    client = open_place(index).connect(NAME)
+    client.create_collection(NAME, embedding_function=None).add(ids=["a"], embeddings=[[1.0]])
+    close(client)
+    for rebuild in (False, True):
+        with pytest.raises(CollectionError, match="made by something else than clipvec"):
+            build_index(build_config(tmp_path, index, rebuild=rebuild))
+
+
+def test_a_folder_of_something_else_is_refused(
+    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path, {0: [20]})
+    other = Path(folder.path) / NAME
+    other.mkdir(parents=True)
+    (other / "photo.jpg").write_bytes(b"x")
+    for rebuild in (False, True):
+        with pytest.raises(CollectionError, match="not empty and not a Chroma database"):
+            build_index(build_config(tmp_path, folder, rebuild=rebuild))
+    assert [path.name for path in other.iterdir()] == ["photo.jpg"]
+
+
+def test_a_damaged_database_is_mended_by_rebuild(
+    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store = store_factory(tmp_path, {0: [20]})
+    path = Path(folder.path) / NAME / "chroma.sqlite3"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(CollectionError, match=r"not a Chroma database.*--rebuild"):
+        build_index(build_config(tmp_path, folder))
+    build_index(build_config(tmp_path, folder, rebuild=True))
+    assert_equal(folder, store)
+
+
+def test_the_path_of_the_index_is_a_file(tmp_path: Path, store_factory: StoreFactory) -> None:
+    store_factory(tmp_path, {0: [20]})
+    (tmp_path / "index").write_bytes(b"")
+    index = EmbeddedIndexConfig(kind="chroma", path=str(tmp_path / "index"))
+    with pytest.raises(
+        CollectionError, match=r"index/toys--toy: .*File exists.*choose another index"
+    ):
+        build_index(build_config(tmp_path, index))
+
+
+def test_server_not_reachable(tmp_path: Path, store_factory: StoreFactory) -> None:
+    store_factory(tmp_path, {0: [20]})
+    index = HttpIndexConfig(kind="chroma_http", host="127.0.0.1", port=9)
+    with pytest.raises(CollectionError, match=r"http://127.0.0.1:9 .*chroma run"):
+        build_index(build_config(tmp_path, index))
+
+
+def copied(store: Store, spare: Path, store_factory: StoreFactory) -> None:
+    """Give shard 1 the rows of shard 0, under another name."""
+    twin = store_factory(spare, {0: [20]})
+    shutil.copytree(Path(twin.url) / "shard-00000", Path(store.url) / "copy-1")
+    mark = Path(store.url) / "shard-00001" / "done.json"
+    mark.write_text(mark.read_text().replace("shard-00001/part", "copy-1/part"))
+
+
+@pytest.mark.parametrize("batch_rows", [20, 100])
+def test_an_id_in_two_shards_is_named_at_once(
+    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory, batch_rows: int
+) -> None:
+    """In one request and in two: before any row of the second shard, or of a later one, is in."""
+    store = store_factory(tmp_path, {0: [20], 1: [20], 2: [100]})
+    copied(store, tmp_path / "twin", store_factory)
+    config = build_config(tmp_path, index, batch_rows=batch_rows)
+    for _ in range(2):
+        with pytest.raises(
+            CollectionError,
+            match=r"the id 0/\d+ is in shard-00000/part-00000.parquet and in copy-1/part-00000"
+            r".parquet; embed again with ids that are unique .* dataset.id, or none$",
+        ):
+            build_index(config)
+        with LoadingCollection.ensure(open_place(index), NAME, store, config.hnsw) as collection:
+            states = {file.split("/")[0]: entry.state for file, entry in collection.held().items()}
+            held = collection.count()
+        together = batch_rows == 100
+        assert states == {"shard-00000": "loading" if together else "loaded", "copy-1": "loading"}
+        assert held == (0 if together else 20)
+    shutil.rmtree(Path(store.url) / "shard-00001")
+    write_shard(store, 1, [25])
+    assert build_index(config).rows == 145
+    assert_equal(index, store)
+
+
+def test_an_id_twice_in_one_part_is_named(
+    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store = store_factory(tmp_path, {}, count=1)
+    writer = store.writer(0)
+    vectors = np.eye(16, dtype=np.float32)
+    writer.write_part([row(0, n % 15) for n in range(16)], vectors, 16)
+    writer.commit({})
+    part = "shard-00000/part-00000.parquet"
+    for batch_rows in (5, 16):
+        with pytest.raises(CollectionError, match=f"the id 0/0 is in {part} and in {part};"):
+            build_index(build_config(tmp_path, folder, batch_rows=batch_rows))
+
+
+def test_an_id_that_was_passed_over_is_named(
+    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    """By whatever loaded both shards without asking."""
+    store = store_factory(tmp_path, {0: [20], 1: [20], 2: [10]})
+    copied(store, tmp_path / "twin", store_factory)
+    config = build_config(tmp_path, folder)
+    with LoadingCollection.ensure(open_place(folder), NAME, store, config.hnsw) as collection:
+        for part in store.parts():
+            with collection.loading([part]):
+                for ids, vectors, metadatas in batches(store, [part], 100):
+                    collection._rows.add(ids=ids, embeddings=vectors, metadatas=metadatas)
+    with pytest.raises(
+        CollectionError,
+        match=r"has 30 rows, the store 50: the id 0/\d+ is in shard-00000/.* and in copy-1/",
+    ):
+        build_index(config)
+
+
+def test_rows_that_went_missing_are_noticed(
+    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path, {0: [20], 1: [30]})
+    build_index(build_config(tmp_path, folder))
+    with Collection.open(folder, NAME) as collection:
+        collection._rows.delete(ids=["1/3", "1/4"])
+    with pytest.raises(CollectionError, match=r"28 of 30 rows of shard-00001/.*--rebuild"):
+        build_index(build_config(tmp_path, folder))
+
+
+def test_another_vector_than_the_stores_is_noticed(
+    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path, {0: [20]})
+    build_index(build_config(tmp_path, folder))
+    with Collection.open(folder, NAME) as collection:
+        collection._rows.update(ids=["0/3"], embeddings=[[1.0] * 16])
+    with pytest.raises(CollectionError, match=r"1 of 20 rows .*another vector.*0/3.*--rebuild"):
+        build_index(build_config(tmp_path, folder))
+
+
+def test_parts_are_grouped_to_batches(tmp_path: Path, store_factory: StoreFactory) -> None:
+    store = store_factory(tmp_path, {0: [5, 5], 1: [5], 2: [30], 3: [4]})
+    assert [[p.rows for p in group] for group in groups(store.parts(), 10)] == [
+        [5, 5],
+        [5],
+        [30],
+        [4],
+    ]
+
+
+def test_no_default_embedding_model_is_loaded(
+    folder: EmbeddedIndexConfig,
+    tmp_path: Path,
+    store_factory: StoreFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store_factory(tmp_path, {0: [20]})
+    # Other tests may have loaded it.
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    build_index(build_config(tmp_path, folder))
+    assert "onnxruntime" not in sys.modules
+
+
+@pytest.mark.parametrize(("links", "breaks"), [(4, True), (12, False)])
+def test_a_graph_that_reaches_too_few_rows(
+    tmp_path: Path,
+    store_factory: StoreFactory,
+    caplog: pytest.LogCaptureFixture,
+    links: int,
+    breaks: bool,
+) -> None:
+    """Some unreached rows are a matter of recall, many are a broken graph."""
+    store_factory(tmp_path, {0: [2000]}, dim=64)
+    index = EmbeddedIndexConfig("chroma", str(tmp_path / "index"))
+    config = build_config(tmp_path, index)
+    hnsw = replace(config.hnsw, max_neighbors=links, ef_construction=links, ef_search=links)
+    poor = replace(config, hnsw=hnsw)
+    if breaks:
+        with pytest.raises(
+            CollectionError,
+            match=r"are not found by their own vectors .*; build it anew with "
+            r"--rebuild hnsw.max_neighbors=8 hnsw.ef_construction=8$",
+        ):
+            build_index(poor)
+    else:
+        assert "of 100 rows found by their own vectors" in build_index(poor).verified
+        (told,) = caplog.messages
+        assert "of 100 rows are not reached by their own vectors (0/" in told
+        more = "; --rebuild hnsw.max_neighbors=24 hnsw.ef_construction=24 would reach more"
+        assert told.endswith(more)

@@ -1,0 +1,99 @@
+"""Partitions of a collection, searched side by side."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipvec.config import EmbeddedIndexConfig, IndexConfig
+from clipvec.errors import CollectionError, ConfigError, FingerprintError
+from clipvec.index import Partitions
+from clipvec.index.build import build_index
+from clipvec.index.chroma.client import open_place
+from tests.index.conftest import build_config
+from tests.stores import StoreFactory
+
+SHARDS = {0: [40], 1: [30, 10], 2: [50], 3: [20]}
+
+
+def units(count: int, dim: int = 16) -> np.ndarray:
+    vectors = np.random.default_rng(5).normal(size=(count, dim)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def make(root: Path, index: IndexConfig, *partitions: int | str | list[int | str] | None) -> None:
+    for partition in partitions:
+        build_index(build_config(root, index, partition=partition))
+
+
+def test_partitions_find_what_one_collection_finds(
+    tmp_path: Path, folder: EmbeddedIndexConfig, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path, SHARDS)
+    make(tmp_path, folder, None)
+    parts = EmbeddedIndexConfig("chroma", str(tmp_path / "parts"))
+    make(tmp_path, parts, 0, "1-2", [3])
+    assert open_place(parts).names() == [f"toys--toy--shards-{spec}" for spec in ("0", "1-2", "3")]
+
+    vectors = units(20)
+    with Partitions.open(folder) as whole, Partitions.open(parts) as cut:
+        assert (cut.name, cut.count(), cut.dim) == ("toys--toy", 150, 16)
+        for k, filters in ((10, None), (200, None), (10, {"stars": {"$gt": 2}})):
+            want = whole.query_many(vectors, k, filters)
+            assert cut.query_many(vectors, k, filters) == want
+        ids = [hit.id for hit in want[0]]
+        assert cut.get(ids) == whole.get(ids)
+        assert set(cut.vectors([*ids, "none"])) == set(ids)
+        assert cut.thumbnails(want[0]) == whole.thumbnails(want[0])
+        assert cut.sample(1000).shape == (150, 16)
+        with pytest.raises(ConfigError, match="vectors of 16 numbers"):
+            cut.query(units(1, 8)[0], 3)
+
+
+def test_overlapping_partitions_give_each_row_once(
+    tmp_path: Path, folder: EmbeddedIndexConfig, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path, SHARDS)
+    make(tmp_path, folder, "0-1", "1-3")
+    with Partitions.open(folder) as cut:
+        hits = cut.query(units(1)[0], 150)
+    assert len({hit.id for hit in hits}) == len(hits) == 150
+
+
+def test_shards_without_a_partition_are_told(
+    tmp_path: Path,
+    folder: EmbeddedIndexConfig,
+    store_factory: StoreFactory,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store_factory(tmp_path, SHARDS)
+    make(tmp_path, folder, "0,2")
+    with caplog.at_level(logging.WARNING), Partitions.open(folder) as cut:
+        assert cut.count() == 90
+    assert "toys--toy: no partition holds the shards 1,3" in caplog.text
+    with Partitions.open(folder, "toys--toy--shards-0_2") as one:
+        assert one.count() == 90
+
+
+def test_partitions_of_two_stores_are_refused(
+    tmp_path: Path, folder: EmbeddedIndexConfig, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path, SHARDS)
+    make(tmp_path, folder, 0)
+    store_factory(tmp_path / "other", SHARDS, weights="x" * 64)
+    make(tmp_path / "other", folder, 1)
+    with pytest.raises(FingerprintError, match=r"partition .*shards-0.*weights w"):
+        Partitions.open(folder)
+
+
+def test_a_shard_that_there_is_not(
+    tmp_path: Path, folder: EmbeddedIndexConfig, store_factory: StoreFactory
+) -> None:
+    store_factory(tmp_path, SHARDS)
+    with pytest.raises(ConfigError, match=r"names shard 4, but sharding.count=4"):
+        make(tmp_path, folder, "3-4")
+    with pytest.raises(CollectionError, match="there is no collection in"):
+        Partitions.open(folder)

@@ -1,0 +1,120 @@
+"""What tests of sweeps share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from clipvec.errors import LaunchError
+from clipvec.jobs.backend import State, Status
+from clipvec.jobs.plan import Job
+from clipvec.jobs.record import Record
+
+PENDING, RUNNING = Status(State.PENDING), Status(State.RUNNING)
+DONE, CANCELLED = Status(State.SUCCEEDED), Status(State.CANCELLED)
+FAILED = Status(State.FAILED, "exit code 1")
+
+Python = Callable[..., str]
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Python:
+    """Run Python code, or a module, where nobody has used SkyPilot before."""
+
+    def call(*arguments: str, exit_code: int = 0, **environment: str) -> str:
+        alone = {"HOME": str(tmp_path), "SKYPILOT_DISABLE_USAGE_COLLECTION": "1"}
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=tmp_path,
+            env=os.environ | alone | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == exit_code, done.stderr
+        return done.stdout if exit_code == 0 else done.stderr
+
+    return call
+
+
+class Scripted:
+    """A backend that answers from a script, one answer after the other; the last one stays.
+
+    No real one can be made to say what these tests are about at will, such as that a job is
+    recovering, or that it is unknown. Real processes are in test_workers.py and tests/e2e.
+    """
+
+    poll_seconds = 0.0
+
+    def __init__(self, *answers: Mapping[int, Status]) -> None:
+        self.answers = list(answers)
+        self.submitted: list[Job] = []
+        self.asked: list[list[int]] = []
+        self.log: list[str] = []
+
+    def submit(
+        self, record: Record, jobs: Sequence[Job], saved: Callable[[Mapping[int, str]], None]
+    ) -> None:
+        self.submitted += jobs
+        saved({job.number: f"id-{job.number}" for job in jobs})
+
+    def poll(self, record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
+        self.asked.append(sorted(ids))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return {job: answer[job] for job in ids if job in answer}
+
+    def logs(self, record: Record, job: int, id: str, *, follow: bool) -> Iterator[str]:
+        if not self.log:
+            raise LaunchError(f"job {job} has not begun, so it has no log yet")
+        yield from self.log
+
+    def cancel(self, record: Record, ids: Mapping[int, str]) -> None:
+        raise NotImplementedError
+
+
+PROGRAM = '''
+"""Does what its first argument says; prints the attempt and what it was given."""
+import os, pathlib, signal, sys, time
+
+job, *steps = sys.argv[1].split("-")
+tries = pathlib.Path(f"{job}.tries")
+attempt = len(tries.read_text()) if tries.exists() else 0
+tries.write_text("x" * (attempt + 1))
+shown = [f"{name}={os.environ.get(name)}" for name in os.environ["SHOWN"].split(",")]
+print("attempt", attempt, *shown, *sys.argv[2:], flush=True)
+step = steps[min(attempt, len(steps) - 1)]
+if step == "wait":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    deadline = time.monotonic() + 60
+    while not pathlib.Path(f"{job}.go").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    print("gone on", flush=True)
+elif step == "kill":
+    os.kill(os.getpid(), signal.SIGKILL)
+else:
+    sys.exit(int(step))
+'''
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The module of a small program that jobs run in place of a command, in ``tmp_path``."""
+    (tmp_path / "stand_in.py").write_text(PROGRAM)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    monkeypatch.setenv("SHOWN", "NOTHING")
+    return "stand_in"
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Return when something is so; fail after a minute."""
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

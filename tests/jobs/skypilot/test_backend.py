@@ -1,0 +1,268 @@
+"""SkyPilot as a backend, as far as that goes without a cloud: tests/e2e/cloud has one.
+
+The real SkyPilot is imported in processes and a home of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+import types
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipvec.errors import ConfigError, LaunchError
+from clipvec.jobs.backend import State, Status
+from clipvec.jobs.plan import Job, Sweep
+from clipvec.jobs.record import Record
+from clipvec.jobs.skypilot import backend
+from clipvec.jobs.skypilot.backend import Sky, status
+from tests.jobs.conftest import Python
+
+CLOUD = {"name": "aws", "resources": {"infra": "aws"}, "secrets": ["HF_TOKEN"]}
+
+
+def sweep(*jobs: Job, **options: Any) -> Sweep:
+    return Sweep("embed-1", "clipvec.embed", "sky", jobs, {"name": "sky", **options})
+
+
+def test_every_status_of_skypilot_is_known(python: Python) -> None:
+    code = (
+        "import json, sky.jobs\n"
+        "print(json.dumps({s.value: s.is_terminal() for s in sky.jobs.ManagedJobStatus}))"
+    )
+    ended = json.loads(python("-c", code))
+    assert {name: state.ended for name, state in backend._STATES.items()} == ended
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "recoveries", "expected"),
+    [
+        ("PENDING", None, None, Status(State.PENDING)),
+        ("SUBMITTED", None, 0, Status(State.PENDING)),
+        ("STARTING", None, 0, Status(State.PENDING, "starting")),
+        ("RUNNING", None, 1, Status(State.RUNNING, "", 1)),
+        ("WINDING_DOWN", None, 0, Status(State.RUNNING)),
+        ("RECOVERING", None, 2, Status(State.RECOVERING, "", 2)),
+        ("CANCELLING", None, 0, Status(State.RUNNING, "cancelling")),
+        ("SUCCEEDED", "", 3, Status(State.SUCCEEDED, "", 3)),
+        ("CANCELLED", "by user", 0, Status(State.CANCELLED)),
+        ("FAILED", None, 0, Status(State.FAILED, "FAILED")),
+        ("FAILED_SETUP", " pip\n failed ", 0, Status(State.FAILED, "FAILED_SETUP: pip failed")),
+        ("FAILED_PRECHECKS", "x", 0, Status(State.FAILED, "FAILED_PRECHECKS: x")),
+        ("FAILED_NO_RESOURCE", "no T4", 0, Status(State.FAILED, "FAILED_NO_RESOURCE: no T4")),
+        ("FAILED_CONTROLLER", "x", 0, Status(State.FAILED, "FAILED_CONTROLLER: x")),
+    ],
+)
+def test_status(name: str, reason: str | None, recoveries: int | None, expected: Status) -> None:
+    row = {"status": name, "failure_reason": reason, "recovery_count": recoveries}
+    assert status(row) == expected
+    # SkyPilot's own enumeration, or its value
+    assert status(row | {"status": types.SimpleNamespace(value=name)}) == expected
+
+
+def test_skypilot_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sky", None)
+    with pytest.raises(LaunchError, match=r"^SkyPilot is not installed \(.*\); install it .*'$"):
+        Sky().poll(Record(tmp_path, sweep(Job(0, ()))), {0: "1"})
+
+
+def test_errors_of_skypilot_are_one_line(python: Python) -> None:
+    code = """
+import sky.exceptions as e
+from clipvec.errors import LaunchError
+from clipvec.sweeps.sky import connect
+for error in [
+    e.NoCloudAccessError("No cloud access is set up.\\nRun: sky check"),
+    e.ApiServerConnectionError("http://127.0.0.1:46580"),
+    e.ResourcesUnavailableError("Catalog does not contain any instances satisfying T4:64"),
+    e.PoolDoesNotExistError("pool mine"),
+    ValueError("x" * 1000),
+]:
+    try:
+        with connect():
+            raise error
+    except LaunchError as said:
+        print(said)
+"""
+    lines = python("-c", code).splitlines()
+    assert lines[0] == (
+        "SkyPilot: no cloud is enabled; `sky check` says what each one lacks "
+        "(NoCloudAccessError: No cloud access is set up. Run: sky check)"
+    )
+    assert lines[1].startswith(
+        "SkyPilot: its API server does not answer; start it with `sky api start` "
+        "(ApiServerConnectionError: Could not connect to SkyPilot API server at http://127.0.0.1"
+    )
+    assert lines[2] == (
+        "SkyPilot: no cloud has these resources; `sky check` and `sky show-gpus` tell what there "
+        "is, cloud.resources asks for others (ResourcesUnavailableError: Catalog does not contain "
+        "any instances satisfying T4:64)"
+    )
+    assert lines[3] == (
+        "SkyPilot: launcher.pool names no pool; `sky jobs pool status` lists them "
+        "(PoolDoesNotExistError: pool mine)"
+    )
+    assert lines[4] == f"SkyPilot: ValueError: {'x' * 500}"
+    assert len(lines) == 5
+
+
+def test_every_error_with_a_mend_exists(python: Python) -> None:
+    code = "import sys, sky.exceptions as e; print(*(n for n in sys.argv[1:] if hasattr(e, n)))"
+    assert python("-c", code, *backend._MENDS).split() == list(backend._MENDS)
+
+
+def test_a_server_that_does_not_answer(python: Python, tmp_path: Path) -> None:
+    """The real client, and a port that nobody listens on."""
+    made = sweep(Job(0, (), (0,), str(tmp_path / "store")))
+    record = Record.create(tmp_path / "data/sweeps/embed-1", made)
+    record.save_ids({0: "7"}, made.jobs)
+    nobody = "http://127.0.0.1:9"
+    said = python(*("-m", "clipvec.jobs", "wait"), exit_code=1, SKYPILOT_API_SERVER_ENDPOINT=nobody)
+    assert said.startswith("error: SkyPilot: its API server does not answer; start it with `sky ")
+    assert said.count("\n") == 1
+
+
+class StandIn(types.ModuleType):
+    """SkyPilot's API server, which runs jobs for money or not at all, answered for here."""
+
+    def __init__(self) -> None:
+        super().__init__("sky")
+        self.launched: list[dict[str, Any]] = []
+        self.asked: list[dict[str, Any]] = []
+        self.jobs = types.ModuleType("sky.jobs")
+        self.jobs.__dict__.update(launch=self.launch, queue_v2=self.queue, cancel=self.cancel)
+        self.Task = types.SimpleNamespace(from_yaml_config=lambda task, **kwargs: (task, kwargs))
+
+    def launch(self, task: Any, **kwargs: Any) -> Any:
+        self.launched.append({"task": task[0], **task[1], **kwargs})
+        first = 10 * len(self.launched)
+        return list(range(first, first + (kwargs["num_jobs"] or 1))), None
+
+    def queue(self, **kwargs: Any) -> Any:
+        self.asked.append(kwargs)
+        rows = [
+            {"job_id": 7, "status": "RUNNING", "failure_reason": None, "recovery_count": 1},
+            {"job_id": 8, "status": "SUCCEEDED", "failure_reason": None, "recovery_count": 0},
+        ]
+        return rows, 2, {}, 2
+
+    def cancel(self, **kwargs: Any) -> None:
+        self.asked.append(kwargs)
+
+    def get(self, request: Any) -> Any:
+        return request
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    sky = StandIn()
+    monkeypatch.setitem(sys.modules, "sky", sky)
+    monkeypatch.setitem(sys.modules, "sky.jobs", sky.jobs)
+    return sky
+
+
+def job(number: int, *shards: int, model: str = "toy") -> Job:
+    return Job(number, (f"model={model}",), shards, f"s3://b/{model}", CLOUD)
+
+
+def submit(folder: Path, made: Sweep) -> dict[int, str]:
+    record = Record.create(folder, made)
+    Sky().submit(record, made.jobs, lambda ids: record.save_ids(ids, made.jobs))
+    return ids(record)
+
+
+def ids(record: Record) -> dict[int, str]:
+    return {started.job.number: started.id for started in record.started()}
+
+
+def test_jobs_that_differ_in_shards_are_one_request(
+    tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "planted")
+    made = sweep(job(0, 0), job(1, 1, 2), job(2, 5, model="other"), pool="mine")
+    assert submit(tmp_path, made) == {0: "10", 1: "11", 2: "20"}
+    first, second = sorted(stand_in.launched, key=lambda kwargs: len(kwargs["name"]), reverse=True)
+    assert (first["name"], first["num_jobs"], first["pool"]) == ("clipvec-embed-1-0-2", 2, "mine")
+    assert (second["name"], second["num_jobs"]) == ("clipvec-embed-1-5", None)
+    assert first["secrets_overrides"] == [("HF_TOKEN", "planted")]
+    (wheel,) = Path(first["task"]["workdir"]).iterdir()
+    assert wheel.suffix == ".whl"
+    assert (tmp_path / "task-00001.yaml").is_file()
+    assert not any(b"planted" in f.read_bytes() for f in tmp_path.rglob("*") if f.is_file())
+
+
+def test_what_was_taken_before_an_error_is_saved(
+    tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def launch(task: Any, **kwargs: Any) -> Any:
+        if kwargs["name"].endswith("-1"):
+            raise RuntimeError("quota")
+        return StandIn.launch(stand_in, task, **kwargs)
+
+    monkeypatch.setattr(stand_in.jobs, "launch", launch)
+    made = sweep(*(job(number, number, model=f"m{number}") for number in range(3)))
+    with pytest.raises(LaunchError, match=r"^SkyPilot: RuntimeError: quota$"):
+        submit(tmp_path, made)
+    assert sorted(ids(Record.open(tmp_path))) == [0, 2]
+
+
+def test_an_interrupt_saves_what_is_under_way_and_starts_no_more(
+    tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend, "PARALLEL_SUBMISSIONS", 1)
+    go_on = threading.Event()
+    shutdown = ThreadPoolExecutor.shutdown
+
+    def launch(task: Any, **kwargs: Any) -> Any:
+        if stand_in.launched:  # not the first, while which the thread is still being started
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            go_on.wait(60)
+        return StandIn.launch(stand_in, task, **kwargs)
+
+    def seen_through(self: Any, *, wait: bool = True, cancel_futures: bool = False) -> None:
+        shutdown(self, wait=False, cancel_futures=cancel_futures)
+        go_on.set()
+        shutdown(self, wait=wait)
+
+    monkeypatch.setattr(stand_in.jobs, "launch", launch)
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", seen_through)
+    made = sweep(*(job(number, number, model=f"m{number}") for number in range(9)))
+    with pytest.raises(KeyboardInterrupt):
+        submit(tmp_path, made)
+    assert ids(Record.open(tmp_path)) == {0: "10", 1: "20"}
+
+
+def test_a_store_on_the_machine_starts_nothing(tmp_path: Path, stand_in: StandIn) -> None:
+    with pytest.raises(ConfigError, match="goes away with its job"):
+        submit(tmp_path, sweep(Job(0, (), cloud=CLOUD, folders={"store.root": "data/store"})))
+    assert stand_in.launched == []
+
+
+def test_all_jobs_are_asked_about_at_once(tmp_path: Path, stand_in: StandIn) -> None:
+    record = Record.create(tmp_path, sweep(job(0), job(1), job(2)))
+    assert Sky().poll(record, {0: "8", 1: "7", 2: "99"}) == {
+        0: Status(State.SUCCEEDED),
+        1: Status(State.RUNNING, "", 1),
+    }
+    assert [kwargs["job_ids"] for kwargs in stand_in.asked] == [[7, 8, 99]]
+    assert Sky().poll(record, {}) == {}
+    Sky().cancel(record, {})
+    Sky().cancel(record, {0: "8", 1: "7"})
+    assert stand_in.asked[1:] == [{"job_ids": [7, 8]}]
+
+
+def test_lines_of_a_log(tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tail_logs(**kwargs: Any) -> Any:
+        assert kwargs == {"job_id": 7, "follow": True, "preload_content": False}
+        return iter(["one\ntwo\n", "three\n", None, "never\n"])
+
+    monkeypatch.setattr(stand_in.jobs, "tail_logs", tail_logs, raising=False)
+    record = Record.create(tmp_path, sweep(job(0)))
+    lines = list(Sky().logs(record, 0, "7", follow=True))
+    assert lines == ["one\n", "two\n", "three\n"]

@@ -1,0 +1,138 @@
+"""Prices as SkyPilot's lists have them; the rows are from its catalogues of version 8."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipvec.jobs.skypilot import prices
+
+AWS = """\
+InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,GpuInfo,Price,SpotPrice,Region,AvailabilityZone,Arch
+a1.2xlarge,,,8.0,16.0,,0.204,0.105600,us-east-2,use2-az1,arm64
+g4dn.xlarge,T4,1.0,4.0,16.0,"{'Gpus': [{'Name': 'T4'}]}",0.526,0.176800,us-east-1,use1-az2,x86_64
+g4dn.xlarge,T4,1.0,4.0,16.0,"{'Gpus': [{'Name': 'T4'}]}",0.587,0.152300,eu-west-1,euw1-az1,x86_64
+g4dn.2xlarge,T4,1.0,8.0,32.0,"{'Gpus': [{'Name': 'T4'}]}",0.752,0.301700,us-east-1,use1-az2,x86_64
+g4dn.2xlarge,T4,1.0,8.0,32.0,"{'Gpus': [{'Name': 'T4'}]}",0.752,0.288400,us-east-1,use1-az4,x86_64
+g4dn.2xlarge,T4,1.0,8.0,32.0,"{'Gpus': [{'Name': 'T4'}]}",0.838,0.261100,eu-west-1,euw1-az1,x86_64
+g4dn.12xlarge,T4,4.0,48.0,192.0,"{'Gpus': [{}]}",3.912,1.297400,us-east-1,use1-az2,x86_64
+g5.2xlarge,A10G,1.0,8.0,32.0,"{'Gpus': [{'Name': 'A10G'}]}",1.212,,us-east-1,use1-az2,x86_64
+"""
+GCP = """\
+InstanceType,vCPUs,MemoryGiB,AcceleratorName,AcceleratorCount,GpuInfo,Region,AvailabilityZone,Price,SpotPrice
+n1-standard-8,8.0,30.0,,,,us-central1,us-central1-a,0.38,0.08
+,,,T4,1.0,"{'Gpus': [{'Name': 'T4'}]}",us-central1,us-central1-a,0.35,0.14
+"""
+LAMBDA = """\
+InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,Price,Region,GpuInfo,SpotPrice
+gpu_1x_a6000,A6000,1.0,14.0,100.0,1.09,us-east-1,"{'Gpus': [{'Name': 'A6000'}]}",
+gpu_1x_a10,A10,1.0,30.0,200.0,0.75,us-east-1,"{'Gpus': [{'Name': 'A10'}]}",
+"""
+BOTH = [{"use_spot": True}, {"use_spot": False}]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with the price lists of three clouds, and one that an older SkyPilot left behind."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SKY_RUNTIME_DIR", raising=False)
+    stale = AWS.replace("0.752", "0.002")
+    for name, text in {
+        "v8/aws": AWS,
+        "v8/gcp": GCP,
+        "v8/lambda": LAMBDA,
+        "v7/aws": stale,
+        "v10.old/aws": stale,
+    }.items():
+        folder = tmp_path / ".sky/catalogs" / name
+        folder.mkdir(parents=True)
+        (folder / "vms.csv").write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("resources", "price"),
+    [
+        ({"infra": "aws", "accelerators": {"T4": 1}}, 0.526),
+        ({"infra": "aws", "accelerators": "T4"}, 0.526),
+        ({"infra": "aws", "accelerators": "t4:4"}, 3.912),
+        ({"infra": "aws", "accelerators": ["A10G:1", "T4:4"]}, 1.212),
+        ({"infra": "aws", "accelerators": {"T4": 1}, "memory": "32+"}, 0.752),
+        ({"infra": "aws", "accelerators": {"T4": 1}, "memory": 32}, 0.752),
+        ({"infra": "aws", "accelerators": {"T4": 1}, "cpus": "5+"}, 0.752),
+        ({"infra": "aws", "accelerators": {"T4": 1}, "cpus": "5"}, None),
+        ({"infra": "aws/eu-west-1", "accelerators": {"T4": 1}, "memory": "32+"}, 0.838),
+        ({"infra": "AWS/*/use1-az4", "accelerators": {"T4": 1}, "use_spot": True}, 0.2884),
+        ({"infra": "aws/mars-1", "accelerators": {"T4": 1}}, None),
+        ({"infra": "aws", "accelerators": "T4", "instance_type": "g4dn.2xlarge"}, 0.752),
+        ({"infra": "aws", "accelerators": {"T4": 1}, "use_spot": True}, 0.1523),
+        ({"infra": "aws", "accelerators": {"A10G": 1}, "use_spot": True}, None),
+        ({"infra": "aws", "accelerators": {"A10G": 1}, "any_of": BOTH}, 1.212),
+        ({"infra": "aws", "accelerators": {"T4": 1}, "any_of": BOTH, "memory": "32+"}, 0.2611),
+        ({"accelerators": {"T4": 4}, "any_of": [{"infra": "lambda"}, {"infra": "aws"}]}, 3.912),
+        ({"ordered": [{"infra": "lambda", "accelerators": "A10"}]}, 0.75),
+        ({"infra": "lambda", "accelerators": {"A10": 1, "A6000": 1}, "any_of": None}, 0.75),
+        ({"accelerators": {"A10": 1, "T4": 1}}, 0.526),
+    ],
+)
+def test_the_cheapest_machine_that_will_do(resources: dict[str, Any], price: float | None) -> None:
+    assert prices.per_hour({"name": "x", "resources": resources}) == price
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {},
+        {"infra": "aws", "cpus": "8+", "accelerators": None},
+        {"infra": "gcp", "accelerators": {"T4": 1}},
+        {"infra": "aws", "accelerators": {"T4": 1}, "memory": "4x"},
+        {"infra": "slurm", "accelerators": {"T4": 1}},
+        {"infra": "aws", "accelerators": {"H100": 1}},
+        {"infra": "aws", "accelerators": {"T4": None}},
+        {"infra": "aws", "accelerators": 4},
+    ],
+)
+def test_what_is_not_known(resources: dict[str, Any]) -> None:
+    assert prices.per_hour({"name": "x", "resources": resources}) is None
+
+
+def test_no_lists_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    assert prices.per_hour({"resources": {"accelerators": {"T4": 1}}}) is None
+
+
+def test_lists_where_skypilot_was_told_to_keep_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    monkeypatch.setenv("SKY_RUNTIME_DIR", str(tmp_path))
+    assert prices.per_hour({"resources": {"accelerators": {"T4": 4}}}) == 3.912
+
+
+def test_skypilot_reads_the_same_from_these_lists(home: Path) -> None:
+    """The real one, in a process of its own."""
+    code = """
+import json
+from sky import catalog
+found = []
+for cpus, memory, region, spot in [
+    (None, None, None, False), (None, "32+", None, False), ("5+", None, None, False),
+    (None, "32+", "eu-west-1", False), (None, "32+", "eu-west-1", True),
+]:
+    types, _ = catalog.get_instance_type_for_accelerator(
+        "T4", 1, cpus=cpus, memory=memory, use_spot=spot, region=region, clouds="aws")
+    found.append(catalog.get_hourly_cost(types[0], spot, region, None, clouds="aws"))
+print(json.dumps(found))
+"""
+    environment = os.environ | {"HOME": str(home), "SKYPILOT_DISABLE_USAGE_COLLECTION": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [0.526, 0.752, 0.752, 0.838, 0.2611]

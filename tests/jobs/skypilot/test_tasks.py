@@ -1,0 +1,195 @@
+"""What SkyPilot is asked to run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from clipvec import version
+from clipvec.errors import ConfigError
+from clipvec.jobs.plan import Job, Sweep
+from clipvec.jobs.skypilot import tasks
+from clipvec.paths import CONF_DIR
+
+HOME = f"~/clipvec/embed-1-{version.version()}"
+WHEEL = Path("/here/clipvec-1-py3-none-any.whl")
+
+
+def cloud(name: str) -> dict[str, Any]:
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        cfg = compose("embed", overrides=[f"cloud={name}"])
+    return dict(OmegaConf.to_container(cfg.cloud))  # type: ignore[arg-type]
+
+
+def sweep(*jobs: Job) -> Sweep:
+    return Sweep("embed-1", "clipvec.embed", "sky", jobs)
+
+
+def job(number: int, *shards: int, model: str = "sample", **kwargs: Any) -> Job:
+    place = kwargs.pop("cloud", cloud("slurm"))
+    return Job(number, (f"model={model}",), shards, "/store/sample/sample", place, **kwargs)
+
+
+def test_jobs_that_differ_in_shards_are_one_submission() -> None:
+    made = sweep(job(0, 0, 1, 2), job(1, 3, 4), job(2, 7, 9, extras=()))
+    (submission,) = tasks.tasks(made, made.jobs, WHEEL)
+    assert submission.name == "clipvec-embed-1"
+    assert submission.num_jobs == 3
+    assert submission.task["run"] == (
+        f"export PYTHONPATH={HOME}\n"
+        "shards=(0-2 3-4 7,9)\n"
+        "exec python -m clipvec.embed model=sample launcher=local "
+        "\"shards='${shards[${SKYPILOT_JOB_RANK:-0}]}'\"\n"
+    )
+    assert submission.task["workdir"] == "/here"
+    assert "file_mounts" not in submission.task
+    assert submission.task["envs"] == {
+        "CLIPVEC_SWEEP": "embed-1",
+        "CLIPVEC_RUN": "embed-1",
+        "CLIPVEC_CODE": version.version(),
+    }
+
+
+@pytest.mark.parametrize(("rank", "spec"), [("0", "0-2"), ("2", "7,9"), ("", "0-2")])
+def test_the_script_takes_the_shards_of_its_rank(tmp_path: Path, rank: str, spec: str) -> None:
+    """The script itself, where ``python`` is a program that prints its arguments."""
+    made = sweep(*(job(n, *s) for n, s in enumerate([(0, 1, 2), (3, 4), (7, 9)])))
+    program = tmp_path / "python"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"} | (
+        {"SKYPILOT_JOB_RANK": rank} if rank else {}
+    )
+    script = tasks.tasks(made, made.jobs, WHEEL)[0].task["run"]
+    done = subprocess.run(
+        ["bash", "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split("\n")[-2] == f"shards='{spec}'"
+
+
+def test_other_differences_are_submissions_of_their_own() -> None:
+    made = sweep(job(0, 0), job(1, 1), job(2, 0, model="vit_b_32"))
+    first, second = tasks.tasks(made, made.jobs, WHEEL)
+    assert (first.name, first.num_jobs) == ("clipvec-embed-1-0-1", 2)
+    assert (second.name, second.num_jobs) == ("clipvec-embed-1-0", 1)
+
+
+def test_a_command_without_shards() -> None:
+    made = Sweep("embed-1", "clipvec.index", "sky", (Job(0, ("rebuild=true",)),))
+    assert tasks.tasks(made, made.jobs, WHEEL)[0].task["run"] == (
+        f"export PYTHONPATH={HOME}\nexec python -m clipvec.index rebuild=true launcher=local\n"
+    )
+
+
+def test_setup_installs_the_wheel_with_the_extras() -> None:
+    place = cloud("slurm") | {"setup": "module load cuda"}
+    made = sweep(job(0, 0, cloud=place, extras=("s3", "sample")))
+    assert tasks.tasks(made, made.jobs, WHEEL)[0].task["setup"] == (
+        "set -e\nmodule load cuda\nmkdir -p ~/clipvec\n"
+        "(\nflock 9\n"
+        f"python -m pip install --quiet ~/sky_workdir/{WHEEL.name}[s3,sample]\n"
+        f"[ -e {HOME} ] || python -m pip install --quiet --no-deps --target {HOME} "
+        f"~/sky_workdir/{WHEEL.name}\n"
+        ") 9> ~/clipvec/lock\n"
+    )
+
+
+def test_a_pool_gets_all_of_it_in_the_script_of_the_job() -> None:
+    """SkyPilot runs it there by ``sky exec``, which neither sets up nor mounts."""
+    alone = sweep(job(0, 0))
+    pooled = Sweep("embed-1", "clipvec.embed", "sky", alone.jobs, {"pool": "gpus"})
+    one = tasks.tasks(alone, alone.jobs, WHEEL)[0].task
+    other = tasks.tasks(pooled, pooled.jobs, WHEEL)[0].task
+    assert other == {
+        **{k: v for k, v in one.items() if k != "setup"},
+        "run": one["setup"] + one["run"],
+    }
+
+
+def test_mounts_are_refused_for_a_pool() -> None:
+    place = {"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}
+    with pytest.raises(ConfigError, match=r"launcher.pool=gpus: a pool's machines mount what"):
+        tasks.check_folders(Job(0, (), cloud=place, folders={"store.root": "/b/store"}), "gpus")
+
+
+def test_secrets_are_named_but_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "planted")
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("CHROMA_TOKEN", raising=False)
+    made = sweep(job(0, 0))
+    (submission,) = tasks.tasks(made, made.jobs, WHEEL)
+    assert submission.secrets == ["HF_TOKEN"]
+    text = tasks.write(submission, tmp_path, 0).read_text()
+    assert "planted" not in text
+    assert yaml.safe_load(text) == submission.task
+
+
+@pytest.mark.parametrize("name", ["any", "aws", "gcp", "azure", "lambda", "kubernetes", "slurm"])
+def test_skypilot_accepts_the_task(tmp_path: Path, name: str) -> None:
+    """The real SkyPilot reads the YAML, in a process and a home of its own."""
+    made = sweep(job(0, 0, cloud=cloud(name)))
+    file = tasks.write(tasks.tasks(made, made.jobs, tmp_path / WHEEL.name)[0], tmp_path, 0)
+    (tmp_path / WHEEL.name).touch()
+    program = (
+        "import sky, sys\n"
+        "task = sky.Task.from_yaml(sys.argv[1])\n"
+        "print(task.name, len(task.resources))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(file)],
+        env={
+            "HOME": str(tmp_path),
+            "SKYPILOT_DISABLE_USAGE_COLLECTION": "1",
+            "PATH": "/usr/bin:/bin",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[0] == "clipvec-embed-1"
+
+
+@pytest.mark.parametrize(
+    ("place", "store"),
+    [
+        ({"name": "aws"}, "s3://bucket/store"),
+        ({"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}, "/b/store"),
+        ({"name": "aws", "file_mounts": {"/b/store": {"source": "s3://b"}}}, "/b/store"),
+        ({"name": "slurm"}, "/shared/store"),
+    ],
+)
+def test_folders_that_outlive_the_machine(place: dict[str, Any], store: str) -> None:
+    tasks.check_folders(Job(0, (), cloud=place, folders={"store.root": store}))
+
+
+@pytest.mark.parametrize(
+    ("place", "index"),
+    [
+        ({"name": "aws"}, "data/index"),
+        ({"name": "aws"}, "/disk/index"),
+        ({"name": "slurm"}, "data/index"),
+        # SkyPilot copies these to the machine, and nothing back.
+        ({"name": "aws", "file_mounts": {"/b": "s3://b"}}, "/b/index"),
+        ({"name": "aws", "file_mounts": {"/b": {"source": "s3://b", "mode": "COPY"}}}, "/b/index"),
+        ({"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}, "/bucket/index"),
+    ],
+)
+def test_folders_that_would_go_with_the_machine(place: dict[str, Any], index: str) -> None:
+    job = Job(0, (), cloud=place, folders={"store.root": "s3://b/store", "index.path": index})
+    with pytest.raises(ConfigError, match=rf"index.path={index} .* goes away with its job; mount"):
+        tasks.check_folders(job)
+
+
+def test_resources_in_one_line() -> None:
+    assert tasks.describe(cloud("any")) == (
+        "any, T4:1|L4:1|A10G:1|A10:1|V100:1, memory 32+, spot, else on demand"
+    )
+    assert tasks.describe(cloud("slurm")) == "slurm, memory 1+, cpus 1+"

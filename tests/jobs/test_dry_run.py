@@ -1,0 +1,92 @@
+"""What a dry run shows."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clipvec.jobs.dry_run import dry_run
+from clipvec.jobs.plan import Job, Sweep
+from clipvec.jobs.skypilot import prices
+from tests.stores import StoreFactory
+
+T4 = {"name": "aws", "resources": {"infra": "aws", "accelerators": {"T4": 1}}}
+A10 = {"name": "aws", "resources": {"infra": "aws", "accelerators": {"A10": 1}}}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Prices of two machines; the lists themselves are in test_prices.py."""
+    asked: list[Any] = []
+
+    def per_hour(cloud: Any) -> float | None:
+        asked.append(cloud)
+        return 0.526 if cloud == T4 else None
+
+    monkeypatch.setattr(prices, "per_hour", per_hour)
+    return asked
+
+
+def test_only_what_is_missing_is_shown_and_written(
+    tmp_path: Path,
+    store_factory: StoreFactory,
+    asked: list[Any],
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = store_factory(tmp_path, {1: [3]}, count=8).url
+    jobs = (
+        Job(0, ("model=toy",), (0, 1), store, T4, {"store.root": str(tmp_path)}, images=25_000),
+        Job(1, ("model=toy",), (1,), store, T4),
+        Job(2, ("model=toy",), (2, 3), store, T4),
+        Job(3, ("model=toy", "batch_size=8"), (4, 5, 7), store, A10),
+    )
+    folder = tmp_path / "embed-1"
+    dry_run(Sweep("embed-1", "clipvec.embed", "sky", jobs), folder)
+    assert capsys.readouterr().out.splitlines() == [
+        "embed-1: 3 jobs",
+        "job  shards  images   $/h  resources ",
+        "  0  0       12,500  0.53  aws, T4:1 ",
+        "  2  2-3          -  0.53  aws, T4:1 ",
+        "  3  4-5,7        -     -  aws, A10:1",
+        f"sky jobs launch --num-jobs 2 {folder}/task-00000.yaml",
+        f"sky jobs launch {folder}/task-00001.yaml",
+    ]
+    assert asked == [T4, A10]
+    run = yaml.safe_load((folder / "task-00000.yaml").read_text())["run"]
+    assert run.splitlines()[1] == "shards=(0 2-3)"
+    (message,) = caplog.messages
+    assert message.startswith(
+        f"would be refused: store.root={tmp_path} is a folder of a cloud machine"
+    )
+
+
+def test_nothing_is_missing(
+    tmp_path: Path, store_factory: StoreFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = store_factory(tmp_path, {0: [3]}).url
+    sweep = Sweep("embed-1", "clipvec.embed", "sky", (Job(0, (), (0,), store, T4),))
+    dry_run(sweep, tmp_path / "embed-1")
+    assert capsys.readouterr().out.splitlines()[0] == "embed-1: 0 jobs"
+    assert not (tmp_path / "embed-1").exists()
+
+
+def test_a_store_that_cannot_be_read_hides_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "clipvec")
+    (tmp_path / "store.json").write_text("[]")
+    jobs = (Job(0, (), (0,), str(tmp_path)), Job(1, ("rebuild=true",)))
+    dry_run(Sweep("embed-1", "clipvec.embed", "workers", jobs), tmp_path / "embed-1")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["embed-1:", "2"],
+        ["job", "shards"],
+        ["0", "0"],
+        ["1", "-"],
+    ]
+    assert caplog.messages[0].startswith("what is committed cannot be told: ")

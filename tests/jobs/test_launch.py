@@ -1,0 +1,234 @@
+"""Only what is missing is started, and nothing twice."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipvec.errors import ConfigError, Interrupted, LaunchError, SweepError
+from clipvec.jobs import launch
+from clipvec.jobs.backend import State, Status
+from clipvec.jobs.launch import Outcome
+from clipvec.jobs.plan import Job, Sweep
+from clipvec.jobs.record import Record
+from clipvec.store import Store
+from tests.jobs.conftest import CANCELLED, DONE, FAILED, RUNNING, Scripted
+from tests.stores import StoreFactory, write_shard
+
+Runs = Callable[..., Scripted]
+Saved = Callable[[Mapping[int, str]], None]
+
+
+@pytest.fixture(autouse=True)
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the checkout, where somebody's ``.env`` may lie."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def store(tmp_path: Path, store_factory: StoreFactory) -> Store:
+    """Shard 0 of 4 is committed."""
+    return store_factory(tmp_path, {0: [3]}, count=4)
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
+    """Make sweeps run on a `Scripted` backend."""
+
+    def make(*answers: Mapping[int, Status]) -> Scripted:
+        made = Scripted(*answers)
+        monkeypatch.setattr(launch, "backend", lambda name: made)
+        return made
+
+    return make
+
+
+def sweep(store: Store, *shards: tuple[int, ...], name: str = "embed-1", **options: Any) -> Sweep:
+    jobs = tuple(Job(number, (), group, store.url) for number, group in enumerate(shards))
+    return Sweep(name, "clipvec.embed", "workers", jobs, {"name": "workers", **options})
+
+
+def started(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "ids.jsonl").read_text().splitlines()]
+
+
+def test_only_what_is_missing_is_started(
+    store: Store, runs: Runs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "clipvec")
+    backend = runs({1: DONE})
+    made = sweep(store, (0,), (0, 1), wait=False)
+    assert launch.launch_sweep(made, tmp_path / "s/embed-1") == [
+        Outcome(0, State.PENDING, "not waited for"),
+        Outcome(1, State.PENDING, "not waited for"),
+    ]
+    assert [(job.number, job.shards) for job in backend.submitted] == [(1, (1,))]
+    assert started(tmp_path / "s/embed-1") == [{"job": 1, "id": "id-1", "shards": [1]}]
+    assert caplog.messages == ["sweep embed-1: 1 job to start, 1 of 2 shards committed before"]
+
+
+def test_without_waiting_nothing_is_asked(
+    store: Store, runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backend = runs({})
+    launch.launch_sweep(sweep(store, (1,), wait=False), tmp_path / "s/embed-1")
+    assert backend.asked == []
+    assert capsys.readouterr().out == (
+        "started; python -m clipvec.jobs status embed-1 says how it gets on, "
+        "python -m clipvec.jobs wait embed-1 waits for it\n"
+    )
+
+
+def test_what_an_earlier_sweep_works_on_is_waited_for(
+    store: Store,
+    runs: Runs,
+    tmp_path: Path,
+    store_factory: StoreFactory,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "clipvec")
+    runs({})
+    launch.launch_sweep(sweep(store, (1, 2), wait=False), tmp_path / "s/embed-1")
+    caplog.clear()
+
+    backend = runs({0: RUNNING}, {0: RUNNING}, {0: DONE})
+
+    def submit(record: Record, jobs: Sequence[Job], saved: Saved) -> None:
+        for shard in (1, 2, 3):
+            write_shard(store_factory(tmp_path, {}, count=4), shard, [2])
+        Scripted.submit(backend, record, jobs, saved)
+
+    backend.submit = submit  # type: ignore[method-assign]
+    made = sweep(store, (0, 1), (2, 3), name="embed-2")
+    assert launch.launch_sweep(made, tmp_path / "s/embed-2") == [
+        Outcome(0, State.SUCCEEDED, ""),
+        Outcome(1, State.SUCCEEDED, ""),
+    ]
+    assert [(job.number, job.shards) for job in backend.submitted] == [(1, (3,))]
+    assert caplog.messages[:2] == [
+        "sweep embed-2: 1 job to start, 1 of 4 shards committed before",
+        "job 0 (shards 1-2) of sweep embed-1 still works on this and is not started again "
+        "(launcher.force=true would)",
+    ]
+
+
+@pytest.mark.parametrize("said", [FAILED, CANCELLED, DONE, None])
+def test_what_an_earlier_sweep_gave_up_is_started(
+    store: Store, runs: Runs, tmp_path: Path, said: Status | None
+) -> None:
+    runs({})
+    launch.launch_sweep(sweep(store, (1, 2), wait=False), tmp_path / "s/embed-1")
+    backend = runs({} if said is None else {0: said})
+    launch.launch_sweep(sweep(store, (1,), name="embed-2", wait=False), tmp_path / "s/embed-2")
+    assert [job.shards for job in backend.submitted] == [(1,)]
+
+
+def test_force_starts_what_is_committed_and_what_is_worked_on(
+    store: Store, runs: Runs, tmp_path: Path
+) -> None:
+    runs({})
+    launch.launch_sweep(sweep(store, (1,), wait=False), tmp_path / "s/embed-1")
+    backend = runs({0: RUNNING, 1: RUNNING}, {0: FAILED, 1: FAILED})
+    made = sweep(store, (0,), (1,), name="embed-2", force=True)
+    assert launch.launch_sweep(made, tmp_path / "s/embed-2") == [
+        Outcome(0, State.SUCCEEDED, ""),
+        Outcome(1, State.FAILED, "shards 1 not committed: exit code 1"),
+    ]
+    assert [job.shards for job in backend.submitted] == [(0,), (1,)]
+    assert backend.asked == [[0, 1], [0, 1]]
+
+
+def test_resuming_is_never_by_force(store: Store, runs: Runs, tmp_path: Path) -> None:
+    runs({0: DONE, 1: FAILED})
+    folder = tmp_path / "s/embed-1"
+    launch.launch_sweep(sweep(store, (0,), (1,), force=True), folder)
+    backend = runs({1: FAILED})
+    outcomes = launch.resume(Record.open(folder))
+    assert [job.number for job in backend.submitted] == [1]
+    with pytest.raises(SweepError, match=r"^1 of 2 jobs failed, job 1: shards 1 not committed: "):
+        launch.check(outcomes)
+
+
+def test_jobs_without_shards_are_started_once(store: Store, runs: Runs, tmp_path: Path) -> None:
+    jobs = (Job(0, ("index=chroma",)), Job(1, ("index=chroma_http",)))
+    made = Sweep("index-1", "clipvec.index", "workers", jobs, {"name": "workers"})
+    folder = tmp_path / "s/index-1"
+    runs({0: DONE, 1: RUNNING}, {1: FAILED})
+    assert launch.launch_sweep(made, folder) == [
+        Outcome(0, State.SUCCEEDED, ""),
+        Outcome(1, State.FAILED, "exit code 1"),
+    ]
+    assert [entry["job"] for entry in started(folder)] == [0, 1]
+
+
+def test_what_could_not_be_started_has_failed(runs: Runs, tmp_path: Path) -> None:
+    """The first of two jobs was taken, then its backend went away."""
+    jobs = (Job(0, ("rebuild=true",)), Job(1, ("rebuild=false",)))
+    made = Sweep("index-1", "clipvec.index", "workers", jobs, {"name": "workers"})
+    backend = runs({0: DONE})
+
+    def submit(record: Record, jobs: Sequence[Job], saved: Saved) -> None:
+        saved({0: "7"})
+        raise LaunchError("gone")
+
+    backend.submit = submit  # type: ignore[method-assign]
+    with pytest.raises(LaunchError, match="gone"):
+        launch.launch_sweep(made, tmp_path / "s/index-1")
+    assert launch.rejoin(Record.open(tmp_path / "s/index-1")) == [
+        Outcome(0, State.SUCCEEDED, ""),
+        Outcome(1, State.FAILED, "never started"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("raised", "signum"),
+    [(KeyboardInterrupt(), signal.SIGINT), (KeyboardInterrupt(signal.SIGTERM), signal.SIGTERM)],
+)
+def test_an_interrupt_says_how_to_come_back(
+    store: Store, runs: Runs, tmp_path: Path, raised: KeyboardInterrupt, signum: int
+) -> None:
+    backend = runs({0: RUNNING})
+
+    def poll(record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
+        raise raised
+
+    backend.poll = poll  # type: ignore[method-assign]
+    with pytest.raises(Interrupted, match=r"jobs wait embed-1 comes back to them") as caught:
+        launch.launch_sweep(sweep(store, (1,)), tmp_path / "s/embed-1")
+    assert caught.value.exit_code == 128 + signum
+
+
+def test_an_interrupt_while_starting_keeps_what_was_started(
+    store: Store, runs: Runs, tmp_path: Path
+) -> None:
+    backend = runs({})
+
+    def submit(record: Record, jobs: Sequence[Job], saved: Saved) -> None:
+        saved({0: "7"})
+        raise KeyboardInterrupt
+
+    backend.submit = submit  # type: ignore[method-assign]
+    with pytest.raises(Interrupted) as caught:
+        launch.launch_sweep(sweep(store, (1,), (2,)), tmp_path / "s/embed-1")
+    assert str(caught.value) == (
+        "stopped; jobs that were started go on. python -m clipvec.jobs wait embed-1 comes back to "
+        "them, python -m clipvec.jobs cancel embed-1 ends them"
+    )
+    assert [entry["id"] for entry in started(tmp_path / "s/embed-1")] == ["7"]
+
+
+def test_options_that_are_none(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^waiting is not an option here$"):
+        launch.launch_sweep(sweep(store, (1,), waiting=True), tmp_path / "s/embed-1")
+    assert not (tmp_path / "s").exists()
+
+
+def test_backends_by_name() -> None:
+    assert type(launch.backend("sky")).__name__ == "Sky"
+    assert type(launch.backend("workers")).__name__ == "Workers"

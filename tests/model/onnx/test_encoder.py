@@ -1,0 +1,148 @@
+"""What ONNX Runtime makes of a model is what torch makes of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipvec import model, paths
+from clipvec.config import ModelConfig
+from clipvec.errors import ModelError
+from clipvec.model.encoder import Encoder
+from clipvec.model.onnx import cache, export
+from clipvec.model.onnx import encoder as onnx_encoder
+from clipvec.model.onnx.encoder import OnnxEncoder
+
+TEXTS = ["a cat", "", "two dogs & a bird, at night \U0001f600", "over water " * 9, "of " * 200]
+
+
+@pytest.fixture
+def tiny(tiny_weights: Path, exports: Path, monkeypatch: pytest.MonkeyPatch) -> ModelConfig:
+    """The small model for ONNX Runtime, whose export is there."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(exports))
+    return ModelConfig("tiny", "local", f"local-dir:{tiny_weights}", runtime="onnx")
+
+
+@pytest.fixture(scope="module")
+def by_torch(tiny_weights: Path) -> Encoder:
+    return model.load_encoder(
+        ModelConfig("t", "local", f"local-dir:{tiny_weights}", precision="fp32")
+    )
+
+
+def least_cosine(one: np.ndarray, other: np.ndarray) -> float:
+    assert one.dtype == other.dtype == np.float32
+    assert one.shape == other.shape
+    return float((one * other).sum(axis=1).min())
+
+
+def test_vectors_are_those_of_torch(tiny: ModelConfig, by_torch: Encoder) -> None:
+    encoder = model.load_encoder(tiny)
+    assert isinstance(encoder, OnnxEncoder)
+    assert (encoder.weights, encoder.preprocess) == (by_torch.weights, by_torch.preprocess)
+    assert (encoder.arch, encoder.dim, encoder.device) == ("local", 64, "cpu")
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3), dtype=np.uint8)
+    for count in (1, 2, 9):
+        images = encoder.encode_images(pixels[:count])
+        assert least_cosine(images, by_torch.encode_images(pixels[:count])) > 0.9999
+        texts = encoder.encode_texts(TEXTS[:count])
+        assert least_cosine(texts, by_torch.encode_texts(TEXTS[:count])) > 0.9999
+    assert encoder.encode_texts([]).shape == (0, 64)
+    for mine, other in zip(encoder.probe(), by_torch.golden(), strict=True):
+        assert np.dot(mine, other) > 0.9999
+
+
+def test_short_texts_take_short_passes(tiny: ModelConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, shapes = model.load_encoder(tiny), []
+    run = onnx_encoder._run
+    monkeypatch.setattr(onnx_encoder, "_run", lambda s, b: (shapes.append(b.shape), run(s, b))[1])
+    encoder.encode_texts(TEXTS)
+    assert shapes == [(3, 11), (1, 20), (1, 77)]
+
+
+def test_the_first_time_exports(
+    tiny: ModelConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_torch: Encoder
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.find(tiny) is None
+    encoder = model.load_encoder(tiny)
+    assert least_cosine(encoder.encode_texts(TEXTS), by_torch.encode_texts(TEXTS)) > 0.9999
+    folder = cache.find(tiny)
+    assert folder is not None
+    assert sorted(path.name for path in paths.exports_dir().iterdir()) == [folder.name, "sources"]
+    # ONNX Runtime would keep an identifier of the device here, for what it reports
+    assert [path.name for path in tmp_path.iterdir()] == ["clipvec"]
+
+
+def test_weights_that_moved_are_not_exported_again(
+    tiny: ModelConfig, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = ModelConfig(
+        "copy", "local", f"local-dir:{shutil.copytree(tiny_weights, tmp_path / 'x')}"
+    )
+    assert cache.find(copy) is None
+    monkeypatch.setattr(export, "_write_towers", None)
+    assert export.export(copy) == cache.find(tiny) == cache.find(copy)
+    (tmp_path / "x" / "open_clip_pytorch_model.bin").touch()
+    assert cache.find(copy) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("device", "cuda", "model.device=cuda does not go with model.runtime=onnx"),
+        ("precision", "bf16", "use model.precision=auto, or model.runtime=torch"),
+        ("compile", True, "use model.compile=false, or model.runtime=torch"),
+    ],
+)
+def test_what_onnx_runtime_does_not_do(field: str, value: object, message: str) -> None:
+    asked = ModelConfig("x", "sample", "sample", runtime="onnx", **{field: value})  # type: ignore[arg-type]
+    with pytest.raises(ModelError) as error:
+        model.load_encoder(asked)
+    assert message in str(error.value)
+
+
+def test_a_missing_package_names_its_extra(
+    tiny: ModelConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = onnx_encoder.find_spec
+    monkeypatch.setattr(
+        onnx_encoder, "find_spec", lambda name: None if name == "tokenizers" else found(name)
+    )
+    with pytest.raises(ModelError, match=r"needs the package tokenizers.*'clipvec\[onnx\]'"):
+        model.load_encoder(tiny)
+
+
+def test_weights_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(ModelError) as error:
+        model.load_encoder(ModelConfig("x", "local", "local-dir:/nope", runtime="onnx"))
+    said = "/nope is not a folder with an open_clip_config.json"
+    assert str(error.value) == f"model.pretrained='local-dir:/nope': {said}"
+
+
+def test_a_damaged_export(
+    tiny: ModelConfig, exports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(exports / "clipvec", tmp_path / "clipvec")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = cache.find(tiny)
+    assert folder is not None
+    paths.export_tower(folder, "text").write_bytes(b"no model")
+    with pytest.raises(ModelError, match=r"text\.onnx cannot be used .*delete .*made anew"):
+        model.load_encoder(tiny)
+
+
+def test_an_export_that_makes_other_vectors_is_refused(
+    tiny: ModelConfig, by_torch: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = cache.find(tiny)
+    assert folder is not None
+    export._compare(by_torch, folder, tiny)
+    encode = by_torch.encode_images
+    monkeypatch.setattr(by_torch, "encode_images", lambda pixels: encode(pixels[..., ::-1].copy()))
+    with pytest.raises(ModelError, match=r"in ONNX makes vectors of cosine .* to those of torch"):
+        export._compare(by_torch, folder, tiny)

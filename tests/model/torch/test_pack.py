@@ -1,0 +1,83 @@
+"""A packed model makes the vectors of the original, and needs nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+
+from clipvec.config import ModelConfig
+from clipvec.errors import ModelError
+from clipvec.model import load_encoder, pack, sample
+
+TEXTS = ["a red fruit", "3 apples & a bicycle"]
+
+
+def description(folder: Path) -> dict[str, object]:
+    values = json.loads((folder / "open_clip_config.json").read_text())
+    return dict(values["model_cfg"])
+
+
+def packed(original: ModelConfig, folder: Path) -> ModelConfig:
+    """Pack a model and check that what comes out is the same."""
+    encoder = load_encoder(original)
+    folder.mkdir()
+    pack(encoder, original, folder)
+    config = ModelConfig(original.name, original.arch, f"local-dir:{folder}", "cpu", "fp32")
+    again = load_encoder(config)
+    assert again.weights == encoder.weights
+    assert again.preprocess == encoder.preprocess
+    np.testing.assert_array_equal(again.encode_texts(TEXTS), encoder.encode_texts(TEXTS))
+    np.testing.assert_array_equal(again.golden(), encoder.golden())
+    return config
+
+
+def test_a_folder(tiny_weights: Path, tmp_path: Path) -> None:
+    packed(
+        ModelConfig("local", "local", f"local-dir:{tiny_weights}", "cpu", "fp32"),
+        tmp_path / "packed",
+    )
+
+
+def test_a_file(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configs = {**open_clip.factory._MODEL_CONFIGS, "tiny": description(tiny_weights)}
+    monkeypatch.setattr(open_clip.factory, "_MODEL_CONFIGS", configs)
+    weights = str(tiny_weights / "open_clip_pytorch_model.bin")
+    packed(ModelConfig("tiny", "tiny", weights, "cpu", "fp32"), tmp_path / "packed")
+
+
+def test_its_own_tokenizer(tiny_weights: Path, tmp_path: Path) -> None:
+    original = tmp_path / "original"
+    shutil.copytree(tiny_weights, original)
+    texts = sample._files(None)[1]
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+        shutil.copy(texts / name, original)
+    config = json.loads((original / "open_clip_config.json").read_text())
+    config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "somebody/tokenizer"
+    (original / "open_clip_config.json").write_text(json.dumps(config))
+    config = packed(
+        ModelConfig("own", "own", f"local-dir:{original}", "cpu", "fp32"), tmp_path / "packed"
+    )
+    shutil.rmtree(original)
+    assert load_encoder(config).encode_texts(TEXTS).shape == (2, 64)
+
+
+def test_the_sample_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = packed(ModelConfig("sample", "sample", "sample", "cpu", "fp32"), tmp_path / "packed")
+    monkeypatch.setattr(sample, "find_spec", lambda name: None)
+    assert load_encoder(config).encode_texts(TEXTS).shape == (2, 640)
+    with pytest.raises(ModelError, match="/nothing does not hold the sample model; use"):
+        load_encoder(ModelConfig("sample", "sample", "local-dir:/nothing"))
+
+
+def test_what_asks_the_hub_at_every_start_is_refused(tiny_weights: Path, tmp_path: Path) -> None:
+    encoder = load_encoder(ModelConfig("local", "local", f"local-dir:{tiny_weights}", "cpu"))
+    config = {"model_cfg": {"text_cfg": {"hf_model_name": "somebody/roberta"}}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    wanted = ModelConfig("local", "local", f"local-dir:{tmp_path}")
+    with pytest.raises(ModelError, match=r"its text tower \(somebody/roberta\) at every start"):
+        pack(encoder, wanted, tmp_path)

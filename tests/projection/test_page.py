@@ -1,0 +1,87 @@
+"""The map in a real browser, and in a run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from clipvec import projection, tracking
+from clipvec.config import TrackingConfig
+from clipvec.projection.page import html
+from clipvec.tracking import Job
+from clipvec.tracking.reader import runs
+from tests.stores import StoreFactory
+
+
+def pixels(page: Page) -> str:
+    """Return what is drawn."""
+    return str(page.locator(".map-frame > canvas").evaluate("canvas => canvas.toDataURL()"))
+
+
+def test_page(browser: Browser, tmp_path: Path, store_factory: StoreFactory) -> None:
+    made = projection.draw(store_factory(tmp_path, {0: [40]}))
+    assert made is not None
+    made.captions[:] = ["</script><img src=x onerror=alert(1)>"] * 40
+    file = tmp_path / "map.html"
+    file.write_text(html(made, "toys <b>"), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 900, "height": 700})
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(file.as_uri())
+    canvas = page.locator(".map-frame > canvas")
+    page.wait_for_function(
+        "() => { const c = document.querySelector('.map-frame > canvas');"
+        " return c.width && c.getContext('2d').getImageData(0, 0, c.width, c.height)"
+        ".data.some((v, i) => i % 4 === 0 && v > 150); }"
+    )
+    before = pixels(page)
+    page.locator("[data-zoom=in]").click()
+    zoomed = pixels(page)
+    assert zoomed != before
+    canvas.focus()
+    page.keyboard.press("ArrowRight")
+    assert pixels(page) != zoomed
+    page.keyboard.press("0")
+    assert pixels(page) == before
+
+    x, y = made.points[5] * 0.92 + 0.04
+    box = canvas.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + float(x) * box["width"], box["y"] + float(y) * box["height"])
+    expect(page.locator(".map-tip span")).to_have_text(made.captions[0])
+    assert page.locator("img:not(.map-tiles)").count() == 0
+    assert page.title().startswith("toys <b> ")
+    assert complaints == []
+    page.close()
+
+
+def test_in_a_run(tmp_path: Path, store_factory: StoreFactory) -> None:
+    store = store_factory(tmp_path, {0: [40]})
+    with tracking.start_run(TrackingConfig("offline"), Job("index", "x", str(tmp_path), {})) as run:
+        projection.show(run, store)
+    (found,) = runs(str(tmp_path))
+    shown = found.summary["map"]
+    assert shown["_type"] == "html-file"
+    text = (found.folders[0] / "files" / shown["path"]).read_text(encoding="utf-8")
+    assert "40 of 40 images" in text
+    assert "http://" not in text.replace("http://www.w3.org/", "")
+
+
+def test_without_the_package(
+    tmp_path: Path,
+    store_factory: StoreFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
+    store = store_factory(tmp_path, {0: [40]})
+    with tracking.start_run(TrackingConfig("offline"), Job("index", "x", str(tmp_path), {})) as run:
+        projection.show(run, store)
+    assert "no map of the images in the run: " in caplog.text
+    assert "pip install 'clipvec[dashboard]'" in caplog.text
+    (found,) = runs(str(tmp_path))
+    assert found.exit_code == 0

@@ -1,0 +1,52 @@
+"""A report that is written once, and a real browser to read it with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clipvec.recall import report as reports
+from tests.reports import contestants, report
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(2)>',
+    "</title></svg></script><b>bold</b>",
+    "' onmouseover='alert(3)",
+    "$\\frac{1}{2}$ and $open",
+    "{{ 7 * 7 }} {% raw %}",
+    "日本語 🦜 \u202e right-to-left",
+    "w" * 300,
+)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an ordinary report."""
+    place = tmp_path_factory.mktemp("report")
+    reports.write([report()], place)
+    return place
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a report all names of which are attacks, or hard to draw."""
+    place = tmp_path_factory.mktemp("hostile")
+    named = [replace(c, name=n, factory=n) for n, c in zip(HOSTILE, contestants(), strict=True)]
+    attack = HOSTILE[0]
+    made = report(
+        dataset=HOSTILE[2],
+        model=HOSTILE[1],
+        store=attack,
+        created=attack,
+        contestants=[*named[:-1], replace(named[-1], refused=HOSTILE[1])],
+        hardware={attack: attack},
+        versions={attack: HOSTILE[1]},
+        query_source={"text": attack, "image": HOSTILE[2]},
+        fingerprint={attack: [attack]},
+        advice=[replace(report().advice[0], lines=[attack, "```", HOSTILE[2]])],
+    )
+    reports.write([made], place)
+    return place

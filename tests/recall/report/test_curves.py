@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from clipvec.recall.report import curves
+from clipvec.recall.report.curves import SINGLE, Goal, Run, Way
+from clipvec.recall.results import Contestant, Setting
+from tests.reports import contestants, report, setting
+
+RUN = Run("", report())
+
+
+def curve(settings: list[Setting], run: int = 0) -> curves.Curve:
+    return curves.Curve(0, 0, run, "x", Contestant("x", "faiss", "Flat", settings=settings))
+
+
+def found(settings: list[Setting], run: int = 0) -> list[curves.Point]:
+    return curves.points(curve(settings, run), "image", 10, SINGLE)
+
+
+def names(points: list[curves.Point]) -> list[float]:
+    return [point.setting.parameters["ef"] for point in points]
+
+
+def test_front_holds_what_nothing_beats() -> None:
+    settings = [
+        setting({"ef": 1}, missed=0.3, qps=900),
+        setting({"ef": 2}, missed=0.4, qps=800),  # beaten by 1 in both
+        setting({"ef": 3}, missed=0.1, qps=500),
+        setting({"ef": 4}, missed=0.1, qps=400),  # as good as 3, and slower
+        setting({"ef": 5}, missed=0.0, qps=10),
+    ]
+    assert names(curves.front(found(settings))) == [1, 3, 5]
+
+
+def test_front_of_nothing_is_empty() -> None:
+    assert curves.front([]) == []
+
+
+def test_runs_do_not_beat_each_other() -> None:
+    fast = found([setting({"ef": 1}, 0.1, 1000)], run=0)
+    slow = found([setting({"ef": 2}, 0.2, 10)], run=1)
+    assert [names(front) for front in curves.fronts([*fast, *slow])] == [[1], [2]]
+
+
+def test_points_go_from_low_recall_to_high() -> None:
+    settings = [setting({"ef": 9}, 0.1, 100), setting({"ef": 1}, 0.3, 900)]
+    assert names(found(settings)) == [1, 9]
+
+
+def test_shown_is_the_fastest_that_meets_the_goal() -> None:
+    made = curve(
+        [setting({"ef": ef}, missed, 1000 / ef) for ef, missed in ((1, 0.2), (2, 0.04), (3, 0.01))]
+    )
+    shown = curves.shown(made, "image", Goal(0.95, 10), SINGLE)
+    assert shown
+    assert names([shown]) == [2]
+    best = curves.shown(made, "image", Goal(0.999, 10), SINGLE)
+    assert best
+    assert names([best]) == [3]
+    assert curves.shown(curve([]), "image", Goal(0.95, 10), SINGLE) is None
+
+
+def test_gain_is_over_exact_search() -> None:
+    choice = report().advice[0].choice
+    assert choice
+    exact = 68 * 0.97
+    assert curves.gain(RUN, choice, "text") == pytest.approx(1022 / exact)
+    without = replace(report(), contestants=[c for c in contestants() if c.factory != "Flat"])
+    assert curves.gain(Run("", without), choice, "text") is None
+
+
+def test_ranks_and_ways_are_those_measured() -> None:
+    assert curves.ranks([RUN]) == [1, 10, 100]
+    assert curves.ways([RUN]) == [SINGLE, Way("batch", 64), Way("clients", 8)]
+    assert [str(way) for way in curves.ways([RUN])] == [
+        "one at a time",
+        "in batches of 64",
+        "by 8 clients",
+    ]
+    assert [way.slug for way in curves.ways([RUN])] == ["single", "batch-64", "clients-8"]
+
+
+def test_goal_is_that_of_the_advice() -> None:
+    assert RUN.goal == Goal(0.95, 10)
+    assert Run(
+        "", report(advice=[replace(report().advice[0], target_recall=0.9, k=1)])
+    ).goal == Goal(0.9, 1)
+    assert Run("", report(advice=[])).goal == Goal(0.95, 10)
+
+
+@pytest.mark.parametrize(
+    ("changes", "labels"),
+    [
+        ([{}], [""]),
+        ([{"rows": 10_000}, {"rows": 2_000_000}], ["10,000 rows", "2,000,000 rows"]),
+        (
+            [{"model": "a"}, {"model": "b"}, {"model": "b", "rows": 1}],
+            ["a, 50,000 rows", "b, 50,000 rows", "b, 1 rows"],
+        ),
+        (
+            [{"created": "2026-03-04T05:06:07+00:00"}, {"created": "2026-03-05T00:00:00Z"}],
+            ["2026-03-04 05:06 UTC", "2026-03-05 00:00 UTC"],
+        ),
+        ([{}, {}], ["run 1", "run 2"]),
+        (
+            [{"dim": 2}, {"dim": 4}, {"dim": 4}],
+            ["2 dimensions", "4 dimensions, run 2", "4 dimensions, run 3"],
+        ),
+    ],
+)
+def test_labels_say_what_differs(changes: list[dict[str, object]], labels: list[str]) -> None:
+    assert [run.label for run in curves.label([report(**change) for change in changes])] == labels
+
+
+def test_refused_contestants_have_no_curve() -> None:
+    made = curves.curves([RUN])
+    assert [c.name for c in made] == [c.name for c in RUN.report.contestants if not c.refused]
+    assert [c.number for c in made] == list(range(7))
+
+
+def test_contestants_look_the_same_in_every_run() -> None:
+    runs = curves.label([report(), report(rows=1, contestants=contestants()[::-1])])
+    looks = {(c.contestant.name, c.look) for c in curves.curves(runs)}
+    assert len(looks) == 7
+
+
+def test_filters_are_those_of_the_setting_that_has_them() -> None:
+    (hnsw,) = [c for c in curves.curves([RUN]) if c.name == "hnsw32"]
+    picked = curves.filtered(hnsw, "text", RUN.goal, SINGLE)
+    assert picked
+    assert picked[0].parameters == {"efSearch": 64}
+    assert [search.selectivity for search in picked[1]] == [0.01, 0.1, 0.5]
+    assert curves.filtered(curve([setting({}, 0, 1)]), "text", RUN.goal, SINGLE) is None

@@ -1,0 +1,152 @@
+"""Rows of a store as queries, and captions, and lines of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipvec.config import SyntheticConfig
+from clipvec.data import SyntheticDataset
+from clipvec.data.synthetic import texts
+from clipvec.errors import ConfigError, FingerprintError
+from clipvec.recall import queries
+from clipvec.store import Fingerprint, Golden, ModelPrint, Store, matrix
+from clipvec.store.rows import Numbers, Rows
+from tests.stores import StoreFactory, make_store
+
+
+@pytest.fixture
+def store(tmp_path: Path, store_factory: StoreFactory) -> Store:
+    """70 rows in five parts of three shards."""
+    return store_factory(tmp_path, {0: [10, 5], 1: [20], 3: [30, 5]}, count=4)
+
+
+@pytest.fixture
+def rows(store: Store) -> Rows:
+    return Rows.open(store.url)
+
+
+@pytest.fixture
+def all_vectors(store: Store, rows: Rows) -> np.ndarray:
+    return np.concatenate([matrix(p) for part in rows.parts for p in store.read(part)])
+
+
+def test_rows_are_numbered_through(rows: Rows, all_vectors: np.ndarray) -> None:
+    assert len(rows) == 70
+    assert rows.dim == 16
+    chunks = list(rows.chunks())
+    assert [first for first, _ in chunks] == [0]
+    np.testing.assert_array_equal(chunks[0][1], all_vectors)
+    numbers = np.array([0, 9, 10, 34, 35, 69])
+    np.testing.assert_array_equal(rows.vectors(numbers), all_vectors[numbers])
+
+
+def test_rows_are_found_by_their_ids(rows: Rows, tmp_path: Path) -> None:
+    ids = [id for _, piece in rows.pieces(["id"]) for id in piece["id"].to_pylist()]
+    Numbers.read(rows).save(tmp_path / "numbers.npy")
+    found = Numbers.load(tmp_path / "numbers.npy").find([ids[69], "nobody", ids[0]])
+    assert found.tolist() == [69, -1, 0]
+
+
+def test_a_sample_is_of_different_rows(rows: Rows, all_vectors: np.ndarray) -> None:
+    found = rows.sample(50, seed=3)
+    at = (found[:, None] == all_vectors).all(axis=2).argmax(axis=1)
+    assert (found == all_vectors[at]).all()
+    assert len(set(at.tolist())) == 50
+    np.testing.assert_array_equal(rows.sample(50, seed=3), found)
+    np.testing.assert_array_equal(rows.sample(500, seed=3), all_vectors)
+
+
+def test_images_are_rows_of_unit_length(rows: Rows, all_vectors: np.ndarray) -> None:
+    drawn = queries.images(rows, 30, seed=1)
+    assert len(set(drawn.own.tolist())) == 30
+    unit = all_vectors / np.linalg.norm(all_vectors, axis=1, keepdims=True)
+    np.testing.assert_allclose(drawn.vectors, unit[drawn.own], atol=1e-6)
+    assert (queries.images(rows, 30, seed=1).own == drawn.own).all()
+    assert (queries.images(rows, 30, seed=2).own != drawn.own).any()
+
+
+def test_no_more_images_than_there_are(rows: Rows) -> None:
+    assert sorted(queries.images(rows, 1000, seed=0).own.tolist()) == list(range(70))
+
+
+def test_the_first_images_are_from_all_over_the_store(tmp_path: Path) -> None:
+    rows = Rows.open(make_store(tmp_path, {0: [600], 1: [400]}).url)
+    own = queries.images(rows, 1000, seed=0).own
+    assert abs(own[:100].mean() - 500) < 90  # 3 standard errors
+    assert (own[:50] >= 600).sum() > 8
+
+
+def captions_of(rows: Rows) -> list[str]:
+    pieces = [piece["caption"].to_pylist() for _, piece in rows.pieces(["caption"])]
+    return [caption for piece in pieces for caption in piece if caption]
+
+
+def test_captions_are_drawn_once_each(rows: Rows) -> None:
+    there = captions_of(rows)
+    distinct = len(set(there))
+    drawn = queries.captions(rows, distinct + 5, seed=0)
+    assert sorted(drawn) == sorted(set(there))
+    few = queries.captions(rows, 3, seed=0)
+    assert few == drawn[:3]
+    assert queries.captions(rows, 3, seed=5) != few
+
+
+def test_no_captions(tmp_path: Path, store_factory: StoreFactory) -> None:
+    bare = store_factory(tmp_path / "bare", {0: [1]})  # the first row of a shard has none
+    with pytest.raises(ConfigError, match=r"has no captions to ask; .*queries.texts=0$"):
+        queries.captions(Rows.open(bare.url), 5, seed=0)
+
+
+def test_prompts_are_lines(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_text("a frog\n\n  a red bird \na frog\n", encoding="utf-8")
+    assert sorted(queries.prompts(str(file), 5, 0)) == ["a frog", "a red bird"]
+    file.write_text("\n \n")
+    with pytest.raises(ConfigError, match="has no lines"):
+        queries.prompts(str(file), 5, 0)
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="give a UTF-8 text file"):
+        queries.prompts(str(file), 5, 0)
+    with pytest.raises(ConfigError, match="No such file"):
+        queries.prompts(str(tmp_path / "nope"), 5, 0)
+
+
+def test_some_of_many_prompts_are_drawn(tmp_path: Path) -> None:
+    """Files of prompts are often sorted by subject."""
+    file = tmp_path / "prompts.txt"
+    lines = [f"prompt {n:03d}" for n in range(200)]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    drawn = queries.prompts(str(file), 50, 0)
+    assert len(set(drawn)) == 50
+    assert set(drawn) < set(lines)
+    assert 15 < sum(line >= "prompt 100" for line in drawn) < 35
+    assert drawn == queries.prompts(str(file), 50, 0) == queries.prompts(str(file), 60, 0)[:50]
+    assert drawn != queries.prompts(str(file), 50, 1)
+
+
+def test_texts_of_drawn_vectors_are_drawn(tmp_path: Path) -> None:
+    config = SyntheticConfig("synthetic", "toys", rows=10, dim=8, clusters=4, seed=3)
+    dataset = SyntheticDataset(config)
+    image, text = dataset.distribution.golden()
+    weights = dataset.distribution.digest()
+    for name, version in (("same", weights), ("other", "0" * 64)):
+        fingerprint = Fingerprint(
+            dataset={"name": "toys", **dataset.identity()},
+            sharding_count=1,
+            attributes=dataset.attributes,
+            dtype="float16",
+            thumbnail=0,
+            model=ModelPrint("synthetic", version, {}, 8, Golden(image, text)),
+            code="9.9",
+        )
+        rows = Rows(Store.create(str(tmp_path / name), fingerprint, {}), [])
+        if name == "same":
+            found = queries.drawn_texts(rows, 5, 1)
+            np.testing.assert_array_equal(found.vectors, texts(config, 5, 1))
+            assert (found.own.tolist(), found.source) == ([-1] * 5, "drawn texts")
+        else:
+            with pytest.raises(FingerprintError, match=r"was drawn by clipvec 9\.9, from which"):
+                queries.drawn_texts(rows, 5, 1)

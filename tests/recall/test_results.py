@@ -1,0 +1,77 @@
+"""The data of ``report.json``: what is kept, what is refused, and that the schema agrees."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+
+from clipvec.errors import ConfigError
+from clipvec.recall.results import Report, schema
+from tests.reports import report
+
+
+def test_json_brings_back_the_same_report() -> None:
+    written = json.loads(json.dumps(report().to_json(), allow_nan=False))
+    assert Report.from_json(written, "report.json") == report()
+
+
+def test_report_fits_its_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema.validate(report().to_json(), schema())
+
+
+def test_schema_says_what_every_field_means() -> None:
+    for kind in (*schema()["$defs"].values(), schema()):
+        for name, field in kind["properties"].items():
+            assert field.get("description"), f"{kind['title']}.{name}"
+    speed = schema()["$defs"]["Speed"]["properties"]
+    assert speed["qps"]["description"] == "Queries a second of the median round."
+    assert speed["qps"]["exclusiveMinimum"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        (("contestants", 0, "settings", 0, "speed", 0, "qps"), 0, "greater than 0"),
+        (("contestants", 0, "settings", 0, "speed", 0, "p99_ms"), float("nan"), "finite"),
+        (("contestants", 0, "kind"), "annoy", "'faiss' or 'chroma'"),
+        (("contestants", 0, "settings", 0, "quality", 0, "recall", "1", "value"), 1.1, "or equal"),
+        (("advice", 0, "target_recall"), 1.5, "less than or equal to 1"),
+        (("rows",), -1, "greater than or equal to 0"),
+        (("schema_version",), 2, "should be 1"),
+    ],
+)
+def test_what_cannot_be_is_refused(path: tuple[Any, ...], value: object, problem: str) -> None:
+    values = report().to_json()
+    inner: Any = values
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    place = ".".join(map(str, path))
+    with pytest.raises(
+        ConfigError, match=f"^old.json is not a recall report: {place}: .*{problem}"
+    ):
+        Report.from_json(values, "old.json")
+    if value == value:  # JSON has no NaN, so no schema can speak of it
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(values, schema())
+
+
+def test_schema_knows_what_keys_look_like() -> None:
+    values = report().to_json()
+    recall = values["contestants"][0]["settings"][0]["quality"][0]["recall"]
+    recall["ten"] = recall.pop("10")
+    with pytest.raises(jsonschema.ValidationError, match="'ten' does not match"):
+        jsonschema.validate(values, schema())
+
+
+def test_a_percentile_of_few_calls_is_unknown() -> None:
+    values = report().to_json()
+    speed = values["contestants"][0]["settings"][0]["speed"][0]
+    speed |= {"calls": 30, "p99_ms": None}
+    jsonschema.validate(values, schema())
+    read = Report.from_json(values, "report.json")
+    assert read.contestants[0].settings[0].speed[0].p99_ms is None

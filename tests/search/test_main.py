@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from PIL import Image
+
+from clipvec import config, model, paths
+from clipvec.data import decode_image
+from clipvec.embed.run import embed_shards
+from clipvec.index import Partitions
+from clipvec.index.build import build_index
+from clipvec.index.query import combine
+from clipvec.model import Encoder
+from clipvec.search import __main__ as search
+from clipvec.store import Store, matrix
+
+Search = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
+    """A folder with a store and an index of the bundled pictures by the small untrained model."""
+    root = tmp_path_factory.mktemp("indexed")
+    overrides = ["model=local", f"model.pretrained=local-dir:{tiny_weights}", "sharding=x1"]
+    overrides += [f"store.root={root}/store"]
+    with initialize_config_dir(str(paths.CONF_DIR), version_base="1.3"):
+        embed = config.read(compose("embed", overrides), config.EmbedConfig)
+        overrides += [f"index.path={root}/index"]
+        index = config.read(compose("index", overrides), config.BuildConfig)
+    embed_shards(embed)
+    build_index(index)
+    return root
+
+
+@pytest.fixture(scope="module")
+def encoder(indexed: Path) -> Encoder:
+    """The encoder that made the index."""
+    with Partitions.open(config.EmbeddedIndexConfig("chroma", f"{indexed}/index")) as collection:
+        return model.load_encoder(collection.model_config)
+
+
+@pytest.fixture
+def ask(
+    indexed: Path,
+    encoder: Encoder,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Search:
+    """Run the command in this process; its encoder is loaded once for all tests."""
+    monkeypatch.setattr(model, "load", lambda _: encoder)
+
+    def call(*arguments: str, exit_code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["search", *arguments, f"index.path={indexed}/index"])
+        if exit_code:
+            with pytest.raises(SystemExit) as caught:
+                search.main()
+            assert caught.value.code == exit_code
+            return capsys.readouterr().err
+        search.main()
+        return capsys.readouterr().out
+
+    return call
+
+
+def rows_of(root: Path) -> tuple[list[str], np.ndarray]:
+    """Return the ids and vectors of the store."""
+    store = Store.open(f"{root}/store/sample/local")
+    pieces = [piece for part in store.parts() for piece in store.read(part)]
+    ids = [id for piece in pieces for id in piece["id"].to_pylist()]
+    return ids, np.concatenate([matrix(piece) for piece in pieces])
+
+
+def photo(path: Path) -> Path:
+    pixels = np.random.default_rng(3).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    Image.fromarray(pixels).resize((180, 120), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+def test_a_weighted_sum_of_texts_and_images_equals_numpy(
+    ask: Search, indexed: Path, encoder: Encoder, tmp_path: Path
+) -> None:
+    file = photo(tmp_path / "a photo.png")
+    out = ask(
+        *("a red bird^1.5", "--image", f"{file}^2", "--minus", "a person", "--text", "size=9"),
+        *("-k", "1000", "--json"),
+    )
+    picture = decode_image(file.read_bytes(), encoder.preprocess.target, 10**8).image
+    image = encoder.encode_images(encoder.preprocess(picture)[None])
+    texts = encoder.encode_texts(["a red bird", "size=9", "a person"])
+    query = combine(np.concatenate([texts, image]), [1.5, 1, -1, 2])
+    ids, vectors = rows_of(indexed)
+    answer = dict(zip(ids, vectors @ query / np.linalg.norm(vectors, axis=1), strict=True))
+    hits = json.loads(out)
+    assert {hit["id"] for hit in hits} == set(ids)
+    scores = [hit["score"] for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    np.testing.assert_allclose(scores, [answer[hit["id"]] for hit in hits], atol=1e-5)
+
+
+def test_json_has_what_a_row_holds(ask: Search) -> None:
+    first = json.loads(ask("anything", "-k", "1", "--json"))[0]
+    assert first["uri"].startswith("pkg://clipvec/sample_data/")
+    assert set(first) == {
+        *("id", "score", "uri", "caption", "width", "height", "attributes", "part", "row")
+    }
+
+
+def test_a_table_into_a_pipe(ask: Search) -> None:
+    lines = ask("a bird", "-k", "3", "--where", "category=animals").splitlines()
+    assert len(lines) == 3
+    assert all(len(line.split("\t")) == 4 for line in lines)
+
+
+def test_filters_and_least_score(ask: Search) -> None:
+    found = json.loads(ask("x", "--where", "category=animals", "-k", "999", "--json"))
+    assert {hit["attributes"]["category"] for hit in found} == {"animals"}
+    narrow = json.loads(
+        ask("x", "--where", "category=animals", "--where", "width<200", "-k", "999", "--json")
+    )
+    assert [hit["id"] for hit in narrow] == [hit["id"] for hit in found if hit["width"] < 200]
+    assert json.loads(ask("x", "--min-score", "1.1", "--json")) == []
+
+
+def test_a_page_with_thumbnails(ask: Search, tmp_path: Path) -> None:
+    ask("<script>", "-k", "4", "--html", str(tmp_path / "page.html"))
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count('src="data:image/jpeg;base64,') == 4
+    assert "&lt;script&gt;" in page
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "nothing to search for"),
+        (["a", "-k", "0"], 2, "-k 0: at least 1 row"),
+        (["a", "--where", "colour=red"], 2, "there is no colour; known are uri, caption"),
+        (["--image", "missing.jpg"], 2, "image 'missing.jpg' cannot be used: No such file"),
+        (["--image", __file__], 2, "cannot be used: "),
+        (["a", "--minus", "a"], 2, "cancel each other out"),
+        (["a", "collection=x--y"], 1, "there is no collection x--y"),
+        (["a", "index=faiss"], 2, "faiss"),
+        (["a", "index.colour=red"], 2, "colour"),
+    ],
+)
+def test_bad_input(ask: Search, arguments: list[str], code: int, message: str) -> None:
+    err = ask(*arguments, exit_code=code)
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_another_model_is_refused(
+    ask: Search, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoder, "weights", "0" * 64)
+    err = ask("a bird", exit_code=2)
+    assert "was made with model weights" in err
+
+
+def test_model_override_takes_the_place_of_the_collections(tiny_weights: Path) -> None:
+    made = config.ModelConfig("made", "ViT-B-32", "openai")
+    local = ["model=local", f"model.pretrained=local-dir:{tiny_weights}"]
+    chosen = search._settings(local).model.over(made)
+    assert chosen == config.ModelConfig("local", "local", f"local-dir:{tiny_weights}")
+    assert search._settings([]).model.over(made) == made
+    assert search._settings(["model.runtime=onnx"]).model.over(made) == replace(
+        made, runtime="onnx"
+    )
