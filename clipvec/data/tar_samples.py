@@ -23,8 +23,7 @@ from clipvec.data.record import Reject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from typing_extensions import Self
+    from typing import Self
 
     Members: TypeAlias = dict[str, Callable[[], bytes]]
 

@@ -17,8 +17,7 @@ from clipvec.index.chroma.collection import Collection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from typing_extensions import Self
+    from typing import Self
 
     from clipvec.config import IndexConfig, ModelConfig
     from clipvec.index.base import Hit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from clipvec.jobs.record import Record
 
 
-class State(str, Enum):
+class State(StrEnum):
     """How a job stands."""
 
     PENDING = "pending"

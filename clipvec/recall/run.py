@@ -6,7 +6,7 @@ import logging
 import platform
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -240,7 +240,7 @@ def _report(
         with np.load(paths.queries_file(folder, kind)) as file:
             counts[kind], sources[kind] = len(file["vectors"]), str(file["source"])
     return Report(
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
         store=store.url,
         dataset=config.dataset.name,
         model=config.model.name,

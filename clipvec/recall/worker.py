@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,7 @@ def contest(job: Job) -> Contestant:
             exam = Exam.load(job.exam)
             measurer = Measurer(entered, exam, job.options, job.seconds, rows.vectors)
             settings = measurer.settings(entered.settings(), _step)
-        measured = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        measured = datetime.now(UTC).isoformat(timespec="seconds")
         return replace(job.refused("", factory), build=build, settings=settings, measured=measured)
     except ClipvecError as error:
         return job.refused(str(error), factory)

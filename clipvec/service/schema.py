@@ -9,7 +9,7 @@ from fastapi import UploadFile  # noqa: TC002  pydantic reads the annotation
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 MAX_K = 1000
 MAX_TEXT = 2000

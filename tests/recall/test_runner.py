@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import faiss
@@ -75,7 +75,7 @@ def test_flat_finds_everything(ground: Ground, tmp_path: Path) -> None:
         assert 0 < timed.qps_low <= timed.qps <= timed.qps_high
     assert all(speed.calls >= 3 * 10 for speed in setting.speed)
     assert all((s.p99_ms is None) == (s.calls < 100) for s in setting.speed)
-    age = datetime.now(timezone.utc) - datetime.fromisoformat(flat.measured)
+    age = datetime.now(UTC) - datetime.fromisoformat(flat.measured)
     assert timedelta(0) <= age < timedelta(minutes=1)
     assert flat.build is not None
     assert flat.build.rows == ROWS

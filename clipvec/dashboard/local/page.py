@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +97,7 @@ def write(config: DashboardConfig) -> Summary:
         board=board,
         title=board.sweep or name,
         collection=name,
-        written=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        written=datetime.now(UTC).isoformat(timespec="seconds"),
         sections=sections,
         unwell=_unwell(board),
         shards=_shards(board),

@@ -18,11 +18,11 @@ from clipvec.store import Fingerprint, thumbnails
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Self
 
     import chromadb
     from chromadb.api.client import Client
     from chromadb.api.types import Include, QueryResult
-    from typing_extensions import Self
 
     from clipvec.config import IndexConfig
 

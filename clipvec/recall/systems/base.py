@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Self
 
     import numpy as np
-    from typing_extensions import Self
 
     from clipvec.recall.results import Build, Parameters
     from clipvec.recall.workload import Filter

@@ -19,8 +19,7 @@ from clipvec.recall.systems import memory
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from typing_extensions import Self
+    from typing import Self
 
     from clipvec.config import ChromaContestant, IndexConfig
     from clipvec.index import Hit

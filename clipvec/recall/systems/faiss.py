@@ -23,8 +23,7 @@ from clipvec.recall.systems.factory import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from typing_extensions import Self
+    from typing import Self
 
     from clipvec.config import FaissContestant
     from clipvec.recall.results import Parameters
