@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from clipvec.config.renamed import RENAMED
 from clipvec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def _problem(detail: Mapping[str, Any]) -> str:
     if detail["type"] == "missing":
         return f"{where} is not set; give it as {where}=..."
     if detail["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
-        return f"{where} is not an option here"
+        new = RENAMED.get(where)
+        return f"{where} is now {new}" if new else f"{where} is not an option here"
     return f"{where}={detail['input']!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
 
 
