@@ -25,7 +25,7 @@ from clipvec import config
 from clipvec.config import BuildConfig
 from clipvec.index.build import build_index
 from clipvec.index.load import batches
-from clipvec.store import Fingerprint, Golden, ModelPrint, Row, Store
+from clipvec.store import Fingerprint, Golden, ModelFingerprint, Row, Store
 
 PART_ROWS = 1024
 HNSW = {"max_neighbors": 16, "ef_construction": 100, "ef_search": 100}
@@ -44,7 +44,7 @@ def make_store(root: Path, rows: int, dim: int) -> Store:
         attributes={"category": "string"},
         dtype="float16",
         thumbnail=0,
-        model=ModelPrint("bench", "0", {}, dim, golden),
+        model=ModelFingerprint("bench", "0", {}, dim, golden),
     )
     model = {"name": "bench", "arch": "bench", "pretrained": "bench"}
     store = Store.create(str(root / "bench" / "bench"), print_, model)

@@ -2,13 +2,14 @@
 
     ClipvecError                 exit code 1
     ├── ConfigError              2  what was asked for cannot be done as asked
-    │   └── ShardSpecError       2
+    │   ├── ShardSpecError       2
+    │   └── SchemaError          2  a file that another version of clipvec wrote
     ├── DatasetError             1  the dataset cannot be read
     ├── ModelError               1  the model cannot be loaded or run
     ├── StoreError               1  the store cannot be read or written
     │   ├── FingerprintError     2  made by another model, dataset or sharding
     │   └── IncompleteStoreError 1  shards are missing
-    ├── RejectsError             3  more than max_reject_fraction of a shard was rejected
+    ├── TooManyRejects           3  more than max_reject_fraction of a shard was rejected
     ├── CollectionError          1  the Chroma collection cannot be used
     ├── LaunchError              1  jobs cannot be started or asked about
     ├── SweepError               1  jobs of a sweep failed
@@ -22,6 +23,9 @@ A message is one line: the value seen, the values allowed, the command that mend
 from __future__ import annotations
 
 import signal
+
+_JOINERS = "\u200c\u200d"
+"""Not printable, but letters of Persian and parts of emoji are joined or kept apart by them."""
 
 
 class ClipvecError(Exception):
@@ -38,6 +42,10 @@ class ConfigError(ClipvecError):
 
 class ShardSpecError(ConfigError):
     """A shard specification that cannot be parsed, or that names shards that do not exist."""
+
+
+class SchemaError(ConfigError):
+    """A file of an older or newer schema than this version of clipvec reads."""
 
 
 class DatasetError(ClipvecError):
@@ -62,7 +70,7 @@ class IncompleteStoreError(StoreError):
     """Shards of the store are missing."""
 
 
-class RejectsError(ClipvecError):
+class TooManyRejects(ClipvecError):
     """More than ``max_reject_fraction`` of a shard could not be embedded."""
 
     exit_code = 3
@@ -96,3 +104,9 @@ class Interrupted(ClipvecError):
 def signal_of(error: KeyboardInterrupt) -> int:
     """Return the signal behind an interrupt: SIGTERM raises one with its number, Ctrl-C without."""
     return int(error.args[0]) if error.args else signal.SIGINT
+
+
+def one_line(text: object) -> str:
+    """Return a text as one line of printable characters: messages and names come from anywhere."""
+    keep = (c if c.isprintable() or c in _JOINERS else " " for c in str(text))
+    return " ".join("".join(keep).split())

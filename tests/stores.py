@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from clipvec.store import Fingerprint, Golden, ModelPrint, Row, Store
+from clipvec.store import Fingerprint, Golden, ModelFingerprint, Row, Store
 
 ATTRIBUTES = {"category": "string", "stars": "int", "ratio": "float", "nice": "bool"}
 MODEL = {"name": "toy", "arch": "toy", "pretrained": "toy"}
@@ -44,7 +44,7 @@ def make_store(
         attributes=ATTRIBUTES,
         dtype="float16",
         thumbnail=32,
-        model=ModelPrint("toy", weights, {"size": 8}, dim, golden),
+        model=ModelFingerprint("toy", weights, {"size": 8}, dim, golden),
     )
     store = Store.create(str(root / "toys" / "toy"), fingerprint, MODEL)
     for shard, parts in shards.items():

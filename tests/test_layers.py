@@ -16,7 +16,7 @@ import clipvec
 ROOT = Path(clipvec.__file__).parent
 LEVELS = (
     ("errors",),
-    ("version", "shards", "paths", "progress", "machine"),
+    ("version", "shards", "paths", "files", "progress", "machine"),
     ("cli", "config", "web"),
     ("data", "store", "tracking"),
     ("model", "projection"),

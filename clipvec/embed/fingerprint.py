@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import version
 from clipvec.config import to_dict
-from clipvec.store import ROW_SETTINGS, SCHEMA_VERSION, Fingerprint, Golden, ModelPrint
+from clipvec.store import ROW_SETTINGS, Fingerprint, Golden, ModelFingerprint
 
 if TYPE_CHECKING:
     from clipvec.config import EmbedConfig
     from clipvec.data import Dataset, SyntheticDataset
 
 
-def drawn_print(dataset: SyntheticDataset) -> ModelPrint:
+def drawn_print(dataset: SyntheticDataset) -> ModelFingerprint:
     """Return what drawn vectors are known by: their distribution stands for the weights."""
     image, text = dataset.distribution.golden()
-    return ModelPrint(
+    return ModelFingerprint(
         arch="synthetic",
         weights=dataset.distribution.digest(),
         preprocessing={},
@@ -36,12 +36,11 @@ def data_print(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> dict
         "attributes": dict(config.dataset.attributes),
         "dtype": config.store.dtype,
         "thumbnail": config.store.thumbnail,
-        "schema_version": SCHEMA_VERSION,
     }
 
 
 def fingerprint(
-    config: EmbedConfig, dataset: Dataset | SyntheticDataset, model: ModelPrint
+    config: EmbedConfig, dataset: Dataset | SyntheticDataset, model: ModelFingerprint
 ) -> Fingerprint:
     """Return the fingerprint of a store of ``dataset`` with the vectors of ``model``."""
     return Fingerprint(model=model, code=version.version(), **data_print(config, dataset))

@@ -20,7 +20,7 @@ from clipvec.embed.stop import Stop
 from clipvec.embed.timings import Timings
 from clipvec.embed.tracking import EmbedLogger
 from clipvec.embed.vector_source import Drawing, Encoding, check_pair
-from clipvec.errors import DatasetError, Interrupted, RejectsError
+from clipvec.errors import DatasetError, Interrupted, TooManyRejects
 from clipvec.progress import Progress, counted
 from clipvec.store import Store
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from clipvec.embed.pipeline import Batch
     from clipvec.embed.vector_source import Maker
     from clipvec.progress import Task
-    from clipvec.store import Done, ShardWriter
+    from clipvec.store import CommitMarker, ShardWriter
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def embed_shards(config: EmbedConfig) -> Summary:
         DatasetError: the dataset, or some shards of it, cannot be read.
         ModelError: the model cannot be loaded or run.
         StoreError: the store cannot be written, or is another's.
-        RejectsError: too much of some shards was rejected; all others are committed.
+        TooManyRejects: too much of some shards was rejected; all others are committed.
         Interrupted: by Ctrl-C or SIGTERM; finished parts are kept.
     """
     check_pair(config)
@@ -78,10 +78,10 @@ def embed_shards(config: EmbedConfig) -> Summary:
     dataset = open_dataset(config.dataset)
     url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
     store = Store.find(url)
-    committed: dict[int, Done] = {}
+    committed: dict[int, CommitMarker] = {}
     if store is not None:
         store.fingerprint.check_data(data_print(config, dataset), f"the store {store.url}")
-        committed = store.marks(wanted)
+        committed = store.committed(wanted)
     todo = [shard for shard in wanted if shard not in committed]
     if store is not None and not todo and _same_weights(store, config):
         return Summary(url, reused=list(wanted))
@@ -135,14 +135,14 @@ def _embed_all(
     feed: EmbedLogger,
 ) -> None:
     """Embed ``todo``; a shard that fails for its data does not keep the others from it."""
-    failures: dict[int, RejectsError | DatasetError] = {}
+    failures: dict[int, TooManyRejects | DatasetError] = {}
     with Progress() as progress, Stop() as stop:
         overall = progress.task("shards", len(todo), "shards") if len(todo) > 1 else None
         for shard in todo:
             job = _Shard(config, dataset, store, maker, shard, stop, feed)
             try:
                 job.run(progress)
-            except (RejectsError, DatasetError) as error:
+            except (TooManyRejects, DatasetError) as error:
                 if len(todo) > 1:  # said at once; a lone shard's error is the command's own
                     log.error("shard %d failed: %s", shard, error)
                 failures[shard] = error
@@ -249,7 +249,7 @@ class _Shard:
         if total and rejects / total > limit:
             self.writer.save_rejects()
             reasons = ", ".join(f"{n} {kind}" for kind, n in self.writer.reasons().items())
-            raise RejectsError(
+            raise TooManyRejects(
                 f"{rejects:,} of {total:,} images of shard {self._shard} were rejected ({reasons}),"
                 f" more than max_reject_fraction={limit}; its good rows are kept, "
                 f"{self.writer.ledger} lists the others; accept them with max_reject_fraction="

@@ -45,7 +45,7 @@ class Timings:
         return max(STAGES, key=lambda stage: shares[stage])
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values for the commit mark."""
+        """Return plain JSON values for the commit marker."""
         shares = {stage: round(share, 4) for stage, share in self.shares().items()}
         return {
             "seconds": round(self.seconds, 3),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from clipvec.config import EmbedConfig
     from clipvec.data import Dataset, SyntheticDataset
-    from clipvec.store import ModelPrint, ShardWriter
+    from clipvec.store import ModelFingerprint, ShardWriter
 
 log = logging.getLogger(__name__)
 _SYNTHETIC = "synthetic"
@@ -50,7 +50,7 @@ class Maker(Protocol):
         """What makes them: the device, and its precision."""
         ...
 
-    def model_print(self) -> ModelPrint:
+    def model_print(self) -> ModelFingerprint:
         """Return what the vectors are known by."""
         ...
 
@@ -94,7 +94,7 @@ class Encoding:
         )
         self.device = {"device": str(encoder.device), "precision": str(encoder.precision)}
 
-    def model_print(self) -> ModelPrint:
+    def model_print(self) -> ModelFingerprint:
         """Return what the encoder is known by."""
         return model_print(self._encoder)
 
@@ -124,7 +124,7 @@ class Drawing:
         self._dataset = dataset
         self.device: Mapping[str, str] = {"device": "cpu", "precision": config.store.dtype}
 
-    def model_print(self) -> ModelPrint:
+    def model_print(self) -> ModelFingerprint:
         """Return what the distribution is known by."""
         return drawn_print(self._dataset)
 

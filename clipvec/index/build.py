@@ -107,7 +107,7 @@ def committed_parts(store: Store, wanted: Sequence[int], allow_partial: bool) ->
     Raises:
         IncompleteStoreError: shards are missing and ``allow_partial`` is not set.
     """
-    committed = store.marks(wanted)
+    committed = store.committed(wanted)
     missing = sorted(set(wanted) - set(committed))
     if missing and not (allow_partial and committed):
         spec = shards.format(missing)

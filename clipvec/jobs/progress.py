@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Truth:
-    """The committed shards and counted images of some stores; each commit mark is read once."""
+    """The committed shards and counted images of some stores; each commit marker is read once."""
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._wanted: dict[str, set[int]] = {}
@@ -39,7 +39,7 @@ class Truth:
             store = Store.find(url)
             if store is not None:
                 new = set(range(store.fingerprint.sharding_count)).difference(known)
-                known |= {shard: m.rows + m.rejects for shard, m in store.marks(new).items()}
+                known |= {shard: m.rows + m.rejects for shard, m in store.committed(new).items()}
 
     def missing(self, job: Job) -> tuple[int, ...]:
         """Return the shards of a job that are not committed, ascending.

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clipvec.store import Golden, ModelPrint
+from clipvec.store import Golden, ModelFingerprint
 
 if TYPE_CHECKING:
     from clipvec.model.encoder import Encoder
 
 
-def model_print(encoder: Encoder) -> ModelPrint:
+def model_print(encoder: Encoder) -> ModelFingerprint:
     """Return what ``encoder`` is known by."""
     image, text = encoder.golden()
-    return ModelPrint(
+    return ModelFingerprint(
         arch=encoder.arch,
         weights=encoder.weights,
         preprocessing=encoder.preprocess.to_json(),

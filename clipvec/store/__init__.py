@@ -3,7 +3,7 @@
 <store>/store.json                       fingerprint of what made the vectors
 <store>/shard-00012/part-00000.parquet   rows
 <store>/shard-00012/rejects.parquet      what could not be embedded, and why
-<store>/shard-00012/done.json            written last: the commit mark
+<store>/shard-00012/done.json            written last: the commit marker
 """
 
 import lazy_loader

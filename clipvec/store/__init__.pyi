@@ -2,25 +2,23 @@ from . import thumbnails
 from .fingerprint import (
     GOLDEN_COSINE,
     ROW_SETTINGS,
-    SCHEMA_VERSION,
     Fingerprint,
     Golden,
-    ModelPrint,
+    ModelFingerprint,
 )
 from .rows import Numbers, Rows
 from .schema import EMBEDDING, Row, matrix
-from .shard import Done, Part, ShardWriter
+from .shard import CommitMarker, Part, ShardWriter
 from .store import Store
 
 __all__ = [
     "EMBEDDING",
     "GOLDEN_COSINE",
     "ROW_SETTINGS",
-    "SCHEMA_VERSION",
-    "Done",
+    "CommitMarker",
     "Fingerprint",
     "Golden",
-    "ModelPrint",
+    "ModelFingerprint",
     "Numbers",
     "Part",
     "Row",

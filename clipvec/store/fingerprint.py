@@ -12,7 +12,6 @@ from clipvec.errors import FingerprintError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA_VERSION = 2
 ROW_SETTINGS = ("revision", "image", "caption", "id", "json_caption")
 """Settings of a dataset that say which of its data are the rows."""
 _SETTINGS = {
@@ -21,7 +20,6 @@ _SETTINGS = {
     "dtype": "store.dtype",
     "thumbnail": "store.thumbnail",
 }
-_VERSION = "use the version of clipvec that made it"
 _ANOTHER = "the dataset has changed or is another one; give it another dataset.name"
 GOLDEN_COSINE = 0.995
 """Lowest cosine between two golden vectors of one model: admits half precision and other devices,
@@ -30,7 +28,7 @@ not other weights, another activation function, or another preprocessing."""
 
 @dataclass(frozen=True)
 class Golden:
-    """Embeddings of the built-in probe picture and probe text."""
+    """Embeddings of the built-in probe image and probe text."""
 
     image: list[float]
     text: list[float]
@@ -41,7 +39,7 @@ class Golden:
 
 
 @dataclass(frozen=True)
-class ModelPrint:
+class ModelFingerprint:
     """What an encoder is known by, wherever its weights came from."""
 
     arch: str
@@ -51,7 +49,7 @@ class ModelPrint:
     dim: int
     golden: Golden
 
-    def check(self, other: ModelPrint, here: str, there: str) -> None:
+    def check(self, other: ModelFingerprint, here: str, there: str) -> None:
         """Refuse ``other`` unless it makes the same vectors.
 
         Args:
@@ -90,8 +88,7 @@ class Fingerprint:
     attributes: dict[str, str]
     dtype: str
     thumbnail: int
-    model: ModelPrint
-    schema_version: int = SCHEMA_VERSION
+    model: ModelFingerprint
     code: str = ""
     """Version of clipvec that made the store, see `clipvec.version`; recorded, not compared."""
 
@@ -105,7 +102,6 @@ class Fingerprint:
         Raises:
             FingerprintError: with both values and the mend.
         """
-        _same("schema version", self.schema_version, other["schema_version"], where, _VERSION)
         mine, others = self.dataset, other["dataset"]
         if mine.get("kind") == others.get("kind"):
             for key in ROW_SETTINGS:
@@ -123,7 +119,7 @@ class Fingerprint:
         """Return the fingerprint that `to_json` wrote."""
         model = dict(values["model"])
         model["golden"] = Golden(**model["golden"])
-        return cls(**{**values, "model": ModelPrint(**model)})
+        return cls(**{**values, "model": ModelFingerprint(**model)})
 
 
 def _same(name: str, mine: object, others: object, where: str, mend: str = "") -> None:

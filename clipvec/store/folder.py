@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import ConfigError, StoreError
+from clipvec.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,18 +116,7 @@ class Folder:
                 # an object appears under its key once it is uploaded whole
                 self._fs.pipe_file(f"{self._base}/{name}", data)
                 return
-            path = Path(self._base, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            try:
-                with temporary.open("wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+            write_atomically(Path(self._base, name), data)
 
     def remove(self, name: str) -> None:
         """Remove a file; it may be gone already."""

@@ -1,4 +1,4 @@
-"""One shard of a store: parts, reject ledger, commit mark."""
+"""One shard of a store: parts, reject ledger, commit marker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipvec import paths, version
+from clipvec import files, paths, version
 from clipvec.errors import StoreError
 from clipvec.store.schema import EMBEDDING, Row, rejects_schema
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from clipvec.store.folder import Folder
 
+_SCHEMA = 1
+"""Of a commit marker."""
 _SPAN = b"clipvec.span"
 """Footer key of a part: the positions of the shard that it covers, as ``[start, stop]``."""
 _AFTER = b"clipvec.after"
@@ -41,8 +43,8 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Done:
-    """The commit mark of a shard."""
+class CommitMarker:
+    """The commit marker of a shard."""
 
     shard: int
     rows: int
@@ -54,9 +56,14 @@ class Done:
     clipvec: str = field(default_factory=version.version)
 
     @classmethod
-    def from_json(cls, data: bytes) -> Done:
-        """Return the commit mark that `ShardWriter.commit` wrote."""
-        values = json.loads(data)
+    def from_json(cls, data: bytes, file: str, mend: str) -> CommitMarker:
+        """Return the marker that `ShardWriter.commit` wrote.
+
+        Raises:
+            SchemaError: it has another schema; see `clipvec.files.from_json`.
+            ValueError, KeyError, TypeError: it is damaged.
+        """
+        values = files.from_json(data, _SCHEMA, file, mend)
         return cls(**{**values, "parts": [Part(**part) for part in values["parts"]]})
 
 
@@ -149,17 +156,19 @@ class ShardWriter:
         """Write the whole ledger, including rejects behind the last part."""
         self._save_rejects(None)
 
-    def commit(self, timings: Mapping[str, Any]) -> Done:
-        """Write the commit mark.
+    def commit(self, timings: Mapping[str, Any]) -> CommitMarker:
+        """Write the commit marker.
 
         Raises:
             StoreError: it cannot be written.
         """
         self.save_rejects()
-        done = Done(self.shard, self.rows, self.rejects, self.reasons(), self._parts, dict(timings))
+        marker = CommitMarker(
+            self.shard, self.rows, self.rejects, self.reasons(), self._parts, dict(timings)
+        )
         name = f"{paths.shard_dir(self.shard)}/{paths.DONE_JSON}"
-        self._folder.write(name, json.dumps(asdict(done), indent=1).encode())
-        return done
+        self._folder.write(name, files.to_json(asdict(marker), _SCHEMA))
+        return marker
 
     def _recover(self) -> None:
         """Take over the finished parts of an earlier run, and remove what is not one."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from clipvec import paths
+from clipvec import files, paths
 from clipvec.errors import StoreError
 from clipvec.store.fingerprint import Fingerprint
 from clipvec.store.folder import Folder
 from clipvec.store.schema import part_schema
-from clipvec.store.shard import Done, Part, ShardWriter
+from clipvec.store.shard import CommitMarker, Part, ShardWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
+
+_SCHEMA = 3
+"""Of ``store.json``."""
+_MEND = "use the version of clipvec that made the store, or another store.root"
 
 
 class Store:
@@ -41,7 +44,8 @@ class Store:
         """
         folder = Folder(url)
         try:
-            values = json.loads(folder.read(paths.STORE_JSON))
+            file = folder.path(paths.STORE_JSON)
+            values = files.from_json(folder.read(paths.STORE_JSON), _SCHEMA, file, _MEND)
             return cls(folder, Fingerprint.from_json(values["fingerprint"]), values["model"])
         except FileNotFoundError:
             return None
@@ -76,25 +80,26 @@ class Store:
         folder = Folder(url)
         values = {"fingerprint": fingerprint.to_json(), "model": dict(model)}
         if cls.find(url) is None:
-            folder.write(paths.STORE_JSON, json.dumps(values, indent=1).encode())
+            folder.write(paths.STORE_JSON, files.to_json(values, _SCHEMA))
         return cls.open(url)
 
     def schema(self) -> pa.Schema:
         """Return the Arrow schema of the parts."""
-        print_ = self.fingerprint
-        return part_schema(print_.model.dim, print_.dtype, print_.thumbnail > 0, print_.attributes)
+        known = self.fingerprint
+        return part_schema(known.model.dim, known.dtype, known.thumbnail > 0, known.attributes)
 
-    def marks(self, among: Iterable[int] | None = None) -> dict[int, Done]:
-        """Return the commit marks of those shards that are committed, by shard, ascending.
+    def committed(self, among: Iterable[int] | None = None) -> dict[int, CommitMarker]:
+        """Return the commit markers of those shards that are committed, by shard, ascending.
 
-        The cost is that of a listing of the shards' folders and of the marks, whatever the number
-        of parts.
+        The cost is that of listing the shards' folders and reading the markers, whatever the
+        number of parts.
 
         Args:
             among: the shards to look at; None: all.
 
         Raises:
-            StoreError: a mark cannot be read.
+            StoreError: a marker cannot be read.
+            SchemaError: another version of clipvec wrote one.
         """
         begun = set(self.folder.folders())
         wanted = range(self.fingerprint.sharding_count) if among is None else sorted(among)
@@ -103,21 +108,21 @@ class Store:
             for shard in wanted
             if paths.shard_dir(shard) in begun
         }
-        found = self.folder.read_each(list(shards))
-        return {shards[name]: self._mark(name, shards[name], data) for name, data in found.items()}
+        contents = self.folder.read_each(list(shards))
+        return {
+            shards[name]: self._marker(name, shards[name], data) for name, data in contents.items()
+        }
 
     def parts(self, among: Iterable[int] | None = None) -> list[Part]:
-        """Return the parts of committed shards, see `marks`."""
-        return [part for mark in self.marks(among).values() for part in mark.parts]
+        """Return the parts of committed shards, see `committed`."""
+        return [part for marker in self.committed(among).values() for part in marker.parts]
 
-    def _mark(self, name: str, shard: int, data: bytes) -> Done:
+    def _marker(self, name: str, shard: int, data: bytes) -> CommitMarker:
+        file, mend = self.folder.path(name), f"remove it and embed shards={shard} again"
         try:
-            return Done.from_json(data)
+            return CommitMarker.from_json(data, file, mend)
         except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"{self.folder.path(name)} is damaged ({error}); remove it and embed "
-                f"shards={shard} again"
-            ) from error
+            raise StoreError(f"{file} is damaged ({error}); {mend}") from error
 
     def writer(self, shard: int) -> ShardWriter:
         """Return the writer of a shard that is not committed, at the end of its finished parts."""

@@ -55,7 +55,7 @@ def test_from_embed_to_dashboard(
     store = Store.open("s3://photos/store/sample/local")
     caplog.set_level(logging.INFO, "werkzeug")
     caplog.clear()
-    assert list(store.marks()) == [0, 1, 2, 3]
+    assert list(store.committed()) == [0, 1, 2, 3]
     listings = [line for line in caplog.messages if "list-type=2" in line]
     assert len(listings) == 1, "one listing, however many parts there are"
 

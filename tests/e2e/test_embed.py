@@ -62,7 +62,7 @@ def test_all_then_nothing(run: Run, tiny: list[str], tmp_path: Path) -> None:
     again = run("embed", *tiny, "sharding=x10", "shards=[0-2,9]")
     assert again.stdout.startswith("nothing to do: 4 shards committed already in data/store")
     store = Store.open(str(tmp_path / "data/store/sample/local"))
-    marks = store.marks()
+    marks = store.committed()
     assert list(marks) == list(range(10))
     assert sum(mark.rows for mark in marks.values()) == SAMPLES
     table = pq.read_table(sorted((tmp_path / "data/store/sample/local").rglob("part-*.parquet")))
@@ -145,7 +145,7 @@ def test_disk_full(run: Run, tiny: list[str], small_disk: Disk) -> None:
     assert all(name.startswith("part-") for name in kept)
     small_disk.remount("size=64m")
     run("embed", *tiny, *SMALL_PARTS, root)
-    assert list(Store.open(str(small_disk.path / "sample/local")).marks()) == [0]
+    assert list(Store.open(str(small_disk.path / "sample/local")).committed()) == [0]
 
 
 def test_disk_not_writable(run: Run, tiny: list[str], small_disk: Disk) -> None:
@@ -217,7 +217,7 @@ def test_one_bad_shard_does_not_sink_the_others(run: Run, tiny: list[str], tmp_p
     failed = run("embed", *options, exit_code=3)
     assert "shards 1 of 3 failed: 5 of 10 images of shard 1 were rejected" in failed.stderr
     store = Store.open(str(tmp_path / "data/store/webdataset/local"))
-    assert list(store.marks()) == [0, 2]
+    assert list(store.committed()) == [0, 2]
 
 
 def test_limit(run: Run, tiny: list[str], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from clipvec.data import SyntheticDataset
 from clipvec.data.synthetic import texts
 from clipvec.errors import ConfigError, FingerprintError
 from clipvec.recall import queries
-from clipvec.store import Fingerprint, Golden, ModelPrint, Store, matrix
+from clipvec.store import Fingerprint, Golden, ModelFingerprint, Store, matrix
 from clipvec.store.rows import Numbers, Rows
 from tests.stores import StoreFactory, make_store
 
@@ -139,7 +139,7 @@ def test_texts_of_drawn_vectors_are_drawn(tmp_path: Path) -> None:
             attributes=dataset.attributes,
             dtype="float16",
             thumbnail=0,
-            model=ModelPrint("synthetic", version, {}, 8, Golden(image, text)),
+            model=ModelFingerprint("synthetic", version, {}, 8, Golden(image, text)),
             code="9.9",
         )
         rows = Rows(Store.create(str(tmp_path / name), fingerprint, {}), [])

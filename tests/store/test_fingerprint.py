@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from clipvec.errors import FingerprintError, StoreError
-from clipvec.store import Fingerprint, Golden, ModelPrint, Store
+from clipvec.store import Fingerprint, Golden, ModelFingerprint, Store
 
-MODEL = ModelPrint("ViT-X", "a" * 64, {"height": 64}, 2, Golden([1.0, 0.0], [0.0, 1.0]))
+MODEL = ModelFingerprint("ViT-X", "a" * 64, {"height": 64}, 2, Golden([1.0, 0.0], [0.0, 1.0]))
 PRINT = Fingerprint(
     {"name": "pets", "kind": "parquet", "digest": "d" * 64, "caption": None},
     10,
@@ -55,7 +55,6 @@ def test_same_data_passes() -> None:
             {"dataset": {"name": "pets", "kind": "folder", "caption": "text"}},
             "the dataset has changed or is another one",
         ),
-        ({"schema_version": 1}, "schema version 2, not 1: use the version of clipvec that made it"),
         ({"attributes": {}}, "use the same dataset.attributes"),
     ],
 )
@@ -100,6 +99,6 @@ def test_store_is_found_again(tmp_path: Path) -> None:
 
 
 def test_foreign_store_json_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "store.json").write_text("{}")
+    (tmp_path / "store.json").write_text('{"schema_version": 3}')
     with pytest.raises(StoreError, match=r"store\.json is not a store's fingerprint"):
         Store.find(str(tmp_path))

@@ -16,7 +16,7 @@ from PIL import Image
 
 from clipvec import paths, tracking
 from clipvec.config import TrackingConfig
-from clipvec.errors import Interrupted, RejectsError
+from clipvec.errors import Interrupted, TooManyRejects
 from clipvec.tracking import Job, Lines, Picture, Rows
 from clipvec.tracking.reader import records, runs
 from clipvec.tracking.run import Artifact, Untracked
@@ -105,7 +105,7 @@ def test_equal_artifacts_are_one_version(offline: TrackingConfig, tmp_path: Path
 @pytest.mark.parametrize(
     ("error", "exit_code", "preempted"),
     [
-        (RejectsError("too many"), 3, False),
+        (TooManyRejects("too many"), 3, False),
         (Interrupted(15, "stopped"), 143, True),
         (ZeroDivisionError("x"), 1, False),
     ],

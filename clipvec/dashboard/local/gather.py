@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clipvec.config import DashboardConfig
-    from clipvec.store import Done
+    from clipvec.store import CommitMarker
     from clipvec.tracking import Recorded
 
 
@@ -28,8 +28,8 @@ class Board:
     others: list[str]
     """The other sweeps of the store, the oldest first."""
     store: Store
-    marks: list[Done]
-    """The commit marks of the store, whoever wrote them."""
+    marks: list[CommitMarker]
+    """The commit markers of the store, whoever wrote them."""
     runs: dict[str, list[Recorded]]
     """Of the sweep by job type, and the newest of an index and of a report on the same store."""
 
@@ -64,7 +64,7 @@ def gather(config: DashboardConfig) -> Board:
     url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
     store = Store.open(url)
     name = paths.collection_name(config.dataset.name, config.model.name)
-    marks = list(store.marks().values())
+    marks = list(store.committed().values())
     found = runs(config.store.root)
     embedded = [run for run in found if run.job_type == "embed" and _fills(run, config)]
     sweeps = list(dict.fromkeys(run.sweep for run in embedded))

@@ -166,7 +166,7 @@ def _table(panel: Table, runs: Sequence[Recorded], shown: Shown) -> None:
 
 
 def _shards(board: Board) -> Grid:
-    """Return how the shards of the store went, as their commit marks have it."""
+    """Return how the shards of the store went, as their commit markers have it."""
     rows = []
     for mark in board.marks:
         seconds = float(mark.timings.get("seconds", 0))

@@ -1,0 +1,69 @@
+"""How files of this machine are written, and which form of them is read."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from clipvec.errors import SchemaError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+SCHEMA = "schema_version"
+"""Key of the schema number in a JSON file."""
+
+
+def write_atomically(file: Path, data: bytes) -> None:
+    """Write a local file that appears whole or not at all, and its folder.
+
+    Raises:
+        OSError: it cannot be written; what was there before stays.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(file)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def to_json(values: Mapping[str, Any], schema: int) -> bytes:
+    """Return a JSON file that says which schema it has, for `from_json`.
+
+    Args:
+        values: the content.
+        schema: raise it whenever an older clipvec could not read the file, or misread it.
+    """
+    return json.dumps({SCHEMA: schema, **values}, indent=1, allow_nan=False).encode()
+
+
+def from_json(data: bytes, schema: int, file: object, mend: str) -> dict[str, Any]:
+    """Return the content of a JSON file that `to_json` wrote, without its schema number.
+
+    Args:
+        data: the bytes of the file.
+        schema: the one schema that is read.
+        file: its path or URL, for the message.
+        mend: what makes the file anew, for the message: ``remove it and ...``.
+
+    Raises:
+        SchemaError: the file has an older or a newer schema; with both numbers and the mend.
+        ValueError: it is no JSON object; callers know what to call it.
+    """
+    values = json.loads(data)
+    if not isinstance(values, dict):
+        raise ValueError("not a JSON object")
+    seen = values.pop(SCHEMA, None)
+    if seen != schema:
+        has = "no schema number" if seen is None else f"schema {seen!r}"
+        update = "update clipvec, or " if isinstance(seen, int) and seen > schema else ""
+        raise SchemaError(f"{file} has {has}, this clipvec reads schema {schema}; {update}{mend}")
+    return values
