@@ -133,7 +133,7 @@ class ServeConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class ReplicasConfig:
+class ServiceConfig:
     """A service of SkyServe: equal machines behind one load balancer."""
 
     name: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
@@ -146,20 +146,20 @@ class ReplicasConfig:
     """Machines at least; 0: none until the first request."""
     max_replicas: Annotated[int, Field(ge=1)]
     """Machines at most."""
-    target_qps: Annotated[float, Field(gt=0)]
+    target_qps_per_replica: Annotated[float, Field(gt=0)]
     """Requests a second that a replica is given before there are more of them."""
-    upscale_delay: Annotated[int, Field(ge=0)]
+    upscale_delay_seconds: Annotated[int, Field(ge=0)]
     """Seconds of too many requests before a replica is added."""
-    downscale_delay: Annotated[int, Field(ge=0)]
+    downscale_delay_seconds: Annotated[int, Field(ge=0)]
     """Seconds of too few requests before a replica is taken away."""
     spot: bool
     """Spot machines, on clouds whose group offers them; one that is gone is replaced on demand
     until there is another."""
     ondemand_replicas: Annotated[int, Field(ge=0)]
     """Replicas that are never spot machines."""
-    probe_delay: Annotated[int, Field(ge=1)]
+    initial_delay_seconds: Annotated[int, Field(ge=1)]
     """Seconds after the start of a machine until /readyz has to answer."""
-    probe_timeout: Annotated[int, Field(ge=1)]
+    probe_timeout_seconds: Annotated[int, Field(ge=1)]
     """Seconds that an answer of /readyz may take."""
 
 
@@ -167,7 +167,7 @@ class ReplicasConfig:
 class DeployConfig:
     """``python -m clipvec.deploy``."""
 
-    service: ReplicasConfig
+    service: ServiceConfig
     cloud: CloudConfig
     extras: list[str]
     """Extras of clipvec that replicas need besides ``serve`` and what CLIPVEC_SERVE asks for."""

@@ -28,6 +28,7 @@ RENAMED = {
     "service.upscale_delay": "service.upscale_delay_seconds",
     "service.downscale_delay": "service.downscale_delay_seconds",
     "service.probe_delay": "service.initial_delay_seconds",
+    "service.probe_timeout": "service.probe_timeout_seconds",
 }
 """Options, sections and groups; what lies below a section moves with it."""
 

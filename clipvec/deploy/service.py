@@ -38,7 +38,7 @@ def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -
     check_index(serve, wanted.cloud)
     check_replicas(wanted)
     if not os.environ.get(KEY):
-        log.warning("%s is not set: whoever reaches the endpoint may search", KEY)
+        log.warning("%s is not set: anyone who can reach the endpoint can search", KEY)
     file = build_wheel(paths.wheel_dir(folder.absolute()))
     made = task(wanted, serve, overrides, file)
     written = paths.service_file(folder)
@@ -77,9 +77,9 @@ def task(wanted: DeployConfig, serve: ServeConfig, overrides: str, file: Path) -
     policy: dict[str, Any] = {
         "min_replicas": service.min_replicas,
         "max_replicas": service.max_replicas,
-        "target_qps_per_replica": service.target_qps,
-        "upscale_delay_seconds": service.upscale_delay,
-        "downscale_delay_seconds": service.downscale_delay,
+        "target_qps_per_replica": service.target_qps_per_replica,
+        "upscale_delay_seconds": service.upscale_delay_seconds,
+        "downscale_delay_seconds": service.downscale_delay_seconds,
     }
     if spot:
         policy["dynamic_ondemand_fallback"] = True
@@ -97,8 +97,8 @@ def task(wanted: DeployConfig, serve: ServeConfig, overrides: str, file: Path) -
     )
     probe = {
         "path": "/readyz",
-        "initial_delay_seconds": service.probe_delay,
-        "timeout_seconds": service.probe_timeout,
+        "initial_delay_seconds": service.initial_delay_seconds,
+        "timeout_seconds": service.probe_timeout_seconds,
     }
     # SkyServe's SDK, unlike its command line, does not take the port from the resources.
     about = {"readiness_probe": probe, "replica_policy": policy, "ports": service.port}

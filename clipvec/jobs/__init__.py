@@ -1,4 +1,4 @@
-"""Sweeps: many jobs of one command, on SkyPilot or on this machine, and the truth about them.
+"""Sweeps: many jobs of one command, on SkyPilot or on this machine, and what became of them.
 
 plan      what the jobs are
 record    the sweep's folder: the plan, and the ids of started jobs

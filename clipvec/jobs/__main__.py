@@ -82,7 +82,7 @@ def _list(arguments: argparse.Namespace) -> None:
     from rich.table import Table
 
     from clipvec import paths
-    from clipvec.jobs.progress import Truth
+    from clipvec.jobs.progress import StoreProgress
     from clipvec.jobs.record import Record, folders
 
     table = Table(box=None, pad_edge=False)
@@ -90,8 +90,8 @@ def _list(arguments: argparse.Namespace) -> None:
         table.add_column(name, justify="left" if name in {"sweep", "on"} else "right")
     for folder in folders(Path(arguments.sweeps or paths.SWEEPS)):
         record = Record.open(folder)
-        sweep, truth = record.sweep, Truth(record.sweep.jobs)
-        done = f"{truth.committed:,} of {truth.wanted:,} shards" if truth.wanted else "-"
+        sweep, progress = record.sweep, StoreProgress(record.sweep.jobs)
+        done = f"{progress.committed:,} of {progress.wanted:,} shards" if progress.wanted else "-"
         started = str(len(record.started()))
         table.add_row(sweep.name, sweep.backend, str(len(sweep.jobs)), started, done)
     Console().print(table)
@@ -113,23 +113,24 @@ def _statuses(record: Record) -> dict[int, Status]:
     """Return how each job stands; one that was never started is pending unless committed."""
     from clipvec.jobs.backend import State, Status
     from clipvec.jobs.launch import backend
-    from clipvec.jobs.progress import Truth
+    from clipvec.jobs.progress import StoreProgress
     from clipvec.jobs.watch import poll
 
-    truth = Truth(record.sweep.jobs)
+    progress = StoreProgress(record.sweep.jobs)
     running = record.started()
-    polled = poll(running, backend(record.sweep.backend), truth)
+    polled = poll(running, backend(record.sweep.backend), progress)
     found = {s.job.number: status for s, status in zip(running, polled, strict=True)}
     unknown = Status(State.PENDING, "not started")
     return {
-        job.number: found.get(job.number, truth.judge(job, unknown)) for job in record.sweep.jobs
+        job.number: found.get(job.number, progress.reconcile(job, unknown))
+        for job in record.sweep.jobs
     }
 
 
 def _wait(arguments: argparse.Namespace) -> None:
     from clipvec.jobs import launch
 
-    launch.check(launch.rejoin(_find(arguments)))
+    launch.check(launch.attach(_find(arguments)))
 
 
 def _resume(arguments: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from clipvec import paths, shards
 from clipvec.errors import ConfigError, StoreError
-from clipvec.jobs.progress import Truth, only_missing
+from clipvec.jobs.progress import StoreProgress, only_missing
 from clipvec.jobs.skypilot import prices, tasks, wheel
 from clipvec.progress import counted
 
@@ -54,11 +54,11 @@ def dry_run(sweep: Sweep, folder: Path) -> None:
 def _todo(sweep: Sweep) -> list[Job]:
     """Return the jobs with those of their shards that are not committed."""
     try:
-        truth = Truth(sweep.jobs)
+        progress = StoreProgress(sweep.jobs)
     except (StoreError, ConfigError) as error:
         log.warning("what is committed cannot be told: %s", error)
         return list(sweep.jobs)
-    jobs = [only_missing(job, truth) for job in sweep.jobs]
+    jobs = [only_missing(job, progress) for job in sweep.jobs]
     return [job for job in jobs if job.shards or not job.store]
 
 

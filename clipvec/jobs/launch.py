@@ -12,7 +12,7 @@ from clipvec.errors import Interrupted, SweepError, signal_of
 from clipvec.jobs import tracking, watch
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.dry_run import dry_run
-from clipvec.jobs.progress import Truth, only_missing
+from clipvec.jobs.progress import StoreProgress, only_missing
 from clipvec.jobs.record import Record, folders
 from clipvec.jobs.tracking import SweepLogger
 from clipvec.progress import counted
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from clipvec.jobs.backend import Backend
     from clipvec.jobs.plan import Job, Sweep
-    from clipvec.jobs.record import Started
+    from clipvec.jobs.record import SubmittedJob
 
 log = logging.getLogger(__name__)
 _NOT_STARTED = Status(State.FAILED, "never started")
@@ -66,10 +66,10 @@ def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
         dry_run(sweep, folder)
         return [Outcome(job.number, State.PENDING, "dry run") for job in sweep.jobs]
     runs = backend(sweep.backend)
-    truth = Truth(sweep.jobs)
-    busy = [] if settings.force else _busy(sweep, folder, runs, truth)
-    todo = list(sweep.jobs) if settings.force else _todo(sweep.jobs, busy, truth)
-    _say_plan(sweep, todo, busy, truth)
+    progress = StoreProgress(sweep.jobs)
+    busy = [] if settings.force else _busy(sweep, folder, runs, progress)
+    todo = list(sweep.jobs) if settings.force else _todo(sweep.jobs, busy, progress)
+    _say_plan(sweep, todo, busy, progress)
     record = Record.create(folder, sweep)
     if todo:
         with _told_how_to_come_back(sweep.name, "stopped; jobs that were started go on"):
@@ -77,18 +77,18 @@ def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
     if not settings.wait:
         _say_how_to_come_back(sweep.name)
         return [Outcome(job.number, State.PENDING, "not waited for") for job in sweep.jobs]
-    return finish(record, busy, runs, truth)
+    return finish(record, busy, runs, progress)
 
 
-def rejoin(record: Record) -> list[Outcome]:
+def attach(record: Record) -> list[Outcome]:
     """Wait for a sweep that was started before, and return how each of its jobs came out.
 
     Raises:
         LaunchError: nobody can be asked about its jobs.
         Interrupted: while waiting; the jobs go on.
     """
-    runs, truth = backend(record.sweep.backend), Truth(record.sweep.jobs)
-    return finish(record, _busy(record.sweep, record.folder, runs, truth), runs, truth)
+    runs, progress = backend(record.sweep.backend), StoreProgress(record.sweep.jobs)
+    return finish(record, _busy(record.sweep, record.folder, runs, progress), runs, progress)
 
 
 def resume(record: Record) -> list[Outcome]:
@@ -112,7 +112,9 @@ def check(outcomes: Sequence[Outcome]) -> None:
         )
 
 
-def finish(record: Record, busy: Sequence[Started], runs: Backend, truth: Truth) -> list[Outcome]:
+def finish(
+    record: Record, busy: Sequence[SubmittedJob], runs: Backend, progress: StoreProgress
+) -> list[Outcome]:
     """Wait for what a sweep started, and for ``busy`` of other sweeps; return how each came out.
 
     Raises:
@@ -125,18 +127,18 @@ def finish(record: Record, busy: Sequence[Started], runs: Backend, truth: Truth)
     if not running:
         statuses: list[Status] = []
     else:
-        with tracking.start_run(record, running, truth) as run, told:
-            feed = SweepLogger(run, record, running, truth)
-            statuses = watch.wait(running, runs, truth, feed.look)
+        with tracking.start_run(record, running, progress) as run, told:
+            feed = SweepLogger(run, record, running, progress)
+            statuses = watch.wait(running, runs, progress, feed.look)
             feed.end(statuses)
-    return [_outcome(job, running, statuses, truth) for job in sweep.jobs]
+    return [_outcome(job, running, statuses, progress) for job in sweep.jobs]
 
 
 def _outcome(
-    job: Job, running: Sequence[Started], statuses: Sequence[Status], truth: Truth
+    job: Job, running: Sequence[SubmittedJob], statuses: Sequence[Status], progress: StoreProgress
 ) -> Outcome:
     """Return how a job came out; shards of it may have been another sweep's to do."""
-    if job.shards and not truth.missing(job):
+    if job.shards and not progress.missing(job):
         return Outcome(job.number, State.SUCCEEDED, "")
     ran = [status for s, status in zip(running, statuses, strict=True) if _overlap(s.job, job)]
     if not job.shards:
@@ -145,7 +147,7 @@ def _outcome(
     failed = [status for status in ran if status.state is not State.SUCCEEDED]
     detail = (failed[0].detail or failed[0].state.value) if failed else ""
     state = failed[0].state if failed else State.FAILED
-    said = f"shards {shards.format(truth.missing(job))} not committed"
+    said = f"shards {shards.format(progress.missing(job))} not committed"
     return Outcome(job.number, state, f"{said}: {detail}" if detail else said)
 
 
@@ -157,9 +159,9 @@ def _overlap(one: Job, other: Job) -> bool:
     return same_store and not set(one.shards).isdisjoint(other.shards)
 
 
-def _busy(sweep: Sweep, folder: Path, runs: Backend, truth: Truth) -> list[Started]:
+def _busy(sweep: Sweep, folder: Path, runs: Backend, progress: StoreProgress) -> list[SubmittedJob]:
     """Return jobs of this and of earlier sweeps that still work on shards of this one."""
-    missing = [only_missing(job, truth) for job in sweep.jobs]
+    missing = [only_missing(job, progress) for job in sweep.jobs]
     found = []
     for other in folders(folder.parent):
         record = Record.open(other)
@@ -180,7 +182,7 @@ def _alive(status: Status | None) -> bool:
     return status is not None and not status.state.ended
 
 
-def _todo(jobs: Sequence[Job], busy: Sequence[Started], truth: Truth) -> list[Job]:
+def _todo(jobs: Sequence[Job], busy: Sequence[SubmittedJob], progress: StoreProgress) -> list[Job]:
     """Return the jobs with those of their shards that nobody did or does."""
     taken: dict[str, set[int]] = {}
     for s in busy:
@@ -191,19 +193,21 @@ def _todo(jobs: Sequence[Job], busy: Sequence[Started], truth: Truth) -> list[Jo
             if not any(_overlap(s.job, job) for s in busy):
                 todo.append(job)
             continue
-        left = set(truth.missing(job)) - taken.get(job.visible_store(), set())
+        left = set(progress.missing(job)) - taken.get(job.visible_store(), set())
         if left:
             todo.append(replace(job, shards=tuple(sorted(left))))
     return todo
 
 
-def _say_plan(sweep: Sweep, todo: Sequence[Job], busy: Sequence[Started], truth: Truth) -> None:
+def _say_plan(
+    sweep: Sweep, todo: Sequence[Job], busy: Sequence[SubmittedJob], progress: StoreProgress
+) -> None:
     log.info(
         "sweep %s: %s to start, %d of %s committed before",
         sweep.name,
         counted(len(todo), "job"),
-        truth.committed,
-        counted(truth.wanted, "shard"),
+        progress.committed,
+        counted(progress.wanted, "shard"),
     )
     for s in busy:
         log.info(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clipvec.jobs.plan import Job
 
 
-class Truth:
+class StoreProgress:
     """The committed shards and counted images of some stores; each commit marker is read once."""
 
     def __init__(self, jobs: Iterable[Job]) -> None:
@@ -70,7 +70,7 @@ class Truth:
             if shard in wanted
         )
 
-    def judge(self, job: Job, status: Status, *, forced: bool = False) -> Status:
+    def reconcile(self, job: Job, status: Status, *, forced: bool = False) -> Status:
         """Return how a job stands, where its backend's word is checked against the store.
 
         Args:
@@ -90,8 +90,8 @@ class Truth:
         return status
 
 
-def only_missing(job: Job, truth: Truth) -> Job:
+def only_missing(job: Job, progress: StoreProgress) -> Job:
     """Return the job with just those of its shards that are not committed."""
-    missing = truth.missing(job)
+    missing = progress.missing(job)
     images = job.images and job.images * len(missing) // max(len(job.shards), 1)
     return replace(job, shards=missing, images=images)

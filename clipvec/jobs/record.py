@@ -67,7 +67,7 @@ class Record:
         names = ", ".join(folder.name for folder in known[-5:]) or "none yet"
         raise ConfigError(f"no sweep {name!r} in {root} (the last ones: {names})")
 
-    def started(self) -> list[Started]:
+    def started(self) -> list[SubmittedJob]:
         """Return the jobs that were started, each with its newest id and what it was to do then."""
         try:
             lines = paths.ids_file(self.folder).read_text(encoding="utf-8").splitlines()
@@ -76,7 +76,7 @@ class Record:
         jobs = {job.number: job for job in self.sweep.jobs}
         newest = {entry["job"]: entry for entry in map(json.loads, lines)}
         return [
-            Started(self, replace(jobs[number], shards=tuple(entry["shards"])), entry["id"])
+            SubmittedJob(self, replace(jobs[number], shards=tuple(entry["shards"])), entry["id"])
             for number, entry in sorted(newest.items())
         ]
 
@@ -92,7 +92,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Started:
+class SubmittedJob:
     """A job with its id, in the sweep that started it."""
 
     record: Record

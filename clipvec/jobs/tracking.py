@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clipvec.jobs.backend import Status
-    from clipvec.jobs.progress import Truth
-    from clipvec.jobs.record import Record, Started
+    from clipvec.jobs.progress import StoreProgress
+    from clipvec.jobs.record import Record, SubmittedJob
     from clipvec.tracking import Run
 
 
@@ -27,14 +27,16 @@ WINDOW = 300.0
 class SweepLogger:
     """Feeds the run of a sweep."""
 
-    def __init__(self, run: Run, record: Record, jobs: Sequence[Started], truth: Truth) -> None:
+    def __init__(
+        self, run: Run, record: Record, jobs: Sequence[SubmittedJob], progress: StoreProgress
+    ) -> None:
         self._run = run
         self._jobs = jobs
-        self._truth = truth
+        self._progress = progress
         # Whoever comes back to a sweep goes on with its curves, so time begins with the sweep.
         self._age = time.time() - record.sweep.begun
         self._began = time.monotonic()
-        self._seen = deque([(self._began, truth.images)])
+        self._seen = deque([(self._began, progress.images)])
         self._prices = _prices(jobs)
 
     def look(self, statuses: Sequence[Status]) -> None:
@@ -64,7 +66,7 @@ class SweepLogger:
         self._run.summarize(values)
 
     def _point(self, statuses: Sequence[Status]) -> dict[str, float]:
-        now, images = time.monotonic(), self._truth.images
+        now, images = time.monotonic(), self._progress.images
         counts = Counter(status.state for status in statuses)
         values = {f"jobs/{state.value}": float(counts[state]) for state in State}
         self._seen.append((now, images))
@@ -74,8 +76,8 @@ class SweepLogger:
         values |= {
             "recovered": float(sum(status.recoveries > 0 for status in statuses)),
             "recoveries": float(sum(status.recoveries for status in statuses)),
-            "committed": float(self._truth.committed),
-            "wanted": float(self._truth.wanted),
+            "committed": float(self._progress.committed),
+            "wanted": float(self._progress.wanted),
             "images": float(images),
             "images_per_s": (images - before) / max(now - then, 1e-9),
             "node_hours": sum(status.seconds for status in statuses) / 3600,
@@ -93,7 +95,7 @@ class SweepLogger:
         return values
 
 
-def start_run(record: Record, jobs: Sequence[Started], truth: Truth) -> Run:
+def start_run(record: Record, jobs: Sequence[SubmittedJob], progress: StoreProgress) -> Run:
     """Return the run of a sweep."""
     sweep = record.sweep
     first = sweep.jobs[0]
@@ -102,7 +104,7 @@ def start_run(record: Record, jobs: Sequence[Started], truth: Truth) -> Run:
         "backend": sweep.backend,
         "jobs": len(sweep.jobs),
         "started": len(jobs),
-        "shards": truth.wanted,
+        "shards": progress.wanted,
         "launcher": sweep.options,
         "overrides": list(first.overrides),
         "cloud": first.cloud,
@@ -113,7 +115,7 @@ def start_run(record: Record, jobs: Sequence[Started], truth: Truth) -> Run:
     )
 
 
-def _prices(jobs: Sequence[Started]) -> list[float | None]:
+def _prices(jobs: Sequence[SubmittedJob]) -> list[float | None]:
     """Return the least price of an hour of each job's machine; price lists are long."""
     known: dict[str, float | None] = {}
     for started in jobs:

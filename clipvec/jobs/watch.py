@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from clipvec.jobs.backend import Backend
     from clipvec.jobs.plan import Job
-    from clipvec.jobs.progress import Truth
-    from clipvec.jobs.record import Started
+    from clipvec.jobs.progress import StoreProgress
+    from clipvec.jobs.record import SubmittedJob
 
 log = logging.getLogger(__name__)
 LOG_LINES = 5
@@ -32,14 +32,17 @@ _UNKNOWN = Status(State.FAILED, "unknown to what should run it; was it removed t
 
 
 def poll(
-    jobs: Sequence[Started], backend: Backend, truth: Truth, ended: dict[int, Status] | None = None
+    jobs: Sequence[SubmittedJob],
+    backend: Backend,
+    progress: StoreProgress,
+    ended: dict[int, Status] | None = None,
 ) -> list[Status]:
     """Return how jobs stand by their backend and the store, in their order.
 
     Args:
         jobs: the jobs to ask about.
         backend: what runs them.
-        truth: what the store says; asked again.
+        progress: what the store says; asked again.
         ended: what is known of jobs by their place in ``jobs``; they are not asked about again.
     """
     known = {} if ended is None else ended
@@ -50,17 +53,17 @@ def poll(
             said = backend.poll(record, {jobs[i].job.number: jobs[i].id for i in places})
             found |= {i: said.get(jobs[i].job.number, _UNKNOWN) for i in places}
     # The store is read after the backend: what a job committed before it ended is seen.
-    truth.refresh()
+    progress.refresh()
     return [
-        truth.judge(j.job, known.get(i) or found[i], forced=j.record.sweep.forced)
+        progress.reconcile(j.job, known.get(i) or found[i], forced=j.record.sweep.forced)
         for i, j in enumerate(jobs)
     ]
 
 
 def wait(
-    jobs: Sequence[Started],
+    jobs: Sequence[SubmittedJob],
     backend: Backend,
-    truth: Truth,
+    progress: StoreProgress,
     look: Callable[[Sequence[Status]], None] = lambda statuses: None,
 ) -> list[Status]:
     """Show how jobs get on until all have ended, and return how each did.
@@ -68,18 +71,18 @@ def wait(
     Args:
         jobs: what to wait for.
         backend: what runs them.
-        truth: what the store says.
+        progress: what the store says.
         look: told of each look at them.
     """
     from rich.console import Console
     from rich.live import Live
 
     console = Console(stderr=True)
-    view = _View(jobs, truth)
+    view = _View(jobs, progress)
     ended: dict[int, Status] = {}
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
-            statuses = poll(jobs, backend, truth, ended)
+            statuses = poll(jobs, backend, progress, ended)
             for i, status in enumerate(statuses):
                 if status.state.ended and i not in ended:
                     ended[i] = status
@@ -91,7 +94,7 @@ def wait(
             time.sleep(backend.poll_seconds)
 
 
-def _say_end(started: Started, status: Status, backend: Backend) -> None:
+def _say_end(started: SubmittedJob, status: Status, backend: Backend) -> None:
     job, sweep = started.job, started.record.sweep
     if status.state is not State.FAILED:
         log.info("%s: %s", describe(job), status.state.value)
@@ -107,7 +110,7 @@ def _say_end(started: Started, status: Status, backend: Backend) -> None:
     )
 
 
-def last_lines(started: Started, backend: Backend) -> list[str]:
+def last_lines(started: SubmittedJob, backend: Backend) -> list[str]:
     """Return the last lines of a job's log, or why there are none."""
     from clipvec.errors import LaunchError
 
@@ -129,10 +132,10 @@ def describe(job: Job) -> str:
 class _View:
     """What is shown while waiting."""
 
-    def __init__(self, jobs: Sequence[Started], truth: Truth) -> None:
-        self._jobs, self._truth = jobs, truth
+    def __init__(self, jobs: Sequence[SubmittedJob], progress: StoreProgress) -> None:
+        self._jobs, self._progress = jobs, progress
         self._began = time.monotonic()
-        self._images, self._committed = truth.images, truth.committed
+        self._images, self._committed = progress.images, progress.committed
         self._said = ""
 
     def show(self, statuses: Sequence[Status], console: Console, live: Live) -> None:
@@ -150,18 +153,20 @@ class _View:
         counts = Counter(status.state for status in statuses)
         text = ", ".join(f"{counts[state]} {state.value}" for state in State if counts[state])
         shards_done = ""
-        if self._truth.wanted:
-            shards_done = f"; {self._truth.committed:,} of {self._truth.wanted:,} shards committed"
+        if self._progress.wanted:
+            shards_done = (
+                f"; {self._progress.committed:,} of {self._progress.wanted:,} shards committed"
+            )
         return f"{counted(len(statuses), 'job')}: {text}{shards_done}"
 
     def _summary(self, statuses: Sequence[Status]) -> str:
         seconds = time.monotonic() - self._began
-        new = self._truth.committed - self._committed
+        new = self._progress.committed - self._committed
         text = self._counts(statuses)
         if new and seconds > 1:
-            rate = (self._truth.images - self._images) / seconds
-            left = (self._truth.wanted - self._truth.committed) * seconds / new
-            text += f"; {self._truth.images:,} images, {rate:,.1f} images/s"
+            rate = (self._progress.images - self._images) / seconds
+            left = (self._progress.wanted - self._progress.committed) * seconds / new
+            text += f"; {self._progress.images:,} images, {rate:,.1f} images/s"
             text += f", {duration(left)} left" if left else ""
         return text
 

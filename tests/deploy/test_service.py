@@ -170,7 +170,7 @@ def test_a_server_that_does_not_answer(python: Python, tmp_path: Path, action: s
     said = python("-m", "clipvec.deploy", action, "cloud=slurm", exit_code=1, **told)
     *warnings, error = said.splitlines()
     assert error.startswith("error: SkyPilot: its API server does not answer; start it with `sky ")
-    unprotected = "CLIPVEC_API_KEY is not set: whoever reaches the endpoint may search"
+    unprotected = "CLIPVEC_API_KEY is not set: anyone who can reach the endpoint can search"
     assert warnings == ([unprotected] if action == "up" else [])
 
 

@@ -180,7 +180,7 @@ def test_what_could_not_be_started_has_failed(runs: Runs, tmp_path: Path) -> Non
     backend.submit = submit  # type: ignore[method-assign]
     with pytest.raises(LaunchError, match="gone"):
         launch.launch_sweep(made, tmp_path / "s/index-1")
-    assert launch.rejoin(Record.open(tmp_path / "s/index-1")) == [
+    assert launch.attach(Record.open(tmp_path / "s/index-1")) == [
         Outcome(0, State.SUCCEEDED, ""),
         Outcome(1, State.FAILED, "never started"),
     ]

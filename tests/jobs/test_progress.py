@@ -9,7 +9,7 @@ import pytest
 
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.plan import Job
-from clipvec.jobs.progress import Truth, only_missing
+from clipvec.jobs.progress import StoreProgress, only_missing
 from tests.stores import StoreFactory, write_shard
 
 RUNNING, DONE = Status(State.RUNNING), Status(State.SUCCEEDED)
@@ -23,66 +23,66 @@ def job(store_factory: StoreFactory, tmp_path: Path) -> Job:
 
 
 def test_shards_and_images_are_counted(job: Job) -> None:
-    truth = Truth([job, Job(1, (), (3,), job.store)])
-    assert (truth.wanted, truth.committed, truth.images) == (4, 2, 12)
-    assert truth.missing(job) == (1,)
+    progress = StoreProgress([job, Job(1, (), (3,), job.store)])
+    assert (progress.wanted, progress.committed, progress.images) == (4, 2, 12)
+    assert progress.missing(job) == (1,)
 
 
 def test_a_job_of_another_sweep_may_do_more_shards(job: Job) -> None:
-    truth = Truth([Job(0, (), (2,), job.store)])
-    assert (truth.wanted, truth.committed, truth.images) == (1, 1, 5)
+    progress = StoreProgress([Job(0, (), (2,), job.store)])
+    assert (progress.wanted, progress.committed, progress.images) == (1, 1, 5)
     other = Job(7, (), (0, 2), job.store)
-    assert truth.judge(other, DONE) == DONE
-    assert truth.missing(Job(7, (), (0, 1, 2, 3), job.store)) == (1, 3)
+    assert progress.reconcile(other, DONE) == DONE
+    assert progress.missing(Job(7, (), (0, 1, 2, 3), job.store)) == (1, 3)
 
 
 def test_what_was_committed_meanwhile_is_seen_after_a_refresh(
     job: Job, store_factory: StoreFactory, tmp_path: Path
 ) -> None:
-    truth = Truth([job])
+    progress = StoreProgress([job])
     write_shard(store_factory(tmp_path, {}, count=4), 1, [6])
-    assert truth.missing(job) == (1,)
-    truth.refresh()
-    assert truth.missing(job) == ()
-    assert truth.images == 18
+    assert progress.missing(job) == (1,)
+    progress.refresh()
+    assert progress.missing(job) == ()
+    assert progress.images == 18
 
 
 def test_a_store_that_does_not_exist_yet(tmp_path: Path) -> None:
     job = Job(0, (), (0, 1), str(tmp_path / "nowhere"))
-    assert Truth([job]).missing(job) == (0, 1)
+    assert StoreProgress([job]).missing(job) == (0, 1)
 
 
 def test_success_without_commit_is_a_failure(job: Job) -> None:
-    status = Truth([job]).judge(job, DONE)
+    status = StoreProgress([job]).reconcile(job, DONE)
     assert status.state is State.FAILED
     assert status.detail == (f"reported as done, but 1 shard (1) not committed in {job.store}")
 
 
 def test_committed_is_a_success_whatever_was_reported(job: Job) -> None:
     done = Job(1, (), (0, 2), job.store)
-    assert Truth([done]).judge(done, FAILED) == Status(State.SUCCEEDED, "", 2)
+    assert StoreProgress([done]).reconcile(done, FAILED) == Status(State.SUCCEEDED, "", 2)
 
 
 def test_a_job_is_cut_down_to_what_is_missing(job: Job) -> None:
-    rest = only_missing(replace(job, images=30), Truth([job]))
+    rest = only_missing(replace(job, images=30), StoreProgress([job]))
     assert (rest.shards, rest.images) == ((1,), 10)
-    assert only_missing(job, Truth([job])).images is None
+    assert only_missing(job, StoreProgress([job])).images is None
 
 
 def test_a_forced_job_has_to_end_too(job: Job) -> None:
     forced = Job(1, (), (0, 2), job.store)
-    truth = Truth([job])
-    assert truth.judge(forced, RUNNING, forced=True) == RUNNING
-    assert truth.judge(forced, FAILED, forced=True) == Status(State.SUCCEEDED, "", 2)
-    assert truth.judge(forced, DONE, forced=True) == DONE
+    progress = StoreProgress([job])
+    assert progress.reconcile(forced, RUNNING, forced=True) == RUNNING
+    assert progress.reconcile(forced, FAILED, forced=True) == Status(State.SUCCEEDED, "", 2)
+    assert progress.reconcile(forced, DONE, forced=True) == DONE
 
 
 @pytest.mark.parametrize("status", [RUNNING, FAILED, Status(State.CANCELLED)])
 def test_anything_else_is_as_reported(job: Job, status: Status) -> None:
-    assert Truth([job]).judge(job, status) == status
+    assert StoreProgress([job]).reconcile(job, status) == status
 
 
 @pytest.mark.parametrize("status", [RUNNING, DONE, FAILED])
 def test_a_job_without_shards_is_as_reported(status: Status) -> None:
     job = Job(0, ("rebuild=true",))
-    assert Truth([job]).judge(job, status) == status
+    assert StoreProgress([job]).reconcile(job, status) == status

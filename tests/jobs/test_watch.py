@@ -13,15 +13,15 @@ from rich.console import Console
 from clipvec.jobs import watch
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.plan import Job, Sweep
-from clipvec.jobs.progress import Truth
-from clipvec.jobs.record import Record, Started
+from clipvec.jobs.progress import StoreProgress
+from clipvec.jobs.record import Record, SubmittedJob
 from tests.jobs.conftest import CANCELLED, DONE, FAILED, PENDING, RUNNING, Scripted
 from tests.stores import StoreFactory, write_shard
 
 RECOVERING = Status(State.RECOVERING, "", 2)
 
 
-def started(folder: Path, *jobs: Job, force: bool = False) -> list[Started]:
+def started(folder: Path, *jobs: Job, force: bool = False) -> list[SubmittedJob]:
     sweep = Sweep("embed-1", "clipvec.embed", "workers", jobs, {"force": force})
     record = Record.create(folder, sweep)
     record.save_ids({job.number: f"{70 + job.number}" for job in jobs}, jobs)
@@ -77,7 +77,7 @@ def test_lines_where_there_is_no_terminal(tmp_path: Path, caplog: pytest.LogCapt
         {0: DONE, 1: RECOVERING},
         {1: CANCELLED},
     )
-    assert watch.wait(jobs, backend, Truth([])) == [DONE, CANCELLED]
+    assert watch.wait(jobs, backend, StoreProgress([])) == [DONE, CANCELLED]
     assert caplog.messages == [
         "2 jobs: 2 pending",
         "2 jobs: 1 pending, 1 running",
@@ -95,7 +95,7 @@ def test_a_failure_shows_the_end_of_its_log(
 ) -> None:
     backend = Scripted({0: FAILED, 3: Status(State.FAILED)})
     backend.log = [f"line {n}\n" for n in range(7)] + ["\n", "error: no space\n"]
-    watch.wait(started(tmp_path / "embed-1", Job(0, ()), Job(3, ())), backend, Truth([]))
+    watch.wait(started(tmp_path / "embed-1", Job(0, ()), Job(3, ())), backend, StoreProgress([]))
     shown = "\n  | line 3\n  | line 4\n  | line 5\n  | line 6\n  | error: no space\n"
     assert caplog.messages == [
         f"job 0 failed: exit code 1{shown}"
@@ -106,13 +106,13 @@ def test_a_failure_shows_the_end_of_its_log(
 
 
 def test_a_failure_without_a_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    watch.wait(started(tmp_path / "embed-1", Job(0, ())), Scripted({0: FAILED}), Truth([]))
+    watch.wait(started(tmp_path / "embed-1", Job(0, ())), Scripted({0: FAILED}), StoreProgress([]))
     assert "\n  | (no log: job 0 has not begun, so it has no log yet)\n" in caplog.messages[0]
 
 
 def test_a_job_that_nobody_knows_has_failed(tmp_path: Path) -> None:
     jobs = started(tmp_path / "embed-1", Job(0, ()))
-    (status,) = watch.poll(jobs, Scripted({}), Truth([]))
+    (status,) = watch.poll(jobs, Scripted({}), StoreProgress([]))
     assert status.state is State.FAILED
     assert status.detail == "unknown to what should run it; was it removed there?"
 
@@ -130,7 +130,7 @@ def test_the_live_table(
     )
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("COLUMNS", "100")
-    watch.wait(jobs, backend, Truth(job.job for job in jobs))
+    watch.wait(jobs, backend, StoreProgress(job.job for job in jobs))
     frame = [line.rstrip() for line in plain(capsys.readouterr().err).splitlines()]
     assert frame[:6] == [
         "job  id  shards  state    restarts  detail",
@@ -149,7 +149,7 @@ def test_the_live_table_shows_the_first_of_many(
     running = dict.fromkeys(range(1000), RUNNING) | {999: RECOVERING}
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("COLUMNS", "100")
-    watch.wait(jobs, Scripted(running, dict.fromkeys(range(1000), DONE)), Truth([]))
+    watch.wait(jobs, Scripted(running, dict.fromkeys(range(1000), DONE)), StoreProgress([]))
     frame = plain(capsys.readouterr().err).splitlines()
     assert frame[1].split() == ["999", "1069", "-", "recovering", "2"]
     assert frame[watch.SHOWN_JOBS + 1 : watch.SHOWN_JOBS + 3] == [
@@ -180,7 +180,7 @@ def test_how_fast_and_how_long(
                     write_shard(store_factory(tmp_path, {}, count=4), shard, [3])
             return answer
 
-    watch.wait(jobs, Working({0: RUNNING}), Truth([jobs[0].job]))
+    watch.wait(jobs, Working({0: RUNNING}), StoreProgress([jobs[0].job]))
     assert caplog.messages == [
         "1 job: 1 running; 1 of 4 shards committed",
         "1 job: 1 running; 2 of 4 shards committed; 16 images, 0.9 images/s, 20 s left",
@@ -196,5 +196,5 @@ def test_a_forced_job_has_to_end_though_its_shards_are_committed(
     store = store_factory(tmp_path, {0: [3]})
     jobs = started(tmp_path / "embed-1", Job(0, (), (0,), store.url), force=force)
     backend = Scripted({0: PENDING}, {0: RUNNING}, {0: FAILED})
-    assert watch.wait(jobs, backend, Truth([jobs[0].job])) == [DONE]
+    assert watch.wait(jobs, backend, StoreProgress([jobs[0].job])) == [DONE]
     assert len(backend.asked) == answers

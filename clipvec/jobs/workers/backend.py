@@ -18,7 +18,7 @@ import psutil
 from clipvec import paths
 from clipvec.errors import LaunchError
 from clipvec.jobs.backend import State, Status
-from clipvec.jobs.workers import jobfile
+from clipvec.jobs.workers import job_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ class Workers:
             LaunchError: no process can be started.
         """
         for job in jobs:
-            jobfile.write(record.folder, job.number, Status(State.PENDING))
+            job_state.write(record.folder, job.number, Status(State.PENDING))
             paths.job_cancel(record.folder, job.number).unlink(missing_ok=True)
         command = [sys.executable, "-m", "clipvec.jobs.workers.supervisor", str(record.folder)]
         # This process has Hydra raise its errors; jobs are to print theirs as one line.
@@ -73,7 +73,7 @@ class Workers:
         alive = {id_: _process(id_) is not None for id_ in set(ids.values())}
         found = {}
         for job, id_ in ids.items():
-            status = jobfile.read(record.folder, job)
+            status = job_state.read(record.folder, job)
             if status is not None:
                 found[job] = status if status.state.ended or alive[id_] else _GONE
         return found

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from clipvec import paths
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.record import Record
-from clipvec.jobs.workers import jobfile
+from clipvec.jobs.workers import job_state
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -110,7 +110,7 @@ class Supervisor:
         return self.stopping.is_set() or paths.job_cancel(self.folder, job.number).exists()
 
     def _say(self, job: Job, status: Status) -> None:
-        jobfile.write(self.folder, job.number, status)
+        job_state.write(self.folder, job.number, status)
 
 
 def environments(sweep: Sweep) -> list[dict[str, str]]:

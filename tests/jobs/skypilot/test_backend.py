@@ -76,7 +76,7 @@ def test_errors_of_skypilot_are_one_line(python: Python) -> None:
     code = """
 import sky.exceptions as e
 from clipvec.errors import LaunchError
-from clipvec.sweeps.sky import connect
+from clipvec.jobs.skypilot.backend import connect
 for error in [
     e.NoCloudAccessError("No cloud access is set up.\\nRun: sky check"),
     e.ApiServerConnectionError("http://127.0.0.1:46580"),

@@ -16,7 +16,7 @@ from clipvec.errors import LaunchError
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.plan import Job, Sweep
 from clipvec.jobs.record import Record
-from clipvec.jobs.workers import jobfile
+from clipvec.jobs.workers import job_state
 from clipvec.jobs.workers.backend import Workers
 from tests.jobs.conftest import until
 
@@ -68,7 +68,7 @@ def test_from_start_to_end(workers: Workers, record: Record, tmp_path: Path) -> 
 
 
 def test_a_supervisor_that_is_gone(workers: Workers, record: Record, tmp_path: Path) -> None:
-    jobfile.write(record.folder, 7, DONE)
+    job_state.write(record.folder, 7, DONE)
     ids = submit(workers, record)
     until((tmp_path / "job0.tries").exists)
     os.kill(int(ids[0].split("-")[0]), signal.SIGKILL)
@@ -83,7 +83,7 @@ def test_a_supervisor_is_known_by_when_it_began(
     """The clock may be set meanwhile; another process of the same number began at another time."""
     me = psutil.Process()
     record = Record.create(tmp_path, Sweep("embed-1", "clipvec.embed", "workers", (Job(0, ()),)))
-    jobfile.write(tmp_path, 0, RUNNING)
+    job_state.write(tmp_path, 0, RUNNING)
     assert workers.poll(record, {0: f"{me.pid}-{me.create_time() + seconds}"}) == {0: status}
 
 

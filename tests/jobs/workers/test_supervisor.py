@@ -12,7 +12,7 @@ from clipvec import paths
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.plan import Job, Sweep
 from clipvec.jobs.record import Record
-from clipvec.jobs.workers import jobfile
+from clipvec.jobs.workers import job_state
 from clipvec.jobs.workers.supervisor import Supervisor, environments
 from tests.jobs.conftest import until
 
@@ -32,7 +32,7 @@ def supervisor(folder: Path, program: str, *jobs: Job, **options: Any) -> Superv
 
 def run(folder: Path, program: str, *jobs: Job, **options: Any) -> list[Status | None]:
     supervisor(folder, program, *jobs, **options).run(list(jobs))
-    return [jobfile.read(folder / "sweep", job.number) for job in jobs]
+    return [job_state.read(folder / "sweep", job.number) for job in jobs]
 
 
 def log(folder: Path, number: int) -> list[str]:
@@ -102,7 +102,7 @@ def test_cancelled_while_it_runs_and_before_it_began(tmp_path: Path, program: st
         paths.job_cancel(tmp_path / "sweep", number).touch()
     thread.join()
     for number in (0, 1):
-        assert jobfile.read(tmp_path / "sweep", number) == Status(State.CANCELLED)
+        assert job_state.read(tmp_path / "sweep", number) == Status(State.CANCELLED)
     assert not paths.job_log(tmp_path / "sweep", 1).exists()
 
 
@@ -110,7 +110,7 @@ def test_a_stopped_supervisor_cancels_all(tmp_path: Path, program: str) -> None:
     made = supervisor(tmp_path, program, job(0, "0"))
     made.stop(15, None)
     made.run(list(made.record.sweep.jobs))
-    assert jobfile.read(tmp_path / "sweep", 0) == Status(State.CANCELLED)
+    assert job_state.read(tmp_path / "sweep", 0) == Status(State.CANCELLED)
 
 
 def slots(**options: Any) -> list[dict[str, str]]:
