@@ -43,7 +43,7 @@ def to_html(title: str, hits: Sequence[Hit], thumbnails: Sequence[bytes | None])
     """Return a page that needs no other file."""
     from jinja2 import Environment, PackageLoader
 
-    loader = PackageLoader("clipvec.index")
+    loader = PackageLoader("clipvec.search")
     page = Environment(loader=loader, autoescape=True).get_template("results.html")
     pictures = [t and f"data:image/jpeg;base64,{base64.b64encode(t).decode()}" for t in thumbnails]
     return page.render(title=title, found=list(zip(hits, pictures, strict=True)))

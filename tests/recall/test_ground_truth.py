@@ -122,9 +122,9 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import numpy as np
-from clipvec.exact.queries import Queries
-from clipvec.exact.rows import Rows
-from clipvec.exact.truth import truth
+from clipvec.recall.queries import Queries
+from clipvec.store import Rows
+from clipvec.recall.ground_truth import truth
 from clipvec.machine import peak_bytes
 drawn = np.random.default_rng(0).standard_normal((200, 64), np.float32)
 texts = Queries(drawn, np.full(200, -1), "drawn")

@@ -23,10 +23,10 @@ from clipvec.errors import ConfigError
 from clipvec.index import Collection
 from clipvec.index.build import build_index
 from clipvec.index.chroma.server import chroma_server
-from clipvec.recall import runner
 from clipvec.recall.measure import Measurer
 from clipvec.recall.prepare import depth
 from clipvec.recall.results import Contestant, Parameters, Setting
+from clipvec.recall.runner import run
 from clipvec.recall.workload import Exam, Questions
 from tests.index.conftest import build_config
 from tests.recall.conftest import DIM, ROWS, Ground, contestants, measure_config
@@ -45,7 +45,7 @@ def contest(
     ground: Ground, work: Path, measure: dict | None = None, **named: dict
 ) -> list[Contestant]:
     place = (ground.store, ground.index, ground.collection, ground.truth, work)
-    return list(runner(contestants(**named), *place, measure_config(**(measure or {}))))
+    return list(run(contestants(**named), *place, measure_config(**(measure or {}))))
 
 
 def recalls(setting: Setting) -> dict[tuple[str, int], float]:
@@ -342,7 +342,8 @@ import json, sys
 from pathlib import Path
 from clipvec import config
 from clipvec.config import (Contestants, IndexConfig, MeasureConfig)
-from clipvec.contest import depth, run
+from clipvec.recall.prepare import depth
+from clipvec.recall.runner import run
 store, index, collection, truth, work, measure, contestants = json.loads(sys.argv[1])
 index = config.from_dict(index, IndexConfig)
 measure = config.from_dict(measure, MeasureConfig)

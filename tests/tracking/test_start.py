@@ -47,7 +47,7 @@ def test_disabled_does_not_import_wandb() -> None:
         "import sys\n"
         "from clipvec import tracking, config\n"
         "disabled = config.TrackingConfig(mode='disabled')\n"
-        "with tracking.start(disabled, tracking.Job('embed', 'x', 'y', {})) as run:\n"
+        "with tracking.start_run(disabled, tracking.Job('embed', 'x', 'y', {})) as run:\n"
         "    run.log({}, step=1), run.due(), run.finish()\n"
         "print('wandb' in sys.modules)"
     )

@@ -178,7 +178,7 @@ def test_the_upload_ends_with_a_job_that_is_killed(deaf: socket.socket, tmp_path
     code = (
         "from clipvec import tracking, config\n"
         f"job = tracking.Job('embed', 'x', {str(tmp_path)!r}, {{}})\n"
-        "run = tracking.start(config.TrackingConfig(mode='online'), job)\n"
+        "run = tracking.start_run(config.TrackingConfig(mode='online'), job)\n"
         "print('started', flush=True)\n"
         "input()"
     )

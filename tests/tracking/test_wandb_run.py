@@ -146,13 +146,13 @@ def test_wandb_is_killed(tmp_path: Path) -> None:
         "logging.basicConfig(format='%(message)s')\n"
         f"job = tracking.Job('embed', 'x', {str(tmp_path)!r}, {{}})\n"
         "offline = config.TrackingConfig(mode='offline')\n"
-        "with tracking.start(offline, job) as run:\n"
+        "with tracking.start_run(offline, job) as run:\n"
         "    for process in psutil.Process().children(recursive=True):\n"
         "        process.kill()\n"
         "        process.wait(10)\n"
         "    for step in range(3):\n"
         "        run.log({'images': step}, step=step)\n"
-        "with tracking.start(offline, job) as run:\n"
+        "with tracking.start_run(offline, job) as run:\n"
         "    print(run.tracked)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from clipvec import paths
 from clipvec.recall.report import curves, page, sentences, tables
+from clipvec.web import format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +86,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters |= {name: getattr(format, name) for name in format.FILTERS}
     templates.filters |= {name: getattr(sentences, name) for name in sentences.FILTERS}
     templates.filters |= {
         "fenced": fenced,

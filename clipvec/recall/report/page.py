@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clipvec.recall.report import curves, panels, tables
+from clipvec.recall.report import curves, panels, sentences, tables
 from clipvec.web import page, palette
 
 if TYPE_CHECKING:
@@ -36,7 +36,11 @@ def html(
     return page.render(
         "page.html",
         page.Part("clipvec.recall.report", scripts=["switches.js"]),
-        filters={"gain": curves.gain, "look": _look},
+        filters={
+            **{name: getattr(sentences, name) for name in sentences.FILTERS},
+            "gain": curves.gain,
+            "look": _look,
+        },
         runs=runs,
         chapters=[(chapter.title, [_draw(p) for p in chapter.plots]) for chapter in chapters],
         curves=curves.curves(runs),
