@@ -311,8 +311,8 @@ def test_outline_asks_nobody() -> None:
     assert "curves Where the time goes (stacked) share/*" in panels
     assert "page Map of the images map" in panels
     code = (
-        "import sys; from clipvec.config import TrackingConfig; from clipvec.tracking import "
-        "workspace; workspace.outline(TrackingConfig(mode='online')); "
+        "import sys; from clipvec.config import TrackingConfig; from clipvec.dashboard.wandb "
+        "import save; save.outline(TrackingConfig(mode='online')); "
         "print({'wandb', 'wandb_workspaces', 'requests'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,7 +12,8 @@ import pytest
 
 from clipvec.config import ModelConfig
 from clipvec.errors import ModelError
-from clipvec.model import load_encoder, pack, sample
+from clipvec.model import load_encoder, pack
+from clipvec.model.torch import sample
 
 TEXTS = ["a red fruit", "3 apples & a bicycle"]
 
