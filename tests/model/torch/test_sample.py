@@ -14,7 +14,8 @@ from PIL import Image
 
 from clipvec.config import ModelConfig
 from clipvec.errors import ModelError
-from clipvec.model import Encoder, load_encoder, sample
+from clipvec.model import Encoder, load_encoder
+from clipvec.model.torch import sample
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 
