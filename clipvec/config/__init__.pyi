@@ -12,8 +12,8 @@ from .datasets import (
     DatasetConfig,
     FolderConfig,
     HuggingFaceConfig,
+    ImageDatasetConfig,
     ParquetConfig,
-    PictureConfig,
     SyntheticConfig,
     WebDatasetConfig,
 )
@@ -25,15 +25,17 @@ from .groups import (
     HttpIndexConfig,
     IndexConfig,
     LauncherConfig,
-    ModelConfig,
-    QueryModelConfig,
     TrackingConfig,
 )
+from .kinds import SCHEME_EXTRAS, extras_for
 from .load import from_dict, load_env, read, to_dict
+from .models import RUNTIMES, ModelConfig, QueryModelConfig
 from .recall import ChromaContestant, ContestantConfig, Contestants, FaissContestant, MeasureConfig
 
 __all__ = [
     "COMMANDS",
+    "RUNTIMES",
+    "SCHEME_EXTRAS",
     "AttributeType",
     "Attributes",
     "BuildConfig",
@@ -51,12 +53,12 @@ __all__ = [
     "HnswConfig",
     "HttpIndexConfig",
     "HuggingFaceConfig",
+    "ImageDatasetConfig",
     "IndexConfig",
     "LauncherConfig",
     "MeasureConfig",
     "ModelConfig",
     "ParquetConfig",
-    "PictureConfig",
     "QueryModelConfig",
     "RecallConfig",
     "SearchConfig",
@@ -64,6 +66,7 @@ __all__ = [
     "SyntheticConfig",
     "TrackingConfig",
     "WebDatasetConfig",
+    "extras_for",
     "from_dict",
     "load_env",
     "read",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -14,14 +14,19 @@ from clipvec.config.groups import (
     HnswConfig,
     IndexConfig,
     LauncherConfig,
-    ModelConfig,
     NameConfig,
-    QueryModelConfig,
     ShardingConfig,
     StoreConfig,
     TrackingConfig,
 )
-from clipvec.config.recall import Contestants, MeasureConfig, MeasuredDatasetConfig, QueriesConfig
+from clipvec.config.models import ModelConfig, QueryModelConfig
+from clipvec.config.recall import (
+    Contestants,
+    MeasureConfig,
+    MeasuredDatasetConfig,
+    MeasuredModelConfig,
+    QueriesConfig,
+)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -71,6 +76,11 @@ class BuildConfig:
     batch_rows: Annotated[int, Field(ge=1)]
     """Rows of one request to Chroma, at most what the server allows."""
 
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """A tracked run draws a map of the images."""
+        return () if self.tracking.mode == "disabled" else ("dashboard",)
+
 
 @dataclass(frozen=True, config=STRICT)
 class SearchConfig:
@@ -87,7 +97,8 @@ class SearchConfig:
 class RecallConfig:
     """``python -m clipvec.recall``."""
 
-    model: NameConfig
+    extras: ClassVar = ("recall",)
+    model: MeasuredModelConfig
     dataset: MeasuredDatasetConfig
     sharding: ShardingConfig
     store: StoreConfig
@@ -112,6 +123,7 @@ class RecallConfig:
 class ServeConfig:
     """``bentoml serve``."""
 
+    extras: ClassVar = ("serve",)
     index: IndexConfig
     collection: str | None
     """Collection to serve; null: the only one there is."""

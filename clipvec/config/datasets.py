@@ -1,54 +1,74 @@
-"""The ``dataset`` group: where pictures come from."""
+"""The ``dataset`` group: where images come from."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from clipvec.config.fields import STRICT, Attributes, Limit, Name
+from clipvec.config.kinds import Kind, Registry
 
 
-@dataclass(frozen=True, config=STRICT)
-class WebDatasetConfig:
-    """Tar files in the WebDataset layout: the members of one sample share a key."""
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class DatasetKind(Kind):
+    """What every kind of dataset has; `clipvec.data.Dataset` is what it loads."""
 
-    kind: Literal["webdataset"]
+    row_settings: ClassVar[tuple[str, ...]] = ()
+    """Options that say which of the data are the rows: part of the store's identity."""
     name: Name
-    path: str | list[str]
-    """Files, ``{0..9}`` and glob patterns, or URLs that fsspec opens."""
-    json_caption: str = "caption"
-    """Field of the ``.json`` member that is the caption when there is no ``.txt`` member."""
+
+    @property
+    def attributes(self) -> Attributes:
+        """Attributes of the rows, and their types."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ImageDatasetConfig(DatasetKind):
+    """What every dataset of images has."""
+
     attributes: Attributes = Field(default_factory=dict)
-    """Fields of the ``.json`` member to carry along, and their types."""
+    """Columns, or fields of ``.json`` files, to carry along, and their types."""
     limit: Limit = None
     """Only the first so many records exist; null: all. Part of the store's identity."""
 
 
-@dataclass(frozen=True, config=STRICT)
-class FolderConfig:
-    """Image files in a folder and its subfolders."""
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class WebDatasetConfig(ImageDatasetConfig):
+    """Tar files in the WebDataset layout: the members of one sample share a key."""
 
-    kind: Literal["folder"]
-    name: Name
+    loads = "clipvec.data.webdataset:TarDataset"
+    row_settings = ("caption",)
+    kind: Literal["webdataset"] = "webdataset"
+    path: str | list[str]
+    """Files, ``{0..9}`` and glob patterns, or URLs that fsspec opens."""
+    caption: str = "caption"
+    """Field of the ``.json`` member that is the caption when there is no ``.txt`` member."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class FolderConfig(ImageDatasetConfig):
+    """Image files in a folder and its subfolders; the attribute ``folder`` is the subfolder."""
+
+    loads = "clipvec.data.folder:FolderDataset"
+    row_settings = ("caption",)
+    kind: Literal["folder"] = "folder"
     path: str
     manifest: str | None = None
     """CSV or JSONL with a ``file`` column, relative to ``path``; null: .txt/.json beside images."""
     caption: str = "caption"
     """Column of the manifest, or field of the ``.json`` file, that is the caption."""
-    attributes: Attributes = Field(default_factory=dict)
-    """Manifest columns or ``.json`` fields to carry along; ``folder`` is the image's subfolder."""
-    limit: Limit = None
-    """Only the first so many records exist; null: all. Part of the store's identity."""
 
 
-@dataclass(frozen=True, config=STRICT)
-class ParquetConfig:
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ParquetConfig(ImageDatasetConfig):
     """Parquet files with an image in each row."""
 
-    kind: Literal["parquet"]
-    name: Name
+    loads = "clipvec.data.parquet:ParquetDataset"
+    row_settings = ("image", "caption", "id")
+    kind: Literal["parquet"] = "parquet"
     path: str | list[str]
     """Files, ``{0..9}`` and glob patterns, or URLs that fsspec opens."""
     image: str = "image"
@@ -57,18 +77,19 @@ class ParquetConfig:
     """Column of the caption."""
     id: str | None = None
     """Column of a unique id; null: file and row number."""
-    attributes: Attributes = Field(default_factory=dict)
-    """Columns to carry along, and their types."""
-    limit: Limit = None
-    """Only the first so many records exist; null: all. Part of the store's identity."""
 
 
-@dataclass(frozen=True, config=STRICT)
-class HuggingFaceConfig:
-    """A dataset of the Hugging Face hub, or local files that ``datasets`` can load."""
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class HuggingFaceConfig(ImageDatasetConfig):
+    """A dataset of the Hugging Face hub, or local files that ``datasets`` can load.
 
-    kind: Literal["huggingface"]
-    name: Name
+    As an attribute or caption, a class label becomes its name.
+    """
+
+    loads = "clipvec.data.huggingface:HuggingFaceDataset"
+    extras = ("huggingface",)
+    row_settings = ("revision", "image", "caption", "id")
+    kind: Literal["huggingface"] = "huggingface"
     path: str
     """Hub name, or a local folder."""
     subset: str | None = None
@@ -83,21 +104,17 @@ class HuggingFaceConfig:
     image: str = "image"
     """Column of the image."""
     caption: str | None = None
-    """Column of the caption; the names of a class label are used as text."""
+    """Column of the caption."""
     id: str | None = None
     """Column of a unique id; null: split and row number, or data file and row number."""
-    attributes: Attributes = Field(default_factory=dict)
-    """Columns to carry along, and their types; a class label becomes its name."""
-    limit: Limit = None
-    """Only the first so many records exist; null: all. Part of the store's identity."""
 
 
-@dataclass(frozen=True, config=STRICT)
-class SyntheticConfig:
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class SyntheticConfig(DatasetKind):
     """Vectors that are drawn, with ``model=synthetic``: see docs/synthetic.md."""
 
-    kind: Literal["synthetic"]
-    name: Name
+    loads = "clipvec.data.synthetic:SyntheticDataset"
+    kind: Literal["synthetic"] = "synthetic"
     rows: Annotated[int, Field(ge=1)]
     dim: Annotated[int, Field(ge=2, le=65536)]
     """Length of the vectors, D."""
@@ -107,9 +124,12 @@ class SyntheticConfig:
 
     @property
     def attributes(self) -> Attributes:
-        """One that filters: ``bucket < n`` admits n thousandths of the rows."""
+        """One to filter by: ``bucket < n`` admits n thousandths of the rows."""
         return {"bucket": "int"}
 
 
-PictureConfig: TypeAlias = WebDatasetConfig | FolderConfig | ParquetConfig | HuggingFaceConfig
-DatasetConfig = Annotated[PictureConfig | SyntheticConfig, Field(discriminator="kind")]
+DATASETS: Registry[DatasetKind] = Registry(
+    "clipvec.datasets",
+    (WebDatasetConfig, FolderConfig, ParquetConfig, HuggingFaceConfig, SyntheticConfig),
+)
+DatasetConfig: TypeAlias = Annotated[DatasetKind, DATASETS]

@@ -1,52 +1,13 @@
-"""The other groups that commands share: model, store, index, cloud, launcher, tracking."""
+"""The other groups that commands share: store, index, cloud, launcher, tracking."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from clipvec.config.fields import STRICT, EnvironmentName, Name, Port
-
-
-@dataclass(frozen=True, config=STRICT)
-class ModelConfig:
-    """Which encoder, and how it runs."""
-
-    name: Name
-    """Folder of the store."""
-    arch: str
-    """open_clip architecture, or ``sample``."""
-    pretrained: str
-    """open_clip tag, ``local-dir:<folder>``, or a weights file."""
-    device: str = "auto"
-    """``auto``, or a torch device such as ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
-    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
-    """``auto`` takes the fastest that the device computes natively."""
-    compile: bool = False
-    """Compile the image tower with ``torch.compile``: a slow start, then more images/s."""
-    runtime: Literal["torch", "onnx"] = "torch"
-    """``onnx``: ONNX Runtime on the CPU; starts sooner and takes less memory. The model is
-    converted once."""
-
-
-@dataclass(frozen=True, config=STRICT)
-class QueryModelConfig:
-    """The encoder of queries; what is null is as the collection says."""
-
-    name: Name | None = None
-    arch: str | None = None
-    pretrained: str | None = None
-    device: str | None = None
-    precision: Literal["auto", "fp32", "fp16", "bf16"] | None = None
-    compile: bool | None = None
-    runtime: Literal["torch", "onnx"] | None = None
-
-    def over(self, made: ModelConfig) -> ModelConfig:
-        """Return the encoder that made the collection, with what is given here in its place."""
-        return replace(made, **{k: v for k, v in asdict(self).items() if v is not None})
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="ignore"))

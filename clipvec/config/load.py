@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 T = TypeVar("T")
-_KINDS = {
-    *("webdataset", "folder", "parquet", "huggingface", "synthetic"),
-    *("chroma", "chroma_http", "faiss"),
-}
+_KINDS = {"chroma", "chroma_http", "faiss"}
 _NAMED = {"contestants"}
 """Sections that map names, which a user types, to things of several kinds."""
 

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from clipvec.config.fields import STRICT, Efs, Limit, Name, Number, Values
+from clipvec.config.models import arch_extras
 
 CODE_ROWS = 10_240
 
@@ -95,6 +96,19 @@ class MeasuredDatasetConfig:
     def given(self) -> dict[str, int]:
         """Return what the store has to agree with."""
         return {k: v for k, v in asdict(self).items() if k != "name" and v is not None}
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="ignore"))
+class MeasuredModelConfig:
+    """The model of the store to measure, which knows the rest of it."""
+
+    name: Name
+    arch: str = ""
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Extras of clipvec that the encoder of text queries needs."""
+        return arch_extras(self.arch)
 
 
 @dataclass(frozen=True, config=STRICT)

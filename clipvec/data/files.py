@@ -16,6 +16,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from clipvec.config import SCHEME_EXTRAS
 from clipvec.errors import ClipvecError, ConfigError, DatasetError
 from clipvec.paths import PACKAGE_SCHEME, package_file
 
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _AHEAD = {"cache_type": "background", "cache_options": {"maxblocks": 4}}
-_INSTALL = {
-    "s3": "'clipvec[s3]'",
-    "gs": "'clipvec[gcs]'",
-    "gcs": "'clipvec[gcs]'",
+_INSTALL = {scheme: f"'clipvec[{extra}]'" for scheme, extra in SCHEME_EXTRAS.items()} | {
     "http": "aiohttp",
     "https": "aiohttp",
 }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clipvec.data.record import Bookmark, Record, Reject, WholeDataset
 
 
-class FirstRecords:
+class LimitedDataset:
     """The first ``limit`` items of a dataset, or all of them where there are fewer.
 
     The files in which these items lie are cut as if there were no others, and as if the last of

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clipvec.config import (
-    FolderConfig,
-    HuggingFaceConfig,
-    ParquetConfig,
-    SyntheticConfig,
-    WebDatasetConfig,
-)
-from clipvec.data.synthetic import SyntheticDataset
+from clipvec.config import ImageDatasetConfig
 
 if TYPE_CHECKING:
-    from clipvec.config import DatasetConfig, PictureConfig
-    from clipvec.data.record import Dataset, WholeDataset
+    from clipvec.config import DatasetConfig
+    from clipvec.data.record import Dataset
+    from clipvec.data.synthetic import SyntheticDataset
 
 
 def open_dataset(config: DatasetConfig) -> Dataset | SyntheticDataset:
@@ -25,31 +19,9 @@ def open_dataset(config: DatasetConfig) -> Dataset | SyntheticDataset:
         ConfigError: an attribute or column name is not allowed, a package or a token is missing.
         DatasetError: nothing matches the path, or a source cannot be listed or opened.
     """
-    if isinstance(config, SyntheticConfig):
-        return SyntheticDataset(config)
-    dataset = _open_whole(config)
-    if config.limit is None:
-        return dataset
-    from clipvec.data.limit import FirstRecords
+    dataset = config.load()(config)
+    if isinstance(config, ImageDatasetConfig) and config.limit is not None:
+        from clipvec.data.limit import LimitedDataset
 
-    return FirstRecords(dataset, config, config.limit)
-
-
-def _open_whole(config: PictureConfig) -> WholeDataset:
-    match config:
-        case WebDatasetConfig():
-            from clipvec.data.webdataset import TarDataset
-
-            return TarDataset(config)
-        case FolderConfig():
-            from clipvec.data.folder import FolderDataset
-
-            return FolderDataset(config)
-        case ParquetConfig():
-            from clipvec.data.parquet import ParquetDataset
-
-            return ParquetDataset(config)
-        case HuggingFaceConfig():
-            from clipvec.data.huggingface import HuggingFaceDataset
-
-            return HuggingFaceDataset(config)
+        return LimitedDataset(dataset, config, config.limit)
+    return dataset  # type: ignore[no-any-return]

@@ -141,7 +141,7 @@ class TarDataset:
             fields = parse_json(notes)
         except ValueError as error:
             return Reject(sample.id, sample.uri, f"its .json member is {error}", "InvalidJson")
-        caption = fields.get(self._config.json_caption)
+        caption = fields.get(self._config.caption)
         if words is not None:
             caption = words.decode("utf-8", "replace")
         return make_record(sample.id, sample.uri, content, caption, fields, self.attributes)

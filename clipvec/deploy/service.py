@@ -91,7 +91,7 @@ def task(wanted: DeployConfig, serve: ServeConfig, overrides: str, file: Path) -
         f"{service.name}-{version.version()}",
         cloud,
         file,
-        [*dict.fromkeys(["serve", *_extras(serve), *wanted.extras])],
+        sorted({*config.extras_for(serve), *wanted.extras}),
         f"exec {shlex.join(command)}\n",
         {"CLIPVEC_SERVE": overrides, "BENTOML_DO_NOT_TRACK": "True"},
     )
@@ -103,13 +103,6 @@ def task(wanted: DeployConfig, serve: ServeConfig, overrides: str, file: Path) -
     # SkyServe's SDK, unlike its command line, does not take the port from the resources.
     about = {"readiness_probe": probe, "replica_policy": policy, "ports": service.port}
     return {**made, "service": about}
-
-
-def _extras(serve: ServeConfig) -> list[str]:
-    """Return the extras of clipvec that the model wants."""
-    model = serve.model
-    wanted = {"onnx": model.runtime == "onnx", "sample": "sample" in {model.arch, model.pretrained}}
-    return [extra for extra, is_so in wanted.items() if is_so]
 
 
 def _of_service(resources: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:

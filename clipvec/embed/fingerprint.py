@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import version
 from clipvec.config import to_dict
-from clipvec.store import ROW_SETTINGS, Fingerprint, Golden, ModelFingerprint
+from clipvec.store import Fingerprint, Golden, ModelFingerprint
 
 if TYPE_CHECKING:
     from clipvec.config import EmbedConfig
@@ -28,7 +28,7 @@ def drawn_print(dataset: SyntheticDataset) -> ModelFingerprint:
 def data_print(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> dict[str, Any]:
     """Return the fields of a fingerprint that are known before the model is loaded."""
     asked = to_dict(config.dataset)
-    rows = {key: asked[key] for key in ROW_SETTINGS if key in asked}
+    rows = {key: asked[key] for key in config.dataset.row_settings}
     return {
         # the revision that was found, where the newest was asked for
         "dataset": {"name": config.dataset.name, **rows, **dataset.identity()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clipvec.config import RUNTIMES
 from clipvec.errors import ModelError
 
 if TYPE_CHECKING:
@@ -20,13 +21,10 @@ def load_encoder(config: ModelConfig) -> Encoder:
     """
     if config.arch == "synthetic":
         raise ModelError(
-            f"model={config.name} stands for drawn vectors and embeds neither texts nor pictures; "
+            f"model={config.name} stands for drawn vectors and embeds neither texts nor images; "
             "vectors of real ones come from another model and another dataset"
         )
-    if config.runtime == "onnx":
-        from clipvec.model.onnx.encoder import OnnxEncoder
-
-        return OnnxEncoder.load(config)
-    from clipvec.model.torch.encoder import TorchEncoder
-
-    return TorchEncoder.load(config)
+    runtime = RUNTIMES.get(config.runtime)
+    assert runtime is not None  # the configuration was checked
+    encoder: Encoder = runtime.load().load(config)
+    return encoder

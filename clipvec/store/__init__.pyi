@@ -1,7 +1,6 @@
 from . import thumbnails
 from .fingerprint import (
     GOLDEN_COSINE,
-    ROW_SETTINGS,
     Fingerprint,
     Golden,
     ModelFingerprint,
@@ -14,7 +13,6 @@ from .store import Store
 __all__ = [
     "EMBEDDING",
     "GOLDEN_COSINE",
-    "ROW_SETTINGS",
     "CommitMarker",
     "Fingerprint",
     "Golden",

@@ -12,8 +12,8 @@ from clipvec.errors import FingerprintError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ROW_SETTINGS = ("revision", "image", "caption", "id", "json_caption")
-"""Settings of a dataset that say which of its data are the rows."""
+_CONTENT = {"name", "kind", "sources", "digest"}
+"""What a dataset is known by besides its settings."""
 _SETTINGS = {
     "sharding_count": "sharding.count",
     "attributes": "dataset.attributes",
@@ -104,7 +104,7 @@ class Fingerprint:
         """
         mine, others = self.dataset, other["dataset"]
         if mine.get("kind") == others.get("kind"):
-            for key in ROW_SETTINGS:
+            for key in [key for key in mine | others if key not in _CONTENT]:
                 _same(f"dataset.{key}", mine.get(key), others.get(key), where)
         _same("dataset", mine, others, where, _ANOTHER)
         for field, name in _SETTINGS.items():

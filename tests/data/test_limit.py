@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clipvec.config import FolderConfig
 from clipvec.data import Bookmark, Record, Reject
-from clipvec.data.limit import FirstRecords
+from clipvec.data.limit import LimitedDataset
 from clipvec.data.ranges import share, span
 from tests.data.making import check_partition, ids
 
@@ -43,8 +43,8 @@ class Numbers:
         return (Record(f"{n}", "", b"") for n in self._owned(shard, count)[start:])
 
 
-def first(sizes: list[int], limit: int) -> FirstRecords:
-    return FirstRecords(Numbers(sizes), CONFIG, limit)  # type: ignore[arg-type] # attribute types
+def first(sizes: list[int], limit: int) -> LimitedDataset:
+    return LimitedDataset(Numbers(sizes), CONFIG, limit)  # type: ignore[arg-type] # attribute types
 
 
 @given(

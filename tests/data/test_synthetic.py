@@ -11,7 +11,7 @@ from clipvec.config import SyntheticConfig
 from clipvec.data import SyntheticDataset, open_dataset
 from clipvec.data.synthetic import BLOCK, SHAPE, Distribution, texts
 
-CONFIG = SyntheticConfig("synthetic", "toys", rows=20_000, dim=128, clusters=4000, seed=7)
+CONFIG = SyntheticConfig(name="toys", rows=20_000, dim=128, clusters=4000, seed=7)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_texts_are_the_hard_case(images: np.ndarray) -> None:
 
 
 def test_tiny() -> None:
-    tiny = SyntheticConfig("synthetic", "tiny", rows=3, dim=2, clusters=1, seed=0)
+    tiny = SyntheticConfig(name="tiny", rows=3, dim=2, clusters=1, seed=0)
     vectors, _ = SyntheticDataset(tiny).read(range(3))
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     assert texts(tiny, 4, 0).shape == (4, 2)

@@ -231,7 +231,7 @@ def test_members_that_are_no_image(tmp_path: Path) -> None:
         ("._d.png", b"an AppleDouble file"),
     ]
     write_tar(tmp_path / "t.tar", members)
-    no_image, good, bad_json = read(tmp_path / "t.tar", json_caption="text").records(0, 1)
+    no_image, good, bad_json = read(tmp_path / "t.tar", caption="text").records(0, 1)
     uri = f"{tmp_path}/t.tar#a"
     reason = "more than one image member, none of them by the key alone: left.png, right.png, txt"
     assert no_image == Reject("t/a", uri, reason, "NoImage")

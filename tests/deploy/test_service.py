@@ -75,7 +75,7 @@ def test_a_service_on_aws(monkeypatch: pytest.MonkeyPatch) -> None:
         f"export PYTHONPATH={HOME}\n"
         "exec python -m bentoml serve clipvec.service.bento:Clipvec --host 0.0.0.0 --port 3000\n"
     )
-    assert "clipvec-1-py3-none-any.whl[serve,s3]\n" in made["setup"]
+    assert "clipvec-1-py3-none-any.whl[s3,serve]\n" in made["setup"]
     assert made["envs"]["CLIPVEC_SERVE"] == "index.path=/index"
     assert made["file_mounts"] == {"/index": "s3://bucket/index"}
     assert made["secrets"] == {"CLIPVEC_API_KEY": None}
@@ -103,10 +103,10 @@ def test_a_processor_unless_a_gpu_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("model", "extras"),
     [
-        ([], "serve,s3"),
-        (["model.runtime=onnx"], "serve,onnx,s3"),
-        (["model=sample"], "serve,sample,s3"),
-        (["model=sample", "model.runtime=onnx"], "serve,onnx,sample,s3"),
+        ([], "s3,serve"),
+        (["model.runtime=onnx"], "onnx,s3,serve"),
+        (["model=sample"], "s3,sample,serve"),
+        (["model=sample", "model.runtime=onnx"], "onnx,s3,sample,serve"),
     ],
 )
 def test_what_the_model_wants_is_installed(model: list[str], extras: str) -> None:

@@ -274,8 +274,8 @@ def test_store_of_another_model_or_sharding(
     run("embed", *tiny, "sharding=x10", "shards=0")
     other = run("embed", *tiny, "sharding=x100", "shards=0", exit_code=2)
     assert "made with sharding.count 10, not 100: use sharding.count=10" in other.stderr
-    columns = run("embed", *tiny, "sharding=x10", "+dataset.json_caption=alt", exit_code=2)
-    assert "made with dataset.json_caption caption, not alt: use dataset.json_cap" in columns.stderr
+    columns = run("embed", *tiny, "sharding=x10", "+dataset.caption=alt", exit_code=2)
+    assert "made with dataset.caption caption, not alt: use dataset.caption=cap" in columns.stderr
     import torch
 
     state = torch.load(tiny_weights / "open_clip_pytorch_model.bin", weights_only=True)

@@ -128,7 +128,7 @@ def test_some_of_many_prompts_are_drawn(tmp_path: Path) -> None:
 
 
 def test_texts_of_drawn_vectors_are_drawn(tmp_path: Path) -> None:
-    config = SyntheticConfig("synthetic", "toys", rows=10, dim=8, clusters=4, seed=3)
+    config = SyntheticConfig(name="toys", rows=10, dim=8, clusters=4, seed=3)
     dataset = SyntheticDataset(config)
     image, text = dataset.distribution.golden()
     weights = dataset.distribution.digest()

@@ -125,7 +125,9 @@ def _reason(config: ModelConfig, error: Exception) -> str:
     where = f"model.pretrained={config.pretrained!r}"
     lines = str(error).strip().splitlines() or [type(error).__name__]
     if isinstance(error, ImportError):
-        return f"{config.arch} needs another package ({lines[0]}); pip install transformers"
+        return (
+            f"{config.arch} needs another package ({lines[0]}); pip install 'clipvec[transformers]'"
+        )
     if not config.pretrained.startswith("local-dir:") and not Path(config.pretrained).is_file():
         return (
             f"{where}: the weights of {config.arch} could not be fetched ({lines[0][:200]}); check "

@@ -107,12 +107,13 @@ class SweepLauncher(Launcher):
         Raises:
             ConfigError: a configuration that its command would refuse.
         """
-        from clipvec.config import COMMANDS, read
+        from clipvec.config import COMMANDS, extras_for, read
 
         assert self.config is not None
         assert self.hydra_context is not None
         schema = COMMANDS[self._module()]
         made: dict[tuple[str, ...], DictConfig] = {}
+        extras: dict[tuple[str, ...], tuple[str, ...]] = {}
         jobs = []
         for number, overrides in enumerate(job_overrides, first):
             others = tuple(o for o in overrides if not o.startswith("shards="))
@@ -121,13 +122,21 @@ class SweepLauncher(Launcher):
                 made[others] = loader.load_sweep_config(self.config, list(others))
                 with open_dict(made[others]):
                     del made[others]["hydra"]  # parts of it are known within a job only
-                read(made[others], schema)
+                extras[others] = extras_for(read(made[others], schema))
             spec = [o.removeprefix("shards=").strip("'") for o in overrides if o not in others]
-            jobs.append(_job(number, others, spec[0] if spec else None, made[others]))
+            jobs.append(
+                _job(number, others, spec[0] if spec else None, made[others], extras[others])
+            )
         return jobs, next(iter(made.values()))
 
 
-def _job(number: int, overrides: Sequence[str], spec: str | None, cfg: DictConfig) -> Job:
+def _job(
+    number: int,
+    overrides: Sequence[str],
+    spec: str | None,
+    cfg: DictConfig,
+    extras: tuple[str, ...],
+) -> Job:
     from clipvec.jobs import Job
 
     cloud: Any = OmegaConf.to_container(cfg.cloud, resolve=True)
@@ -150,21 +159,6 @@ def _job(number: int, overrides: Sequence[str], spec: str | None, cfg: DictConfi
         store,
         cloud,
         folders,
-        _extras(cfg),
+        extras,
         images,
     )
-
-
-def _extras(cfg: DictConfig) -> tuple[str, ...]:
-    """Return the extras of clipvec that a job with this configuration needs."""
-    schemes = {"s3://": "s3", "gs://": "gcs"}
-    found = [extra for scheme, extra in schemes.items() if cfg.store.root.startswith(scheme)]
-    if cfg.dataset.get("kind") == "huggingface":
-        found.append("huggingface")
-    if "contestants" in cfg:
-        found.append("recall")
-    if "hnsw" in cfg and cfg.tracking.mode != "disabled":
-        found.append("dashboard")  # the map of the images
-    if cfg.model.arch == "sample":
-        found.append("sample")
-    return tuple(sorted(found))

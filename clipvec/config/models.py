@@ -1,0 +1,99 @@
+"""The ``model`` group: encoders, and what runs them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator
+from pydantic.dataclasses import dataclass
+
+from clipvec.config.fields import STRICT, Name
+from clipvec.config.kinds import Kind, Registry
+
+
+class TorchRuntime(Kind):
+    """PyTorch, on any of its devices."""
+
+    kind = "torch"
+    loads = "clipvec.model.torch.encoder:TorchEncoder"
+
+
+class OnnxRuntime(Kind):
+    """ONNX Runtime on the CPU."""
+
+    kind = "onnx"
+    loads = "clipvec.model.onnx.encoder:OnnxEncoder"
+    extras = ("onnx",)
+
+
+RUNTIMES: Registry[Kind] = Registry("clipvec.runtimes", (TorchRuntime, OnnxRuntime))
+Runtime: TypeAlias = Annotated[str, AfterValidator(RUNTIMES.check)]
+Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class ModelConfig:
+    """Which encoder, and how it runs."""
+
+    name: Name
+    """Folder of the store."""
+    arch: str
+    """open_clip architecture, or ``sample``."""
+    pretrained: str
+    """open_clip tag, ``local-dir:<folder>``, or a weights file."""
+    device: str = "auto"
+    """``auto``, or a torch device such as ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
+    precision: Precision = "auto"
+    """``auto`` takes the fastest that the device computes natively."""
+    compile: bool = False
+    """Compile the image tower with ``torch.compile``: a slow start, then more images/s."""
+    runtime: Runtime = "torch"
+    """``onnx``: ONNX Runtime on the CPU; starts sooner and takes less memory. The model is
+    converted once."""
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Extras of clipvec that the model and its runtime need."""
+        runtime = RUNTIMES.get(self.runtime)
+        return (*arch_extras(self.arch), *(runtime.extras if runtime else ()))
+
+
+@dataclass(frozen=True, config=STRICT)
+class QueryModelConfig:
+    """The encoder of queries; what is null is as the collection says."""
+
+    name: Name | None = None
+    arch: str | None = None
+    pretrained: str | None = None
+    device: str | None = None
+    precision: Precision | None = None
+    compile: bool | None = None
+    runtime: Runtime | None = None
+
+    def over(self, made: ModelConfig) -> ModelConfig:
+        """Return the encoder that made the collection, with what is given here in its place."""
+        return replace(made, **{k: v for k, v in asdict(self).items() if v is not None})
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Extras of clipvec that need to be there for what is given here."""
+        return self.over(ModelConfig("x", "", "")).extras
+
+
+def arch_extras(arch: str) -> tuple[str, ...]:
+    """Return the extras of clipvec that an architecture needs, without importing open_clip."""
+    if arch == "sample":
+        return ("sample",)
+    package = find_spec("open_clip")
+    assert package is not None
+    assert package.origin is not None
+    description = Path(package.origin).parent / "model_configs" / f"{arch}.json"
+    if not description.is_file():
+        return ()
+    text = json.loads(description.read_text(encoding="utf-8")).get("text_cfg", {})
+    hugging_face = text.get("hf_tokenizer_name") or text.get("hf_model_name")
+    return ("transformers",) if hugging_face else ()
