@@ -1,5 +1,5 @@
 from . import filters
-from .base import Hit
+from .base import SCORE_TOLERANCE, Hit, clamp
 from .build import memory_bytes
 from .chroma.client import chroma_errors, open_place
 from .chroma.collection import Collection
@@ -9,6 +9,7 @@ from .partitions import Partitions
 from .query import Term, combine, query_vector, split_weight
 
 __all__ = [
+    "SCORE_TOLERANCE",
     "Built",
     "Collection",
     "Hit",
@@ -16,6 +17,7 @@ __all__ = [
     "Term",
     "chroma_errors",
     "chroma_server",
+    "clamp",
     "combine",
     "filters",
     "memory_bytes",

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SCORE_TOLERANCE = 2e-6
+"""Error of a cosine that was computed in float32: two copies of one vector score 1 within this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +28,8 @@ class Hit:
     """Part file of the store that holds the row."""
     row: int = 0
     """Its position in that file."""
+
+
+def clamp(score: float | np.floating[Any]) -> float:
+    """Return a cosine within -1 to 1, which rounding left by a little."""
+    return min(1.0, max(-1.0, float(score)))

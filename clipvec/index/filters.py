@@ -1,87 +1,234 @@
-"""Metadata filters: what a person types, and what Chroma wants."""
+"""Metadata filters: a small tree that every index backend translates into its own language.
+
+Three forms lead to the same tree: what a person types (``stars>=2``), the JSON of an HTTP request
+(``{"stars": {"$gte": 2}}``), and the dataclasses below. A parsed filter holds values of exactly
+the type of their attribute: bounds between two values of that type are moved to the next one, so
+that no backend has to compare an integer with a float.
+
+A missing value satisfies ``!=`` and ``not in`` and nothing else.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+import numpy as np
 
 from clipvec.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_LISTS = ("$in", "$nin")
-_BRANCHES = ("$and", "$or")
-_LARGEST = 2**63
-_DEEPEST = 8
+    import pyarrow as pa
+
+Value: TypeAlias = str | int | float | bool
+Operator: TypeAlias = Literal["=", "!=", ">", ">=", "<", "<=", "in", "not in"]
 MOST_COMPARISONS, MOST_VALUES = 256, 1000
+"""Largest filter: SQLite, which some backends use, takes only so many expressions and variables."""
 BUILT_IN = {"uri": "string", "caption": "string", "width": "int", "height": "int"}
-_OPERATORS = {"=": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
+"""Columns that every index has beside the dataset's attributes."""
+_LARGEST = 2**63
+_MAX_DEPTH = 8
+_NAMES: dict[str, Operator] = {
+    **{"$eq": "=", "$ne": "!=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="},
+    **{"$in": "in", "$nin": "not in"},
+}
+"""Operators by their names in JSON."""
+_JSON_NAMES = {operator: name for name, operator in _NAMES.items()}
 _FORM = re.compile(r"\s*([A-Za-z][\w.-]*?)\s*(!=|>=|<=|=|>|<)\s*(.*?)\s*", re.DOTALL)
 _BOOLS = {"true": True, "false": False}
 
 
-def parse(filters: Sequence[str], attributes: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return ``filters``, all of which must hold, in Chroma's form; None: there are none.
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A condition on one attribute."""
+
+    key: str
+    operator: Operator
+    value: Value | tuple[Value, ...]
+    """Several values for ``in`` and ``not in``."""
+
+    def __str__(self) -> str:
+        """Return the condition as a person would type it."""
+        listed = isinstance(self.value, tuple)
+        value = ", ".join(map(str, self.value)) if isinstance(self.value, tuple) else self.value
+        return f"{self.key} {self.operator} {f'({value})' if listed else value}"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of several filters, at least two."""
+
+    filters: tuple[Filter, ...]
+
+    def __str__(self) -> str:
+        """Return the filters, joined."""
+        return " and ".join(f"({f})" if isinstance(f, Or) else str(f) for f in self.filters)
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Any of several filters, at least two."""
+
+    filters: tuple[Filter, ...]
+
+    def __str__(self) -> str:
+        """Return the filters, joined."""
+        return " or ".join(str(f) for f in self.filters)
+
+
+Filter: TypeAlias = Comparison | And | Or
+_BRANCHES: dict[str, type[And | Or]] = {"$and": And, "$or": Or}
+
+
+def parse(texts: Sequence[str], attributes: Mapping[str, str]) -> Filter | None:
+    """Return a filter that demands all of ``texts``; None if there are none.
 
     Args:
-        filters: ``key=value`` with ``=  !=  >  >=  <  <=``, or a JSON object for Chroma.
-        attributes: the collection's attributes and their types.
+        texts: ``key=value`` with ``=  !=  >  >=  <  <=``, or a JSON object as `from_json` takes it.
+        attributes: the index's attributes and their types.
 
     Raises:
-        ConfigError: a filter is malformed, too large, or names an attribute that there is not.
+        ConfigError: a filter is malformed or too large, or names an unknown attribute.
     """
-    checked = _Checked(attributes)
-    clauses = [checked(_clause(text, checked.types)) for text in filters]
-    if len(clauses) > 1:
-        return {"$and": clauses}
-    return clauses[0] if clauses else None
+    parser = _Parser(attributes)
+    parsed = tuple(parser.text(text) for text in texts)
+    if len(parsed) > 1:
+        return And(parsed)
+    return parsed[0] if parsed else None
 
 
-def check(where: Mapping[str, Any], attributes: Mapping[str, str]) -> dict[str, Any]:
-    """Return a filter in Chroma's form, once it is known that Chroma can answer it.
+def from_json(where: Mapping[str, Any], attributes: Mapping[str, str]) -> Filter:
+    """Return the filter of a JSON object such as ``{"$or": [{"a": 1}, {"b": {"$gte": 2}}]}``.
 
     Raises:
-        ConfigError: it is malformed, too large, or names an attribute that there is not.
+        ConfigError: it is malformed or too large, or names an unknown attribute.
     """
-    return _Checked(attributes)(where)
+    return _Parser(attributes).parsed(where)
 
 
-class _Checked:
-    """Checks filters that go to Chroma as one.
+def to_json(chosen: Filter) -> dict[str, Any]:
+    """Return the JSON object that `from_json` turns into the same filter."""
+    if isinstance(chosen, Comparison):
+        listed = isinstance(chosen.value, tuple)
+        value = list(cast("tuple[Value, ...]", chosen.value)) if listed else chosen.value
+        return {chosen.key: {_JSON_NAMES[chosen.operator]: value}}
+    name = "$and" if isinstance(chosen, And) else "$or"
+    return {name: [to_json(each) for each in chosen.filters]}
 
-    Chroma makes an expression of SQL of each comparison, and a variable of each value: SQLite
-    takes only so many of them, and a process dies of some thousand nested ones.
+
+def keys(chosen: Filter) -> set[str]:
+    """Return the names of the attributes that a filter looks at."""
+    if isinstance(chosen, Comparison):
+        return {chosen.key}
+    return set().union(*map(keys, chosen.filters))
+
+
+def mask(chosen: Filter, columns: Mapping[str, pa.Array | np.ndarray]) -> np.ndarray:
+    """Return which rows satisfy a filter, bool [N].
+
+    Args:
+        chosen: the filter.
+        columns: by name those of `keys`, N values each; null and NaN are missing values.
     """
+    if isinstance(chosen, Comparison):
+        return _compare(chosen, columns[chosen.key])
+    masks = [mask(each, columns) for each in chosen.filters]
+    combine = np.logical_and if isinstance(chosen, And) else np.logical_or
+    return cast("np.ndarray", combine.reduce(masks))
+
+
+def _compare(chosen: Comparison, column: pa.Array | np.ndarray) -> np.ndarray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = pa.array(column, from_pandas=True) if isinstance(column, np.ndarray) else column
+    if pa.types.is_floating(values.type):
+        values = pc.if_else(pc.is_nan(values), None, values)
+    operator, operand = chosen.operator, chosen.value
+    negated = operator in {"!=", "not in"}
+    if operator in {"in", "not in", "=", "!="}:
+        wanted = list(operand) if isinstance(operand, tuple) else [operand]
+        found = pc.is_in(values, pa.array(wanted))
+    else:
+        compare = {">": pc.greater, ">=": pc.greater_equal, "<": pc.less, "<=": pc.less_equal}
+        found = compare[operator](values, operand).fill_null(False)
+    result: np.ndarray = found.to_numpy(zero_copy_only=False)
+    return ~result if negated else result
+
+
+class _Parser:
+    """Parses filters that are sent to a backend as one, and counts their size."""
 
     def __init__(self, attributes: Mapping[str, str]) -> None:
-        self.types = {**BUILT_IN, **attributes}
+        self._types = {**BUILT_IN, **attributes}
         self._comparisons = self._values = 0
 
-    def __call__(self, where: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
-        if len(where) != 1 or depth > _DEEPEST:
+    def text(self, text: str) -> Filter:
+        if text.lstrip().startswith("{"):
+            try:
+                return self.parsed(dict(json.loads(text)))
+            except ValueError as error:
+                raise ConfigError(f"where {text!r} is not JSON: {error}") from error
+        match = _FORM.fullmatch(text)
+        if match is None:
+            raise ConfigError(
+                f"where {text!r} is not a filter; write key=value with one of = != > >= < <=, or a "
+                'JSON object such as {"key": {"$in": ["a", "b"]}}'
+            )
+        key, operator, value = match.groups()
+        kind = self._kind(key)
+        return self._comparison(text, key, operator, _typed(value, kind, text))
+
+    def parsed(self, where: Mapping[str, Any], depth: int = 0) -> Filter:
+        if len(where) != 1 or depth > _MAX_DEPTH:
             raise ConfigError(
                 f"where {_short(where)}: a filter has one key, an attribute, $and or $or, and is "
-                f"not deeper than {_DEEPEST}"
+                f"nested at most {_MAX_DEPTH} deep"
             )
         ((key, value),) = where.items()
-        if key in _BRANCHES:
+        if branch := _BRANCHES.get(key):
             if not (isinstance(value, list) and len(value) > 1 and all(map(_is_dict, value))):
                 raise ConfigError(
-                    f"where {_short(where)}: {key} takes a list of two filters or more"
+                    f"where {_short(where)}: {key} takes a list of at least 2 filters"
                 )
-            return {key: [self(part, depth + 1) for part in value]}
-        if key not in self.types:
-            raise ConfigError(f"where: there is no {_cut(key)}; known are {', '.join(self.types)}")
+            return branch(tuple(self.parsed(each, depth + 1) for each in value))
+        self._kind(key)
         condition = value if _is_dict(value) else {"$eq": value}
         if len(condition) != 1:
-            raise ConfigError(f"where {_short(where)}: one operator is needed")
-        ((operator, operand),) = condition.items()
+            raise ConfigError(f"where {_short(where)}: give exactly one operator")
+        ((name, operand),) = condition.items()
+        return self._comparison(_short(where), key, _NAMES.get(name, name), operand)
+
+    def _kind(self, key: str) -> str:
+        if key not in self._types:
+            known = ", ".join(self._types)
+            raise ConfigError(f"where: there is no attribute {key[:200]}; choose from {known}")
+        return self._types[key]
+
+    def _comparison(self, text: str, key: str, operator: str, operand: object) -> Comparison:
+        kind = self._types[key]
         self._count(operand)
-        _check_operand(where, self.types[key], operator, operand)
-        return {key: {operator: operand}}
+        ordered = kind in {"int", "float"}
+        allowed = [o for o in _JSON_NAMES if ordered or o in {"=", "!=", "in", "not in"}]
+        if operator not in allowed:
+            raise ConfigError(
+                f"where {text}: {key} is of type {kind}; its operators are "
+                + ", ".join(f"{o} ({_JSON_NAMES[o]})" for o in allowed)
+            )
+        listed = operator in {"in", "not in"}
+        operands = operand if listed else [operand]
+        if not (isinstance(operands, list) and operands and all(_fits(x, kind) for x in operands)):
+            wanted = f"a list of type {kind}" if listed else f"a value of type {kind}"
+            raise ConfigError(f"where {text}: {key} {operator} takes {wanted}")
+        pairs = [_exact(text, kind, operator, value) for value in operands]
+        values = tuple(value for _, value in pairs)
+        return Comparison(key, pairs[0][0], values if listed else values[0])
 
     def _count(self, operand: object) -> None:
         self._comparisons += 1
@@ -89,29 +236,61 @@ class _Checked:
         if self._comparisons > MOST_COMPARISONS or self._values > MOST_VALUES:
             raise ConfigError(
                 f"where: a filter has at most {MOST_COMPARISONS} comparisons and "
-                f"{MOST_VALUES:,} values; make it smaller, or ask several times"
+                f"{MOST_VALUES:,} values; make it smaller, or split the query"
             )
-
-
-def _check_operand(where: object, kind: str, operator: str, operand: object) -> None:
-    ordered = kind in {"int", "float"}
-    allowed = [*_OPERATORS.values(), *_LISTS] if ordered else ["$eq", "$ne", *_LISTS]
-    if operator not in allowed:
-        raise ConfigError(f"where {_short(where)}: allowed are {' '.join(allowed)}")
-    operands = operand if operator in _LISTS else [operand]
-    if not (isinstance(operands, list) and operands and all(_fits(x, kind) for x in operands)):
-        listed = "a list of " if operator in _LISTS else ""
-        raise ConfigError(f"where {_short(where)}: {operator} wants {listed}type {kind} here")
 
 
 def _fits(value: object, kind: str) -> bool:
     if isinstance(value, bool) or kind == "bool":
         return isinstance(value, bool) and kind == "bool"
-    if isinstance(value, int):
-        return kind in {"int", "float"} and -_LARGEST <= value < _LARGEST
-    if isinstance(value, float):
-        return kind in {"int", "float"} and math.isfinite(value)
-    return isinstance(value, str) and kind == "string"
+    if isinstance(value, str):
+        return kind == "string"
+    if isinstance(value, int) or kind == "int":
+        limited = isinstance(value, int | float) and -_LARGEST <= value < _LARGEST  # NaN is not
+        return kind in {"int", "float"} and limited
+    return isinstance(value, float) and kind == "float" and math.isfinite(value)
+
+
+def _exact(text: str, kind: str, operator: Operator, value: Value) -> tuple[Operator, Value]:
+    """Return an equivalent operator and value, the value exactly of the attribute's type.
+
+    No int is equal to 2.5, and no float64 to 2**53 + 1: such a bound moves to the nearest value of
+    the type on its far side.
+    """
+    if isinstance(value, str | bool):
+        return operator, value
+    below, above = _neighbours(value) if kind == "float" else (math.floor(value), math.ceil(value))
+    if below == above:
+        return operator, below
+    if operator in {">", ">="}:
+        return ">=", above
+    if operator in {"<", "<="}:
+        return "<=", below
+    raise ConfigError(
+        f"where {text}: no {kind} equals {value}; the nearest ones are {below} and {above}"
+    )
+
+
+def _neighbours(value: float) -> tuple[float, float]:
+    """Return the largest float that is at most ``value``, and the least that is at least that."""
+    near = float(value)
+    below = near if near <= value else math.nextafter(near, -math.inf)
+    return below, near if near >= value else math.nextafter(near, math.inf)
+
+
+def _typed(text: str, kind: str, clause: str) -> Value:
+    """Return a value that a person typed as the type that its attribute has."""
+    try:
+        if kind == "bool":
+            return _BOOLS[text.lower()]
+        if kind == "string":
+            return text
+        with contextlib.suppress(ValueError):
+            return int(text)
+        return float(text)
+    except (KeyError, ValueError) as error:
+        allowed = "true or false" if kind == "bool" else f"of type {kind}"
+        raise ConfigError(f"where {clause!r}: {text!r} is not {allowed}") from error
 
 
 def _is_dict(value: object) -> bool:
@@ -119,40 +298,4 @@ def _is_dict(value: object) -> bool:
 
 
 def _short(value: object) -> str:
-    return _cut(json.dumps(value))
-
-
-def _cut(text: str) -> str:
-    return text[:200]
-
-
-def _clause(text: str, types: Mapping[str, str]) -> dict[str, Any]:
-    if text.lstrip().startswith("{"):
-        try:
-            return dict(json.loads(text))
-        except ValueError as error:
-            raise ConfigError(f"where {text!r} is not JSON: {error}") from error
-    match = _FORM.fullmatch(text)
-    if match is None:
-        raise ConfigError(
-            f"where {text!r} is not a filter; write key=value with one of "
-            f"{' '.join(_OPERATORS)}, or a JSON object as Chroma takes it"
-        )
-    key, operator, value = match.groups()
-    if key not in types:
-        raise ConfigError(f"where {text!r}: there is no {key}; known are {', '.join(types)}")
-    kind = types[key]
-    if kind in {"string", "bool"} and operator not in {"=", "!="}:
-        raise ConfigError(f"where {text!r}: {key} is a {kind}, which can only be = or !=")
-    return {key: {_OPERATORS[operator]: _value(value, kind, text)}}
-
-
-def _value(value: str, kind: str, text: str) -> str | int | float | bool:
-    try:
-        if kind == "bool":
-            return _BOOLS[value.lower()]
-        types: dict[str, type[str | int | float]] = {"string": str, "int": int, "float": float}
-        return types[kind](value)
-    except (KeyError, ValueError) as error:
-        allowed = "true or false" if kind == "bool" else f"of type {kind}"
-        raise ConfigError(f"where {text!r}: {value!r} is not {allowed}") from error
+    return json.dumps(value)[:200]

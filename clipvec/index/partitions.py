@@ -6,7 +6,7 @@ import contextlib
 import heapq
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -16,11 +16,12 @@ from clipvec.index.chroma.client import open_place
 from clipvec.index.chroma.collection import Collection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     from clipvec.config import IndexConfig, ModelConfig
     from clipvec.index.base import Hit
+    from clipvec.index.filters import Filter
     from clipvec.store import Fingerprint
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ class Partitions:
         self,
         vector: np.ndarray,
         k: int,
-        where: Mapping[str, Any] | None = None,
+        where: Filter | None = None,
         min_score: float | None = None,
     ) -> list[Hit]:
         """Return the ``k`` rows closest to ``vector`` (float32 [D]), see `Collection.query`."""
@@ -128,7 +129,7 @@ class Partitions:
         self,
         vectors: np.ndarray,
         k: int,
-        where: Mapping[str, Any] | None = None,
+        where: Filter | None = None,
         min_score: float | None = None,
     ) -> list[list[Hit]]:
         """Return what `query` returns for each of ``vectors``, float32 [N, D].

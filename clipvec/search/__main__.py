@@ -60,8 +60,7 @@ def parser() -> argparse.ArgumentParser:
 def _search(arguments: argparse.Namespace) -> None:
     from clipvec import config
     from clipvec.errors import ConfigError
-    from clipvec.index import Partitions, query_vector
-    from clipvec.index import filters as where
+    from clipvec.index import Partitions, filters, query_vector
 
     overrides = [word for word in arguments.words if _OVERRIDE.fullmatch(word)]
     texts = [word for word in arguments.words if word not in overrides] + arguments.text
@@ -72,10 +71,10 @@ def _search(arguments: argparse.Namespace) -> None:
     config.load_env()
     settings = _settings(overrides)
     with Partitions.open(settings.index, settings.collection) as collection:
-        filters = where.parse(arguments.where, collection.attributes)
+        where = filters.parse(arguments.where, collection.attributes)
         encoder = _encoder(settings, collection)
         vector = query_vector(_terms(arguments, texts), encoder)
-        hits = collection.query(vector, arguments.k, filters, arguments.min_score)
+        hits = collection.query(vector, arguments.k, where, arguments.min_score)
         _show(arguments, " ".join(texts) or "images", hits, collection)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipvec.index import clamp
 from clipvec.service.schema import MAX_K
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ async def best(
 def rerank(hits: Sequence[Hit], vectors: dict[str, np.ndarray], vector: np.ndarray) -> list[Hit]:
     """Return hits with the cosines of their own vectors, best first."""
     scored = [
-        replace(hit, score=float(vectors[hit.id] @ vector / np.linalg.norm(vectors[hit.id])))
+        replace(hit, score=clamp(vectors[hit.id] @ vector / np.linalg.norm(vectors[hit.id])))
         for hit in hits
         if hit.id in vectors
     ]

@@ -6,21 +6,20 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from cachetools import LRUCache
 
 from clipvec.errors import ConfigError
-from clipvec.index import Hit, combine
-from clipvec.index import filters as where
+from clipvec.index import Hit, combine, filters
 from clipvec.service import metrics, ranking
 from clipvec.service.batches import Batches
 from clipvec.service.images import File, Pictures
 from clipvec.service.loading import open_both, same_golden
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from clipvec.config import ServeConfig
     from clipvec.index import Partitions
@@ -49,7 +48,7 @@ class Request:
     vector: np.ndarray
     """float32 [D], unit length."""
     k: int
-    where: Mapping[str, Any] | None
+    where: filters.Filter | None
     min_score: float | None
 
 
@@ -98,14 +97,14 @@ class Searcher:
         Raises:
             ConfigError: the filter is not one for this collection.
         """
-        given = options.where
-        types = self.collection.attributes
-        filters = where.check(given, types) if isinstance(given, dict) and given else None
-        if isinstance(given, list):
-            filters = where.parse(given, types)
+        given, types = options.where, self.collection.attributes
+        if isinstance(given, dict):
+            where = filters.from_json(given, types) if given else None
+        else:
+            where = filters.parse(given or [], types)
 
         async def nearest(k: int) -> list[Hit]:
-            return await self._searches(Request(vector, k, filters, options.min_score))
+            return await self._searches(Request(vector, k, where, options.min_score))
 
         with metrics.STAGE_SECONDS.labels("search").time():
             hits = await ranking.best(nearest, self._vectors_of, vector, options)

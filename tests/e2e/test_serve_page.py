@@ -183,7 +183,7 @@ def test_errors_are_said_in_a_sentence(page: Page) -> None:
     page.click("#notice button")
     expect(page.locator("#grid li")).to_have_count(40)
     page.goto(f"{page.url.split('?')[0]}?q=bird&where=colour%3Dred")
-    expect(page.locator("#notice p")).to_contain_text("There is no colour; known are")
+    expect(page.locator("#notice p")).to_contain_text("There is no attribute colour; choose from")
 
 
 def test_light_and_dark(page: Page, browser: Browser, url: str) -> None:

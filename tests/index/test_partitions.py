@@ -13,6 +13,7 @@ from clipvec.errors import CollectionError, ConfigError, FingerprintError
 from clipvec.index import Partitions
 from clipvec.index.build import build_index
 from clipvec.index.chroma.client import open_place
+from clipvec.index.filters import Comparison
 from tests.index.conftest import build_config
 from tests.stores import StoreFactory
 
@@ -41,7 +42,7 @@ def test_partitions_find_what_one_collection_finds(
     vectors = units(20)
     with Partitions.open(folder) as whole, Partitions.open(parts) as cut:
         assert (cut.name, cut.count(), cut.dim) == ("toys--toy", 150, 16)
-        for k, filters in ((10, None), (200, None), (10, {"stars": {"$gt": 2}})):
+        for k, filters in ((10, None), (200, None), (10, Comparison("stars", ">", 2))):
             want = whole.query_many(vectors, k, filters)
             assert cut.query_many(vectors, k, filters) == want
         ids = [hit.id for hit in want[0]]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,7 @@ import pytest
 
 from clipvec.config import EmbeddedIndexConfig, HnswConfig
 from clipvec.errors import CollectionError, ConfigError
-from clipvec.index import Collection, Partitions
-from clipvec.index import filters as where
+from clipvec.index import SCORE_TOLERANCE, Collection, Partitions, filters
 from clipvec.index.build import build_index
 from clipvec.index.chroma import brute_force
 from clipvec.index.query import combine, split_weight
@@ -82,10 +80,20 @@ def test_scores_below_the_least_are_left_out(large: tuple[Folder, Store]) -> Non
     assert [h.id for h in hits] == [id for id, score in exact_answer(store, vector) if score >= 0.3]
 
 
+def test_copies_score_exactly_one(large: tuple[Folder, Store]) -> None:
+    index, store = large
+    rows = rows_of(store)
+    with Partitions.open(index) as collection:
+        found = collection.query_many(np.stack(list(rows.values())[:300]), 1, min_score=1)
+    assert [hit.id for hits in found for hit in hits] == list(rows)[:300]
+    scores = [hit.score for hits in found for hit in hits]
+    assert 1 - SCORE_TOLERANCE < min(scores) < max(scores) == 1
+
+
 def test_filters(large: tuple[Folder, Store]) -> None:
     index, _ = large
-    filters = ["category=bird", "stars>=2", "ratio<10", "nice=true", "width!=118"]
-    chosen = where.parse(filters, ATTRIBUTES)
+    texts = ["category=bird", "stars>=2", "ratio<10", "nice=true", "width!=118"]
+    chosen = filters.parse(texts, ATTRIBUTES)
     with Partitions.open(index) as collection:
         found = {hit.id for hit in collection.query(random_units(1)[0], 3000, chosen)}
 
@@ -104,63 +112,20 @@ def test_filters(large: tuple[Folder, Store]) -> None:
     assert found
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("colour=red", "there is no colour; known are uri, caption, width, height, category"),
-        ("stars=many", "'many' is not of type int"),
-        ("nice=1", "'1' is not true or false"),
-        ("category>bird", "category is a string, which can only be = or !="),
-        ("bird", "write key=value with one of = != > >= < <="),
-        ("{'a': 1}", "is not JSON"),
-    ],
-)
-def test_bad_filters(text: str, message: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        where.parse([text], ATTRIBUTES)
-    assert message in str(caught.value)
-
-
-def test_filters_in_chromas_form() -> None:
-    assert where.parse([], {}) is None
-    assert where.parse(["caption = a = b "], {}) == {"caption": {"$eq": "a = b"}}
-    given = '{"$or": [{"width": 3}, {"height": 4}]}'
-    both = where.parse([given, "width<9"], {})
-    either = {"$or": [{"width": {"$eq": 3}}, {"height": {"$eq": 4}}]}
-    assert both == {"$and": [either, {"width": {"$lt": 9}}]}
-
-
 def test_filters_as_large_as_they_may_be(large: tuple[Folder, Store]) -> None:
     index, _ = large
-    widths = [{"width": width} for width in range(where.MOST_COMPARISONS)]
-    listed = {"width": {"$in": list(range(where.MOST_VALUES))}}
+    widths = [{"width": width} for width in range(filters.MOST_COMPARISONS)]
+    listed = {"width": {"$in": list(range(filters.MOST_VALUES))}}
     nested: dict[str, Any] = {"width": 100}
     for _ in range(8):
         nested = {"$or": [nested, nested]}
     with Partitions.open(index) as collection:
         for given, end in (({"$or": widths}, 256), (listed, 1000)):
-            checked = where.check(given, ATTRIBUTES)
+            checked = filters.from_json(given, ATTRIBUTES)
             found = collection.query(random_units(1)[0], 3000, checked)
             assert {hit.width for hit in found} == set(range(100, end))
-        found = collection.query(random_units(1)[0], 3000, where.check(nested, ATTRIBUTES))
+        found = collection.query(random_units(1)[0], 3000, filters.from_json(nested, ATTRIBUTES))
         assert {hit.width for hit in found} == {100}
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"$or": [{"width": 1}] * 257},
-        {"$and": [{"$or": [{"width": 1}] * 200}, {"$or": [{"width": 1}] * 200}]},
-        {"width": {"$in": list(range(1001))}},
-        {"$or": [{"width": {"$nin": list(range(501))}}] * 2},
-    ],
-    ids=["comparisons", "of branches", "values", "of lists"],
-)
-def test_larger_filters(given: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"^where: a filter has at most 256 comparisons and 1,0"):
-        where.check(given, {})
-    with pytest.raises(ConfigError, match=r"^where: a filter has at most"):
-        where.parse([json.dumps(given), "width=1"], {})
 
 
 def test_ef_search_holds_once_the_collection_is_opened_again(
@@ -182,14 +147,6 @@ def test_ef_search_holds_once_the_collection_is_opened_again(
     assert best[0] > best[1]  # 100 candidates, then 10
     assert best[2] == pytest.approx(best[1])
     assert best[3] > best[2]
-
-
-def test_a_filter_that_chroma_refuses(large: tuple[Folder, Store]) -> None:
-    with (
-        Partitions.open(large[0]) as collection,
-        pytest.raises(ConfigError, match=r"\$foo"),
-    ):
-        collection.query(random_units(1)[0], 3, {"width": {"$foo": 1}})
 
 
 @pytest.mark.parametrize("vector", [np.ones(63, np.float32), np.full(64, np.nan, np.float32)])
@@ -219,7 +176,7 @@ def test_rows_that_hnsw_does_not_reach(tmp_path: Path, folder: Folder) -> None:
     with Collection.open(folder, "toys--toy") as collection:
         assert len(collection.nearest(vector[None], 2000)[0][0]) < 2000
         hits = collection.query(vector, 2000)
-        birds = collection.query(vector, 2000, {"category": "bird"})
+        birds = collection.query(vector, 2000, filters.Comparison("category", "=", "bird"))
     answer = exact_answer(store, vector / np.linalg.norm(vector))
     assert {hit.id for hit in hits} == {id for id, _ in answer}
     np.testing.assert_allclose([h.score for h in hits], [s for _, s in answer], atol=1e-5)

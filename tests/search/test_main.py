@@ -141,7 +141,11 @@ def test_a_page_with_thumbnails(ask: Search, tmp_path: Path) -> None:
     [
         ([], 2, "nothing to search for"),
         (["a", "-k", "0"], 2, "-k 0: at least 1 row"),
-        (["a", "--where", "colour=red"], 2, "there is no colour; known are uri, caption"),
+        (
+            ["a", "--where", "colour=red"],
+            2,
+            "there is no attribute colour; choose from uri, caption",
+        ),
         (["--image", "missing.jpg"], 2, "image 'missing.jpg' cannot be used: No such file"),
         (["--image", __file__], 2, "cannot be used: "),
         (["a", "--minus", "a"], 2, "cancel each other out"),

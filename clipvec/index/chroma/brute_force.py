@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     import chromadb
 
@@ -15,13 +15,13 @@ _PAGE = 5000
 
 
 def pages(
-    rows: chromadb.Collection, where: Mapping[str, Any] | None
+    rows: chromadb.Collection, where: dict[str, Any] | None
 ) -> Iterator[tuple[list[str], np.ndarray]]:
     """Yield the ids and vectors (float32 [N, D]) of the rows that ``where`` admits."""
     start = 0
     while True:
         found = rows.get(
-            where=dict(where) if where else None,
+            where=where,
             limit=_PAGE,
             offset=start,
             include=["embeddings"],
@@ -41,6 +41,6 @@ def search(
     for ids, vectors in pages:
         scores = unit @ (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).T
         for i, row in enumerate(scores):
-            best[i] += zip(row.tolist(), ids, strict=True)
+            best[i] += zip(row.clip(-1, 1).tolist(), ids, strict=True)
             best[i] = sorted(best[i], key=lambda pair: -pair[0])[:k]
     return [([id for _, id in rows], [score for score, _ in rows]) for rows in best]

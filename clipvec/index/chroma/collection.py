@@ -11,9 +11,10 @@ import numpy as np
 
 from clipvec.config import ModelConfig, from_dict
 from clipvec.errors import CollectionError, ConfigError
-from clipvec.index.base import Hit
+from clipvec.index.base import SCORE_TOLERANCE, Hit, clamp
 from clipvec.index.chroma import brute_force
 from clipvec.index.chroma.client import MARK, chroma_errors, close, open_place
+from clipvec.index.filters import to_json
 from clipvec.store import Fingerprint, thumbnails
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from chromadb.api.types import Include, QueryResult
 
     from clipvec.config import IndexConfig
+    from clipvec.index.filters import Filter
 
 log = logging.getLogger(__name__)
 _SPREAD = 32
@@ -129,7 +131,7 @@ class Collection:
         self,
         vector: np.ndarray,
         k: int,
-        where: Mapping[str, Any] | None = None,
+        where: Filter | None = None,
         min_score: float | None = None,
     ) -> list[Hit]:
         """Return the ``k`` rows closest to ``vector`` (float32 [D]), best first.
@@ -139,8 +141,8 @@ class Collection:
         Args:
             vector: of any length but zero.
             k: at least 1; it may exceed the collection.
-            where: Chroma's metadata filter, see `clipvec.index.filters`.
-            min_score: lowest cosine.
+            where: which rows are admitted.
+            min_score: lowest cosine, up to `SCORE_TOLERANCE`.
 
         Raises:
             CollectionError: Chroma does not answer.
@@ -152,7 +154,7 @@ class Collection:
         self,
         vectors: np.ndarray,
         k: int,
-        where: Mapping[str, Any] | None = None,
+        where: Filter | None = None,
         min_score: float | None = None,
     ) -> list[list[Hit]]:
         """Return what `query` returns for each of ``vectors``, float32 [N, D], in one request."""
@@ -166,7 +168,7 @@ class Collection:
         # One request: counting the rows first, or fetching metadata after, costs more than HNSW.
         answer = self._ask(vectors, k, where, ["distances", "metadatas"])
         found = [
-            [_hit(id, 1 - float(d), values) for id, d, values in zip(*row, strict=True)]
+            [_hit(id, clamp(1 - float(d)), values) for id, d, values in zip(*row, strict=True)]
             for row in zip(
                 answer["ids"], answer["distances"] or [], answer["metadatas"] or [], strict=True
             )
@@ -175,27 +177,28 @@ class Collection:
         if short and len(found[short[0]]) < (there := self._matching(k, where)):
             # HNSW does not reach every row of a graph that is clustered, or has few links.
             log.info("%s: HNSW reached fewer than %d rows; searching exactly", self.name, there)
-            pages = brute_force.pages(self._rows, where)
+            pages = brute_force.pages(self._rows, to_chroma(where))
             with chroma_errors(self.where):
                 for i, rows in zip(
                     short, brute_force.search(pages, vectors[short], k), strict=True
                 ):
                     found[i] = self._hits(*rows)
+        least = -np.inf if min_score is None else min_score - SCORE_TOLERANCE
         return [
             sorted(
-                (hit for hit in hits if min_score is None or hit.score >= min_score),
+                (hit for hit in hits if hit.score >= least),
                 key=lambda hit: (-hit.score, hit.id),
             )
             for hits in found
         ]
 
     def nearest(
-        self, vectors: np.ndarray, k: int, where: Mapping[str, Any] | None = None
+        self, vectors: np.ndarray, k: int, where: Filter | None = None
     ) -> list[tuple[list[str], list[float]]]:
         """Return the ids and cosines that HNSW itself finds for each vector."""
         found = self._ask(vectors, k, where, ["distances"])
         return [
-            (ids, [1 - float(d) for d in row])
+            (ids, [clamp(1 - float(d)) for d in row])
             for ids, row in zip(found["ids"], found["distances"] or [], strict=True)
         ]
 
@@ -233,25 +236,19 @@ class Collection:
         return thumbnails.read(self.store, [(hit.part, hit.row, hit.id) for hit in hits])
 
     def _ask(
-        self, vectors: np.ndarray, k: int, where: Mapping[str, Any] | None, include: Include
+        self, vectors: np.ndarray, k: int, where: Filter | None, include: Include
     ) -> QueryResult:
         with chroma_errors(self.where):
-            try:
-                return self._rows.query(
-                    query_embeddings=vectors,
-                    n_results=k,
-                    where=dict(where) if where else None,
-                    include=include,
-                )
-            except ValueError as error:
-                raise ConfigError(f"where {json.dumps(where)}: {error}") from error
+            return self._rows.query(
+                query_embeddings=vectors, n_results=k, where=to_chroma(where), include=include
+            )
 
-    def _matching(self, k: int, where: Mapping[str, Any] | None) -> int:
+    def _matching(self, k: int, where: Filter | None) -> int:
         """Return the number of rows that ``where`` admits, at most ``k``."""
-        if not where:
+        if where is None:
             return min(k, self.count())
         with chroma_errors(self.where):
-            return len(self._rows.get(where=dict(where), limit=k, include=[])["ids"])
+            return len(self._rows.get(where=to_chroma(where), limit=k, include=[])["ids"])
 
     def _hits(self, ids: list[str], scores: list[float]) -> list[Hit]:
         """Return the rows with their metadata."""
@@ -262,6 +259,15 @@ class Collection:
             _hit(id, kept[id], values)
             for id, values in zip(found["ids"], found["metadatas"] or [], strict=True)
         ]
+
+
+def to_chroma(where: Filter | None) -> dict[str, Any] | None:
+    """Return a filter as Chroma takes it: its grammar is that of our JSON form.
+
+    Chroma rounds 2.5 to 2 where the attribute is an integer, and 2**53 + 1 to 2**53 where it is a
+    float; the values of a parsed filter have the attribute's type, so that neither happens.
+    """
+    return None if where is None else to_json(where)
 
 
 def _hit(id: str, score: float, values: Mapping[str, Any]) -> Hit:

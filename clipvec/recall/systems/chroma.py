@@ -12,7 +12,16 @@ import numpy as np
 from clipvec import paths
 from clipvec.config import EmbeddedIndexConfig
 from clipvec.errors import CollectionError, ConfigError
-from clipvec.index import Built, Collection, chroma_errors, chroma_server, memory_bytes, open_place
+from clipvec.index import (
+    Built,
+    Collection,
+    chroma_errors,
+    chroma_server,
+    filters,
+    memory_bytes,
+    open_place,
+)
+from clipvec.recall.filters import ROW
 from clipvec.recall.results import Build
 from clipvec.recall.systems import memory
 
@@ -163,7 +172,8 @@ class ChromaContender:
 
     def under(self, filter_: Filter) -> Callable[[np.ndarray, int], list[list[Hit]]]:
         """Return `ask` under a filter."""
-        where = filter_.where
+        types = {**self._collection.attributes, ROW: "int"}
+        where = filters.from_json(filter_.where, types)
         return lambda vectors, k: self._collection.query_many(vectors, k, where)
 
     def rows(self, answer: list[list[Hit]], k: int) -> np.ndarray:
