@@ -1,5 +1,5 @@
 from . import filters
-from .base import SCORE_TOLERANCE, Hit, clamp
+from .base import Hit, clamp
 from .build import memory_bytes
 from .chroma.client import chroma_errors, open_place
 from .chroma.collection import Collection
@@ -9,7 +9,6 @@ from .partitions import Partitions
 from .query import Term, combine, query_vector, split_weight
 
 __all__ = [
-    "SCORE_TOLERANCE",
     "Built",
     "Collection",
     "Hit",

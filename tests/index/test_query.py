@@ -8,7 +8,8 @@ import pytest
 
 from clipvec.config import EmbeddedIndexConfig, HnswConfig
 from clipvec.errors import CollectionError, ConfigError
-from clipvec.index import SCORE_TOLERANCE, Collection, Partitions, filters
+from clipvec.index import Collection, Partitions, filters
+from clipvec.index.base import SCORE_TOLERANCE
 from clipvec.index.build import build_index
 from clipvec.index.chroma import brute_force
 from clipvec.index.query import combine, split_weight
