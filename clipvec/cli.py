@@ -10,7 +10,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
-from clipvec.errors import ClipvecError, ConfigError, Interrupted, signal_of
+from clipvec.errors import ClipvecError, ConfigError, Interrupted, one_line, signal_of
 from clipvec.paths import CONF_DIR
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def full_errors() -> bool:
 
 def print_error(error: Exception) -> None:
     """Print an error as one line on stderr."""
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"error: {one_line(error)}", file=sys.stderr)
 
 
 def fail(error: ClipvecError) -> NoReturn:

@@ -108,5 +108,9 @@ def signal_of(error: KeyboardInterrupt) -> int:
 
 def one_line(text: object) -> str:
     """Return a text as one line of printable characters: messages and names come from anywhere."""
-    keep = (c if c.isprintable() or c in _JOINERS else " " for c in str(text))
-    return " ".join("".join(keep).split())
+    return " ".join(printable(text).split())
+
+
+def printable(text: object) -> str:
+    """Return a text with a space for each character that is not printable, line ends included."""
+    return "".join(c if c.isprintable() or c in _JOINERS else " " for c in str(text))

@@ -108,10 +108,13 @@ def _bars(console: object) -> RichProgress:
 
 
 def duration(seconds: float) -> str:
-    """Return a time in its unit: ``40 s``, ``12 min``, ``3.5 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    """Return a time: ``0.0123 s``, ``40 s``, ``4 min 5 s``, ``3 h 30 min``."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 120:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def counted(number: int, noun: str) -> str:

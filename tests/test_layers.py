@@ -16,7 +16,7 @@ import clipvec
 ROOT = Path(clipvec.__file__).parent
 LEVELS = (
     ("errors",),
-    ("version", "shards", "paths", "files", "progress", "machine"),
+    ("version", "shards", "paths", "files", "vectors", "progress", "machine", "process"),
     ("cli", "config", "web"),
     ("data", "store", "tracking"),
     ("model", "projection"),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipvec.data.ranges import span
+from clipvec.vectors import unit
 
 if TYPE_CHECKING:
     from clipvec.config import SyntheticConfig
@@ -120,7 +121,7 @@ class Distribution:
         clusters = space.clusters(rng.random(BLOCK))
         spread = rng.standard_normal((BLOCK, self._config.dim), np.float32) @ space.within
         buckets = rng.integers(BUCKETS, size=BLOCK)
-        return _unit(space.mean + space.centres[clusters] + spread), buckets
+        return unit(space.mean + space.centres[clusters] + spread), buckets
 
     def texts(self, count: int, seed: int) -> np.ndarray:
         """Return the vectors of ``count`` texts, float32 [N, D] of unit length."""
@@ -131,7 +132,7 @@ class Distribution:
         weights = rng.dirichlet(np.ones(aims), count).astype(np.float32)
         aim = np.einsum("na,nad->nd", weights, space.centres[clusters])
         own = rng.standard_normal((count, self._config.dim), np.float32) @ space.text_spread
-        return _unit(space.text_mean + np.float32(SHAPE["text_aim"]) * aim + own)
+        return unit(space.text_mean + np.float32(SHAPE["text_aim"]) * aim + own)
 
     def golden(self) -> tuple[list[float], list[float]]:
         """Return the first image and the first text."""
@@ -193,7 +194,3 @@ def _spread(basis: np.ndarray, length: float, decay: float) -> np.ndarray:
 def _decay(count: int, power: float) -> np.ndarray:
     """Return a power law over ``count`` ranks, float64 [N]; its first is 1."""
     return np.asarray((1 + np.arange(count) / SHAPE["head"]) ** -power)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)

@@ -6,8 +6,6 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import psutil
-
 from clipvec import paths, shards
 from clipvec.errors import IncompleteStoreError
 from clipvec.index import tracking
@@ -17,7 +15,7 @@ from clipvec.index.chroma.writer import Built, LoadingCollection
 from clipvec.index.load import Plan, load
 from clipvec.index.tracking import IndexLogger
 from clipvec.index.verify import verify
-from clipvec.machine import peak_bytes
+from clipvec.machine import free_bytes, peak_bytes
 from clipvec.store import Store
 
 if TYPE_CHECKING:
@@ -177,7 +175,7 @@ def _foretell(config: BuildConfig, place: Place, dim: int, rows: int) -> None:
     if not place.local:
         log.info("%s on the Chroma server", said)
         return
-    free = psutil.virtual_memory().available
+    free = free_bytes()
     if need < free:
         log.info("%s, %.1f GB are free", said, free / 1e9)
     else:

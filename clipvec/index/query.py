@@ -10,6 +10,7 @@ import numpy as np
 
 from clipvec.data import Undecodable, decode_image
 from clipvec.errors import ConfigError
+from clipvec.vectors import unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,10 +61,9 @@ def combine(vectors: np.ndarray, weights: Sequence[float]) -> np.ndarray:
         ConfigError: the terms cancel each other out.
     """
     total = np.asarray(weights, dtype=np.float64) @ vectors.astype(np.float64)
-    norm = float(np.linalg.norm(total))
-    if norm < _LEAST_NORM:
+    if np.linalg.norm(total) < _LEAST_NORM:
         raise ConfigError("the terms of the query cancel each other out; change their weights")
-    return (total / norm).astype(np.float32)
+    return unit(total)
 
 
 def _pixels(term: Term, encoder: Encoder) -> np.ndarray:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from clipvec import version
 from clipvec.config import ContestantConfig, FaissContestant, IndexConfig, MeasureConfig
+from clipvec.errors import one_line
 from clipvec.machine import processor
 from clipvec.recall.results import Contestant
 
@@ -49,7 +50,7 @@ class Job:
             self.name,
             kind,
             factory or words,
-            refused=" ".join(why.split()),
+            refused=one_line(why),
             build_parameters=parameters,
             training=training,
         )

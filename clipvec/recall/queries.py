@@ -13,6 +13,7 @@ import numpy as np
 from clipvec.config import SyntheticConfig, from_dict
 from clipvec.data import Distribution
 from clipvec.errors import ConfigError, FingerprintError
+from clipvec.vectors import unit
 
 if TYPE_CHECKING:
     from clipvec.store import Rows
@@ -34,12 +35,11 @@ def images(rows: Rows, count: int, seed: int) -> Queries:
     """Return at most ``count`` rows in random order; only the parts that hold them are read."""
     rng = np.random.default_rng(seed)
     own = np.sort(rng.choice(len(rows), min(count, len(rows)), replace=False))
-    found = rows.vectors(own)
-    unit = found / np.linalg.norm(found, axis=1, keepdims=True)
+    vectors = unit(rows.vectors(own))
     # The first of them, which are asked under filters and timed first, are from all over the store.
     order = rng.permutation(len(own))
     return Queries(
-        unit[order],
+        vectors[order],
         own[order].astype(np.int64),
         "rows of the store, each held out of its own answer",
     )

@@ -11,7 +11,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,9 @@ from pydantic import TypeAdapter
 
 from clipvec.config import FaissContestant
 from clipvec.errors import ClipvecError
+from clipvec.files import write_atomically
 from clipvec.paths import row_numbers
+from clipvec.process import when_parent_ends
 from clipvec.recall.job import Job
 from clipvec.recall.measure import Measurer
 from clipvec.recall.results import Contestant
@@ -39,12 +40,10 @@ def main(file: str) -> None:
     logging.basicConfig(level=logging.INFO)
     # Unwinds, so that a server that was started ends too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    when_parent_ends(lambda: os.kill(os.getpid(), signal.SIGTERM))
     job = Job.read(Path(file))
     result = contest(job)
-    temporary = job.result.with_suffix(".tmp")
-    temporary.write_bytes(TypeAdapter(Contestant).dump_json(result, indent=1))
-    temporary.replace(job.result)
+    write_atomically(job.result, TypeAdapter(Contestant).dump_json(result, indent=1))
 
 
 def contest(job: Job) -> Contestant:
@@ -76,13 +75,6 @@ def contender(job: Job, rows: Rows) -> Contender:
 
 def _step() -> None:
     print("step", flush=True)
-
-
-def _end_with_parent() -> None:
-    # Nothing is ever written there; a read returns when the other end is closed. Not by sys.stdin,
-    # whose lock a waiting thread holds for ever, so that the interpreter aborts at its end.
-    os.read(sys.stdin.fileno(), 1)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

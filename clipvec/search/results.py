@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
+
+from clipvec.errors import one_line
+from clipvec.web import jpeg_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +23,7 @@ def to_json(hits: Sequence[Hit]) -> str:
 
 def print_table(hits: Sequence[Hit]) -> None:
     """Print score, id, caption and uri: cut to the width of a terminal, whole into a pipe."""
-    rows = [(f"{hit.score:.4f}", hit.id, _line(hit.caption), hit.uri) for hit in hits]
+    rows = [(f"{hit.score:.4f}", hit.id, one_line(hit.caption or ""), hit.uri) for hit in hits]
     if not sys.stdout.isatty():
         for row in rows:
             print("\t".join(row))
@@ -45,9 +47,5 @@ def to_html(title: str, hits: Sequence[Hit], thumbnails: Sequence[bytes | None])
 
     loader = PackageLoader("clipvec.search")
     page = Environment(loader=loader, autoescape=True).get_template("results.html")
-    pictures = [t and f"data:image/jpeg;base64,{base64.b64encode(t).decode()}" for t in thumbnails]
-    return page.render(title=title, found=list(zip(hits, pictures, strict=True)))
-
-
-def _line(caption: str | None) -> str:
-    return " ".join((caption or "").split())
+    images = [t and jpeg_url(t) for t in thumbnails]
+    return page.render(title=title, found=list(zip(hits, images, strict=True)))

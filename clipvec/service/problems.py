@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from clipvec.errors import ClipvecError, ConfigError
+from clipvec.errors import ClipvecError, ConfigError, one_line
 from clipvec.service import metrics
 from clipvec.service.searcher import UnknownRow
 
@@ -102,7 +102,4 @@ def sentence(details: Sequence[Any]) -> str:
 def refusal(status: int, reason: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """Return the answer to a request that is refused, which is counted here."""
     metrics.REJECTS.labels(str(status)).inc()
-    line = " ".join(reason.split())
-    # a lone surrogate of the request must not come back, JSON cannot carry it
-    line = line[:_LONGEST].encode("utf-8", "replace").decode()
-    return JSONResponse({"error": line}, status, headers)
+    return JSONResponse({"error": one_line(reason)[:_LONGEST]}, status, headers)

@@ -10,6 +10,7 @@ import numpy as np
 
 from clipvec.index import clamp
 from clipvec.service.schema import MAX_K
+from clipvec.vectors import unit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -78,7 +79,7 @@ async def best(
 def rerank(hits: Sequence[Hit], vectors: dict[str, np.ndarray], vector: np.ndarray) -> list[Hit]:
     """Return hits with the cosines of their own vectors, best first."""
     scored = [
-        replace(hit, score=clamp(vectors[hit.id] @ vector / np.linalg.norm(vectors[hit.id])))
+        replace(hit, score=clamp(unit(vectors[hit.id]) @ vector))
         for hit in hits
         if hit.id in vectors
     ]
@@ -94,9 +95,9 @@ def without_duplicates(
     for hit in hits:
         if hit.id not in vectors:
             continue
-        unit = vectors[hit.id] / np.linalg.norm(vectors[hit.id])
-        if not kept or float((shown[: len(kept)] @ unit).max()) < least:
-            shown[len(kept)] = unit
+        candidate = unit(vectors[hit.id])
+        if not kept or float((shown[: len(kept)] @ candidate).max()) < least:
+            shown[len(kept)] = candidate
             kept.append(hit)
         if len(kept) == k:
             break

@@ -17,6 +17,7 @@ from clipvec.service import metrics, ranking
 from clipvec.service.batches import Batches
 from clipvec.service.images import File, Pictures
 from clipvec.service.loading import open_both, same_golden
+from clipvec.vectors import unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,14 +136,14 @@ class Searcher:
             found = await self._vectors_of([term.id])
             if term.id not in found:
                 raise UnknownRow(f"there is no row {term.id!r}")
-            return _unit(found[term.id])
+            return unit(found[term.id])
         vector = np.asarray(term.vector, np.float64)
         if vector.shape != (self.collection.dim,) or not np.abs(vector).max() > 0:
             raise ConfigError(
                 f"vector: {self.collection.dim} numbers that are not all zero are needed, "
                 f"not {len(vector)}"
             )
-        return _unit(vector / np.abs(vector).max())
+        return unit(vector / np.abs(vector).max())
 
     async def text(self, text: str) -> np.ndarray:
         """Return the vector of a text, float32 [D], unit length."""
@@ -263,8 +264,3 @@ def _alike(requests: Sequence[Request]) -> list[list[int]]:
         key = repr((request.k, request.where, request.min_score))
         groups.setdefault(key, []).append(i)
     return list(groups.values())
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    unit: np.ndarray = (vector / np.linalg.norm(vector)).astype(np.float32)
-    return unit

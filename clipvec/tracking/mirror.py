@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from clipvec import paths
-from clipvec.errors import StoreError
+from clipvec.errors import StoreError, one_line
 
 _LAST = ".wandb"
 """Ending of the file of a run that is brought last: a folder without it is still on the way."""
@@ -44,7 +44,7 @@ class Place:
                     files.get(f"{base}/{name}/", f"{unfinished}/", recursive=True)
                     unfinished.rename(here)
         except Exception as error:  # whatever the object store's library raises
-            why = " ".join(str(error).split())
+            why = one_line(error)
             raise StoreError(f"the runs in {url} cannot be read ({why})") from error
 
     def keep(self, run: Path) -> None:

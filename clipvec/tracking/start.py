@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from clipvec.errors import one_line
 from clipvec.tracking.run import Untracked
 
 if TYPE_CHECKING:
@@ -27,5 +28,5 @@ def start_run(config: TrackingConfig, job: Job) -> Run:
 
         return WandbRun.open(config, job)
     except Exception as error:
-        log.warning("nothing is tracked: wandb does not start (%s)", " ".join(str(error).split()))
+        log.warning("nothing is tracked: wandb does not start (%s)", one_line(error))
         return Untracked()

@@ -11,12 +11,12 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from clipvec import paths
+from clipvec.process import when_parent_ends
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,14 +94,8 @@ def main() -> None:
     """Run the command."""
     command = [sys.executable, "-m", "wandb", "beta", "sync", "--live", sys.argv[1]]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    threading.Thread(target=_end_with_parent, args=(process,), daemon=True).start()
+    when_parent_ends(process.kill)
     sys.exit(process.wait())
-
-
-def _end_with_parent(process: subprocess.Popen[bytes]) -> None:
-    # Not by sys.stdin, over whose lock the interpreter may abort at its end.
-    os.read(sys.stdin.fileno(), 1)
-    process.kill()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipvec import paths
-from clipvec.errors import ClipvecError, Interrupted
+from clipvec.errors import ClipvecError, Interrupted, one_line
 from clipvec.tracking import upload
 from clipvec.tracking.mirror import Place
 from clipvec.tracking.run import Picture
@@ -174,7 +174,7 @@ class WandbRun:
         try:
             self._place.keep(self.folder)
         except Exception as error:
-            log.warning("the run stays in %s: %s", self.folder, " ".join(str(error).split()))
+            log.warning("the run stays in %s: %s", self.folder, one_line(error))
         if uploading is not None and uploading.finish():
             log.info("tracked: %s", uploading.url or "uploaded to wandb")
             return
@@ -211,7 +211,7 @@ class WandbRun:
         try:
             call(run)
         except Exception as error:
-            log.warning("tracking ends here, the work goes on: %s", " ".join(str(error).split()))
+            log.warning("tracking ends here, the work goes on: %s", one_line(error))
             self._end()
             with suppress(Exception):
                 _finish(run, 0)

@@ -6,31 +6,15 @@ import json
 from datetime import datetime
 from typing import Any
 
-FILTERS = (
-    "duration",
-    "milliseconds",
-    "moment",
-    "number",
-    "percent",
-    "pretty",
-    "ratio",
-    "share",
-    "short",
-    "size",
-    "slug",
-)
-"""The functions that every template can use."""
+from clipvec.errors import one_line
+from clipvec.progress import duration
+
 _BYTES = ("B", "kB", "MB", "GB", "TB")
-
-
-def plain(text: object) -> str:
-    """Return a text as one line of printable characters: names come from anywhere."""
-    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
 
 
 def short(text: object, width: int) -> str:
     """Return a text as one line of at most ``width`` characters."""
-    line = plain(text)
+    line = one_line(text)
     return line if len(line) <= width else f"{line[: width - 1].rstrip()}…"
 
 
@@ -80,16 +64,6 @@ def size(count: float) -> str:
     return f"{number(count)} {unit}"
 
 
-def duration(seconds: float) -> str:
-    """Return a time in seconds, or in minutes and hours where it is long: ``4 min 5 s``."""
-    if seconds < 120:
-        return f"{number(seconds)} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 120:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
 def moment(created: str) -> str:
     """Return an ISO 8601 time for a reader: ``2026-03-04 05:06 UTC``; anything else unchanged."""
     try:
@@ -129,3 +103,22 @@ def ratio(value: float | None) -> str:
     if value is None:
         return "\N{EN DASH}"
     return f"\N{MULTIPLICATION SIGN}{value:,.{2 if value < 10 else 0}f}"
+
+
+FILTERS = {
+    function.__name__: function
+    for function in (
+        duration,
+        milliseconds,
+        moment,
+        number,
+        percent,
+        pretty,
+        ratio,
+        share,
+        short,
+        size,
+        slug,
+    )
+}
+"""The functions that every template can use."""

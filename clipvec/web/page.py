@@ -59,7 +59,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {name: getattr(format, name) for name in format.FILTERS}
+    templates.filters |= format.FILTERS
     templates.filters |= filters or {}
     return templates.get_template(template).render(
         styles=[_asset(part.package, name) for part in every for name in part.styles],

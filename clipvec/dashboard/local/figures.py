@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipvec.dashboard.local import series
+from clipvec.errors import one_line
 from clipvec.recall import count_scale, recall_scale
 from clipvec.web import format, palette, svg
 
@@ -122,7 +123,7 @@ def _caption(lines: Sequence[Line]) -> str:
 
 
 def _alt(panel: Curves, lines: Sequence[Line]) -> str:
-    last = "; ".join(f"{format.plain(x.name)}: {format.number(x.values[-1])}" for x in lines)
+    last = "; ".join(f"{one_line(x.name)}: {format.number(x.values[-1])}" for x in lines)
     return f"{panel.title}, {panel.unit}. At the end: {last}."
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clipvec.vectors import unit
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -37,9 +39,9 @@ def search(
 ) -> list[tuple[list[str], list[float]]]:
     """Return the ids and cosines of the ``k`` rows closest to each query, best first."""
     best: list[list[tuple[float, str]]] = [[] for _ in queries]
-    unit = queries / np.linalg.norm(queries, axis=1, keepdims=True)
+    wanted = unit(queries)
     for ids, vectors in pages:
-        scores = unit @ (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).T
+        scores = wanted @ unit(vectors).T
         for i, row in enumerate(scores):
             best[i] += zip(row.clip(-1, 1).tolist(), ids, strict=True)
             best[i] = sorted(best[i], key=lambda pair: -pair[0])[:k]

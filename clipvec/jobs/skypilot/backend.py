@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from clipvec import paths
-from clipvec.errors import LaunchError
+from clipvec.errors import LaunchError, one_line
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.skypilot import tasks, wheel
 from clipvec.progress import Progress
@@ -55,7 +55,7 @@ def status(record: Mapping[str, Any]) -> Status:
     """Return how a job stands from a record of SkyPilot's queue."""
     name = getattr(record["status"], "value", record["status"])
     state = _STATES[name]
-    reason = " ".join(str(record.get("failure_reason") or "").split())
+    reason = one_line(record.get("failure_reason") or "")
     detail = ""
     if state is State.FAILED:
         detail = f"{name}: {reason}" if reason else name
@@ -193,7 +193,7 @@ def connect() -> Iterator[Any]:
         raise
     except Exception as error:
         kind = type(error).__name__
-        said = " ".join(str(error).split())[:500]
+        said = one_line(error)[:500]
         mend = _MENDS.get(kind)
         raise LaunchError(
             f"SkyPilot: {mend} ({kind}: {said})" if mend else f"SkyPilot: {kind}: {said}"

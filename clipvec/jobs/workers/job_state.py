@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from clipvec import paths
+from clipvec.files import write_atomically
 from clipvec.jobs.backend import State, Status
 
 if TYPE_CHECKING:
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
 def write(folder: Path, job: int, status: Status) -> None:
     """Say how a job of the sweep in ``folder`` stands."""
     file = paths.job_status(folder, job)
-    file.parent.mkdir(exist_ok=True)
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(asdict(status)), encoding="utf-8")
-    temporary.replace(file)
+    write_atomically(file, json.dumps(asdict(status)).encode())
 
 
 def read(folder: Path, job: int) -> Status | None:

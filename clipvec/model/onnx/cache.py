@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipvec import paths
+from clipvec.files import write_atomically
 from clipvec.model.preprocess import Preprocess
 from clipvec.model.tokens import EndOfText, Rules
 
@@ -69,11 +69,9 @@ def find(config: ModelConfig) -> Path | None:
 
 def remember(config: ModelConfig, folder: Path) -> None:
     """Note that ``folder`` is the export of a model."""
-    file = paths.export_source(_source(config))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps({"export": folder.name}), encoding="utf-8")
-    temporary.replace(file)
+    write_atomically(
+        paths.export_source(_source(config)), json.dumps({"export": folder.name}).encode()
+    )
 
 
 def digest(*parts: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clipvec.errors import one_line
 from clipvec.recall.report import sentences
 from clipvec.web import format
 
@@ -43,7 +44,7 @@ def latency(shown: Sequence[Point], kind: str, way: Way) -> str:
 
 def bars(what: str, bars: Sequence[tuple[Curve, float, str]]) -> str:
     """Return what a reader who cannot see a bar chart needs of it."""
-    said = "; ".join(f"{format.plain(curve.name)}: {text}" for curve, _, text in bars)
+    said = "; ".join(f"{one_line(curve.name)}: {text}" for curve, _, text in bars)
     return f"Bar chart of {what}. {said}."
 
 
@@ -57,7 +58,7 @@ def filtered(found: Sequence[tuple[Curve, Sequence[Filtered]]], kind: str, of: s
         ]
         admitted = [format.percent(f.selectivity) for f in searches]
         pairs = ", ".join(f"{v} at {a}" for v, a in zip(values, admitted, strict=True))
-        said.append(f"{format.plain(curve.name)}: {pairs}")
+        said.append(f"{one_line(curve.name)}: {pairs}")
     what = "Recall" if of == "recall" else "Queries per second"
     return f"{what} by share of rows that a filter admits, {kind} queries. {'; '.join(said)}."
 
@@ -67,5 +68,5 @@ def sizes(found: Sequence[Sequence[Sized]], of: str) -> str:
     said = []
     for line in found:
         values = ", ".join(f"{format.number(one.value)} at {one.rows:,} rows" for one in line)
-        said.append(f"{format.plain(line[0].curve.contestant.name)}: {values}")
+        said.append(f"{one_line(line[0].curve.contestant.name)}: {values}")
     return f"Line plot of {of} by rows of the store. {'; '.join(said)}."

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from clipvec import paths
+from clipvec.errors import printable
 from clipvec.recall.report import curves, page, sentences, tables
 from clipvec.web import format
 
@@ -56,12 +57,7 @@ def escape(value: object) -> str:
 
     if isinstance(value, Markup):
         return value
-    return _SPECIAL.sub(r"\\\g<0>", _one_line(str(value)))
-
-
-def _one_line(text: str) -> str:
-    """As `format.plain`, but with the spaces around a word of a template."""
-    return "".join(c if c.isprintable() else " " for c in text)
+    return _SPECIAL.sub(r"\\\g<0>", printable(value))
 
 
 def fenced(text: str | Sequence[str]) -> str:
@@ -69,7 +65,7 @@ def fenced(text: str | Sequence[str]) -> str:
     from markupsafe import Markup
 
     lines = text.splitlines() if isinstance(text, str) else text
-    body = "\n".join(_one_line(line) for line in lines)
+    body = "\n".join(printable(line) for line in lines)
     longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
     fence = "`" * max(3, longest + 1)
     return Markup(f"{fence}\n{body}\n{fence}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from clipvec.progress import duration
 from clipvec.recall.report import alt, curves, figures, sentences, sizes
 from clipvec.recall.report.curves import KINDS
 from clipvec.recall.report.panels import Panel, Plot
@@ -127,7 +128,7 @@ def build(runs: Sequence[Run]) -> Plot:
 
 
 _COSTS: tuple[tuple[str, Callable[[Build], float | None], Callable[[float], str]], ...] = (
-    ("Time to build", lambda build: build.seconds, format.duration),
+    ("Time to build", lambda build: build.seconds, duration),
     ("Peak memory of the build", lambda build: build.peak_bytes, format.size),
     ("Bytes on disk a vector", sentences.bytes_a_vector, lambda count: f"{count:,.0f} B"),
 )

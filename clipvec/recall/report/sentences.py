@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clipvec.web import number, percent, plain, share
+from clipvec.errors import one_line
+from clipvec.web import number, percent, share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +62,7 @@ def index(contestant: Contestant) -> str:
 
 
 def _assignments(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{plain(name)}={value:g}" for name, value in values.items())
+    return ", ".join(f"{one_line(name)}={value:g}" for name, value in values.items())
 
 
 def advised(found: Advice) -> str:
@@ -128,7 +129,7 @@ def confirmed(choice: Choice, target: float) -> str:
 
 def named(point: Point) -> str:
     """Return contestant and setting of a point."""
-    return f"{plain(point.curve.name)}, {parameters(point.setting.parameters)}"
+    return f"{one_line(point.curve.name)}, {parameters(point.setting.parameters)}"
 
 
 def tip(point: Point, k: int) -> str:
@@ -136,7 +137,7 @@ def tip(point: Point, k: int) -> str:
     how_fast = point.speed
     return "\n".join(
         (
-            plain(point.curve.name),
+            one_line(point.curve.name),
             parameters(point.setting.parameters),
             f"recall@{k} {share(point.recall.value)} ({span(point.recall)})",
             f"{number(how_fast.qps)} queries/s ({fast(how_fast)})",
@@ -149,8 +150,8 @@ def filtered_tip(curve: Curve, search: Filtered) -> str:
     """Return what a point of a plot of filtered search says when it is pointed at."""
     return "\n".join(
         (
-            plain(curve.name),
-            f"{plain(search.filter)}: {percent(search.selectivity)} of the rows",
+            one_line(curve.name),
+            f"{one_line(search.filter)}: {percent(search.selectivity)} of the rows",
             f"recall@{search.k} {share(search.recall.value)} ({span(search.recall)}) "
             f"of {search.queries:,} queries",
             f"{number(search.qps)} queries/s ({fast(search)})",

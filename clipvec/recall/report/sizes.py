@@ -6,10 +6,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from clipvec.errors import one_line
+from clipvec.progress import duration
 from clipvec.recall.report import alt, curves, figures, sentences
 from clipvec.recall.report.curves import KINDS, Sized
 from clipvec.recall.report.panels import Panel, Plot
-from clipvec.web import format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,7 @@ def _sized_build(runs: Sequence[Run], curve: Curve) -> Sized | None:
     build = curve.contestant.build
     if not build or not build.seconds:
         return None
-    said = f"{format.plain(curve.name)}\n{format.duration(build.seconds)}"
+    said = f"{one_line(curve.name)}\n{duration(build.seconds)}"
     return Sized(curve, runs[curve.run].report.rows, build.seconds, True, said)
 
 

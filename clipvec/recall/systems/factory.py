@@ -12,7 +12,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from clipvec.errors import ConfigError
+from clipvec.errors import ConfigError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +144,7 @@ def faiss_errors(what: str) -> Iterator[None]:
 
 def _said(error: str) -> str:
     """Return what FAISS says without what only its developers can read."""
-    words = _CODE.sub("", " ".join(error.split()))
+    words = _CODE.sub("", one_line(error))
     condition = _CONDITION.match(words)
     words = _FUNCTION.sub("", _CONDITION.sub("", words)).strip()
     if not words and condition and "METRIC_L2" in condition[1]:

@@ -43,23 +43,9 @@ def test_size(count: float, text: str) -> None:
     assert format.size(count) == text
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0.400 s"), (119, "119 s"), (164, "2 min 44 s"), (9000, "2 h 30 min")],
-)
-def test_duration(seconds: float, text: str) -> None:
-    assert format.duration(seconds) == text
-
-
 def test_parameters() -> None:
     assert words.parameters({"nprobe": 8, "k_factor": 1.5}) == "nprobe=8, k_factor=1.5"
     assert words.parameters({}) == "as built"
-
-
-def test_plain_keeps_to_one_printable_line() -> None:
-    assert format.plain("a\nb\x1b[31m\x00c\u202e\ud800 d") == "a b [31m c d"
-    assert format.short("w" * 50, 10) == "w" * 9 + "…"
-    assert format.short("short", 10) == "short"
 
 
 def test_moment() -> None:
@@ -131,3 +117,8 @@ def test_advice_as_a_line() -> None:
 
 def test_a_percentile_that_is_not_known_is_a_dash() -> None:
     assert (format.milliseconds(12.04), format.milliseconds(None)) == ("12.0", "\N{EN DASH}")
+
+
+def test_short_cuts_what_is_too_wide() -> None:
+    assert format.short("w" * 50, 10) == "w" * 9 + "…"
+    assert format.short("short", 10) == "short"
