@@ -98,7 +98,7 @@ def preloaded(photos: Path, encoder: model.Encoder) -> torch.Tensor:
 def bare_model(encoder: model.Encoder, pixels: torch.Tensor, batch_size: int) -> None:
     with torch.inference_mode():
         for batch in pixels.split(batch_size):
-            encoder._model.encode_image(batch, normalize=True)
+            encoder.model.encode_image(batch, normalize=True)
 
 
 def time_of(work: object) -> float:

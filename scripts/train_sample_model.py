@@ -30,7 +30,8 @@ from make_sample_dataset import caption
 from PIL import Image
 from torch.nn.functional import dropout, normalize, relu
 
-from clipvec.model import Preprocess, sample
+from clipvec.model import Preprocess
+from clipvec.model.torch import sample
 from clipvec.paths import PACKAGE_SCHEME, package_file
 
 if TYPE_CHECKING:

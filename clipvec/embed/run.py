@@ -115,12 +115,12 @@ def _load(
         maker = Drawing(config, dataset)
     else:
         maker = Encoding(config, dataset)
-    print_ = maker.model_print()
-    store = Store.create(url, fingerprint(config, dataset, print_), to_dict(config.model))
+    made = maker.fingerprint()
+    store = Store.create(url, fingerprint(config, dataset, made), to_dict(config.model))
     where = f"the store {store.url}"
     store.fingerprint.check_data(data_print(config, dataset), where)
     store.fingerprint.model.check(
-        print_, where, f"model={config.model.name} ({config.model.pretrained})"
+        made, where, f"model={config.model.name} ({config.model.pretrained})"
     )
     return store, maker
 

@@ -14,7 +14,7 @@ from clipvec.embed.pipeline import Batch, Pipeline
 from clipvec.embed.prefetch import Prefetch
 from clipvec.embed.timings import Timings
 from clipvec.errors import ConfigError
-from clipvec.model import model_print
+from clipvec.model import fingerprint_of
 from clipvec.store import Row
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Maker(Protocol):
         """What makes them: the device, and its precision."""
         ...
 
-    def model_print(self) -> ModelFingerprint:
+    def fingerprint(self) -> ModelFingerprint:
         """Return what the vectors are known by."""
         ...
 
@@ -94,9 +94,9 @@ class Encoding:
         )
         self.device = {"device": str(encoder.device), "precision": str(encoder.precision)}
 
-    def model_print(self) -> ModelFingerprint:
+    def fingerprint(self) -> ModelFingerprint:
         """Return what the encoder is known by."""
-        return model_print(self._encoder)
+        return fingerprint_of(self._encoder)
 
     def batches(self, shard: int, writer: ShardWriter, timings: Timings) -> Pipeline:
         """Return the encoded batches of a shard from the writer's position on."""
@@ -124,7 +124,7 @@ class Drawing:
         self._dataset = dataset
         self.device: Mapping[str, str] = {"device": "cpu", "precision": config.store.dtype}
 
-    def model_print(self) -> ModelFingerprint:
+    def fingerprint(self) -> ModelFingerprint:
         """Return what the distribution is known by."""
         return drawn_print(self._dataset)
 

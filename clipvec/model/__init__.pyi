@@ -1,6 +1,6 @@
 from .encoder import Encoder
-from .identity import model_print
-from .load import load_encoder
+from .identity import fingerprint_of
+from .load import load_checked, load_encoder
 from .preprocess import Preprocess
 from .torch.encoder import TorchEncoder
 from .torch.pack import pack
@@ -9,7 +9,8 @@ __all__ = [
     "Encoder",
     "Preprocess",
     "TorchEncoder",
+    "fingerprint_of",
+    "load_checked",
     "load_encoder",
-    "model_print",
     "pack",
 ]

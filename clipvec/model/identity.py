@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from clipvec.model.encoder import Encoder
 
 
-def model_print(encoder: Encoder) -> ModelFingerprint:
+def fingerprint_of(encoder: Encoder) -> ModelFingerprint:
     """Return what ``encoder`` is known by."""
     image, text = encoder.golden()
     return ModelFingerprint(

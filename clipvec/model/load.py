@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from clipvec.config import RUNTIMES
 from clipvec.errors import ModelError
+from clipvec.model.identity import fingerprint_of
 
 if TYPE_CHECKING:
     from clipvec.config import ModelConfig
     from clipvec.model.encoder import Encoder
+    from clipvec.store import ModelFingerprint
 
 
 def load_encoder(config: ModelConfig) -> Encoder:
@@ -27,4 +29,21 @@ def load_encoder(config: ModelConfig) -> Encoder:
     runtime = RUNTIMES.get(config.runtime)
     assert runtime is not None  # the configuration was checked
     encoder: Encoder = runtime.load().load(config)
+    return encoder
+
+
+def load_checked(made: ModelFingerprint, config: ModelConfig, where: str) -> Encoder:
+    """Return the encoder that ``config`` names, which has to be the one that made the vectors.
+
+    Args:
+        made: what the encoder that made them is known by.
+        config: the encoder to load.
+        where: what holds the vectors, for the message.
+
+    Raises:
+        FingerprintError: it is another encoder.
+        ModelError: as `load_encoder` does.
+    """
+    encoder = load_encoder(config)
+    made.check(fingerprint_of(encoder), where, f"model={config.name} ({config.pretrained})")
     return encoder

@@ -16,7 +16,6 @@ import numpy as np
 from clipvec import machine, paths, tracking, version
 from clipvec.config import FaissContestant, ModelConfig, from_dict, to_dict
 from clipvec.errors import ClipvecError, ConfigError
-from clipvec.model import model_print
 from clipvec.progress import Progress
 from clipvec.recall import prepare, queries, report, runner
 from clipvec.recall.ground_truth import truth
@@ -198,7 +197,7 @@ def _texts(config: RecallConfig, rows: Rows) -> Queries:
     Raises:
         FingerprintError: the model at hand is another one.
     """
-    from clipvec import model
+    from clipvec.model import load_checked
 
     asked = config.queries
     lines = _lines(config)
@@ -206,9 +205,8 @@ def _texts(config: RecallConfig, rows: Rows) -> Queries:
     texts = lines or queries.captions(rows, asked.texts, asked.seed)
     named = {key: rows.store.model[key] for key in ("name", "arch", "pretrained")}
     log.info("encoding %s texts with model %s", f"{len(texts):,}", named["name"])
-    encoder = model.load_encoder(from_dict(named, ModelConfig))
-    made, here = rows.store.fingerprint.model, f"the store {rows.store.url}"
-    made.check(model_print(encoder), here, f"model={named['name']} ({named['pretrained']})")
+    made, where = rows.store.fingerprint.model, f"the store {rows.store.url}"
+    encoder = load_checked(made, from_dict(named, ModelConfig), where)
     vectors = []
     with Progress() as progress:
         task = progress.task("texts", len(texts), "texts")

@@ -89,17 +89,11 @@ def _settings(overrides: list[str]) -> SearchConfig:
 
 def _encoder(settings: SearchConfig, collection: Partitions) -> Encoder:
     """Return the encoder of the query, which must be the one that made the collection."""
-    from clipvec import model
-    from clipvec.model import model_print
+    from clipvec.model import load_checked
 
     chosen = settings.model.over(collection.model_config)
-    encoder = model.load_encoder(chosen)
-    collection.fingerprint.model.check(
-        model_print(encoder),
-        f"the collection {collection.where}",
-        f"model={chosen.name} ({chosen.pretrained})",
-    )
-    return encoder
+    made, where = collection.fingerprint.model, f"the collection {collection.where}"
+    return load_checked(made, chosen, where)
 
 
 def _terms(arguments: argparse.Namespace, texts: list[str]) -> list[Term]:

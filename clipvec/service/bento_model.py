@@ -14,7 +14,7 @@ from clipvec import config, model
 from clipvec.cli import fail
 from clipvec.config import ModelConfig, QueryModelConfig, ServeConfig
 from clipvec.errors import ClipvecError, ConfigError
-from clipvec.model import model_print
+from clipvec.model import fingerprint_of
 
 if TYPE_CHECKING:
     from bentoml import Bento
@@ -78,10 +78,9 @@ def put(wanted: ModelConfig) -> str:
     with bentoml.models.create(tag, metadata=about) as made:
         folder = Path(made.path)
         model.pack(encoder, wanted, folder)
-        again = model.load_encoder(replace(wanted, pretrained=f"local-dir:{folder}"))
-        model_print(encoder).check(
-            model_print(again), f"model={wanted.name} ({wanted.pretrained})", "its copy"
-        )
+        copy = replace(wanted, pretrained=f"local-dir:{folder}")
+        where = f"model={wanted.name} ({wanted.pretrained})"
+        model.load_checked(fingerprint_of(encoder), copy, where)
     return tag
 
 

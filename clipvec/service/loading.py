@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clipvec.model import model_print
 from clipvec.store import GOLDEN_COSINE, Golden
 
 if TYPE_CHECKING:
@@ -21,19 +20,14 @@ def open_both(settings: ServeConfig) -> tuple[Partitions, Encoder]:
         FingerprintError: the encoder is not the one that made it.
         ModelError: the encoder cannot be loaded.
     """
-    from clipvec import model
     from clipvec.index import Partitions
+    from clipvec.model import load_checked
 
     collection = Partitions.open(settings.index, settings.collection)
     try:
         chosen = settings.model.over(collection.model_config)
-        encoder = model.load_encoder(chosen)
-        collection.fingerprint.model.check(
-            model_print(encoder),
-            f"the collection {collection.where}",
-            f"model={chosen.name} ({chosen.pretrained})",
-        )
-        return collection, encoder
+        made, where = collection.fingerprint.model, f"the collection {collection.where}"
+        return collection, load_checked(made, chosen, where)
     except BaseException:
         collection.close()
         raise

@@ -60,7 +60,7 @@ def reference(encoder: Encoder, data: bytes) -> np.ndarray:
     size = values.pop("height"), values.pop("width")
     transform = image_transform_v2(PreprocessCfg(size=size, **values), is_train=False)
     with torch.inference_mode(), Image.open(io.BytesIO(data)) as image:
-        vector = encoder._model.encode_image(transform(image)[None])[0].float()
+        vector = encoder.model.encode_image(transform(image)[None])[0].float()
     return torch.nn.functional.normalize(vector, dim=0).numpy()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from clipvec import model
 from clipvec.config import ModelConfig
-from clipvec.errors import ModelError
+from clipvec.errors import FingerprintError, ModelError
 from clipvec.model.torch.device import choose_precision, native_precisions
 
 
@@ -99,3 +100,13 @@ def test_texts_of_all_lengths_keep_their_order(tiny_weights: Path) -> None:
     alone = [encoder.encode_texts([text])[0] for text in texts]
     np.testing.assert_allclose(encoder.encode_texts(texts), alone, atol=2e-6)
     assert encoder.encode_texts([]).shape == (0, 64)
+
+
+def test_an_encoder_that_made_other_vectors_is_refused(tiny_weights: Path) -> None:
+    config = local(tiny_weights)
+    made = model.fingerprint_of(model.load_encoder(config))
+    assert model.load_checked(made, config, "the store x").weights == made.weights
+    with pytest.raises(FingerprintError) as error:
+        model.load_checked(replace(made, weights="b" * 64), config, "the store x")
+    assert str(error.value).startswith("the store x was made with model weights bbbbbbbbbbbb…, ")
+    assert f"model=tiny (local-dir:{tiny_weights}) has {made.weights[:12]}" in str(error.value)

@@ -54,7 +54,7 @@ def ask(
     capsys: pytest.CaptureFixture[str],
 ) -> Search:
     """Run the command in this process; its encoder is loaded once for all tests."""
-    monkeypatch.setattr(model, "load_encoder", lambda _: encoder)
+    monkeypatch.setattr("clipvec.model.load.load_encoder", lambda _: encoder)
 
     def call(*arguments: str, exit_code: int = 0) -> str:
         monkeypatch.setattr(sys, "argv", ["search", *arguments, f"index.path={indexed}/index"])

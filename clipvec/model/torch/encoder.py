@@ -23,7 +23,10 @@ _HALVES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class TorchEncoder(Encoder):
-    """Pictures and texts to vectors, by torch."""
+    """Images and texts to vectors, by torch.
+
+    ``model`` and ``tokenizer`` are open_clip's, for what needs more than vectors.
+    """
 
     def __init__(
         self,
@@ -40,12 +43,12 @@ class TorchEncoder(Encoder):
         if self._device.type == "cpu":
             keep_memory()
         self.weights = checksum(model)
-        self._tokenizer = tokenizer
-        self._model = model.eval().requires_grad_(False).to(self._device)
+        self.tokenizer = tokenizer
+        self.model = model.eval().requires_grad_(False).to(self._device)
         if config.compile:
-            self._model.visual = torch.compile(self._model.visual)
-        self._image_tower = ImageTower(self._model, preprocess).to(self._device)
-        self._text_tower = TextTower(self._model)
+            self.model.visual = torch.compile(self.model.visual)
+        self._image_tower = ImageTower(self.model, preprocess).to(self._device)
+        self._text_tower = TextTower(self.model)
         self._end = self._text_tower.end
 
     @classmethod
@@ -66,7 +69,7 @@ class TorchEncoder(Encoder):
         return self._run(self._image_tower, pixels)
 
     def _tokens(self, texts: Sequence[str]) -> np.ndarray:
-        tokens: np.ndarray = self._tokenizer(list(texts)).numpy()
+        tokens: np.ndarray = self.tokenizer(list(texts)).numpy()
         return tokens
 
     def _encode_tokens(self, tokens: np.ndarray) -> np.ndarray:

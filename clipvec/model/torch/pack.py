@@ -39,12 +39,12 @@ def pack(encoder: TorchEncoder, config: ModelConfig, folder: Path) -> None:
             f"model.arch={config.arch}: open_clip asks the hub how to build its text tower "
             f"({description['text_cfg']['hf_model_name']}) at every start, so it cannot be packed"
         )
-    tensors = encoder._model.state_dict()
+    tensors = encoder.model.state_dict()
     # Copies, since safetensors refuses tensors that share memory.
     tensors = {name: tensor.cpu().clone().contiguous() for name, tensor in tensors.items()}
     save_file(tensors, folder / "open_clip_model.safetensors")
-    if hasattr(encoder._tokenizer, "save_pretrained"):  # open_clip's own needs no files
-        encoder._tokenizer.save_pretrained(folder)
+    if hasattr(encoder.tokenizer, "save_pretrained"):  # open_clip's own needs no files
+        encoder.tokenizer.save_pretrained(folder)
     preprocess = encoder.preprocess.to_json()
     size = [preprocess.pop("height"), preprocess.pop("width")]
     values = {"model_cfg": description, "preprocess_cfg": {"size": size, **preprocess}}
