@@ -27,7 +27,7 @@ from clipvec.dashboard import local
 from clipvec.embed.run import embed_shards
 from clipvec.embed.timings import STAGES
 from clipvec.paths import CONF_DIR
-from clipvec.tracking import SWEEP_VARIABLE, Job, Picture, Rows
+from clipvec.tracking import SWEEP_VARIABLE, ImageCell, RunSpec, Table
 
 T = TypeVar("T")
 ROWS = 1000
@@ -87,7 +87,7 @@ def job(root: Path, number: int, points: int) -> None:
     """Write the run of one job."""
     random = np.random.default_rng(number)
     about = {"dataset": {"name": "synthetic"}, "model": {"name": "synthetic"}}
-    given = Job("embed", "x", str(root), about, str(number))
+    given = RunSpec("embed", "x", str(root), about, str(number))
     with tracking.start_run(TrackingConfig(mode="offline"), given) as run:
         for point in range(1, points + 1):
             shares = random.dirichlet([1, 4, 20, 1])
@@ -95,16 +95,16 @@ def job(root: Path, number: int, points: int) -> None:
             values |= {"images": point * ROWS / points, "images_per_s": random.normal(1000, 50)}
             values |= {"batch_fill": 0.99, "bytes_read": point * 1e6, "cpu_cores": random.random()}
             run.log(values, step=round(values["images"]))
-        run.table(
-            "pictures", Rows(["picture", "id"], [[picture(random), str(i)] for i in range(24)])
+        run.log_table(
+            "sample_images", Table(["image", "id"], [[picture(random), str(i)] for i in range(24)])
         )
 
 
-def picture(random: np.random.Generator) -> Picture:
+def picture(random: np.random.Generator) -> ImageCell:
     buffer = io.BytesIO()
     noise = random.integers(0, 255, (8, 8, 3), dtype=np.uint8)
     Image.fromarray(noise).resize((SIDE, SIDE)).save(buffer, "JPEG")
-    return Picture(buffer.getvalue(), "a picture")
+    return ImageCell(buffer.getvalue(), "a picture")
 
 
 if __name__ == "__main__":

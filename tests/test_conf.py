@@ -99,7 +99,7 @@ def test_models_are_in_open_clip() -> None:
             "tracking.mode=on",
             "tracking.mode='on': input should be 'disabled', 'offline' or 'online'",
         ),
-        ("tracking.every=0", "tracking.every=0: input should be greater than 0"),
+        ("tracking.log_interval_s=0", "tracking.log_interval_s=0: input should be greater than 0"),
         ("tracking.project=a/b", "tracking.project='a/b': string should match"),
         ("max_reject_fraction=2", "max_reject_fraction=2: input should be less than or equal"),
     ],

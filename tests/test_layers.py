@@ -40,7 +40,7 @@ HOMES = {
     "chromadb": {"index/chroma"},
     "faiss": {"recall/systems", "recall/exact_search.py"},
     "sky": {"jobs/skypilot/backend.py"},
-    "wandb": {"tracking", "dashboard/wandb"},
+    "wandb": {"tracking/wandb_sdk.py"},
 }
 """Where the imports of a package may stand: folders, or a module."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clipvec.tracking.reader import Recorded, read
+from clipvec.tracking.reader import RecordedRun, read
 
 
-def recorded(root: Path) -> list[Recorded]:
+def recorded(root: Path) -> list[RecordedRun]:
     """Return the runs below ``root``, the oldest first; pieces of the same run are not joined."""
     files = sorted(root.glob("wandb/*/*.wandb"), key=lambda file: file.stat().st_mtime_ns)
     return [run for run in map(read, files) if run is not None]

@@ -113,5 +113,5 @@ class TrackingConfig:
     group: str | None = None
     """What the run belongs to; null: its sweep, if it is a job of one."""
     tags: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(default_factory=list)
-    every: Annotated[float, Field(gt=0)] = 10.0
+    log_interval_s: Annotated[float, Field(gt=0)] = 10.0
     """Least seconds between two points of a curve."""

@@ -122,7 +122,7 @@ SECTIONS = (
             Curves("Bytes read", ("bytes_read",), "bytes"),
             Curves("Processor cores in use", ("cpu_cores",), "cores"),
             Curves("GPU in use", ("system/gpu.0.gpu",), "%"),
-            Table("Pictures", "pictures"),
+            Table("Sample images", "sample_images"),
         ),
         step="images",
     ),
@@ -131,7 +131,7 @@ SECTIONS = (
         "index",
         (
             Number("Rows", "rows"),
-            Number("Rows per second", "rate"),
+            Number("Rows per second", "rows_per_s"),
             Word("Verified", "verified"),
             Curves("Rows per second", ("rows_per_s",), "rows/s"),
             Curves("Memory", ("memory_bytes",), "bytes"),

@@ -208,7 +208,7 @@ class _Shard:
             self._feed.skip(start)
             for batch in batches:
                 self._take(batch, task)
-                if self._feed.run.due():
+                if self._feed.run.should_log():
                     self._feed.point(self.timings + batches.waits())
         finally:
             batches.close()

@@ -1,4 +1,4 @@
-"""What the run of an embedding job tells: curves, a sample of pictures, the store."""
+"""What the run of an embedding job tells: curves, a sample of images, the store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import psutil
 from clipvec import paths, tracking
 from clipvec.config import to_dict
 from clipvec.embed.timings import Timings
-from clipvec.tracking import Job, Picture, Rows, artifacts
+from clipvec.tracking import ImageCell, RunSpec, Table, artifacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from clipvec.tracking import Run
 
 SAMPLES = 24
-"""Most pictures of a job that are shown."""
+"""Most images of a job that are shown."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class EmbedLogger:
         self._random = random.Random(0)
 
     def take(self, batch: Batch) -> None:
-        """Count a batch, and keep some of its pictures."""
+        """Count a batch, and keep some of its images."""
         if not self.run.tracked:
             return
         self._done.images += len(batch.rows) + len(batch.rejects)
@@ -76,7 +76,7 @@ class EmbedLogger:
     def end_shard(self, timings: Timings) -> None:
         """Take over the timings of a shard that is done."""
         self._timings += timings
-        if self.run.due():
+        if self.run.should_log():
             self.point(Timings())
 
     def point(self, timings: Timings) -> None:
@@ -106,8 +106,8 @@ class EmbedLogger:
             self.point(Timings())
         seconds = time.monotonic() - self._began
         if self._samples:
-            self.run.table("pictures", _table(self._samples))
-        self.run.summarize(
+            self.run.log_table("images", _table(self._samples))
+        self.run.update_summary(
             {
                 "images": self._done.images,
                 "images_per_s": self._rows / seconds,
@@ -116,7 +116,7 @@ class EmbedLogger:
             }
         )
         name = paths.collection_name(config.dataset.name, config.model.name)
-        self.run.made(artifacts.store(store.url, name, store.fingerprint.to_json()))
+        self.run.log_artifact(artifacts.store(store.url, name, store.fingerprint.to_json()))
 
 
 def start_run(config: EmbedConfig, store: Store, shards: str, device: Mapping[str, str]) -> Run:
@@ -125,17 +125,17 @@ def start_run(config: EmbedConfig, store: Store, shards: str, device: Mapping[st
     fingerprint = store.fingerprint.to_json()
     del fingerprint["model"]["golden"]  # two vectors, which are in the store's artifact
     about = {**to_dict(config), "device": dict(device), "fingerprint": fingerprint}
-    job = Job("embed", name, config.store.root, about, shards)
+    job = RunSpec("embed", name, config.store.root, about, shards)
     return tracking.start_run(config.tracking, job)
 
 
-def _table(rows: list[Row]) -> Rows:
+def _table(rows: list[Row]) -> Table:
     cells = [
-        [Picture(row.thumbnail, row.caption or ""), row.caption, row.id, row.uri]
+        [ImageCell(row.thumbnail, row.caption or ""), row.caption, row.id, row.uri]
         for row in rows
         if row.thumbnail is not None
     ]
-    return Rows(["picture", "caption", "id", "uri"], cells)
+    return Table(["image", "caption", "id", "uri"], cells)
 
 
 def _cpu_seconds() -> float:

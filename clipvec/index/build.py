@@ -46,15 +46,15 @@ class Summary:
     replaced: int
     dropped: int
     """Parts that are no longer in the store."""
-    rate: float
-    """Rows/s of the loading."""
+    rows_per_s: float
+    """Of the loading."""
     verified: str
 
     def __str__(self) -> str:
         """Return one line for the end of a run."""
         work = [f"{self.loaded} parts loaded", f"{self.reused} reused", f"{self.replaced} replaced"]
         work += [f"{self.dropped} dropped"] if self.dropped else []
-        rate = f"; {self.rate:,.0f} rows/s" if self.loaded or self.replaced else ""
+        rate = f"; {self.rows_per_s:,.0f} rows/s" if self.loaded or self.replaced else ""
         return (
             f"{self.name}: {self.rows:,} rows; {', '.join(work)}{rate}; "
             f"verified: {self.verified}; index: {self.where}"
@@ -93,7 +93,7 @@ def build_index(config: BuildConfig, show: Callable[[Run, Store], None] | None =
             summary = _fill(config, place, name + REBUILD, store, parts, feed)
             take_place(place, name)
             summary = replace(summary, name=name, where=place.where(name))
-        feed.end(vars(summary), config, store)
+        feed.end(summary, config, store)
         if show is not None:
             show(run, store)
     return summary
@@ -156,7 +156,7 @@ def _fill(
             reused=len(plan.reused),
             replaced=plan.replaced,
             dropped=len(plan.drop) - plan.replaced,
-            rate=rate,
+            rows_per_s=rate,
             verified=verify(collection, store, parts),
         )
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 
 from clipvec import paths, tracking
 from clipvec.config import to_dict
-from clipvec.tracking import Job, artifacts
+from clipvec.tracking import RunSpec, artifacts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from clipvec.config import BuildConfig
+    from clipvec.index.build import Summary
     from clipvec.store import Store
     from clipvec.tracking import Run
 
@@ -35,18 +34,19 @@ class IndexLogger:
     def loaded(self, rows: int) -> None:
         """Count rows, and add a point to the curves where it is time for one."""
         self._rows += rows
-        if self._run.due():
+        if self._run.should_log():
             self._point()
 
-    def end(self, summary: Mapping[str, Any], config: BuildConfig, store: Store) -> None:
+    def end(self, summary: Summary, config: BuildConfig, store: Store) -> None:
         """Add the last point, and tell what stands for the whole loading."""
         if not self._run.tracked:
             return
         if self._rows > self._last[1]:
             self._point()
-        self._run.summarize(summary)
-        name = summary["name"]  # also that of a partition
-        self._run.made(artifacts.index(config.index, name, store.fingerprint.to_json()))
+        keys = ("rows", "rows_per_s", "verified", "loaded", "reused", "replaced", "dropped")
+        self._run.update_summary({key: getattr(summary, key) for key in keys})
+        index = artifacts.index(config.index, summary.name, store.fingerprint.to_json())
+        self._run.log_artifact(index)
 
     def _point(self) -> None:
         now = time.monotonic()
@@ -63,7 +63,7 @@ class IndexLogger:
 def start_run(config: BuildConfig, store: Store) -> Run:
     """Return the run of a loading, which uses a store."""
     name = paths.collection_name(config.dataset.name, config.model.name)
-    job = Job("index", f"index {name}", config.store.root, to_dict(config))
+    job = RunSpec("index", f"index {name}", config.store.root, to_dict(config))
     run = tracking.start_run(config.tracking, job)
-    run.used(artifacts.store(store.url, name, store.fingerprint.to_json()))
+    run.use_artifact(artifacts.store(store.url, name, store.fingerprint.to_json()))
     return run

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from clipvec import shards, tracking
 from clipvec.jobs.backend import State
 from clipvec.jobs.skypilot import prices
-from clipvec.tracking import Job, Rows
+from clipvec.tracking import RunSpec, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ class SweepLogger:
 
     def look(self, statuses: Sequence[Status]) -> None:
         """Add a point to the curves, where it is time for one."""
-        if self._run.due():
+        if self._run.should_log():
             self._point(statuses)
 
     def end(self, statuses: Sequence[Status]) -> None:
@@ -62,8 +62,8 @@ class SweepLogger:
             for s, status in zip(self._jobs, statuses, strict=True)
         ]
         columns = ["job", "shards", "id", "state", "recoveries", "seconds", "detail"]
-        self._run.table("jobs", Rows(columns, rows))
-        self._run.summarize(values)
+        self._run.log_table("jobs", Table(columns, rows))
+        self._run.update_summary(values)
 
     def _point(self, statuses: Sequence[Status]) -> dict[str, float]:
         now, images = time.monotonic(), self._progress.images
@@ -111,7 +111,7 @@ def start_run(record: Record, jobs: Sequence[SubmittedJob], progress: StoreProgr
     }
     root = first.visible(first.folders.get("store.root", str(record.folder)))
     return tracking.start_run(
-        sweep.tracking, Job("sweep", sweep.name, root, about, sweep=sweep.name)
+        sweep.tracking, RunSpec("sweep", sweep.name, root, about, sweep=sweep.name)
     )
 
 

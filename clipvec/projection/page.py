@@ -37,7 +37,7 @@ def show(run: Run, store: Store) -> None:
         return
     if made is not None:
         name = f"{store.fingerprint.dataset['name']} · {store.model['name']}"
-        run.page(MAP, html(made, name))
+        run.log_html(MAP, html(made, name))
 
 
 def values(made: Map) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from clipvec.recall.recommend import advise
 from clipvec.recall.report import sentences
 from clipvec.recall.results import Report
 from clipvec.store import Rows
-from clipvec.tracking import Job, artifacts
+from clipvec.tracking import RunSpec, artifacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,12 +76,12 @@ def benchmark(config: RecallConfig) -> Summary:
     collection = paths.collection_name(config.dataset.name, config.model.name)
     rows = Rows.open(url)
     _check(config, rows)
-    job = Job("recall", f"recall {collection}", config.store.root, to_dict(config))
+    job = RunSpec("recall", f"recall {collection}", config.store.root, to_dict(config))
     with tracking.start_run(config.tracking, job) as run:
         fingerprint = rows.store.fingerprint.to_json()
-        run.used(artifacts.store(rows.store.url, collection, fingerprint))
+        run.use_artifact(artifacts.store(rows.store.url, collection, fingerprint))
         if _with_chroma(config):
-            run.used(artifacts.index(config.index, collection, fingerprint))
+            run.use_artifact(artifacts.index(config.index, collection, fingerprint))
         summary = _measure(config, rows, url, collection)
         report.track(run, summary.report, summary.page, collection)
     return summary

@@ -1,12 +1,13 @@
-"""Runs in Weights & Biases, or nothing at all: whoever tracks calls the same methods.
+"""Runs in Weights & Biases, or none: a room that tracks calls the same methods either way.
 
-start       a configuration → a `Run`, which is `Untracked` with ``tracking=disabled``
+start       a configuration → a `Run`, which is `NoopRun` with ``tracking=disabled``
 artifacts   what runs make and use: a store, an index, a report
-Rows, Lines a table by its columns, a chart by its lines
+reader      the files of runs → `RecordedRun`
+wandb_sdk   all that is used of wandb
 
-A run is always written to files first, by wandb's offline mode, which asks the network for
-nothing. With ``tracking=online`` a process beside this one follows those files and uploads them,
-so that a server that is down, slow or full is none of the work's concern.
+A run is always written to files first, by wandb's offline mode, which does not use the network.
+With ``tracking=online`` a separate process follows those files and uploads them, so that a server
+that is down, slow or full does not affect the work.
 """
 
 import lazy_loader

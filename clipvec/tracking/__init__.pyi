@@ -1,21 +1,21 @@
-from . import artifacts, upload
-from .job import RUN_VARIABLE, SWEEP_VARIABLE, Job
-from .reader import SYSTEM, Recorded, runs
-from .run import Lines, Picture, Rows, Run
+from . import artifacts, wandb_sdk
+from .reader import SYSTEM_PREFIX, RecordedRun, read_runs
+from .run import ImageCell, LineChart, Run, Table
+from .run_spec import RUN_VARIABLE, SWEEP_VARIABLE, RunSpec
 from .start import start_run
 
 __all__ = [
     "RUN_VARIABLE",
     "SWEEP_VARIABLE",
-    "SYSTEM",
-    "Job",
-    "Lines",
-    "Picture",
-    "Recorded",
-    "Rows",
+    "SYSTEM_PREFIX",
+    "ImageCell",
+    "LineChart",
+    "RecordedRun",
     "Run",
+    "RunSpec",
+    "Table",
     "artifacts",
-    "runs",
+    "read_runs",
     "start_run",
-    "upload",
+    "wandb_sdk",
 ]

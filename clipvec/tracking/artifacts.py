@@ -1,4 +1,4 @@
-"""What the runs of one store have in common: who made it, and who used it."""
+"""The artifacts that link the runs of one store: the store, its indexes and reports."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from clipvec import paths
 from clipvec.config import HttpIndexConfig
 from clipvec.tracking.run import Artifact
+from clipvec.tracking.run_spec import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,12 +16,21 @@ if TYPE_CHECKING:
     from clipvec.config import IndexConfig
 
 
+_NAME_LENGTH = 128
+"""Longest name that wandb accepts; the names of a dataset and of a model have up to 64 each."""
+
+
+def store_name(collection: str) -> str:
+    """Return the name of a store's artifact, by which its runs are found."""
+    return shorten(f"store-{collection}", _NAME_LENGTH)
+
+
 def store(url: str, collection: str, fingerprint: Mapping[str, Any]) -> Artifact:
     """Return a store: one version for each making, whichever of its shards are committed.
 
     All jobs of a sweep make the same version, and it is what indexes and reports are made of.
     """
-    return Artifact("store", f"store-{collection}", url, fingerprint)
+    return Artifact("store", store_name(collection), url, fingerprint)
 
 
 def index(config: IndexConfig, collection: str, fingerprint: Mapping[str, Any]) -> Artifact:
@@ -30,9 +40,9 @@ def index(config: IndexConfig, collection: str, fingerprint: Mapping[str, Any]) 
         url = f"{scheme}://{config.host}:{config.port}/{collection}"
     else:
         url = str(paths.index_dir(config.path, collection))
-    return Artifact("index", f"index-{collection}", url, fingerprint)
+    return Artifact("index", shorten(f"index-{collection}", _NAME_LENGTH), url, fingerprint)
 
 
 def report(collection: str, *files: Path) -> Artifact:
     """Return a recall report."""
-    return Artifact("report", f"report-{collection}", files=files)
+    return Artifact("report", shorten(f"report-{collection}", _NAME_LENGTH), files=files)

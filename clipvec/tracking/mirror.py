@@ -8,23 +8,24 @@ from clipvec import paths
 from clipvec.errors import StoreError, one_line
 
 _LAST = ".wandb"
-"""Ending of the file of a run that is brought last: a folder without it is still on the way."""
+"""Suffix of the file of a run that is copied last: a folder without it is incomplete."""
 
 
-class Place:
-    """The folder ``wandb`` below a store's root."""
+class RunsFolder:
+    """The local folder of a store's runs, and its copy in the object store of a store there."""
 
     def __init__(self, root: str) -> None:
+        """Make the folder of the runs beside the stores of ``root``."""
         self._url = ""
         local = paths.local_root(root)
         if local is None:
             self._url, local = root, paths.mirror(root)
-        self.folder = local
+        self.path = local
         """What has the ``wandb`` folder; wandb appends to its files, which no object store can."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
 
-    def bring(self) -> None:
-        """Bring the runs here that are kept in the store, where they are not here already.
+    def download(self) -> None:
+        """Copy the runs of the object store here, but those that are here already.
 
         Raises:
             StoreError: the object store cannot be read.
@@ -36,9 +37,9 @@ class Place:
             from fsspec.core import url_to_fs
 
             files, base = url_to_fs(url)
-            kept = files.ls(base, detail=False, refresh=True) if files.exists(base) else []
-            for name in (run.rstrip("/").rsplit("/", 1)[-1] for run in kept):
-                here = self.folder / "wandb" / name
+            stored = files.ls(base, detail=False, refresh=True) if files.exists(base) else []
+            for name in (run.rstrip("/").rsplit("/", 1)[-1] for run in stored):
+                here = self.path / "wandb" / name
                 if not here.exists() and files.glob(f"{base}/{name}/*{_LAST}"):
                     unfinished = here.with_name(f".{name}")
                     files.get(f"{base}/{name}/", f"{unfinished}/", recursive=True)
@@ -47,8 +48,8 @@ class Place:
             why = one_line(error)
             raise StoreError(f"the runs in {url} cannot be read ({why})") from error
 
-    def keep(self, run: Path) -> None:
-        """Bring the folder of a run to the store, where it is not there already.
+    def upload(self, run: Path) -> None:
+        """Copy the folder of a run to the object store, where there is one.
 
         Raises:
             Exception: whatever the object store's library raises.
@@ -57,8 +58,8 @@ class Place:
             return
         from fsspec.core import url_to_fs
 
-        there = f"{paths.tracking_url(self._url)}/{run.name}"
-        files, base = url_to_fs(there)
+        url = f"{paths.tracking_url(self._url)}/{run.name}"
+        files, base = url_to_fs(url)
         files.makedirs(base, exist_ok=True)
         for file in sorted(filter(Path.is_file, run.rglob("*")), key=lambda f: f.suffix == _LAST):
             target = f"{base}/{file.relative_to(run).as_posix()}"

@@ -1,4 +1,4 @@
-"""What the files of runs hold, read with wandb's own reader; a run may still go on."""
+"""What the files of runs hold; a run may still be in progress."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from clipvec.tracking.job import SWEEP
-from clipvec.tracking.mirror import Place
-from clipvec.tracking.run import Picture
+from clipvec.tracking import wandb_sdk
+from clipvec.tracking.mirror import RunsFolder
+from clipvec.tracking.run import ImageCell
+from clipvec.tracking.run_spec import SWEEP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 log = logging.getLogger(__name__)
-SYSTEM = "system/"
+SYSTEM_PREFIX = "system/"
 """What names of wandb's own measurements of the machine begin with."""
 
 
 @dataclass
-class Recorded:
+class RecordedRun:
     """A run; the pieces that a preempted job wrote are one."""
 
     id: str
@@ -34,15 +35,15 @@ class Recorded:
     folders: list[Path]
     """One a piece, the oldest first."""
     config: dict[str, Any] = field(default_factory=dict)
-    points: list[dict[str, Any]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
     """What was logged, a dictionary with ``_step`` and ``_timestamp`` for each step."""
-    machine: list[dict[str, float]] = field(default_factory=list)
+    system_metrics: list[dict[str, float]] = field(default_factory=list)
     """wandb's own measurements, by ``system/<name>``, with ``_timestamp``."""
     summary: dict[str, Any] = field(default_factory=dict)
-    made: dict[str, Made] = field(default_factory=dict)
-    """The artifacts that it made or used, by name."""
+    artifacts: dict[str, RecordedArtifact] = field(default_factory=dict)
+    """What it made or used, by name."""
     exit_code: int | None = None
-    """None: it runs still, or its machine vanished."""
+    """None: it is still running, or its machine vanished."""
     preempted: bool = False
     """Whether a piece of it was."""
 
@@ -53,7 +54,7 @@ class Recorded:
 
     def table(self, key: str) -> list[dict[str, Any]]:
         """Return the rows of a table that the run shows, none where it shows none."""
-        for artifact in self.made.values():
+        for artifact in self.artifacts.values():
             file = artifact.files.get(f"{key}.table.json")
             if file is not None and file.is_file():
                 table = json.loads(file.read_bytes())
@@ -61,20 +62,20 @@ class Recorded:
                 return [{k: _cell(v, artifact) for k, v in row.items()} for row in rows]
         return []
 
-    def add(self, other: Recorded) -> None:
-        """Take over the piece that was written next."""
+    def extend(self, other: RecordedRun) -> None:
+        """Append the piece that was written next."""
         self.folders += other.folders
         self.config |= other.config
-        self.points += other.points
-        self.machine += other.machine
+        self.history += other.history
+        self.system_metrics += other.system_metrics
         self.summary |= other.summary
-        self.made |= other.made
+        self.artifacts |= other.artifacts
         self.exit_code = other.exit_code
         self.preempted |= other.preempted
 
 
 @dataclass(frozen=True)
-class Made:
+class RecordedArtifact:
     """An artifact of a run."""
 
     kind: str
@@ -88,30 +89,30 @@ class Made:
     """What it holds, by name."""
 
 
-def runs(root: str) -> list[Recorded]:
+def read_runs(root: str) -> list[RecordedRun]:
     """Return the runs beside the stores of a root, the oldest first.
 
-    Runs that are kept in an object store are brought here first. Those that have nothing on disk
-    yet are left out, and counted in a warning.
+    Runs in an object store are downloaded first. Those that have nothing on disk yet are left out,
+    and counted in a warning.
     """
-    place = Place(root)
-    place.bring()
-    found: dict[str, Recorded] = {}
+    folder = RunsFolder(root)
+    folder.download()
+    by_id: dict[str, RecordedRun] = {}
     empty = 0
-    for file in sorted(place.folder.glob("wandb/offline-run-*/run-*.wandb"), key=_began):
+    for file in sorted(folder.path.glob("wandb/offline-run-*/run-*.wandb"), key=_began):
         piece = read(file)
         if piece is None:
             empty += 1
-        elif piece.id in found:
-            found[piece.id].add(piece)
+        elif piece.id in by_id:
+            by_id[piece.id].extend(piece)
         else:
-            found[piece.id] = piece
+            by_id[piece.id] = piece
     if empty:
         log.warning(
             "%s nothing on disk yet: begun minutes ago, or the machine vanished",
             "1 run has" if empty == 1 else f"{empty} runs have",
         )
-    return list(found.values())
+    return list(by_id.values())
 
 
 def _began(file: Path) -> tuple[str, float]:
@@ -119,96 +120,85 @@ def _began(file: Path) -> tuple[str, float]:
     return file.parent.name.split("-")[2], file.stat().st_mtime
 
 
-def read(file: Path) -> Recorded | None:
+def read(file: Path) -> RecordedRun | None:
     """Return the piece of a run that a ``.wandb`` file holds, None where it holds none."""
-    found: Recorded | None = None
+    piece: RecordedRun | None = None
     for record in records(file):
         kind = record.WhichOneof("record_type")
         if kind == "run":
             run = record.run
-            found = Recorded(
+            piece = RecordedRun(
                 *(run.run_id, run.display_name, run.project, run.run_group, run.job_type),
                 tags=list(run.tags),
                 folders=[file.parent],
             )
-            _take(found.config, run.config.update)
-        elif found is None:
+            _update(piece.config, run.config.update)
+        elif piece is None:
             continue
         elif kind == "config":
-            _take(found.config, record.config.update)
+            _update(piece.config, record.config.update)
         elif kind == "history":
-            found.points.append(_take({}, record.history.item))
+            piece.history.append(_update({}, record.history.item))
         elif kind == "stats":
-            found.machine.append(_measured(record.stats))
+            piece.system_metrics.append(_system_metrics(record.stats))
         elif kind == "summary":
-            _take(found.summary, record.summary.update)
+            _update(piece.summary, record.summary.update)
         elif kind == "artifact":
-            found.made[record.artifact.name] = _made(record.artifact, file.parent)
+            piece.artifacts[record.artifact.name] = _artifact(record.artifact, file.parent)
         elif kind == "preempting":
-            found.preempted = True
+            piece.preempted = True
         elif kind == "exit":
-            found.exit_code = record.exit.exit_code
-    return found
+            piece.exit_code = record.exit.exit_code
+    return piece
 
 
 def records(file: Path) -> Iterator[Any]:
     """Yield the records of a file, up to where one that was cut short begins."""
-    from wandb.proto.wandb_internal_pb2 import Record
-    from wandb.sdk.internal.datastore import DataStore
-
-    store = DataStore()
     try:
-        store.open_for_scan(str(file))
-        while (data := store.scan_data()) is not None:
-            record = Record()
-            record.ParseFromString(data)
-            yield record
-    except Exception as error:  # the reader asserts, or raises what its parser does
+        yield from wandb_sdk.read_records(file)
+    except Exception as error:
         log.debug("%s ends early: %r", file, error)
-    finally:
-        if store._fp is not None:
-            store._fp.close()  # which the reader itself has no method for
 
 
-def _take(found: dict[str, Any], items: Any) -> dict[str, Any]:
-    """Put key and value pairs into ``found``, those of nested keys into dictionaries of it."""
+def _update(values: dict[str, Any], items: Any) -> dict[str, Any]:
+    """Put key and value pairs into ``values``, those of nested keys into dictionaries of it."""
     for item in items:
         *outer, last = [item.key] if item.key else list(item.nested_key)
-        inner = found
+        inner = values
         for key in outer:
             inner = inner.setdefault(key, {})
         inner[last] = json.loads(item.value_json)
-    return found
+    return values
 
 
-def _measured(stats: Any) -> dict[str, float]:
-    values = {f"{SYSTEM}{item.key}": json.loads(item.value_json) for item in stats.item}
+def _system_metrics(stats: Any) -> dict[str, float]:
+    values = {f"{SYSTEM_PREFIX}{item.key}": json.loads(item.value_json) for item in stats.item}
     return values | {"_timestamp": stats.timestamp.seconds + stats.timestamp.nanos / 1e9}
 
 
-def _made(artifact: Any, folder: Path) -> Made:
+def _artifact(artifact: Any, folder: Path) -> RecordedArtifact:
     entries = artifact.manifest.contents
-    return Made(
+    return RecordedArtifact(
         artifact.type,
         artifact.name,
         used=artifact.use_after_commit,
         digest=artifact.digest,
         urls=[entry.ref for entry in entries if entry.ref],
-        files={entry.path: _here(entry.local_path, folder) for entry in entries if not entry.ref},
+        files={entry.path: _local(entry.local_path, folder) for entry in entries if not entry.ref},
     )
 
 
-def _here(path: str, folder: Path) -> Path:
+def _local(path: str, folder: Path) -> Path:
     """Return where a file of a run lies now, whose path is that of the machine that wrote it."""
     below = re.sub(rf"^.*/{re.escape(folder.name)}/", "", path)
     return folder / below
 
 
-def _cell(value: object, table: Made) -> object:
-    """Return a cell of a table, a picture as `Picture`."""
+def _cell(value: object, table: RecordedArtifact) -> object:
+    """Return a cell of a table, an image as `ImageCell`."""
     if not isinstance(value, dict) or value.get("_type") != "image-file":
         return value
     file = table.files.get(value["path"])
     if file is None or not file.is_file():
         return None
-    return Picture(file.read_bytes(), value.get("caption") or "")
+    return ImageCell(file.read_bytes(), value.get("caption") or "")

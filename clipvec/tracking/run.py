@@ -1,4 +1,4 @@
-"""What can be told to a run, and the run that listens to nothing."""
+"""What a run logs, and the run that logs nothing."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Artifact:
-    """Something that a run made, or that it used; equal contents are one version of it."""
+    """Something that a run made or used; equal contents are one version of it."""
 
     kind: str
     """``store``, ``index`` or ``report``."""
     name: str
     url: str = ""
-    """Where it lies: a folder or a URL, which is referred to and not copied."""
+    """Where it lies: a folder or a URL, which is referenced, not copied."""
     contents: Mapping[str, Any] = field(default_factory=dict)
     """What tells this version from others, as plain JSON values; kept as ``<kind>.json``."""
     files: Sequence[Path] = ()
@@ -27,15 +27,15 @@ class Artifact:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """A table: values by column, a cell of which may be a `Picture`."""
+class Table:
+    """A table: values by column, a cell of which may be an `ImageCell`."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImageCell:
     """A JPEG as a cell of a table."""
 
     jpeg: bytes
@@ -43,7 +43,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Lines:
+class LineChart:
     """A chart of several lines, each with points of its own."""
 
     title: str
@@ -54,14 +54,14 @@ class Lines:
 
 
 class Run(Protocol):
-    """One tracked run; nothing that goes wrong in here reaches the work."""
+    """One tracked run; what goes wrong in it never reaches the work."""
 
     @property
     def tracked(self) -> bool:
-        """Whether anybody listens."""
+        """Whether anything is recorded."""
         ...
 
-    def due(self) -> bool:
+    def should_log(self) -> bool:
         """Return whether it is time for the next point of a curve."""
         ...
 
@@ -69,32 +69,28 @@ class Run(Protocol):
         """Add a point to curves; steps only grow."""
         ...
 
-    def describe(self, values: Mapping[str, Any]) -> None:
-        """Add to the configuration that is shown with the run."""
-        ...
-
-    def summarize(self, values: Mapping[str, Any]) -> None:
+    def update_summary(self, values: Mapping[str, Any]) -> None:
         """Set values that stand for the whole run."""
         ...
 
-    def table(self, name: str, rows: Rows) -> None:
+    def log_table(self, name: str, table: Table) -> None:
         """Show a table."""
         ...
 
-    def chart(self, name: str, lines: Lines) -> None:
+    def log_chart(self, name: str, chart: LineChart) -> None:
         """Show a chart."""
         ...
 
-    def page(self, name: str, html: str) -> None:
-        """Show an HTML page that asks for nothing else."""
+    def log_html(self, name: str, html: str) -> None:
+        """Show an HTML page that loads nothing else."""
         ...
 
-    def used(self, artifact: Artifact) -> None:
-        """Say what the run reads."""
+    def use_artifact(self, artifact: Artifact) -> None:
+        """Record what the run reads."""
         ...
 
-    def made(self, artifact: Artifact) -> None:
-        """Say what the run made."""
+    def log_artifact(self, artifact: Artifact) -> None:
+        """Record what the run made."""
         ...
 
     def finish(self, exit_code: int = 0) -> None:
@@ -111,43 +107,40 @@ class Run(Protocol):
     ) -> None: ...
 
 
-class Untracked:
-    """A run that nobody listens to."""
+class NoopRun:
+    """A run that records nothing."""
 
     tracked = False
 
-    def due(self) -> bool:
+    def should_log(self) -> bool:
         """Return False."""
         return False
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Do nothing."""
 
-    def describe(self, values: Mapping[str, Any]) -> None:
+    def update_summary(self, values: Mapping[str, Any]) -> None:
         """Do nothing."""
 
-    def summarize(self, values: Mapping[str, Any]) -> None:
+    def log_table(self, name: str, table: Table) -> None:
         """Do nothing."""
 
-    def table(self, name: str, rows: Rows) -> None:
+    def log_chart(self, name: str, chart: LineChart) -> None:
         """Do nothing."""
 
-    def chart(self, name: str, lines: Lines) -> None:
+    def log_html(self, name: str, html: str) -> None:
         """Do nothing."""
 
-    def page(self, name: str, html: str) -> None:
+    def use_artifact(self, artifact: Artifact) -> None:
         """Do nothing."""
 
-    def used(self, artifact: Artifact) -> None:
-        """Do nothing."""
-
-    def made(self, artifact: Artifact) -> None:
+    def log_artifact(self, artifact: Artifact) -> None:
         """Do nothing."""
 
     def finish(self, exit_code: int = 0) -> None:
         """Do nothing."""
 
-    def __enter__(self) -> Untracked:
+    def __enter__(self) -> NoopRun:
         return self
 
     def __exit__(

@@ -6,27 +6,27 @@ import logging
 from typing import TYPE_CHECKING
 
 from clipvec.errors import one_line
-from clipvec.tracking.run import Untracked
+from clipvec.tracking.run import NoopRun
 
 if TYPE_CHECKING:
     from clipvec.config import TrackingConfig
-    from clipvec.tracking.job import Job
     from clipvec.tracking.run import Run
+    from clipvec.tracking.run_spec import RunSpec
 
 log = logging.getLogger(__name__)
 
 
-def start_run(config: TrackingConfig, job: Job) -> Run:
-    """Return the run of a job: wandb's, or one that nobody listens to.
+def start_run(config: TrackingConfig, spec: RunSpec) -> Run:
+    """Return a new run: wandb's, or one that does nothing.
 
-    Tracking that cannot start is said in one line; the work goes on without it.
+    Where wandb does not start, one line says so and the work runs untracked.
     """
     if config.mode == "disabled":
-        return Untracked()
+        return NoopRun()
     try:
         from clipvec.tracking.wandb_run import WandbRun
 
-        return WandbRun.open(config, job)
+        return WandbRun.open(config, spec)
     except Exception as error:
         log.warning("nothing is tracked: wandb does not start (%s)", one_line(error))
-        return Untracked()
+        return NoopRun()

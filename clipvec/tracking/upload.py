@@ -27,25 +27,15 @@ _BLOCK = 2**15
 """Bytes that wandb writes at once; before the first of them there is nothing to ask for."""
 LAST_SECONDS = 15.0
 """How long the end of a run waits for a server that took what came before."""
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 _LINK = re.compile(r"View run .* at (\S+)")
 
 
-def signed_in() -> bool:
-    """Return whether wandb would find a key or a token."""
-    from wandb.sdk import wandb_setup
-    from wandb.sdk.lib import wbauth
-
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
-    return wbauth.read_netrc_auth(host=wandb_setup.singleton().settings.base_url) is not None
-
-
-class Upload:
+class Uploader:
     """The upload of one run."""
 
     def __init__(self, run: Path) -> None:
-        self._asked = time.monotonic()
+        self._asked_at = time.monotonic()
         self._run = run
         self._log = paths.sync_log(run)
         self._log.parent.mkdir(exist_ok=True)
@@ -67,16 +57,16 @@ class Upload:
         found = _LINK.search(self._log.read_text(encoding="utf-8", errors="replace"))
         return found[1] if found else ""
 
-    def ending(self) -> None:
+    def before_end(self) -> None:
         """Note that the run is about to be written to its end, and may be asked for only then."""
         if not any(file.stat().st_size >= _BLOCK for file in self._run.glob("*.wandb")):
-            self._asked = time.monotonic()
+            self._asked_at = time.monotonic()
 
     def finish(self) -> bool:
         """Return whether all is uploaded, after waiting for a server that answers."""
-        while not self.url and time.monotonic() - self._asked < FIRST_SECONDS:
+        while not self.url and time.monotonic() - self._asked_at < FIRST_SECONDS:
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(_LOOK_SECONDS)
+                self._process.wait(_POLL_SECONDS)
                 break
         try:
             return self._process.wait(LAST_SECONDS if self.url else 0) == 0

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from clipvec.dashboard.panels import SECTIONS, Curves, Panel
-from clipvec.tracking.reader import runs
+from clipvec.tracking.reader import read_runs
 from tests.e2e.conftest import Run
 from tests.e2e.test_tracking import two_tars
 from tests.recall.report.test_page import Visit
@@ -23,7 +23,7 @@ def _keys(panel: Panel) -> list[str]:
 
 def test_a_sweep_on_a_page(run: Run, tiny: list[str], tmp_path: Path, browser: Browser) -> None:
     pictures = two_tars(tmp_path)
-    often = "tracking.every=1e-9"
+    often = "tracking.log_interval_s=1e-9"
     run("embed", "-m", "launcher=workers", often, *tiny, *pictures)
     run("index", *tiny, *pictures, "tracking=offline", often)
     # k of 100 needs more rows than 40 pictures
@@ -48,7 +48,7 @@ def test_a_sweep_on_a_page(run: Run, tiny: list[str], tmp_path: Path, browser: B
     visit.close()
 
     # Whatever a panel shows is what some run logged.
-    found = runs(str(tmp_path / "data/store"))
+    found = read_runs(str(tmp_path / "data/store"))
     for section in SECTIONS:
         of_type = [r for r in found if r.job_type == section.job_type]
         assert of_type, section.title
@@ -60,7 +60,7 @@ def _has(run, key: str) -> bool:  # type: ignore[no-untyped-def]
     value = run.summary
     for part in [key] if key.endswith("/") else key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
-    logged = {name for point in run.points for name in point}
+    logged = {name for point in run.history for name in point}
     return (
         value is not None
         or any(name.startswith(key) if key.endswith("/") else name == key for name in logged)

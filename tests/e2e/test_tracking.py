@@ -50,7 +50,7 @@ def pictures(tmp_path: Path) -> list[str]:
 def test_a_job(
     run: Run, tiny: list[str], pictures: list[str], tmp_path: Path, listening: socket.socket
 ) -> None:
-    tracked = ["tracking=offline", "tracking.every=1e-9"]
+    tracked = ["tracking=offline", "tracking.log_interval_s=1e-9"]
     options = [*tiny, *pictures, "batch_size=8", *tracked]
     done = run("embed", *options, "tracking.tags=[mine]")
     assert "tracked: WANDB_RESUME=allow wandb beta sync data/store/wandb uploads it" in done.stderr
@@ -63,7 +63,7 @@ def test_a_job(
     assert found.config["model"]["name"] == "local"
     assert found.config["device"]["device"] == "cpu"
     assert found.config["fingerprint"]["model"]["dim"] == 64
-    points = [p for p in found.points if "images_per_s" in p]
+    points = [p for p in found.history if "images_per_s" in p]
     assert [p["images"] for p in points] == sorted(p["images"] for p in points)
     assert len(points) >= 6
     last = points[-1]
@@ -73,11 +73,11 @@ def test_a_job(
     stages = ("read", "decode", "encode", "write")
     assert sum(last[f"share/{stage}"] for stage in stages) == pytest.approx(1)
     assert 0 < max(p["cpu_cores"] for p in points) < 64
-    rows = found.table("pictures")
+    rows = found.table("sample_images")
     assert len(rows) == 24
     assert {row["caption"] for row in rows} <= {f"picture {i}" for i in range(20)}
-    assert all(row["picture"].caption == row["caption"] for row in rows)
-    store = found.made["store-webdataset--local"]
+    assert all(row["image"].caption == row["caption"] for row in rows)
+    store = found.artifacts["store-webdataset--local"]
     assert store.urls[0] == (tmp_path / "data/store/webdataset/local").as_uri()
     assert found.summary["bottleneck"] in stages
     assert found.exit_code == 0
@@ -88,12 +88,12 @@ def test_a_job(
     run("index", *tiny, *pictures, *tracked)
     index = recorded(tmp_path / "data/store")[-1]
     assert index.job_type == "index"
-    assert index.made["store-webdataset--local"].digest == store.digest
-    assert index.made["store-webdataset--local"].used
-    assert not index.made["index-webdataset--local"].used
-    assert (index.points[-1]["rows"], index.summary["rows"]) == (40, 40)
-    assert index.points[0]["rows_per_s"] > 0
-    assert index.points[0]["memory_bytes"] > 50e6
+    assert index.artifacts["store-webdataset--local"].digest == store.digest
+    assert index.artifacts["store-webdataset--local"].used
+    assert not index.artifacts["index-webdataset--local"].used
+    assert (index.history[-1]["rows"], index.summary["rows"]) == (40, 40)
+    assert index.history[0]["rows_per_s"] > 0
+    assert index.history[0]["memory_bytes"] > 50e6
     assert index.summary["verified"] == "40 of 40 rows found by their own vectors"
     run("embed", *options)
     assert len(recorded(tmp_path / "data/store")) == 2, "nothing to do is nothing to track"
@@ -113,7 +113,7 @@ def test_a_server_that_hangs_costs_nothing(
     assert "tracked: not all of it is uploaded; WANDB_RESUME=allow wandb beta" in done.stderr
     listening.accept()[0].close()
     (found,) = recorded(tmp_path / "data/store")
-    assert found.points[-1]["images"] == 41
+    assert found.history[-1]["images"] == 41
 
 
 def test_online_without_a_key(
@@ -136,7 +136,7 @@ def test_a_preempted_job(
 ) -> None:
     monkeypatch.setenv("CLIPVEC_SWEEP", "embed-1")
     options = [*tiny, "sharding=x1", "batch_size=16", "part_rows=32"]
-    options += ["tracking=offline", "tracking.every=1e-9"]
+    options += ["tracking=offline", "tracking.log_interval_s=1e-9"]
     process = subprocess.Popen(
         [sys.executable, "-m", "clipvec.embed", *options],
         cwd=tmp_path,
@@ -157,15 +157,20 @@ def test_a_preempted_job(
     assert one.id == two.id == "embed-1-0"
     assert one.group == two.group == "embed-1"
     assert (one.exit_code, one.preempted) == (143, True)
-    assert one.points[-1]["images"] >= 96
-    kept = [p for p in two.points if "images_per_s" in p]
+    assert one.history[-1]["images"] >= 96
+    kept = [p for p in two.history if "images_per_s" in p]
     assert 96 < kept[0]["images"] <= kept[-1]["images"] == 364
 
 
 def test_a_sweep(
     run: Run, tiny: list[str], pictures: list[str], tmp_path: Path, listening: socket.socket
 ) -> None:
-    sweep = ["-m", "launcher=workers", "tracking.every=1e-9", "hydra.sweep.dir=data/sweeps/mine"]
+    sweep = [
+        "-m",
+        "launcher=workers",
+        "tracking.log_interval_s=1e-9",
+        "hydra.sweep.dir=data/sweeps/mine",
+    ]
     run("embed", *sweep, *tiny, *pictures)
     found = {r.id: r for r in recorded(tmp_path / "data/store")}
     assert sorted(found) == ["mine", "mine-0", "mine-1"]
@@ -174,7 +179,7 @@ def test_a_sweep(
     whole = found["mine"]
     assert whole.job_type == "sweep"
     assert (whole.config["jobs"], whole.config["shards"]) == (2, 2)
-    last = [p for p in whole.points if "sweep/images" in p][-1]
+    last = [p for p in whole.history if "sweep/images" in p][-1]
     assert (last["sweep/images"], last["sweep/committed"], last["sweep/jobs/done"]) == (41, 2, 2)
     assert (last["sweep/jobs/failed"], last["sweep/recoveries"]) == (0, 0)
     assert 0 < last["sweep/node_hours"] < 0.1
@@ -182,7 +187,7 @@ def test_a_sweep(
         (0, "0", "done"),
         (1, "1", "done"),
     ]
-    one, two = (found[name].made["store-webdataset--local"] for name in ("mine-0", "mine-1"))
+    one, two = (found[name].artifacts["store-webdataset--local"] for name in ("mine-0", "mine-1"))
     assert one.digest == two.digest
     _no_secret(tmp_path)
     with pytest.raises(BlockingIOError):
@@ -205,7 +210,7 @@ def test_a_full_disk(
     store = tmp_path / "data/store"
     store.mkdir(parents=True)
     (store / "wandb").symlink_to(small_disk.path)
-    tracked = ["tracking=offline", "tracking.every=1e-9"]
+    tracked = ["tracking=offline", "tracking.log_interval_s=1e-9"]
     done = run("embed", *tiny, *pictures, "batch_size=1", *tracked)
     assert done.stdout.startswith("2 shards: 40 images, 1 reject")
     assert os.statvfs(small_disk.path).f_bavail == 0

@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 from clipvec import projection, tracking
 from clipvec.config import TrackingConfig
 from clipvec.projection.page import html
-from clipvec.tracking import Job
-from clipvec.tracking.reader import runs
+from clipvec.tracking import RunSpec
+from clipvec.tracking.reader import read_runs
 from tests.stores import StoreFactory
 
 
@@ -61,9 +61,11 @@ def test_page(browser: Browser, tmp_path: Path, store_factory: StoreFactory) -> 
 
 def test_in_a_run(tmp_path: Path, store_factory: StoreFactory) -> None:
     store = store_factory(tmp_path, {0: [40]})
-    with tracking.start_run(TrackingConfig("offline"), Job("index", "x", str(tmp_path), {})) as run:
+    with tracking.start_run(
+        TrackingConfig("offline"), RunSpec("index", "x", str(tmp_path), {})
+    ) as run:
         projection.show(run, store)
-    (found,) = runs(str(tmp_path))
+    (found,) = read_runs(str(tmp_path))
     shown = found.summary["map"]
     assert shown["_type"] == "html-file"
     text = (found.folders[0] / "files" / shown["path"]).read_text(encoding="utf-8")
@@ -79,9 +81,11 @@ def test_without_the_package(
 ) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
     store = store_factory(tmp_path, {0: [40]})
-    with tracking.start_run(TrackingConfig("offline"), Job("index", "x", str(tmp_path), {})) as run:
+    with tracking.start_run(
+        TrackingConfig("offline"), RunSpec("index", "x", str(tmp_path), {})
+    ) as run:
         projection.show(run, store)
     assert "no map of the images in the run: " in caplog.text
     assert "pip install 'clipvec[dashboard]'" in caplog.text
-    (found,) = runs(str(tmp_path))
+    (found,) = read_runs(str(tmp_path))
     assert found.exit_code == 0

@@ -10,7 +10,7 @@ import pytest
 import wandb
 
 from clipvec.config import TrackingConfig
-from clipvec.tracking import Job
+from clipvec.tracking import RunSpec
 from tests.wandb_server import WandbServer
 
 SECRETS = {"HF_TOKEN": "hf_planted_secret", "WANDB_API_KEY": "0123456789" * 4}
@@ -30,12 +30,12 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def offline() -> TrackingConfig:
-    return TrackingConfig(mode="offline", tags=["a tag"], every=0.001)
+    return TrackingConfig(mode="offline", tags=["a tag"], log_interval_s=0.001)
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Job:
-    return Job("embed", "embed toys", str(tmp_path / "store"), {"batch_size": 8}, "0-9,20")
+def job(tmp_path: Path) -> RunSpec:
+    return RunSpec("embed", "embed toys", str(tmp_path / "store"), {"batch_size": 8}, "0-9,20")
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from clipvec import tracking
 from clipvec.config import TrackingConfig
-from clipvec.tracking import Job, Rows
-from clipvec.tracking.mirror import Place
+from clipvec.tracking import RunSpec, Table
+from clipvec.tracking.mirror import RunsFolder
 from clipvec.tracking.wandb_run import WandbRun
 
 ROOT = "memory://tracked/store"
@@ -27,25 +27,25 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> fsspec.AbstractFi
 def test_a_run_that_is_still_on_its_way_is_not_brought(bucket: fsspec.AbstractFileSystem) -> None:
     run = "/tracked/store/wandb/offline-run-1-a"
     bucket.pipe(f"{run}/files/media/picture.jpg", b"a picture")
-    place = Place(ROOT)
-    place.bring()
-    here = place.folder / "wandb/offline-run-1-a"
+    folder = RunsFolder(ROOT)
+    folder.download()
+    here = folder.path / "wandb/offline-run-1-a"
     assert not here.exists()
     bucket.pipe(f"{run}/run-a.wandb", b"the run")
-    place.bring()
+    folder.download()
     assert (here / "run-a.wandb").read_bytes() == b"the run"
     assert (here / "files/media/picture.jpg").is_file()
 
 
 def test_a_run_that_broke_is_kept_too(
-    bucket: fsspec.AbstractFileSystem, job: Job, caplog: pytest.LogCaptureFixture
+    bucket: fsspec.AbstractFileSystem, job: RunSpec, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "clipvec")
     with tracking.start_run(TrackingConfig(mode="offline"), replace(job, root=ROOT)) as run:
         assert isinstance(run, WandbRun)
         run.log({"images": 8}, step=8)
-        run.table("odd", Rows(["one"], [["of", "two"]]))
-    assert "tracking ends here, the work goes on: " in caplog.text
+        run.log_table("odd", Table(["one"], [["of", "two"]]))
+    assert "tracking stopped, the work continues: " in caplog.text
     kept = bucket.glob(f"/tracked/store/wandb/{run.folder.name}/*.wandb")
     assert [bucket.size(file) for file in kept] == [next(run.folder.glob("*.wandb")).stat().st_size]
     assert "wandb beta sync" in caplog.text

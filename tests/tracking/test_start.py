@@ -9,12 +9,12 @@ import pytest
 
 from clipvec import tracking
 from clipvec.config import TrackingConfig
-from clipvec.tracking import Job
-from clipvec.tracking.run import Untracked
+from clipvec.tracking import RunSpec
+from clipvec.tracking.run import NoopRun
 
 
-def job(shards: str = "", sweep: str = "") -> Job:
-    return Job("embed", "embed toys", "store", {}, shards, sweep)
+def job(shards: str = "", sweep: str = "") -> RunSpec:
+    return RunSpec("embed", "embed toys", "store", {}, shards, sweep)
 
 
 def test_outside_of_sweeps_wandb_chooses_an_id() -> None:
@@ -42,13 +42,13 @@ def test_ids_are_short_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_disabled_does_not_import_wandb() -> None:
-    assert isinstance(tracking.start_run(TrackingConfig(mode="disabled"), job()), Untracked)
+    assert isinstance(tracking.start_run(TrackingConfig(mode="disabled"), job()), NoopRun)
     code = (
         "import sys\n"
         "from clipvec import tracking, config\n"
         "disabled = config.TrackingConfig(mode='disabled')\n"
-        "with tracking.start_run(disabled, tracking.Job('embed', 'x', 'y', {})) as run:\n"
-        "    run.log({}, step=1), run.due(), run.finish()\n"
+        "with tracking.start_run(disabled, tracking.RunSpec('embed', 'x', 'y', {})) as run:\n"
+        "    run.log({}, step=1), run.should_log(), run.finish()\n"
         "print('wandb' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -15,12 +15,12 @@ import pytest
 
 from clipvec import tracking
 from clipvec.config import TrackingConfig
-from clipvec.tracking import Job, Run, upload
+from clipvec.tracking import Run, RunSpec, upload, wandb_sdk
 from clipvec.tracking.run import Artifact
 from tests.wandb_files import recorded
 from tests.wandb_server import Refused, WandbServer
 
-ONLINE = TrackingConfig(mode="online", every=0.001)
+ONLINE = TrackingConfig(mode="online", log_interval_s=0.001)
 
 
 OTHERS: set[psutil.Process] = set()
@@ -39,7 +39,10 @@ def uploads() -> list[psutil.Process]:
 
 
 def test_online(
-    server: WandbServer, job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: WandbServer,
+    job: RunSpec,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO", "clipvec")
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
@@ -47,7 +50,7 @@ def test_online(
     with tracking.start_run(ONLINE, job) as run:
         for step in (8, 16, 24):
             run.log({"images": step}, step=step)
-        run.used(Artifact("store", "store-toys", "s3://bucket/store", {"dim": 4}))
+        run.use_artifact(Artifact("store", "store-toys", "s3://bucket/store", {"dim": 4}))
     assert [p["images"] for p in server.history["embed-1-0-9_20"]] == [8, 16, 24]
     assert server.groups == {"embed-1-0-9_20": "embed-1"}
     assert server.artifacts == ["store-toys"]
@@ -57,7 +60,7 @@ def test_online(
 
 
 def test_a_run_that_lasts_and_fills_no_block(
-    server: WandbServer, job: Job, monkeypatch: pytest.MonkeyPatch
+    server: WandbServer, job: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
     monkeypatch.setenv("CLIPVEC_SWEEP", "embed-1")
@@ -81,7 +84,7 @@ def sync(root: Path, server: WandbServer) -> None:
 
 
 def test_a_preempted_job_goes_on_with_its_run(
-    server: WandbServer, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: WandbServer, job: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLIPVEC_SWEEP", "embed-1")
     for steps in ((8, 16), (24, 32, 40)):
@@ -99,7 +102,10 @@ def test_a_preempted_job_goes_on_with_its_run(
 
 
 def test_a_server_that_hangs(
-    deaf: socket.socket, job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    deaf: socket.socket,
+    job: RunSpec,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO", "clipvec")
     monkeypatch.setattr(upload, "FIRST_SECONDS", 0.0)
@@ -110,7 +116,7 @@ def test_a_server_that_hangs(
 
 
 def test_a_server_that_is_down(
-    job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    job: RunSpec, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "clipvec")
     monkeypatch.setattr(upload, "FIRST_SECONDS", 0.0)
@@ -123,7 +129,7 @@ def test_a_server_that_is_down(
 @pytest.mark.parametrize("status", [403, 429, 507])
 def test_a_server_that_is_full(
     server: WandbServer,
-    job: Job,
+    job: RunSpec,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     status: int,
@@ -135,7 +141,7 @@ def test_a_server_that_is_full(
     _not_taken(tracking.start_run(ONLINE, job), job, caplog)
 
 
-def _not_taken(run: Run, job: Job, caplog: pytest.LogCaptureFixture) -> None:
+def _not_taken(run: Run, job: RunSpec, caplog: pytest.LogCaptureFixture) -> None:
     """Track a run that no server takes: nothing waits, and nothing is lost."""
     began = time.monotonic()
     for step in range(1000):
@@ -145,12 +151,12 @@ def _not_taken(run: Run, job: Job, caplog: pytest.LogCaptureFixture) -> None:
     (said,) = [m for m in caplog.messages if m.startswith("tracked: ")]
     assert "not all of it is uploaded; WANDB_RESUME=allow wandb beta sync" in said
     (found,) = recorded(Path(job.root))
-    assert [p["images"] for p in found.points] == list(range(1000))
+    assert [p["images"] for p in found.history] == list(range(1000))
     assert uploads() == []
 
 
 def test_no_key(
-    job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    job: RunSpec, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("WANDB_API_KEY")
     with tracking.start_run(ONLINE, job) as run:
@@ -158,26 +164,26 @@ def test_no_key(
         assert not any("clipvec.tracking.upload" in p.cmdline() for p in uploads())
     assert caplog.messages[0] == (
         "tracking=online: no key for wandb; wandb login stores one, or set WANDB_API_KEY. "
-        "The run goes on offline, and can be uploaded later"
+        "The run continues offline and can be uploaded later"
     )
     (found,) = recorded(Path(job.root))
-    assert [p["images"] for p in found.points] == [1]
+    assert [p["images"] for p in found.history] == [1]
 
 
 def test_a_key_that_wandb_login_stored(
-    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    job: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("WANDB_API_KEY")
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    assert not upload.signed_in()
+    assert not wandb_sdk.has_credentials()
     (tmp_path / "netrc").write_text("machine 127.0.0.1:9\n login user\n password " + "a" * 40)
-    assert upload.signed_in()
+    assert wandb_sdk.has_credentials()
 
 
 def test_the_upload_ends_with_a_job_that_is_killed(deaf: socket.socket, tmp_path: Path) -> None:
     code = (
         "from clipvec import tracking, config\n"
-        f"job = tracking.Job('embed', 'x', {str(tmp_path)!r}, {{}})\n"
+        f"job = tracking.RunSpec('embed', 'x', {str(tmp_path)!r}, {{}})\n"
         "run = tracking.start_run(config.TrackingConfig(mode='online'), job)\n"
         "print('started', flush=True)\n"
         "input()"

@@ -17,15 +17,15 @@ from PIL import Image
 from clipvec import paths, tracking
 from clipvec.config import TrackingConfig
 from clipvec.errors import Interrupted, TooManyRejects
-from clipvec.tracking import Job, Lines, Picture, Rows
-from clipvec.tracking.reader import records, runs
-from clipvec.tracking.run import Artifact, Untracked
+from clipvec.tracking import ImageCell, LineChart, RunSpec, Table
+from clipvec.tracking.reader import read_runs, records
+from clipvec.tracking.run import Artifact, NoopRun
 from tests.tracking.conftest import SECRETS
 from tests.wandb_files import recorded
 
 
 def test_everything_that_is_told(
-    offline: TrackingConfig, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    offline: TrackingConfig, job: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLIPVEC_SWEEP", "embed-1")
     monkeypatch.setenv("WANDB_DATA_DIR", "before")
@@ -33,14 +33,17 @@ def test_everything_that_is_told(
     Image.new("RGB", (64, 48), (9, 200, 3)).save(jpeg, "JPEG")
     (tmp_path / "report.html").write_text("<p>")
     with tracking.start_run(offline, job) as run:
-        run.describe({"device": "cpu"})
         run.log({"images": 8, "images_per_s": 4.5}, step=8)
         run.log({"images": 16, "images_per_s": 6.0}, step=16)
-        run.table("pictures", Rows(["picture", "id"], [[Picture(jpeg.getvalue(), "green"), "7"]]))
-        run.chart("pareto", Lines("Pareto", "recall", {"flat": [(1, 9)], "hnsw": [(0.5, 90)]}))
-        run.used(Artifact("store", "store-toys", "s3://bucket/store", {"dim": 4}))
-        run.made(Artifact("report", "report-toys", files=[tmp_path / "report.html"]))
-        run.summarize({"bottleneck": "encode", "advice": {"ef": 16}})
+        run.log_table(
+            "sample_images", Table(["image", "id"], [[ImageCell(jpeg.getvalue(), "green"), "7"]])
+        )
+        run.log_chart(
+            "pareto", LineChart("Pareto", "recall", {"flat": [(1, 9)], "hnsw": [(0.5, 90)]})
+        )
+        run.use_artifact(Artifact("store", "store-toys", "s3://bucket/store", {"dim": 4}))
+        run.log_artifact(Artifact("report", "report-toys", files=[tmp_path / "report.html"]))
+        run.update_summary({"bottleneck": "encode", "advice": {"ef": 16}})
     (found,) = recorded(tmp_path / "store")
     assert (found.id, found.group) == ("embed-1-0-9_20", "embed-1")
     assert (found.project, found.job_type) == ("clipvec", "embed")
@@ -50,19 +53,18 @@ def test_everything_that_is_told(
     assert {k: v for k, v in found.config.items() if k != "_wandb"} == {
         "batch_size": 8,
         "sweep": "embed-1",
-        "device": "cpu",
     }
-    points = [(p["_step"], p["images_per_s"]) for p in found.points if "images_per_s" in p]
+    points = [(p["_step"], p["images_per_s"]) for p in found.history if "images_per_s" in p]
     assert points == [(8, 4.5), (16, 6.0)]
-    (row,) = found.table("pictures")
-    assert (row["id"], row["picture"].caption) == ("7", "green")
-    (drawn,) = [p["pareto_table"] for p in found.points if "pareto_table" in p]
+    (row,) = found.table("sample_images")
+    assert (row["id"], row["image"].caption) == ("7", "green")
+    (drawn,) = [p["pareto_table"] for p in found.history if "pareto_table" in p]
     assert drawn["nrows"] == 2
     assert "pareto" in found.config["_wandb"]["visualize"]
-    store = found.made["store-toys"]
+    store = found.artifacts["store-toys"]
     assert (store.kind, store.used, store.urls) == ("store", True, ["s3://bucket/store"])
     assert json.loads(store.files["store.json"].read_text()) == {"dim": 4}
-    report = found.made["report-toys"]
+    report = found.artifacts["report-toys"]
     assert not report.used
     assert report.files["report.html"].read_text() == "<p>"
     assert found.summary["bottleneck"] == "encode"
@@ -70,13 +72,13 @@ def test_everything_that_is_told(
     assert found.exit_code == 0
     assert os.environ["WANDB_DATA_DIR"] == "before"
     # Whatever the upload will need is in the run's own folder.
-    files = [file for made in found.made.values() for file in made.files.values()]
+    files = [file for made in found.artifacts.values() for file in made.files.values()]
     assert files
     assert all(file.is_relative_to(found.folders[0]) for file in files)
 
 
 def test_it_is_quiet_and_keeps_secrets(
-    offline: TrackingConfig, job: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    offline: TrackingConfig, job: RunSpec, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with tracking.start_run(offline, job) as run:
         print("a line of the work's own")
@@ -95,11 +97,11 @@ def test_equal_artifacts_are_one_version(offline: TrackingConfig, tmp_path: Path
     """The store that a job made is the one that an index is made of."""
     store = Artifact("store", "store-toys", str(tmp_path / "toys"), {"dim": 4})
     for name in ("embed", "index"):
-        with tracking.start_run(offline, Job(name, name, str(tmp_path / "store"), {})) as run:
-            run.made(store)
+        with tracking.start_run(offline, RunSpec(name, name, str(tmp_path / "store"), {})) as run:
+            run.log_artifact(store)
     one, two = recorded(tmp_path / "store")
     assert one.id != two.id
-    assert one.made["store-toys"].digest == two.made["store-toys"].digest
+    assert one.artifacts["store-toys"].digest == two.artifacts["store-toys"].digest
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ def test_equal_artifacts_are_one_version(offline: TrackingConfig, tmp_path: Path
     ],
 )
 def test_a_run_that_fails(
-    offline: TrackingConfig, job: Job, tmp_path: Path, error: Exception, exit_code: int,
+    offline: TrackingConfig, job: RunSpec, tmp_path: Path, error: Exception, exit_code: int,
     preempted: bool
 ) -> None:  # fmt: skip
     with pytest.raises(type(error)), tracking.start_run(offline, job):
@@ -120,22 +122,22 @@ def test_a_run_that_fails(
     assert (found.exit_code, found.preempted) == (exit_code, preempted)
 
 
-def test_points_come_at_a_bounded_rate(job: Job) -> None:
-    with tracking.start_run(TrackingConfig(mode="offline", every=3600), job) as run:
-        assert not any(run.due() for _ in range(1000))
-    with tracking.start_run(TrackingConfig(mode="offline", every=1e-9), job) as run:
-        assert run.due()
+def test_points_come_at_a_bounded_rate(job: RunSpec) -> None:
+    with tracking.start_run(TrackingConfig(mode="offline", log_interval_s=3600), job) as run:
+        assert not any(run.should_log() for _ in range(1000))
+    with tracking.start_run(TrackingConfig(mode="offline", log_interval_s=1e-9), job) as run:
+        assert run.should_log()
 
 
 def test_what_wandb_refuses_does_not_reach_the_work(
-    offline: TrackingConfig, job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    offline: TrackingConfig, job: RunSpec, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with tracking.start_run(offline, job) as run:
         run.log({"images": 1}, step=1)
-        run.table("broken", Rows(["a", "b"], [[1]]))
+        run.log_table("broken", Table(["a", "b"], [[1]]))
         run.log({"images": 2}, step=2)
-    (said,) = [r.message for r in caplog.records if "tracking ends here" in r.message]
-    assert said.startswith("tracking ends here, the work goes on: ")
+    (said,) = [r.message for r in caplog.records if "tracking stopped" in r.message]
+    assert said.startswith("tracking stopped, the work continues: ")
 
 
 def test_wandb_is_killed(tmp_path: Path) -> None:
@@ -144,7 +146,7 @@ def test_wandb_is_killed(tmp_path: Path) -> None:
         "import logging, psutil\n"
         "from clipvec import tracking, config\n"
         "logging.basicConfig(format='%(message)s')\n"
-        f"job = tracking.Job('embed', 'x', {str(tmp_path)!r}, {{}})\n"
+        f"job = tracking.RunSpec('embed', 'x', {str(tmp_path)!r}, {{}})\n"
         "offline = config.TrackingConfig(mode='offline')\n"
         "with tracking.start_run(offline, job) as run:\n"
         "    for process in psutil.Process().children(recursive=True):\n"
@@ -158,15 +160,15 @@ def test_wandb_is_killed(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
     (line,) = done.stderr.splitlines()
-    assert line.startswith("tracking ends here, the work goes on: ")
+    assert line.startswith("tracking stopped, the work continues: ")
 
 
 def test_a_place_that_cannot_be(
     offline: TrackingConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "store").write_text("a file")
-    run = tracking.start_run(offline, Job("embed", "x", str(tmp_path / "store"), {}))
-    assert isinstance(run, Untracked)
+    run = tracking.start_run(offline, RunSpec("embed", "x", str(tmp_path / "store"), {}))
+    assert isinstance(run, NoopRun)
     assert "nothing is tracked: wandb does not start (" in caplog.text
 
 
@@ -174,9 +176,9 @@ def test_beside_a_store_in_an_object_store(
     offline: TrackingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with tracking.start_run(offline, Job("embed", "x", "memory://bucket/store", {})) as run:
+    with tracking.start_run(offline, RunSpec("embed", "x", "memory://bucket/store", {})) as run:
         run.log({"images": 1}, step=1)
-        run.made(Artifact("store", "store-x", "", {"dim": 4}))
+        run.log_artifact(Artifact("store", "store-x", "", {"dim": 4}))
     (here,) = recorded(paths.mirror("memory://bucket/store"))
     (folder,) = here.folders
     base = f"/bucket/store/wandb/{folder.name}"
@@ -187,6 +189,6 @@ def test_beside_a_store_in_an_object_store(
     assert there.cat(f"{base}/{run_file}") == (folder / run_file).read_bytes()
 
     shutil.rmtree(folder.parent)  # as on any other machine
-    (brought,) = runs("memory://bucket/store")
-    assert (brought.id, brought.points[-1]["images"]) == (here.id, 1)
-    assert json.loads(brought.made["store-x"].files["store.json"].read_text()) == {"dim": 4}
+    (brought,) = read_runs("memory://bucket/store")
+    assert (brought.id, brought.history[-1]["images"]) == (here.id, 1)
+    assert json.loads(brought.artifacts["store-x"].files["store.json"].read_text()) == {"dim": 4}

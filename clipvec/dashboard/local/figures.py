@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from clipvec.dashboard.local.series import Line
     from clipvec.dashboard.panels import Chart, Curves
-    from clipvec.tracking import Recorded
+    from clipvec.tracking import RecordedRun
 
 _SIZE = (4.6, 2.7)
 """Inches."""
@@ -37,7 +37,7 @@ class Figure:
     """Name and CSS colour variable of each line; none where there is one without a name."""
 
 
-def curves(name: str, panel: Curves, step: str, runs: Sequence[Recorded]) -> Figure | None:
+def curves(name: str, panel: Curves, step: str, runs: Sequence[RecordedRun]) -> Figure | None:
     """Return the plot of a panel, or None where no run has any of it."""
     from matplotlib.figure import Figure as Canvas
 
@@ -127,7 +127,7 @@ def _alt(panel: Curves, lines: Sequence[Line]) -> str:
     return f"{panel.title}, {panel.unit}. At the end: {last}."
 
 
-def chart(name: str, panel: Chart, run: Recorded) -> Figure | None:
+def chart(name: str, panel: Chart, run: RecordedRun) -> Figure | None:
     """Return a chart as a run has it, recall against queries per second, or None without it."""
     from matplotlib.figure import Figure as Canvas
 

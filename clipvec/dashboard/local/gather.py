@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from clipvec import paths, shards
 from clipvec.errors import ConfigError
 from clipvec.store import Store
-from clipvec.tracking import runs
+from clipvec.tracking import artifacts, read_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clipvec.config import DashboardConfig
     from clipvec.store import CommitMarker
-    from clipvec.tracking import Recorded
+    from clipvec.tracking import RecordedRun
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Board:
     store: Store
     marks: list[CommitMarker]
     """The commit markers of the store, whoever wrote them."""
-    runs: dict[str, list[Recorded]]
+    runs: dict[str, list[RecordedRun]]
     """Of the sweep by job type, and the newest of an index and of a report on the same store."""
 
     @property
@@ -65,7 +65,7 @@ def gather(config: DashboardConfig) -> Board:
     store = Store.open(url)
     name = paths.collection_name(config.dataset.name, config.model.name)
     marks = list(store.committed().values())
-    found = runs(config.store.root)
+    found = read_runs(config.store.root)
     embedded = [run for run in found if run.job_type == "embed" and _fills(run, config)]
     sweeps = list(dict.fromkeys(run.sweep for run in embedded))
     sweep = _chosen(config.sweep, sweeps, store.url)
@@ -74,12 +74,14 @@ def gather(config: DashboardConfig) -> Board:
         "embed": [run for run in embedded if run.sweep == sweep],
     }
     for kind in ("index", "recall"):
-        of_store = [r for r in found if r.job_type == kind and f"store-{name}" in r.made]
+        of_store = [
+            r for r in found if r.job_type == kind and artifacts.store_name(name) in r.artifacts
+        ]
         shown[kind] = of_store[-1:]
     return Board(sweep, [s for s in sweeps if s != sweep], store, marks, shown)
 
 
-def _fills(run: Recorded, config: DashboardConfig) -> bool:
+def _fills(run: RecordedRun, config: DashboardConfig) -> bool:
     """Return whether a run embeds into the store."""
     names = [run.config.get(section, {}).get("name") for section in ("dataset", "model")]
     return names == [config.dataset.name, config.model.name]

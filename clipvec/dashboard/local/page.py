@@ -13,7 +13,7 @@ from clipvec.dashboard.local.gather import gather
 from clipvec.dashboard.panels import SECTIONS, Chart, Curves, Number, Page, Table, Word
 from clipvec.errors import ConfigError
 from clipvec.progress import Progress
-from clipvec.tracking import Picture
+from clipvec.tracking import ImageCell
 from clipvec.web import format
 from clipvec.web import page as shell
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from clipvec.dashboard.local.gather import Board
     from clipvec.dashboard.panels import Section
     from clipvec.progress import Task
-    from clipvec.tracking import Recorded
+    from clipvec.tracking import RecordedRun
 
 _PICTURES = 48
 """Most pictures that are shown of a sweep."""
@@ -136,7 +136,7 @@ def _section(section: Section, board: Board, steps: Task) -> Shown | None:
     return shown if runs else None
 
 
-def _number(panel: Number | Word, runs: Sequence[Recorded]) -> list[tuple[str, str]]:
+def _number(panel: Number | Word, runs: Sequence[RecordedRun]) -> list[tuple[str, str]]:
     """Return title and value, where a run has it."""
     for run in reversed(runs):
         value: Any = run.summary
@@ -150,12 +150,12 @@ def _number(panel: Number | Word, runs: Sequence[Recorded]) -> list[tuple[str, s
     return []
 
 
-def _table(panel: Table, runs: Sequence[Recorded], shown: Shown) -> None:
+def _table(panel: Table, runs: Sequence[RecordedRun], shown: Shown) -> None:
     """Add a table's rows, or its pictures where it has such."""
     rows = [row for run in runs for row in run.table(panel.key)]
     if not rows:
         return
-    pictures = [[c for c in row.values() if isinstance(c, Picture)] for row in rows]
+    pictures = [[c for c in row.values() if isinstance(c, ImageCell)] for row in rows]
     if any(pictures):
         every = -(-len(rows) // _PICTURES)
         for picture, *_ in filter(None, pictures[::every]):

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipvec.tracking import SYSTEM
+from clipvec.tracking import SYSTEM_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from clipvec.dashboard.panels import Curves
-    from clipvec.tracking import Recorded
+    from clipvec.tracking import RecordedRun
 
 APART = 6
 """Most runs that have a line each; more are drawn together."""
@@ -36,7 +36,7 @@ class Line:
     runs: int = 1
 
 
-def lines(panel: Curves, runs: Sequence[Recorded]) -> list[Line]:
+def lines(panel: Curves, runs: Sequence[RecordedRun]) -> list[Line]:
     """Return a panel's lines: one a run, or one a metric for all runs together."""
     found = {key: curves for key in _keys(panel, runs) if (curves := _curves(key, runs))}
     if len(found) == 1:
@@ -51,9 +51,9 @@ def lines(panel: Curves, runs: Sequence[Recorded]) -> list[Line]:
     return [line for line in together if line.values.any() or not panel.stacked]
 
 
-def _keys(panel: Curves, runs: Sequence[Recorded]) -> list[str]:
+def _keys(panel: Curves, runs: Sequence[RecordedRun]) -> list[str]:
     """Return the metrics of a panel, those of its prefixes in the order of their first values."""
-    logged = dict.fromkeys(key for run in runs for point in run.points for key in point)
+    logged = dict.fromkeys(key for run in runs for point in run.history for key in point)
     found = []
     for key in panel.keys:
         found += [name for name in logged if name.startswith(key)] if key.endswith("/") else [key]
@@ -65,7 +65,7 @@ def _short(key: str, panel: Curves) -> str:
     return key.removeprefix(prefix)
 
 
-def _curves(key: str, runs: Sequence[Recorded]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _curves(key: str, runs: Sequence[RecordedRun]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return steps and values of a metric by run."""
     found = {}
     for run in runs:
@@ -78,17 +78,17 @@ def _curves(key: str, runs: Sequence[Recorded]) -> dict[str, tuple[np.ndarray, n
     return found
 
 
-def _points(key: str, run: Recorded) -> Iterator[tuple[float, float]]:
-    if not key.startswith(SYSTEM):
-        for point in run.points:
+def _points(key: str, run: RecordedRun) -> Iterator[tuple[float, float]]:
+    if not key.startswith(SYSTEM_PREFIX):
+        for point in run.history:
             if isinstance(point.get(key), int | float):
                 yield point["_step"], point[key]
         return
     # wandb measures the machine by the clock; where the run stood then is known from its points.
-    measured = [(at["_timestamp"], at[key]) for at in run.machine if key in at]
-    if measured and run.points:
+    measured = [(at["_timestamp"], at[key]) for at in run.system_metrics if key in at]
+    if measured and run.history:
         times, values = zip(*measured, strict=True)
-        known = np.array([(point["_timestamp"], point["_step"]) for point in run.points])
+        known = np.array([(point["_timestamp"], point["_step"]) for point in run.history])
         steps = np.interp(np.array(times), known[:, 0], known[:, 1])
         yield from zip(steps.tolist(), values, strict=True)
 

@@ -7,13 +7,12 @@ first, and repeats that without end where the server is down or hangs (wandb 0.2
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from clipvec.errors import ConfigError, TrackingError
-from clipvec.tracking import upload
+from clipvec.tracking import wandb_sdk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,31 +76,15 @@ class Server:
     """
 
     def __init__(self) -> None:
-        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read when wandb is imported
-        from pydantic import ValidationError
-        from wandb.errors import Error
-        from wandb.sdk import wandb_setup
-        from wandb.sdk.lib import wbauth
-
-        try:
-            if not upload.signed_in():
-                raise ConfigError("no key for wandb; wandb login stores one, or set WANDB_API_KEY")
-            settings = wandb_setup.singleton().settings
-            self._host = wbauth.HostUrl(settings.base_url)
-            self._auth = _credentials(self._host, settings.credentials_file).as_requests_auth()
-        except ValidationError as error:  # whose own text has the values, and so maybe the key
-            wrong = "; ".join(f"{x['loc'][0]}: {x['msg']}" for x in error.errors() if x["loc"])
-            raise ConfigError(f"wandb's settings do not fit: {wrong}; check WANDB_*") from None
-        except (Error, ValueError) as error:
-            raise ConfigError(f"wandb's settings do not fit: {error}; check WANDB_*") from None
-        self._entity: str | None = settings.entity
+        self._connection = wandb_sdk.Connection.open()
+        self._url = self._connection.url
 
     def project(self, name: str, entity: str | None) -> Project:
         """Return a project, which is made if there is none; without an entity, one's own."""
         default = self._ask("the account", ENTITY)["viewer"]
         if default is None:
             raise ConfigError(self._refused_key())
-        owner = entity or self._entity or default["entity"]
+        owner = entity or self._connection.entity or default["entity"]
         path = f"{owner}/{name}"
         wanted = {"projectName": name, "entityName": owner}
         found = self._ask(path, PROJECT, wanted)["project"]
@@ -137,47 +120,39 @@ class Server:
 
     def link(self, project: Project, *rest: str) -> str:
         """Return where a browser finds something of a project."""
-        return "/".join([self._host.app_url, *map(quote, (project.entity, project.name, *rest))])
+        return "/".join(
+            [self._connection.app_url, *map(quote, (project.entity, project.name, *rest))]
+        )
 
     def _ask(self, what: str, query: str, variables: Mapping[str, Any] | None = None) -> Any:
         import requests
-        from wandb.errors import Error
 
         try:
-            answer = requests.post(
-                f"{self._host.url}/graphql",
-                json={"query": query, "variables": variables or {}},
-                auth=self._auth,
-                timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
-            )
+            timeout = (CONNECT_SECONDS, ANSWER_SECONDS)
+            answer = self._connection.post(query, variables or {}, timeout)
             return self._data(what, answer)
         except requests.Timeout:
             raise TrackingError(
-                f"{self._host.url} does not answer within {ANSWER_SECONDS:g} s; try again later, "
+                f"{self._url} does not answer within {ANSWER_SECONDS:g} s; try again later, "
                 f"{_ELSEWHERE}"
             ) from None
         except (requests.JSONDecodeError, LookupError, TypeError):
             raise ConfigError(
-                f"{self._host.url} answers, but not as wandb does; check WANDB_BASE_URL"
+                f"{self._url} answers, but not as wandb does; check WANDB_BASE_URL"
             ) from None
         except requests.RequestException as error:
             raise TrackingError(
-                f"{self._host.url} cannot be reached ({type(error).__name__}); check the network "
+                f"{self._url} cannot be reached ({type(error).__name__}); check the network "
                 f"and WANDB_BASE_URL, {_ELSEWHERE}"
             ) from None
-        except (Error, OSError) as error:  # of a token, which is fetched for each request
-            raise ConfigError(f"no token for wandb: {error}; check WANDB_IDENTITY_*") from None
 
     def _data(self, what: str, answer: Any) -> dict[str, Any]:
-        from wandb.util import parse_backend_error_messages
-
-        status, wrong = answer.status_code, parse_backend_error_messages(answer)
+        status, wrong = answer.status_code, wandb_sdk.error_messages(answer)
         if status == 401:
             raise ConfigError(self._refused_key())
         if status >= 500:
             raise TrackingError(
-                f"{self._host.url} has trouble of its own (HTTP {status}); try again later, "
-                f"{_ELSEWHERE}"
+                f"{self._url} has trouble of its own (HTTP {status}); try again later, {_ELSEWHERE}"
             )
         if wrong or not answer.ok:
             raise ConfigError(self._refused(what, "; ".join(wrong) or f"HTTP {status}"))
@@ -185,27 +160,16 @@ class Server:
 
     def _refused(self, what: str, why: str) -> str:
         return (
-            f"{self._host.url} refuses {what}: {why[:300]}; tracking.entity names a user or a team "
+            f"{self._url} refuses {what}: {why[:300]}; tracking.entity names a user or a team "
             "that you may write to, wandb login --relogin takes another account"
         )
 
     def _refused_key(self) -> str:
         return (
-            f"{self._host.url} does not know the key; wandb login --relogin stores another, "
+            f"{self._url} does not know the key; wandb login --relogin stores another, "
             "or set WANDB_API_KEY"
         )
 
 
 def _path(project: Project) -> str:
     return f"{project.entity}/{project.name}"
-
-
-def _credentials(host: Any, file: str) -> Any:
-    """Return what `upload.signed_in` found; wandb's own way to it writes on the console."""
-    from wandb.sdk.lib import wbauth
-
-    if key := os.environ.get("WANDB_API_KEY"):
-        return wbauth.AuthApiKey(host=host, api_key=key)
-    if token := os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return wbauth.AuthIdentityTokenFile(host=host, path=token, credentials_file=file)
-    return wbauth.AuthApiKey(host=host, api_key=wbauth.read_netrc_auth(host=host.url))

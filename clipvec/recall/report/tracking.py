@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import paths
 from clipvec.recall.report import curves, tables
-from clipvec.tracking import Lines, Rows, artifacts
+from clipvec.tracking import LineChart, Table, artifacts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,22 +24,22 @@ def track(run: TrackedRun, report: Report, page: Path, collection: str) -> None:
     runs = curves.label([report])
     for name, rows in _tables(runs).items():
         if rows.rows:
-            run.table(name, rows)
+            run.log_table(name, rows)
     for kind in report.queries:
         for k in curves.ranks(runs):
             lines = _pareto(runs, kind, k)
             if lines.points:
-                run.chart(f"pareto/{kind}@{k}", lines)
-    run.summarize({f"advice/{a.kind}/{a.among}": _advice(a) for a in report.advice})
-    run.made(artifacts.report(collection, page, page.with_name(paths.REPORT_JSON)))
+                run.log_chart(f"pareto/{kind}@{k}", lines)
+    run.update_summary({f"advice/{a.kind}/{a.among}": _advice(a) for a in report.advice})
+    run.log_artifact(artifacts.report(collection, page, page.with_name(paths.REPORT_JSON)))
 
 
-def _pareto(runs: Sequence[Run], kind: Kind, k: int) -> Lines:
+def _pareto(runs: Sequence[Run], kind: Kind, k: int) -> LineChart:
     """Return recall@k against queries per second, asked one at a time, and the Pareto front."""
     found = {c.name: curves.points(c, kind, k, curves.SINGLE) for c in curves.curves(runs)}
     everything = [point for points in found.values() for point in points]
     found["Pareto front"] = curves.front(everything)
-    return Lines(
+    return LineChart(
         f"Queries per second by recall@{k}, {kind} queries one at a time",
         f"recall@{k}",
         {
@@ -50,7 +50,7 @@ def _pareto(runs: Sequence[Run], kind: Kind, k: int) -> Lines:
     )
 
 
-def _tables(runs: Sequence[Run]) -> dict[str, Rows]:
+def _tables(runs: Sequence[Run]) -> dict[str, Table]:
     ranks = curves.ranks(runs)
     columns = ["index", "parameters", "queries", "asked", *(f"recall@{k}" for k in ranks)]
     settings = [
@@ -90,9 +90,9 @@ def _tables(runs: Sequence[Run]) -> dict[str, Rows]:
     costs = ["rows", "seconds", "peak_bytes", "disk_bytes", "measured"]
     searched = ["filter", "selectivity", "k", "asked", "recall", "qps"]
     return {
-        "settings": Rows([*columns, *speeds], settings),
-        "builds": Rows(["index", "factory", *costs], builds),
-        "filtered": Rows(["index", "parameters", "queries", *searched], filtered),
+        "settings": Table([*columns, *speeds], settings),
+        "builds": Table(["index", "factory", *costs], builds),
+        "filtered": Table(["index", "parameters", "queries", *searched], filtered),
     }
 
 

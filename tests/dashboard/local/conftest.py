@@ -12,7 +12,7 @@ from PIL import Image
 from clipvec import config, tracking
 from clipvec.config import DashboardConfig, TrackingConfig
 from clipvec.paths import CONF_DIR
-from clipvec.tracking import Job, Lines, Picture, Rows, artifacts
+from clipvec.tracking import ImageCell, LineChart, RunSpec, Table, artifacts
 from tests.stores import StoreFactory
 
 # A group of the user's own holds several sweeps.
@@ -35,14 +35,14 @@ def embed(root: Path, number: int) -> None:
     Image.new("RGB", (32, 24), "green").save(picture, "JPEG")
     shards = ["0", "1,2", "3"][number]
     about = {"dataset": {"name": "toys"}, "model": {"name": "toy"}, "shards": shards}
-    run = tracking.start_run(OFFLINE, Job("embed", "x", str(root), about, str(number)))
+    run = tracking.start_run(OFFLINE, RunSpec("embed", "x", str(root), about, str(number)))
     for step in range(10, 51, 10):
         values = {"images": step, "images_per_s": 10 * (number + 1) + step / 10}
         values |= {"share/encode": 0.8, "share/read": 0.2, "rejects/NotAnImage": step / 10}
         run.log(values, step=step)
-    cells = [[Picture(picture.getvalue(), HOSTILE), "7"]]
-    run.table("pictures", Rows(["picture", "id"], cells))
-    run.made(artifacts.store(f"{root}/toys/toy", "toys--toy", {"dim": 16}))
+    cells = [[ImageCell(picture.getvalue(), HOSTILE), "7"]]
+    run.log_table("sample_images", Table(["image", "id"], cells))
+    run.log_artifact(artifacts.store(f"{root}/toys/toy", "toys--toy", {"dim": 16}))
     run.finish(3 if number else 0)
 
 
@@ -57,22 +57,22 @@ def swept(tmp_path_factory: pytest.TempPathFactory, store_factory: StoreFactory)
             for number in range(3 if sweep == "embed-1" else 1):
                 embed(root, number)
         patch.delenv("CLIPVEC_SWEEP")
-        job = Job("sweep", "x", str(root), {}, sweep="embed-1")
+        job = RunSpec("sweep", "x", str(root), {}, sweep="embed-1")
         with tracking.start_run(OFFLINE, job) as run:
             for step in (0, 60, 120):
                 states = {"sweep/jobs/running": 3 - step / 60, "sweep/jobs/done": step / 60}
                 values = {"sweep/committed": step / 40, "sweep/images": step} | states
                 run.log(values, step=step)
             columns = ["job", "shards", "seconds"]
-            run.table("jobs", Rows(columns, [[0, "0", 12.5], [1, "1", 7.25]]))
-            run.summarize({"sweep/committed": 3, "sweep/cost_usd": 1.234})
-        with tracking.start_run(OFFLINE, Job("index", "x", str(root), {})) as run:
-            run.used(artifacts.store(f"{root}/toys/toy", "toys--toy", {"dim": 16}))
+            run.log_table("jobs", Table(columns, [[0, "0", 12.5], [1, "1", 7.25]]))
+            run.update_summary({"sweep/committed": 3, "sweep/cost_usd": 1.234})
+        with tracking.start_run(OFFLINE, RunSpec("index", "x", str(root), {})) as run:
+            run.use_artifact(artifacts.store(f"{root}/toys/toy", "toys--toy", {"dim": 16}))
             run.log({"rows": 90, "rows_per_s": 1234, "memory_bytes": 5e8}, step=90)
-            run.summarize({"verified": "90 of 90 rows found", "rate": 1234.5})
-        with tracking.start_run(OFFLINE, Job("recall", "x", str(root), {})) as run:
-            run.used(artifacts.store(f"{root}/toys/toy", "toys--toy", {"dim": 16}))
+            run.update_summary({"verified": "90 of 90 rows found", "rows_per_s": 1234.5})
+        with tracking.start_run(OFFLINE, RunSpec("recall", "x", str(root), {})) as run:
+            run.use_artifact(artifacts.store(f"{root}/toys/toy", "toys--toy", {"dim": 16}))
             points = {"flat": [(1.0, 90.0)], "hnsw": [(0.8, 900.0), (0.9, 700.0)]}
-            run.chart("pareto/text@10", Lines("Pareto", "recall", points))
-            run.summarize({"advice/text/all": {"index": "hnsw", "recall": 0.97, "qps": 700}})
+            run.log_chart("pareto/text@10", LineChart("Pareto", "recall", points))
+            run.update_summary({"advice/text/all": {"index": "hnsw", "recall": 0.97, "qps": 700}})
     return root

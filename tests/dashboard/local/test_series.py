@@ -9,16 +9,16 @@ import pytest
 
 from clipvec.dashboard.local import series
 from clipvec.dashboard.panels import Curves
-from clipvec.tracking.reader import Recorded
+from clipvec.tracking.reader import RecordedRun
 
 
-def run(number: int, points: list[dict[str, Any]], **given: Any) -> Recorded:
-    made = Recorded(f"s-{number}", f"s-{number}", "p", "s", "embed", [], [], **given)
-    made.points = points
+def run(number: int, points: list[dict[str, Any]], **given: Any) -> RecordedRun:
+    made = RecordedRun(f"s-{number}", f"s-{number}", "p", "s", "embed", [], [], **given)
+    made.history = points
     return made
 
 
-def jobs(count: int) -> list[Recorded]:
+def jobs(count: int) -> list[RecordedRun]:
     return [
         run(n, [{"_step": step, "images_per_s": n + step / 100} for step in (0, 100)])
         for n in range(count)
@@ -75,7 +75,7 @@ def test_the_machine_is_measured_by_the_clock() -> None:
     points = [{"_step": s, "_timestamp": t} for s, t in ((0, 1000.0), (80, 1010.0))]
     machine = [{"_timestamp": 1005.0, "system/gpu.0.gpu": 66.0}]
     panel = Curves("GPU", ("system/gpu.0.gpu",), "%")
-    (line,) = series.lines(panel, [run(0, points, machine=machine)])
+    (line,) = series.lines(panel, [run(0, points, system_metrics=machine)])
     assert (list(line.steps), list(line.values)) == ([40], [66])
 
 

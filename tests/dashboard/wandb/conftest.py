@@ -1,4 +1,4 @@
-"""The servers and settings that tests of tracking have."""
+"""The server that stands for wandb's, and settings of the tests' own."""
 
 from tests.tracking.conftest import clean, deaf, job, offline, saving, server
 

@@ -18,7 +18,7 @@ from clipvec.dashboard.panels import SECTIONS, Curves
 from clipvec.dashboard.wandb import api as server
 from clipvec.dashboard.wandb import save, specs
 from clipvec.dashboard.wandb.api import Server
-from clipvec.tracking import Job, Lines
+from clipvec.tracking import LineChart, RunSpec
 from tests.wandb_files import recorded
 from tests.wandb_server import WandbServer
 
@@ -60,7 +60,7 @@ EMBEDDING = [
     ("Run History Line Plot", "Bytes read", ["bytes_read"]),
     ("Run History Line Plot", "Processor cores in use", ["cpu_cores"]),
     ("Run History Line Plot", "GPU in use", ["system/gpu.0.gpu"]),
-    ("Weave", "", ["pictures"]),
+    ("Weave", "", ["sample_images"]),
 ]
 OTHERS = [
     ("Scalar Chart", "Cost, USD", ["sweep/cost_usd"]),
@@ -245,12 +245,12 @@ def test_the_entity_of_wandbs_settings(
 
 
 def test_a_chart_is_that_of_the_run(
-    saving: WandbServer, offline: TrackingConfig, job: Job, tmp_path: Path
+    saving: WandbServer, offline: TrackingConfig, job: RunSpec, tmp_path: Path
 ) -> None:
     with tracking.start_run(offline, job) as run:
-        run.chart("pareto/text@1", Lines("Pareto", "recall", {"flat": [(1, 9)]}))
+        run.log_chart("pareto/text@1", LineChart("Pareto", "recall", {"flat": [(1, 9)]}))
     (found,) = recorded(tmp_path / "store")
-    assert any("pareto/text@1_table" in point for point in found.points)
+    assert any("pareto/text@1_table" in point for point in found.history)
     config = found.config["_wandb"]["visualize"]["pareto/text@1"]["panel_config"]
     save.save(ONLINE)
     panels = specs.sections(saved(saving, "project-view")[2])[3]["panels"]

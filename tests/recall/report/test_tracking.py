@@ -9,28 +9,28 @@ import pytest
 from clipvec import tracking
 from clipvec.config import TrackingConfig
 from clipvec.recall import report as reports
-from clipvec.tracking import Job
-from clipvec.tracking.run import Untracked
+from clipvec.tracking import RunSpec
+from clipvec.tracking.run import NoopRun
 from tests.reports import report
-from tests.wandb_files import Recorded, recorded
+from tests.wandb_files import RecordedRun, recorded
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Recorded:
+def run(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> RecordedRun:
     """The run of an ordinary report, as its files have it."""
     root = tmp_path_factory.mktemp("store")
     with tracking.start_run(
-        TrackingConfig(mode="offline"), Job("recall", "x", str(root), {})
+        TrackingConfig(mode="offline"), RunSpec("recall", "x", str(root), {})
     ) as run:
         reports.track(run, report(), folder / "report.html", "toys--toy")
     (found,) = recorded(root)
     return found
 
 
-def test_tables(run: Recorded) -> None:
+def test_tables(run: RecordedRun) -> None:
     made = report()
     measured = [c for c in made.contestants if not c.refused]
-    rows = run.table("settings")
+    rows = run.log_table("settings")
     settings = [s for c in measured for s in c.settings]
     assert len(rows) == sum(len(s.speed) for s in settings)
     first = measured[0].settings[0]
@@ -43,32 +43,32 @@ def test_tables(run: Recorded) -> None:
     (quality,) = [q for q in first.quality if q.kind == "text"]
     assert row["recall@10"] == quality.recall[10].value
     assert any(r["on_front"] for r in rows)
-    assert {r["index"] for r in run.table("builds")} == {c.name for c in measured if c.build}
+    assert {r["index"] for r in run.log_table("builds")} == {c.name for c in measured if c.build}
     searches = sum(len(s.filtered) for s in settings)
-    assert len(run.table("filtered")) == searches > 0
+    assert len(run.log_table("filtered")) == searches > 0
 
 
-def test_pareto_charts(run: Recorded) -> None:
+def test_pareto_charts(run: RecordedRun) -> None:
     shown = set(run.config["_wandb"]["visualize"])
     assert shown == {f"pareto/{kind}@{k}" for kind in ("text", "image") for k in (1, 10, 100)}
-    points = run.table("pareto/text@10_table")
+    points = run.log_table("pareto/text@10_table")
     front = [(p["step"], p["lineVal"]) for p in points if p["lineKey"] == "Pareto front"]
     assert len(front) > 1
     assert [qps for _, qps in front] == sorted((qps for _, qps in front), reverse=True)
     assert [recall for recall, _ in front] == sorted(recall for recall, _ in front)
 
 
-def test_advice_and_the_report_itself(run: Recorded, folder: Path) -> None:
+def test_advice_and_the_report_itself(run: RecordedRun, folder: Path) -> None:
     advice = report().advice[0]
     assert advice.choice is not None
     told = run.summary[f"advice/{advice.kind}/{advice.among}"]
     assert told["met"] is True
     assert told["index"] == advice.choice.contestant
     assert told["recall"] == advice.choice.confirmed.value
-    files = run.made["report-toys--toy"].files
+    files = run.artifacts["report-toys--toy"].files
     assert set(files) == {"report.html", "report.json"}
     assert files["report.html"].read_bytes() == (folder / "report.html").read_bytes()
 
 
 def test_untracked(tmp_path: Path) -> None:
-    reports.track(Untracked(), report(), tmp_path / "missing.html", "toys--toy")
+    reports.track(NoopRun(), report(), tmp_path / "missing.html", "toys--toy")

@@ -1,4 +1,4 @@
-"""What a tracked run is of."""
+"""What a tracked run is called, and what it describes."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _ID_LENGTH = 100
 
 
 @dataclass(frozen=True)
-class Job:
-    """What is to be tracked."""
+class RunSpec:
+    """A run to be started."""
 
     type: str
     """``embed``, ``index``, ``recall`` or ``sweep``."""
     name: str
-    """How the run is called where it belongs to no sweep."""
+    """Name of a run that belongs to no sweep."""
     root: str
     """The store's root, beside which the run's files go."""
     config: Mapping[str, Any]
     """The whole configuration, as plain values."""
     shards: str = ""
-    """What it does of a store, in the words of `clipvec.shards`."""
+    """The shards that it embeds, as `clipvec.shards` writes them."""
     sweep: str = ""
-    """The sweep that the run sums up; jobs of one have theirs in the environment."""
+    """The sweep that the run summarises; a job finds its own in the environment."""
 
     @property
     def group(self) -> str | None:
@@ -44,7 +44,7 @@ class Job:
         return self.sweep or os.environ.get(SWEEP_VARIABLE) or None
 
     @property
-    def about(self) -> dict[str, Any]:
+    def config_and_sweep(self) -> dict[str, Any]:
         """The configuration, and the sweep."""
         return {**self.config, **({SWEEP: self.group} if self.group else {})}
 
@@ -59,7 +59,11 @@ class Job:
 
 def _clean(id_: str) -> str:
     """Return an id that wandb and file systems accept, and that no other id becomes."""
-    id_ = re.sub(r"[^A-Za-z0-9._-]", "_", id_)
-    if len(id_) <= _ID_LENGTH:
-        return id_
-    return f"{id_[: _ID_LENGTH - 13]}-{hashlib.sha256(id_.encode()).hexdigest()[:12]}"
+    return shorten(re.sub(r"[^A-Za-z0-9._-]", "_", id_), _ID_LENGTH)
+
+
+def shorten(name: str, length: int) -> str:
+    """Return a name of at most ``length`` characters; a hash tells those apart that are cut."""
+    if len(name) <= length:
+        return name
+    return f"{name[: length - 13]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
