@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from clipvec.tracking import Run
 
 log = logging.getLogger(__name__)
-PART = page.Part("clipvec.projection", ["map.css"], ["map.js"])
+PART = page.PageAssets("clipvec.projection", ["map.css"], ["map.js"])
 """What a page needs that has ``map.html`` in it."""
 MAP = "map"
 """Key of the page that shows a sample of a store's images by their likeness."""

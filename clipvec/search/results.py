@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from clipvec.errors import one_line
-from clipvec.web import jpeg_url
+from clipvec.web import page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,9 +43,10 @@ def print_table(hits: Sequence[Hit]) -> None:
 
 def to_html(title: str, hits: Sequence[Hit], thumbnails: Sequence[bytes | None]) -> str:
     """Return a page that needs no other file."""
-    from jinja2 import Environment, PackageLoader
-
-    loader = PackageLoader("clipvec.search")
-    page = Environment(loader=loader, autoescape=True).get_template("results.html")
-    images = [t and jpeg_url(t) for t in thumbnails]
-    return page.render(title=title, found=list(zip(hits, images, strict=True)))
+    images = [thumbnail and page.jpeg_url(thumbnail) for thumbnail in thumbnails]
+    return page.render(
+        "results.html",
+        page.PageAssets("clipvec.search", styles=["results.css"]),
+        title=title,
+        found=list(zip(hits, images, strict=True)),
+    )

@@ -1,4 +1,4 @@
-"""The frame of an HTML page that asks the network for nothing: reports, maps, dashboards."""
+"""The frame of an HTML page that loads nothing: reports, projections, dashboards, results."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from clipvec.web import format, palette
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from jinja2 import Environment
+    from markupsafe import Markup
+
 
 @dataclass(frozen=True)
-class Part:
-    """Templates, and the style sheets and scripts that they want on their page."""
+class PageAssets:
+    """Templates, and the style sheets and scripts that they need on their page."""
 
     package: str
     """Has them all in a folder ``templates``."""
@@ -24,7 +27,7 @@ class Part:
     scripts: Sequence[str] = ()
 
 
-_SHARED = Part("clipvec.web", ["page.css"], ["page.js"])
+_SHARED = PageAssets("clipvec.web", ["page.css"], ["page.js"])
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,30 @@ class Script:
     hash: str
 
 
+def environment(*packages: str, finalize: Callable[[Any], Any] | None = None) -> Environment:
+    """Return the templates of some packages, with the filters of `clipvec.web.format`.
+
+    Args:
+        packages: each has its templates in a folder ``templates``.
+        finalize: escapes what templates are given; None: HTML's escapes.
+    """
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    templates = Environment(
+        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
+        autoescape=finalize is None,
+        finalize=finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= format.FILTERS
+    return templates
+
+
 def render(
     template: str,
-    *parts: Part,
+    *assets: PageAssets,
     filters: Mapping[str, Callable[..., object]] | None = None,
     **values: Any,
 ) -> str:
@@ -45,36 +69,35 @@ def render(
 
     Args:
         template: extends ``base.html``.
-        parts: what the page has besides what all have.
+        assets: what the page has besides what all have.
         filters: what the template uses besides `clipvec.web.format`.
         values: what the template shows.
     """
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-    every = [_SHARED, *parts]
-    templates = Environment(
-        loader=ChoiceLoader([PackageLoader(part.package) for part in every]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters |= format.FILTERS
+    every = [_SHARED, *assets]
+    templates = environment(*(part.package for part in every))
     templates.filters |= filters or {}
     return templates.get_template(template).render(
-        styles=[_asset(part.package, name) for part in every for name in part.styles],
+        styles=[_text(part.package, name) for part in every for name in part.styles],
         scripts=[_script(part.package, name) for part in every for name in part.scripts],
         variables=palette.variables(),
         **values,
     )
 
 
+def fragment(template: str, package: str, **values: Any) -> Markup:
+    """Return a piece of a page from a package's template; what it is given is escaped."""
+    from markupsafe import Markup
+
+    templates = environment(package, _SHARED.package)
+    return Markup(templates.get_template(template).render(**values))
+
+
 def jpeg_url(jpeg: bytes) -> str:
-    """Return a picture as a URL that holds it, which is what a page may show."""
+    """Return an image as a ``data:`` URL, the only kind that a page may show."""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
-def _asset(package: str, name: str) -> str:
+def _text(package: str, name: str) -> str:
     from markupsafe import Markup
 
     text = (resources.files(package) / "templates" / name).read_text(encoding="utf-8")
@@ -82,5 +105,5 @@ def _asset(package: str, name: str) -> str:
 
 
 def _script(package: str, name: str) -> Script:
-    text = _asset(package, name)
+    text = _text(package, name)
     return Script(text, base64.b64encode(hashlib.sha256(text.encode()).digest()).decode())

@@ -9,8 +9,7 @@ import numpy as np
 
 from clipvec.dashboard.local import series
 from clipvec.errors import one_line
-from clipvec.recall import count_scale, recall_scale
-from clipvec.web import format, palette, svg
+from clipvec.web import count_scale, format, palette, recall_scale, svg
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -92,7 +92,7 @@ def write(config: DashboardConfig) -> Summary:
     name = paths.collection_name(config.dataset.name, config.model.name)
     text = shell.render(
         "board.html",
-        shell.Part("clipvec.dashboard.local", styles=["board.css"]),
+        shell.PageAssets("clipvec.dashboard.local", styles=["board.css"]),
         projection.PART,
         board=board,
         title=board.sweep or name,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from clipvec import paths
 from clipvec.errors import printable
 from clipvec.recall.report import curves, page, sentences, tables
-from clipvec.web import format
+from clipvec.web import page as web_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,23 +72,9 @@ def fenced(text: str | Sequence[str]) -> str:
 
 
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    templates = Environment(
-        loader=PackageLoader("clipvec.recall.report"),
-        autoescape=False,  # HTML's; Markdown's is `finalize`
-        finalize=escape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters |= {name: getattr(format, name) for name in format.FILTERS}
+    templates = web_page.environment("clipvec.recall.report", finalize=escape)
     templates.filters |= {name: getattr(sentences, name) for name in sentences.FILTERS}
-    templates.filters |= {
-        "fenced": fenced,
-        "figure": _figure,
-        "gain": curves.gain,
-    }
+    templates.filters |= {"fenced": fenced, "figure": _figure, "gain": curves.gain}
     return templates
 
 

@@ -35,7 +35,7 @@ def html(
     ranks, ways = curves.ranks(runs), curves.ways(runs)
     return page.render(
         "page.html",
-        page.Part("clipvec.recall.report", scripts=["switches.js"]),
+        page.PageAssets("clipvec.recall.report", scripts=["switches.js"]),
         filters={
             **{name: getattr(sentences, name) for name in sentences.FILTERS},
             "gain": curves.gain,

@@ -30,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> RecordedRun:
 def test_tables(run: RecordedRun) -> None:
     made = report()
     measured = [c for c in made.contestants if not c.refused]
-    rows = run.log_table("settings")
+    rows = run.table("settings")
     settings = [s for c in measured for s in c.settings]
     assert len(rows) == sum(len(s.speed) for s in settings)
     first = measured[0].settings[0]
@@ -43,15 +43,15 @@ def test_tables(run: RecordedRun) -> None:
     (quality,) = [q for q in first.quality if q.kind == "text"]
     assert row["recall@10"] == quality.recall[10].value
     assert any(r["on_front"] for r in rows)
-    assert {r["index"] for r in run.log_table("builds")} == {c.name for c in measured if c.build}
+    assert {r["index"] for r in run.table("builds")} == {c.name for c in measured if c.build}
     searches = sum(len(s.filtered) for s in settings)
-    assert len(run.log_table("filtered")) == searches > 0
+    assert len(run.table("filtered")) == searches > 0
 
 
 def test_pareto_charts(run: RecordedRun) -> None:
     shown = set(run.config["_wandb"]["visualize"])
     assert shown == {f"pareto/{kind}@{k}" for kind in ("text", "image") for k in (1, 10, 100)}
-    points = run.log_table("pareto/text@10_table")
+    points = run.table("pareto/text@10_table")
     front = [(p["step"], p["lineVal"]) for p in points if p["lineKey"] == "Pareto front"]
     assert len(front) > 1
     assert [qps for _, qps in front] == sorted((qps for _, qps in front), reverse=True)
