@@ -1,68 +1,150 @@
-"""The frame of every command: configuration in, one line and an exit code out."""
+"""The frame of every command: a command line in, one line and an exit code out."""
 
 from __future__ import annotations
 
+import argparse
+import functools
 import os
 import re
 import shlex
 import signal
 import sys
-import traceback
-from typing import TYPE_CHECKING, NoReturn
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from clipvec.errors import ClipvecError, ConfigError, Interrupted, one_line, signal_of
 from clipvec.paths import CONF_DIR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from omegaconf import DictConfig
 
+_FULL_ERROR = "HYDRA_FULL_ERROR"
 
-def run_hydra(
-    task: Callable[[DictConfig], None], name: str, flags: Mapping[str, str] | None = None
-) -> None:
-    """Run ``task`` with the configuration that Hydra composes from ``conf/<name>.yaml``.
 
-    Errors of clipvec and of Hydra end the process with one line on stderr. With
-    ``HYDRA_FULL_ERROR=1`` they are raised instead.
+class HydraCommand:
+    """A command whose configuration Hydra composes from ``conf/<name>.yaml``.
 
-    Args:
-        task: what to do with the configuration.
-        name: the primary config, and the job's name.
-        flags: command-line flags and the overrides that they stand for.
+    Hydra decides for itself how errors end: with stacks and hints of its own, and the first job
+    that fails ends a local sweep. Here errors of clipvec and of Hydra are one line on stderr and
+    an exit code; with ``HYDRA_FULL_ERROR=1`` they are raised.
     """
-    import hydra
 
-    sys.argv[1:] = [(flags or {}).get(argument, argument) for argument in sys.argv[1:]]
-    failures: list[ClipvecError] = []
-    tracebacks = full_errors()
+    def __init__(
+        self,
+        name: str,
+        task: Callable[[DictConfig], None],
+        about: str | None,
+        flags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Describe a command.
 
-    def guarded(cfg: DictConfig) -> None:
-        # Kept from Hydra, which would add a line of its own, so that one job of a local sweep
-        # does not sink the others.
+        Args:
+            name: of the command, of its configuration, and of the job.
+            task: what to do with the configuration.
+            about: what the command does, with examples: the docstring of its module.
+            flags: words of the command line and the overrides that they stand for.
+        """
+        self.name, self.task, self.about = name, task, about or ""
+        self.flags = dict(flags or {})
+        self._failures: list[ClipvecError] = []
+        self._tracebacks = full_errors()
+
+    def main(self) -> None:
+        """Run the command with the arguments of this process, and end it if it failed."""
+        words = [self.flags.get(word, word) for word in sys.argv[1:]]
+        if "--version" in words:
+            print_version()
+        elif {"--help", "-h"} & set(words):
+            run(lambda: self._help(words))
+        else:
+            run(lambda: self._start(words))
+            if self._failures:
+                sys.exit(self._failures[0].exit_code)
+
+    def _help(self, words: Sequence[str]) -> None:
+        from clipvec import config
+
+        with self._hydra_errors(words):
+            options = config.help_text(self.name, _overrides(words))
+        print(f"{plain(self.about)}\n\n{options}")
+
+    def _start(self, words: Sequence[str]) -> None:
+        import hydra
+
+        _refuse_swept_launcher(words)
+
+        @functools.wraps(self.task)  # Hydra and the launcher of sweeps ask for its module
+        def job(cfg: DictConfig) -> None:
+            self._job(cfg)
+
+        main = hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=self.name)(job)
+        with self._hydra_errors(words), _arguments(words):
+            main()
+
+    def _job(self, cfg: DictConfig) -> None:
+        """Run the task; keep its error from Hydra, which would not start the jobs that follow."""
         try:
-            _refuse_single_run(f"clipvec.{name}")
-            task(cfg)
+            _refuse_single_run(self.name)
+            self.task(cfg)
         except ClipvecError as error:
-            if tracebacks:
+            if self._tracebacks:
                 raise
             print_error(error)
-            failures.append(error)
+            self._failures.append(error)
             if isinstance(error, Interrupted):
                 sys.exit(error.exit_code)
 
-    guarded.__module__ = task.__module__
-    main = hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=name)(guarded)
+    @contextmanager
+    def _hydra_errors(self, words: Sequence[str]) -> Iterator[None]:
+        """Make one line of what Hydra refuses."""
+        from hydra.errors import HydraException
+        from omegaconf.errors import OmegaConfBaseException
 
-    def start() -> None:
-        _refuse_swept_launcher(sys.argv[1:])
-        main()
+        from clipvec import config
 
-    run(start)
-    if failures:
-        sys.exit(failures[0].exit_code)
+        if self._tracebacks:
+            yield
+            return
+        try:
+            with _raised_by_hydra():
+                yield
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(config.explain(error, self.name)) from error
+        except ValueError:
+            # Hydra refuses a few overrides by one, such as model=null; any other is a bug.
+            config.check_overrides(self.name, _overrides(words))
+            raise
+
+
+def _overrides(words: Sequence[str]) -> list[str]:
+    """Return the words of a command line that are no flags of Hydra's, nor their values."""
+    from hydra._internal.utils import get_args_parser
+
+    return list(get_args_parser().parse_args(words).overrides)
+
+
+@contextmanager
+def _arguments(words: Sequence[str]) -> Iterator[None]:
+    """Set the arguments of this process, where Hydra looks for them."""
+    before = sys.argv
+    sys.argv = [before[0], *words]
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+@contextmanager
+def _raised_by_hydra() -> Iterator[None]:
+    """Make Hydra raise its errors, which it would print with stacks and hints of its own."""
+    os.environ[_FULL_ERROR] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_FULL_ERROR]
 
 
 def _refuse_swept_launcher(arguments: Sequence[str]) -> None:
@@ -74,7 +156,7 @@ def _refuse_swept_launcher(arguments: Sequence[str]) -> None:
             )
 
 
-def _refuse_single_run(module: str) -> None:
+def _refuse_single_run(name: str) -> None:
     """Refuse a launcher of sweeps where Hydra would quietly run everything here."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
@@ -85,7 +167,7 @@ def _refuse_single_run(module: str) -> None:
         arguments = " ".join(map(shlex.quote, hydra.overrides.task))
         raise ConfigError(
             f"launcher={launcher} starts sweeps, which -m asks for: "
-            f"python -m {module} -m {arguments}"
+            f"python -m clipvec.{name} -m {arguments}"
         )
 
 
@@ -94,22 +176,11 @@ def run(main: Callable[[], object]) -> None:
     if full_errors():
         main()
         return
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     signal.signal(signal.SIGTERM, _interrupt)
-    # Hydra would print stacks and hints of its own; with this it raises, and we print a line.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         main()
     except ClipvecError as error:
         fail(error)
-    except (HydraException, OmegaConfBaseException) as error:
-        fail(ConfigError(_hydra_line(error)))
-    except ValueError as error:
-        if not _raised_by_hydra(error):
-            raise
-        fail(ConfigError(_hydra_line(error)))
     except KeyboardInterrupt as error:
         signum = signal_of(error)
         fail(Interrupted(signum, f"stopped by {signal.Signals(signum).name}"))
@@ -117,13 +188,17 @@ def run(main: Callable[[], object]) -> None:
         # The reader of a pipe, such as `head`, has what it wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    finally:
-        del os.environ["HYDRA_FULL_ERROR"]
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    # As Ctrl-C does, so that whoever stops in a way of its own does so for both; not as an
+    # Exception, which any library underneath might catch.
+    raise KeyboardInterrupt(signum)
 
 
 def full_errors() -> bool:
     """Return whether the user asked for tracebacks, in Hydra's way."""
-    return os.environ.get("HYDRA_FULL_ERROR") == "1"
+    return os.environ.get(_FULL_ERROR) == "1"
 
 
 def print_error(error: Exception) -> None:
@@ -137,28 +212,39 @@ def fail(error: ClipvecError) -> NoReturn:
     sys.exit(error.exit_code)
 
 
-def _hydra_line(error: Exception) -> str:
-    """Return Hydra's message without what only Hydra's developers want to see."""
-    from hydra.errors import OverrideParseException
-
-    if isinstance(error, OverrideParseException):
-        return (
-            f"{error.override} is not understood; a value with ~ {{ }} = , or spaces is quoted "
-            "once for the shell and once for Hydra: 'key=\"value\"'"
-        )
-    cause = f" {error.__cause__}" if isinstance(error.__cause__, Exception) else ""
-    text = f"{error}{cause}".split("Config search path:")[0]
-    lines = (line.strip() for line in re.sub(r"^In '\w+': ", "", text).splitlines())
-    return " ".join(x for x in lines if not x.startswith(("full_key:", "object_type=")))
+def plain(docstring: str) -> str:
+    """Return a docstring as text for a terminal."""
+    return docstring.strip().replace("``", "")
 
 
-def _raised_by_hydra(error: Exception) -> bool:
-    """Return whether Hydra itself raised a plain error, as it does for ``model=null``."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return str(frame.f_globals.get("__name__", "")).startswith("hydra.")
+def print_version() -> None:
+    """Print which clipvec this is."""
+    from clipvec.version import version
+
+    print(f"clipvec {version()}")
 
 
-def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    # As Ctrl-C does, so that whoever stops in a way of its own does so for both; not as an
-    # Exception, which any library underneath might catch.
-    raise KeyboardInterrupt(signum)
+class VersionOption(argparse.Action):
+    """``--version`` of the commands that argparse reads."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version of clipvec")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        """Print the version and end the process."""
+        print_version()
+        parser.exit()
+
+
+class OverridesParser(argparse.ArgumentParser):
+    """A parser of options beside which a command takes overrides; its help lists those too."""
+
+    def __init__(self, command: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._command = command
+
+    def format_help(self) -> str:
+        """Return the help of the options, and of the configuration."""
+        from clipvec import config
+
+        return f"{super().format_help()}\n{config.help_text(self._command, [])}\n"

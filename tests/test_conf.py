@@ -8,18 +8,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from clipvec import config
+from clipvec.config.commands import SCHEMAS
 from clipvec.errors import ConfigError
 from clipvec.paths import CONF_DIR
 
-APPS = {
-    "dashboard": config.DashboardConfig,
-    "deploy": config.DeployConfig,
-    "embed": config.EmbedConfig,
-    "index": config.BuildConfig,
-    "recall": config.RecallConfig,
-    "search": config.SearchConfig,
-    "serve": config.ServeConfig,
-}
 SHARED = ["model", "dataset", "sharding", "store", "cloud", "launcher", "tracking", "experiment"]
 GROUPS = {
     "dashboard": ["model", "dataset", "store", "tracking"],
@@ -43,7 +35,7 @@ def options(group: str) -> list[str]:
 def read(app: str, *overrides: str) -> object:
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         cfg = compose(app, overrides=list(overrides))
-    return config.read(cfg, APPS[app])
+    return config.read(cfg, SCHEMAS[app])
 
 
 def test_every_group_is_tested() -> None:
@@ -63,7 +55,7 @@ def test_every_group_is_tested() -> None:
 )
 def test_option(app: str, override: str) -> None:
     extra = [MANDATORY[override]] if override in MANDATORY else []
-    assert isinstance(read(app, override, *extra), APPS[app])
+    assert isinstance(read(app, override, *extra), SCHEMAS[app])
 
 
 @pytest.mark.parametrize("override", sorted(MANDATORY))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from importlib import import_module
 from pathlib import Path
 
 import pytest
-import yaml
 from hydra import compose, initialize_config_dir
 
 from clipvec import config
+from clipvec.config.commands import SCHEMAS
 from clipvec.deploy import __main__ as deploy
 from clipvec.jobs import __main__ as jobs
 from clipvec.paths import CONF_DIR
@@ -19,13 +20,7 @@ from clipvec.search import __main__ as search
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-HYDRA = {
-    "dashboard": config.DashboardConfig,
-    "deploy": config.DeployConfig,
-    "embed": config.EmbedConfig,
-    "index": config.BuildConfig,
-    "recall": config.RecallConfig,
-}
+HYDRA = {name: schema for name, schema in SCHEMAS.items() if name not in {"search", "serve"}}
 FLAGS = {"--rebuild": "rebuild=true", "--local": "local=true", **deploy.ACTIONS}
 
 
@@ -36,8 +31,8 @@ def commands() -> list[tuple[str, list[str]]]:
         for block in re.findall(r"```(?:bash|console)\n(.*?)```", page.read_text(), re.DOTALL):
             found += [(page.name, line) for line in block.splitlines()]
     for app in HYDRA:
-        template = yaml.safe_load((CONF_DIR / f"{app}.yaml").read_text())["hydra"]["help"]
-        found += [(f"{app} --help", line) for line in template["template"].splitlines()]
+        about = import_module(f"clipvec.{app}.__main__").__doc__ or ""
+        found += [(f"{app} --help", line) for line in about.splitlines()]
     found += [("search --help", line) for line in search.parser().format_help().splitlines()]
     found += [("jobs --help", line) for line in jobs.parser().format_help().splitlines()]
     found += [("scripts/demo", line) for line in (ROOT / "scripts/demo").read_text().splitlines()]

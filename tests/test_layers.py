@@ -17,8 +17,8 @@ ROOT = Path(clipvec.__file__).parent
 LEVELS = (
     ("errors",),
     ("version", "shards", "paths", "files", "vectors", "progress", "machine", "process"),
-    ("cli", "config", "web"),
-    ("data", "store", "tracking"),
+    ("config", "web"),
+    ("cli", "data", "store", "tracking"),
     ("model", "projection"),
     ("embed", "index"),
     ("search", "service", "recall", "jobs"),

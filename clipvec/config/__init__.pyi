@@ -8,6 +8,7 @@ from .commands import (
     SearchConfig,
     ServeConfig,
 )
+from .compose import check_overrides, explain, read_command
 from .datasets import (
     DatasetConfig,
     FolderConfig,
@@ -27,6 +28,7 @@ from .groups import (
     LauncherConfig,
     TrackingConfig,
 )
+from .help import help_text
 from .kinds import SCHEME_EXTRAS, extras_for
 from .load import from_dict, load_env, read, to_dict
 from .models import RUNTIMES, ModelConfig, QueryModelConfig
@@ -66,9 +68,13 @@ __all__ = [
     "SyntheticConfig",
     "TrackingConfig",
     "WebDatasetConfig",
+    "check_overrides",
+    "explain",
     "extras_for",
     "from_dict",
+    "help_text",
     "load_env",
     "read",
+    "read_command",
     "to_dict",
 ]

@@ -207,9 +207,20 @@ class DashboardConfig:
     """Print what would be made in wandb, and ask it for nothing."""
 
 
-COMMANDS: dict[str, type] = {
-    "clipvec.embed": EmbedConfig,
-    "clipvec.index": BuildConfig,
-    "clipvec.recall": RecallConfig,
+SCHEMAS: dict[str, type] = {
+    "dashboard": DashboardConfig,
+    "deploy": DeployConfig,
+    "embed": EmbedConfig,
+    "index": BuildConfig,
+    "recall": RecallConfig,
+    "search": SearchConfig,
+    "serve": ServeConfig,
+}
+"""What the configuration of each command, ``conf/<name>.yaml``, has to fit."""
+
+COMMANDS = {
+    f"clipvec.{name}": schema
+    for name, schema in SCHEMAS.items()
+    if "launcher" in schema.__annotations__
 }
 """The commands that can be swept, and what their configuration has to fit."""

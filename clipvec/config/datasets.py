@@ -18,6 +18,7 @@ class DatasetKind(Kind):
     row_settings: ClassVar[tuple[str, ...]] = ()
     """Options that say which of the data are the rows: part of the store's identity."""
     name: Name
+    """Folder of the store, and part of a collection's name."""
 
     @property
     def attributes(self) -> Attributes:
@@ -56,6 +57,7 @@ class FolderConfig(ImageDatasetConfig):
     row_settings = ("caption",)
     kind: Literal["folder"] = "folder"
     path: str
+    """The folder, or the URL of one."""
     manifest: str | None = None
     """CSV or JSONL with a ``file`` column, relative to ``path``; null: .txt/.json beside images."""
     caption: str = "caption"
@@ -95,6 +97,7 @@ class HuggingFaceConfig(ImageDatasetConfig):
     subset: str | None = None
     """The dataset's configuration name."""
     split: str = "train"
+    """The dataset's split."""
     revision: str | None = None
     """Git revision of the dataset; null: the newest."""
     streaming: bool = False
@@ -116,11 +119,13 @@ class SyntheticConfig(DatasetKind):
     loads = "clipvec.data.synthetic:SyntheticDataset"
     kind: Literal["synthetic"] = "synthetic"
     rows: Annotated[int, Field(ge=1)]
+    """Number of vectors."""
     dim: Annotated[int, Field(ge=2, le=65536)]
     """Length of the vectors, D."""
     clusters: Annotated[int, Field(ge=1, le=1_000_000)]
-    """Of power-law sizes, gathered in topics."""
+    """Number of clusters, of power-law sizes, gathered in topics."""
     seed: Annotated[int, Field(ge=0)]
+    """Seed of the random numbers."""
 
     @property
     def attributes(self) -> Attributes:

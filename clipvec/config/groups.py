@@ -15,6 +15,7 @@ class NameConfig:
     """A dataset or a model of which no more than the name matters: the store knows the rest."""
 
     name: Name
+    """Folder of the store."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -22,6 +23,7 @@ class ShardingConfig:
     """How the dataset is cut: part of the store's identity."""
 
     count: Annotated[int, Field(ge=1)]
+    """Number of shards."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -54,6 +56,7 @@ class EmbeddedIndexConfig:
 
     kind: Literal["chroma"]
     path: str
+    """Folder of the database."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -62,8 +65,11 @@ class HttpIndexConfig:
 
     kind: Literal["chroma_http"]
     host: str
+    """Address of the server."""
     port: Port
+    """Port of the server."""
     ssl: bool = False
+    """Connect by HTTPS."""
 
 
 IndexConfig = Annotated[EmbeddedIndexConfig | HttpIndexConfig, Field(discriminator="kind")]
@@ -74,6 +80,7 @@ class CloudConfig:
     """Where jobs run, in SkyPilot's own words."""
 
     name: Name
+    """Which of the clouds this is, in messages."""
     resources: dict[str, Any] = Field(default_factory=dict)
     """SkyPilot's ``resources:``, passed on as it is."""
     setup: str = ""
@@ -108,10 +115,12 @@ class TrackingConfig:
     mode: Literal["disabled", "offline", "online"]
     """``offline``: files beside the store, for ``wandb beta sync``; ``online``: uploaded too."""
     project: Annotated[str, Field(pattern=r"^[^/\\#?%:]+$", max_length=128)] = "clipvec"
+    """Project of the runs."""
     entity: str | None = None
     """User or team; null: wandb's default for the one who uploads."""
     group: str | None = None
     """What the run belongs to; null: its sweep, if it is a job of one."""
     tags: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(default_factory=list)
+    """Tags of the runs."""
     log_interval_s: Annotated[float, Field(gt=0)] = 10.0
     """Least seconds between two points of a curve."""

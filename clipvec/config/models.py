@@ -67,12 +67,19 @@ class QueryModelConfig:
     """The encoder of queries; what is null is as the collection says."""
 
     name: Name | None = None
+    """What messages call the model; null: its name in the store."""
     arch: str | None = None
+    """open_clip architecture, or ``sample``; null: the one that made the collection."""
     pretrained: str | None = None
+    """open_clip tag, ``local-dir:<folder>``, or a weights file; null: the collection's."""
     device: str | None = None
+    """``auto``, or a torch device such as ``cpu``, ``cuda:1``; null: ``auto``."""
     precision: Precision | None = None
+    """``auto`` takes the fastest that the device computes natively; null: ``auto``."""
     compile: bool | None = None
+    """Compile the image tower with ``torch.compile``; null: no."""
     runtime: Runtime | None = None
+    """``onnx`` starts sooner and takes less memory; null: ``torch``."""
 
     def over(self, made: ModelConfig) -> ModelConfig:
         """Return the encoder that made the collection, with what is given here in its place."""

@@ -85,13 +85,17 @@ class MeasuredDatasetConfig:
     """
 
     name: Name
+    """Folder of the store."""
     limit: Limit = None
-    """Records of a dataset of pictures; null: not compared."""
+    """The ``dataset.limit`` of the store; null: not compared."""
     rows: int | None = None
-    """Of a synthetic dataset, as what follows."""
+    """Number of vectors of a synthetic dataset; null: not compared."""
     dim: int | None = None
+    """Length of the vectors of a synthetic dataset; null: not compared."""
     clusters: int | None = None
+    """Number of clusters of a synthetic dataset; null: not compared."""
     seed: int | None = None
+    """Seed of a synthetic dataset; null: not compared."""
 
     def given(self) -> dict[str, int]:
         """Return what the store has to agree with."""
@@ -103,7 +107,9 @@ class MeasuredModelConfig:
     """The model of the store to measure, which knows the rest of it."""
 
     name: Name
+    """Folder of the store."""
     arch: str = ""
+    """open_clip architecture: which packages the jobs of a sweep need."""
 
     @property
     def extras(self) -> tuple[str, ...]:

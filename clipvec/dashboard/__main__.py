@@ -1,10 +1,20 @@
-"""``python -m clipvec.dashboard``: what tracked runs tell, in wandb or on a page of its own."""
+"""``python -m clipvec.dashboard``: what tracked runs tell, in one place.
+
+Examples:
+    python -m clipvec.dashboard                             # a saved view and a report in wandb
+    python -m clipvec.dashboard tracking.project=photos tracking.entity=me
+    python -m clipvec.dashboard dry_run=true                # print what they would show
+    python -m clipvec.dashboard --local model=sample        # the same panels as one HTML page
+    python -m clipvec.dashboard --local model=sample sweep=embed-20260131-094500
+
+Made again, both are brought up to date; panels and sections of your own in the view stay.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clipvec.cli import run_hydra
+from clipvec.cli import HydraCommand
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -12,7 +22,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command."""
-    run_hydra(_dashboard, "dashboard", flags={"--local": "local=true"})
+    HydraCommand("dashboard", _dashboard, __doc__, {"--local": "local=true"}).main()
 
 
 def _dashboard(cfg: DictConfig) -> None:

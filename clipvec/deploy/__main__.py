@@ -1,10 +1,20 @@
-"""``python -m clipvec.deploy``: the query service on SkyServe, behind a load balancer."""
+"""``python -m clipvec.deploy``: put the query service on SkyServe, ask after it, take it down.
+
+Examples:
+    export CLIPVEC_SERVE="index.path=/index"     # what bentoml serve would be told
+    python -m clipvec.deploy up cloud=aws '+cloud.file_mounts={/index: s3://bucket/index}'
+    python -m clipvec.deploy up cloud=aws dry_run=true
+    python -m clipvec.deploy status
+    python -m clipvec.deploy down
+
+Requests need a key where CLIPVEC_API_KEY is set, here or in .env.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clipvec.cli import run_hydra
+from clipvec.cli import HydraCommand
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -14,7 +24,7 @@ ACTIONS = {action: f"action={action}" for action in ("up", "status", "down")}
 
 def main() -> None:
     """Run the command."""
-    run_hydra(_deploy, "deploy", flags=ACTIONS)
+    HydraCommand("deploy", _deploy, __doc__, ACTIONS).main()
 
 
 def _deploy(cfg: DictConfig) -> None:

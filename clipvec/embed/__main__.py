@@ -1,10 +1,20 @@
-"""``python -m clipvec.embed``: embed the shards of a dataset into the store."""
+"""``python -m clipvec.embed``: embed the shards of a dataset into a Parquet store.
+
+Examples:
+    python -m clipvec.embed model=sample  # the bundled pictures, with a small model
+    python -m clipvec.embed dataset=folder dataset.path=/home/me/photos sharding=x1
+    python -m clipvec.embed shards=0-9  # of sharding.count=100; also 7, '[0-9,20]', all
+    python -m clipvec.embed model=vit_l_14 batch_size=256 model.precision=fp16
+    python -m clipvec.embed -m shards=0-99 launcher=sky  # a cloud job for each, see docs/cloud.md
+
+Committed shards are not embedded again; a run that was stopped resumes where it left off.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clipvec.cli import run_hydra
+from clipvec.cli import HydraCommand
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -12,7 +22,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command."""
-    run_hydra(_embed, "embed")
+    HydraCommand("embed", _embed, __doc__).main()
 
 
 def _embed(cfg: DictConfig) -> None:

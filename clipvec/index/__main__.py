@@ -1,10 +1,19 @@
-"""``python -m clipvec.index``: load the committed shards of a store into Chroma."""
+"""``python -m clipvec.index``: load the committed shards of a store into a Chroma collection.
+
+Examples:
+    python -m clipvec.index model=sample  # the store that embed made with the same options
+    python -m clipvec.index model=sample --rebuild          # build anew, verify, then replace
+    python -m clipvec.index index=chroma_http index.port=8000
+    python -m clipvec.index -m partition=0-49,50-99  # a collection for each half of the shards
+
+What is loaded already is not loaded again; a shard that changed is replaced.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clipvec.cli import run_hydra
+from clipvec.cli import HydraCommand
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -12,7 +21,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command."""
-    run_hydra(_index, "index", flags={"--rebuild": "rebuild=true"})
+    HydraCommand("index", _index, __doc__, {"--rebuild": "rebuild=true"}).main()
 
 
 def _index(cfg: DictConfig) -> None:

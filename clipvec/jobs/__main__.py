@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from clipvec.cli import VersionOption, run
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,7 +30,6 @@ def main() -> None:
     arguments = parser().parse_args()
     import logging
 
-    from clipvec.cli import run
     from clipvec.progress import TerminalHandler
 
     log = logging.getLogger("clipvec")
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=VersionOption)
     parser.add_argument("--sweeps", metavar="DIR", help="where sweeps are (default: data/sweeps)")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("list", help="all sweeps, the oldest first")

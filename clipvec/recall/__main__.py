@@ -1,4 +1,15 @@
-"""``python -m clipvec.recall``: how good an index is, and which setting to run."""
+"""``python -m clipvec.recall``: how good is the index, and which setting to run.
+
+Examples:
+    python -m clipvec.recall model=sample  # the collection that index made, and FAISS's
+    python -m clipvec.recall model=sample contestants=quick measure=quick
+    python -m clipvec.recall queries.prompts=prompts.txt target_recall=0.98
+    python -m clipvec.recall model=sample apply=true  # the collection gets the advised ef_search
+    python -m clipvec.recall -m model=vit_b_32,vit_l_14     # a report for each
+    python -m clipvec.recall compare data/reports/A data/reports/B
+
+Exact neighbours are kept beside the store; contestants that were measured are not measured again.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +17,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from clipvec.cli import run, run_hydra
+from clipvec.cli import HydraCommand, run
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -17,7 +28,7 @@ def main() -> None:
     if sys.argv[1:2] == ["compare"]:
         run(lambda: _compare(sys.argv[2:]))
     else:
-        run_hydra(_recall, "recall")
+        HydraCommand("recall", _recall, __doc__).main()
 
 
 def _recall(cfg: DictConfig) -> None:

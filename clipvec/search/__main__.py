@@ -7,6 +7,8 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from clipvec.cli import OverridesParser, VersionOption, run
+
 if TYPE_CHECKING:
     from clipvec.config import SearchConfig
     from clipvec.index import Hit, Partitions, Term
@@ -29,14 +31,13 @@ behind --text.
 def main() -> None:
     """Run the command."""
     arguments = parser().parse_intermixed_args()
-    from clipvec.cli import run
-
     run(lambda: _search(arguments))
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the options of the command."""
-    parser = argparse.ArgumentParser(
+    parser = OverridesParser(
+        "search",
         prog="clipvec-search",
         description="Search a collection that python -m clipvec.index made.",
         epilog=_EXAMPLES,
@@ -54,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     add("--json", action="store_true", help="print a JSON list")
     add("--html", metavar="FILE", help="write a page with thumbnails")
     add("--open", action="store_true", help="open such a page in the browser")
+    add("--version", action=VersionOption)
     return parser
 
 
@@ -69,22 +71,13 @@ def _search(arguments: argparse.Namespace) -> None:
     if arguments.k < 1:
         raise ConfigError(f"-k {arguments.k}: at least 1 row is needed")
     config.load_env()
-    settings = _settings(overrides)
+    settings = config.read_command("search", overrides, config.SearchConfig)
     with Partitions.open(settings.index, settings.collection) as collection:
         where = filters.parse(arguments.where, collection.attributes)
         encoder = _encoder(settings, collection)
         vector = query_vector(_terms(arguments, texts), encoder)
         hits = collection.query(vector, arguments.k, where, arguments.min_score)
         _show(arguments, " ".join(texts) or "images", hits, collection)
-
-
-def _settings(overrides: list[str]) -> SearchConfig:
-    from hydra import compose, initialize_config_dir
-
-    from clipvec import config, paths
-
-    with initialize_config_dir(str(paths.CONF_DIR), version_base="1.3"):
-        return config.read(compose("search", overrides=overrides), config.SearchConfig)
 
 
 def _encoder(settings: SearchConfig, collection: Partitions) -> Encoder:

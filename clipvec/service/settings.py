@@ -6,7 +6,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from clipvec import config, paths
+from clipvec import config
 from clipvec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,19 +26,9 @@ def read() -> ServeConfig:
     Raises:
         ConfigError: an override is malformed, unknown, or has a value that is not allowed.
     """
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException
-
     config.load_env()
     given = text()
-    GlobalHydra.instance().clear()  # there is one around `clipvec.deploy`, done with composing
     try:
-        with initialize_config_dir(str(paths.CONF_DIR), version_base="1.3"):
-            composed = compose("serve", overrides=shlex.split(given))
-    except (HydraException, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"{VARIABLE}={given!r}: {reason}; it takes words such as index.path=data/index"
-        ) from error
-    return config.read(composed, config.ServeConfig)
+        return config.read_command("serve", shlex.split(given), config.ServeConfig)
+    except (ConfigError, ValueError) as error:  # ValueError: a quotation that does not end
+        raise ConfigError(f"{VARIABLE}={given!r}: {error}") from error

@@ -19,7 +19,7 @@ def test_help_explains(run: Run, command: str) -> None:
     said = run(command, "--help").stdout
     assert f"python -m clipvec.{command}" in said
     if command in {"dashboard", "embed", "index", "recall"}:
-        assert "model: local, mobileclip_s1, sample" in said
+        assert "model                       local, mobileclip_s1, sample" in said
         assert "Examples" in said
 
 

@@ -171,9 +171,9 @@ def test_another_model_is_refused(
 def test_model_override_takes_the_place_of_the_collections(tiny_weights: Path) -> None:
     made = config.ModelConfig("made", "ViT-B-32", "openai")
     local = ["model=local", f"model.pretrained=local-dir:{tiny_weights}"]
-    chosen = search._settings(local).model.over(made)
+    chosen = config.read_command("search", local, config.SearchConfig).model.over(made)
     assert chosen == config.ModelConfig("local", "local", f"local-dir:{tiny_weights}")
-    assert search._settings([]).model.over(made) == made
-    assert search._settings(["model.runtime=onnx"]).model.over(made) == replace(
-        made, runtime="onnx"
-    )
+    assert config.read_command("search", [], config.SearchConfig).model.over(made) == made
+    assert config.read_command("search", ["model.runtime=onnx"], config.SearchConfig).model.over(
+        made
+    ) == replace(made, runtime="onnx")

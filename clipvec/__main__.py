@@ -1,0 +1,50 @@
+"""``python -m clipvec``: the commands, and one door to all of them."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from clipvec.cli import fail, plain, print_version
+from clipvec.errors import ConfigError
+
+_FOLDERS = {path.parent.name: path for path in Path(__file__).parent.glob("*/__main__.py")}
+
+
+def main() -> None:
+    """Run the command that the first argument names, or list the commands."""
+    name, arguments = (sys.argv[1:2] or ["--help"])[0], sys.argv[2:]
+    if name in {"--help", "-h"}:
+        print(listing())
+    elif name == "--version":
+        print_version()
+    elif name in _FOLDERS:
+        sys.argv = [f"clipvec-{name}", *arguments]
+        import_module(f"clipvec.{name}.__main__").main()
+    else:
+        fail(ConfigError(refusal(name)))
+
+
+def listing() -> str:
+    """Return the commands with what each does, as their modules' docstrings say it."""
+    lines = ["python -m clipvec.COMMAND ..., or clipvec COMMAND ...", ""]
+    for name, file in sorted(_FOLDERS.items()):
+        about = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+        lines.append(f"  {name:<11}{plain(about).splitlines()[0].partition(': ')[2]}")
+    lines += ["", "--help behind a command explains it; bentoml serve starts the query service."]
+    return "\n".join(lines)
+
+
+def refusal(name: str) -> str:
+    """Return what is wrong with the name of a command that is not there."""
+    import difflib
+
+    near = difflib.get_close_matches(name, _FOLDERS, n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return f"{name} is no command{meant or '; there are ' + ', '.join(sorted(_FOLDERS))}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Hydra's composition, and its refusals in one line that names what was meant."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from clipvec.config.commands import SCHEMAS
+from clipvec.config.load import read
+from clipvec.config.options import ANY_NAME, did_you_mean, sections
+from clipvec.config.renamed import new_name
+from clipvec.errors import ConfigError
+from clipvec.paths import CONF_DIR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from omegaconf import DictConfig
+
+    from clipvec.config.options import Section
+
+T = TypeVar("T")
+
+
+def read_command(name: str, overrides: Sequence[str], schema: type[T]) -> T:
+    """Return ``conf/<name>.yaml`` with the overrides as a ``schema``.
+
+    Raises:
+        ConfigError: an override is malformed, unknown, or has a value that is not allowed.
+    """
+    return read(check_overrides(name, overrides), schema)
+
+
+def check_overrides(name: str, overrides: Sequence[str]) -> DictConfig:
+    """Compose the configuration of a command.
+
+    Raises:
+        ConfigError: Hydra refuses an override.
+    """
+    from hydra.errors import HydraException
+
+    try:
+        return compose(name, overrides)
+    except (HydraException, ValueError) as error:
+        raise ConfigError(explain(error, name)) from error
+
+
+def compose(name: str, overrides: Sequence[str], *, with_hydra: bool = False) -> DictConfig:
+    """Return what Hydra composes from ``conf/<name>.yaml``; its errors are Hydra's.
+
+    Args:
+        name: of the command.
+        overrides: as on a command line.
+        with_hydra: keep the section ``hydra``, which has the groups that were chosen.
+    """
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()  # one that composed the command around this, and is done
+    with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        return hydra.compose(name, overrides=list(overrides), return_hydra_config=with_hydra)
+
+
+def groups(composed: DictConfig) -> dict[str, str | None]:
+    """Return the groups that a command takes and what is chosen of each, from its composition."""
+    chosen = composed.hydra.runtime.choices
+    return {group: chosen[group] for group in chosen if not group.startswith("hydra/")}
+
+
+def options_of(group: str) -> list[str]:
+    """Return the names that a group offers."""
+    return sorted(path.stem for path in (CONF_DIR / group).glob("*.yaml"))
+
+
+def explain(error: Exception, name: str) -> str:
+    """Return in one line what Hydra refused of the command line of a command, and the mend."""
+    from hydra.errors import MissingConfigException, OverrideParseException
+
+    if isinstance(error, OverrideParseException):
+        return (
+            f"{error.override} is not understood; a value with ~ {{ }} = , or spaces is quoted "
+            "once for the shell and once for Hydra: 'key=\"value\"'"
+        )
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, value = str(error.missing_cfg_file).rpartition("/")
+        meant = did_you_mean(value, error.options)
+        there = f"{' There' if meant else '; there'} are {', '.join(error.options)}"
+        return f"{group}={value} is not there{meant}{there}"
+    if str(error).startswith("Config group override must be a string"):
+        return "a group takes one of its options, and neither null nor a number; --help lists them"
+    unknown = re.match(r"Could not (?:override|delete from config\.|delete) '([^']+)'", str(error))
+    return _unknown(unknown[1], name) if unknown else _one_line(error)
+
+
+def _unknown(key: str, name: str) -> str:
+    """Say of a key that the composed configuration lacks whether it can be added, or what it is."""
+    composed = compose(name, [], with_hydra=True)
+    found = [*sections(SCHEMAS[name])]
+    known = {option.key for section in found for option in section.options}
+    known |= {*groups(composed), *_flat(composed)}
+    new = new_name(key)
+    if new and (new in known or _can_be_added(new, found)):
+        return f"{key} is now {new}"
+    typed = sorted(k for k in known if ANY_NAME not in k and not key.startswith(f"{k}."))
+    if _can_be_added(key, found):
+        meant = did_you_mean(key, typed, at_least=0.9)
+        return f"{key} is not set yet{meant + ' Or' if meant else ';'} add it as +{key}=..."
+    return f"{key} is not an option here{did_you_mean(key, typed) or '; --help lists them'}"
+
+
+def _can_be_added(key: str, found: list[Section]) -> bool:
+    """Return whether a key fits the dataclasses, of a group with kinds each of them."""
+    kinds = Counter(section.key for section in found)
+    fits: Counter[str] = Counter()
+    for section in found:
+        for option in section.options:
+            pattern = re.escape(option.key).replace(ANY_NAME, r"[^.]+")
+            if re.fullmatch(pattern + (r"(\..+)?" if option.is_mapping else ""), key):
+                fits[section.key] += kinds[section.key] if option.is_mapping else 1
+    return any(ANY_NAME in one or fits[one] >= kinds[one] for one in fits)
+
+
+def _flat(values: Any, prefix: str = "") -> Iterator[str]:
+    from omegaconf import DictConfig
+
+    for key in values:
+        yield f"{prefix}{key}"
+        inner = values._get_node(key)
+        if isinstance(inner, DictConfig) and not inner._is_none() and not inner._is_missing():
+            yield from _flat(inner, f"{prefix}{key}.")
+
+
+def _one_line(error: Exception) -> str:
+    """Return Hydra's message without what only Hydra's developers want to see."""
+    cause = f" {error.__cause__}" if isinstance(error.__cause__, Exception) else ""
+    text = f"{error}{cause}".split("Config search path:")[0]
+    lines = (line.strip() for line in re.sub(r"^In '\w+': ", "", text).splitlines())
+    return " ".join(x for x in lines if not x.startswith(("full_key:", "object_type=")))

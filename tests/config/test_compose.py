@@ -1,0 +1,38 @@
+"""What Hydra refuses, in clipvec's words."""
+
+from __future__ import annotations
+
+import pytest
+
+from clipvec import config
+from clipvec.config.commands import SCHEMAS
+from clipvec.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("command", "override", "line"),
+    [
+        ("embed", "dataset.pth=3", "dataset.pth is not an option here; did you mean dataset.path?"),
+        ("embed", "+dataset.pth=3", "dataset.pth is not an option here; did you mean dataset.path"),
+        ("embed", "hydra.run.dirr=x", "hydra.run.dirr is not an option here; did you mean hydra.r"),
+        ("embed", "zzz=1", "zzz is not an option here; --help lists them"),
+        ("embed", "~foo", "foo is not an option here; --help lists them"),
+        (
+            "embed",
+            "cloud.resources.cpus=4",
+            "cloud.resources.cpus is not set yet; add it as +cloud.resources.cpus=...",
+        ),
+        (
+            "embed",
+            "dataset.attributes.width=int",
+            "dataset.attributes.width is not set yet; add it as +dataset.attributes.width=...",
+        ),
+        ("embed", "sharding=x20", "sharding=x20 is not there; did you mean x10"),
+        ("serve", "colection=a", "colection is not an option here; did you mean collection?"),
+        ("search", "index.pth=a", "index.pth is not an option here; did you mean index.path?"),
+    ],
+)
+def test_refusals(command: str, override: str, line: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        config.read_command(command, [override], SCHEMAS[command])
+    assert str(error.value).startswith(line)

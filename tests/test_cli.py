@@ -1,0 +1,148 @@
+"""One frame around every command: what it prints, how it ends, and what it leaves as it was."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra.errors import MissingConfigException
+from omegaconf import DictConfig
+
+from clipvec import version
+from clipvec.cli import HydraCommand
+from clipvec.config.commands import SCHEMAS
+from clipvec.errors import ConfigError, StoreError
+
+Start = Callable[..., None]
+Task = Callable[[DictConfig], None]
+
+
+def ignore(cfg: DictConfig) -> None:
+    """A task that does nothing."""
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Run ``clipvec-embed`` in a folder of its own, with another task."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+
+    def start(*arguments: str, task: Task = ignore) -> None:
+        monkeypatch.setattr(sys, "argv", ["clipvec-embed", *arguments])
+        HydraCommand("embed", task, "``embed``: images in", {"--now": "shards=3"}).main()
+
+    return start
+
+
+def test_the_task_gets_the_configuration(start: Start) -> None:
+    seen: list[DictConfig] = []
+    start("model=sample", "--now", task=seen.append)
+    assert [(cfg.model.arch, cfg.shards) for cfg in seen] == [("sample", 3)]
+    assert sys.argv == ["clipvec-embed", "model=sample", "--now"]
+    assert "HYDRA_FULL_ERROR" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["batch_sise=3"], "batch_sise is not an option here; did you mean batch_size?"),
+        (["modle=sample"], "modle is not an option here; did you mean model?"),
+        (["-m", "model=sampl"], "model=sampl is not there; did you mean sample? There are local"),
+        (["--help", "modle=3"], "modle is not an option here; did you mean model?"),
+        (["model=null"], "a group takes one of its options, and neither null nor a number"),
+        (["launcher=workers"], "launcher=workers starts sweeps, which -m asks for: python -m"),
+        (["-m", "launcher=sky,workers"], "launcher=sky,workers: a sweep has one launcher; start"),
+        (["shards=[0"], "shards=[0 is not understood; a value with ~ { } = , or spaces is quoted"),
+    ],
+    ids=str,
+)
+def test_a_refusal_is_one_line(
+    start: Start, capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        start(*arguments)
+    assert ended.value.code == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: {line}")
+    assert printed.count("\n") == 1
+
+
+def test_an_error_of_the_task_does_not_stop_a_sweep(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = []
+
+    def fail(cfg: DictConfig) -> None:
+        seen.append(cfg.batch_size)
+        raise StoreError(f"no store\nfor {cfg.batch_size}")
+
+    with pytest.raises(SystemExit) as ended:
+        start("-m", "batch_size=1,2", task=fail)
+    assert (ended.value.code, seen) == (1, [1, 2])
+    assert capsys.readouterr().err == "error: no store for 1\nerror: no store for 2\n"
+
+
+def test_a_bug_keeps_its_traceback(start: Start) -> None:
+    def bug(cfg: DictConfig) -> None:
+        raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug"):
+        start(task=bug)
+    assert "HYDRA_FULL_ERROR" not in os.environ
+
+
+def test_tracebacks_on_demand(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(cfg: DictConfig) -> None:
+        raise ConfigError("no")
+
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises(ConfigError, match="no"):
+        start(task=fail)
+    with pytest.raises(MissingConfigException):
+        start("model=nope")
+    assert os.environ["HYDRA_FULL_ERROR"] == "1"
+
+
+def test_the_job_is_of_the_task_s_module(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    import hydra
+
+    seen = []
+    monkeypatch.setattr(hydra, "main", lambda **_: lambda job: lambda: seen.append(job.__module__))
+    start()
+    assert seen == [__name__]
+
+
+def test_help_and_version(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    start("--help", "dataset=folder")
+    said = capsys.readouterr().out
+    assert said.startswith("embed: images in\n\nConfig groups")
+    assert "dataset.manifest" in said
+    start("--version")
+    assert capsys.readouterr().out == f"clipvec {version.version()}\n"
+
+
+def clipvec(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m clipvec``."""
+    command = [sys.executable, "-m", "clipvec", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_commands_are_listed() -> None:
+    listed = clipvec().stdout
+    for name in [*SCHEMAS, "jobs"]:
+        assert f"\n  {name} " in listed or name == "serve"
+    assert "  embed      embed the shards of a dataset into a Parquet store.\n" in listed
+
+
+@pytest.mark.parametrize("command", [(), ("embed",), ("search",), ("jobs",)], ids=str)
+def test_every_command_has_the_version(command: tuple[str, ...]) -> None:
+    assert clipvec(*command, "--version").stdout == f"clipvec {version.version()}\n"
+
+
+def test_a_misspelt_command() -> None:
+    done = clipvec("embd", "model=sample")
+    assert (done.returncode, done.stderr) == (2, "error: embd is no command; did you mean embed?\n")
