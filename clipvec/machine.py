@@ -7,6 +7,7 @@ import os
 import platform
 import resource
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -55,35 +56,55 @@ def free_bytes() -> int:
     """Return the memory that this process may still take: of the machine, and of its cgroups."""
     import psutil
 
-    return min([psutil.virtual_memory().available, *_left(_MINE, _CGROUPS)])
+    return min([psutil.virtual_memory().available, *_left_by_cgroups(_MINE, _CGROUPS)])
 
 
-def _left(mine: Path, root: Path) -> list[int]:
-    """Return what the limits of a process's cgroups leave (version 2, as containers have).
+@dataclass(frozen=True)
+class _Names:
+    """What a version of cgroups calls its files, and the entry of ``memory.stat`` read here."""
+
+    limit: str
+    used: str
+    droppable: str
+    """Pages of files that were read: they count as used, but make room for whoever wants it."""
+
+
+_V1 = _Names("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+_V2 = _Names("memory.max", "memory.current", "inactive_file")
+
+
+def _left_by_cgroups(mine: Path, root: Path) -> list[int]:
+    """Return the bytes that each limit on a process's cgroups leaves, those of parents too.
 
     Args:
-        mine: ``/proc/self/cgroup``.
-        root: where cgroups are mounted.
+        mine: ``/proc/self/cgroup``, a line ``id:controllers:path`` for each hierarchy; that of
+            version 2 has no controllers.
+        root: where cgroups are mounted; each hierarchy of version 1 has a folder there.
     """
     left = []
     with contextlib.suppress(OSError):
-        for line in mine.read_text(encoding="ascii").splitlines():
-            if line.startswith("0::"):
-                inner = root / line.removeprefix("0::").strip("/")
-                for group in [inner, *inner.parents]:
-                    if group.is_relative_to(root):
-                        left += _unused(group)
+        for line in mine.read_text(encoding="utf-8").splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers and "memory" not in controllers.split(","):
+                continue
+            names, mount = (_V1, root / controllers) if controllers else (_V2, root)
+            # In a container the path may be the host's, of which there is only the mount here.
+            group = mount / path.strip("/")
+            for folder in [group, *group.parents]:
+                if folder.is_relative_to(mount):
+                    left += _left_by_cgroup(folder, names)
     return left
 
 
-def _unused(group: Path) -> list[int]:
-    """Return ``memory.max`` less ``memory.current`` of a cgroup; none where there is no limit."""
+def _left_by_cgroup(group: Path, names: _Names) -> list[int]:
+    """Return the limit of one cgroup less what it uses; nothing where it has no limit."""
     try:
-        limit = (group / "memory.max").read_text(encoding="ascii").strip()
-        used = int((group / "memory.current").read_text(encoding="ascii"))
+        limit = (group / names.limit).read_text(encoding="ascii").strip()
+        used = int((group / names.used).read_text(encoding="ascii"))
         statistics = (group / "memory.stat").read_text(encoding="ascii").splitlines()
     except OSError:
         return []
-    # Pages of files that were read count as used, but make room for whoever wants it.
-    files = sum(int(x.split()[1]) for x in statistics if x.startswith("inactive_file "))
-    return [] if limit == "max" else [max(0, int(limit) - used + files)]
+    counts = dict(line.split() for line in statistics)
+    # Version 1 writes a number beyond any machine's memory where version 2 has "max".
+    droppable = int(counts.get(names.droppable, 0))
+    return [] if limit == "max" else [max(0, int(limit) - used + droppable)]

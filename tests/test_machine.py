@@ -11,35 +11,64 @@ import pytest
 
 from clipvec import machine
 
-
-def cgroup(folder: Path, limit: str, used: int, files: int) -> None:
-    folder.mkdir(parents=True)
-    (folder / "memory.max").write_text(f"{limit}\n")
-    (folder / "memory.current").write_text(f"{used}\n")
-    (folder / "memory.stat").write_text(f"anon 5\nfile 900\ninactive_file {files}\n")
+V2 = ("memory.max", "memory.current", "inactive_file")
+V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+NO_LIMIT = 9223372036854771712
+"""What version 1 writes in place of no limit."""
 
 
-def test_what_the_limits_of_cgroups_leave(tmp_path: Path) -> None:
+def cgroup(
+    folder: Path, names: tuple[str, str, str], limit: str | int, used: int, droppable: int = 0
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / names[0]).write_text(f"{limit}\n")
+    (folder / names[1]).write_text(f"{used}\n")
+    (folder / "memory.stat").write_text(f"anon 5\nfile 900\n{names[2]} {droppable}\n")
+
+
+def test_limits_of_cgroups_version_2(tmp_path: Path) -> None:
     mine, root = tmp_path / "mine", tmp_path / "cgroup"
-    mine.write_text("4:memory:/old\n0::/slice/job\n")
-    cgroup(root / "slice" / "job", "max", 700, 0)
+    mine.write_text("0::/slice/job\n")
+    cgroup(root / "slice" / "job", V2, "max", 700)
     # of 600 bytes in use, 150 are of files that were read and can be dropped
-    (root / "slice" / "memory.max").write_text("1000\n")
-    (root / "slice" / "memory.current").write_text("600\n")
-    (root / "slice" / "memory.stat").write_text("inactive_file 150\n")
-    assert machine._left(mine, root) == [550]
-    cgroup(root / "slice" / "other", "500", 800, 0)
+    cgroup(root / "slice", V2, 1000, 600, 150)
+    assert machine._left_by_cgroups(mine, root) == [550]
+    cgroup(root / "slice" / "other", V2, 500, 800)
     mine.write_text("0::/slice/other\n")
-    assert machine._left(mine, root) == [0, 550]
-    assert machine._left(tmp_path / "nowhere", root) == []
+    assert machine._left_by_cgroups(mine, root) == [0, 550]
+
+
+def test_limits_of_cgroups_version_1(tmp_path: Path) -> None:
+    mine, root = tmp_path / "mine", tmp_path / "cgroup"
+    # as systemd mounts both: memory is of version 1, the unified hierarchy has no memory files
+    mine.write_text("5:cpu,cpuacct:/\n4:memory:/slice/job\n1:name=systemd:/x:y\n0::/slice/job\n")
+    cgroup(root / "cpu,cpuacct", V1, 1, 0)
+    cgroup(root / "memory" / "slice" / "job", V1, 2000, 100)
+    cgroup(root / "memory" / "slice", V1, 1000, 600, 150)
+    cgroup(root / "memory", V1, NO_LIMIT, 5000)
+    assert machine._left_by_cgroups(mine, root) == [1900, 550, NO_LIMIT - 5000]
+
+
+@pytest.mark.parametrize(("version", "line"), [(V1, "4:memory:"), (V2, "0::")])
+def test_a_container_sees_its_own_cgroup_as_the_mount(
+    tmp_path: Path, version: tuple[str, str, str], line: str
+) -> None:
+    mine, root = tmp_path / "mine", tmp_path / "cgroup"
+    mine.write_text(f"{line}/docker/4f2e\n")
+    cgroup(root / "memory" if version is V1 else root, version, 1000, 400)
+    assert machine._left_by_cgroups(mine, root) == [600]
+
+
+def test_no_cgroups(tmp_path: Path) -> None:
+    assert machine._left_by_cgroups(tmp_path / "nowhere", tmp_path) == []
 
 
 def test_a_limit_counts_where_it_is_below_what_the_machine_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(machine, "_left", lambda mine, root: [123])
+    monkeypatch.setattr(machine, "_left_by_cgroups", lambda mine, root: [123])
     assert machine.free_bytes() == 123
-    monkeypatch.setattr(machine, "_left", lambda mine, root: [])
+    monkeypatch.setattr(machine, "_left_by_cgroups", lambda mine, root: [NO_LIMIT])
     assert machine.free_bytes() == pytest.approx(psutil.virtual_memory().available, rel=0.2)
 
 
