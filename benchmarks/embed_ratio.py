@@ -79,7 +79,7 @@ def embed_config(work: Path, photos: Path, options: argparse.Namespace) -> confi
             "part_rows": 1024,
             "max_reject_fraction": 0.1,
             "max_pixels": 200_000_000,
-            "workers": 0,
+            "decode_threads": 0,
         },
         config.EmbedConfig,
     )

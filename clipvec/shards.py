@@ -25,7 +25,7 @@ def parse(spec: object, count: int) -> tuple[int, ...]:
     """
     if isinstance(spec, str) and spec.strip() == ALL:
         return tuple(range(count))
-    found: set[int] = set()
+    numbers: set[int] = set()
     for first, last, token in _ranges(spec):
         if last < first:
             raise ShardSpecError(
@@ -36,10 +36,10 @@ def parse(spec: object, count: int) -> tuple[int, ...]:
                 f"shards={token!r} names shard {last}, but sharding.count={count}: "
                 f"allowed are 0-{count - 1}; change shards, or sharding.count"
             )
-        found.update(range(first, last + 1))
-    if not found:
+        numbers.update(range(first, last + 1))
+    if not numbers:
         raise ShardSpecError(f"shards={spec!r} names no shard (allowed: {_FORMS})")
-    return tuple(sorted(found))
+    return tuple(sorted(numbers))
 
 
 def _ranges(spec: object) -> Iterator[tuple[int, int, str]]:

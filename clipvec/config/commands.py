@@ -50,8 +50,8 @@ class EmbedConfig:
     """Share of a shard's images that may be undecodable before the shard fails."""
     max_pixels: Annotated[int, Field(ge=1)]
     """Pixels (width x height) over which an image is rejected unread."""
-    workers: Annotated[int, Field(ge=0, le=1024)]
-    """Decoding threads; 0: one a core."""
+    decode_threads: Annotated[int, Field(ge=0, le=1024)]
+    """Threads that decode images; 0: one a core."""
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from clipvec.data import Dataset, SyntheticDataset
 
 
-def drawn_print(dataset: SyntheticDataset) -> ModelFingerprint:
-    """Return what drawn vectors are known by: their distribution stands for the weights."""
+def synthetic_fingerprint(dataset: SyntheticDataset) -> ModelFingerprint:
+    """Return the fingerprint of synthetic vectors: the distribution stands for the weights."""
     image, text = dataset.distribution.golden()
     return ModelFingerprint(
         arch="synthetic",
@@ -25,7 +25,7 @@ def drawn_print(dataset: SyntheticDataset) -> ModelFingerprint:
     )
 
 
-def data_print(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> dict[str, Any]:
+def data_fields(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> dict[str, Any]:
     """Return the fields of a fingerprint that are known before the model is loaded."""
     asked = to_dict(config.dataset)
     rows = {key: asked[key] for key in config.dataset.row_settings}
@@ -43,4 +43,4 @@ def fingerprint(
     config: EmbedConfig, dataset: Dataset | SyntheticDataset, model: ModelFingerprint
 ) -> Fingerprint:
     """Return the fingerprint of a store of ``dataset`` with the vectors of ``model``."""
-    return Fingerprint(model=model, code=version.version(), **data_print(config, dataset))
+    return Fingerprint(model=model, code=version.version(), **data_fields(config, dataset))

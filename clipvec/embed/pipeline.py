@@ -3,8 +3,8 @@
     reader thread ──▶ decoding threads ──▶ collating thread ──▶ encoding thread ──▶ the caller
 
 Each arrow is bounded, so memory depends on the batch size and not on the shard. Order is kept,
-and only pictures that can be embedded count towards a batch: which rows share a batch depends
-on the data alone, so that a run that was stopped and one that was not make equal bytes.
+and only images that can be embedded count towards a batch: which rows share a batch depends
+on the data alone, so that an interrupted run and an uninterrupted one write the same bytes.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 _Decoded: TypeAlias = "tuple[Row, np.ndarray] | Reject"
 _NICE = 10
 _INFINITE = "the model's vector of it is not finite; model.precision=fp32 may help"
-_RAW_PER_WORKER = 4
+_RAW_PER_THREAD = 4
 """Undecoded files in memory for each decoding thread."""
 
 
 @dataclass
 class Batch:
-    """Pictures for one forward pass, and what was rejected between them."""
+    """Images for one forward pass, and what was rejected between them."""
 
     stop: int
-    """Position in the shard behind the batch's last picture."""
+    """Position in the shard behind the batch's last image."""
     rows: list[Row] = field(default_factory=list)
     rejects: list[tuple[int, Reject]] = field(default_factory=list)
     """With their positions in the shard."""
@@ -49,10 +49,10 @@ class Batch:
     """uint8 [N, H, W, 3]; gone once it is encoded."""
     embeddings: np.ndarray | None = None
     """float32 [N, D], unit length."""
-    after: Bookmark | None = None
+    cursor: Bookmark | None = None
     """Where in the dataset ``stop`` is."""
     positions: list[int] = field(default_factory=list)
-    """Of the rows, in the shard; drawn rows have none."""
+    """Of the rows, in the shard; synthetic rows have none."""
 
     def reject_infinite(self) -> None:
         """Reject the rows whose vectors are no numbers, as half precision makes them at times."""
@@ -72,13 +72,13 @@ class Pipeline:
     Args:
         items: the shard's records from position ``start`` on.
         start: position of the first item.
-        after: where in the dataset that is.
+        cursor: where in the dataset that is.
         seen: ids that the shard's rows have already; later records of one id are rejected.
         encoder: what encodes.
-        batch_size: pictures of a batch; only a shard's last one has fewer.
+        batch_size: images of a batch; only a shard's last one has fewer.
         thumbnail_side: longest side of the thumbnails in pixels; 0: none.
-        max_pixels: pictures of more pixels are rejected.
-        workers: number of decoding threads.
+        max_pixels: images of more pixels are rejected.
+        decode_threads: number of decoding threads.
         timings: where the time of the encoder is added up.
     """
 
@@ -87,13 +87,13 @@ class Pipeline:
         items: Iterable[Record | Reject],
         *,
         start: int,
-        after: Bookmark | None,
+        cursor: Bookmark | None,
         seen: set[str],
         encoder: Encoder,
         batch_size: int,
         thumbnail_side: int,
         max_pixels: int,
-        workers: int,
+        decode_threads: int,
         timings: Timings,
     ) -> None:
         self._encoder = encoder
@@ -102,12 +102,12 @@ class Pipeline:
         self._max_pixels = max_pixels
         self._timings = timings
         self._seen = seen
-        self._raw = threading.Semaphore(_RAW_PER_WORKER * workers)
+        self._raw = threading.Semaphore(_RAW_PER_THREAD * decode_threads)
         give_way = _give_way if encoder.device == "cpu" else None
-        self._pool = ThreadPoolExecutor(workers, "decode", initializer=give_way)
+        self._pool = ThreadPoolExecutor(decode_threads, "decode", initializer=give_way)
         self._decode_wait = 0.0
         self._items = Prefetch(self._read(items), 2 * batch_size, "read")
-        self._batches = Prefetch(self._collate(start, after), 2, "collate")
+        self._batches = Prefetch(self._collate(start, cursor), 2, "collate")
         self._encoded = Prefetch(self._encode(), 2, "encode")
 
     def __iter__(self) -> Iterator[Batch]:
@@ -137,25 +137,27 @@ class Pipeline:
 
     def _decode(self, record: Record) -> _Decoded:
         try:
-            picture = decode_image(record.image, self._encoder.preprocess.target, self._max_pixels)
+            decoded = decode_image(record.image, self._encoder.preprocess.target, self._max_pixels)
         except Undecodable as error:
             return Reject(record.id, record.uri, str(error), type(error).__name__)
         row = Row(
             record.id,
             record.uri,
             record.caption,
-            picture.width,
-            picture.height,
-            thumbnail(picture.image, self._thumbnail_side) if self._thumbnail_side else None,
+            decoded.width,
+            decoded.height,
+            thumbnail(decoded.image, self._thumbnail_side) if self._thumbnail_side else None,
             record.attributes,
         )
-        return row, self._encoder.preprocess(picture.image)
+        return row, self._encoder.preprocess(decoded.image)
 
-    def _collate(self, start: int, after: Bookmark | None) -> Generator[Batch, None, None]:
-        batch = Batch(start, after=after)
+    def _collate(self, start: int, cursor: Bookmark | None) -> Generator[Batch, None, None]:
+        batch = Batch(start, cursor=cursor)
         for position, item in enumerate(self._items, start):
             decoded = item if isinstance(item, Reject) else self._result(item)
-            after = _advance(after, decoded.uri if isinstance(decoded, Reject) else decoded[0].uri)
+            cursor = _advance(
+                cursor, decoded.uri if isinstance(decoded, Reject) else decoded[0].uri
+            )
             if not isinstance(decoded, Reject) and decoded[0].id in self._seen:
                 row = decoded[0]
                 decoded = Reject(row.id, row.uri, f"the id {row.id!r} occurs twice", "DuplicateId")
@@ -169,10 +171,10 @@ class Pipeline:
             batch.pixels[len(batch.rows)] = pixels
             batch.rows.append(row)
             batch.positions.append(position)
-            batch.stop, batch.after = position + 1, after
+            batch.stop, batch.cursor = position + 1, cursor
             if len(batch.rows) == self._batch_size:
                 yield batch
-                batch = Batch(batch.stop, after=after)
+                batch = Batch(batch.stop, cursor=cursor)
         if batch.rows or batch.rejects:
             yield batch
 
@@ -204,10 +206,10 @@ class Pipeline:
         )
 
 
-def _advance(after: Bookmark | None, uri: str) -> Bookmark:
-    """Return the bookmark behind the item at ``uri``."""
+def _advance(cursor: Bookmark | None, uri: str) -> Bookmark:
+    """Return the position behind the item at ``uri``."""
     file = file_of(uri)
-    return Bookmark(file, after.items + 1 if after and after.file == file else 1)
+    return Bookmark(file, cursor.items + 1 if cursor and cursor.file == file else 1)
 
 
 def _give_way() -> None:

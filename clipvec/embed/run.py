@@ -15,11 +15,11 @@ from clipvec import paths, shards
 from clipvec.config import to_dict
 from clipvec.data import SyntheticDataset, open_dataset
 from clipvec.embed import tracking
-from clipvec.embed.fingerprint import data_print, fingerprint
+from clipvec.embed.fingerprint import data_fields, fingerprint
 from clipvec.embed.stop import Stop
 from clipvec.embed.timings import Timings
 from clipvec.embed.tracking import EmbedLogger
-from clipvec.embed.vector_source import Drawing, Encoding, check_pair
+from clipvec.embed.vector_source import EncodedVectors, SyntheticVectors, check_pair
 from clipvec.errors import DatasetError, Interrupted, TooManyRejects
 from clipvec.progress import Progress, counted
 from clipvec.store import Store
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from clipvec.config import EmbedConfig
     from clipvec.data import Dataset
     from clipvec.embed.pipeline import Batch
-    from clipvec.embed.vector_source import Maker
+    from clipvec.embed.vector_source import VectorSource
     from clipvec.progress import Task
     from clipvec.store import CommitMarker, ShardWriter
 
@@ -80,7 +80,7 @@ def embed_shards(config: EmbedConfig) -> Summary:
     store = Store.find(url)
     committed: dict[int, CommitMarker] = {}
     if store is not None:
-        store.fingerprint.check_data(data_print(config, dataset), f"the store {store.url}")
+        store.fingerprint.check_data(data_fields(config, dataset), f"the store {store.url}")
         committed = store.committed(wanted)
     todo = [shard for shard in wanted if shard not in committed]
     if store is not None and not todo and _same_weights(store, config):
@@ -88,13 +88,13 @@ def embed_shards(config: EmbedConfig) -> Summary:
     with suppress(DatasetError):  # a shard's own, told when its turn comes
         for shard in todo[:1]:  # a cut that cannot be is refused while there is no store of it
             dataset.size(shard, config.sharding.count)
-    store, maker = _load(config, dataset, url)
+    store, source = _load(config, dataset, url)
     summary = Summary(url, reused=list(committed))
-    with tracking.start_run(config, store, shards.format(wanted), maker.device) as run:
-        before = sum(mark.rows + mark.rejects for mark in committed.values())
+    with tracking.start_run(config, store, shards.format(wanted), source.device) as run:
+        before = sum(marker.rows + marker.rejects for marker in committed.values())
         feed = EmbedLogger(run, config.batch_size, before)
         try:
-            _embed_all(config, dataset, store, maker, todo, summary, feed)
+            _embed_all(config, dataset, store, source, todo, summary, feed)
         finally:
             feed.end(store, config)
     return summary
@@ -108,28 +108,28 @@ def _same_weights(store: Store, config: EmbedConfig) -> bool:
 
 def _load(
     config: EmbedConfig, dataset: Dataset | SyntheticDataset, url: str
-) -> tuple[Store, Maker]:
-    """Return the store, made or found, and what makes vectors of the same making."""
-    maker: Maker
+) -> tuple[Store, VectorSource]:
+    """Return the store, opened or created, and the source of its vectors."""
+    source: VectorSource
     if isinstance(dataset, SyntheticDataset):
-        maker = Drawing(config, dataset)
+        source = SyntheticVectors(config, dataset)
     else:
-        maker = Encoding(config, dataset)
-    made = maker.fingerprint()
+        source = EncodedVectors(config, dataset)
+    made = source.fingerprint()
     store = Store.create(url, fingerprint(config, dataset, made), to_dict(config.model))
     where = f"the store {store.url}"
-    store.fingerprint.check_data(data_print(config, dataset), where)
+    store.fingerprint.check_data(data_fields(config, dataset), where)
     store.fingerprint.model.check(
         made, where, f"model={config.model.name} ({config.model.pretrained})"
     )
-    return store, maker
+    return store, source
 
 
 def _embed_all(
     config: EmbedConfig,
     dataset: Dataset | SyntheticDataset,
     store: Store,
-    maker: Maker,
+    source: VectorSource,
     todo: list[int],
     summary: Summary,
     feed: EmbedLogger,
@@ -139,7 +139,7 @@ def _embed_all(
     with Progress() as progress, Stop() as stop:
         overall = progress.task("shards", len(todo), "shards") if len(todo) > 1 else None
         for shard in todo:
-            job = _Shard(config, dataset, store, maker, shard, stop, feed)
+            job = _Shard(config, dataset, store, source, shard, stop, feed)
             try:
                 job.run(progress)
             except (TooManyRejects, DatasetError) as error:
@@ -150,7 +150,7 @@ def _embed_all(
                 raise Interrupted(
                     error.signum,
                     f"{error}; {job.kept()}, {counted(len(summary.embedded), 'shard')} finished; "
-                    "the same command goes on from there",
+                    "the same command resumes from there",
                 ) from error
             else:
                 summary.embedded.append(shard)
@@ -173,14 +173,14 @@ class _Shard:
         config: EmbedConfig,
         dataset: Dataset | SyntheticDataset,
         store: Store,
-        maker: Maker,
+        source: VectorSource,
         shard: int,
         stop: Stop,
         feed: EmbedLogger,
     ) -> None:
         self._config = config
         self._dataset = dataset
-        self._maker = maker
+        self._source = source
         self._shard = shard
         self._stop = stop
         self._feed = feed
@@ -200,10 +200,10 @@ class _Shard:
         count, started = self._config.sharding.count, time.perf_counter()
         start = self.writer.position
         if start:
-            log.info("going on after %s", self.kept())
+            log.info("resuming after %s", self.kept())
         label, size = f"shard {self._shard}", self._dataset.size(self._shard, count)
         task = progress.task(label, size, "images", start)
-        batches = self._maker.batches(self._shard, self.writer, self.timings)
+        batches = self._source.batches(self._shard, self.writer, self.timings)
         try:
             self._feed.skip(start)
             for batch in batches:
@@ -239,8 +239,8 @@ class _Shard:
         rows = [row for batch in self._pending for row in batch.rows]
         embeddings = [b.embeddings for b in self._pending if b.embeddings is not None]
         last = self._pending[-1]
-        after = (last.after.file, last.after.items) if last.after else None
-        self.writer.write_part(rows, np.concatenate(embeddings), last.stop, after)
+        cursor = (last.cursor.file, last.cursor.items) if last.cursor else None
+        self.writer.write_part(rows, np.concatenate(embeddings), last.stop, cursor)
         self._pending.clear()
 
     def _commit(self) -> None:

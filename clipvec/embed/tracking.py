@@ -1,4 +1,4 @@
-"""What the run of an embedding job tells: curves, a sample of images, the store."""
+"""What an embedding job logs: curves, a sample of images, the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes the vectors of a store: an encoder of pictures, or draws from a distribution."""
+"""Where the vectors of a store come from: an image encoder, or a random distribution."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from clipvec.config import SyntheticConfig
 from clipvec.data import Bookmark
-from clipvec.embed.fingerprint import drawn_print
+from clipvec.embed.fingerprint import synthetic_fingerprint
 from clipvec.embed.pipeline import Batch, Pipeline
 from clipvec.embed.prefetch import Prefetch
 from clipvec.embed.timings import Timings
@@ -34,7 +34,7 @@ class Batches(Protocol):
     def __iter__(self) -> Iterator[Batch]: ...
 
     def waits(self) -> Timings:
-        """Return how long the maker was kept waiting so far, by stage."""
+        """Return how long the source was kept waiting so far, by stage."""
         ...
 
     def close(self) -> None:
@@ -42,45 +42,45 @@ class Batches(Protocol):
         ...
 
 
-class Maker(Protocol):
-    """What makes vectors."""
+class VectorSource(Protocol):
+    """Makes the vectors of a store."""
 
     @property
     def device(self) -> Mapping[str, str]:
-        """What makes them: the device, and its precision."""
+        """The device, and its precision."""
         ...
 
     def fingerprint(self) -> ModelFingerprint:
-        """Return what the vectors are known by."""
+        """Return the fingerprint of what makes the vectors."""
         ...
 
     def batches(self, shard: int, writer: ShardWriter, timings: Timings) -> Batches:
-        """Return what is missing of a shard."""
+        """Return the batches that a shard is missing."""
         ...
 
 
 def check_pair(config: EmbedConfig) -> None:
-    """Refuse drawn vectors from a model, and pictures without one.
+    """Refuse synthetic vectors from a model, and images without one.
 
     Raises:
         ConfigError: with the options to give.
     """
-    drawn = isinstance(config.dataset, SyntheticConfig)
-    if drawn != (config.model.arch == _SYNTHETIC):
+    synthetic = isinstance(config.dataset, SyntheticConfig)
+    if synthetic != (config.model.arch == _SYNTHETIC):
         raise ConfigError(
-            f"dataset={config.dataset.name} with model={config.model.name}: drawn vectors have no "
-            "pictures and need no model; dataset=synthetic goes with model=synthetic, and neither "
-            "with another; experiment=synthetic chooses both"
+            f"dataset={config.dataset.name} with model={config.model.name}: synthetic vectors have "
+            "no images and need no model, so dataset=synthetic and model=synthetic only go "
+            "together; experiment=synthetic chooses both"
         )
-    if drawn and config.store.thumbnail:
+    if synthetic and config.store.thumbnail:
         raise ConfigError(
-            f"store.thumbnail={config.store.thumbnail}: dataset=synthetic has no pictures; "
+            f"store.thumbnail={config.store.thumbnail}: dataset=synthetic has no images; "
             "use store.thumbnail=0, or experiment=synthetic"
         )
 
 
-class Encoding:
-    """Vectors of pictures that a model encodes."""
+class EncodedVectors:
+    """Vectors of images that a model encodes."""
 
     def __init__(self, config: EmbedConfig, dataset: Dataset) -> None:
         from clipvec import model
@@ -95,29 +95,29 @@ class Encoding:
         self.device = {"device": str(encoder.device), "precision": str(encoder.precision)}
 
     def fingerprint(self) -> ModelFingerprint:
-        """Return what the encoder is known by."""
+        """Return the encoder's fingerprint."""
         return fingerprint_of(self._encoder)
 
     def batches(self, shard: int, writer: ShardWriter, timings: Timings) -> Pipeline:
         """Return the encoded batches of a shard from the writer's position on."""
         config = self._config
-        after = Bookmark(*writer.after) if writer.after else None
+        cursor = Bookmark(*writer.cursor) if writer.cursor else None
         return Pipeline(
-            self._dataset.records(shard, config.sharding.count, writer.position, after),
+            self._dataset.records(shard, config.sharding.count, writer.position, cursor),
             start=writer.position,
-            after=after,
+            cursor=cursor,
             seen=set(writer.ids()),
             encoder=self._encoder,
             batch_size=config.batch_size,
             thumbnail_side=config.store.thumbnail,
             max_pixels=config.max_pixels,
-            workers=config.workers or os.cpu_count() or 1,
+            decode_threads=config.decode_threads or os.cpu_count() or 1,
             timings=timings,
         )
 
 
-class Drawing:
-    """Vectors that are drawn."""
+class SyntheticVectors:
+    """Random vectors of a known distribution."""
 
     def __init__(self, config: EmbedConfig, dataset: SyntheticDataset) -> None:
         self._config = config
@@ -125,13 +125,13 @@ class Drawing:
         self.device: Mapping[str, str] = {"device": "cpu", "precision": config.store.dtype}
 
     def fingerprint(self) -> ModelFingerprint:
-        """Return what the distribution is known by."""
-        return drawn_print(self._dataset)
+        """Return the distribution's fingerprint."""
+        return synthetic_fingerprint(self._dataset)
 
-    def batches(self, shard: int, writer: ShardWriter, timings: Timings) -> DrawnBatches:
-        """Return the drawn batches of a shard from the writer's position on."""
+    def batches(self, shard: int, writer: ShardWriter, timings: Timings) -> SyntheticBatches:
+        """Return the batches of a shard from the writer's position on."""
         config = self._config
-        return DrawnBatches(
+        return SyntheticBatches(
             self._dataset,
             self._dataset.span(shard, config.sharding.count),
             writer.position,
@@ -140,8 +140,8 @@ class Drawing:
         )
 
 
-class DrawnBatches:
-    """The drawn batches of one shard; they are drawn in a thread while others are written."""
+class SyntheticBatches:
+    """The synthetic batches of one shard, made in a thread while others are written."""
 
     def __init__(
         self, dataset: SyntheticDataset, span: range, start: int, batch_size: int, timings: Timings

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _MENDS = {
-    errno.ENOSPC: "free space there, or choose another store.root; the same command goes on",
-    errno.EDQUOT: "free space there, or choose another store.root; the same command goes on",
+    errno.ENOSPC: "free space there, or choose another store.root; the same command resumes",
+    errno.EDQUOT: "free space there, or choose another store.root; the same command resumes",
     errno.EACCES: "make it writable, or choose another store.root",
     errno.EPERM: "make it writable, or choose another store.root",
     errno.EROFS: "choose a store.root that is writable",
@@ -62,11 +62,11 @@ class Folder:
         with self._errors(folder):
             where = f"{self._base}/{folder}".rstrip("/")
             try:
-                found = self._fs.ls(where, detail=True, refresh=True)
+                entries = self._fs.ls(where, detail=True, refresh=True)
             except FileNotFoundError:
                 return []
             return sorted(
-                i["name"].rstrip("/").rsplit("/", 1)[-1] for i in found if i["type"] == kind
+                i["name"].rstrip("/").rsplit("/", 1)[-1] for i in entries if i["type"] == kind
             )
 
     def read_each(self, names: Sequence[str]) -> dict[str, bytes]:
@@ -75,7 +75,7 @@ class Folder:
         Raises:
             StoreError: one cannot be read.
         """
-        found = {}
+        files = {}
         paths = [f"{self._base}/{name}" for name in names]
         with self._errors():
             contents = self._fs.cat_ranges(paths, None, None, on_error="return")
@@ -85,8 +85,8 @@ class Folder:
             with self._errors(name):
                 if isinstance(content, Exception):
                     raise content
-                found[name] = bytes(content)
-        return found
+                files[name] = bytes(content)
+        return files
 
     def read(self, name: str) -> bytes:
         """Return the content of a file.

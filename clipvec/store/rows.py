@@ -83,7 +83,7 @@ class Rows:
         Returns:
             float32 [N, D].
         """
-        found = np.empty((len(numbers), self.dim), np.float32)
+        vectors = np.empty((len(numbers), self.dim), np.float32)
         for i, part in enumerate(self.parts):
             first, stop = np.searchsorted(numbers, self._starts[i : i + 2])
             if first == stop:
@@ -92,9 +92,9 @@ class Rows:
             for piece in self.store.read(part, [EMBEDDING]):
                 a, b = np.searchsorted(numbers, [start, start + len(piece)])
                 if a < b:
-                    found[a:b] = matrix(piece)[numbers[a:b] - start]
+                    vectors[a:b] = matrix(piece)[numbers[a:b] - start]
                 start += len(piece)
-        return found
+        return vectors
 
     def ids(self, numbers: np.ndarray) -> np.ndarray:
         """Return the ids of row ``numbers`` in any order, str [N]; "" for those below 0."""

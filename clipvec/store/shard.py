@@ -26,7 +26,7 @@ _SCHEMA = 1
 """Of a commit marker."""
 _SPAN = b"clipvec.span"
 """Footer key of a part: the positions of the shard that it covers, as ``[start, stop]``."""
-_AFTER = b"clipvec.after"
+_CURSOR = b"clipvec.cursor"
 """Footer key of a part: the file of its last item, and how many of that file are dealt with."""
 _GROUP_ROWS = 256
 """Rows of a row group: whoever wants one thumbnail reads those of so many rows."""
@@ -68,10 +68,10 @@ class CommitMarker:
 
 
 class ShardWriter:
-    """Writes a shard part by part, going on where an earlier run stopped.
+    """Writes a shard part by part, resuming where an earlier run stopped.
 
     `position` is the number of items of the shard that are dealt with: what the next part begins
-    with. It depends only on the finished parts, so a killed run repeats at most one part. `after`
+    with. It depends only on the finished parts, so a killed run repeats at most one part. `cursor`
     says where that is in the dataset: the file of the last item, and the number of its items that
     are dealt with.
     """
@@ -86,7 +86,7 @@ class ShardWriter:
         self._saved_rejects = 0
         """Rows of the ledger as it lies in the folder; -1: it holds rows that do not count."""
         self.position = 0
-        self.after: tuple[str, int] | None = None
+        self.cursor: tuple[str, int] | None = None
         self._recover()
 
     @property
@@ -131,7 +131,7 @@ class ShardWriter:
         rows: Sequence[Row],
         embeddings: np.ndarray,
         stop: int,
-        after: tuple[str, int] | None = None,
+        cursor: tuple[str, int] | None = None,
     ) -> None:
         """Write the next part.
 
@@ -139,18 +139,18 @@ class ShardWriter:
             rows: N rows in the order of the shard.
             embeddings: float [N, D].
             stop: position behind the last item that the part covers.
-            after: what `after` is from then on.
+            cursor: what `cursor` is from then on.
 
         Raises:
             StoreError: it cannot be written; what was written before stays.
         """
         self._save_rejects(stop)
         name = paths.part_file(self.shard, self.parts)
-        notes = {_SPAN: [self.position, stop], _AFTER: after}
+        notes = {_SPAN: [self.position, stop], _CURSOR: cursor}
         data = self._part_bytes(rows, embeddings, notes)
         self._folder.write(name, data)
         self._parts.append(_part(name, len(rows), data))
-        self.position, self.after = stop, after
+        self.position, self.cursor = stop, cursor
 
     def save_rejects(self) -> None:
         """Write the whole ledger, including rejects behind the last part."""
@@ -196,14 +196,14 @@ class ShardWriter:
             table = pq.read_table(io.BytesIO(data))
             metadata = table.schema.metadata or {}
             start, stop = json.loads(metadata[_SPAN])
-            after = json.loads(metadata[_AFTER])
+            cursor = json.loads(metadata[_CURSOR])
         except (pa.ArrowException, OSError, KeyError, ValueError):
             return False  # cut short by an unclean unmount, say: it is made again
         if start != self.position or not table.schema.equals(self._schema):
             return False
         self._parts.append(_part(file, table.num_rows, data))
         self._ids += table["id"].to_pylist()
-        self.position, self.after = stop, after and (after[0], after[1])
+        self.position, self.cursor = stop, cursor and (cursor[0], cursor[1])
         return True
 
     def _read_rejects(self) -> list[tuple[int, str, str, str, str]]:

@@ -25,26 +25,26 @@ def read(store: str, wanted: Sequence[tuple[str, int, str]]) -> list[bytes | Non
     places: dict[str, dict[int, int]] = defaultdict(dict)
     for position, (part, row, _) in enumerate(wanted):
         places[part][row] = position
-    found: list[bytes | None] = [None] * len(wanted)
+    thumbnails: list[bytes | None] = [None] * len(wanted)
     missing = []
     for part, rows in places.items():
         try:
             for row, (id, thumbnail) in _rows(Folder(store), part, set(rows)).items():
-                # a part that was written anew may hold another picture there
+                # a part that was written anew may hold another image there
                 if id == wanted[rows[row]][2]:
-                    found[rows[row]] = thumbnail
+                    thumbnails[rows[row]] = thumbnail
         except (OSError, ClipvecError) as error:
             missing.append(f"{part}: {error}")
     if missing:
         log.warning("no thumbnails from the store %s (%s)", store, missing[0])
-    return found
+    return thumbnails
 
 
 def _rows(folder: Folder, part: str, rows: set[int]) -> dict[int, tuple[str, bytes | None]]:
     """Return id and thumbnail of some rows of a part; only their row groups are read."""
     import pyarrow.parquet as pq
 
-    found: dict[int, tuple[str, bytes | None]] = {}
+    rows_read: dict[int, tuple[str, bytes | None]] = {}
     with folder.open(part) as file:
         parquet = pq.ParquetFile(file)
         if "thumbnail" not in parquet.schema_arrow.names:
@@ -57,6 +57,6 @@ def _rows(folder: Folder, part: str, rows: set[int]) -> dict[int, tuple[str, byt
                 table = parquet.read_row_group(group, columns=["id", "thumbnail"])
                 for row in here:
                     at = row - first
-                    found[row] = (table["id"][at].as_py(), table["thumbnail"][at].as_py())
+                    rows_read[row] = (table["id"][at].as_py(), table["thumbnail"][at].as_py())
             first = stop
-    return found
+    return rows_read

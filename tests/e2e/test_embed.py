@@ -96,7 +96,7 @@ def test_killed_at_any_moment(
         before = {p.name: p.stat().st_mtime_ns for p in shard.glob("part-*")}
         assert not (shard / "done.json").exists()
     done = run("embed", *tiny, *SMALL_PARTS)
-    assert "going on after" in done.stderr
+    assert "resuming after" in done.stderr
     for name, written in before.items():
         assert (shard / name).stat().st_mtime_ns == written, "a finished part was done twice"
     assert parquet_bytes(tmp_path / "data/store") == undisturbed
@@ -121,7 +121,7 @@ def test_interrupted(
     assert "Traceback" not in stderr
     assert f"error: stopped by {signal.Signals(signum).name}; " in stderr
     assert "of shard 0 kept" in stderr
-    assert "the same command goes on from there" in stderr
+    assert "the same command resumes from there" in stderr
     assert not (shard / "done.json").exists()
     run("embed", *tiny, *SMALL_PARTS)
     assert parquet_bytes(tmp_path / "data/store") == undisturbed
@@ -177,7 +177,7 @@ def test_rejects(run: Run, tiny: list[str], tmp_path: Path) -> None:
     assert [row["id"] for row in ledger] == ["a/100", "a/101", "a/102", "a/001"]
     assert "over max_pixels=200000000" in ledger[2]["reason"]
     accepted = run("embed", *options, "max_reject_fraction=0.2")
-    assert "going on after 1 part (16 rows)" in accepted.stderr
+    assert "resuming after 1 part (16 rows)" in accepted.stderr
     assert accepted.stdout.startswith("1 shard: 0 images, 4 rejects")
     assert (shard / "done.json").exists()
 

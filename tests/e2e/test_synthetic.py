@@ -58,7 +58,7 @@ def test_killed_and_run_again(run: Run, tmp_path: Path) -> None:
         process.kill()
         process.communicate()
         assert not (shard / "done.json").exists()
-    assert "going on after" in run("embed", *options).stderr
+    assert "resuming after" in run("embed", *options).stderr
     assert parquet_bytes(tmp_path / "data/store") == parquet_bytes(tmp_path / "calm")
 
 
@@ -102,7 +102,7 @@ def test_another_store_than_was_asked_for_is_not_measured(run: Run) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["dataset=synthetic"], "dataset=synthetic with model=vit_b_32: drawn vectors"),
+        (["dataset=synthetic"], "dataset=synthetic with model=vit_b_32: synthetic vectors"),
         (["model=synthetic"], "dataset=sample with model=synthetic: drawn vectors"),
         (["dataset=synthetic", "model=synthetic"], "store.thumbnail=256: dataset=synthetic has no"),
         ([*SMALL, "dataset.rows=0"], "dataset.rows=0: input should be greater than"),

@@ -26,12 +26,12 @@ def pipeline(
     encoder: Encoder, items: Iterator[Record | Reject], start: int = 0, **options: object
 ) -> Pipeline:
     settings = {
-        "after": None,
+        "cursor": None,
         "seen": set(),
         "batch_size": 8,
         "thumbnail_side": 0,
         "max_pixels": 10**6,
-        "workers": 2,
+        "decode_threads": 2,
         "timings": Timings(),
     }
     return Pipeline(items, start=start, encoder=encoder, **(settings | options))  # type: ignore[arg-type]
@@ -95,14 +95,14 @@ def test_it_knows_where_in_the_dataset_each_batch_ends(encoder: Encoder) -> None
             yield Reject(file, file, "cut off", "TruncatedTar")
 
     batches = take(pipeline(encoder, items()))
-    ends = [(batch.stop, batch.after) for batch in batches]
+    ends = [(batch.stop, batch.cursor) for batch in batches]
     assert ends == [
         (9, Bookmark("b.tar", 1)),
         (17, Bookmark("b.tar", 9)),
         (20, Bookmark("b.tar", 12)),
     ]
-    (rest,) = take(pipeline(encoder, islice(items(), 17, None), 17, after=Bookmark("b.tar", 9)))
-    assert (rest.stop, rest.after) == ends[-1]
+    (rest,) = take(pipeline(encoder, islice(items(), 17, None), 17, cursor=Bookmark("b.tar", 9)))
+    assert (rest.stop, rest.cursor) == ends[-1]
 
 
 def test_vectors_that_are_no_numbers_are_rejected(

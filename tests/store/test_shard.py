@@ -65,7 +65,7 @@ def test_commit_mark_has_checksums(tmp_path: Path) -> None:
     ]
 
 
-def test_goes_on_after_the_finished_parts(tmp_path: Path) -> None:
+def test_resumes_after_the_finished_parts(tmp_path: Path) -> None:
     first = writer(tmp_path)
     first.reject(1, "bad", "file#bad", "why", "Undecodable")
     first.write_part(rows(0, 4), vectors(4), stop=5)
@@ -89,10 +89,10 @@ def test_rejects_that_are_none_any_more(tmp_path: Path) -> None:
 
 def test_it_knows_where_in_the_dataset_it_is(tmp_path: Path) -> None:
     first = writer(tmp_path)
-    assert first.after is None
-    first.write_part(rows(0, 4), vectors(4), stop=4, after=("s3://b/0.tar", 4))
-    first.write_part(rows(4, 4), vectors(4), stop=8, after=("s3://b/1.tar", 1))
-    assert writer(tmp_path).after == ("s3://b/1.tar", 1)
+    assert first.cursor is None
+    first.write_part(rows(0, 4), vectors(4), stop=4, cursor=("s3://b/0.tar", 4))
+    first.write_part(rows(4, 4), vectors(4), stop=8, cursor=("s3://b/1.tar", 1))
+    assert writer(tmp_path).cursor == ("s3://b/1.tar", 1)
 
 
 def test_parts_are_taken_over_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

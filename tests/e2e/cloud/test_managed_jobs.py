@@ -127,7 +127,7 @@ def test_a_preempted_job_recovers_and_its_store_is_what_it_would_have_been(
     assert "recovering" in output
     assert re.search(r"0 +\d+ +0 +done +1", run("jobs", "status"))
     # SkyPilot fetches the log of a job that has ended a little later.
-    until(lambda: f"going on after {before} parts" in run("jobs", "logs"), 60)
+    until(lambda: f"resuming after {before} parts" in run("jobs", "logs"), 60)
 
     run("embed", *slowly, f"store.root={calm}")
     parts = {f.name: f.read_bytes() for f in (calm / "sample/sample/shard-00000").glob("*.parquet")}
