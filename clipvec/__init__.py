@@ -1,3 +1,9 @@
-"""clipvec: images in, a searchable vector index out, and proof that the index is good."""
+"""clipvec: images in, a searchable vector index out, and proof that the index is good.
 
-__version__ = "0.1.0"
+The commands are ``python -m clipvec.embed`` and so on; the names of this package are the same from
+Python, see docs/python.md.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

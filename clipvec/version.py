@@ -7,8 +7,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from clipvec import __version__
-
+__version__ = "0.1.0"
 VARIABLE = "CLIPVEC_CODE"
 """Environment variable by which a job learns what launched it."""
 _ROOT = Path(__file__).resolve().parents[1]

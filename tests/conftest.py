@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import clipvec
+from tests.shared import once
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -46,19 +49,39 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import open_clip
     import torch
 
-    folder = tmp_path_factory.mktemp("tiny")
-    vision = {"image_size": 64, "layers": 2, "width": 128, "patch_size": 16, "head_width": 32}
-    text = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2}
-    config = {"embed_dim": 64, "vision_cfg": vision, "text_cfg": text}
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = open_clip.CLIP(**config)
-    torch.save(model.state_dict(), folder / "open_clip_pytorch_model.bin")
-    preprocess = {"mean": [0.48, 0.45, 0.4], "std": [0.26, 0.26, 0.27]}
-    (folder / "open_clip_config.json").write_text(
-        json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}), encoding="utf-8"
-    )
-    return folder
+    def make(folder: Path) -> None:
+        vision = {"image_size": 64, "layers": 2, "width": 128, "patch_size": 16, "head_width": 32}
+        text = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2}
+        config = {"embed_dim": 64, "vision_cfg": vision, "text_cfg": text}
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = open_clip.CLIP(**config)
+        torch.save(model.state_dict(), folder / "open_clip_pytorch_model.bin")
+        preprocess = {"mean": [0.48, 0.45, 0.4], "std": [0.26, 0.26, 0.27]}
+        (folder / "open_clip_config.json").write_text(
+            json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}), encoding="utf-8"
+        )
+
+    return once(tmp_path_factory, "tiny", make)
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``data/store`` and ``data/index`` of the bundled images by ``model=sample``.
+
+    Tests read it; one that writes makes a copy.
+    """
+
+    def make(folder: Path) -> None:
+        options: dict[str, object] = {
+            "model": "sample",
+            "sharding": "x10",
+            "store.root": folder / "data/store",
+        }
+        clipvec.run_embed(**options)
+        clipvec.run_index(**options, **{"index.path": folder / "data/index"})
+
+    return once(tmp_path_factory, "sample", make)
 
 
 @pytest.fixture(scope="session")
@@ -67,11 +90,12 @@ def exports(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Pat
     from clipvec.config import ModelConfig
     from clipvec.model.onnx.export import export
 
-    cache = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(cache))
-        export(ModelConfig("tiny", "local", f"local-dir:{tiny_weights}"))
-    return cache
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_CACHE_HOME", str(folder))
+            export(ModelConfig("tiny", "local", f"local-dir:{tiny_weights}"))
+
+    return once(tmp_path_factory, "exports", make)
 
 
 @pytest.fixture(scope="session")

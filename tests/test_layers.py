@@ -22,7 +22,7 @@ LEVELS = (
     ("model", "projection"),
     ("embed", "index"),
     ("search", "service", "recall", "jobs"),
-    ("deploy", "dashboard"),
+    ("api", "deploy", "dashboard"),
 )
 """Rooms, the lowest first; those of one level do not import each other."""
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}

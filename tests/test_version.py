@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from clipvec import __version__, version
+from clipvec import version
+from clipvec.version import __version__
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from .help import help_text
 from .kinds import SCHEME_EXTRAS, extras_for
 from .load import from_dict, load_env, read, to_dict
 from .models import RUNTIMES, ModelConfig, QueryModelConfig
+from .overrides import override
 from .recall import ChromaContestant, ContestantConfig, Contestants, FaissContestant, MeasureConfig
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "from_dict",
     "help_text",
     "load_env",
+    "override",
     "read",
     "read_command",
     "to_dict",

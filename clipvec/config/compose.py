@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from clipvec.config.commands import SCHEMAS
@@ -55,11 +56,22 @@ def compose(name: str, overrides: Sequence[str], *, with_hydra: bool = False) ->
         with_hydra: keep the section ``hydra``, which has the groups that were chosen.
     """
     import hydra
+
+    with _no_other_hydra(), hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        return hydra.compose(name, overrides=list(overrides), return_hydra_config=with_hydra)
+
+
+@contextmanager
+def _no_other_hydra() -> Iterator[None]:
+    """Set aside the Hydra of the command or the program around this: there can be only one."""
     from hydra.core.global_hydra import GlobalHydra
 
-    GlobalHydra.instance().clear()  # one that composed the command around this, and is done
-    with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        return hydra.compose(name, overrides=list(overrides), return_hydra_config=with_hydra)
+    state = GlobalHydra.instance()
+    outer, state.hydra = state.hydra, None
+    try:
+        yield
+    finally:
+        state.hydra = outer
 
 
 def groups(composed: DictConfig) -> dict[str, str | None]:

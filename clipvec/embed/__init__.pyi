@@ -1,1 +1,3 @@
-__all__ = []
+from .run import EmbedSummary, embed_shards
+
+__all__ = ["EmbedSummary", "embed_shards"]

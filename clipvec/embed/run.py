@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Summary:
+class EmbedSummary:
     """What a run did."""
 
     store: str
@@ -62,7 +62,7 @@ class Summary:
         )
 
 
-def embed_shards(config: EmbedConfig) -> Summary:
+def embed_shards(config: EmbedConfig) -> EmbedSummary:
     """Embed the shards that ``config`` asks for and that are not committed yet.
 
     Raises:
@@ -84,12 +84,12 @@ def embed_shards(config: EmbedConfig) -> Summary:
         committed = store.committed(wanted)
     todo = [shard for shard in wanted if shard not in committed]
     if store is not None and not todo and _same_weights(store, config):
-        return Summary(url, reused=list(wanted))
+        return EmbedSummary(url, reused=list(wanted))
     with suppress(DatasetError):  # a shard's own, told when its turn comes
         for shard in todo[:1]:  # a cut that cannot be is refused while there is no store of it
             dataset.size(shard, config.sharding.count)
     store, source = _load(config, dataset, url)
-    summary = Summary(url, reused=list(committed))
+    summary = EmbedSummary(url, reused=list(committed))
     with tracking.start_run(config, store, shards.format(wanted), source.device) as run:
         before = sum(marker.rows + marker.rejects for marker in committed.values())
         feed = EmbedLogger(run, config.batch_size, before)
@@ -131,7 +131,7 @@ def _embed_all(
     store: Store,
     source: VectorSource,
     todo: list[int],
-    summary: Summary,
+    summary: EmbedSummary,
     feed: EmbedLogger,
 ) -> None:
     """Embed ``todo``; a shard that fails for its data does not keep the others from it."""

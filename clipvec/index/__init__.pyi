@@ -1,6 +1,6 @@
 from . import filters
 from .base import Hit, clamp
-from .build import memory_bytes
+from .build import IndexSummary, build_index, memory_bytes
 from .chroma.client import chroma_errors, open_place
 from .chroma.collection import Collection
 from .chroma.server import chroma_server
@@ -12,8 +12,10 @@ __all__ = [
     "Built",
     "Collection",
     "Hit",
+    "IndexSummary",
     "Partitions",
     "Term",
+    "build_index",
     "chroma_errors",
     "chroma_server",
     "clamp",

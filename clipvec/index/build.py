@@ -34,7 +34,7 @@ _LARGE = 50_000
 
 
 @dataclass(frozen=True)
-class Summary:
+class IndexSummary:
     """What a run did."""
 
     name: str
@@ -61,7 +61,9 @@ class Summary:
         )
 
 
-def build_index(config: BuildConfig, show: Callable[[Run, Store], None] | None = None) -> Summary:
+def build_index(
+    config: BuildConfig, show: Callable[[Run, Store], None] | None = None
+) -> IndexSummary:
     """Make the collection hold what the store holds, and verify it.
 
     Args:
@@ -130,7 +132,7 @@ def _same(store: Store) -> str:
 
 def _fill(
     config: BuildConfig, place: Place, name: str, store: Store, parts: list[Part], feed: IndexLogger
-) -> Summary:
+) -> IndexSummary:
     with LoadingCollection.ensure(place, name, store, config.hnsw) as collection:
         plan = Plan.make(parts, collection.held())
         feed.held(sum(part.rows for part in plan.reused))
@@ -148,7 +150,7 @@ def _fill(
         rows = sum(part.rows for part in plan.load)
         if rows and not (plan.reused or plan.drop):
             collection.note(Built(rows, rows / rate, peak_bytes() if place.local else None))
-        return Summary(
+        return IndexSummary(
             name=name,
             where=collection.where,
             rows=sum(part.rows for part in parts),

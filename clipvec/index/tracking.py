@@ -13,7 +13,7 @@ from clipvec.tracking import RunSpec, artifacts
 
 if TYPE_CHECKING:
     from clipvec.config import BuildConfig
-    from clipvec.index.build import Summary
+    from clipvec.index.build import IndexSummary
     from clipvec.store import Store
     from clipvec.tracking import Run
 
@@ -37,7 +37,7 @@ class IndexLogger:
         if self._run.should_log():
             self._point()
 
-    def end(self, summary: Summary, config: BuildConfig, store: Store) -> None:
+    def end(self, summary: IndexSummary, config: BuildConfig, store: Store) -> None:
         """Add the last point, and tell what stands for the whole loading."""
         if not self._run.tracked:
             return

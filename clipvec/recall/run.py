@@ -39,7 +39,7 @@ _PACKAGES = ("faiss-cpu", "chromadb", "numpy", "torch")
 
 
 @dataclass(frozen=True)
-class Summary:
+class RecallSummary:
     """What a run found."""
 
     report: Report
@@ -64,7 +64,7 @@ class Summary:
             )
 
 
-def benchmark(config: RecallConfig) -> Summary:
+def benchmark(config: RecallConfig) -> RecallSummary:
     """Measure all contestants on a store and write the report.
 
     Raises:
@@ -108,7 +108,7 @@ def _with_chroma(config: RecallConfig) -> bool:
     return any(not isinstance(c, FaissContestant) for c in config.contestants.values())
 
 
-def _measure(config: RecallConfig, rows: Rows, url: str, collection: str) -> Summary:
+def _measure(config: RecallConfig, rows: Rows, url: str, collection: str) -> RecallSummary:
     measure, work = config.measure, Path(config.work)
     kinds, asked = _kinds(config, rows), _asked(config)
     depth = prepare.depth(measure, len(rows) - ("image" in kinds))
@@ -118,7 +118,7 @@ def _measure(config: RecallConfig, rows: Rows, url: str, collection: str) -> Sum
             runner.run(config.contestants, url, config.index, collection, folder, work, measure)
         )
     result = _report(config, rows, folder, found, _advice(config, found, kinds))
-    return Summary(result, report.write([result], Path(config.report)))
+    return RecallSummary(result, report.write([result], Path(config.report)))
 
 
 @contextmanager
@@ -256,7 +256,7 @@ def _report(
     )
 
 
-def apply(config: RecallConfig, summary: Summary) -> str:
+def apply(config: RecallConfig, summary: RecallSummary) -> str:
     """Give the live collection what is advised for Chroma, and say so.
 
     Raises:

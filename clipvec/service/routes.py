@@ -16,12 +16,12 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.responses import FileResponse, HTMLResponse
 from starlette.staticfiles import StaticFiles
 
-from clipvec import __version__
 from clipvec.errors import ConfigError
 from clipvec.service import metrics, problems, schema
 from clipvec.service.admission import Gate
 from clipvec.service.limits import BodyLimit, key_is_set
 from clipvec.service.searcher import Searcher
+from clipvec.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,7 +15,7 @@ from clipvec.index import Collection
 from clipvec.index.build import build_index
 from clipvec.paths import CONF_DIR
 from clipvec.recall.results import Contestant, Interval
-from clipvec.recall.run import Summary, apply
+from clipvec.recall.run import RecallSummary, apply
 from tests.index.conftest import build_config
 from tests.reports import advice, report
 from tests.stores import make_store
@@ -32,13 +32,13 @@ def asked(tmp_path: Path) -> RecallConfig:
         return config.read(compose("recall", overrides=options), RecallConfig)
 
 
-def summary(low: float, value: float, high: float) -> Summary:
+def summary(low: float, value: float, high: float) -> RecallSummary:
     """Of an advice that was confirmed so."""
     choice = advice().choice
     assert choice is not None
     choice = replace(choice, parameters={"ef_search": 33}, confirmed=Interval(value, low, high))
     chroma = replace(advice(), among="chroma", choice=choice)
-    return Summary(report(advice=[chroma]), Path("report.html"))
+    return RecallSummary(report(advice=[chroma]), Path("report.html"))
 
 
 def ef_search(asked: RecallConfig) -> int:
@@ -63,7 +63,7 @@ def test_a_contradicted_choice_is_not_applied(asked: RecallConfig) -> None:
 def test_a_report_of_refusals_is_no_success() -> None:
     refused = Contestant("flat", "faiss", "Flat", refused="too little memory")
     for contestants, fine in (([refused, *report().contestants], True), ([refused] * 2, False)):
-        found = Summary(report(contestants=contestants), Path("report.html"))
+        found = RecallSummary(report(contestants=contestants), Path("report.html"))
         if fine:
             found.check()
             continue

@@ -5,6 +5,6 @@ figures  runs → the plots that `clipvec.dashboard.panels` declares
 write    a configuration → the page
 """
 
-from clipvec.dashboard.local.page import Summary, write
+from clipvec.dashboard.local.page import DashboardSummary, write
 
-__all__ = ["Summary", "write"]
+__all__ = ["DashboardSummary", "write"]

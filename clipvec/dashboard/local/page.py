@@ -32,7 +32,7 @@ _PICTURES = 48
 
 
 @dataclass(frozen=True)
-class Summary:
+class DashboardSummary:
     """What was written."""
 
     page: Path
@@ -75,7 +75,7 @@ class Shown:
     grids: list[Grid]
 
 
-def write(config: DashboardConfig) -> Summary:
+def write(config: DashboardConfig) -> DashboardSummary:
     """Write the page of a sweep.
 
     Raises:
@@ -111,7 +111,7 @@ def write(config: DashboardConfig) -> Summary:
         raise ConfigError(
             f"page={config.page} cannot be written: {error.strerror}; choose another file"
         ) from error
-    return Summary(page, board.sweep, sum(map(len, board.runs.values())))
+    return DashboardSummary(page, board.sweep, sum(map(len, board.runs.values())))
 
 
 def _section(section: Section, board: Board, steps: Task) -> Shown | None:

@@ -1,0 +1,35 @@
+from .api import (
+    Hit,
+    SearchIndex,
+    StoreReader,
+    load_report,
+    open_index,
+    open_store,
+    run_embed,
+    run_index,
+    run_recall,
+)
+from .embed.run import EmbedSummary
+from .errors import ClipvecError
+from .index.build import IndexSummary
+from .recall.results import Report
+from .recall.run import RecallSummary
+from .version import __version__
+
+__all__ = [
+    "ClipvecError",
+    "EmbedSummary",
+    "Hit",
+    "IndexSummary",
+    "RecallSummary",
+    "Report",
+    "SearchIndex",
+    "StoreReader",
+    "__version__",
+    "load_report",
+    "open_index",
+    "open_store",
+    "run_embed",
+    "run_index",
+    "run_recall",
+]

@@ -1,0 +1,397 @@
+"""The library: what a notebook or a program of your own calls.
+
+Functions that compose a configuration take it as a command does. Positional arguments are overrides
+in Hydra's words, as on the command line; keyword arguments are Python values by option:
+
+    clipvec.run_embed("sharding=x1", model="sample", shards=[0, 2], **{"dataset.path": folder})
+
+Every error that a caller can cause is a `ClipvecError`.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
+
+import numpy as np
+
+from clipvec import config, index
+from clipvec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import pyarrow as pa
+    from PIL.Image import Image
+
+    from clipvec.embed import EmbedSummary
+    from clipvec.index import IndexSummary, Partitions
+    from clipvec.model import Encoder
+    from clipvec.recall import RecallSummary, Report
+    from clipvec.store import Rows
+
+T = TypeVar("T")
+Term: TypeAlias = "str | Path | bytes | Image | np.ndarray"
+"""A text; an image as a path, as the bytes of an image file, or as a PIL image; or a vector."""
+_MODES = {"L", "LA", "P", "RGB", "RGBA"}
+"""Modes of PIL in which PNG keeps what clipvec reads of an image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit(index.Hit):
+    """A row that a query found."""
+
+    _thumbnail: Callable[[], bytes | None] = field(repr=False, compare=False, kw_only=True)
+
+    @property
+    def image(self) -> Image | None:
+        """The thumbnail as a PIL image; None where the store has none.
+
+        The first one that is asked for reads those of all hits of its search.
+        """
+        from PIL import Image
+
+        thumbnail = self._thumbnail()
+        return None if thumbnail is None else Image.open(io.BytesIO(thumbnail))
+
+
+class SearchIndex:
+    """An index and the encoder that made it; close it, or use it as a context manager.
+
+    The encoder is loaded by the first query that is not a vector.
+    """
+
+    def __init__(self, partitions: Partitions, model: config.QueryModelConfig) -> None:
+        self._partitions = partitions
+        self._model = model
+
+    @property
+    def name(self) -> str:
+        """``<dataset>--<model>``."""
+        return self._partitions.name
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors, D."""
+        return self._partitions.dim
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Attributes of the dataset, for ``where``, with their types."""
+        return dict(self._partitions.attributes)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self._partitions.count()
+
+    def __repr__(self) -> str:
+        return f"<SearchIndex {self.name}, {len(self):,} rows, {self.dim} dimensions>"
+
+    def search(
+        self,
+        query: Term | tuple[Term, float] | Sequence[Term | tuple[Term, float]],
+        k: int = 10,
+        *,
+        where: str | Sequence[str] = (),
+        min_score: float | None = None,
+    ) -> list[Hit]:
+        """Return the rows closest to a query, best first.
+
+        Args:
+            query: a text, an image (path, bytes, PIL image) or a vector (float [D]), or a list of
+                them; a pair of a term and a number gives its weight, below zero it is subtracted:
+                ``["a red bird", (Path("branch.jpg"), 0.5), ("a person", -1)]``.
+            k: number of hits, at least 1; fewer come when no more rows match.
+            where: filters that must all hold, such as ``"width>=200"`` or ``"category=animals"``.
+            min_score: lowest cosine.
+
+        Raises:
+            ConfigError: the query or a filter cannot be answered by this index.
+            FingerprintError: the encoder is not the one that made the index.
+            ModelError: the encoder cannot be loaded.
+        """
+        filters = [where] if isinstance(where, str) else where
+        found = self._partitions.query(
+            self._vector(query if isinstance(query, list) else [query]),
+            k,
+            index.filters.parse(filters, self._partitions.attributes),
+            min_score,
+        )
+        thumbnails = _Once(lambda: self._partitions.thumbnails(found))
+        return [
+            Hit(
+                **{name: getattr(hit, name) for name in index.Hit.__dataclass_fields__},
+                _thumbnail=lambda i=i: thumbnails()[i],  # type: ignore[misc]
+            )
+            for i, hit in enumerate(found)
+        ]
+
+    def close(self) -> None:
+        """Close the database."""
+        self._partitions.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        from clipvec.model import load_checked
+
+        partitions = self._partitions
+        return load_checked(
+            partitions.fingerprint.model,
+            self._model.over(partitions.model_config),
+            f"the collection {partitions.where}",
+        )
+
+    def _vector(self, query: Sequence[Any]) -> np.ndarray:
+        """Return the weighted sum of the terms as a unit vector, float32 [D]."""
+        pairs = [term if isinstance(term, tuple) else (term, 1.0) for term in query]
+        if not pairs:
+            raise ConfigError("the query is empty; give a text, an image or a vector")
+        vectors = np.stack([self._encode(term) for term, _ in pairs])
+        return index.combine(vectors, [weight for _, weight in pairs])
+
+    def _encode(self, term: Term) -> np.ndarray:
+        """Return one term as a unit vector, float32 [D]."""
+        if isinstance(term, np.ndarray):
+            return _unit(term, self.dim)
+        if isinstance(term, str):
+            return index.query_vector([index.Term(term)], self._encoder)
+        name = str(term) if isinstance(term, Path) else "in the query"
+        return index.query_vector([index.Term(name, image=_image_bytes(term))], self._encoder)
+
+
+class StoreReader:
+    """The committed rows of a store, in the order of their shards."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    @property
+    def url(self) -> str:
+        """Where the store lies: an absolute path, or a URL."""
+        return self._rows.store.url
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors, D."""
+        return self._rows.dim
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return f"<StoreReader {self.url}, {len(self):,} rows, {self.dim} dimensions>"
+
+    def to_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the rows as one Arrow table.
+
+        Args:
+            columns: ``id``, ``embedding``, ``uri``, ``caption``, ``width``, ``height``,
+                ``thumbnail``, and the attributes of the dataset; None: all of them.
+
+        Raises:
+            ConfigError: there is no such column.
+            StoreError: a part is missing or damaged.
+        """
+        import pyarrow as pa
+
+        schema = self._rows.store.schema()
+        names = schema.names if columns is None else columns
+        if unknown := [name for name in names if name not in schema.names]:
+            raise ConfigError(
+                f"{self.url} has no column {unknown[0]!r}; it has {', '.join(schema.names)}"
+            )
+        pieces = [piece for _, piece in self._rows.pieces(names)]
+        return pa.Table.from_batches(pieces, pa.schema([schema.field(name) for name in names]))
+
+    def to_numpy(self) -> tuple[np.ndarray, list[str]]:
+        """Return the vectors (float32 [N, D], unit length) and the ids of the rows.
+
+        Memory is that of the result: 4 * D bytes a row, and the ids.
+
+        Raises:
+            StoreError: a part is missing or damaged.
+        """
+        vectors = np.empty((len(self), self.dim), np.float32)
+        ids: list[str] = []
+        for start, piece in self._rows.pieces(["id", "embedding"]):
+            flat = piece["embedding"].flatten().to_numpy()
+            vectors[start : start + len(piece)] = flat.reshape(len(piece), self.dim)
+            ids += piece["id"].to_pylist()
+        return vectors, ids
+
+
+def open_index(path: str | Path | None = None, **options: object) -> SearchIndex:
+    """Return the index that ``python -m clipvec.index`` made.
+
+    Args:
+        path: folder of an embedded index, such as ``data/index``; None: as the options say.
+        options: those of ``python -m clipvec.search``, such as ``index="chroma_http"``,
+            ``collection="sample--sample"``, ``**{"model.device": "cpu"}``.
+
+    Raises:
+        ConfigError: an option is unknown or has a value that is not allowed.
+        CollectionError: there is no index, or there are several to choose from.
+    """
+    if path is not None:
+        options["index.path"] = path
+    asked = _compose("search", (), options, config.SearchConfig)
+    return SearchIndex(index.Partitions.open(asked.index, asked.collection), asked.model)
+
+
+def open_store(url: str | Path) -> StoreReader:
+    """Return the store that ``python -m clipvec.embed`` made.
+
+    Args:
+        url: its folder, ``<store.root>/<dataset>/<model>``, or a URL that fsspec opens.
+
+    Raises:
+        StoreError: there is no store, or it cannot be read.
+    """
+    from clipvec.store import Rows
+
+    return StoreReader(Rows.open(str(url)))
+
+
+def run_embed(*overrides: str, **options: object) -> EmbedSummary:
+    """Embed the missing shards of a dataset into a store, as ``python -m clipvec.embed`` does.
+
+    Args:
+        overrides: as on the command line, such as ``"dataset.limit=100"``.
+        options: the same as Python values: ``model="sample", shards=range(4)``.
+
+    Raises:
+        ClipvecError: see ``clipvec.errors``; what is finished is kept.
+    """
+    from clipvec.embed import embed_shards
+
+    asked = _compose("embed", overrides, options, config.EmbedConfig)
+    _refuse_launcher("embed", asked.launcher)
+    return embed_shards(asked)
+
+
+def run_index(*overrides: str, **options: object) -> IndexSummary:
+    """Load a store into an index and verify it, as ``python -m clipvec.index`` does.
+
+    Args:
+        overrides: as on the command line, such as ``"hnsw=accurate"``.
+        options: the same as Python values: ``model="sample", rebuild=True``.
+
+    Raises:
+        ClipvecError: see ``clipvec.errors``; what is loaded is kept.
+    """
+    from clipvec import projection
+    from clipvec.index import build_index
+
+    asked = _compose("index", overrides, options, config.BuildConfig)
+    _refuse_launcher("index", asked.launcher)
+    return build_index(asked, projection.show)
+
+
+def run_recall(*overrides: str, **options: object) -> RecallSummary:
+    """Measure how good indexes are on a store, as ``python -m clipvec.recall`` does.
+
+    Args:
+        overrides: as on the command line, such as ``"measure=quick"``.
+        options: the same as Python values: ``model="sample", target_recall=0.98``.
+
+    Raises:
+        ClipvecError: see ``clipvec.errors``; what was measured is kept.
+    """
+    from clipvec.recall import apply, benchmark
+
+    asked = _compose("recall", overrides, options, config.RecallConfig)
+    _refuse_launcher("recall", asked.launcher)
+    summary = benchmark(asked)
+    summary.check()
+    if asked.apply:
+        apply(asked, summary)
+    return summary
+
+
+def load_report(path: str | Path) -> Report:
+    """Return a recall report: of the folder that ``run_recall`` wrote, or of its ``report.json``.
+
+    Raises:
+        ConfigError: there is none, or it holds something else.
+    """
+    from clipvec.recall import report
+
+    return report.read(Path(path))
+
+
+class _Once:
+    """Calls a function at most once."""
+
+    def __init__(self, make: Callable[[], Sequence[bytes | None]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _made(self) -> Sequence[bytes | None]:
+        return self._make()
+
+    def __call__(self) -> Sequence[bytes | None]:
+        return self._made
+
+
+def _compose(
+    command: str, overrides: Iterable[str], options: Mapping[str, object], schema: type[T]
+) -> T:
+    config.load_env()
+    words = [*overrides, *(config.override(*option) for option in options.items())]
+    return config.read_command(command, words, schema)
+
+
+def _refuse_launcher(command: str, launcher: config.LauncherConfig) -> None:
+    if launcher.name != "local":
+        raise ConfigError(
+            f"launcher={launcher.name} starts sweeps, which only commands do: "
+            f"python -m clipvec.{command} -m launcher={launcher.name}"
+        )
+
+
+def _unit(vector: np.ndarray, dim: int) -> np.ndarray:
+    """Return a vector of a query with length 1, float32 [D]."""
+    numbers = np.asarray(vector, np.float64)
+    norm = float(np.linalg.norm(numbers)) if numbers.shape == (dim,) else 0.0
+    if not 0 < norm < np.inf:
+        raise ConfigError(
+            f"a query vector of shape {list(numbers.shape)}, length {norm:g}: this index takes "
+            f"finite vectors of {dim} numbers that are not all zero"
+        )
+    return (numbers / norm).astype(np.float32)
+
+
+def _image_bytes(term: Path | bytes | Image) -> bytes:
+    """Return an image of a query as the bytes of a file.
+
+    Raises:
+        ConfigError: it is no image, or cannot be read.
+    """
+    from PIL import Image, ImageOps
+
+    if isinstance(term, bytes):
+        return term
+    if isinstance(term, Path):
+        try:
+            return term.expanduser().read_bytes()
+        except OSError as error:
+            raise ConfigError(f"image {str(term)!r} cannot be used: {error.strerror}") from error
+    if not isinstance(term, Image.Image):
+        raise ConfigError(
+            f"a query of type {type(term).__name__}; give a text, a pathlib.Path, bytes or a PIL "
+            "image of an image, or a NumPy vector"
+        )
+    upright = ImageOps.exif_transpose(term)
+    buffer = io.BytesIO()
+    (upright if upright.mode in _MODES else upright.convert("RGB")).save(buffer, "PNG")
+    return buffer.getvalue()
