@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from clipvec.data.files import one_line, text
+from clipvec.data.files import first_line, to_utf8
 from clipvec.data.record import Record, Reject, Value
 from clipvec.errors import ConfigError
 
@@ -61,7 +61,7 @@ def make_record(
 ) -> Record | Reject:
     """Return a record with its caption and attributes converted, or why it cannot be one."""
     if isinstance(image, OSError):
-        reason = image.strerror or one_line(image)
+        reason = image.strerror or first_line(image)
         return Reject(id, uri, f"the image file cannot be read: {reason}", type(image).__name__)
     if image is None:
         return Reject(id, uri, "there is no image", "NoImage")
@@ -114,7 +114,7 @@ def convert(name: str, value: object, kind: AttributeType) -> Value:
     try:
         return _CONVERT[kind](value)
     except (TypeError, ValueError, OverflowError) as error:
-        given = text(repr(value))
+        given = to_utf8(repr(value))
         given = given if len(given) <= 80 else given[:77] + "..."
         raise ValueError(f"{name}={given} is not {_NOUN[kind]}") from error
 
@@ -122,7 +122,7 @@ def convert(name: str, value: object, kind: AttributeType) -> Value:
 def _to_string(value: object) -> str:
     if isinstance(value, dict | list | tuple | bytes):
         raise TypeError
-    return text(json.dumps(value) if isinstance(value, bool) else str(value))
+    return to_utf8(json.dumps(value) if isinstance(value, bool) else str(value))
 
 
 def _to_int(value: Any) -> int:

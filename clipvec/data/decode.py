@@ -18,6 +18,8 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from clipvec.data.files import first_line
+
 SUFFIXES = frozenset(
     {"jpg", "jpeg", "jpe", "jfif", "png", "webp", "avif", "gif", "bmp", "tif", "tiff"}
 )
@@ -27,7 +29,7 @@ UNREADABLE = frozenset(
 )
 """Endings of images that are not read; they are rejected, not passed over.
 
-Pillow would take the small preview in a raw file for the picture.
+Pillow would take the small preview in a raw file for the image.
 """
 
 # Image.open would try some forty formats, and would hold every image against Pillow's one limit
@@ -71,7 +73,7 @@ class NotAnImage(Undecodable):
 
 
 class TooManyPixels(Undecodable):
-    """A decompression bomb, or a picture over the limit."""
+    """A decompression bomb, or an image over the limit."""
 
 
 class DamagedImage(Undecodable):
@@ -83,7 +85,7 @@ class UnknownRange(Undecodable):
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class DecodedImage:
     """A decoded image."""
 
     image: Image.Image
@@ -93,7 +95,7 @@ class Picture:
     height: int
 
 
-def decode_image(data: bytes, target: int, max_pixels: int) -> Picture:
+def decode_image(data: bytes, target: int, max_pixels: int) -> DecodedImage:
     """Return the first frame of an image file as RGB, upright.
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 of its size where its shorter side stays at least
@@ -116,12 +118,10 @@ def decode_image(data: bytes, target: int, max_pixels: int) -> Picture:
     except Image.DecompressionBombError as error:  # WebP, GIF and TIFF have a limit of their own
         raise TooManyPixels(f"over Pillow's own limit of pixels: {error}") from error
     except Exception as error:  # Pillow's decoders raise nearly every class there is
-        lines = str(error).strip().splitlines()
-        reason = lines[0] if lines else type(error).__name__
-        raise DamagedImage(f"the image is damaged: {reason}") from error
+        raise DamagedImage(f"the image is damaged: {first_line(error)}") from error
 
 
-def _decode(data: bytes, target: int, max_pixels: int) -> Picture:
+def _decode(data: bytes, target: int, max_pixels: int) -> DecodedImage:
     image = _open(data)
     width, height = image.size
     if width < 1 or height < 1:
@@ -139,7 +139,7 @@ def _decode(data: bytes, target: int, max_pixels: int) -> Picture:
         image = image.transpose(_UPRIGHT[orientation])
     if orientation >= 5:
         width, height = height, width
-    return Picture(image, width, height)
+    return DecodedImage(image, width, height)
 
 
 def _open(data: bytes) -> Image.Image:

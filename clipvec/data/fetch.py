@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import tenacity
 
-from clipvec.data.files import filesystem, one_line, reading, shown
+from clipvec.data.files import dataset_errors, display_url, filesystem, first_line
 from clipvec.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -85,9 +85,9 @@ def _read(paths: Sequence[str], wanted: Iterable[int]) -> dict[int, Content]:
 
 def _check_reach(paths: Sequence[str], errors: Sequence[Exception]) -> None:
     """Raise what keeps every file from being read, if it is not the files themselves."""
-    first = shown(paths[0])
+    first = display_url(paths[0])
     if all(isinstance(error, ImportError) for error in errors):
-        with reading(first, paths[0]):
+        with dataset_errors(first, paths[0]):
             raise errors[0]
     if not all(map(_unconnected, errors)):
         return
@@ -138,4 +138,4 @@ def _reason(error: Exception) -> OSError:
 
 def _said(error: Exception) -> str:
     """Return an error's message without the queries of URLs, which may be secrets."""
-    return re.sub(r"\?[^\s'\")]+", "", one_line(error))
+    return re.sub(r"\?[^\s'\")]+", "", first_line(error))

@@ -57,7 +57,7 @@ def expand(patterns: str | Sequence[str]) -> tuple[Source, ...]:
     """
     found: dict[str, int | None] = {}
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        with reading(f"dataset.path={pattern!r}", pattern):
+        with dataset_errors(f"dataset.path={pattern!r}", pattern):
             matched = _match(pattern)
         if not matched:
             raise DatasetError(
@@ -71,7 +71,7 @@ def expand(patterns: str | Sequence[str]) -> tuple[Source, ...]:
     levels = zip(*(names[:-1] for names in parts.values()), strict=False)
     root = sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, levels))
     return tuple(
-        Source(path, shown(path), text("/".join(names[root:])), found[path])
+        Source(path, display_url(path), to_utf8("/".join(names[root:])), found[path])
         for path, names in parts.items()
     )
 
@@ -142,12 +142,12 @@ def full_path(fs: Any, path: str) -> str:
     return path if is_local(fs) else str(fs.unstrip_protocol(path))
 
 
-def shown(path: str) -> str:
+def display_url(path: str) -> str:
     """Return ``path`` as it may be stored: portable where it is clipvec's own, without a query."""
     package = package_file(PACKAGE_SCHEME).rstrip("/") + "/"
     if path.startswith(package):
         return PACKAGE_SCHEME + path.removeprefix(package)
-    return text(_without_query(path))
+    return to_utf8(_without_query(path))
 
 
 def _without_query(path: str) -> str:
@@ -155,7 +155,7 @@ def _without_query(path: str) -> str:
     return path.split("?", 1)[0] if path.lower().startswith(("http://", "https://")) else path
 
 
-def text(name: str) -> str:
+def to_utf8(name: str) -> str:
     r"""Return ``name`` as valid Unicode: bytes that are not UTF-8 come out as ``\udc..``."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -213,7 +213,7 @@ def can_seek(stream: IO[bytes]) -> bool:
 
 
 @contextmanager
-def reading(what: str, path: str = "") -> Iterator[None]:
+def dataset_errors(what: str, path: str = "") -> Iterator[None]:
     """Turn whatever goes wrong inside into one line about ``what``.
 
     Raises:
@@ -226,15 +226,15 @@ def reading(what: str, path: str = "") -> Iterator[None]:
         raise
     except ImportError as error:
         scheme = path.partition("://")[0]
-        mend = f"run: pip install {_INSTALL[scheme]}" if scheme in _INSTALL else one_line(error)
+        mend = f"run: pip install {_INSTALL[scheme]}" if scheme in _INSTALL else first_line(error)
         raise ConfigError(f"{what} needs a package that is not installed; {mend}") from error
     except FileNotFoundError as error:
-        raise DatasetError(f"{what}: not found: {error.filename or one_line(error)}") from error
+        raise DatasetError(f"{what}: not found: {error.filename or first_line(error)}") from error
     except Exception as error:  # every object store has its own errors
-        raise DatasetError(f"{what} cannot be read: {one_line(error)}") from error
+        raise DatasetError(f"{what} cannot be read: {first_line(error)}") from error
 
 
-def one_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or its class where there is none."""
     lines = str(error).strip().splitlines()
-    return text(lines[0]) if lines else type(error).__name__
+    return to_utf8(lines[0]) if lines else type(error).__name__

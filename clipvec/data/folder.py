@@ -12,7 +12,7 @@ from clipvec.data import files
 from clipvec.data.attributes import check, check_columns, make_record, parse_json, reject_format
 from clipvec.data.decode import SUFFIXES, UNREADABLE
 from clipvec.data.fetch import read_files
-from clipvec.data.files import one_line, reading, text
+from clipvec.data.files import dataset_errors, first_line, to_utf8
 from clipvec.data.ranges import span
 from clipvec.data.record import Reject
 from clipvec.errors import ConfigError, DatasetError
@@ -53,7 +53,7 @@ class FolderDataset:
         self._rows: Sequence[_Row] = ()
         self._notes: frozenset[str] = frozenset()
         setting = f"dataset.path={config.path!r}"
-        with reading(setting, config.path):
+        with dataset_errors(setting, config.path):
             fs, folder = files.filesystem(package_file(config.path))
             self._root = files.full_path(fs, folder).rstrip("/")
             if config.manifest is None:
@@ -80,7 +80,7 @@ class FolderDataset:
             "digest": files.digest(lines),
         }
 
-    def size(self, shard: int, count: int) -> int:
+    def num_items(self, shard: int, count: int) -> int:
         """Return the number of items."""
         return len(span(shard, count, len(self._rows)))
 
@@ -109,7 +109,7 @@ class FolderDataset:
         if not row.file:
             place = f"{self._config.manifest}#{number}"
             return Reject(place, place, f"row {number} of the manifest names no file", "NoImage")
-        id, uri = text(row.file), files.shown(join(self._root, row.file))
+        id, uri = to_utf8(row.file), files.display_url(join(self._root, row.file))
         if _foreign(row.file):
             return reject_format(id, uri, _suffix(row.file))
         fields: dict[str, object] = dict(zip(self._columns, row.values, strict=False))
@@ -126,7 +126,7 @@ class FolderDataset:
         caption = fields.get(self._config.caption)
         if isinstance(words, bytes):
             caption = words.decode("utf-8", "replace")
-        fields[_FOLDER] = text(dirname(row.file))
+        fields[_FOLDER] = to_utf8(dirname(row.file))
         return make_record(id, uri, found[row.file], caption, fields, self.attributes)
 
     def _notes_of(self, row: _Row) -> list[str]:
@@ -139,7 +139,7 @@ class FolderDataset:
         if suffix not in {"csv", "jsonl", "ndjson"}:
             raise ConfigError(f"dataset.manifest={manifest!r} is not a .csv or .jsonl file")
         with (
-            reading(f"dataset.manifest={manifest!r}"),
+            dataset_errors(f"dataset.manifest={manifest!r}"),
             files.open_file(join(self._root, manifest)) as stream,
         ):
             lines = io.StringIO(stream.read().decode("utf-8-sig"), newline="")
@@ -162,7 +162,7 @@ class FolderDataset:
             check_columns(wanted, columns, manifest)
             return [self._row(fields) for fields in table]
         except csv.Error as error:
-            raise DatasetError(f"{manifest} is not valid CSV: {one_line(error)}") from error
+            raise DatasetError(f"{manifest} is not valid CSV: {first_line(error)}") from error
 
     def _row(self, fields: Mapping[str, object]) -> _Row:
         file = fields.get(_FILE)

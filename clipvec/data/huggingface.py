@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipvec.data.attributes import check, check_columns, make_record
-from clipvec.data.files import digest, one_line, reading, text
+from clipvec.data.files import dataset_errors, digest, first_line, to_utf8
 from clipvec.data.image_column import read_images
 from clipvec.data.parquet import count_rows
 from clipvec.data.ranges import span
@@ -48,7 +48,7 @@ class HuggingFaceDataset:
             _need_token(config.path)
         datasets = _datasets()
         self._revision = None if self._local else _revision(config, datasets)
-        with reading(f"dataset.path={config.path!r}"):
+        with dataset_errors(f"dataset.path={config.path!r}"):
             self._data = datasets.load_dataset(
                 config.path,
                 name=config.subset,
@@ -74,7 +74,7 @@ class HuggingFaceDataset:
             for name in wanted.values()
             if isinstance(features[name], datasets.ClassLabel)
         }
-        with reading(f"dataset.image={config.image}"):
+        with dataset_errors(f"dataset.image={config.image}"):
             data = self._data.select_columns(list(dict.fromkeys(wanted.values())))
             self._data = data.cast_column(config.image, datasets.Image(decode=False))
 
@@ -108,7 +108,7 @@ class HuggingFaceDataset:
             "revision": self._revision,
         }
 
-    def size(self, shard: int, count: int) -> int | None:
+    def num_items(self, shard: int, count: int) -> int | None:
         """Return the number of items, or None for a stream of other files than Parquet."""
         if not self._config.streaming:
             return len(span(shard, count, self._total))
@@ -122,7 +122,7 @@ class HuggingFaceDataset:
         A stream itself does not say which files it reads.
         """
         config = self._config
-        with reading(f"dataset.path={config.path!r}"):
+        with dataset_errors(f"dataset.path={config.path!r}"):
             builder = _datasets().load_dataset_builder(
                 config.path, name=config.subset, revision=self._revision
             )
@@ -148,7 +148,7 @@ class HuggingFaceDataset:
             DatasetError: the data cannot be read.
         """
         rows = self._stream if self._config.streaming else self._slice
-        with reading(f"dataset.path={self._config.path!r}"):
+        with dataset_errors(f"dataset.path={self._config.path!r}"):
             numbered = rows(shard, count, start)
             while batch := list(islice(numbered, _BATCH)):
                 yield from self._records(batch)
@@ -190,7 +190,7 @@ class HuggingFaceDataset:
                 known = row[column] is not None and row[column] >= 0  # -1: a test set's
                 row[column] = label.int2str(row[column]) if known else None
             given = row.get(config.id) if config.id else None
-            id = f"{config.split}/{place}" if given is None else text(str(given))
+            id = f"{config.split}/{place}" if given is None else to_utf8(str(given))
             uri = f"{hub}#{config.split}/{place}"
             if address is not None and (self._local or "://" in address):  # not a path in a cache
                 uri = address
@@ -247,7 +247,7 @@ def _revision(config: HuggingFaceConfig, datasets: ModuleType) -> str | None:
     except Exception as error:  # each version of the hub's client has its own network errors
         raise DatasetError(
             f"dataset.path={config.path!r}: the hub did not answer for "
-            f"revision={config.revision}: {one_line(error)}; check the network, or read a copy in "
-            "the cache with HF_HUB_OFFLINE=1"
+            f"revision={config.revision}: {first_line(error)}; check the network, or read a copy "
+            "in the cache with HF_HUB_OFFLINE=1"
         ) from error
     return info.sha

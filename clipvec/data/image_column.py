@@ -6,7 +6,7 @@ from posixpath import join
 from typing import TYPE_CHECKING
 
 from clipvec.data.fetch import read_files
-from clipvec.data.files import shown
+from clipvec.data.files import display_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ def read_images(
     }
     found = dict(zip(paths, read_files(list(paths.values())), strict=True))
     return [
-        (found[index], shown(paths[index])) if isinstance(image, str) else (image, None)
+        (found[index], display_url(paths[index])) if isinstance(image, str) else (image, None)
         for index, image in enumerate(images)
     ]
 

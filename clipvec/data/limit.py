@@ -36,7 +36,7 @@ class LimitedDataset:
         """Return the identity of the whole dataset, and the limit."""
         return {**self._dataset.identity(), "limit": self._limit}
 
-    def size(self, shard: int, count: int) -> int | None:
+    def num_items(self, shard: int, count: int) -> int | None:
         """Return the number of items, or None in a single shard that only reading would count."""
         if count == 1:
             return None if self._counts is None else sum(self._counts)
@@ -85,7 +85,7 @@ class LimitedDataset:
         counts: list[int] = []
         left, whole = self._limit, self._dataset.files
         for file in range(whole):
-            size = self._dataset.size(file, whole)
+            size = self._dataset.num_items(file, whole)
             if size is None:
                 return None
             counts.append(min(size, left))

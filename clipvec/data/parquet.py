@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec.data import files
 from clipvec.data.attributes import check, check_columns, make_record
-from clipvec.data.files import Source, reading, text
+from clipvec.data.files import Source, dataset_errors, to_utf8
 from clipvec.data.image_column import read_images
 from clipvec.data.ranges import span
 from clipvec.errors import ConfigError, DatasetError
@@ -57,7 +57,7 @@ class ParquetDataset:
         """Return the kind, the number of files, and a digest of their names and sizes."""
         return files.identity(self._config.kind, self._sources)
 
-    def size(self, shard: int, count: int) -> int:
+    def num_items(self, shard: int, count: int) -> int:
         """Return the number of items."""
         return len(self._span(shard, count))
 
@@ -85,7 +85,7 @@ class ParquetDataset:
         self, source: Source, groups: list[int], first: int, last: int
     ) -> Iterator[Record | Reject]:
         """Yield rows ``first`` to ``last - 1`` of one file."""
-        with reading(source.url), _open(source) as file:
+        with dataset_errors(source.url), _open(source) as file:
             begins = [0, *accumulate(groups)]
             wanted = [
                 number
@@ -109,7 +109,7 @@ class ParquetDataset:
         stem = source.name.removesuffix(".parquet")
         for number, (row, (image, address)) in enumerate(zip(rows, images, strict=True), first):
             given = row[config.id] if config.id else None
-            id = f"{stem}/{number}" if given is None else text(str(given))
+            id = f"{stem}/{number}" if given is None else to_utf8(str(given))
             caption = row[config.caption] if config.caption else None
             uri = address or f"{source.url}#{number}"
             yield make_record(id, uri, image, caption, row, self.attributes)
@@ -150,7 +150,8 @@ def _footer(path: str) -> Iterator[pq.FileMetaData]:
     """Give the footer of a file, which is all that is fetched of it."""
     import pyarrow.parquet as pq
 
-    with reading(files.shown(path), path), files.open_file(path, ahead=False) as stream:
+    where = files.display_url(path)
+    with dataset_errors(where, path), files.open_file(path, ahead=False) as stream:
         yield pq.read_metadata(stream)
 
 

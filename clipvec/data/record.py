@@ -67,7 +67,7 @@ class Dataset(Protocol):
         """Return what the content is known by: kind, number of sources, digest of the listing."""
         ...
 
-    def size(self, shard: int, count: int) -> int | None:
+    def num_items(self, shard: int, count: int) -> int | None:
         """Return how many items `records` yields, or None where only reading would tell.
 
         Raises:

@@ -70,7 +70,7 @@ class SyntheticDataset:
             "digest": self.distribution.digest(),
         }
 
-    def size(self, shard: int, count: int) -> int:
+    def num_items(self, shard: int, count: int) -> int:
         """Return the number of rows of a shard."""
         return len(self.span(shard, count))
 

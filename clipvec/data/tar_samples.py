@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from clipvec.data import files
 from clipvec.data.decode import SUFFIXES
-from clipvec.data.files import Source, one_line, reading, text
+from clipvec.data.files import Source, dataset_errors, first_line, to_utf8
 from clipvec.data.record import Reject
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def compressed(source: Source) -> bool:
 
 def has_member(source: Source) -> bool:
     """Say whether a tar has anything to yield, be it a reject, from its first headers alone."""
-    with reading(source.url), files.open_file(source.path, ahead=False) as stream:
+    with dataset_errors(source.url), files.open_file(source.path, ahead=False) as stream:
         try:
             tar = _open(stream, seekable=False)
             return any(header.isreg() for header in tar)
@@ -79,14 +79,14 @@ def walk(source: Source, at: int = 0, done: int = 0) -> Iterator[Sample | Reject
     """
     stem = _STEM.sub("", source.name)
     whole = source.url + "#" * ("#" in source.url)  # so that `file_of` gives the tar
-    with reading(source.url), files.open_file(source.path) as stream:
+    with dataset_errors(source.url), files.open_file(source.path) as stream:
         seekable = not compressed(source) and files.can_seek(stream)
         if seekable:
             stream.seek(at)
         try:
             tar = _open(stream, seekable)
         except _DAMAGED as error:
-            reason = f"not a tar file, or compressed and not named .tar.gz: {one_line(error)}"
+            reason = f"not a tar file, or compressed and not named .tar.gz: {first_line(error)}"
             yield Reject(stem, whole, reason, "NotATar")
             return
         try:
@@ -94,7 +94,7 @@ def walk(source: Source, at: int = 0, done: int = 0) -> Iterator[Sample | Reject
                 done += isinstance(item, Sample)
                 yield item
         except _DAMAGED as error:
-            reason = f"the tar is cut off or damaged after {done} records: {one_line(error)}"
+            reason = f"the tar is cut off or damaged after {done} records: {first_line(error)}"
             yield Reject(stem, whole, reason, "TruncatedTar")
 
 
@@ -143,11 +143,11 @@ def _samples(tar: Any, stem: str, url: str, seekable: bool) -> Iterator[Sample |
                 yield {"fname": name, "data": read, "__url__": header.offset}
 
     def repeat(_: Exception) -> bool:
-        repeated.append(text(name))
+        repeated.append(to_utf8(name))
         return True
 
     for group in group_by_keys(members(), handler=repeat):
-        key = text(group["__key__"])
+        key = to_utf8(group["__key__"])
         suffixes = {name: read for name, read in group.items() if not name.startswith("__")}
         yield Sample(f"{stem}/{key}", _uri(url, key), suffixes, group["__url__"])
         for again in repeated:

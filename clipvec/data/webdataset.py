@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from clipvec.data import files
 from clipvec.data.attributes import check, make_record, parse_json, reject_format
 from clipvec.data.decode import SUFFIXES, UNREADABLE
-from clipvec.data.files import Source, reading
+from clipvec.data.files import Source, dataset_errors
 from clipvec.data.ranges import share, span
 from clipvec.data.record import Record, Reject
 from clipvec.data.tar_samples import CAPTIONS, Sample, compressed, has_member, walk
@@ -51,7 +51,7 @@ class TarDataset:
         """Return the kind, the number of tars, and a digest of their names and sizes."""
         return files.identity(self._config.kind, self._sources)
 
-    def size(self, shard: int, count: int) -> int | None:
+    def num_items(self, shard: int, count: int) -> int | None:
         """Return the number of items, or None for whole tars that are not on this machine."""
         chosen, window = self._assign(shard, count)
         if window is not None:
@@ -97,7 +97,7 @@ class TarDataset:
         if parts == 1:
             return [source], None
         if source not in self._offsets:
-            with reading(source.url), files.open_file(source.path) as stream:
+            with dataset_errors(source.url), files.open_file(source.path) as stream:
                 if not files.can_seek(stream):
                     raise _uncuttable(count, tars, source)
         return [source], span(part, parts, self._count(source))
@@ -133,7 +133,7 @@ class TarDataset:
             return _without_image(sample)
         dotted = image.removesuffix(image.rpartition(".")[2])  # "v1." of cat.v1.jpg
         beside = {name.removeprefix(dotted): read for name, read in members.items()}
-        with reading(sample.uri):
+        with dataset_errors(sample.uri):
             content = members[image]()
             words = next((beside[name]() for name in CAPTIONS if name in beside), None)
             notes = beside["json"]() if "json" in beside else b"{}"

@@ -87,7 +87,7 @@ def embed_shards(config: EmbedConfig) -> EmbedSummary:
         return EmbedSummary(url, reused=list(wanted))
     with suppress(DatasetError):  # a shard's own, told when its turn comes
         for shard in todo[:1]:  # a cut that cannot be is refused while there is no store of it
-            dataset.size(shard, config.sharding.count)
+            dataset.num_items(shard, config.sharding.count)
     store, source = _load(config, dataset, url)
     summary = EmbedSummary(url, reused=list(committed))
     with tracking.start_run(config, store, shards.format(wanted), source.device) as run:
@@ -201,7 +201,7 @@ class _Shard:
         start = self.writer.position
         if start:
             log.info("resuming after %s", self.kept())
-        label, size = f"shard {self._shard}", self._dataset.size(self._shard, count)
+        label, size = f"shard {self._shard}", self._dataset.num_items(self._shard, count)
         task = progress.task(label, size, "images", start)
         batches = self._source.batches(self._shard, self.writer, self.timings)
         try:

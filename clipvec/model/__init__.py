@@ -1,4 +1,4 @@
-"""Encoders: pictures and texts to vectors of unit length. torch lives only in `model.torch`."""
+"""Encoders: images and texts to vectors of unit length. torch lives only in `model.torch`."""
 
 import lazy_loader
 

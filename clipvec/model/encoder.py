@@ -1,4 +1,4 @@
-"""Pictures and texts to vectors, whatever runs the model."""
+"""Images and texts to vectors, whatever runs the model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PROBE_TEXT = "a photo of a red bird on a branch, 3 apples & a bicycle"
 
 
 class Encoder(ABC):
-    """Pictures and texts to vectors of one space."""
+    """Images and texts to vectors of one space."""
 
     preprocess: Preprocess
     arch: str
@@ -66,20 +66,20 @@ class Encoder(ABC):
         return len(self.golden()[0])
 
     def golden(self) -> tuple[list[float], list[float]]:
-        """Return the embeddings of the built-in probe picture and probe text."""
+        """Return the embeddings of the built-in probe image and probe text."""
         if self._golden is None:
             self._golden = self.probe()
         return self._golden
 
     def probe(self) -> tuple[list[float], list[float]]:
-        """Embed the built-in probe picture and probe text now."""
-        pixels = self.preprocess(_probe_picture())[None]
+        """Embed the built-in probe image and probe text now."""
+        pixels = self.preprocess(_probe_image())[None]
         image, text = self.encode_images(pixels)[0], self.encode_texts([_PROBE_TEXT])[0]
         return image.tolist(), text.tolist()
 
 
-def _probe_picture() -> Image.Image:
-    """Return a picture that any slip in resizing, cropping or channel order changes."""
+def _probe_image() -> Image.Image:
+    """Return an image that any slip in resizing, cropping or channel order changes."""
     from PIL import Image
 
     y, x = np.mgrid[0:240, 0:400]

@@ -1,4 +1,4 @@
-"""Picture to the encoder's input: resize and crop in one step, bytes out.
+"""Image to the encoder's input: resize and crop in one step, bytes out.
 
 Gives what open_clip's own evaluation transform gives (open_clip/transform.py) before its
 normalisation, which `clipvec.model.Encoder` does for a whole batch at once.
@@ -51,7 +51,7 @@ class Preprocess:
 
     @property
     def target(self) -> int:
-        """Pixels that the shorter side of a picture should keep when it is decoded."""
+        """Pixels that the shorter side of an image should keep when it is decoded."""
         return max(self.height, self.width)
 
     def to_json(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Preprocess:
         return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
 
     def __call__(self, image: Image.Image) -> np.ndarray:
-        """Return an RGB picture as the encoder wants it: uint8 [height, width, 3]."""
+        """Return an RGB image as the encoder wants it: uint8 [height, width, 3]."""
         height, width = self._scaled(image.height, image.width)
         method = _FILTERS[self.interpolation]
         if height < self.height or width < self.width:
@@ -73,14 +73,14 @@ class Preprocess:
             corner = (self.width - width) // 2, (self.height - height) // 2
             canvas.paste(image.resize((width, height), method), corner)
             return np.asarray(canvas)
-        # Only the crop is computed: its box is mapped back into the source picture.
+        # Only the crop is computed: its box is mapped back into the source image.
         left, top = round((width - self.width) / 2), round((height - self.height) / 2)
         x, y = image.width / width, image.height / height
         box = (left * x, top * y, (left + self.width) * x, (top + self.height) * y)
         return np.asarray(image.resize((self.width, self.height), method, box=box))
 
     def _scaled(self, height: int, width: int) -> tuple[int, int]:
-        """Return the size that open_clip scales the whole picture to before it crops or pads."""
+        """Return the size that open_clip scales the whole image to before it crops or pads."""
         if self.resize_mode == "squash":
             return self.height, self.width
         ratios = height / self.height, width / self.width

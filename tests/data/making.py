@@ -65,7 +65,7 @@ def everything(dataset: Dataset, count: int) -> list[Items]:
     """The items of each shard, after checks that hold for every dataset and count."""
     shards = [list(dataset.records(shard, count)) for shard in range(count)]
     for number, items in enumerate(shards):
-        assert dataset.size(number, count) in {None, len(items)}
+        assert dataset.num_items(number, count) in {None, len(items)}
         for start in range(len(items) + 2):
             assert list(dataset.records(number, count, start)) == items[start:]
     return shards

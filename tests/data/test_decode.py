@@ -50,8 +50,8 @@ CORNERS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)]
 def test_every_format_keeps_its_colours(kind: str) -> None:
     data = save(quadrants(), kind, **GOOD.get(kind, {}))
     assert np.abs(np.subtract(corners(data), CORNERS)).max() <= LOSS.get(kind, 0)
-    picture = decode_image(data, 224, LIMIT)
-    assert (picture.width, picture.height) == picture.image.size == (64, 32)
+    decoded = decode_image(data, 224, LIMIT)
+    assert (decoded.width, decoded.height) == decoded.image.size == (64, 32)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
@@ -65,8 +65,8 @@ def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
     exif[0x0112] = orientation
     data = save(image, kind, exif=exif, **GOOD.get(kind, {}))
     assert np.abs(np.subtract(corners(data), CORNERS)).max() <= LOSS.get(kind, 0)
-    picture = decode_image(data, 224, LIMIT)
-    assert (picture.width, picture.height) == picture.image.size == (64, 32)
+    decoded = decode_image(data, 224, LIMIT)
+    assert (decoded.width, decoded.height) == decoded.image.size == (64, 32)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
@@ -129,10 +129,10 @@ def test_cmyk_jpeg() -> None:
 
 
 def test_a_large_jpeg_is_decoded_at_a_fraction() -> None:
-    picture = decode_image(save(Image.new("RGB", (4000, 3000), (9, 99, 199)), "JPEG"), 224, LIMIT)
-    assert (picture.width, picture.height) == (4000, 3000)
-    assert picture.image.size == (1000, 750)
-    assert np.abs(np.subtract(np.asarray(picture.image)[300, 300], (9, 99, 199))).max() <= 2
+    decoded = decode_image(save(Image.new("RGB", (4000, 3000), (9, 99, 199)), "JPEG"), 224, LIMIT)
+    assert (decoded.width, decoded.height) == (4000, 3000)
+    assert decoded.image.size == (1000, 750)
+    assert np.abs(np.subtract(np.asarray(decoded.image)[300, 300], (9, 99, 199))).max() <= 2
     whole = decode_image(save(Image.new("RGB", (800, 600)), "JPEG"), 336, LIMIT)
     assert whole.image.size == (800, 600)
 

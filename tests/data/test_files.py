@@ -86,6 +86,6 @@ def test_what_cannot_be_found_is_one_line(tmp_path: Path) -> None:
 def test_a_missing_package_is_named() -> None:
     with (
         pytest.raises(ConfigError, match=r"run: pip install 'clipvec\[gcs\]'"),
-        files.reading("dataset.path='gs://b/*'", "gs://b/*"),
+        files.dataset_errors("dataset.path='gs://b/*'", "gs://b/*"),
     ):
         raise ImportError("Please install gcsfs")

@@ -36,7 +36,7 @@ def test_every_record_is_in_one_shard(tmp_path: Path) -> None:
 def test_the_first_records(tmp_path: Path, limit: int) -> None:
     dataset = read(fill(tmp_path), limit=limit)
     check_partition(dataset, [1, 2, 3, 5, 11], NAMES[:limit])
-    assert dataset.size(0, 1) == min(limit, 5)
+    assert dataset.num_items(0, 1) == min(limit, 5)
 
 
 def test_captions_and_attributes_beside_the_images(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_the_first_records(folder: Path, limit: int) -> None:
     expected = [f"train/{row}" for row in range(9)][:limit]
     dataset = read(folder, limit=limit)
     check_partition(dataset, [1, 2, 3, 5, 14], expected)
-    assert dataset.size(0, 1) == len(expected)
+    assert dataset.num_items(0, 1) == len(expected)
 
 
 @pytest.mark.parametrize(("limit", "files"), [(1, 1), (4, 1), (5, 2), (8, 3), (9, 3), (100, 3)])
@@ -84,9 +84,9 @@ def test_the_first_records_of_a_stream(folder: Path, limit: int, files: int) -> 
     every = [f"train/{file}/{row}" for file, size in enumerate([4, 3, 2]) for row in range(size)]
     dataset = read(folder, streaming=True, limit=limit)
     check_partition(dataset, range(1, files + 1), every[:limit])
-    assert dataset.size(0, 1) == len(every[:limit])
+    assert dataset.num_items(0, 1) == len(every[:limit])
     with pytest.raises(ConfigError) as caught:
-        dataset.size(0, files + 1)
+        dataset.num_items(0, files + 1)
     assert str(caught.value) == (
         f"sharding.count={files + 1} is more than the {files} data file(s) that hold the first "
         f"dataset.limit={limit} records, which are streamed; set sharding.count to at most "
@@ -110,9 +110,9 @@ def test_the_rows_of_a_stream_are_known_from_footers(
     monkeypatch.setattr(huggingface, "count_rows", count_rows)
     monkeypatch.setattr(huggingface, "_CONNECTIONS", 1)
     dataset = read(folder, streaming=True, limit=6)
-    assert [dataset.size(shard, 2) for shard in range(2)] == [4, 2]
+    assert [dataset.num_items(shard, 2) for shard in range(2)] == [4, 2]
     assert asked == ["train-00000-of-00003.parquet", "train-00001-of-00003.parquet"]
-    assert read(folder, streaming=True).size(1, 2) == 5
+    assert read(folder, streaming=True).num_items(1, 2) == 5
     with pytest.raises(DatasetError, match="cannot be read"):
         list(dataset.records(0, 2))
 
@@ -125,7 +125,7 @@ def test_a_stream_of_other_files_is_limited_in_one_shard(tmp_path: Path) -> None
     check_partition(read(tmp_path / "set", limit=3), [1, 2, 4], [f"train/{n}" for n in range(3)])
     dataset = read(tmp_path / "set", streaming=True, limit=3)
     check_partition(dataset, [1], ["train/0/0", "train/0/1", "train/1/0"])
-    assert dataset.size(0, 1) is None
+    assert dataset.num_items(0, 1) is None
     with pytest.raises(ConfigError) as caught:
         list(dataset.records(1, 2))
     assert str(caught.value) == (
@@ -215,7 +215,7 @@ def test_gated_without_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 def test_a_local_copy_of_a_gated_dataset_needs_no_token(folder: Path) -> None:
-    assert read(folder, gated=True).size(0, 1) == 9
+    assert read(folder, gated=True).num_items(0, 1) == 9
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ class Numbers:
         file, part, parts = share(shard, count, self.files)
         return [self._files[file][n] for n in span(part, parts, len(self._files[file]))]
 
-    def size(self, shard: int, count: int) -> int:
+    def num_items(self, shard: int, count: int) -> int:
         return len(self._owned(shard, count))
 
     def records(

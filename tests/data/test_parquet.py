@@ -53,7 +53,7 @@ def test_the_first_records(tmp_path: Path, sizes: list[int], limit: int) -> None
     expected = write(tmp_path, sizes)[:limit]
     dataset = read(tmp_path / "*.parquet", limit=limit)
     check_partition(dataset, [1, 2, 3, 5, 17], expected)
-    assert dataset.size(0, 1) == len(expected)
+    assert dataset.num_items(0, 1) == len(expected)
 
 
 def test_what_lies_before_a_limited_shard_is_not_read(

@@ -36,7 +36,7 @@ def test_every_row_is_in_one_shard() -> None:
     dataset = SyntheticDataset(CONFIG)
     rows = [row for shard in range(7) for row in dataset.span(shard, 7)]
     assert rows == list(range(20_000))
-    assert [dataset.size(shard, 7) for shard in range(7)] == [2857] * 6 + [2858]
+    assert [dataset.num_items(shard, 7) for shard in range(7)] == [2857] * 6 + [2858]
 
 
 def test_a_vector_depends_on_its_row_alone(images: np.ndarray) -> None:

@@ -58,7 +58,7 @@ def test_the_first_records(tmp_path: Path, sizes: list[int], limit: int) -> None
     expected = img2dataset(tmp_path, sizes)[:limit]
     dataset = read(tmp_path / "*.tar", limit=limit)
     check_partition(dataset, [1, 2, 3, 4, 5, 9, 30], expected)
-    assert dataset.size(0, 1) == len(expected)
+    assert dataset.num_items(0, 1) == len(expected)
 
 
 def test_the_first_records_are_cut_as_if_their_tars_were_all(
@@ -136,7 +136,7 @@ def test_compressed_tars_are_read_whole_and_not_cut(tmp_path: Path) -> None:
     check_partition(
         dataset, [1, 2], [f"a/{n:09d}" for n in (0, 1, 2)] + [f"b/{n:09d}" for n in (10, 11)]
     )
-    assert dataset.size(0, 1) is None
+    assert dataset.num_items(0, 1) is None
     with pytest.raises(ConfigError, match=r"sharding\.count=3 is more than the 2 tar file.*most 2"):
         list(dataset.records(0, 3))
 
@@ -151,9 +151,9 @@ def test_compressed_tars_are_limited_in_one_shard(
     expected = ["a/000000000", "a/000000001", "a/000000002", "b/000000000"]
     check_partition(dataset, [1], expected)
     assert "c.tar.gz" not in names
-    assert dataset.size(0, 1) is None
+    assert dataset.num_items(0, 1) is None
     with pytest.raises(ConfigError) as caught:
-        dataset.size(0, 2)
+        dataset.num_items(0, 2)
     assert str(caught.value) == (
         "dataset.limit=4 cannot be cut into sharding.count=2 shards: compressed tars, and tars "
         "that are not on this machine, do not tell their records without being read; name only "
@@ -261,7 +261,7 @@ def test_a_remote_tar_that_is_cut(
     dataset = read(f"{server}/t.tar")
     assert sum(fetched["/t.tar"]) < 1.1 * 2**20, "its first header"
     assert not caplog.messages
-    assert dataset.size(3, 4) == 10
+    assert dataset.num_items(3, 4) == 10
     assert caplog.messages == [
         f"reading through {server}/t.tar to count its records, as each of its shards does; with "
         "sharding.count at most the number of tars, 1, none has to"
@@ -390,7 +390,7 @@ def test_object_store(tmp_path: Path) -> None:
     try:
         dataset = read("memory://tars-bucket/set/*.tar")
         check_partition(dataset, [1, 2, 5, 9], expected)
-        assert dataset.size(0, 1) is None
+        assert dataset.num_items(0, 1) is None
         assert next(dataset.records(0, 1)).uri == "memory:///tars-bucket/set/00000.tar#000000000"
         assert dataset.identity() == read(tmp_path / "*.tar").identity()
         limited = read("memory://tars-bucket/set/*.tar", limit=4)

@@ -29,7 +29,7 @@ _ERRORS_ALONE = 3
 
 
 class OnnxEncoder(Encoder):
-    """Pictures and texts to vectors, by ONNX Runtime on the CPU in fp32.
+    """Images and texts to vectors, by ONNX Runtime on the CPU in fp32.
 
     Args:
         folder: what `clipvec.model.onnx.export` wrote.

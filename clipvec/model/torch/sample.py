@@ -42,7 +42,7 @@ class ClassNames(nn.Module):
     """Image features [N, 1280] to the mean of the names of the likeliest ImageNet classes.
 
     The mean is over the names' text embeddings [N, 384], weighted by probability (ConSE,
-    arXiv:1312.5650). The probabilities are flattened, since many classes share in a picture of
+    arXiv:1312.5650). The probabilities are flattened, since many classes share in an image of
     something that is none of them.
     """
 
