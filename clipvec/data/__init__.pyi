@@ -1,10 +1,10 @@
 from .decode import Undecodable, decode_image, thumbnail
 from .open import open_dataset
-from .record import Bookmark, Dataset, Record, Reject, file_of
+from .record import Cursor, Dataset, Record, Reject, file_of
 from .synthetic import Distribution, SyntheticDataset
 
 __all__ = [
-    "Bookmark",
+    "Cursor",
     "Dataset",
     "Distribution",
     "Record",

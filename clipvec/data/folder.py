@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from clipvec.config import FolderConfig
-    from clipvec.data.record import Bookmark, Record
+    from clipvec.data.record import Cursor, Record
 
 _BATCH = 16
 """Images asked for at once; a store far away answers them side by side."""
@@ -85,7 +85,7 @@ class FolderDataset:
         return len(span(shard, count, len(self._rows)))
 
     def records(
-        self, shard: int, count: int, start: int = 0, after: Bookmark | None = None
+        self, shard: int, count: int, start: int = 0, cursor: Cursor | None = None
     ) -> Iterator[Record | Reject]:
         """Yield the items of a shard from ``start`` on, going there directly.
 

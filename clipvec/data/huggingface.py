@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from clipvec.config import HuggingFaceConfig
-    from clipvec.data.record import Bookmark, Record, Reject
+    from clipvec.data.record import Cursor, Record, Reject
 
 _BATCH = 16
 """Rows held in memory at once."""
@@ -139,7 +139,7 @@ class HuggingFaceDataset:
         return self._rows[file]
 
     def records(
-        self, shard: int, count: int, start: int = 0, after: Bookmark | None = None
+        self, shard: int, count: int, start: int = 0, cursor: Cursor | None = None
     ) -> Iterator[Record | Reject]:
         """Yield the items of a shard from ``start`` on.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clipvec.config import DatasetConfig
-    from clipvec.data.record import Bookmark, Record, Reject, WholeDataset
+    from clipvec.data.record import Cursor, Record, Reject, WholeDataset
 
 
 class LimitedDataset:
@@ -43,7 +43,7 @@ class LimitedDataset:
         return sum(len(owned) for _, _, owned in self._assign(shard, count))
 
     def records(
-        self, shard: int, count: int, start: int = 0, after: Bookmark | None = None
+        self, shard: int, count: int, start: int = 0, cursor: Cursor | None = None
     ) -> Iterator[Record | Reject]:
         """Yield the items of a shard from ``start`` on; whole files before it are not opened.
 
@@ -51,7 +51,7 @@ class LimitedDataset:
             ConfigError: the first items cannot be cut into ``count`` shards.
             DatasetError: a source cannot be opened.
         """
-        whole = after if count == 1 else None  # a bookmark in a part of a file says another number
+        whole = cursor if count == 1 else None  # a cursor in a part of a file says another number
         for number, of, owned in self._assign(shard, count):
             rest = owned[start:]
             start -= len(owned) - len(rest)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
     from clipvec.config import ParquetConfig
-    from clipvec.data.record import Bookmark, Record, Reject
+    from clipvec.data.record import Cursor, Record, Reject
 
 _BATCH = 16
 """Rows held in memory at once: images are large."""
@@ -65,7 +65,7 @@ class ParquetDataset:
         return span(shard, count, sum(map(sum, self._groups)))
 
     def records(
-        self, shard: int, count: int, start: int = 0, after: Bookmark | None = None
+        self, shard: int, count: int, start: int = 0, cursor: Cursor | None = None
     ) -> Iterator[Record | Reject]:
         """Yield the items of a shard from ``start`` on; row groups before it are not read.
 

@@ -41,7 +41,7 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
-class Bookmark:
+class Cursor:
     """Where in a dataset one stopped, for formats that cannot find an item by its number."""
 
     file: str
@@ -53,7 +53,7 @@ class Bookmark:
 def file_of(uri: str) -> str:
     """Return the URL of the file that holds the item at ``uri``: all before the last ``#``.
 
-    A ``#`` in the item's own name is written ``%23`` by those who need a `Bookmark`.
+    A ``#`` in the item's own name is written ``%23`` by those who need a `Cursor`.
     """
     return uri.rpartition("#")[0] or uri
 
@@ -77,12 +77,12 @@ class Dataset(Protocol):
         ...
 
     def records(
-        self, shard: int, count: int, start: int = 0, after: Bookmark | None = None
+        self, shard: int, count: int, start: int = 0, cursor: Cursor | None = None
     ) -> Iterator[Record | Reject]:
         """Yield the items of shard ``shard`` of ``count`` from position ``start`` on.
 
         The order is the same in every run. What precedes ``start`` is not read; where the format
-        cannot find it by its number, ``after`` says where it is, and without it what precedes it
+        cannot find it by its number, ``cursor`` says where it is, and without it what precedes it
         is stepped over.
 
         Raises:

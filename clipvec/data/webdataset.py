@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from clipvec.config import WebDatasetConfig
-    from clipvec.data.record import Bookmark
+    from clipvec.data.record import Cursor
     from clipvec.data.tar_samples import Members
 
 log = logging.getLogger(__name__)
@@ -61,11 +61,11 @@ class TarDataset:
         return sum(self._count(source) for source in chosen)
 
     def records(
-        self, shard: int, count: int, start: int = 0, after: Bookmark | None = None
+        self, shard: int, count: int, start: int = 0, cursor: Cursor | None = None
     ) -> Iterator[Record | Reject]:
         """Yield the items of a shard from ``start`` on.
 
-        Whole tars before that of ``after`` stay closed; in the first that is opened, the items
+        Whole tars before that of ``cursor`` stay closed; in the first that is opened, the items
         before are stepped over by their headers.
 
         Raises:
@@ -77,8 +77,8 @@ class TarDataset:
             items = self._window(chosen[0], window[start:])
         else:
             urls = [source.url for source in chosen]
-            if after is not None and after.file in urls:  # not where the tars were moved
-                chosen, start = chosen[urls.index(after.file) :], after.items
+            if cursor is not None and cursor.file in urls:  # not where the tars were moved
+                chosen, start = chosen[urls.index(cursor.file) :], cursor.items
             items = islice(chain.from_iterable(map(walk, chosen)), start, None)
         for item in items:
             yield item if isinstance(item, Reject) else self._record(item)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from clipvec.data import Bookmark, Record, Reject, Undecodable, decode_image, file_of, thumbnail
+from clipvec.data import Cursor, Record, Reject, Undecodable, decode_image, file_of, thumbnail
 from clipvec.embed.prefetch import Prefetch
 from clipvec.embed.timings import Timings
 from clipvec.store import Row
@@ -49,7 +49,7 @@ class Batch:
     """uint8 [N, H, W, 3]; gone once it is encoded."""
     embeddings: np.ndarray | None = None
     """float32 [N, D], unit length."""
-    cursor: Bookmark | None = None
+    cursor: Cursor | None = None
     """Where in the dataset ``stop`` is."""
     positions: list[int] = field(default_factory=list)
     """Of the rows, in the shard; synthetic rows have none."""
@@ -87,7 +87,7 @@ class Pipeline:
         items: Iterable[Record | Reject],
         *,
         start: int,
-        cursor: Bookmark | None,
+        cursor: Cursor | None,
         seen: set[str],
         encoder: Encoder,
         batch_size: int,
@@ -151,7 +151,7 @@ class Pipeline:
         )
         return row, self._encoder.preprocess(decoded.image)
 
-    def _collate(self, start: int, cursor: Bookmark | None) -> Generator[Batch, None, None]:
+    def _collate(self, start: int, cursor: Cursor | None) -> Generator[Batch, None, None]:
         batch = Batch(start, cursor=cursor)
         for position, item in enumerate(self._items, start):
             decoded = item if isinstance(item, Reject) else self._result(item)
@@ -206,10 +206,10 @@ class Pipeline:
         )
 
 
-def _advance(cursor: Bookmark | None, uri: str) -> Bookmark:
+def _advance(cursor: Cursor | None, uri: str) -> Cursor:
     """Return the position behind the item at ``uri``."""
     file = file_of(uri)
-    return Bookmark(file, cursor.items + 1 if cursor and cursor.file == file else 1)
+    return Cursor(file, cursor.items + 1 if cursor and cursor.file == file else 1)
 
 
 def _give_way() -> None:

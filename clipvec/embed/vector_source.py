@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from clipvec.config import SyntheticConfig
-from clipvec.data import Bookmark
+from clipvec.data import Cursor
 from clipvec.embed.fingerprint import synthetic_fingerprint
 from clipvec.embed.pipeline import Batch, Pipeline
 from clipvec.embed.prefetch import Prefetch
@@ -101,7 +101,7 @@ class EncodedVectors:
     def batches(self, shard: int, writer: ShardWriter, timings: Timings) -> Pipeline:
         """Return the encoded batches of a shard from the writer's position on."""
         config = self._config
-        cursor = Bookmark(*writer.cursor) if writer.cursor else None
+        cursor = Cursor(*writer.cursor) if writer.cursor else None
         return Pipeline(
             self._dataset.records(shard, config.sharding.count, writer.position, cursor),
             start=writer.position,

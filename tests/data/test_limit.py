@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipvec.config import FolderConfig
-from clipvec.data import Bookmark, Record, Reject
+from clipvec.data import Cursor, Record, Reject
 from clipvec.data.limit import LimitedDataset
 from clipvec.data.ranges import share, span
 from tests.data.making import check_partition, ids
@@ -38,7 +38,7 @@ class Numbers:
         return len(self._owned(shard, count))
 
     def records(
-        self, shard: int, count: int, start: int = 0, after: Bookmark | None = None
+        self, shard: int, count: int, start: int = 0, cursor: Cursor | None = None
     ) -> Iterator[Record | Reject]:
         return (Record(f"{n}", "", b"") for n in self._owned(shard, count)[start:])
 

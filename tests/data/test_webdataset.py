@@ -14,7 +14,7 @@ import fsspec
 import pytest
 
 from clipvec.config import WebDatasetConfig
-from clipvec.data import Bookmark, Dataset, Record, Reject, file_of, open_dataset
+from clipvec.data import Cursor, Dataset, Record, Reject, file_of, open_dataset
 from clipvec.errors import ConfigError, DatasetError
 from tests.data.making import (
     Fetched,
@@ -169,16 +169,16 @@ def test_going_on_opens_no_tar_before_that_where_it_stopped(
     dataset = read(tmp_path / "*.tar", limit=limit)
     whole = list(dataset.records(0, 1))
     names = opened(monkeypatch)
-    after: Bookmark | None = None
+    cursor: Cursor | None = None
     for start, item in enumerate(whole, 1):
         file = file_of(item.uri)
-        after = Bookmark(file, after.items + 1 if after and after.file == file else 1)
+        cursor = Cursor(file, cursor.items + 1 if cursor and cursor.file == file else 1)
         names.clear()
-        rest = list(dataset.records(0, 1, start, after))
+        rest = list(dataset.records(0, 1, start, cursor))
         assert [rest.uri for rest in rest] == [other.uri for other in whole[start:]]
         assert all(name >= Path(file).name for name in names)
     assert names == ["00003.tar"] or limit
-    moved = Bookmark(f"s3://elsewhere/{Path(file).name}", 2)
+    moved = Cursor(f"s3://elsewhere/{Path(file).name}", 2)
     assert ids(list(dataset.records(0, 1, 5, moved))) == [item.id for item in whole[5:]]
 
 
@@ -200,8 +200,8 @@ def test_going_on_where_names_have_a_number_sign(tmp_path: Path) -> None:
     files = [file_of(item.uri) for item in whole]
     assert list(dict.fromkeys(files)) == [f"{tmp_path}/{name}" for name in tars_of(tmp_path)]
     for start in range(1, len(whole)):
-        after = Bookmark(files[start - 1], files[:start].count(files[start - 1]))
-        assert list(dataset.records(0, 1, start, after)) == whole[start:]
+        cursor = Cursor(files[start - 1], files[:start].count(files[start - 1]))
+        assert list(dataset.records(0, 1, start, cursor)) == whole[start:]
 
 
 def tars_of(folder: Path) -> list[str]:
@@ -213,8 +213,8 @@ def test_going_on_in_a_part_of_a_tar(tmp_path: Path, limit: int | None) -> None:
     img2dataset(tmp_path, [9])
     dataset = read(tmp_path / "*.tar", limit=limit)
     whole = list(dataset.records(1, 3))
-    after = Bookmark(file_of(whole[0].uri), 1)
-    assert [item.id for item in dataset.records(1, 3, 1, after)] == [w.id for w in whole[1:]]
+    cursor = Cursor(file_of(whole[0].uri), 1)
+    assert [item.id for item in dataset.records(1, 3, 1, cursor)] == [w.id for w in whole[1:]]
 
 
 def test_members_that_are_no_image(tmp_path: Path) -> None:

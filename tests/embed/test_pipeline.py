@@ -10,7 +10,7 @@ import pytest
 
 from clipvec import model
 from clipvec.config import ModelConfig, WebDatasetConfig
-from clipvec.data import Bookmark, Record, Reject, open_dataset
+from clipvec.data import Cursor, Record, Reject, open_dataset
 from clipvec.embed.pipeline import Batch, Pipeline
 from clipvec.embed.timings import Timings
 from clipvec.model import Encoder
@@ -97,11 +97,11 @@ def test_it_knows_where_in_the_dataset_each_batch_ends(encoder: Encoder) -> None
     batches = take(pipeline(encoder, items()))
     ends = [(batch.stop, batch.cursor) for batch in batches]
     assert ends == [
-        (9, Bookmark("b.tar", 1)),
-        (17, Bookmark("b.tar", 9)),
-        (20, Bookmark("b.tar", 12)),
+        (9, Cursor("b.tar", 1)),
+        (17, Cursor("b.tar", 9)),
+        (20, Cursor("b.tar", 12)),
     ]
-    (rest,) = take(pipeline(encoder, islice(items(), 17, None), 17, cursor=Bookmark("b.tar", 9)))
+    (rest,) = take(pipeline(encoder, islice(items(), 17, None), 17, cursor=Cursor("b.tar", 9)))
     assert (rest.stop, rest.cursor) == ends[-1]
 
 
