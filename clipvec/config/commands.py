@@ -41,17 +41,18 @@ class EmbedConfig:
     launcher: LauncherConfig
     tracking: TrackingConfig
     shards: Any
-    """Which shards to do now: see `clipvec.shards`."""
+    """Which shards to embed now: ``7``, ``0-99``, ``'[0-9,20]'`` or ``all``."""
     batch_size: Annotated[int, Field(ge=1, le=65536)]
-    """Images of one forward pass."""
+    """Images per forward pass."""
     part_rows: Annotated[int, Field(ge=1, le=1_000_000)]
-    """Rows of a part file, rounded up to whole batches: what a killed job repeats at most."""
+    """Rows of a part file, rounded up to whole batches: the most that a killed job repeats."""
     max_reject_fraction: Annotated[float, Field(ge=0, le=1)]
-    """Share of a shard's images that may be undecodable before the shard fails."""
+    """Share of a shard's images that may be rejected before the shard fails."""
     max_pixels: Annotated[int, Field(ge=1)]
-    """Pixels (width x height) over which an image is rejected unread."""
+    """Most pixels (width x height) of an image; a larger one is rejected unread, as a guard against
+    decompression bombs."""
     decode_threads: Annotated[int, Field(ge=0, le=1024)]
-    """Threads that decode images; 0: one a core."""
+    """Threads that decode images; 0: one per core."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -68,13 +69,15 @@ class BuildConfig:
     launcher: LauncherConfig
     tracking: TrackingConfig
     partition: int | str | list[int | str] | None
-    """Shards of a collection of its own, as in ``shards``; null: one collection of all."""
+    """Shards that get a collection of their own, as in ``shards``; null: one collection of all. A
+    partition is built where there is memory for it; all that are there are searched together."""
     allow_partial: bool
-    """Index the shards that are committed although others are missing."""
+    """Index the committed shards even if others are missing."""
     rebuild: bool
-    """Build anew beside the old index, verify, and take its place."""
+    """Build a new index beside the old one, verify it, and replace the old one; also
+    ``--rebuild``."""
     batch_rows: Annotated[int, Field(ge=1)]
-    """Rows of one request to Chroma, at most what the server allows."""
+    """Rows per request to Chroma; the server may allow fewer."""
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -88,7 +91,7 @@ class SearchConfig:
 
     index: IndexConfig
     collection: str | None
-    """Collection to search; null: the only one there is."""
+    """Collection to search, ``<dataset>--<model>``; null: the only one there is."""
     model: QueryModelConfig
     """Encoder of the query."""
 
@@ -110,13 +113,16 @@ class RecallConfig:
     launcher: LauncherConfig
     tracking: TrackingConfig
     target_recall: Annotated[float, Field(gt=0, le=1)]
-    """Least recall@k (k: ``measure.k``) of the setting that is advised."""
+    """Lowest recall@k (k: ``measure.k``) of the recommended setting."""
     apply: bool
-    """Give the live collection the ef_search that is advised for Chroma."""
+    """Set the recommended ef_search on the live collection. ``clipvec.index`` sets its own
+    ``hnsw.ef_search`` again."""
     report: str
-    """Folder of the report."""
+    """Folder of the report, named to the microsecond because a sweep starts many at once."""
     work: str
-    """Folder of what later runs take over: results of contestants, logs."""
+    """Folder of logs and of what later runs reuse: a system is not measured again while its
+    options, store, processor and versions are the same. Runs that share a folder take turns, so
+    that they do not spoil each other's timings."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -126,20 +132,20 @@ class ServeConfig:
     extras: ClassVar = ("serve",)
     index: IndexConfig
     collection: str | None
-    """Collection to serve; null: the only one there is."""
+    """Collection to serve, ``<dataset>--<model>``; null: the only one there is."""
     workers: Annotated[int, Field(ge=1, le=256)]
-    """Processes; each loads a model of its own."""
+    """Processes; each loads its own model."""
     max_batch: Annotated[int, Field(ge=1, le=4096)]
-    """Texts or images of one forward pass."""
+    """Most texts or images per forward pass."""
     max_requests: Annotated[int, Field(ge=1)]
-    """Requests at once in a process, without the page's own files; beyond it is 429."""
+    """Most concurrent requests per process, not counting the page's own files; others get 429."""
     max_rate: Annotated[int, Field(ge=1)] | None
-    """Queries a minute of one address in a process, beyond which it gets 429; null: any number."""
+    """Most queries per minute of one address in a process, which then gets 429; null: no limit."""
     max_upload: Annotated[int, Field(ge=1024)]
-    """Bytes of a request's body."""
+    """Most bytes of a request's body; a longer one gets 413."""
     max_pixels: Annotated[int, Field(ge=1)]
-    """Pixels (width x height) over which an image is refused unread, and twice which the images of
-    a request may have together."""
+    """Most pixels (width x height) of an image; a larger one is refused unread, as a guard against
+    decompression bombs. All images of a request may have twice as many together."""
     model: QueryModelConfig
     """Encoder of the queries."""
 
@@ -149,28 +155,28 @@ class ServiceConfig:
     """A service of SkyServe: equal machines behind one load balancer."""
 
     name: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
-    """What SkyServe calls it."""
+    """Name of the service in SkyServe."""
     host: str
-    """Address that a replica listens on, which the load balancer has to reach."""
+    """Address that a replica listens on; the load balancer connects from another machine."""
     port: Port
     """Port that a replica listens on."""
     min_replicas: Annotated[int, Field(ge=0)]
-    """Machines at least; 0: none until the first request."""
+    """Fewest machines; 0: none until the first request."""
     max_replicas: Annotated[int, Field(ge=1)]
-    """Machines at most."""
+    """Most machines."""
     target_qps_per_replica: Annotated[float, Field(gt=0)]
-    """Requests a second that a replica is given before there are more of them."""
+    """Requests per second per replica above which replicas are added."""
     upscale_delay_seconds: Annotated[int, Field(ge=0)]
     """Seconds of too many requests before a replica is added."""
     downscale_delay_seconds: Annotated[int, Field(ge=0)]
-    """Seconds of too few requests before a replica is taken away."""
+    """Seconds of too few requests before a replica is removed."""
     spot: bool
-    """Spot machines, on clouds whose group offers them; one that is gone is replaced on demand
-    until there is another."""
+    """Use spot machines where the cloud's group offers them; one that is lost is replaced on demand
+    until another spot machine is up."""
     ondemand_replicas: Annotated[int, Field(ge=0)]
     """Replicas that are never spot machines."""
     initial_delay_seconds: Annotated[int, Field(ge=1)]
-    """Seconds after the start of a machine until /readyz has to answer."""
+    """Seconds from the start of a machine until /readyz must answer."""
     probe_timeout_seconds: Annotated[int, Field(ge=1)]
     """Seconds that an answer of /readyz may take."""
 
@@ -182,9 +188,10 @@ class DeployConfig:
     service: ServiceConfig
     cloud: CloudConfig
     extras: list[str]
-    """Extras of clipvec that replicas need besides ``serve`` and what CLIPVEC_SERVE asks for."""
+    """Extras of clipvec that replicas need besides ``serve`` and those that CLIPVEC_SERVE implies,
+    such as ``s3`` for thumbnails from a store there."""
     action: Literal["up", "status", "down"]
-    """What to do; given without ``action=``."""
+    """What to do; given as ``up``, ``status`` or ``down`` alone."""
     dry_run: bool
     """Print the YAML that `sky serve up` takes, and start nothing."""
 
@@ -198,23 +205,23 @@ class DashboardConfig:
     store: StoreConfig
     tracking: TrackingConfig
     local: bool
-    """Write one HTML page from the store and the runs beside it."""
+    """Write one HTML page from the store and the runs beside it; also ``--local``."""
     sweep: str | None
-    """The sweep to show; null: the latest."""
+    """With ``local``, the sweep to show; null: the latest."""
     page: str
-    """The page to write."""
+    """With ``local``, the page to write."""
     dry_run: bool
-    """Print what would be made in wandb, and ask it for nothing."""
+    """Print what would be created in wandb, and send nothing."""
 
 
 SCHEMAS: dict[str, type] = {
-    "dashboard": DashboardConfig,
-    "deploy": DeployConfig,
     "embed": EmbedConfig,
     "index": BuildConfig,
     "recall": RecallConfig,
     "search": SearchConfig,
     "serve": ServeConfig,
+    "deploy": DeployConfig,
+    "dashboard": DashboardConfig,
 }
 """What the configuration of each command, ``conf/<name>.yaml``, has to fit."""
 

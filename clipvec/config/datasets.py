@@ -33,7 +33,7 @@ class ImageDatasetConfig(DatasetKind):
     attributes: Attributes = Field(default_factory=dict)
     """Columns, or fields of ``.json`` files, to carry along, and their types."""
     limit: Limit = None
-    """Only the first so many records exist; null: all. Part of the store's identity."""
+    """Use only the first so many records; null: all. Part of the store's identity."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -82,7 +82,7 @@ class CloudConfig:
     name: Name
     """Which of the clouds this is, in messages."""
     resources: dict[str, Any] = Field(default_factory=dict)
-    """SkyPilot's ``resources:``, passed on as it is."""
+    """SkyPilot's ``resources:``, passed on unchanged."""
     setup: str = ""
     """Shell lines that run on a new machine before clipvec is installed on it."""
     file_mounts: dict[str, Any] = Field(default_factory=dict)
@@ -97,13 +97,13 @@ class LauncherConfig:
 
     name: Literal["local", "sky", "workers"]
     wait: bool = True
-    """Stay until all jobs have ended, and show how they get on."""
+    """Wait until all jobs have ended, and show their progress."""
     dry_run: bool = False
     """Show what would be started, and start nothing."""
     force: bool = False
-    """Start shards too that are committed, or that another job works on."""
+    """Also start shards that are committed, or that another job is working on."""
     pool: str | None = None
-    """SkyPilot pool to send jobs to; null: a machine for each job."""
+    """SkyPilot pool to send jobs to; null: one machine per job."""
     workers: Annotated[int, Field(ge=0, le=1024)] = 0
     """Processes of ``launcher=workers``; 0: one a GPU, or one where there is none."""
 
@@ -117,10 +117,10 @@ class TrackingConfig:
     project: Annotated[str, Field(pattern=r"^[^/\\#?%:]+$", max_length=128)] = "clipvec"
     """Project of the runs."""
     entity: str | None = None
-    """User or team; null: wandb's default for the one who uploads."""
+    """User or team; null: wandb's default for whoever uploads."""
     group: str | None = None
-    """What the run belongs to; null: its sweep, if it is a job of one."""
+    """Group of the run; null: its sweep, if it is a job of one."""
     tags: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(default_factory=list)
     """Tags of the runs."""
     log_interval_s: Annotated[float, Field(gt=0)] = 10.0
-    """Least seconds between two points of a curve."""
+    """Fewest seconds between two points of a curve."""

@@ -53,16 +53,16 @@ def help_text(name: str, overrides: Sequence[str]) -> str:
 
 def _is_chosen(section: Section, composed: DictConfig) -> bool:
     """Return whether the composed configuration is of this kind."""
-    return all(_value(composed, tag) in values for tag, values in section.tags.items())
+    return all(value_of(composed, tag) in values for tag, values in section.tags.items())
 
 
 def _option(option: Option, composed: DictConfig) -> Iterator[str]:
-    value = option.default if ANY_NAME in option.key else _value(composed, option.key)
+    value = option.default if ANY_NAME in option.key else value_of(composed, option.key)
     allowed = f" [{option.type}]" if option.is_choice else ""
-    yield from _entry(f"{option.key}={_shown(value)}", _plain(option.text) + allowed)
+    yield from _entry(f"{option.key}={shown(value)}", _plain(option.text) + allowed)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Return a value as it is typed."""
     if isinstance(value, str):
         return value
@@ -73,7 +73,7 @@ def _shown(value: Any) -> str:
     return json.dumps(value)
 
 
-def _value(composed: DictConfig, key: str) -> Any:
+def value_of(composed: DictConfig, key: str) -> Any:
     """Return what is set at a key, interpolations as they are written; None: nothing."""
     from omegaconf import OmegaConf
 

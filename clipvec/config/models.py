@@ -48,12 +48,12 @@ class ModelConfig:
     device: str = "auto"
     """``auto``, or a torch device such as ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     precision: Precision = "auto"
-    """``auto`` takes the fastest that the device computes natively."""
+    """``auto`` takes the fastest that the device supports natively."""
     compile: bool = False
     """Compile the image tower with ``torch.compile``: a slow start, then more images/s."""
     runtime: Runtime = "torch"
-    """``onnx``: ONNX Runtime on the CPU; starts sooner and takes less memory. The model is
-    converted once."""
+    """``onnx``: ONNX Runtime on the CPU, which starts sooner and takes less memory; the model is
+    converted once. Needs: pip install 'clipvec[onnx]'."""
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ class QueryModelConfig:
     device: str | None = None
     """``auto``, or a torch device such as ``cpu``, ``cuda:1``; null: ``auto``."""
     precision: Precision | None = None
-    """``auto`` takes the fastest that the device computes natively; null: ``auto``."""
+    """``auto`` takes the fastest that the device supports natively; null: ``auto``."""
     compile: bool | None = None
     """Compile the image tower with ``torch.compile``; null: no."""
     runtime: Runtime | None = None

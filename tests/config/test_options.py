@@ -35,7 +35,7 @@ def test_an_option() -> None:
         key="batch_size",
         type="int 1 to 65536",
         default=REQUIRED,
-        text="Images of one forward pass.",
+        text="Images per forward pass.",
         is_choice=False,
         is_mapping=False,
     )
