@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# USearch: a batch of queries that finds fewer than k rows is padded with key 0, a valid key.
+#
+# Versions: usearch 2.26.6, numpy 2.4.2.
+# Guess: as in FAISS, places without a row hold a key that no row has (-1), or an infinite distance.
+# Seen: one query returns only what there is. Two queries at once return full rows of k keys; the
+#   places behind the last row hold key 0, which is a row's, and the distance NaN. `counts` tells.
+# Matters: `keys` alone, as most code reads it, finds row 0 five times for every query.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+python3 -m venv "$folder/venv"
+"$folder/venv/bin/python" -m pip install --quiet usearch==2.26.6 numpy==2.4.2
+"$folder/venv/bin/python" - <<'PY'
+import numpy as np
+from usearch.index import Index
+
+rows = np.random.default_rng(0).standard_normal((5, 64)).astype(np.float32)
+index = Index(ndim=64, metric="cos", dtype="f32")
+index.add(np.arange(5), rows)
+one = index.search(rows[0], 10)
+many = index.search(rows[1:3], 10)
+print("one query:", one.keys)
+print("two queries:", many.keys[0], many.distances[0], "counts:", many.counts)
+assert len(one.keys) == 5
+assert many.keys.shape == (2, 10) and list(many.counts) == [5, 5]
+assert (many.keys[:, 5:] == 0).all() and np.isnan(many.distances[:, 5:]).all()
+PY
