@@ -1,4 +1,4 @@
-"""Where things lie: the one module that builds file names.
+"""Where things lie: the one module that builds file names, with a class for each kind of folder.
 
 Store paths are relative to the store's folder and use ``/``, so that they are keys of an object
 store as well as file names.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -23,8 +24,7 @@ PACKAGE_SCHEME = "pkg://clipvec/"
 """Prefix of data files that come with clipvec itself; kept in URIs so that they are portable."""
 
 STORE_JSON = "store.json"
-DONE_JSON = "done.json"
-REJECTS = "rejects.parquet"
+"""Its fingerprint, relative to the store."""
 _PART = re.compile(r"part-(\d{5,})\.parquet")
 
 REPORT_JSON = "report.json"
@@ -62,16 +62,6 @@ def tracking_url(root: str) -> str:
     return f"{root.rstrip('/')}/wandb"
 
 
-def artifact_file(run: Path, kind: str) -> Path:
-    """Return what tells the version of an artifact that a run made or used."""
-    return run / "artifacts" / f"{kind}.json"
-
-
-def sync_log(run: Path) -> Path:
-    """Return what the upload of a run says."""
-    return run / "logs" / "sync.log"
-
-
 def truth_dir(key: str) -> str:
     """Return the folder of queries and their exact neighbours, relative to the store."""
     return f"truth/{key}"
@@ -89,14 +79,30 @@ def store_dir(root: str, dataset: str, model: str) -> str:
     return f"{root.rstrip('/')}/{dataset}/{model}"
 
 
-def shard_dir(shard: int) -> str:
-    """Return the folder of a shard, relative to the store."""
-    return f"shard-{shard:05d}"
+@dataclass(frozen=True)
+class ShardPaths:
+    """The files of a shard, relative to the store."""
 
+    shard: int
 
-def part_file(shard: int, part: int) -> str:
-    """Return the file of a part, relative to the store."""
-    return f"{shard_dir(shard)}/part-{part:05d}.parquet"
+    @property
+    def folder(self) -> str:
+        """The shard's folder, which holds all others."""
+        return f"shard-{self.shard:05d}"
+
+    @property
+    def done(self) -> str:
+        """The commit marker."""
+        return f"{self.folder}/done.json"
+
+    @property
+    def rejects(self) -> str:
+        """The reject ledger."""
+        return f"{self.folder}/rejects.parquet"
+
+    def part(self, number: int) -> str:
+        """Return the file of a part."""
+        return f"{self.folder}/part-{number:05d}.parquet"
 
 
 def part_number(name: str) -> int | None:
@@ -127,90 +133,135 @@ def partition(name: str) -> str:
     return name.partition(_PARTITION)[2].replace("_", ",")
 
 
-def index_dir(root: str, collection: str) -> Path:
-    """Return the folder of one embedded Chroma collection."""
-    return Path(root).expanduser() / collection
+@dataclass(frozen=True)
+class IndexPaths:
+    """The files of embedded Chroma collections."""
+
+    root: str
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds a folder for each collection."""
+        return Path(self.root).expanduser()
+
+    def collection(self, name: str) -> Path:
+        """Return the folder of a collection."""
+        return self.folder / name
+
+    def lock(self, name: str) -> Path:
+        """Return the lock of whoever fills a collection."""
+        return self.folder / f"{name}.lock"
 
 
-def index_lock(root: str, collection: str) -> Path:
-    """Return the lock of whoever fills an embedded collection."""
-    return Path(root).expanduser() / f"{collection}.lock"
+@dataclass(frozen=True)
+class ExportPaths:
+    """The files of a model in ONNX."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, weights: str, digest: str) -> ExportPaths:
+        """Return the export of a model, by its weights and by all else that makes it."""
+        return cls(cls.cache() / f"{weights[:16]}-{digest[:16]}")
+
+    @staticmethod
+    def cache() -> Path:
+        """Return the folder of all exports, in the user's cache folder."""
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return Path(cache) / "clipvec" / "onnx"
+
+    @classmethod
+    def source(cls, digest: str) -> Path:
+        """Return the file that says which export is of a model; the digest is of its source."""
+        return cls.cache() / "sources" / f"{digest}.json"
+
+    @property
+    def about(self) -> Path:
+        """What there is to know of the model."""
+        return self.folder / "export.json"
+
+    @property
+    def tokenizer(self) -> Path:
+        """The tokenizer that goes with the model."""
+        return self.folder / "tokenizer.json"
+
+    def tower(self, tower: str) -> Path:
+        """Return a tower, image or text."""
+        return self.folder / f"{tower}.onnx"
 
 
-def exports_dir() -> Path:
-    """Return the folder of models in ONNX, in the user's cache folder."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "clipvec" / "onnx"
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of a wandb run."""
+
+    folder: Path
+
+    @property
+    def upload_log(self) -> Path:
+        """The log of the run's upload."""
+        return self.folder / "logs" / "sync.log"
+
+    def artifact(self, kind: str) -> Path:
+        """Return the file that identifies the version of an artifact the run logged or used."""
+        return self.folder / "artifacts" / f"{kind}.json"
 
 
-def export_source(digest: str) -> Path:
-    """Return the file that says which export is of a model; the digest is of its source."""
-    return exports_dir() / "sources" / f"{digest}.json"
+@dataclass(frozen=True)
+class LaunchPaths:
+    """The files of whatever runs in the cloud."""
+
+    folder: Path
+
+    @property
+    def wheel_dir(self) -> Path:
+        """The folder that goes to the cloud: the wheel of the code, and nothing else."""
+        return self.folder / "wheel"
 
 
-def export_dir(weights: str, digest: str) -> Path:
-    """Return the folder of a model in ONNX, by its weights and by all else that makes it."""
-    return exports_dir() / f"{weights[:16]}-{digest[:16]}"
+@dataclass(frozen=True)
+class DeployPaths(LaunchPaths):
+    """The files of a deployed service."""
+
+    @property
+    def service(self) -> Path:
+        """The SkyPilot YAML of the service."""
+        return self.folder / "service.yaml"
 
 
-def export_json(folder: Path) -> Path:
-    """Return what there is to know of a model in ONNX."""
-    return folder / "export.json"
+@dataclass(frozen=True)
+class SweepPaths(LaunchPaths):
+    """The files of a sweep."""
 
+    @property
+    def sweep(self) -> Path:
+        """What the sweep is."""
+        return self.folder / "sweep.json"
 
-def export_tower(folder: Path, tower: str) -> Path:
-    """Return a tower in ONNX, image or text."""
-    return folder / f"{tower}.onnx"
+    @property
+    def ids(self) -> Path:
+        """The ids of its jobs."""
+        return self.folder / "ids.jsonl"
 
+    @property
+    def supervisor_log(self) -> Path:
+        """The log of the supervisor of local workers."""
+        return self.folder / "supervisor.log"
 
-def export_tokenizer(folder: Path) -> Path:
-    """Return the tokenizer that goes with a model in ONNX."""
-    return folder / "tokenizer.json"
+    def task(self, number: int) -> Path:
+        """Return the SkyPilot YAML of one submission."""
+        return self.folder / f"task-{number:05d}.yaml"
 
+    def job_log(self, job: int) -> Path:
+        """Return the log of a job that a local worker runs."""
+        return self.folder / "jobs" / f"{job:05d}.log"
 
-def sweep_file(folder: Path) -> Path:
-    """Return the file that says what a sweep is."""
-    return folder / "sweep.json"
+    def job_status(self, job: int) -> Path:
+        """Return the status of a job that a local worker runs."""
+        return self.folder / "jobs" / f"{job:05d}.json"
 
-
-def ids_file(folder: Path) -> Path:
-    """Return the file of the ids of a sweep's jobs."""
-    return folder / "ids.jsonl"
-
-
-def job_log(folder: Path, job: int) -> Path:
-    """Return the log of a job that a local worker runs."""
-    return folder / "jobs" / f"{job:05d}.log"
-
-
-def job_status(folder: Path, job: int) -> Path:
-    """Return how a job stands that a local worker runs."""
-    return folder / "jobs" / f"{job:05d}.json"
-
-
-def job_cancel(folder: Path, job: int) -> Path:
-    """Return the mark that a job of local workers is to stop."""
-    return folder / "jobs" / f"{job:05d}.cancel"
-
-
-def supervisor_log(folder: Path) -> Path:
-    """Return what the supervisor of local workers says."""
-    return folder / "supervisor.log"
-
-
-def wheel_dir(folder: Path) -> Path:
-    """Return the folder that goes to the cloud: the wheel of the code, and nothing else."""
-    return folder / "wheel"
-
-
-def service_file(folder: Path) -> Path:
-    """Return the SkyPilot YAML of a deployed service."""
-    return folder / "service.yaml"
-
-
-def task_file(folder: Path, number: int) -> Path:
-    """Return the SkyPilot YAML of one submission of a sweep."""
-    return folder / f"task-{number:05d}.yaml"
+    def job_cancel(self, job: int) -> Path:
+        """Return the marker that asks a job of local workers to stop."""
+        return self.folder / "jobs" / f"{job:05d}.cancel"
 
 
 def figure_file(name: str, suffix: str) -> str:

@@ -39,9 +39,9 @@ def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -
     check_replicas(wanted)
     if not os.environ.get(KEY):
         log.warning("%s is not set: anyone who can reach the endpoint can search", KEY)
-    file = build_wheel(paths.wheel_dir(folder.absolute()))
+    file = build_wheel(paths.DeployPaths(folder.absolute()).wheel_dir)
     made = task(wanted, serve, overrides, file)
-    written = paths.service_file(folder)
+    written = paths.DeployPaths(folder).service
     written.write_text(as_yaml(made), encoding="utf-8")
     if wanted.dry_run:
         return written.read_text(encoding="utf-8").rstrip("\n")

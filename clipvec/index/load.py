@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipvec import paths
 from clipvec.errors import CollectionError
 from clipvec.progress import Progress
 from clipvec.store import EMBEDDING, matrix
@@ -123,7 +122,7 @@ def batches(
         if row != part.rows:
             raise CollectionError(
                 f"{store.folder.path(part.file)} has {row} rows, its shard's "
-                f"{paths.DONE_JSON} says {part.rows}; embed that shard again"
+                f"commit marker says {part.rows}; embed that shard again"
             )
     if ids:
         yield ids, np.concatenate(vectors), metadatas

@@ -39,7 +39,7 @@ def dry_run(sweep: Sweep, folder: Path) -> None:
     if sweep.backend != "sky" or not todo:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    file = paths.wheel_dir(folder.absolute()) / wheel.wheel_name()
+    file = paths.SweepPaths(folder.absolute()).wheel_dir / wheel.wheel_name()
     for number, submission in enumerate(tasks.tasks(sweep, todo, file)):
         written = tasks.write(submission, folder, number)
         ranks = f" --num-jobs {submission.num_jobs}" if submission.num_jobs > 1 else ""

@@ -25,6 +25,7 @@ class Record:
 
     def __init__(self, folder: Path, sweep: Sweep) -> None:
         self.folder = folder
+        self.paths = paths.SweepPaths(folder)
         self.sweep = sweep
 
     @classmethod
@@ -32,7 +33,7 @@ class Record:
         """Write a sweep into ``folder``, which is its own."""
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(sweep.to_json(), indent=1)
-        paths.sweep_file(folder).write_text(text, encoding="utf-8")
+        paths.SweepPaths(folder).sweep.write_text(text, encoding="utf-8")
         return cls(folder, sweep)
 
     @classmethod
@@ -42,7 +43,7 @@ class Record:
         Raises:
             ConfigError: it is damaged.
         """
-        file = paths.sweep_file(folder)
+        file = paths.SweepPaths(folder).sweep
         try:
             return cls(folder, Sweep.from_json(json.loads(file.read_text(encoding="utf-8"))))
         except (OSError, ValueError, ConfigError) as error:
@@ -62,7 +63,7 @@ class Record:
         if name == LATEST and known:
             return cls.open(known[-1])
         for folder in (root / name, Path(name)):
-            if name != LATEST and paths.sweep_file(folder).is_file():
+            if name != LATEST and paths.SweepPaths(folder).sweep.is_file():
                 return cls.open(folder)
         names = ", ".join(folder.name for folder in known[-5:]) or "none yet"
         raise ConfigError(f"no sweep {name!r} in {root} (the last ones: {names})")
@@ -70,7 +71,7 @@ class Record:
     def started(self) -> list[SubmittedJob]:
         """Return the jobs that were started, each with its newest id and what it was to do then."""
         try:
-            lines = paths.ids_file(self.folder).read_text(encoding="utf-8").splitlines()
+            lines = self.paths.ids.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return []
         jobs = {job.number: job for job in self.sweep.jobs}
@@ -82,7 +83,7 @@ class Record:
 
     def save_ids(self, ids: Mapping[int, str], jobs: Iterable[Job]) -> None:
         """Add the ids of started ``jobs``; they are on disk when this returns."""
-        with paths.ids_file(self.folder).open("a", encoding="utf-8") as file:
+        with self.paths.ids.open("a", encoding="utf-8") as file:
             for job in jobs:
                 if job.number in ids:
                     entry = {"job": job.number, "id": ids[job.number], "shards": job.shards}
@@ -102,7 +103,7 @@ class SubmittedJob:
 
 def folders(root: Path) -> list[Path]:
     """Return the folders of all sweeps below ``root``, the oldest first."""
-    files = [paths.sweep_file(folder) for folder in root.glob("*") if folder.is_dir()]
+    files = [paths.SweepPaths(folder).sweep for folder in root.glob("*") if folder.is_dir()]
     return [f.parent for f in sorted((f for f in files if f.is_file()), key=_written)]
 
 

@@ -79,6 +79,7 @@ class ShardWriter:
     def __init__(self, folder: Folder, shard: int, schema: pa.Schema) -> None:
         self._folder = folder
         self.shard = shard
+        self._paths = paths.ShardPaths(shard)
         self._schema = schema
         self._parts: list[Part] = []
         self._ids: list[str] = []
@@ -107,7 +108,7 @@ class ShardWriter:
     @property
     def ledger(self) -> str:
         """Full path of the reject ledger."""
-        return self._folder.path(f"{paths.shard_dir(self.shard)}/{paths.REJECTS}")
+        return self._folder.path(self._paths.rejects)
 
     def reasons(self) -> dict[str, int]:
         """Return the number of rejects by error class, most first."""
@@ -116,7 +117,7 @@ class ShardWriter:
     @property
     def folder(self) -> str:
         """Full path of the shard's folder."""
-        return self._folder.path(paths.shard_dir(self.shard))
+        return self._folder.path(self._paths.folder)
 
     def ids(self) -> list[str]:
         """Return the ids of the rows that an earlier run wrote."""
@@ -145,7 +146,7 @@ class ShardWriter:
             StoreError: it cannot be written; what was written before stays.
         """
         self._save_rejects(stop)
-        name = paths.part_file(self.shard, self.parts)
+        name = self._paths.part(self.parts)
         notes = {_SPAN: [self.position, stop], _CURSOR: cursor}
         data = self._part_bytes(rows, embeddings, notes)
         self._folder.write(name, data)
@@ -166,21 +167,20 @@ class ShardWriter:
         marker = CommitMarker(
             self.shard, self.rows, self.rejects, self.reasons(), self._parts, dict(timings)
         )
-        name = f"{paths.shard_dir(self.shard)}/{paths.DONE_JSON}"
-        self._folder.write(name, files.to_json(asdict(marker), _SCHEMA))
+        self._folder.write(self._paths.done, files.to_json(asdict(marker), _SCHEMA))
         return marker
 
     def _recover(self) -> None:
         """Take over the finished parts of an earlier run, and remove what is not one."""
-        folder = paths.shard_dir(self.shard)
-        names = self._folder.names(folder)
+        folder = self._paths.folder
+        names = [f"{folder}/{name}" for name in self._folder.names(folder)]
         # by number: as names, part-100000 comes before part-99999
         for name in sorted(names, key=lambda name: paths.part_number(name) or 0):
             number = paths.part_number(name)
             unfinished = number is not None and not (number == self.parts and self._take(name))
             if unfinished or name.endswith(".tmp"):
-                self._folder.remove(f"{folder}/{name}")
-        if paths.REJECTS in names:
+                self._folder.remove(name)
+        if self._paths.rejects in names:
             saved = self._read_rejects()
             self._rejects = [row for row in saved if row[0] < self.position]
             self._saved_rejects = len(saved) if len(saved) == len(self._rejects) else -1
@@ -190,8 +190,7 @@ class ShardWriter:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        file = f"{paths.shard_dir(self.shard)}/{name}"
-        data = self._folder.read(file)
+        data = self._folder.read(name)
         try:
             table = pq.read_table(io.BytesIO(data))
             metadata = table.schema.metadata or {}
@@ -201,7 +200,7 @@ class ShardWriter:
             return False  # cut short by an unclean unmount, say: it is made again
         if start != self.position or not table.schema.equals(self._schema):
             return False
-        self._parts.append(_part(file, table.num_rows, data))
+        self._parts.append(_part(name, table.num_rows, data))
         self._ids += table["id"].to_pylist()
         self.position, self.cursor = stop, cursor and (cursor[0], cursor[1])
         return True
@@ -210,13 +209,13 @@ class ShardWriter:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        name = f"{paths.shard_dir(self.shard)}/{paths.REJECTS}"
+        name = self._paths.rejects
         try:
             table = pq.read_table(io.BytesIO(self._folder.read(name)))
         except (pa.ArrowException, OSError) as error:
             raise StoreError(
                 f"{self._folder.path(name)} is damaged ({error}); remove the folder "
-                f"{self._folder.path(paths.shard_dir(self.shard))} and run again"
+                f"{self._folder.path(self._paths.folder)} and run again"
             ) from error
         return [tuple(row.values()) for row in table.to_pylist()]
 
@@ -232,7 +231,7 @@ class ShardWriter:
         columns = [[row[i] for row in rows] for i in range(len(schema))]
         buffer = io.BytesIO()
         pq.write_table(pa.table(columns, schema=schema), buffer, compression="zstd")
-        self._folder.write(f"{paths.shard_dir(self.shard)}/{paths.REJECTS}", buffer.getvalue())
+        self._folder.write(self._paths.rejects, buffer.getvalue())
         self._saved_rejects = len(rows)
 
     def _part_bytes(

@@ -104,9 +104,9 @@ class Store:
         begun = set(self.folder.folders())
         wanted = range(self.fingerprint.sharding_count) if among is None else sorted(among)
         shards = {
-            f"{paths.shard_dir(shard)}/{paths.DONE_JSON}": shard
+            paths.ShardPaths(shard).done: shard
             for shard in wanted
-            if paths.shard_dir(shard) in begun
+            if paths.ShardPaths(shard).folder in begun
         }
         contents = self.folder.read_each(list(shards))
         return {

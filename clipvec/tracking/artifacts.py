@@ -39,7 +39,7 @@ def index(config: IndexConfig, collection: str, fingerprint: Mapping[str, Any]) 
         scheme = "https" if config.ssl else "http"
         url = f"{scheme}://{config.host}:{config.port}/{collection}"
     else:
-        url = str(paths.index_dir(config.path, collection))
+        url = str(paths.IndexPaths(config.path).collection(collection))
     return Artifact("index", shorten(f"index-{collection}", _NAME_LENGTH), url, fingerprint)
 
 

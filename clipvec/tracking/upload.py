@@ -37,7 +37,7 @@ class Uploader:
     def __init__(self, run: Path) -> None:
         self._asked_at = time.monotonic()
         self._run = run
-        self._log = paths.sync_log(run)
+        self._log = paths.RunPaths(run).upload_log
         self._log.parent.mkdir(exist_ok=True)
         # Not the process that writes the run, which wandb would take into its service too.
         alone = {k: v for k, v in os.environ.items() if k != "WANDB_SERVICE"}

@@ -144,7 +144,7 @@ def _artifact(artifact: Artifact, folder: Path) -> wandb.Artifact:
         made.manifest.add_entry(ArtifactManifestEntry(path=artifact.kind, ref=url, digest=digest))
     if artifact.contents:
         # Not by new_file(), which writes where nothing is left when the process has ended.
-        file = paths.artifact_file(folder, artifact.kind)
+        file = paths.RunPaths(folder).artifact(artifact.kind)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(_json(artifact.contents))
         made.add_file(str(file), policy="immutable")

@@ -187,7 +187,7 @@ def test_chroma_is_swept_on_a_copy(ground: Ground, tmp_path: Path) -> None:
 
 
 def test_a_live_server_is_asked_as_it_is(ground: Ground, tmp_path: Path) -> None:
-    source = paths.index_dir(ground.index.path, ground.collection)
+    source = paths.IndexPaths(ground.index.path).collection(ground.collection)
     with chroma_server(source, tmp_path / "server.log") as index:
         served = Ground(ground.store, index, ground.truth)  # type: ignore[arg-type]
         chroma, http = contest(

@@ -97,8 +97,8 @@ def test_it_knows_where_in_the_dataset_it_is(tmp_path: Path) -> None:
 
 def test_parts_are_taken_over_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # those from 100,000 on have longer names, which come first in a listing
-    file, number = paths.part_file, paths.part_number
-    monkeypatch.setattr(paths, "part_file", lambda shard, part: file(shard, part + 99_998))
+    file, number = paths.ShardPaths.part, paths.part_number
+    monkeypatch.setattr(paths.ShardPaths, "part", lambda self, part: file(self, part + 99_998))
     monkeypatch.setattr(
         paths, "part_number", lambda name: n and n - 99_998 if (n := number(name)) else None
     )

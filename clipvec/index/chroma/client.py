@@ -141,7 +141,7 @@ class FolderPlace(Place):
     def names(self) -> list[str]:
         """Return the names of the collections here."""
         with chroma_errors(self._root):
-            found = paths.index_dir(self._root, "_").parent.glob(f"*/{_DATABASE}")
+            found = paths.IndexPaths(self._root).folder.glob(f"*/{_DATABASE}")
             return sorted(path.parent.name for path in found)
 
     def where(self, name: str) -> str:
@@ -154,7 +154,7 @@ class FolderPlace(Place):
 
     def lock_file(self, name: str) -> Path:
         """Return the lock beside the folder of a collection, which a rebuild renames."""
-        return paths.index_lock(self._root, name)
+        return paths.IndexPaths(self._root).lock(name)
 
     def connect(self, name: str) -> Client:
         """Return a client for the database of collection ``name``, made if it is missing."""
@@ -204,7 +204,7 @@ class FolderPlace(Place):
             shutil.rmtree(self._dir(name))
 
     def _dir(self, name: str) -> Path:
-        return paths.index_dir(self._root, name)
+        return paths.IndexPaths(self._root).collection(name)
 
 
 class ServerPlace(Place):

@@ -86,7 +86,7 @@ class Sky:
         pool = record.sweep.options.get("pool")
         for job in jobs:
             tasks.check_folders(job, pool)
-        file = wheel.build_wheel(paths.wheel_dir(record.folder.absolute()))
+        file = wheel.build_wheel(paths.SweepPaths(record.folder.absolute()).wheel_dir)
         submissions = tasks.tasks(record.sweep, jobs, file)
         for number, submission in enumerate(submissions):
             tasks.write(submission, record.folder, number)

@@ -205,7 +205,7 @@ def describe(cloud: Mapping[str, Any]) -> str:
 
 def write(submission: Submission, folder: Path, number: int) -> Path:
     """Write a submission's task as YAML into the sweep's folder and return the file."""
-    file = paths.task_file(folder, number)
+    file = paths.SweepPaths(folder).task(number)
     file.write_text(as_yaml(submission.task), encoding="utf-8")
     return file
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from clipvec import paths
 from clipvec.errors import LaunchError
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.workers import job_state
@@ -46,11 +45,11 @@ class Workers:
         """
         for job in jobs:
             job_state.write(record.folder, job.number, Status(State.PENDING))
-            paths.job_cancel(record.folder, job.number).unlink(missing_ok=True)
+            record.paths.job_cancel(job.number).unlink(missing_ok=True)
         command = [sys.executable, "-m", "clipvec.jobs.workers.supervisor", str(record.folder)]
         # This process has Hydra raise its errors; jobs are to print theirs as one line.
         environment = {k: v for k, v in os.environ.items() if k != "HYDRA_FULL_ERROR"}
-        with paths.supervisor_log(record.folder).open("ab") as log:
+        with record.paths.supervisor_log.open("ab") as log:
             try:
                 process = subprocess.Popen(
                     command,
@@ -84,7 +83,7 @@ class Workers:
         Raises:
             LaunchError: it has none yet.
         """
-        file = paths.job_log(record.folder, job)
+        file = record.paths.job_log(job)
         if not file.is_file():
             raise LaunchError(f"job {job} has not begun, so it has no log yet")
         with file.open(encoding="utf-8", errors="replace") as lines:
@@ -103,7 +102,7 @@ class Workers:
     def cancel(self, record: Record, ids: Mapping[int, str]) -> None:
         """Ask jobs to stop; the supervisor sends those that run SIGTERM."""
         for job in ids:
-            paths.job_cancel(record.folder, job).touch()
+            record.paths.job_cancel(job).touch()
 
 
 def _id(process: psutil.Process) -> str:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 def write(folder: Path, job: int, status: Status) -> None:
     """Say how a job of the sweep in ``folder`` stands."""
-    file = paths.job_status(folder, job)
+    file = paths.SweepPaths(folder).job_status(job)
     write_atomically(file, json.dumps(asdict(status)).encode())
 
 
 def read(folder: Path, job: int) -> Status | None:
     """Return how a job stands, or None when it was never started."""
-    file = paths.job_status(folder, job)
+    file = paths.SweepPaths(folder).job_status(job)
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
         written = file.stat().st_mtime

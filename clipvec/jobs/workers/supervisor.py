@@ -17,7 +17,6 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from clipvec import paths
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.record import Record
 from clipvec.jobs.workers import job_state
@@ -88,7 +87,7 @@ class Supervisor:
 
     def _attempt(self, job: Job, slot: dict[str, str], running: Status) -> int:
         """Run the command of a job once and return its exit code."""
-        with paths.job_log(self.folder, job.number).open("ab") as output:
+        with self.record.paths.job_log(job.number).open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, *self.record.sweep.command(job)],
                 stdin=subprocess.DEVNULL,
@@ -107,7 +106,7 @@ class Supervisor:
                         told = True
 
     def _cancelled(self, job: Job) -> bool:
-        return self.stopping.is_set() or paths.job_cancel(self.folder, job.number).exists()
+        return self.stopping.is_set() or self.record.paths.job_cancel(job.number).exists()
 
     def _say(self, job: Job, status: Status) -> None:
         job_state.write(self.folder, job.number, status)

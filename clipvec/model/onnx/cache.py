@@ -42,12 +42,14 @@ class Export:
 
     def write(self, folder: Path) -> None:
         """Write it down."""
-        paths.export_json(folder).write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        paths.ExportPaths(folder).about.write_text(
+            json.dumps(asdict(self), indent=1), encoding="utf-8"
+        )
 
     @classmethod
     def read(cls, folder: Path) -> Export:
         """Return what `write` wrote."""
-        values = json.loads(paths.export_json(folder).read_text(encoding="utf-8"))
+        values = json.loads(paths.ExportPaths(folder).about.read_text(encoding="utf-8"))
         end = values["end"]
         return cls(
             values["weights"],
@@ -60,17 +62,17 @@ class Export:
 def find(config: ModelConfig) -> Path | None:
     """Return the folder of a model's export, or None when there is none yet."""
     try:
-        text = paths.export_source(_source(config)).read_text(encoding="utf-8")
+        text = paths.ExportPaths.source(_source(config)).read_text(encoding="utf-8")
     except OSError:  # a cache that cannot be read: to write it will tell why
         return None
-    folder = paths.exports_dir() / json.loads(text)["export"]
-    return folder if paths.export_json(folder).is_file() else None
+    folder = paths.ExportPaths.cache() / json.loads(text)["export"]
+    return folder if paths.ExportPaths(folder).about.is_file() else None
 
 
 def remember(config: ModelConfig, folder: Path) -> None:
     """Note that ``folder`` is the export of a model."""
     write_atomically(
-        paths.export_source(_source(config)), json.dumps({"export": folder.name}).encode()
+        paths.ExportPaths.source(_source(config)), json.dumps({"export": folder.name}).encode()
     )
 
 

@@ -45,9 +45,10 @@ class OnnxEncoder(Encoder):
         self.preprocess = export.preprocess
         self.weights = export.weights
         self._end = export.end
-        self._tokenizer = Tokenizer(paths.export_tokenizer(folder), export.rules)
-        self._image_tower = _session(paths.export_tower(folder, "image"))
-        self._text_tower = _session(paths.export_tower(folder, "text"))
+        files = paths.ExportPaths(folder)
+        self._tokenizer = Tokenizer(files.tokenizer, export.rules)
+        self._image_tower = _session(files.tower("image"))
+        self._text_tower = _session(files.tower("text"))
 
     @classmethod
     def load(cls, config: ModelConfig) -> OnnxEncoder:

@@ -61,14 +61,14 @@ def export(config: ModelConfig) -> Path:
     weights = checksum(model)
     rules, converted = convert(tokenizer)
     made_of = [repr(model), preprocess.to_json(), vars(rules), converted]
-    folder = paths.export_dir(weights, cache.digest(weights, *made_of))
-    if not paths.export_json(folder).is_file():
+    folder = paths.ExportPaths.of(weights, cache.digest(weights, *made_of)).folder
+    if not paths.ExportPaths(folder).about.is_file():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as name:
             work = Path(name) / folder.name
             work.mkdir()
             end = _write_towers(model, tokenizer(["", "a bird"]), preprocess, work)
-            paths.export_tokenizer(work).write_text(converted, encoding="utf-8")
+            paths.ExportPaths(work).tokenizer.write_text(converted, encoding="utf-8")
             cache.Export(weights, preprocess, rules, end).write(work)
             plain = ModelConfig(config.name, config.arch, config.pretrained, "cpu", "fp32")
             _compare(TorchEncoder(model, tokenizer, preprocess, plain), work, config)
@@ -76,7 +76,7 @@ def export(config: ModelConfig) -> Path:
                 work.rename(folder)
             except OSError:
                 # Another process may have been faster; its export is as good.
-                if not paths.export_json(folder).is_file():
+                if not paths.ExportPaths(folder).about.is_file():
                     raise
     cache.remember(config, folder)
     return folder
@@ -91,8 +91,8 @@ def _write_towers(
     images, texts = ImageTower(model, preprocess), TextTower(model)
     pixels = torch.zeros((2, preprocess.height, preprocess.width, 3), dtype=torch.uint8)
     length = {} if texts.end is None else {1: torch.export.Dim("length", max=tokens.shape[1])}
-    _write(images, pixels, {0: batch}, paths.export_tower(folder, "image"))
-    _write(texts, tokens, {0: batch, **length}, paths.export_tower(folder, "text"))
+    _write(images, pixels, {0: batch}, paths.ExportPaths(folder).tower("image"))
+    _write(texts, tokens, {0: batch, **length}, paths.ExportPaths(folder).tower("text"))
     return texts.end
 
 

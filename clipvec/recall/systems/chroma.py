@@ -119,10 +119,10 @@ class ChromaContender:
         need = memory_bytes(len(self._rows), self._rows.dim, self._hnsw["max_neighbors"])
         memory.check(memory.PROCESS_BYTES + need, f"{self._live.name} in Chroma")
         assert isinstance(self._live.index, EmbeddedIndexConfig)
-        source = paths.index_dir(self._live.index.path, self._live.name)
+        source = paths.IndexPaths(self._live.index.path).collection(self._live.name)
         with chroma_errors(str(self._folder)):
             shutil.rmtree(self._folder, ignore_errors=True)
-            shutil.copytree(source, paths.index_dir(str(self._folder), self._live.name))
+            shutil.copytree(source, paths.IndexPaths(str(self._folder)).collection(self._live.name))
         size = sum(file.stat().st_size for file in source.rglob("*") if file.is_file())
         known = self._built
         if known is None or known.rows != len(self._rows):
@@ -144,7 +144,7 @@ class ChromaContender:
             with Collection.open(index, self._live.name) as collection:
                 collection.set_ef_search(self._ef)
             if self._served:
-                folder = paths.index_dir(index.path, self._live.name)
+                folder = paths.IndexPaths(index.path).collection(self._live.name)
                 log = paths.server_log(self._scratch)
                 index = self._stack.enter_context(chroma_server(folder, log))
         self._open = self._stack.enter_context(Collection.open(index, self._live.name))

@@ -94,7 +94,7 @@ def test_cancelled_and_started_again(workers: Workers, record: Record) -> None:
     cancelled = Status(State.CANCELLED)
     until(lambda: workers.poll(record, ids) == {0: cancelled, 1: cancelled})
     ids = submit(workers, record)
-    assert not paths.job_cancel(record.folder, 0).exists()
+    assert not paths.SweepPaths(record.folder).job_cancel(0).exists()
     until(lambda: workers.poll(record, ids)[0] == RUNNING)
 
 

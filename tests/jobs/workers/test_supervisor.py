@@ -36,7 +36,7 @@ def run(folder: Path, program: str, *jobs: Job, **options: Any) -> list[Status |
 
 
 def log(folder: Path, number: int) -> list[str]:
-    return paths.job_log(folder / "sweep", number).read_text().splitlines()
+    return paths.SweepPaths(folder / "sweep").job_log(number).read_text().splitlines()
 
 
 def test_jobs_end_as_their_processes_do(tmp_path: Path, program: str) -> None:
@@ -99,11 +99,11 @@ def test_cancelled_while_it_runs_and_before_it_began(tmp_path: Path, program: st
     thread.start()
     until(lambda: (tmp_path / "sweep/jobs/00000.log").exists() and log(tmp_path, 0) != [])
     for number in (1, 0):
-        paths.job_cancel(tmp_path / "sweep", number).touch()
+        paths.SweepPaths(tmp_path / "sweep").job_cancel(number).touch()
     thread.join()
     for number in (0, 1):
         assert job_state.read(tmp_path / "sweep", number) == Status(State.CANCELLED)
-    assert not paths.job_log(tmp_path / "sweep", 1).exists()
+    assert not paths.SweepPaths(tmp_path / "sweep").job_log(1).exists()
 
 
 def test_a_stopped_supervisor_cancels_all(tmp_path: Path, program: str) -> None:

@@ -72,7 +72,10 @@ def test_the_first_time_exports(
     assert least_cosine(encoder.encode_texts(TEXTS), by_torch.encode_texts(TEXTS)) > 0.9999
     folder = cache.find(tiny)
     assert folder is not None
-    assert sorted(path.name for path in paths.exports_dir().iterdir()) == [folder.name, "sources"]
+    assert sorted(path.name for path in paths.ExportPaths.cache().iterdir()) == [
+        folder.name,
+        "sources",
+    ]
     # ONNX Runtime would keep an identifier of the device here, for what it reports
     assert [path.name for path in tmp_path.iterdir()] == ["clipvec"]
 
@@ -131,7 +134,7 @@ def test_a_damaged_export(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = cache.find(tiny)
     assert folder is not None
-    paths.export_tower(folder, "text").write_bytes(b"no model")
+    paths.ExportPaths(folder).tower("text").write_bytes(b"no model")
     with pytest.raises(ModelError, match=r"text\.onnx cannot be used .*delete .*made anew"):
         model.load_encoder(tiny)
 
