@@ -31,7 +31,8 @@ _JOINERS = "\u200c\u200d"
 class ClipvecError(Exception):
     """Base of all errors that are shown to the user as one line."""
 
-    exit_code = 1
+    exit_code: int = 1
+    """Of a command that ends with it."""
 
 
 class ConfigError(ClipvecError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from importlib import import_module
 from pathlib import Path
@@ -87,3 +88,8 @@ def test_links_lead_somewhere() -> None:
         for link in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
             if "://" not in link:
                 assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_api_page() -> None:
+    made = runpy.run_path(str(ROOT / "scripts/make_api_docs.py"))
+    assert made["page"]() == made["PAGE"].read_text(), "run: python scripts/make_api_docs.py"

@@ -37,11 +37,13 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class EmbedSummary:
-    """What a run did."""
+    """What a run of embed did."""
 
     store: str
+    """Path or URL."""
     timings: Timings = field(default_factory=Timings)
     rejects: int = 0
+    """Images that this run could not embed."""
     embedded: list[int] = field(default_factory=list)
     """Shards that this run committed."""
     reused: list[int] = field(default_factory=list)

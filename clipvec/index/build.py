@@ -35,7 +35,7 @@ _LARGE = 50_000
 
 @dataclass(frozen=True)
 class IndexSummary:
-    """What a run did."""
+    """What a run of index did."""
 
     name: str
     where: str

@@ -40,7 +40,7 @@ _PACKAGES = ("faiss-cpu", "chromadb", "numpy", "torch")
 
 @dataclass(frozen=True)
 class RecallSummary:
-    """What a run found."""
+    """What a run of recall found."""
 
     report: Report
     page: Path
