@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import graphlib
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,16 @@ def of_clipvec(module: Path) -> set[tuple[str, str, str]]:
             there, _, inner = (rest or name).partition(".")
             found.add((there, inner, name if rest else ""))
     return {(there, inner, name) for there, inner, name in found if there in LEVEL}
+
+
+def test_the_picture_of_the_levels() -> None:
+    """CONTRIBUTING.md shows each level, the highest first, with its rooms in alphabetical order."""
+    text = (ROOT.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    shown: dict[int, list[str]] = {}
+    for number, rooms in re.findall(r"^    (\d| )  (\w+(?:  \w+)*)  ", text, re.MULTILINE):
+        shown.setdefault(int(number) if number.strip() else min(shown), []).extend(rooms.split())
+    assert list(shown) == sorted(shown, reverse=True)
+    assert shown == {level: sorted(rooms) for level, rooms in enumerate(LEVELS)}
 
 
 def test_every_room_has_a_level() -> None:
