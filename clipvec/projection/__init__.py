@@ -1,9 +1,8 @@
-"""Maps: a sample of a store's images on a plane, like beside like.
+"""The embedding projection: a sample of a store's images on a plane, similar ones near each other.
 
-draw   a store → a `Map`, or None where it has too few rows
-html   a `Map` → a page of its own
-show   a store → the page, in a tracked run
-PART, values   for a page that has ``map.html`` in it
+project          a store → a `Projection`, or None where it has too few rows
+log_projection   a store → a page of its own, in a tracked run
+ASSETS, template_values   for a page with ``projection.html`` in it
 """
 
 import lazy_loader

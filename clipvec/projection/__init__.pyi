@@ -1,10 +1,10 @@
-from .page import MAP, PART, show, values
-from .plane import draw
+from .page import ASSETS, PROJECTION_KEY, log_projection, template_values
+from .plane import project
 
 __all__ = [
-    "MAP",
-    "PART",
-    "draw",
-    "show",
-    "values",
+    "ASSETS",
+    "PROJECTION_KEY",
+    "log_projection",
+    "project",
+    "template_values",
 ]

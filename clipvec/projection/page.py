@@ -1,4 +1,4 @@
-"""A map as a page, and in a tracked run."""
+"""A projection as a page, and in a tracked run."""
 
 from __future__ import annotations
 
@@ -6,51 +6,52 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import ClipvecError
-from clipvec.projection.plane import draw
-from clipvec.web import page
+from clipvec.projection.plane import project
+from clipvec.web import jpeg_url, page
 
 if TYPE_CHECKING:
-    from clipvec.projection.plane import Map
+    from clipvec.projection.plane import Projection
     from clipvec.store import Store
     from clipvec.tracking import Run
 
 log = logging.getLogger(__name__)
-PART = page.PageAssets("clipvec.projection", ["map.css"], ["map.js"])
-"""What a page needs that has ``map.html`` in it."""
-MAP = "map"
-"""Key of the page that shows a sample of a store's images by their likeness."""
+ASSETS = page.PageAssets("clipvec.projection", ["projection.css"], ["projection.js"])
+"""What a page with ``projection.html`` in it needs."""
+PROJECTION_KEY = "projection"
+"""Key of the page in a tracked run."""
 
 
-def html(made: Map, title: str) -> str:
+def html(projection: Projection, title: str) -> str:
     """Return a page of its own."""
-    return page.render("page_of_map.html", PART, title=title, map=values(made))
+    values = template_values(projection)
+    return page.render("projection_page.html", ASSETS, title=title, projection=values)
 
 
-def show(run: Run, store: Store) -> None:
-    """Show the map of a store in a run that is tracked; what goes wrong is a line."""
+def log_projection(run: Run, store: Store) -> None:
+    """Log the projection of a store to a tracked run; an error is one line and no more."""
     if not run.tracked:
         return
     try:
-        made = draw(store)
+        projection = project(store)
     except ClipvecError as error:
-        log.warning("no map of the images in the run: %s", error)
+        log.warning("the run has no projection of the images: %s", error)
         return
-    if made is not None:
-        name = f"{store.fingerprint.dataset['name']} · {store.model['name']}"
-        run.log_html(MAP, html(made, name))
+    if projection is not None:
+        title = f"{store.fingerprint.dataset['name']} · {store.model['name']}"
+        run.log_html(PROJECTION_KEY, html(projection, title))
 
 
-def values(made: Map) -> dict[str, Any]:
-    """Return what ``map.html`` shows."""
-    tiles = made.tiles
+def template_values(projection: Projection) -> dict[str, Any]:
+    """Return what ``projection.html`` shows."""
+    tiles = projection.tiles
     return {
-        "rows": made.rows,
-        "tiles": tiles and page.jpeg_url(tiles),
+        "rows": projection.rows,
+        "tiles": tiles and jpeg_url(tiles),
         "data": {
-            "points": [[round(float(x), 4), round(float(y), 4)] for x, y in made.points],
-            "captions": made.captions,
-            "ids": made.ids,
-            "columns": made.columns,
-            "tile": made.tile,
+            "points": [[round(float(x), 4), round(float(y), 4)] for x, y in projection.points],
+            "captions": projection.captions,
+            "ids": projection.ids,
+            "columns": projection.columns,
+            "tile": projection.tile,
         },
     }

@@ -1,4 +1,4 @@
-"""From a store to places on a plane."""
+"""From a store to points on a plane."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from clipvec.store import Part, Store
 
 SAMPLE = 1024
-"""Most images of a map."""
+"""Most images of a projection."""
 PARTS = 32
 """Most part files that are read for it, however large the store is."""
 TILE = 64
-"""Pixels of the longest side of an image on the map."""
+"""Pixels of the longest side of an image on the plane."""
 _LEAST = 8
-"""Fewest rows of which there is a map."""
+"""Fewest rows that are projected."""
 _COLUMNS = 32
-"""Tiles beside each other in the picture that holds all of them."""
+"""Tiles side by side in the image that holds all of them."""
 _DIRECTIONS = 50
 """Directions of most variance that t-SNE is given, as its authors advise."""
 _QUALITY = 80
 
 
 @dataclass(frozen=True)
-class Map:
-    """Some images of a store and where they lie."""
+class Projection:
+    """Some images of a store, and where they lie."""
 
     points: np.ndarray
     """float32 [N, 2], within 0 and 1."""
@@ -51,8 +51,8 @@ class Map:
     tile: int = TILE
 
 
-def draw(store: Store, seed: int = 0) -> Map | None:
-    """Return the map of a sample: t-SNE (van der Maaten and Hinton 2008) of its vectors.
+def project(store: Store, seed: int = 0) -> Projection | None:
+    """Return the projection of a sample: t-SNE (van der Maaten and Hinton 2008) of its vectors.
 
     The time does not depend on the size of the store, nor does the memory.
 
@@ -66,7 +66,7 @@ def draw(store: Store, seed: int = 0) -> Map | None:
         return None
     table = _sample(store, parts, np.random.default_rng(seed))
     thumbnails = table["thumbnail"].to_pylist() if "thumbnail" in table.column_names else []
-    return Map(
+    return Projection(
         points=_plane(np.concatenate([matrix(piece) for piece in table.to_batches()]), seed),
         ids=table["id"].to_pylist(),
         captions=[caption or "" for caption in table["caption"].to_pylist()],
@@ -102,7 +102,7 @@ def _plane(vectors: np.ndarray, seed: int) -> np.ndarray:
         from sklearn.manifold import TSNE
     except ImportError as error:
         raise ConfigError(
-            "a map of the images needs scikit-learn, run: pip install 'clipvec[dashboard]'"
+            "the projection of the images needs scikit-learn, run: pip install 'clipvec[dashboard]'"
         ) from error
 
     directions = min(_DIRECTIONS, *vectors.shape)

@@ -38,7 +38,7 @@ def test_made_and_updated(run: Run, server: WandbServer, tmp_path: Path) -> None
     ids = list(server.views)
     report = next(i for i, view in server.views.items() if view["type"] == "runs").rstrip("=")
     view, link = (f"{server.url}/me/photos{rest}" for rest in ("?nw=clipvec", "/reports/"))
-    assert done.stdout == f"view made: {view}\nreport made: {link}clipvec-photos--{report}\n"
+    assert done.stdout == f"view created: {view}\nreport created: {link}clipvec-photos--{report}\n"
     assert done.stderr == ""
     done = run("dashboard", "tracking.project=photos")
     assert done.stdout == f"view updated: {view}\nreport updated: {link}clipvec-photos--{report}\n"

@@ -1,4 +1,4 @@
-"""The map in a real browser, and in a run."""
+"""The projection in a real browser, and in a run."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from tests.stores import StoreFactory
 
 def pixels(page: Page) -> str:
     """Return what is drawn."""
-    return str(page.locator(".map-frame > canvas").evaluate("canvas => canvas.toDataURL()"))
+    return str(page.locator(".projection-frame > canvas").evaluate("canvas => canvas.toDataURL()"))
 
 
 def test_page(browser: Browser, tmp_path: Path, store_factory: StoreFactory) -> None:
-    made = projection.draw(store_factory(tmp_path, {0: [40]}))
+    made = projection.project(store_factory(tmp_path, {0: [40]}))
     assert made is not None
     made.captions[:] = ["</script><img src=x onerror=alert(1)>"] * 40
-    file = tmp_path / "map.html"
+    file = tmp_path / "projection.html"
     file.write_text(html(made, "toys <b>"), encoding="utf-8")
     page = browser.new_page(viewport={"width": 900, "height": 700})
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(file.as_uri())
-    canvas = page.locator(".map-frame > canvas")
+    canvas = page.locator(".projection-frame > canvas")
     page.wait_for_function(
-        "() => { const c = document.querySelector('.map-frame > canvas');"
+        "() => { const c = document.querySelector('.projection-frame > canvas');"
         " return c.width && c.getContext('2d').getImageData(0, 0, c.width, c.height)"
         ".data.some((v, i) => i % 4 === 0 && v > 150); }"
     )
@@ -52,8 +52,8 @@ def test_page(browser: Browser, tmp_path: Path, store_factory: StoreFactory) -> 
     box = canvas.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + float(x) * box["width"], box["y"] + float(y) * box["height"])
-    expect(page.locator(".map-tip span")).to_have_text(made.captions[0])
-    assert page.locator("img:not(.map-tiles)").count() == 0
+    expect(page.locator(".projection-tip span")).to_have_text(made.captions[0])
+    assert page.locator("img:not(.projection-tiles)").count() == 0
     assert page.title().startswith("toys <b> ")
     assert complaints == []
     page.close()
@@ -64,9 +64,9 @@ def test_in_a_run(tmp_path: Path, store_factory: StoreFactory) -> None:
     with tracking.start_run(
         TrackingConfig("offline"), RunSpec("index", "x", str(tmp_path), {})
     ) as run:
-        projection.show(run, store)
+        projection.log_projection(run, store)
     (found,) = read_runs(str(tmp_path))
-    shown = found.summary["map"]
+    shown = found.summary["projection"]
     assert shown["_type"] == "html-file"
     text = (found.folders[0] / "files" / shown["path"]).read_text(encoding="utf-8")
     assert "40 of 40 images" in text
@@ -84,8 +84,8 @@ def test_without_the_package(
     with tracking.start_run(
         TrackingConfig("offline"), RunSpec("index", "x", str(tmp_path), {})
     ) as run:
-        projection.show(run, store)
-    assert "no map of the images in the run: " in caplog.text
+        projection.log_projection(run, store)
+    assert "the run has no projection of the images: " in caplog.text
     assert "pip install 'clipvec[dashboard]'" in caplog.text
     (found,) = read_runs(str(tmp_path))
     assert found.exit_code == 0

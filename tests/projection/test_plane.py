@@ -31,7 +31,7 @@ def groups(tmp_path_factory: pytest.TempPathFactory, store_factory: StoreFactory
 
 
 def test_like_lies_beside_like(groups: Store) -> None:
-    made = projection.draw(groups)
+    made = projection.project(groups)
     assert made is not None
     assert made.points.shape == (180, 2)
     assert (made.points.min(axis=0) == 0).all()
@@ -45,7 +45,7 @@ def test_like_lies_beside_like(groups: Store) -> None:
 
 
 def test_tiles_are_the_thumbnails(groups: Store) -> None:
-    made = projection.draw(groups)
+    made = projection.project(groups)
     assert made is not None
     assert made.tiles is not None
     sheet = Image.open(io.BytesIO(made.tiles))
@@ -57,8 +57,8 @@ def test_tiles_are_the_thumbnails(groups: Store) -> None:
     assert max(green, blue) < 60
 
 
-def test_the_same_store_gives_the_same_map(groups: Store) -> None:
-    one, two = projection.draw(groups), projection.draw(groups)
+def test_the_same_store_gives_the_same_projection(groups: Store) -> None:
+    one, two = projection.project(groups), projection.project(groups)
     assert one is not None
     assert two is not None
     assert (one.points == two.points).all()
@@ -79,7 +79,7 @@ def test_a_large_store_is_read_in_part(
         return real(self, part, *args, **kwargs)
 
     monkeypatch.setattr(Store, "read", reading)
-    made = projection.draw(store)
+    made = projection.project(store)
     assert made is not None
     assert len(read) == 5
     small = sum(name.endswith("00001.parquet") for name in read)
@@ -88,4 +88,4 @@ def test_a_large_store_is_read_in_part(
 
 
 def test_too_few_rows(tmp_path: Path, store_factory: StoreFactory) -> None:
-    assert projection.draw(store_factory(tmp_path, {0: [7]})) is None
+    assert projection.project(store_factory(tmp_path, {0: [7]})) is None

@@ -1,4 +1,4 @@
-"""A dashboard in wandb: a saved view and a report of a project, made anew or brought up to date."""
+"""A dashboard in wandb: a saved view and a report of a project, created or updated."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import re
 import uuid
 from typing import TYPE_CHECKING
 
-from clipvec.dashboard.panels import SECTIONS, Curves, Panel
+from clipvec.dashboard.panels import all_sections
 from clipvec.dashboard.wandb import specs
 from clipvec.dashboard.wandb.api import Project, Server
 from clipvec.errors import ConfigError
 
 if TYPE_CHECKING:
     from clipvec.config import TrackingConfig
+    from clipvec.dashboard.panels import Panel
 
 VIEW = "clipvec"
 """The view's title, and its name in links."""
@@ -24,14 +25,14 @@ _TITLE_LENGTH = 128
 
 
 def outline(config: TrackingConfig) -> str:
-    """Return what `save` would make, one panel a line; nothing is asked of anybody."""
+    """Return what `save` would write, one panel a line; no server is asked."""
     owner = config.entity or "(your default entity)"
     lines = [
         f"project  {owner}/{config.project}",
         f"view     {VIEW}",
         f"report   {_report_title(config.project)}",
     ]
-    for section in SECTIONS:
+    for section in all_sections():
         step = f", by {section.step}" if section.step else ""
         lines += ["", f"{section.title} (runs of type {section.job_type}{step})"]
         lines += [f"  {_line(panel)}" for panel in section.panels]
@@ -39,10 +40,9 @@ def outline(config: TrackingConfig) -> str:
 
 
 def save(config: TrackingConfig) -> str:
-    """Make the view and the report, or bring them up to date; return lines that say where.
+    """Create or update the view and the report; return lines that say where they are.
 
-    Sections of the view that are not ours stay as they are, and so does all else that was set
-    there. The report is written anew.
+    The user's own sections and settings of the view are kept. The report is rewritten.
 
     Raises:
         ConfigError: not online, no key, or the server refuses.
@@ -81,7 +81,7 @@ def _save_view(server: Server, project: Project) -> str:
             ) from None
         values = {"id": there["id"], "name": _VIEW_NAME, "displayName": there["displayName"]}
     server.save_view(project, kind, values | {"spec": json.dumps(spec)})
-    return f"view {'updated' if there else 'made'}: {where}"
+    return f"view {'updated' if there else 'created'}: {where}"
 
 
 def _save_report(server: Server, project: Project) -> str:
@@ -100,7 +100,7 @@ def _save_report(server: Server, project: Project) -> str:
     id_ = server.save_view(project, kind, values)
     words = re.sub(r"\W+", "-", title).strip("-")
     where = server.link(project, "reports", f"{words}--{id_.replace('=', '')}")
-    return f"report {'updated' if there else 'made'}: {where}"
+    return f"report {'updated' if there else 'created'}: {where}"
 
 
 def _report_title(project: str) -> str:
@@ -108,7 +108,5 @@ def _report_title(project: str) -> str:
 
 
 def _line(panel: Panel) -> str:
-    shown = ", ".join(f"{key}*" if key.endswith("/") else key for key in specs.keys(panel))
-    kind = type(panel).__name__.lower()
-    stacked = " (stacked)" if isinstance(panel, Curves) and panel.stacked else ""
-    return f"{kind:7} {panel.title + stacked:44} {shown}"
+    keys = ", ".join(f"{key}*" if key.endswith("/") else key for key in panel.keys)
+    return f"{type(panel).__name__.lower():8} {panel.label:44} {keys}"

@@ -33,10 +33,10 @@ def test_what_stands_on_top(page: Page) -> None:
     expect(page.locator("h1")).to_have_text("embed-1")
     expect(page.locator(".lead")).to_contain_text("90 images of toys--toy, in 3 of 4 shards")
     expect(page.locator(".notice").first).to_contain_text("Not committed: shards 2")
-    expect(page.locator("details.notice")).to_contain_text("1 of 3 jobs did not end well")
+    expect(page.locator("details.notice")).to_contain_text("1 of 3 jobs failed or have not ended")
     expect(page.locator("details.notice li")).to_have_text("embed-1-1 ended with exit code 3")
     titles = page.locator("h2").all_text_contents()
-    assert titles == ["Sweep", "Embedding", "Index", "Recall", "Map of the images", "Store"]
+    assert titles == ["Sweep", "Embedding", "Index", "Recall", "Projection of the images", "Store"]
 
 
 def test_numbers(page: Page) -> None:
@@ -45,7 +45,7 @@ def test_numbers(page: Page) -> None:
     assert said["Shards committed"] == "3"
     assert said["Cost, USD"] == "1.23"
     assert said["Verified"] == "90 of 90 rows found"
-    assert (said["Advised for texts"], said["Recall, texts"]) == ("hnsw", "0.970")
+    assert (said["Recommended for texts"], said["Recall, texts"]) == ("hnsw", "0.970")
 
 
 def test_figures(page: Page) -> None:
@@ -65,11 +65,11 @@ def test_figures(page: Page) -> None:
     expect(page.locator("#tip")).to_contain_text("images/s")
 
 
-def test_pictures_and_hostile_captions(page: Page) -> None:
-    pictures = page.locator(".pictures img")
-    expect(pictures).to_have_count(3)
-    assert pictures.first.get_attribute("alt") == HOSTILE
-    assert pictures.first.evaluate("image => image.naturalWidth") == 32
+def test_images_and_hostile_captions(page: Page) -> None:
+    images = page.locator(".images img")
+    expect(images).to_have_count(3)
+    assert images.first.get_attribute("alt") == HOSTILE
+    assert images.first.evaluate("image => image.naturalWidth") == 32
     assert page.locator("img[src=x]").count() == 0
 
 
@@ -81,8 +81,8 @@ def test_tables_sort(page: Page) -> None:
     assert page.locator("#store tbody tr").count() >= 3
 
 
-def test_map(page: Page) -> None:
-    expect(page.locator(".map figcaption")).to_contain_text("90 of 90 images")
+def test_projection(page: Page) -> None:
+    expect(page.locator(".projection figcaption")).to_contain_text("90 of 90 images")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -65,7 +65,7 @@ def test_the_key_of_wandb_login(
     host = saving.url.removeprefix("http://")
     key = SECRETS["WANDB_API_KEY"]
     (tmp_path / "netrc").write_text(f"machine {host}\nlogin user\npassword {key}\n")
-    assert save.save(ONLINE).startswith("view made: ")
+    assert save.save(ONLINE).startswith("view created: ")
     assert key not in json.dumps(saving.views)
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from clipvec import tracking
 from clipvec.config import TrackingConfig
-from clipvec.dashboard.panels import SECTIONS, Curves
+from clipvec.dashboard.panels import SECTIONS
+from clipvec.dashboard.panels.curves import Curves
 from clipvec.dashboard.wandb import api as server
 from clipvec.dashboard.wandb import save, specs
 from clipvec.dashboard.wandb.api import Server
@@ -66,15 +67,15 @@ OTHERS = [
     ("Scalar Chart", "Cost, USD", ["sweep/cost_usd"]),
     ("Run History Line Plot", "Jobs by state", ["^sweep/jobs/.*"]),
     ("Weave", "", ["jobs"]),
-    ("Media Browser", "Map of the images", ["map"]),
-    ("Vega2", "Queries per second by recall@10, texts", ["pareto/text@10_table"]),
+    ("Media Browser", "Projection of the images", ["projection"]),
+    ("Vega2", "QPS by recall@10, texts", ["pareto/text@10_table"]),
     ("Weave", "", ["settings"]),
 ]
 
 
 def test_a_view(saving: WandbServer) -> None:
     lines = save.save(ONLINE).splitlines()
-    assert lines[0] == f"view made: {saving.url}/me/photos?nw=clipvec"
+    assert lines[0] == f"view created: {saving.url}/me/photos?nw=clipvec"
     _, view, spec = saved(saving, "project-view")
     assert (view["name"], view["displayName"]) == ("nw-clipvec-v", "clipvec")
     assert (view["entityName"], view["projectName"]) == ("me", "photos")
@@ -119,14 +120,12 @@ def test_a_report(saving: WandbServer) -> None:
     line = save.save(ONLINE).splitlines()[1]
     id_, report, spec = saved(saving, "runs")
     link = f"{saving.url}/me/photos/reports/clipvec-photos--{id_.rstrip('=')}"
-    assert line == f"report made: {link}"
+    assert line == f"report created: {link}"
     assert report["displayName"] == "clipvec: photos"
     kinds = [block["type"] for block in spec["blocks"]]
     assert kinds == ["paragraph"] * 2 + ["heading", "panel-grid"] * 4 + ["paragraph"]
     says = "".join(child["text"] for child in spec["blocks"][1]["children"])
-    assert says == (
-        "Written by python -m clipvec.dashboard, which writes it anew each time that it runs."
-    )
+    assert says == ("Written by python -m clipvec.dashboard, which rewrites it on every run.")
     titles = [b["children"][0]["text"] for b in spec["blocks"] if b["type"] == "heading"]
     assert titles == [section.title for section in SECTIONS]
     grids = [b["metadata"] for b in spec["blocks"] if b["type"] == "panel-grid"]
@@ -232,7 +231,7 @@ def test_entity_and_project(saving: WandbServer) -> None:
     saving.projects.append(("team", name))
     config = TrackingConfig(mode="online", project=name, entity="team")
     quoted = name.replace(" ", "%20").replace(",", "%2C")
-    assert save.save(config).startswith(f"view made: {saving.url}/team/{quoted}?nw=clipvec\n")
+    assert save.save(config).startswith(f"view created: {saving.url}/team/{quoted}?nw=clipvec\n")
     assert saved(saving, "runs")[1]["displayName"] == f"clipvec: {name}"[:128]
 
 
@@ -286,12 +285,12 @@ def test_keys_are_distinct() -> None:
     for values in zip(*((s.title, s.job_type) for s in SECTIONS), strict=True):
         assert len(set(values)) == len(SECTIONS)
     for section in SECTIONS:
-        panels = [(type(panel), *specs.keys(panel)) for panel in section.panels]
+        panels = [(type(panel), *panel.keys) for panel in section.panels]
         titles = [(type(panel), panel.title) for panel in section.panels]
         assert len(set(panels)) == len(set(titles)) == len(section.panels)
     # A table or a chart of one name would stand in the sections of two kinds of runs.
     tables = Counter(
-        specs.keys(panel) for s in SECTIONS for panel in s.panels if not isinstance(panel, Curves)
+        panel.keys for s in SECTIONS for panel in s.panels if not isinstance(panel, Curves)
     )
     assert set(tables.values()) == {1}
     assert all(isinstance(key, str) and key for keys in tables for key in keys)
@@ -309,7 +308,7 @@ def test_outline_asks_nobody() -> None:
     panels = [" ".join(line.split()) for line in lines if line.startswith("  ")]
     assert len(panels) == sum(len(section.panels) for section in SECTIONS)
     assert "curves Where the time goes (stacked) share/*" in panels
-    assert "page Map of the images map" in panels
+    assert "htmlpage Projection of the images projection" in panels
     code = (
         "import sys; from clipvec.config import TrackingConfig; from clipvec.dashboard.wandb "
         "import save; save.outline(TrackingConfig(mode='online')); "

@@ -1,10 +1,10 @@
 "use strict";
-// A map of images: each is drawn where its vector lies, larger the nearer one looks.
-for (const figure of document.querySelectorAll(".map")) {
-  const canvas = figure.querySelector(".map-frame > canvas");
-  const tip = figure.querySelector(".map-tip");
-  const tiles = figure.querySelector(".map-tiles");
-  const { points, captions, ids, columns, tile } = JSON.parse(figure.querySelector(".map-data").textContent);
+// A projection of images: each is drawn where its vector lies, larger the further one zooms in.
+for (const figure of document.querySelectorAll(".projection")) {
+  const canvas = figure.querySelector(".projection-frame > canvas");
+  const tip = figure.querySelector(".projection-tip");
+  const tiles = figure.querySelector(".projection-tiles");
+  const { points, captions, ids, columns, tile } = JSON.parse(figure.querySelector(".projection-data").textContent);
   const context = canvas.getContext("2d");
   const margin = 0.04;
   let zoom = 1;
@@ -112,7 +112,7 @@ for (const figure of document.querySelectorAll(".map")) {
     scale(Math.exp(-event.deltaY / 300), x, y);
   }, { passive: false });
 
-  // One pointer moves the map, two zoom it.
+  // One pointer pans, two zoom it.
   const held = new Map();
   const spread = () => {
     const [a, b] = [...held.values()];

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clipvec.dashboard.local import series
-from clipvec.dashboard.panels import Curves
+from clipvec.dashboard.panels import series
+from clipvec.dashboard.panels.curves import Curves
 from clipvec.tracking.reader import RecordedRun
 
 

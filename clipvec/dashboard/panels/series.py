@@ -12,7 +12,7 @@ from clipvec.tracking import SYSTEM_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from clipvec.dashboard.panels import Curves
+    from clipvec.dashboard.panels.curves import Curves
     from clipvec.tracking import RecordedRun
 
 APART = 6
@@ -55,13 +55,13 @@ def _keys(panel: Curves, runs: Sequence[RecordedRun]) -> list[str]:
     """Return the metrics of a panel, those of its prefixes in the order of their first values."""
     logged = dict.fromkeys(key for run in runs for point in run.history for key in point)
     found = []
-    for key in panel.keys:
+    for key in panel.metrics:
         found += [name for name in logged if name.startswith(key)] if key.endswith("/") else [key]
     return sorted(found) if len(found) > 1 else found
 
 
 def _short(key: str, panel: Curves) -> str:
-    prefix = next((p for p in panel.keys if p.endswith("/") and key.startswith(p)), "")
+    prefix = next((p for p in panel.metrics if p.endswith("/") and key.startswith(p)), "")
     return key.removeprefix(prefix)
 
 

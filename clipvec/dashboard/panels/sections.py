@@ -1,94 +1,25 @@
-"""What a dashboard shows of each kind of run: the same panels in wandb and on the local page.
+"""The panels of each kind of run.
 
-Keys are those that the rooms log; tests/tracking/test_panels.py compares them with real runs.
+Their keys are those that the rooms log; tests/dashboard/test_panels.py compares them with real
+runs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import replace
+from importlib.metadata import entry_points
 
-from clipvec.projection import MAP
+from clipvec.dashboard.panels.base import Section
+from clipvec.dashboard.panels.chart import Chart
+from clipvec.dashboard.panels.curves import Curves
+from clipvec.dashboard.panels.html_page import HtmlPage
+from clipvec.dashboard.panels.table import Table
+from clipvec.dashboard.panels.value import Number, Text
+from clipvec.errors import ConfigError
+from clipvec.projection import PROJECTION_KEY
 
-
-@dataclass(frozen=True)
-class Number:
-    """One number of a run's summary; a dot in its key leads into a part of it."""
-
-    title: str
-    key: str
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word of a run's summary; in wandb a column of its runs."""
-
-    title: str
-    key: str
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Values over a run's steps."""
-
-    title: str
-    keys: tuple[str, ...]
-    """Metrics; one that ends in ``/`` stands for all whose names begin with it."""
-    unit: str
-    """What the y axis counts."""
-    stacked: bool = False
-    """The metrics are parts of a whole."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table as a run has it."""
-
-    title: str
-    key: str
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart of several lines as a run has it."""
-
-    title: str
-    key: str
-    x: str
-    """What its x axis is."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """An HTML page as a run has it."""
-
-    title: str
-    key: str
-
-
-Panel: TypeAlias = Number | Word | Curves | Table | Chart | Page
-
-
-@dataclass(frozen=True)
-class Section:
-    """Panels of one kind of run."""
-
-    title: str
-    job_type: str
-    panels: tuple[Panel, ...]
-    step: str = ""
-    """What the steps of such runs count."""
-
-    @property
-    def words(self) -> tuple[Word, ...]:
-        """The words among its panels."""
-        return tuple(panel for panel in self.panels if isinstance(panel, Word))
-
-    @property
-    def drawn(self) -> tuple[Panel, ...]:
-        """The other panels."""
-        return tuple(panel for panel in self.panels if not isinstance(panel, Word))
-
+GROUP = "clipvec.panels"
+"""Entry points of other packages: ``<name> = "<module>:<section>"``."""
 
 SECTIONS = (
     Section(
@@ -132,10 +63,10 @@ SECTIONS = (
         (
             Number("Rows", "rows"),
             Number("Rows per second", "rows_per_s"),
-            Word("Verified", "verified"),
+            Text("Verified", "verified"),
             Curves("Rows per second", ("rows_per_s",), "rows/s"),
             Curves("Memory", ("memory_bytes",), "bytes"),
-            Page("Map of the images", MAP),
+            HtmlPage("Projection of the images", PROJECTION_KEY),
         ),
         step="rows",
     ),
@@ -143,14 +74,14 @@ SECTIONS = (
         "Recall",
         "recall",
         (
-            Word("Advised for texts", "advice/text/all.index"),
+            Text("Recommended for texts", "advice/text/all.index"),
             Number("Recall, texts", "advice/text/all.recall"),
-            Number("Queries per second, texts", "advice/text/all.qps"),
-            Word("Advised for images", "advice/image/all.index"),
+            Number("QPS, texts", "advice/text/all.qps"),
+            Text("Recommended for images", "advice/image/all.index"),
             Number("Recall, images", "advice/image/all.recall"),
-            Number("Queries per second, images", "advice/image/all.qps"),
+            Number("QPS, images", "advice/image/all.qps"),
             *(
-                Chart(f"Queries per second by recall@{k}, {kind}s", f"pareto/{kind}@{k}", "recall")
+                Chart(f"QPS by recall@{k}, {kind}s", f"pareto/{kind}@{k}", "recall")
                 for kind in ("text", "image")
                 for k in (1, 10, 100)
             ),
@@ -160,3 +91,23 @@ SECTIONS = (
         ),
     ),
 )
+
+
+def all_sections() -> tuple[Section, ...]:
+    """Return the sections, with those of other packages; panels join a section of the same title.
+
+    Raises:
+        ConfigError: the package that offers a section cannot be imported.
+    """
+    sections = {section.title: section for section in SECTIONS}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            more: Section = point.load()
+        except Exception as error:  # whatever the import of another's package may raise
+            package = point.dist.name if point.dist else point.value
+            raise ConfigError(
+                f"panels {point.name}, of {package}, cannot be imported: {error!r}"
+            ) from error
+        known = sections.get(more.title)
+        sections[more.title] = replace(known, panels=known.panels + more.panels) if known else more
+    return tuple(sections.values())

@@ -1,4 +1,4 @@
-"""What there is to show of a sweep: its store, and the runs that tell of it."""
+"""The store of a sweep, and the runs that the page shows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clipvec import paths, shards
+from clipvec.dashboard.panels import all_sections
 from clipvec.errors import ConfigError
 from clipvec.store import Store
 from clipvec.tracking import artifacts, read_runs
@@ -20,42 +21,42 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Board:
-    """One sweep, or what else filled a store."""
+class SweepRuns:
+    """One sweep, or the runs that filled a store without one."""
 
-    sweep: str
-    """Its name; that of a run where no sweep was tracked; empty where nothing was."""
+    name: str
+    """Its name; that of a run where no sweep was tracked; empty where no run was."""
     others: list[str]
     """The other sweeps of the store, the oldest first."""
     store: Store
-    marks: list[CommitMarker]
+    markers: list[CommitMarker]
     """The commit markers of the store, whoever wrote them."""
     runs: dict[str, list[RecordedRun]]
-    """Of the sweep by job type, and the newest of an index and of a report on the same store."""
+    """By job type: those of the sweep, and the newest of each other type on the same store."""
 
     @property
     def images(self) -> int:
-        """Images that are dealt with, embedded or rejected."""
-        return sum(mark.rows + mark.rejects for mark in self.marks)
+        """Images that were embedded or rejected."""
+        return sum(marker.rows + marker.rejects for marker in self.markers)
 
     @property
     def reasons(self) -> dict[str, int]:
         """Rejects by error class, most first."""
         counts: Counter[str] = Counter()
-        for mark in self.marks:
-            counts.update(mark.reasons)
+        for marker in self.markers:
+            counts.update(marker.reasons)
         return dict(counts.most_common())
 
     @property
     def missing(self) -> str:
         """The shards of the store that are not committed, as `clipvec.shards` writes them."""
-        done = {mark.shard for mark in self.marks}
+        done = {marker.shard for marker in self.markers}
         count = self.store.fingerprint.sharding_count
         return shards.format(shard for shard in range(count) if shard not in done)
 
 
-def gather(config: DashboardConfig) -> Board:
-    """Return what there is to show.
+def collect(config: DashboardConfig) -> SweepRuns:
+    """Return the runs to show: of the newest sweep, or of the one that is asked for.
 
     Raises:
         StoreError: there is no store, or it cannot be read.
@@ -64,21 +65,19 @@ def gather(config: DashboardConfig) -> Board:
     url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
     store = Store.open(url)
     name = paths.collection_name(config.dataset.name, config.model.name)
-    marks = list(store.committed().values())
-    found = read_runs(config.store.root)
-    embedded = [run for run in found if run.job_type == "embed" and _fills(run, config)]
+    markers = list(store.committed().values())
+    recorded = read_runs(config.store.root)
+    embedded = [run for run in recorded if run.job_type == "embed" and _fills(run, config)]
     sweeps = list(dict.fromkeys(run.sweep for run in embedded))
-    sweep = _chosen(config.sweep, sweeps, store.url)
-    shown = {
-        "sweep": [run for run in found if run.job_type == "sweep" and run.sweep == sweep],
+    sweep = _choose(config.sweep, sweeps, store.url)
+    chosen = {
+        "sweep": [run for run in recorded if run.job_type == "sweep" and run.sweep == sweep],
         "embed": [run for run in embedded if run.sweep == sweep],
     }
-    for kind in ("index", "recall"):
-        of_store = [
-            r for r in found if r.job_type == kind and artifacts.store_name(name) in r.artifacts
-        ]
-        shown[kind] = of_store[-1:]
-    return Board(sweep, [s for s in sweeps if s != sweep], store, marks, shown)
+    of_store = [run for run in recorded if artifacts.store_name(name) in run.artifacts]
+    for kind in {section.job_type for section in all_sections()} - set(chosen):
+        chosen[kind] = [run for run in of_store if run.job_type == kind][-1:]
+    return SweepRuns(sweep, [s for s in sweeps if s != sweep], store, markers, chosen)
 
 
 def _fills(run: RecordedRun, config: DashboardConfig) -> bool:
@@ -87,10 +86,10 @@ def _fills(run: RecordedRun, config: DashboardConfig) -> bool:
     return names == [config.dataset.name, config.model.name]
 
 
-def _chosen(asked: str | None, sweeps: Sequence[str], url: str) -> str:
+def _choose(asked: str | None, sweeps: Sequence[str], url: str) -> str:
     if asked is None:
         return sweeps[-1] if sweeps else ""
     if asked not in sweeps:
         known = ", ".join(sweeps[-5:]) or "none: they were not tracked"
-        raise ConfigError(f"sweep={asked}: no run of it beside {url}; the last ones: {known}")
+        raise ConfigError(f"sweep={asked}: no run of it beside {url}; the latest sweeps: {known}")
     return asked

@@ -1,0 +1,10 @@
+"""What a dashboard shows of each kind of run: the same panels in wandb and on the local page.
+
+Each kind of panel is one module here, and draws itself for both. `sections.SECTIONS` declares the
+panels; other packages add theirs by entry points, see docs/extending.md.
+"""
+
+from clipvec.dashboard.panels.base import Panel, Section, Slot
+from clipvec.dashboard.panels.sections import SECTIONS, all_sections
+
+__all__ = ["SECTIONS", "Panel", "Section", "Slot", "all_sections"]

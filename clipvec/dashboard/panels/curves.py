@@ -1,0 +1,159 @@
+"""Values over the steps of runs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clipvec.dashboard.panels import series
+from clipvec.dashboard.panels.base import Panel, Slot
+from clipvec.dashboard.panels.figure import canvas, frame
+from clipvec.errors import one_line
+from clipvec.tracking import SYSTEM_PREFIX
+from clipvec.web import format, palette, svg
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from markupsafe import Markup
+    from matplotlib.axes import Axes
+
+    from clipvec.dashboard.panels.series import Line
+    from clipvec.tracking import RecordedRun
+
+
+@dataclass(frozen=True)
+class Curves(Panel):
+    """Metrics of all runs: a line for each, or their median where there are many."""
+
+    metrics: tuple[str, ...]
+    """One that ends in ``/`` stands for all whose names begin with it."""
+    unit: str
+    """What the y axis counts."""
+    stacked: bool = False
+    """The metrics are parts of a whole."""
+
+    slot = Slot.FIGURES
+    wandb_size = (8, 7)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The metrics."""
+        return self.metrics
+
+    @property
+    def label(self) -> str:
+        """The title, and whether the metrics are stacked."""
+        return f"{self.title} (stacked)" if self.stacked else self.title
+
+    def wandb(self, step: str) -> Any:
+        """Return a line plot."""
+        import wandb_workspaces.reports.v2 as wr
+
+        # What wandb measures of a machine has times only, no steps.
+        timed = all(key.startswith(SYSTEM_PREFIX) for key in self.metrics)
+        shown: dict[str, Any] = {"y": list(self.metrics)}
+        if any(key.endswith("/") for key in self.metrics):
+            shown = {"metric_regex": "|".join(map(_pattern, self.metrics))}
+        return wr.LinePlot(
+            title=self.title,
+            x="RelativeTime(Process)" if timed else "Step",
+            title_x="seconds" if timed else step or None,
+            title_y=self.unit,
+            groupby=wr.Metric("Group"),
+            groupby_aggfunc="mean",
+            groupby_rangefunc="minmax",
+            plot_type="stacked-area" if self.stacked else "line",
+            **shown,
+        )
+
+    def html(self, name: str, step: str, runs: Sequence[RecordedRun]) -> Markup | None:
+        """Return a figure."""
+        lines = series.lines(self, runs)
+        if not lines:
+            return None
+        with canvas() as (figure, axes):
+            tips: dict[str, str] = {}
+            if self.stacked:
+                _stack(axes, lines)
+            else:
+                tips = _draw(axes, lines, self.unit, step)
+            axes.set_xlabel(step)
+            axes.set_ylabel(self.unit)
+            axes.set_ylim(bottom=0)
+            axes.yaxis.set_major_formatter(lambda value, _: _tick(value, self.unit))
+            axes.xaxis.set_major_formatter(lambda value, _: _tick(value, step))
+            plot = svg.inline(figure, name, self._alt(lines), tips)
+        legend = [(line.name, palette.look(i).variable) for i, line in enumerate(lines)]
+        return frame(self.title, plot, legend if len(lines) > 1 else [], _caption(lines))
+
+    def _alt(self, lines: Sequence[Line]) -> str:
+        last = "; ".join(f"{one_line(x.name)}: {format.number(x.values[-1])}" for x in lines)
+        return f"{self.title}, {self.unit}. At the end: {last}."
+
+
+def _pattern(key: str) -> str:
+    return f"^{re.escape(key)}" + (".*" if key.endswith("/") else "$")
+
+
+def _draw(axes: Axes, lines: Sequence[Line], unit: str, step: str) -> dict[str, str]:
+    tips = {}
+    for number, line in enumerate(lines):
+        look = palette.look(number)
+        if line.low is not None and line.high is not None:
+            axes.fill_between(
+                line.steps, line.low, line.high, color=look.colour, alpha=0.2, linewidth=0
+            )
+        axes.plot(line.steps, line.values, color=look.colour, linewidth=1.6)
+        for at in _marked(line):
+            gid = f"line-{number}-{at}"
+            axes.plot(
+                [line.steps[at]],
+                [line.values[at]],
+                marker="o",
+                markersize=3.5,
+                color=look.colour,
+                gid=gid,
+            )
+            tips[gid] = (
+                f"{line.name}\n{format.number(line.values[at])} {unit}\n"
+                f"at {line.steps[at]:,.0f} {step}"
+            )
+    return tips
+
+
+def _marked(line: Line) -> list[int]:
+    """Return the points that say what they are: at most a dozen, the last among them."""
+    count = len(line.steps)
+    return sorted({round(at) for at in np.linspace(0, count - 1, min(count, 12))})
+
+
+def _stack(axes: Axes, lines: Sequence[Line]) -> None:
+    steps = np.unique(np.concatenate([line.steps for line in lines]))
+    values = [np.interp(steps, line.steps, line.values) for line in lines]
+    colours = [palette.look(i).colour for i in range(len(lines))]
+    if len(steps) == 1:  # a run of one point: a bar of it
+        below = 0.0
+        for value, colour in zip(values, colours, strict=True):
+            axes.bar(steps, value, bottom=below, color=colour, alpha=0.75)
+            below += float(value[0])
+    else:
+        axes.stackplot(steps, *values, colors=colours, alpha=0.75)
+
+
+def _tick(value: float, unit: str) -> str:
+    if unit == "bytes":
+        return format.size(value) if value else "0"
+    return format.tick(value) if value else "0"
+
+
+def _caption(lines: Sequence[Line]) -> str:
+    runs = max(line.runs for line in lines)
+    if runs == 1:
+        return ""
+    if lines[0].low is None:
+        return f"The mean of {runs:,} runs."
+    return f"The median of {runs:,} runs; the band holds 8 in 10 of them."
