@@ -106,7 +106,7 @@ class EmbedLogger:
             self.point(Timings())
         seconds = time.monotonic() - self._began
         if self._samples:
-            self.run.log_table("images", _table(self._samples))
+            self.run.log_table("sample_images", _table(self._samples))
         self.run.update_summary(
             {
                 "images": self._done.images,

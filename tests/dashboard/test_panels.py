@@ -47,9 +47,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> list[R
         patch.setattr(launch, "backend", lambda _: Scripted({0: DONE}))
         launch.launch_sweep(sweep, root / "sweeps/embed-1")
 
-    reports.write([report()], root / "report")
+    page = root / paths.REPORT_HTML
+    for file in (page, page.with_name(paths.REPORT_JSON)):
+        file.write_text("")
     with tracking.start_run(offline, RunSpec("recall", "x", f"{root}/store", {})) as run:
-        reports.track(run, report(), root / "report" / paths.REPORT_HTML, "toys--toy")
+        reports.track(run, report(), page, "toys--toy")
     return read_runs(f"{root}/store")
 
 
