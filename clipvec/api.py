@@ -294,7 +294,7 @@ def run_index(*overrides: str, **options: object) -> IndexSummary:
 
     asked = _compose("index", overrides, options, config.BuildConfig)
     _refuse_launcher("index", asked.launcher)
-    return build_index(asked, projection.show)
+    return build_index(asked, projection.log_projection)
 
 
 def run_recall(*overrides: str, **options: object) -> RecallSummary:
