@@ -241,8 +241,7 @@ class _Shard:
         rows = [row for batch in self._pending for row in batch.rows]
         embeddings = [b.embeddings for b in self._pending if b.embeddings is not None]
         last = self._pending[-1]
-        cursor = (last.cursor.file, last.cursor.items) if last.cursor else None
-        self.writer.write_part(rows, np.concatenate(embeddings), last.stop, cursor)
+        self.writer.write_part(rows, np.concatenate(embeddings), last.stop, last.cursor)
         self._pending.clear()
 
     def _commit(self) -> None:
