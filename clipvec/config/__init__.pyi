@@ -29,7 +29,7 @@ from .groups import (
     TrackingConfig,
 )
 from .help import help_text
-from .kinds import SCHEME_EXTRAS, extras_for
+from .kinds import SCHEME_EXTRAS, Kind, extras_for
 from .load import from_dict, load_env, read, to_dict
 from .models import RUNTIMES, ModelConfig, QueryModelConfig
 from .overrides import override
@@ -58,6 +58,7 @@ __all__ = [
     "HuggingFaceConfig",
     "ImageDatasetConfig",
     "IndexConfig",
+    "Kind",
     "LauncherConfig",
     "MeasureConfig",
     "ModelConfig",

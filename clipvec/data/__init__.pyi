@@ -1,5 +1,6 @@
 from .decode import Undecodable, decode_image, thumbnail
 from .open import open_dataset
+from .ranges import span
 from .record import Cursor, Dataset, Record, Reject, file_of
 from .synthetic import Distribution, SyntheticDataset
 
@@ -14,5 +15,6 @@ __all__ = [
     "decode_image",
     "file_of",
     "open_dataset",
+    "span",
     "thumbnail",
 ]

@@ -31,7 +31,8 @@ class Encoder(ABC):
     """As torch calls it: ``cpu``, ``cuda:0``, ..."""
     precision: str
     """``fp32``, ``fp16`` or ``bf16``."""
-    _end: EndOfText | None
+    end_of_text: EndOfText | None = None
+    """Behind what token the model does not look, if it does not; see `clipvec.model.tokens`."""
     _golden: tuple[list[float], list[float]] | None = None
 
     @abstractmethod
@@ -44,20 +45,20 @@ class Encoder(ABC):
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Return texts as float32 [N, D], unit length."""
-        tokens = self._tokens(texts)
-        parts = passes(tokens, self._end)
-        vectors = [self._encode_tokens(tokens[rows, :length]) for rows, length in parts]
+        tokens = self.tokenize(texts)
+        parts = passes(tokens, self.end_of_text)
+        vectors = [self.encode_tokens(tokens[rows, :length]) for rows, length in parts]
         if len(vectors) == 1:
             return vectors[0]
         order = np.argsort(np.concatenate([rows for rows, _ in parts]))
         return np.concatenate(vectors)[order]
 
     @abstractmethod
-    def _tokens(self, texts: Sequence[str]) -> np.ndarray:
+    def tokenize(self, texts: Sequence[str]) -> np.ndarray:
         """Return the token ids of texts, padded to the model's context length: int64 [N, L]."""
 
     @abstractmethod
-    def _encode_tokens(self, tokens: np.ndarray) -> np.ndarray:
+    def encode_tokens(self, tokens: np.ndarray) -> np.ndarray:
         """Return token ids, int64 [N, L], as float32 [N, D], unit length."""
 
     @property

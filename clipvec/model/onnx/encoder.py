@@ -44,7 +44,7 @@ class OnnxEncoder(Encoder):
         self.arch = arch
         self.preprocess = export.preprocess
         self.weights = export.weights
-        self._end = export.end
+        self.end_of_text = export.end
         files = paths.ExportPaths(folder)
         self._tokenizer = Tokenizer(files.tokenizer, export.rules)
         self._image_tower = _session(files.tower("image"))
@@ -67,10 +67,12 @@ class OnnxEncoder(Encoder):
         """Return uint8 [N, H, W, 3] from `preprocess` as float32 [N, D], unit length."""
         return _run(self._image_tower, pixels)
 
-    def _tokens(self, texts: Sequence[str]) -> np.ndarray:
+    def tokenize(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the padded token ids of texts: int64 [N, L]."""
         return self._tokenizer(texts)
 
-    def _encode_tokens(self, tokens: np.ndarray) -> np.ndarray:
+    def encode_tokens(self, tokens: np.ndarray) -> np.ndarray:
+        """Return token ids, int64 [N, L], as float32 [N, D], unit length."""
         return _run(self._text_tower, tokens)
 
 

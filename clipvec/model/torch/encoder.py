@@ -49,7 +49,7 @@ class TorchEncoder(Encoder):
             self.model.visual = torch.compile(self.model.visual)
         self._image_tower = ImageTower(self.model, preprocess).to(self._device)
         self._text_tower = TextTower(self.model)
-        self._end = self._text_tower.end
+        self.end_of_text = self._text_tower.end
 
     @classmethod
     def load(cls, config: ModelConfig) -> TorchEncoder:
@@ -68,11 +68,13 @@ class TorchEncoder(Encoder):
         """
         return self._run(self._image_tower, pixels)
 
-    def _tokens(self, texts: Sequence[str]) -> np.ndarray:
+    def tokenize(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the padded token ids of texts: int64 [N, L]."""
         tokens: np.ndarray = self.tokenizer(list(texts)).numpy()
         return tokens
 
-    def _encode_tokens(self, tokens: np.ndarray) -> np.ndarray:
+    def encode_tokens(self, tokens: np.ndarray) -> np.ndarray:
+        """Return token ids, int64 [N, L], as float32 [N, D], unit length."""
         return self._run(self._text_tower, tokens)
 
     def _run(self, tower: torch.nn.Module, batch: np.ndarray) -> np.ndarray:

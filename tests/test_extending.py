@@ -1,0 +1,117 @@
+"""The examples of docs/extending.md add their kinds from outside of clipvec, and run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipvec.store import Store, matrix
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
+
+
+def section(title: str) -> str:
+    """Return one section of the page."""
+    (text,) = re.findall(rf"^## {title}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
+    return str(text)
+
+
+def install(title: str, folder: Path) -> list[str]:
+    """Write the files of a section, installed as pip does it, and return its command."""
+    text = section(title)
+    for name, content in re.findall(r"```(?:python|yaml|toml)\n# (\S+)\n(.*?)```", text, re.DOTALL):
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, encoding="utf-8")
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    name, version = project["name"], project["version"]
+    about = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    points = [
+        f"[{group}]\n" + "".join(f"{kind} = {value}\n" for kind, value in kinds.items())
+        for group, kinds in project["entry-points"].items()
+    ]
+    (about / "entry_points.txt").write_text("".join(points))
+    (command,) = re.findall(r"```sh\n(.*?)\n```", text, re.DOTALL)
+    return shlex.split(command)
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of clipvec where the package of ``folder`` is installed."""
+    assert words[0] == "python"
+    paths = [str(folder), str(ROOT), str(ROOT / "launchers")]
+    return subprocess.run(
+        [sys.executable, *words[1:]],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> None:
+    """Three images of one colour each in ``images.zip``."""
+    with ZipFile(tmp_path / "images.zip", "w") as archive:
+        for name in ("blue", "green", "red"):
+            Image.new("RGB", (32, 32), name).save(tmp_path / f"{name}.png")
+            archive.write(tmp_path / f"{name}.png", f"{name}.png")
+        archive.writestr("readme.txt", "no image")
+
+
+@pytest.mark.usefixtures("archive")
+def test_a_dataset(tmp_path: Path) -> None:
+    command = install("A dataset", tmp_path)
+    done = run(tmp_path, *command)
+    assert done.returncode == 0, done.stderr
+    store = Store.open(str(tmp_path / "data/store/zip/sample"))
+    rows = [
+        row for part in store.parts() for piece in store.read(part) for row in piece.to_pylist()
+    ]
+    assert [row["id"] for row in rows] == ["blue.png", "green.png", "red.png"]
+    assert [row["uri"] for row in rows] == [f"images.zip#{row['id']}" for row in rows]
+    assert store.fingerprint.dataset["kind"] == "zip"
+    again = run(tmp_path, *command)
+    assert "nothing to do: 1 shard committed already" in again.stderr + again.stdout
+
+
+@pytest.mark.usefixtures("archive")
+def test_what_is_wrong_with_it_is_said_as_of_any_other(tmp_path: Path) -> None:
+    command = install("A dataset", tmp_path)
+    (path,) = [word for word in command if word.startswith("dataset.path=")]
+    done = run(tmp_path, *(word for word in command if word != path))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "dataset.path is not set; give it as dataset.path=..." in done.stderr
+    done = run(tmp_path, *command, "dataset.kind=rar")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    known = "folder, huggingface, parquet, synthetic, webdataset, zip"
+    assert f"dataset.kind='rar': one of {known}" in done.stderr
+
+
+def test_a_model_runtime(tmp_path: Path) -> None:
+    command = install("A model runtime", tmp_path)
+    done = run(tmp_path, *command)
+    assert done.returncode == 0, done.stderr
+    store = Store.open(str(tmp_path / "data/store/sample/colour"))
+    vectors = np.concatenate(
+        [matrix(piece) for part in store.parts() for piece in store.read(part)]
+    )
+    assert vectors.shape == (364, 3)
+    np.testing.assert_allclose(np.linalg.norm(vectors.astype(np.float32), axis=1), 1, atol=2e-3)
+    assert store.fingerprint.model.arch == "colour"
+    text, image = store.fingerprint.model.golden.text, store.fingerprint.model.golden.image
+    assert text == pytest.approx([256 / 256.0039, 0.0039, 0.0039], abs=1e-3)  # "... a red bird ..."
+    assert len(image) == 3
