@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from clipvec import config
+from clipvec.config.commands import SCHEMAS
+from clipvec.config.compose import compose, groups
+from clipvec.config.options import sections
 from clipvec.config.renamed import RENAMED, new_name
+from clipvec.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -23,3 +28,22 @@ def test_new_name(old: str, new: str | None) -> None:
 
 def test_no_new_name_is_an_old_one() -> None:
     assert {new_name(new) for new in RENAMED.values()} == {None}
+
+
+def names(command: str) -> set[str]:
+    """Return the options and groups of a command."""
+    options = {option.key for s in sections(SCHEMAS[command]) for option in s.options}
+    return options | set(groups(compose(command, [], with_hydra=True)))
+
+
+NAMES = {command: names(command) for command in SCHEMAS}
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_an_old_name_is_refused_with_the_new_one(old: str, new: str) -> None:
+    assert any({old, new} & known for known in NAMES.values())
+    for command, known in NAMES.items():
+        if new in known and old not in known:
+            for override in (f"{old}=1", f"+{old}=1", f"++{old}=1"):
+                with pytest.raises(ConfigError, match=f"^{old} is now {new}$"):
+                    config.read_command(command, [override], SCHEMAS[command])

@@ -32,7 +32,7 @@ def test_wheel_holds_what_is_needed(wheel: Path) -> None:
         "clipvec/conf/model/vit_b_32.yaml",
         "clipvec/model/sample_heads.safetensors",
         "clipvec/sample_data/LICENSE.txt",
-        "clipvec/vectors/templates/results.html",
+        "clipvec/search/templates/results.html",
     } <= names
     assert any(name.startswith("clipvec/sample_data/") and name.endswith(".tar") for name in names)
     assert not any(name.startswith(("tests/", "benchmarks/", "conf/")) for name in names)
@@ -117,7 +117,7 @@ def test_jobs_get_the_wheel_that_is_installed(
 ) -> None:
     code = (
         "import sys, pathlib\n"
-        "from clipvec.jobs import wheel\n"
+        "from clipvec.jobs.skypilot import wheel\n"
         "built = wheel.build_wheel(pathlib.Path(sys.argv[1]))\n"
         "assert built.name == wheel.wheel_name()\n"
         "print(built)"
