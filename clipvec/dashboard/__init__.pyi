@@ -1,1 +1,3 @@
-__all__ = []
+from .panels.base import Panel, Section, Slot
+
+__all__ = ["Panel", "Section", "Slot"]

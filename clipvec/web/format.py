@@ -26,8 +26,8 @@ def number(value: float) -> str:
 
 
 def tick(value: float) -> str:
-    """Return the number at a tick of an axis: ``1,000``, ``0.5``."""
-    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+    """Return the number at a tick of an axis: ``1,000``, ``1.5``, ``0.5``."""
+    return f"{value:,.0f}" if value >= 1000 or float(value).is_integer() else f"{value:g}"
 
 
 def compact(count: float) -> str:
