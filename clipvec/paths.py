@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -79,26 +78,16 @@ def store_dir(root: str, dataset: str, model: str) -> str:
     return f"{root.rstrip('/')}/{dataset}/{model}"
 
 
-@dataclass(frozen=True)
 class ShardPaths:
     """The files of a shard, relative to the store."""
 
-    shard: int
-
-    @property
-    def folder(self) -> str:
+    def __init__(self, shard: int) -> None:
+        self.folder = f"shard-{shard:05d}"
         """The shard's folder, which holds all others."""
-        return f"shard-{self.shard:05d}"
-
-    @property
-    def done(self) -> str:
+        self.done = f"{self.folder}/done.json"
         """The commit marker."""
-        return f"{self.folder}/done.json"
-
-    @property
-    def rejects(self) -> str:
+        self.rejects = f"{self.folder}/rejects.parquet"
         """The reject ledger."""
-        return f"{self.folder}/rejects.parquet"
 
     def part(self, number: int) -> str:
         """Return the file of a part."""
@@ -133,16 +122,12 @@ def partition(name: str) -> str:
     return name.partition(_PARTITION)[2].replace("_", ",")
 
 
-@dataclass(frozen=True)
 class IndexPaths:
     """The files of embedded Chroma collections."""
 
-    root: str
-
-    @property
-    def folder(self) -> Path:
+    def __init__(self, root: str) -> None:
+        self.folder = Path(root).expanduser()
         """The folder that holds a folder for each collection."""
-        return Path(self.root).expanduser()
 
     def collection(self, name: str) -> Path:
         """Return the folder of a collection."""
@@ -153,11 +138,15 @@ class IndexPaths:
         return self.folder / f"{name}.lock"
 
 
-@dataclass(frozen=True)
 class ExportPaths:
     """The files of a model in ONNX."""
 
-    folder: Path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.about = folder / "export.json"
+        """What there is to know of the model."""
+        self.tokenizer = folder / "tokenizer.json"
+        """The tokenizer that goes with the model."""
 
     @classmethod
     def of(cls, weights: str, digest: str) -> ExportPaths:
@@ -175,77 +164,53 @@ class ExportPaths:
         """Return the file that says which export is of a model; the digest is of its source."""
         return cls.cache() / "sources" / f"{digest}.json"
 
-    @property
-    def about(self) -> Path:
-        """What there is to know of the model."""
-        return self.folder / "export.json"
-
-    @property
-    def tokenizer(self) -> Path:
-        """The tokenizer that goes with the model."""
-        return self.folder / "tokenizer.json"
-
     def tower(self, tower: str) -> Path:
         """Return a tower, image or text."""
         return self.folder / f"{tower}.onnx"
 
 
-@dataclass(frozen=True)
 class RunPaths:
     """The files of a wandb run."""
 
-    folder: Path
-
-    @property
-    def upload_log(self) -> Path:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.upload_log = folder / "logs" / "sync.log"
         """The log of the run's upload."""
-        return self.folder / "logs" / "sync.log"
 
     def artifact(self, kind: str) -> Path:
         """Return the file that identifies the version of an artifact the run logged or used."""
         return self.folder / "artifacts" / f"{kind}.json"
 
 
-@dataclass(frozen=True)
 class LaunchPaths:
     """The files of whatever runs in the cloud."""
 
-    folder: Path
-
-    @property
-    def wheel_dir(self) -> Path:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.wheel_dir = folder / "wheel"
         """The folder that goes to the cloud: the wheel of the code, and nothing else."""
-        return self.folder / "wheel"
 
 
-@dataclass(frozen=True)
 class DeployPaths(LaunchPaths):
     """The files of a deployed service."""
 
-    @property
-    def service(self) -> Path:
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.service = folder / "service.yaml"
         """The SkyPilot YAML of the service."""
-        return self.folder / "service.yaml"
 
 
-@dataclass(frozen=True)
 class SweepPaths(LaunchPaths):
     """The files of a sweep."""
 
-    @property
-    def sweep(self) -> Path:
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.sweep = folder / "sweep.json"
         """What the sweep is."""
-        return self.folder / "sweep.json"
-
-    @property
-    def ids(self) -> Path:
+        self.ids = folder / "ids.jsonl"
         """The ids of its jobs."""
-        return self.folder / "ids.jsonl"
-
-    @property
-    def supervisor_log(self) -> Path:
+        self.supervisor_log = folder / "supervisor.log"
         """The log of the supervisor of local workers."""
-        return self.folder / "supervisor.log"
 
     def task(self, number: int) -> Path:
         """Return the SkyPilot YAML of one submission."""
