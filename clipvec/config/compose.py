@@ -101,6 +101,8 @@ def explain(error: Exception, name: str) -> str:
         return f"{group}={value} is not there{meant}{there}"
     if str(error).startswith("Config group override must be a string"):
         return "a group takes one of its options, and neither null nor a number; --help lists them"
+    if twice := re.match(r"Multiple values for (\w+)\.", str(error)):
+        return f"{twice[1]} has its place already; write {twice[1]}=..., without +"
     unknown = re.match(r"Could not (?:override|delete from config\.|delete) '([^']+)'", str(error))
     return _unknown(unknown[1], name) if unknown else _one_line(error)
 

@@ -16,6 +16,7 @@ from clipvec.errors import ConfigError
         ("embed", "+dataset.pth=3", "dataset.pth is not an option here; did you mean dataset.path"),
         ("embed", "hydra.run.dirr=x", "hydra.run.dirr is not an option here; did you mean hydra.r"),
         ("embed", "zzz=1", "zzz is not an option here; --help lists them"),
+        ("embed", "+model=sample", "model has its place already; write model=..., without +"),
         ("embed", "~foo", "foo is not an option here; --help lists them"),
         (
             "embed",
