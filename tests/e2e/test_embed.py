@@ -242,7 +242,7 @@ def test_a_cut_that_cannot_be_leaves_no_store(run: Run, tiny: list[str], tmp_pat
     ("arguments", "exit_code", "message"),
     [
         (["model=nope"], 2, "model=nope is not there; there are local, mobileclip_s1"),
-        (["nope=1"], 2, "nope is not an option here; did you mean store?"),
+        (["nope=1"], 2, "nope is not an option here"),
         (["dataset=folder", "dataset.path=~/x"], 2, "quoted once for the shell and once"),
         (["shards=9-0"], 2, "shards='9-0' runs backwards; write shards=0-9"),
         (["shards=0-100"], 2, "names shard 100, but sharding.count=100: allowed are 0-99"),

@@ -224,7 +224,7 @@ def test_an_interrupt_while_starting_keeps_what_was_started(
 
 
 def test_options_that_are_none(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^waiting is not an option here$"):
+    with pytest.raises(ConfigError, match=r"^waiting is not an option here; did you mean wait\?$"):
         launch.launch_sweep(sweep(store, (1,), waiting=True), tmp_path / "s/embed-1")
     assert not (tmp_path / "s").exists()
 
