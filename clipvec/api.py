@@ -352,10 +352,10 @@ def _compose(
 
 
 def _refuse_launcher(command: str, launcher: config.LauncherConfig) -> None:
-    if launcher.name != "local":
+    if launcher.kind != "local":
         raise ConfigError(
-            f"launcher={launcher.name} starts sweeps, which only commands do: "
-            f"python -m clipvec.{command} -m launcher={launcher.name}"
+            f"launcher={launcher.kind} starts sweeps, which only commands do: "
+            f"python -m clipvec.{command} -m launcher={launcher.kind}"
         )
 
 

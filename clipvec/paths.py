@@ -187,8 +187,8 @@ class LaunchPaths:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.wheel_dir = folder / "wheel"
-        """The folder that goes to the cloud: the wheel of the code, and nothing else."""
+        self.workdir = folder / "workdir"
+        """The folder that goes to each machine: the wheel of the code, and how to install it."""
 
 
 class DeployPaths(LaunchPaths):

@@ -1,3 +1,4 @@
+from .cloud import CloudConfig
 from .commands import (
     COMMANDS,
     BuildConfig,
@@ -20,16 +21,15 @@ from .datasets import (
 )
 from .fields import Attributes, AttributeType
 from .groups import (
-    CloudConfig,
     EmbeddedIndexConfig,
     HnswConfig,
     HttpIndexConfig,
     IndexConfig,
-    LauncherConfig,
     TrackingConfig,
 )
 from .help import help_text
 from .kinds import SCHEME_EXTRAS, Kind, extras_for
+from .launchers import LAUNCHERS, LauncherConfig, LauncherKind, SkyLauncher, WorkersLauncher
 from .load import from_dict, load_env, read, to_dict
 from .models import RUNTIMES, ModelConfig, QueryModelConfig
 from .overrides import override
@@ -37,6 +37,7 @@ from .recall import ChromaContestant, ContestantConfig, Contestants, FaissContes
 
 __all__ = [
     "COMMANDS",
+    "LAUNCHERS",
     "RUNTIMES",
     "SCHEME_EXTRAS",
     "AttributeType",
@@ -60,6 +61,7 @@ __all__ = [
     "IndexConfig",
     "Kind",
     "LauncherConfig",
+    "LauncherKind",
     "MeasureConfig",
     "ModelConfig",
     "ParquetConfig",
@@ -67,9 +69,11 @@ __all__ = [
     "RecallConfig",
     "SearchConfig",
     "ServeConfig",
+    "SkyLauncher",
     "SyntheticConfig",
     "TrackingConfig",
     "WebDatasetConfig",
+    "WorkersLauncher",
     "check_overrides",
     "explain",
     "extras_for",

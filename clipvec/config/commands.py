@@ -7,18 +7,18 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from clipvec.config.cloud import CloudConfig
 from clipvec.config.datasets import DatasetConfig
 from clipvec.config.fields import STRICT, Port
 from clipvec.config.groups import (
-    CloudConfig,
     HnswConfig,
     IndexConfig,
-    LauncherConfig,
     NameConfig,
     ShardingConfig,
     StoreConfig,
     TrackingConfig,
 )
+from clipvec.config.launchers import LauncherConfig
 from clipvec.config.models import ModelConfig, QueryModelConfig
 from clipvec.config.recall import (
     Contestants,

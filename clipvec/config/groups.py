@@ -1,13 +1,13 @@
-"""The other groups that commands share: store, index, cloud, launcher, tracking."""
+"""The other groups that commands share: store, index, tracking."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from clipvec.config.fields import STRICT, EnvironmentName, Name, Port
+from clipvec.config.fields import STRICT, Name, Port
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="ignore"))
@@ -73,39 +73,6 @@ class HttpIndexConfig:
 
 
 IndexConfig = Annotated[EmbeddedIndexConfig | HttpIndexConfig, Field(discriminator="kind")]
-
-
-@dataclass(frozen=True, config=STRICT)
-class CloudConfig:
-    """Where jobs run, in SkyPilot's own words."""
-
-    name: Name
-    """Which of the clouds this is, in messages."""
-    resources: dict[str, Any] = Field(default_factory=dict)
-    """SkyPilot's ``resources:``, passed on unchanged."""
-    setup: str = ""
-    """Shell lines that run on a new machine before clipvec is installed on it."""
-    file_mounts: dict[str, Any] = Field(default_factory=dict)
-    """SkyPilot's ``file_mounts:``, such as ``{/store: s3://bucket}``."""
-    secrets: list[EnvironmentName] = Field(default_factory=list)
-    """Environment variables that jobs get as SkyPilot secrets, where they are set."""
-
-
-@dataclass(frozen=True, config=STRICT)
-class LauncherConfig:
-    """Who starts the jobs of a sweep."""
-
-    name: Literal["local", "sky", "workers"]
-    wait: bool = True
-    """Wait until all jobs have ended, and show their progress."""
-    dry_run: bool = False
-    """Show what would be started, and start nothing."""
-    force: bool = False
-    """Also start shards that are committed, or that another job is working on."""
-    pool: str | None = None
-    """SkyPilot pool to send jobs to; null: one machine per job."""
-    workers: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Processes of ``launcher=workers``; 0: one a GPU, or one where there is none."""
 
 
 @dataclass(frozen=True, config=STRICT)

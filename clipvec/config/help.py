@@ -66,6 +66,8 @@ def shown(value: Any) -> str:
     """Return a value as it is typed."""
     if isinstance(value, str):
         return value
+    if isinstance(value, dict):
+        value = {key: below for key, below in value.items() if below is not None}
     if isinstance(value, dict | list):
         return yaml.safe_dump(
             value, default_flow_style=True, width=math.inf, sort_keys=False

@@ -7,6 +7,7 @@ RENAMED = {
     "workers": "decode_threads",
     "dataset.json_caption": "dataset.caption",
     "tracking.every": "tracking.log_interval_s",
+    "launcher.name": "launcher.kind",
     "launcher.workers": "launcher.processes",
     # recall
     "contestants": "systems",

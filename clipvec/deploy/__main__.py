@@ -2,7 +2,7 @@
 
 Examples:
     export CLIPVEC_SERVE="index.path=/index"     # what bentoml serve would be told
-    python -m clipvec.deploy up cloud=aws '+cloud.file_mounts={/index: s3://bucket/index}'
+    python -m clipvec.deploy up cloud=aws 'cloud.file_mounts={/index: s3://bucket/index}'
     python -m clipvec.deploy up cloud=aws dry_run=true
     python -m clipvec.deploy status
     python -m clipvec.deploy down

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import config, paths, version
 from clipvec.errors import ConfigError, LaunchError
-from clipvec.jobs import as_yaml, build_wheel, connect, install_and_run, is_below, is_shared
+from clipvec.jobs import as_yaml, connect, install_and_run, is_below, is_shared, pack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +39,9 @@ def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -
     check_replicas(wanted)
     if not os.environ.get(KEY):
         log.warning("%s is not set: anyone who can reach the endpoint can search", KEY)
-    file = build_wheel(paths.DeployPaths(folder.absolute()).wheel_dir)
-    made = task(wanted, serve, overrides, file)
+    packed = paths.DeployPaths(folder.absolute()).workdir
+    pack(packed, [extras(wanted, serve)])
+    made = task(wanted, serve, overrides, packed)
     written = paths.DeployPaths(folder).service
     written.write_text(as_yaml(made), encoding="utf-8")
     if wanted.dry_run:
@@ -61,14 +62,14 @@ def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -
     )
 
 
-def task(wanted: DeployConfig, serve: ServeConfig, overrides: str, file: Path) -> dict[str, Any]:
+def task(wanted: DeployConfig, serve: ServeConfig, overrides: str, packed: Path) -> dict[str, Any]:
     """Return what `sky serve up` and `sky launch` accept as YAML; secrets have no values in it.
 
     Args:
         wanted: where and how many.
         serve: what replicas serve.
         overrides: the same as it was given, for CLIPVEC_SERVE.
-        file: the wheel that they install clipvec from.
+        packed: the folder that goes to their machines.
     """
     service, cloud = wanted.service, config.to_dict(wanted.cloud)
     cloud["resources"], spot = _of_service(cloud["resources"])
@@ -90,8 +91,8 @@ def task(wanted: DeployConfig, serve: ServeConfig, overrides: str, file: Path) -
         service.name,
         f"{service.name}-{version.version()}",
         cloud,
-        file,
-        sorted({*config.extras_for(serve), *wanted.extras}),
+        packed,
+        extras(wanted, serve),
         f"exec {shlex.join(command)}\n",
         {"CLIPVEC_SERVE": overrides, "BENTOML_DO_NOT_TRACK": "True"},
     )
@@ -103,6 +104,11 @@ def task(wanted: DeployConfig, serve: ServeConfig, overrides: str, file: Path) -
     # SkyServe's SDK, unlike its command line, does not take the port from the resources.
     about = {"readiness_probe": probe, "replica_policy": policy, "ports": service.port}
     return {**made, "service": about}
+
+
+def extras(wanted: DeployConfig, serve: ServeConfig) -> list[str]:
+    """Return the extras of clipvec that replicas install."""
+    return sorted({*config.extras_for(serve), *wanted.extras})
 
 
 def _of_service(resources: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -133,7 +139,7 @@ def check_index(serve: ServeConfig, cloud: config.CloudConfig) -> None:
             raise ConfigError(
                 f"index.path={index.path} is not on the machines of {cloud.name}; put the index "
                 "there and name it: CLIPVEC_SERVE=index.path=/index and "
-                "'+cloud.file_mounts={/index: s3://bucket/index}'; on slurm and kubernetes an "
+                "'cloud.file_mounts={/index: s3://bucket/index}'; on slurm and kubernetes an "
                 "absolute path that all machines share will do"
             )
 

@@ -3,18 +3,18 @@ from .launch import check, launch_sweep
 from .plan import Job, Sweep
 from .skypilot.backend import connect
 from .skypilot.tasks import as_yaml, install_and_run, is_below, is_shared
-from .skypilot.wheel import build_wheel
+from .skypilot.workdir import pack
 
 __all__ = [
     "Job",
     "State",
     "Sweep",
     "as_yaml",
-    "build_wheel",
     "check",
     "connect",
     "install_and_run",
     "is_below",
     "is_shared",
     "launch_sweep",
+    "pack",
 ]

@@ -95,7 +95,7 @@ def _list(arguments: argparse.Namespace) -> None:
         sweep, progress = record.sweep, StoreProgress(record.sweep.jobs)
         done = f"{progress.committed:,} of {progress.wanted:,} shards" if progress.wanted else "-"
         started = str(len(record.started()))
-        table.add_row(sweep.name, sweep.backend, str(len(sweep.jobs)), started, done)
+        table.add_row(sweep.name, sweep.launcher.kind, str(len(sweep.jobs)), started, done)
     Console().print(table)
 
 
@@ -120,7 +120,7 @@ def _statuses(record: Record) -> dict[int, Status]:
 
     progress = StoreProgress(record.sweep.jobs)
     running = record.started()
-    polled = poll(running, backend(record.sweep.backend), progress)
+    polled = poll(running, backend(record.sweep), progress)
     found = {s.job.number: status for s, status in zip(running, polled, strict=True)}
     unknown = Status(State.PENDING, "not started")
     return {
@@ -148,7 +148,7 @@ def _logs(arguments: argparse.Namespace) -> None:
     for job, id_ in _chosen(record, arguments.job).items():
         if arguments.job is None:
             print(f"== job {job}")
-        runs = backend(record.sweep.backend)
+        runs = backend(record.sweep)
         for line in runs.logs(record, job, id_, follow=arguments.follow):
             print(line.rstrip("\n"), flush=True)
 
@@ -159,7 +159,7 @@ def _cancel(arguments: argparse.Namespace) -> None:
 
     record = _find(arguments)
     chosen = _chosen(record, arguments.job)
-    runs = backend(record.sweep.backend)
+    runs = backend(record.sweep)
     ended = {job for job, s in runs.poll(record, chosen).items() if s.state.ended}
     alive = {job: id_ for job, id_ in chosen.items() if job not in ended}
     runs.cancel(record, alive)

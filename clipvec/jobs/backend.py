@@ -1,15 +1,17 @@
-"""What runs the jobs of a sweep: the interface that SkyPilot and local workers share."""
+"""What runs the jobs of a sweep: the interface of every launcher's backend."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
-    from clipvec.jobs.plan import Job
+    from clipvec.jobs.plan import Job, Sweep
     from clipvec.jobs.record import Record
 
 
@@ -42,12 +44,13 @@ class Status:
     """How long it has worked, over all of its starts, as far as its backend knows."""
 
 
-class Backend(Protocol):
+class Backend(ABC):
     """Runs jobs; every job has an id that outlives this process."""
 
-    poll_seconds: float
+    poll_seconds = 1.0
     """Time between two questions about the same jobs."""
 
+    @abstractmethod
     def submit(
         self, record: Record, jobs: Sequence[Job], saved: Callable[[Mapping[int, str]], None]
     ) -> None:
@@ -57,11 +60,26 @@ class Backend(Protocol):
             LaunchError: with what mends it; what was saved is submitted all the same.
         """
 
+    @abstractmethod
     def poll(self, record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
         """Return how jobs stand, by job number; one that the backend does not know is missing."""
 
+    @abstractmethod
     def logs(self, record: Record, job: int, id: str, *, follow: bool) -> Iterator[str]:
         """Yield the lines of a job's log; with ``follow`` until it ends."""
 
+    @abstractmethod
     def cancel(self, record: Record, ids: Mapping[int, str]) -> None:
         """Ask jobs to stop; finished parts of their shards are kept."""
+
+    def machine(self, job: Job) -> str:
+        """Return what a job runs on, in a few words."""
+        return str(job.cloud.get("name", ""))
+
+    def price_per_hour(self, job: Job) -> float | None:
+        """Return the least US dollars an hour of a job's machine; None: unknown."""
+        return None
+
+    def preview(self, sweep: Sweep, jobs: Sequence[Job], folder: Path) -> Iterator[str]:
+        """Yield what a dry run adds to its table; files go to ``folder``, which may not exist."""
+        yield from ()

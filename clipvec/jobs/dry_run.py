@@ -1,14 +1,13 @@
-"""What a sweep would do, without doing it: a table, and the YAML that SkyPilot would get."""
+"""What a sweep would do, without doing it."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
 
-from clipvec import paths, shards
+from clipvec import shards
 from clipvec.errors import ConfigError, StoreError
 from clipvec.jobs.progress import StoreProgress, only_missing
-from clipvec.jobs.skypilot import prices, tasks, wheel
 from clipvec.progress import counted
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from clipvec.jobs.backend import Backend
     from clipvec.jobs.plan import Job, Sweep
 
 log = logging.getLogger(__name__)
@@ -24,31 +24,18 @@ PIPE_WIDTH = 120
 """Columns of the table where there is no terminal."""
 
 
-def dry_run(sweep: Sweep, folder: Path) -> None:
-    """Print the jobs of a sweep and, for SkyPilot, write the YAML of each submission.
-
-    What would be refused is said, but does not keep the rest from being shown.
-    """
+def dry_run(sweep: Sweep, runs: Backend, folder: Path) -> None:
+    """Print the jobs of a sweep that are missing, and what their backend has to say of them."""
     from rich.console import Console
 
     console = Console()
     console = console if console.is_terminal else Console(width=PIPE_WIDTH)
     todo = _todo(sweep)
     console.print(f"{sweep.name}: {counted(len(todo), 'job')}", highlight=False)
-    console.print(_table(todo))
-    if sweep.backend != "sky" or not todo:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    file = paths.SweepPaths(folder.absolute()).wheel_dir / wheel.wheel_name()
-    for number, submission in enumerate(tasks.tasks(sweep, todo, file)):
-        written = tasks.write(submission, folder, number)
-        ranks = f" --num-jobs {submission.num_jobs}" if submission.num_jobs > 1 else ""
-        console.print(f"sky jobs launch{ranks} {written}", soft_wrap=True, highlight=False)
-    try:
-        for job in todo:
-            tasks.check_folders(job, sweep.options.get("pool"))
-    except ConfigError as error:
-        log.warning("would be refused: %s", error)
+    console.print(_table(todo, runs))
+    if todo:
+        for line in runs.preview(sweep, todo, folder):
+            console.print(line, soft_wrap=True, highlight=False)
 
 
 def _todo(sweep: Sweep) -> list[Job]:
@@ -62,23 +49,19 @@ def _todo(sweep: Sweep) -> list[Job]:
     return [job for job in jobs if job.shards or not job.store]
 
 
-def _table(jobs: Sequence[Job]) -> Table:
+def _table(jobs: Sequence[Job], runs: Backend) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for name in ("job", "shards", "images", "$/h", "resources"):
-        table.add_column(name, justify="left" if name in {"shards", "resources"} else "right")
-    known: dict[str, float | None] = {}  # price lists are long: each cloud is looked up once
+    for name in ("job", "shards", "images", "$/h", "machine"):
+        table.add_column(name, justify="left" if name in {"shards", "machine"} else "right")
     for job in jobs:
-        cloud = repr(job.cloud)
-        if cloud not in known:
-            known[cloud] = prices.per_hour(job.cloud)
-        price = known[cloud]
+        price = runs.price_per_hour(job)
         table.add_row(
             str(job.number),
             shards.format(job.shards) or "-",
             "-" if job.images is None else f"{job.images:,}",
             "-" if price is None else f"{price:,.2f}",
-            tasks.describe(job.cloud),
+            runs.machine(job),
         )
     return table

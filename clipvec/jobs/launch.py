@@ -38,15 +38,10 @@ class Outcome:
     detail: str
 
 
-def backend(name: str) -> Backend:
-    """Return what runs jobs: ``sky`` or ``workers``."""
-    if name == "sky":
-        from clipvec.jobs.skypilot.backend import Sky
-
-        return Sky()
-    from clipvec.jobs.workers.backend import Workers
-
-    return Workers()
+def backend(sweep: Sweep) -> Backend:
+    """Return what runs the jobs of a sweep."""
+    runs: Backend = sweep.launcher.load()()
+    return runs
 
 
 def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
@@ -61,11 +56,11 @@ def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
         Interrupted: the jobs go on.
     """
     config.load_env()
-    settings = config.from_dict(sweep.options, config.LauncherConfig)
+    settings = sweep.launcher
+    runs = backend(sweep)
     if settings.dry_run:
-        dry_run(sweep, folder)
+        dry_run(sweep, runs, folder)
         return [Outcome(job.number, State.PENDING, "dry run") for job in sweep.jobs]
-    runs = backend(sweep.backend)
     progress = StoreProgress(sweep.jobs)
     busy = [] if settings.force else _busy(sweep, folder, runs, progress)
     todo = list(sweep.jobs) if settings.force else _todo(sweep.jobs, busy, progress)
@@ -87,14 +82,14 @@ def attach(record: Record) -> list[Outcome]:
         LaunchError: nobody can be asked about its jobs.
         Interrupted: while waiting; the jobs go on.
     """
-    runs, progress = backend(record.sweep.backend), StoreProgress(record.sweep.jobs)
+    runs, progress = backend(record.sweep), StoreProgress(record.sweep.jobs)
     return finish(record, _busy(record.sweep, record.folder, runs, progress), runs, progress)
 
 
 def resume(record: Record) -> list[Outcome]:
     """Start again what is missing of a sweep, also of one that was started by force."""
-    options = {**record.sweep.options, "force": False}
-    return launch_sweep(replace(record.sweep, options=options), record.folder)
+    launcher = replace(record.sweep.launcher, force=False, wait=True)
+    return launch_sweep(replace(record.sweep, launcher=launcher), record.folder)
 
 
 def check(outcomes: Sequence[Outcome]) -> None:
@@ -128,7 +123,7 @@ def finish(
         statuses: list[Status] = []
     else:
         with tracking.start_run(record, running, progress) as run, told:
-            feed = SweepLogger(run, record, running, progress)
+            feed = SweepLogger(run, record, runs, running, progress)
             statuses = watch.wait(running, runs, progress, feed.look)
             feed.end(statuses)
     return [_outcome(job, running, statuses, progress) for job in sweep.jobs]
@@ -165,7 +160,7 @@ def _busy(sweep: Sweep, folder: Path, runs: Backend, progress: StoreProgress) ->
     found = []
     for other in folders(folder.parent):
         record = Record.open(other)
-        if record.sweep.backend != sweep.backend:
+        if record.sweep.launcher.kind != sweep.launcher.kind:
             continue
         jobs = [
             s

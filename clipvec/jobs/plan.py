@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from clipvec import shards
-from clipvec.config import TrackingConfig, from_dict
+from clipvec.config import LAUNCHERS, LauncherKind, TrackingConfig, from_dict
 from clipvec.tracking import RUN_VARIABLE, SWEEP_VARIABLE
 
 
@@ -63,11 +63,9 @@ class Sweep:
     """Name of its folder; SkyPilot's jobs are called ``clipvec-<name>``."""
     module: str
     """What ``python -m`` runs, such as ``clipvec.embed``."""
-    backend: str
-    """``sky`` or ``workers``."""
+    launcher: Annotated[LauncherKind, LAUNCHERS]
+    """The ``launcher`` group of the configuration."""
     jobs: tuple[Job, ...]
-    options: dict[str, Any] = field(default_factory=dict)
-    """The ``launcher`` group of the configuration, as plain values."""
     tracking: TrackingConfig = field(default_factory=lambda: TrackingConfig(mode="disabled"))
     """The ``tracking`` group of the configuration."""
     begun: float = field(default_factory=time.time, compare=False)
@@ -81,11 +79,6 @@ class Sweep:
         elif len({other.store for other in self.jobs}) > 1:  # the same shards of each
             run += "-" + "-".join(job.store.rsplit("/", 2)[-2:])
         return {SWEEP_VARIABLE: self.name, RUN_VARIABLE: run}
-
-    @property
-    def forced(self) -> bool:
-        """Whether its jobs were to run although their shards were committed."""
-        return bool(self.options.get("force"))
 
     def command(self, job: Job) -> list[str]:
         """Return the arguments behind ``python`` that do a job."""

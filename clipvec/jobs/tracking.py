@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from clipvec import shards, tracking
 from clipvec.jobs.backend import State
-from clipvec.jobs.skypilot import prices
 from clipvec.tracking import RunSpec, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clipvec.jobs.backend import Status
+    from clipvec.jobs.backend import Backend, Status
     from clipvec.jobs.progress import StoreProgress
     from clipvec.jobs.record import Record, SubmittedJob
     from clipvec.tracking import Run
@@ -28,16 +28,21 @@ class SweepLogger:
     """Feeds the run of a sweep."""
 
     def __init__(
-        self, run: Run, record: Record, jobs: Sequence[SubmittedJob], progress: StoreProgress
+        self,
+        run: Run,
+        record: Record,
+        runs: Backend,
+        jobs: Sequence[SubmittedJob],
+        progress: StoreProgress,
     ) -> None:
         self._run = run
         self._jobs = jobs
         self._progress = progress
-        # Whoever comes back to a sweep goes on with its curves, so time begins with the sweep.
+        # Time begins with the sweep, so that a later `jobs wait` continues its curves.
         self._age = time.time() - record.sweep.begun
         self._began = time.monotonic()
         self._seen = deque([(self._began, progress.images)])
-        self._prices = _prices(jobs)
+        self._prices = [runs.price_per_hour(submitted.job) for submitted in jobs]
 
     def look(self, statuses: Sequence[Status]) -> None:
         """Add a point to the curves, where it is time for one."""
@@ -101,11 +106,11 @@ def start_run(record: Record, jobs: Sequence[SubmittedJob], progress: StoreProgr
     first = sweep.jobs[0]
     about = {
         "command": sweep.module,
-        "backend": sweep.backend,
+        "backend": sweep.launcher.kind,
         "jobs": len(sweep.jobs),
         "started": len(jobs),
         "shards": progress.wanted,
-        "launcher": sweep.options,
+        "launcher": asdict(sweep.launcher),
         "overrides": list(first.overrides),
         "cloud": first.cloud,
     }
@@ -113,14 +118,3 @@ def start_run(record: Record, jobs: Sequence[SubmittedJob], progress: StoreProgr
     return tracking.start_run(
         sweep.tracking, RunSpec("sweep", sweep.name, root, about, sweep=sweep.name)
     )
-
-
-def _prices(jobs: Sequence[SubmittedJob]) -> list[float | None]:
-    """Return the least price of an hour of each job's machine; price lists are long."""
-    known: dict[str, float | None] = {}
-    for started in jobs:
-        cloud = repr(started.job.cloud)
-        if cloud not in known:
-            on_sky = started.record.sweep.backend == "sky"
-            known[cloud] = prices.per_hour(started.job.cloud) if on_sky else None
-    return [known[repr(started.job.cloud)] for started in jobs]

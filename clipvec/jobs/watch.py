@@ -55,7 +55,7 @@ def poll(
     # The store is read after the backend: what a job committed before it ended is seen.
     progress.refresh()
     return [
-        progress.reconcile(j.job, known.get(i) or found[i], forced=j.record.sweep.forced)
+        progress.reconcile(j.job, known.get(i) or found[i], forced=j.record.sweep.launcher.force)
         for i, j in enumerate(jobs)
     ]
 

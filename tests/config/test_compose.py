@@ -20,8 +20,8 @@ from clipvec.errors import ConfigError
         ("embed", "~foo", "foo is not an option here; --help lists them"),
         (
             "embed",
-            "cloud.resources.cpus=4",
-            "cloud.resources.cpus is not set yet; add it as +cloud.resources.cpus=...",
+            "cloud.resources.cpu=4",
+            "cloud.resources.cpu is not an option here; did you mean cloud.resources.cpus?",
         ),
         (
             "embed",

@@ -18,10 +18,10 @@ from clipvec.jobs.skypilot.tasks import as_yaml
 from clipvec.paths import CONF_DIR
 from tests.jobs.conftest import Python
 
-WHEEL = Path("/here/clipvec-1-py3-none-any.whl")
+PACKED = Path("/here")
 NOBODY = "http://127.0.0.1:9"
-MOUNT = "+cloud.file_mounts={/index: s3://bucket/index}"
-HOME = f"~/clipvec/clipvec-{code.version()}"
+MOUNT = "cloud.file_mounts={/index: s3://bucket/index}"
+ENVIRONMENT = f"~/clipvec/clipvec-{code.version()}-s3-serve"
 
 
 def wanted(*overrides: str) -> DeployConfig:
@@ -42,7 +42,7 @@ def serving(path: str, *overrides: str) -> ServeConfig:
 
 
 def task(*overrides: str) -> dict[str, Any]:
-    return service.task(wanted(*overrides), serving("/index"), "index.path=/index", WHEEL)
+    return service.task(wanted(*overrides), serving("/index"), "index.path=/index", PACKED)
 
 
 def test_a_service_on_aws(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,10 +72,10 @@ def test_a_service_on_aws(monkeypatch: pytest.MonkeyPatch) -> None:
         "ports": 3000,
     }
     assert made["run"] == (
-        f"export PYTHONPATH={HOME}\n"
+        f"export PATH={ENVIRONMENT}/bin:$PATH\n"
         "exec python -m bentoml serve clipvec.service.bento:Clipvec --host 0.0.0.0 --port 3000\n"
     )
-    assert "clipvec-1-py3-none-any.whl[s3,serve]\n" in made["setup"]
+    assert " s3,serve cpu 3." in made["setup"]
     assert made["envs"]["CLIPVEC_SERVE"] == "index.path=/index"
     assert made["file_mounts"] == {"/index": "s3://bucket/index"}
     assert made["secrets"] == {"CLIPVEC_API_KEY": None}
@@ -111,8 +111,8 @@ def test_a_processor_unless_a_gpu_is_asked_for() -> None:
 )
 def test_what_the_model_wants_is_installed(model: list[str], extras: str) -> None:
     for given in ("[s3]", "[s3,serve]"):
-        made = service.task(wanted(f"extras={given}"), serving("/index", *model), "", WHEEL)
-        assert f"clipvec-1-py3-none-any.whl[{extras}]\n" in made["setup"]
+        made = service.task(wanted(f"extras={given}"), serving("/index", *model), "", PACKED)
+        assert f" {extras} cpu 3." in made["setup"]
 
 
 def test_numbers_of_replicas_that_contradict_each_other() -> None:
@@ -133,11 +133,12 @@ def test_other_alternatives_are_kept() -> None:
 
 
 def test_skypilot_takes_the_yaml(python: Python, tmp_path: Path) -> None:
-    (tmp_path / "wheel").mkdir()
+    (tmp_path / "workdir").mkdir()
     clouds = ["any", "aws", "gcp", "azure", "kubernetes", "lambda", "slurm"]
     for cloud in clouds:
-        file = tmp_path / "wheel" / WHEEL.name
-        made = service.task(wanted(f"cloud={cloud}"), serving("/index"), "index.path=/index", file)
+        made = service.task(
+            wanted(f"cloud={cloud}"), serving("/index"), "index.path=/index", tmp_path / "workdir"
+        )
         (tmp_path / f"{cloud}.yaml").write_text(as_yaml(made))
     code = """
 import sys, sky
@@ -180,8 +181,9 @@ def test_a_dry_run_prints_what_skypilot_takes_and_no_secret(python: Python, tmp_
     made = yaml.safe_load(printed)
     folder = tmp_path / "data/deploy/clipvec"
     assert printed == (folder / "service.yaml").read_text()
-    assert made["workdir"] == str(folder / "wheel")
-    assert [file.suffix for file in (folder / "wheel").iterdir()] == [".whl"]
+    assert made["workdir"] == str(folder / "workdir")
+    packed = sorted(file.name for file in (folder / "workdir").iterdir())
+    assert packed[1:] == ["install.sh", "lock-serve.txt"]
     assert made["secrets"] == {"CLIPVEC_API_KEY": None}
     files = [file for file in tmp_path.rglob("*") if file.is_file() and file.suffix != ".whl"]
     assert [file for file in files if b"planted" in file.read_bytes()] == []

@@ -94,7 +94,7 @@ def test_the_index_says_when_it_takes_back_what_was_applied(run: Run, folder: Pa
 
 
 def test_a_sweep_and_its_runs_in_one_plot(run: Run, folder: Path) -> None:
-    sweep = ["launcher=workers", "launcher.workers=2", "queries.seed=0,1,2"]
+    sweep = ["launcher=workers", "launcher.processes=2", "queries.seed=0,1,2"]
     run("recall", "-m", *QUICK, *sweep)
     places = sorted(map(str, folder.glob("data/reports/sample--sample-*")))
     found = [json.loads(Path(place, "report.json").read_text()) for place in places]

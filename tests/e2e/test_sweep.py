@@ -17,7 +17,7 @@ from PIL import Image
 
 from tests.e2e.conftest import Run
 
-SWEEP = ["-m", "launcher=workers", "launcher.workers=2", "dataset=folder", "sharding.count=4"]
+SWEEP = ["-m", "launcher=workers", "launcher.processes=2", "dataset=folder", "sharding.count=4"]
 SWEEP += ["tracking=disabled"]  # tests/e2e/test_tracking.py has it
 
 
@@ -90,7 +90,7 @@ def test_started_without_waiting_and_waited_for_later(
     run: Run, sweep: list[str], tmp_path: Path
 ) -> None:
     # One after the other, so that the last is still to come when it is asked for again.
-    done = run("embed", *sweep, "launcher.wait=false", "launcher.workers=1")
+    done = run("embed", *sweep, "launcher.wait=false", "launcher.processes=1")
     name = next(iter(started(tmp_path)))
     assert f"python -m clipvec.jobs wait {name} waits for it" in done.stdout
     again = run("embed", *sweep, "shards=3")
@@ -135,7 +135,7 @@ def test_whoever_stops_waiting_is_told_how_to_come_back(
 
 
 def test_cancelled_and_resumed(run: Run, sweep: list[str], tmp_path: Path) -> None:
-    run("embed", *sweep, "launcher.wait=false", "launcher.workers=1")
+    run("embed", *sweep, "launcher.wait=false", "launcher.processes=1")
     assert "cancelled" in run("jobs", "cancel").stdout
     waited = run("jobs", "wait", exit_code=1)
     assert "4 of 4 jobs failed, job 0: shards 0 not committed" in waited.stderr

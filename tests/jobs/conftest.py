@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from clipvec.errors import LaunchError
-from clipvec.jobs.backend import State, Status
+from clipvec.jobs.backend import Backend, State, Status
 from clipvec.jobs.plan import Job
 from clipvec.jobs.record import Record
 
@@ -43,7 +43,7 @@ def python(tmp_path: Path) -> Python:
     return call
 
 
-class Scripted:
+class Scripted(Backend):
     """A backend that answers from a script, one answer after the other; the last one stays.
 
     No real one can be made to say what these tests are about at will, such as that a job is

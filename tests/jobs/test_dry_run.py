@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
+from clipvec.config import SkyLauncher, WorkersLauncher
 from clipvec.jobs.dry_run import dry_run
 from clipvec.jobs.plan import Job, Sweep
 from clipvec.jobs.skypilot import prices
+from clipvec.jobs.skypilot.backend import Sky
+from clipvec.jobs.workers.backend import Workers
 from tests.stores import StoreFactory
 
 T4 = {"name": "aws", "resources": {"infra": "aws", "accelerators": {"T4": 1}}}
@@ -46,10 +49,10 @@ def test_only_what_is_missing_is_shown_and_written(
         Job(3, ("model=toy", "batch_size=8"), (4, 5, 7), store, A10),
     )
     folder = tmp_path / "embed-1"
-    dry_run(Sweep("embed-1", "clipvec.embed", "sky", jobs), folder)
+    dry_run(Sweep("embed-1", "clipvec.embed", SkyLauncher(), jobs), Sky(), folder)
     assert capsys.readouterr().out.splitlines() == [
         "embed-1: 3 jobs",
-        "job  shards  images   $/h  resources ",
+        "job  shards  images   $/h  machine   ",
         "  0  0       12,500  0.53  aws, T4:1 ",
         "  2  2-3          -  0.53  aws, T4:1 ",
         "  3  4-5,7        -     -  aws, A10:1",
@@ -69,8 +72,8 @@ def test_nothing_is_missing(
     tmp_path: Path, store_factory: StoreFactory, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = store_factory(tmp_path, {0: [3]}).url
-    sweep = Sweep("embed-1", "clipvec.embed", "sky", (Job(0, (), (0,), store, T4),))
-    dry_run(sweep, tmp_path / "embed-1")
+    sweep = Sweep("embed-1", "clipvec.embed", SkyLauncher(), (Job(0, (), (0,), store, T4),))
+    dry_run(sweep, Sky(), tmp_path / "embed-1")
     assert capsys.readouterr().out.splitlines()[0] == "embed-1: 0 jobs"
     assert not (tmp_path / "embed-1").exists()
 
@@ -81,7 +84,9 @@ def test_a_store_that_cannot_be_read_hides_nothing(
     caplog.set_level(logging.WARNING, "clipvec")
     (tmp_path / "store.json").write_text("[]")
     jobs = (Job(0, (), (0,), str(tmp_path)), Job(1, ("rebuild=true",)))
-    dry_run(Sweep("embed-1", "clipvec.embed", "workers", jobs), tmp_path / "embed-1")
+    dry_run(
+        Sweep("embed-1", "clipvec.embed", WorkersLauncher(), jobs), Workers(), tmp_path / "embed-1"
+    )
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines] == [
         ["embed-1:", "2"],

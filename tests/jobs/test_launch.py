@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from clipvec.errors import ConfigError, Interrupted, LaunchError, SweepError
+from clipvec.config import SkyLauncher, WorkersLauncher
+from clipvec.errors import Interrupted, LaunchError, SweepError
 from clipvec.jobs import launch
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.launch import Outcome
@@ -51,7 +52,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
 
 def sweep(store: Store, *shards: tuple[int, ...], name: str = "embed-1", **options: Any) -> Sweep:
     jobs = tuple(Job(number, (), group, store.url) for number, group in enumerate(shards))
-    return Sweep(name, "clipvec.embed", "workers", jobs, {"name": "workers", **options})
+    return Sweep(name, "clipvec.embed", WorkersLauncher(**options), jobs)
 
 
 def started(folder: Path) -> list[dict[str, Any]]:
@@ -157,7 +158,7 @@ def test_resuming_is_never_by_force(store: Store, runs: Runs, tmp_path: Path) ->
 
 def test_jobs_without_shards_are_started_once(store: Store, runs: Runs, tmp_path: Path) -> None:
     jobs = (Job(0, ("index=chroma",)), Job(1, ("index=chroma_http",)))
-    made = Sweep("index-1", "clipvec.index", "workers", jobs, {"name": "workers"})
+    made = Sweep("index-1", "clipvec.index", WorkersLauncher(), jobs)
     folder = tmp_path / "s/index-1"
     runs({0: DONE, 1: RUNNING}, {1: FAILED})
     assert launch.launch_sweep(made, folder) == [
@@ -170,7 +171,7 @@ def test_jobs_without_shards_are_started_once(store: Store, runs: Runs, tmp_path
 def test_what_could_not_be_started_has_failed(runs: Runs, tmp_path: Path) -> None:
     """The first of two jobs was taken, then its backend went away."""
     jobs = (Job(0, ("rebuild=true",)), Job(1, ("rebuild=false",)))
-    made = Sweep("index-1", "clipvec.index", "workers", jobs, {"name": "workers"})
+    made = Sweep("index-1", "clipvec.index", WorkersLauncher(), jobs)
     backend = runs({0: DONE})
 
     def submit(record: Record, jobs: Sequence[Job], saved: Saved) -> None:
@@ -223,12 +224,7 @@ def test_an_interrupt_while_starting_keeps_what_was_started(
     assert [entry["id"] for entry in started(tmp_path / "s/embed-1")] == ["7"]
 
 
-def test_options_that_are_none(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^waiting is not an option here; did you mean wait\?$"):
-        launch.launch_sweep(sweep(store, (1,), waiting=True), tmp_path / "s/embed-1")
-    assert not (tmp_path / "s").exists()
-
-
-def test_backends_by_name() -> None:
-    assert type(launch.backend("sky")).__name__ == "Sky"
-    assert type(launch.backend("workers")).__name__ == "Workers"
+def test_backends_by_kind(store: Store) -> None:
+    assert type(launch.backend(sweep(store))).__name__ == "Workers"
+    sky = Sweep("embed-1", "clipvec.embed", SkyLauncher(), ())
+    assert type(launch.backend(sky)).__name__ == "Sky"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from clipvec.config import SkyLauncher, WorkersLauncher
 from clipvec.errors import ConfigError
 from clipvec.jobs.plan import Job, Sweep
 from clipvec.jobs.record import Record, folders
@@ -16,7 +17,7 @@ JOBS = (Job(0, ("model=sample",), (0, 1), "/store"), Job(1, ("model=sample",), (
 
 
 def sweep(name: str = "embed-1") -> Sweep:
-    return Sweep(name, "clipvec.embed", "workers", JOBS, {"name": "workers"})
+    return Sweep(name, "clipvec.embed", WorkersLauncher(), JOBS)
 
 
 def test_a_sweep_begins_once(tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_the_newest_id_of_a_job_counts(tmp_path: Path) -> None:
 
 def test_a_resumed_sweep_keeps_its_ids(tmp_path: Path) -> None:
     Record.create(tmp_path / "embed-1", sweep()).save_ids({1: "8"}, JOBS)
-    again = Record.create(tmp_path / "embed-1", replace(sweep(), options={"name": "sky"}))
+    again = Record.create(tmp_path / "embed-1", replace(sweep(), launcher=SkyLauncher()))
     assert [s.id for s in again.started()] == ["8"]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from clipvec.config import WorkersLauncher
 from clipvec.jobs import watch
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.plan import Job, Sweep
@@ -22,7 +23,7 @@ RECOVERING = Status(State.RECOVERING, "", 2)
 
 
 def started(folder: Path, *jobs: Job, force: bool = False) -> list[SubmittedJob]:
-    sweep = Sweep("embed-1", "clipvec.embed", "workers", jobs, {"force": force})
+    sweep = Sweep("embed-1", "clipvec.embed", WorkersLauncher(force=force), jobs)
     record = Record.create(folder, sweep)
     record.save_ids({job.number: f"{70 + job.number}" for job in jobs}, jobs)
     return record.started()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
@@ -13,6 +12,7 @@ from hydra.test_utils.launcher_common_tests import LauncherTestSuite
 from hydra.test_utils.test_utils import SweepTaskFunction
 from omegaconf import OmegaConf
 
+from clipvec.config import SkyLauncher
 from clipvec.errors import ConfigError
 from clipvec.jobs import launch
 from clipvec.jobs.plan import Sweep
@@ -49,7 +49,7 @@ class TestHydrasOwnSuite(LauncherTestSuite):
 def planned(monkeypatch: pytest.MonkeyPatch) -> list[Sweep]:
     """The sweeps that were to be shown by a dry run."""
     sweeps: list[Sweep] = []
-    monkeypatch.setattr(launch, "dry_run", lambda sweep, folder: sweeps.append(sweep))
+    monkeypatch.setattr(launch, "dry_run", lambda sweep, runs, folder: sweeps.append(sweep))
     return sweeps
 
 
@@ -90,7 +90,8 @@ def test_sweep_1_job(run: Run, planned: list[Sweep], tmp_path: Path) -> None:
     assert job.overrides == [*given, "shards='0'"]
     assert (job.status, job.return_value) == (JobStatus.COMPLETED, None)
     assert job.working_dir == str(tmp_path / "embed-1")
-    assert [(s.name, s.module, s.backend) for s in planned] == [("embed-1", "clipvec.embed", "sky")]
+    (sweep,) = planned
+    assert (sweep.name, sweep.module, sweep.launcher.kind) == ("embed-1", "clipvec.embed", "sky")
 
 
 def test_sweep_2_jobs(run: Run, planned: list[Sweep], tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ def test_sweep_2_jobs(run: Run, planned: list[Sweep], tmp_path: Path) -> None:
         *("launcher=workers", "launcher.dry_run=true"),
     ]
     (sweep,) = planned
-    assert sweep.backend == "workers"
+    assert sweep.launcher.kind == "workers"
     assert [sweep.command(job)[1:] for job in sweep.jobs] == [
         ["clipvec.embed", "batch_size=8", "launcher=local", "tracking=offline", f"shards='{spec}'"]
         for spec in ("0-1", "2-3")
@@ -164,7 +165,7 @@ def test_a_command_of_somebody_else(run: Run) -> None:
     ("overrides", "kept"),
     [
         (["cloud=aws", "cloud.resources.memory=64+", "launcher.pool=mine"], ()),
-        (["+cloud.file_mounts={/store: s3://b}", "hydra.sweeper.shards_per_job=3"], ()),
+        (["cloud.file_mounts={/store: s3://b}", "hydra.sweeper.shards_per_job=3"], ()),
         (["dataset=folder", "dataset.path='/a b,c'"], ("dataset=folder", "dataset.path='/a b,c'")),
         (["sharding.count=12", "store.root=/store"], ("sharding.count=12", "store.root=/store")),
         (["experiment=demo"], ("experiment=demo",)),
@@ -210,5 +211,4 @@ def test_images_where_their_number_is_known(run: Run, planned: list[Sweep]) -> N
 
 def test_the_launcher_group_goes_along(run: Run, planned: list[Sweep]) -> None:
     run("shards=0", "launcher.pool=mine", "launcher.wait=false")
-    expected: dict[str, Any] = {"name": "sky", "wait": False, "dry_run": True, "force": False}
-    assert planned[0].options == expected | {"pool": "mine", "workers": 0}
+    assert planned[0].launcher == SkyLauncher(wait=False, dry_run=True, pool="mine")

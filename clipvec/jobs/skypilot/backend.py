@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from clipvec import paths
-from clipvec.errors import LaunchError, one_line
-from clipvec.jobs.backend import State, Status
-from clipvec.jobs.skypilot import tasks, wheel
+from clipvec.errors import ConfigError, LaunchError, one_line
+from clipvec.jobs.backend import Backend, State, Status
+from clipvec.jobs.skypilot import prices, tasks, workdir
 from clipvec.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from types import ModuleType
 
-    from clipvec.jobs.plan import Job
+    from clipvec.jobs.plan import Job, Sweep
     from clipvec.jobs.record import Record
     from clipvec.jobs.skypilot.tasks import Submission
 
+log = logging.getLogger(__name__)
 PARALLEL_SUBMISSIONS = 8
 """Requests under way at once, where jobs differ in more than their shards."""
 _STATES = {
@@ -69,10 +73,14 @@ def status(record: Mapping[str, Any]) -> Status:
     )
 
 
-class Sky:
+class Sky(Backend):
     """Runs jobs as SkyPilot managed jobs; their ids are SkyPilot's."""
 
     poll_seconds = 5.0
+
+    def __init__(self) -> None:
+        self._prices: dict[str, float | None] = {}
+        """By cloud: price lists are long."""
 
     def submit(
         self, record: Record, jobs: Sequence[Job], saved: Callable[[Mapping[int, str]], None]
@@ -83,13 +91,10 @@ class Sky:
             LaunchError: SkyPilot refuses; what it took before is saved.
             ConfigError: a job asks for what cannot be.
         """
-        pool = record.sweep.options.get("pool")
+        pool = tasks.pool(record.sweep)
         for job in jobs:
             tasks.check_folders(job, pool)
-        file = wheel.build_wheel(paths.SweepPaths(record.folder.absolute()).wheel_dir)
-        submissions = tasks.tasks(record.sweep, jobs, file)
-        for number, submission in enumerate(submissions):
-            tasks.write(submission, record.folder, number)
+        submissions, _ = _write(record.sweep, jobs, record.folder)
         saving = Lock()
 
         def submit(submission: Submission) -> Exception | None:
@@ -116,6 +121,32 @@ class Sky:
                 raise
             if errors:
                 raise errors[0]
+
+    def machine(self, job: Job) -> str:
+        """Return the resources that a job asks for."""
+        return tasks.describe(job.cloud)
+
+    def price_per_hour(self, job: Job) -> float | None:
+        """Return the least price of a machine, as far as SkyPilot's lists on this disk know."""
+        cloud = repr(job.cloud)
+        if cloud not in self._prices:
+            self._prices[cloud] = prices.per_hour(job.cloud)
+        return self._prices[cloud]
+
+    def preview(self, sweep: Sweep, jobs: Sequence[Job], folder: Path) -> Iterator[str]:
+        """Write the YAML of each submission; yield its command, and what would be refused."""
+        for submission, file in zip(*_write(sweep, jobs, folder), strict=True):
+            command = ["sky", "jobs", "launch"]
+            if submission.num_jobs > 1:
+                command += ["--num-jobs", str(submission.num_jobs)]
+            for name in submission.secrets:
+                command += ["--secret", name]
+            yield shlex.join([*command, str(file)])
+        try:
+            for job in jobs:
+                tasks.check_folders(job, tasks.pool(sweep))
+        except ConfigError as error:
+            log.warning("would be refused: %s", error)
 
     def poll(self, record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
         """Return how jobs stand, in one request.
@@ -157,6 +188,14 @@ class Sky:
         if ids:
             with connect() as sky:
                 sky.get(sky.jobs.cancel(job_ids=sorted(map(int, ids.values()))))
+
+
+def _write(sweep: Sweep, jobs: Sequence[Job], folder: Path) -> tuple[list[Submission], list[Path]]:
+    """Write what goes to the machines, and the YAML of each submission."""
+    packed = paths.SweepPaths(folder.absolute()).workdir
+    workdir.pack(packed, [job.extras for job in jobs])
+    submissions = tasks.tasks(sweep, jobs, packed)
+    return submissions, [tasks.write(each, folder, i) for i, each in enumerate(submissions)]
 
 
 def _launch(sky: ModuleType, submission: Submission, pool: str | None) -> list[int]:

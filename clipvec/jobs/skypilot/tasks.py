@@ -10,7 +10,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from clipvec import paths, shards, version
+from clipvec.config import SkyLauncher
 from clipvec.errors import ConfigError
+from clipvec.jobs.skypilot import workdir
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 
     from clipvec.jobs.plan import Job, Sweep
 
-_WORKDIR = "~/sky_workdir"
-"""Where SkyPilot puts a task's ``workdir``: here the wheel of the code that launched the job."""
 _SHARED = {"slurm", "kubernetes"}
 """Clouds whose machines may share a folder with this one."""
 
@@ -45,23 +45,23 @@ class Submission:
         return list(self.task.get("secrets", {}))
 
 
-def tasks(sweep: Sweep, jobs: Sequence[Job], wheel: Path) -> list[Submission]:
+def tasks(sweep: Sweep, jobs: Sequence[Job], packed: Path) -> list[Submission]:
     """Return what has to be submitted for ``jobs`` of a sweep.
 
     Args:
         sweep: names the tasks and the command.
         jobs: those to start.
-        wheel: the file that jobs install clipvec from.
+        packed: the folder that `workdir.pack` wrote.
     """
     groups = [list(group) for _, group in groupby(jobs, key=_all_but_shards)]
-    return [_submission(sweep, group, wheel, alone=len(groups) == 1) for group in groups]
+    return [_submission(sweep, group, packed, alone=len(groups) == 1) for group in groups]
 
 
 def _all_but_shards(job: Job) -> tuple[object, ...]:
     return job.overrides, repr(job.cloud), job.extras, bool(job.shards)
 
 
-def _submission(sweep: Sweep, jobs: Sequence[Job], wheel: Path, *, alone: bool) -> Submission:
+def _submission(sweep: Sweep, jobs: Sequence[Job], packed: Path, *, alone: bool) -> Submission:
     cloud, extras = jobs[0].cloud, jobs[0].extras
     name = f"clipvec-{sweep.name}"
     if not alone:
@@ -70,12 +70,12 @@ def _submission(sweep: Sweep, jobs: Sequence[Job], wheel: Path, *, alone: bool) 
         name,
         f"{sweep.name}-{version.version()}",
         cloud,
-        wheel,
+        packed,
         extras,
         _run(sweep, jobs),
         sweep.environment(jobs[0]),
     )
-    if sweep.options.get("pool"):
+    if pool(sweep):
         # SkyPilot sends a pool's machines the workdir of a job, but neither sets up nor mounts.
         task["run"] = task.pop("setup") + task["run"]
     return Submission(task["name"], tuple(jobs), task)
@@ -85,7 +85,7 @@ def install_and_run(
     name: str,
     key: str,
     cloud: Mapping[str, Any],
-    wheel: Path,
+    packed: Path,
     extras: Sequence[str],
     run: str,
     envs: Mapping[str, str],
@@ -94,48 +94,27 @@ def install_and_run(
 
     Args:
         name: of the task; what SkyPilot does not allow in one becomes a dot.
-        key: tells its code from that of others on the same machine.
+        key: tells its environment from others on the same machine.
         cloud: the ``cloud`` group; of its secrets, those that are set get into the task by name.
-        wheel: the file to install clipvec from.
+        packed: the folder that `workdir.pack` wrote.
         extras: of clipvec.
         run: the script.
         envs: environment variables.
     """
-    home = f"~/clipvec/{shlex.quote(key)}"
+    resources = {k: v for k, v in cloud.get("resources", {}).items() if v is not None}
+    if cloud.get("image"):
+        resources["image_id"] = cloud["image"]
     task: dict[str, Any] = {
         "name": re.sub(r"[^A-Za-z0-9._-]", ".", name),
-        "resources": {k: v for k, v in cloud.get("resources", {}).items() if v is not None},
-        "workdir": str(wheel.parent),
-        "setup": _setup(cloud.get("setup", ""), f"{_WORKDIR}/{wheel.name}", extras, home),
-        "run": f"export PYTHONPATH={home}\n{run}",
+        "resources": resources,
+        "workdir": str(packed),
+        "setup": workdir.setup(cloud, key, extras),
+        "run": workdir.run(run, key, extras),
         "envs": {**envs, version.VARIABLE: version.version()},
         "file_mounts": cloud.get("file_mounts", {}),
         "secrets": {name: None for name in cloud.get("secrets", []) if os.environ.get(name)},
     }
     return {key: value for key, value in task.items() if value}
-
-
-def _setup(before: str, wheel: str, extras: Sequence[str], home: str) -> str:
-    """Return the script that installs what a job needs, and its very code into ``home``.
-
-    Jobs of several sweeps may share a pool's machine, one after the other or at once: each sweep
-    has code of its own there, whatever version pip thinks it is.
-    """
-    pip = "python -m pip install --quiet"
-    wanted = f"[{','.join(extras)}]" if extras else ""
-    return "\n".join(
-        [
-            "set -e",
-            *filter(None, [before.strip()]),
-            "mkdir -p ~/clipvec",
-            "(",
-            "flock 9",
-            f"{pip} {wheel}{wanted}",
-            f"[ -e {home} ] || {pip} --no-deps --target {home} {wheel}",
-            ") 9> ~/clipvec/lock",
-            "",
-        ]
-    )
 
 
 def _run(sweep: Sweep, jobs: Sequence[Job]) -> str:
@@ -146,6 +125,11 @@ def _run(sweep: Sweep, jobs: Sequence[Job]) -> str:
         return f"{line}\n"
     specs = " ".join(shlex.quote(shards.format(job.shards)) for job in jobs)
     return f"shards=({specs})\n{line} \"shards='${{shards[${{SKYPILOT_JOB_RANK:-0}}]}}'\"\n"
+
+
+def pool(sweep: Sweep) -> str | None:
+    """Return the SkyPilot pool that the jobs of a sweep are sent to."""
+    return sweep.launcher.pool if isinstance(sweep.launcher, SkyLauncher) else None
 
 
 def check_folders(job: Job, pool: str | None = None) -> None:
@@ -169,7 +153,7 @@ def check_folders(job: Job, pool: str | None = None) -> None:
             raise ConfigError(
                 f"{option}={folder} is a folder of a cloud machine, which goes away with its "
                 f"job; mount a bucket and name a folder of it: {option}=/bucket/{option} "
-                "'+cloud.file_mounts={/bucket: {source: s3://name, mode: MOUNT_CACHED}}'; "
+                "'cloud.file_mounts={/bucket: {source: s3://name, mode: MOUNT_CACHED}}'; "
                 "a store.root may also be a URL, such as s3://name/store; on slurm and "
                 "kubernetes an absolute path that all machines share will do"
             )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from clipvec.errors import LaunchError
-from clipvec.jobs.backend import State, Status
+from clipvec.jobs.backend import Backend, State, Status
 from clipvec.jobs.workers import job_state
 
 if TYPE_CHECKING:
@@ -30,10 +30,8 @@ CLOCK_SECONDS = 60.0
 _GONE = Status(State.FAILED, "its supervisor is gone; was the machine started anew?")
 
 
-class Workers:
+class Workers(Backend):
     """Runs jobs on this machine; their id is their supervisor's process and its start time."""
-
-    poll_seconds = 1.0
 
     def submit(
         self, record: Record, jobs: Sequence[Job], saved: Callable[[Mapping[int, str]], None]

@@ -17,6 +17,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from clipvec.config import WorkersLauncher
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.record import Record
 from clipvec.jobs.workers import job_state
@@ -115,7 +116,8 @@ class Supervisor:
 def environments(sweep: Sweep) -> list[dict[str, str]]:
     """Return what each slot adds to the environment: its GPU, or its share of the cores."""
     gpus = _gpus()
-    count = sweep.options.get("workers") or len(gpus) or 1
+    assert isinstance(sweep.launcher, WorkersLauncher)
+    count = sweep.launcher.processes or len(gpus) or 1
     if gpus:
         return [{"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} for slot in range(count)]
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // count))

@@ -1,15 +1,16 @@
-"""The launcher that hands a sweep to SkyPilot or to local workers."""
+"""The launcher that hands a sweep to what the ``launcher`` group names."""
 
 from __future__ import annotations
 
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus, configure_log
 from hydra.plugins.launcher import Launcher
-from omegaconf import OmegaConf, open_dict
+from omegaconf import open_dict
 
 from clipvec import paths, shards
 from hydra_plugins.clipvec_sky import _options  # noqa: F401  # registers what Hydra looks for
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
+    from clipvec.config import BuildConfig, EmbedConfig, RecallConfig
     from clipvec.jobs import Job
+
+    SweptConfig: TypeAlias = EmbedConfig | BuildConfig | RecallConfig
 
 _NOT_THE_JOBS = re.compile(r"[+~]*(shards|launcher|cloud|hydra)\b")
 """Overrides that say how jobs are started, not what they do."""
@@ -49,18 +53,17 @@ class SweepLauncher(Launcher):
         Raises:
             ClipvecError: what was asked for cannot be, or the jobs cannot be started.
         """
-        from clipvec.config import TrackingConfig, from_dict
-        from clipvec.errors import SweepError
+        from clipvec.config import LauncherKind
+        from clipvec.errors import ConfigError, SweepError
         from clipvec.jobs import State, Sweep, check, launch_sweep
 
         assert self.config is not None
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         folder = Path(self.config.hydra.sweep.dir)
         jobs, first = self._jobs(job_overrides, initial_job_idx)
-        settings: Any = OmegaConf.to_container(first.launcher, resolve=True)
-        tracking = from_dict(OmegaConf.to_container(first.tracking, resolve=True), TrackingConfig)
-        module, backend = self._module(), settings["name"]
-        sweep = Sweep(folder.name, module, backend, tuple(jobs), settings, tracking)
+        if not isinstance(first.launcher, LauncherKind):
+            raise ConfigError(f"launcher={first.launcher.kind} runs with hydra/launcher=basic")
+        sweep = Sweep(folder.name, self._module(), first.launcher, tuple(jobs), first.tracking)
         outcomes = launch_sweep(sweep, folder)
         failure = None
         try:
@@ -99,7 +102,7 @@ class SweepLauncher(Launcher):
 
     def _jobs(
         self, job_overrides: Sequence[Sequence[str]], first: int
-    ) -> tuple[list[Job], DictConfig]:
+    ) -> tuple[list[Job], SweptConfig]:
         """Return the jobs and the first one's configuration.
 
         It is composed once for all that differ in shards.
@@ -107,58 +110,50 @@ class SweepLauncher(Launcher):
         Raises:
             ConfigError: a configuration that its command would refuse.
         """
-        from clipvec.config import COMMANDS, extras_for, read
+        from clipvec.config import COMMANDS, read
 
         assert self.config is not None
         assert self.hydra_context is not None
+        loader = self.hydra_context.config_loader
+        parser = OverridesParser.create(config_loader=loader)
         schema = COMMANDS[self._module()]
-        made: dict[tuple[str, ...], DictConfig] = {}
-        extras: dict[tuple[str, ...], tuple[str, ...]] = {}
+        configs: dict[tuple[str, ...], SweptConfig] = {}
         jobs = []
         for number, overrides in enumerate(job_overrides, first):
             others = tuple(o for o in overrides if not o.startswith("shards="))
-            if others not in made:
-                loader = self.hydra_context.config_loader
-                made[others] = loader.load_sweep_config(self.config, list(others))
-                with open_dict(made[others]):
-                    del made[others]["hydra"]  # parts of it are known within a job only
-                extras[others] = extras_for(read(made[others], schema))
-            spec = [o.removeprefix("shards=").strip("'") for o in overrides if o not in others]
-            jobs.append(
-                _job(number, others, spec[0] if spec else None, made[others], extras[others])
-            )
-        return jobs, next(iter(made.values()))
+            if others not in configs:
+                cfg = loader.load_sweep_config(self.config, list(others))
+                with open_dict(cfg):
+                    del cfg["hydra"]  # parts of it are known within a job only
+                configs[others] = read(cfg, schema)
+            chosen = [parser.parse_override(o).value() for o in overrides if o not in others]
+            jobs.append(_job(number, others, chosen, configs[others]))
+        return jobs, next(iter(configs.values()))
 
 
-def _job(
-    number: int,
-    overrides: Sequence[str],
-    spec: str | None,
-    cfg: DictConfig,
-    extras: tuple[str, ...],
-) -> Job:
+def _job(number: int, overrides: Sequence[str], chosen: list[Any], config: SweptConfig) -> Job:
+    from clipvec.config import EmbedConfig, EmbeddedIndexConfig, RecallConfig, extras_for, to_dict
     from clipvec.jobs import Job
 
-    cloud: Any = OmegaConf.to_container(cfg.cloud, resolve=True)
     doing: tuple[int, ...] = ()
     store, images = "", None
-    folders = {"store.root": cfg.store.root}
-    if "path" in cfg.get("index", {}):
-        folders["index.path"] = cfg.index.path
-    if "report" in cfg:
-        folders["report"] = cfg.report
-    if spec is not None:
-        doing = shards.parse(spec, cfg.sharding.count)
-        store = paths.store_dir(cfg.store.root, cfg.dataset.name, cfg.model.name)
-        limit = cfg.dataset.get("limit")
-        images = limit and int(limit) * len(doing) // cfg.sharding.count  # 1e6 is a float in YAML
+    folders = {"store.root": config.store.root}
+    if not isinstance(config, EmbedConfig) and isinstance(config.index, EmbeddedIndexConfig):
+        folders["index.path"] = config.index.path
+    if isinstance(config, RecallConfig):
+        folders["report"] = config.report
+    if isinstance(config, EmbedConfig) and chosen:
+        doing = shards.parse(chosen[-1], config.sharding.count)
+        store = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
+        limit = getattr(config.dataset, "limit", None)
+        images = limit and limit * len(doing) // config.sharding.count
     return Job(
         number,
         tuple(o for o in overrides if not _NOT_THE_JOBS.match(o)),
         doing,
         store,
-        cloud,
+        to_dict(config.cloud),
         folders,
-        extras,
+        extras_for(config),
         images,
     )

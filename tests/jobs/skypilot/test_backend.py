@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from clipvec.config import SkyLauncher
 from clipvec.errors import ConfigError, LaunchError
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.plan import Job, Sweep
@@ -28,7 +29,7 @@ CLOUD = {"name": "aws", "resources": {"infra": "aws"}, "secrets": ["HF_TOKEN"]}
 
 
 def sweep(*jobs: Job, **options: Any) -> Sweep:
-    return Sweep("embed-1", "clipvec.embed", "sky", jobs, {"name": "sky", **options})
+    return Sweep("embed-1", "clipvec.embed", SkyLauncher(**options), jobs)
 
 
 def test_every_status_of_skypilot_is_known(python: Python) -> None:
@@ -191,8 +192,9 @@ def test_jobs_that_differ_in_shards_are_one_request(
     assert (first["name"], first["num_jobs"], first["pool"]) == ("clipvec-embed-1-0-2", 2, "mine")
     assert (second["name"], second["num_jobs"]) == ("clipvec-embed-1-5", None)
     assert first["secrets_overrides"] == [("HF_TOKEN", "planted")]
-    (wheel,) = Path(first["task"]["workdir"]).iterdir()
-    assert wheel.suffix == ".whl"
+    packed = sorted(file.name for file in Path(first["task"]["workdir"]).iterdir())
+    assert packed[1:] == ["install.sh", "lock.txt"]
+    assert packed[0].endswith(".whl")
     assert (tmp_path / "task-00001.yaml").is_file()
     assert not any(b"planted" in f.read_bytes() for f in tmp_path.rglob("*") if f.is_file())
 

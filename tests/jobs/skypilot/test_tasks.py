@@ -13,23 +13,24 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from clipvec import version
+from clipvec.config import CloudConfig, SkyLauncher, from_dict, to_dict
 from clipvec.errors import ConfigError
 from clipvec.jobs.plan import Job, Sweep
 from clipvec.jobs.skypilot import tasks
 from clipvec.paths import CONF_DIR
 
-HOME = f"~/clipvec/embed-1-{version.version()}"
-WHEEL = Path("/here/clipvec-1-py3-none-any.whl")
+ENVIRONMENT = f"export PATH=~/clipvec/embed-1-{version.version()}/bin:$PATH\n"
+PACKED = Path("/here")
 
 
 def cloud(name: str) -> dict[str, Any]:
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         cfg = compose("embed", overrides=[f"cloud={name}"])
-    return dict(OmegaConf.to_container(cfg.cloud))  # type: ignore[arg-type]
+    return to_dict(from_dict(OmegaConf.to_container(cfg.cloud), CloudConfig))
 
 
 def sweep(*jobs: Job) -> Sweep:
-    return Sweep("embed-1", "clipvec.embed", "sky", jobs)
+    return Sweep("embed-1", "clipvec.embed", SkyLauncher(), jobs)
 
 
 def job(number: int, *shards: int, model: str = "sample", **kwargs: Any) -> Job:
@@ -39,11 +40,11 @@ def job(number: int, *shards: int, model: str = "sample", **kwargs: Any) -> Job:
 
 def test_jobs_that_differ_in_shards_are_one_submission() -> None:
     made = sweep(job(0, 0, 1, 2), job(1, 3, 4), job(2, 7, 9, extras=()))
-    (submission,) = tasks.tasks(made, made.jobs, WHEEL)
+    (submission,) = tasks.tasks(made, made.jobs, PACKED)
     assert submission.name == "clipvec-embed-1"
     assert submission.num_jobs == 3
     assert submission.task["run"] == (
-        f"export PYTHONPATH={HOME}\n"
+        f"{ENVIRONMENT}"
         "shards=(0-2 3-4 7,9)\n"
         "exec python -m clipvec.embed model=sample launcher=local "
         "\"shards='${shards[${SKYPILOT_JOB_RANK:-0}]}'\"\n"
@@ -67,7 +68,7 @@ def test_the_script_takes_the_shards_of_its_rank(tmp_path: Path, rank: str, spec
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"} | (
         {"SKYPILOT_JOB_RANK": rank} if rank else {}
     )
-    script = tasks.tasks(made, made.jobs, WHEEL)[0].task["run"]
+    script = tasks.tasks(made, made.jobs, PACKED)[0].task["run"]
     done = subprocess.run(
         ["bash", "-c", script], env=environment, capture_output=True, text=True, check=True
     )
@@ -76,37 +77,40 @@ def test_the_script_takes_the_shards_of_its_rank(tmp_path: Path, rank: str, spec
 
 def test_other_differences_are_submissions_of_their_own() -> None:
     made = sweep(job(0, 0), job(1, 1), job(2, 0, model="vit_b_32"))
-    first, second = tasks.tasks(made, made.jobs, WHEEL)
+    first, second = tasks.tasks(made, made.jobs, PACKED)
     assert (first.name, first.num_jobs) == ("clipvec-embed-1-0-1", 2)
     assert (second.name, second.num_jobs) == ("clipvec-embed-1-0", 1)
 
 
 def test_a_command_without_shards() -> None:
-    made = Sweep("embed-1", "clipvec.index", "sky", (Job(0, ("rebuild=true",)),))
-    assert tasks.tasks(made, made.jobs, WHEEL)[0].task["run"] == (
-        f"export PYTHONPATH={HOME}\nexec python -m clipvec.index rebuild=true launcher=local\n"
+    made = Sweep("embed-1", "clipvec.index", SkyLauncher(), (Job(0, ("rebuild=true",)),))
+    assert tasks.tasks(made, made.jobs, PACKED)[0].task["run"] == (
+        f"{ENVIRONMENT}exec python -m clipvec.index rebuild=true launcher=local\n"
     )
 
 
-def test_setup_installs_the_wheel_with_the_extras() -> None:
+def test_setup_installs_the_extras() -> None:
     place = cloud("slurm") | {"setup": "module load cuda"}
     made = sweep(job(0, 0, cloud=place, extras=("s3", "sample")))
-    assert tasks.tasks(made, made.jobs, WHEEL)[0].task["setup"] == (
-        "set -e\nmodule load cuda\nmkdir -p ~/clipvec\n"
-        "(\nflock 9\n"
-        f"python -m pip install --quiet ~/sky_workdir/{WHEEL.name}[s3,sample]\n"
-        f"[ -e {HOME} ] || python -m pip install --quiet --no-deps --target {HOME} "
-        f"~/sky_workdir/{WHEEL.name}\n"
-        ") 9> ~/clipvec/lock\n"
-    )
+    before, module, install = tasks.tasks(made, made.jobs, PACKED)[0].task["setup"].splitlines()
+    assert (before, module) == ("set -e", "module load cuda")
+    name = f"embed-1-{version.version()}-s3-sample"
+    assert install.startswith(f"bash ~/sky_workdir/install.sh {name} s3,sample cpu 3.")
+
+
+def test_an_image() -> None:
+    place = {"resources": {"cpus": "4+"}, "image": "docker:me/clipvec:1"}
+    task = tasks.tasks(sweep(job(0, 0, cloud=place)), [job(0, 0, cloud=place)], PACKED)[0].task
+    assert task["resources"] == {"cpus": "4+", "image_id": "docker:me/clipvec:1"}
+    assert task["setup"].split()[-2] == "image"
 
 
 def test_a_pool_gets_all_of_it_in_the_script_of_the_job() -> None:
     """SkyPilot runs it there by ``sky exec``, which neither sets up nor mounts."""
     alone = sweep(job(0, 0))
-    pooled = Sweep("embed-1", "clipvec.embed", "sky", alone.jobs, {"pool": "gpus"})
-    one = tasks.tasks(alone, alone.jobs, WHEEL)[0].task
-    other = tasks.tasks(pooled, pooled.jobs, WHEEL)[0].task
+    pooled = Sweep("embed-1", "clipvec.embed", SkyLauncher(pool="gpus"), alone.jobs)
+    one = tasks.tasks(alone, alone.jobs, PACKED)[0].task
+    other = tasks.tasks(pooled, pooled.jobs, PACKED)[0].task
     assert other == {
         **{k: v for k, v in one.items() if k != "setup"},
         "run": one["setup"] + one["run"],
@@ -124,7 +128,7 @@ def test_secrets_are_named_but_not_written(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.delenv("CHROMA_TOKEN", raising=False)
     made = sweep(job(0, 0))
-    (submission,) = tasks.tasks(made, made.jobs, WHEEL)
+    (submission,) = tasks.tasks(made, made.jobs, PACKED)
     assert submission.secrets == ["HF_TOKEN"]
     text = tasks.write(submission, tmp_path, 0).read_text()
     assert "planted" not in text
@@ -135,8 +139,7 @@ def test_secrets_are_named_but_not_written(tmp_path: Path, monkeypatch: pytest.M
 def test_skypilot_accepts_the_task(tmp_path: Path, name: str) -> None:
     """The real SkyPilot reads the YAML, in a process and a home of its own."""
     made = sweep(job(0, 0, cloud=cloud(name)))
-    file = tasks.write(tasks.tasks(made, made.jobs, tmp_path / WHEEL.name)[0], tmp_path, 0)
-    (tmp_path / WHEEL.name).touch()
+    file = tasks.write(tasks.tasks(made, made.jobs, tmp_path)[0], tmp_path, 0)
     program = (
         "import sky, sys\n"
         "task = sky.Task.from_yaml(sys.argv[1])\n"
@@ -190,6 +193,6 @@ def test_folders_that_would_go_with_the_machine(place: dict[str, Any], index: st
 
 def test_resources_in_one_line() -> None:
     assert tasks.describe(cloud("any")) == (
-        "any, T4:1|L4:1|A10G:1|A10:1|V100:1, memory 32+, spot, else on demand"
+        "any, T4:1|L4:1|A10G:1|A10:1, memory 32+, spot, else on demand"
     )
-    assert tasks.describe(cloud("slurm")) == "slurm, memory 1+, cpus 1+"
+    assert tasks.describe(cloud("slurm")) == "slurm, cpus 1+, memory 1+"

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from clipvec import paths
+from clipvec.config import WorkersLauncher
 from clipvec.errors import LaunchError
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.plan import Job, Sweep
@@ -34,7 +35,7 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
 def record(tmp_path: Path, program: str) -> Iterator[Record]:
     """A sweep of two jobs that wait for a file each; none outlives its test."""
     jobs = (Job(0, ("job0-wait",)), Job(1, ("job1-wait",)))
-    sweep = Sweep("embed-1", program, "workers", jobs, {"workers": 1})
+    sweep = Sweep("embed-1", program, WorkersLauncher(processes=1), jobs)
     yield Record.create(tmp_path / "sweep", sweep)
     for number in (0, 1):
         (tmp_path / f"job{number}.go").touch()
@@ -82,7 +83,9 @@ def test_a_supervisor_is_known_by_when_it_began(
 ) -> None:
     """The clock may be set meanwhile; another process of the same number began at another time."""
     me = psutil.Process()
-    record = Record.create(tmp_path, Sweep("embed-1", "clipvec.embed", "workers", (Job(0, ()),)))
+    record = Record.create(
+        tmp_path, Sweep("embed-1", "clipvec.embed", WorkersLauncher(), (Job(0, ()),))
+    )
     job_state.write(tmp_path, 0, RUNNING)
     assert workers.poll(record, {0: f"{me.pid}-{me.create_time() + seconds}"}) == {0: status}
 

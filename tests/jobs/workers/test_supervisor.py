@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from clipvec import paths
+from clipvec.config import WorkersLauncher
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.plan import Job, Sweep
 from clipvec.jobs.record import Record
@@ -25,7 +26,7 @@ def job(number: int, *steps: str, restarts: int | None = None) -> Job:
 
 def supervisor(folder: Path, program: str, *jobs: Job, **options: Any) -> Supervisor:
     folder /= "sweep"
-    record = Record.create(folder, Sweep("embed-1", program, "workers", jobs, options))
+    record = Record.create(folder, Sweep("embed-1", program, WorkersLauncher(**options), jobs))
     (folder / "jobs").mkdir()
     return Supervisor(record)
 
@@ -114,7 +115,7 @@ def test_a_stopped_supervisor_cancels_all(tmp_path: Path, program: str) -> None:
 
 
 def slots(**options: Any) -> list[dict[str, str]]:
-    return environments(Sweep("embed-1", "clipvec.embed", "workers", (), options))
+    return environments(Sweep("embed-1", "clipvec.embed", WorkersLauncher(**options), ()))
 
 
 @pytest.fixture
@@ -156,7 +157,7 @@ def test_a_gpu_for_each_slot(
 ) -> None:
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert slots(workers=workers) == [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in given]
+    assert slots(processes=workers) == [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in given]
 
 
 @pytest.mark.parametrize("hidden", ["", "-1"])
@@ -164,7 +165,7 @@ def test_hidden_gpus_are_not_used(
     nvidia_smi: Path, monkeypatch: pytest.MonkeyPatch, hidden: str
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
-    assert [list(slot) for slot in slots(workers=2)] == [["OMP_NUM_THREADS"]] * 2
+    assert [list(slot) for slot in slots(processes=2)] == [["OMP_NUM_THREADS"]] * 2
 
 
 @pytest.mark.parametrize("broken", ["#!/bin/sh\nexit 9\n", None])
@@ -178,7 +179,7 @@ def test_cores_are_shared_where_there_is_no_gpu(
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     assert slots() == [{"OMP_NUM_THREADS": "8"}]
-    assert slots(workers=3) == [{"OMP_NUM_THREADS": "2"}] * 3
-    assert slots(workers=20) == [{"OMP_NUM_THREADS": "1"}] * 20
+    assert slots(processes=3) == [{"OMP_NUM_THREADS": "2"}] * 3
+    assert slots(processes=20) == [{"OMP_NUM_THREADS": "1"}] * 20
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert slots(workers=2) == [{"OMP_NUM_THREADS": "5"}] * 2
+    assert slots(processes=2) == [{"OMP_NUM_THREADS": "5"}] * 2

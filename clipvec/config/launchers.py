@@ -1,0 +1,56 @@
+"""The ``launcher`` group: who starts the jobs of a sweep."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from clipvec.config.fields import STRICT
+from clipvec.config.kinds import Kind, Registry
+
+
+@dataclass(frozen=True, config=STRICT)
+class LocalLauncher(Kind):
+    """Hydra's own: jobs run in this process, one after the other."""
+
+    kind: Literal["local"] = "local"
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class LauncherKind(Kind):
+    """A launcher whose jobs outlive this process: `loads` names a `clipvec.jobs.Backend`."""
+
+    wait: bool = True
+    """Stay until all jobs have ended, and show their progress."""
+    dry_run: bool = False
+    """Show what would be started, and start nothing."""
+    force: bool = False
+    """Also start shards that are committed, or that another job works on."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class WorkersLauncher(LauncherKind):
+    """Jobs are processes of this machine."""
+
+    loads = "clipvec.jobs.workers.backend:Workers"
+    kind: Literal["workers"] = "workers"
+    processes: Annotated[int, Field(ge=0, le=1024)] = 0
+    """How many at once; 0: one a GPU, or one where there is none."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class SkyLauncher(LauncherKind):
+    """Jobs are SkyPilot managed jobs."""
+
+    loads = "clipvec.jobs.skypilot.backend:Sky"
+    kind: Literal["sky"] = "sky"
+    pool: str | None = None
+    """SkyPilot pool to send jobs to; null: a machine for each job."""
+
+
+LAUNCHERS: Registry[Kind] = Registry(
+    "clipvec.launchers", (LocalLauncher, WorkersLauncher, SkyLauncher)
+)
+LauncherConfig = Annotated[Kind, LAUNCHERS]

@@ -1,0 +1,67 @@
+"""The ``cloud`` group, as Hydra and the command line make it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from clipvec import config
+from clipvec.config import CloudConfig
+from clipvec.config.cloud import RESOURCES
+from clipvec.errors import ConfigError
+from clipvec.paths import CONF_DIR
+from tests.jobs.conftest import Python
+
+
+def cloud(*overrides: str) -> CloudConfig:
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        cfg = compose("embed", overrides=list(overrides)).cloud
+    return config.from_dict({"cloud": OmegaConf.to_container(cfg)}, dict[str, CloudConfig])["cloud"]
+
+
+def test_what_is_given_for_a_mapping_replaces_it() -> None:
+    given = "cloud.resources.accelerators={L4: 1}"
+    assert cloud("cloud=any", given).resources["accelerators"] == {"L4": 1}
+    recovery = cloud("cloud=aws", "cloud.resources.job_recovery={strategy: FAILOVER}").resources
+    assert recovery["job_recovery"] == {"strategy": "FAILOVER"}
+    mounts = "cloud.file_mounts={/b: {source: s3://b, mode: MOUNT_CACHED}}"
+    assert cloud(mounts).file_mounts == {"/b": {"source": "s3://b", "mode": "MOUNT_CACHED"}}
+
+
+def test_a_cloud_of_its_own_gpus_asks_for_no_others() -> None:
+    assert cloud("cloud=lambda").resources == {
+        "infra": "lambda",
+        "accelerators": {"A10": 1, "A6000": 1, "A100": 1},
+        "memory": "32+",
+        "job_recovery": {
+            "strategy": "EAGER_NEXT_REGION",
+            "max_restarts_on_errors": 0,
+            "recover_on_exit_codes": [143],
+        },
+    }
+
+
+@pytest.mark.parametrize("key", RESOURCES)
+def test_every_key_is_given_without_a_plus(key: str) -> None:
+    assert cloud(f"cloud.resources.{key}=1").resources == {key: 1}
+
+
+def test_an_unknown_key_is_refused_with_those_that_are_known() -> None:
+    with pytest.raises(ConfigError) as caught:
+        cloud("+cloud.resources.gpus=1")
+    assert str(caught.value).startswith("cloud.resources=")
+    assert "gpus is not among SkyPilot's resources: accelerator_args, accelerators, any_of," in str(
+        caught.value
+    )
+
+
+def test_skypilot_takes_the_same_keys(python: Python) -> None:
+    code = (
+        "import json; from sky.utils import schemas\n"
+        "print(json.dumps(list(schemas.get_resources_schema()['properties'])))"
+    )
+    theirs = {key for key in json.loads(python("-c", code)) if not key.startswith("_")}
+    assert set(RESOURCES) == theirs - {"cloud", "region", "zone"}
