@@ -52,7 +52,7 @@ def test_dry_run_needs_no_key_and_no_network(run: Run) -> None:
     for mode in ("online", "offline"):
         done = run("dashboard", "dry_run=true", f"tracking={mode}")
         assert done.stdout.startswith("project  (your default entity)/clipvec\n")
-        assert "  page    Map of the images " in done.stdout
+        assert "  htmlpage Projection of the images " in done.stdout
         assert done.stderr == ""
 
 
