@@ -43,6 +43,13 @@ QUIET = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests in tests/e2e."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent / "e2e"):
+            item.add_marker("e2e")
+
+
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a real open_clip model, small and untrained, as ``local-dir:`` wants it."""

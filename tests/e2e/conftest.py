@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.serving import free_port, start, wait_ready
+from tests.shared import once
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -70,15 +71,17 @@ def small_disk(tmp_path: Path) -> Iterator[Disk]:
 @pytest.fixture(scope="session")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What scripts/demo builds."""
-    root = tmp_path_factory.mktemp("demo")
-    for command in ("embed", "index"):
-        subprocess.run(
-            [sys.executable, "-m", f"clipvec.{command}", "experiment=demo"],
-            cwd=root,
-            check=True,
-            capture_output=True,
-        )
-    return root / "data" / "index"
+
+    def make(folder: Path) -> None:
+        for command in ("embed", "index"):
+            subprocess.run(
+                [sys.executable, "-m", f"clipvec.{command}", "experiment=demo"],
+                cwd=folder,
+                check=True,
+                capture_output=True,
+            )
+
+    return once(tmp_path_factory, "demo", make) / "data" / "index"
 
 
 @pytest.fixture(scope="session")
