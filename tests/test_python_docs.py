@@ -23,12 +23,24 @@ def here(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_examples(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def run_blocks(page: Path) -> tuple[list[str], dict[str, Any]]:
+    """Run the Python of a page; return its blocks, and the names that they made."""
     names: dict[str, Any] = {}
-    page = (ROOT / "docs/python.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
     for block in blocks:
-        exec(compile(block, "docs/python.md", "exec"), names)
+        exec(compile(block, page.name, "exec"), names)
+    names["index"].close()
+    return blocks, names
+
+
+def test_readme(here: Path) -> None:
+    _, names = run_blocks(ROOT / "README.md")
+    assert names["hits"][0].caption == "A strawberry"
+    assert names["vectors"].shape == (364, 640)
+
+
+def test_examples(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blocks, _ = run_blocks(ROOT / "docs/python.md")
     out = capsys.readouterr().out
     assert "364 rows in sample--sample" in out
     assert "A strawberry {'category': 'food'}" in out
@@ -38,7 +50,6 @@ def test_examples(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = re.search(r"# (where .*), \.\.\.$", blocks[-1], re.MULTILINE)
     assert said is not None
     assert last.startswith(said[1])
-    names["index"].close()
 
 
 def test_quickstart(here: Path) -> None:
