@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from omegaconf import OmegaConf
+
 from clipvec.config.commands import SCHEMAS
 from clipvec.config.compose import compose, groups, options_of
-from clipvec.config.help import shown, value_of
-from clipvec.config.options import ANY_NAME, Option, Section, sections
+from clipvec.config.help import shown
+from clipvec.config.options import ANY_NAME, Option, Section, sections, value_at
 from clipvec.paths import CONF_DIR
 
 if TYPE_CHECKING:
@@ -38,14 +40,14 @@ def page() -> str:
         chosen = groups(composed)
         found = sections(schema)
         commands += ["", f"## {_code(found[0].text).rstrip('.')}", ""]
-        commands += _table(found[0], composed)
+        commands += _table(found[0], plain(composed))
         for section in found[1:]:
             group = section.key.split(".")[0]
             if group in chosen:
                 seen.setdefault(group, {}).setdefault(section.schema, (section, name))
             else:
                 commands += ["", f"`{section.key}`: {_code(section.text)}", ""]
-                commands += _table(section, composed)
+                commands += _table(section, plain(composed))
         linked = (
             f"[{g}](#group-{g})" + (f" ({v})" if v else "") for g, v in sorted(chosen.items())
         )
@@ -59,28 +61,32 @@ def page() -> str:
     return HEAD + "\n".join(commands) + "\n"
 
 
+def plain(composed: Any) -> Any:
+    """Return a composed configuration as plain values, interpolations as they are written."""
+    return OmegaConf.to_container(composed)
+
+
 def _of(section: Section, command: str) -> Any:
     """Return the configuration of a command where the group's option is of the section's kind."""
     group = section.key.split(".")[0]
-    composed = compose(command, [])
     options = options_of(group) if ANY_NAME not in section.key else []
     for option in [None, *options]:
-        composed = compose(command, [f"{group}={option}"] if option else [])
-        if all(value_of(composed, tag) in values for tag, values in section.tags.items()):
+        values = plain(compose(command, [f"{group}={option}"] if option else []))
+        if section.fits(values):
             break
-    return composed
+    return values
 
 
-def _table(section: Section, composed: Any) -> Iterator[str]:
+def _table(section: Section, values: Any) -> Iterator[str]:
     if section.options:
         yield _HEADER
     for option in section.options:
         meaning = _code(option.text) or f"`{section.key}` is of this kind"
-        yield f"| `{option.key}` | {_default(option, composed)} | {option.type} | {meaning} |"
+        yield f"| `{option.key}` | {_default(option, values)} | {option.type} | {meaning} |"
 
 
-def _default(option: Option, composed: Any) -> str:
-    value = option.default if ANY_NAME in option.key else value_of(composed, option.key)
+def _default(option: Option, values: Any) -> str:
+    value = option.default if ANY_NAME in option.key else value_at(values, option.key)
     return f"`{shown(value)}`" if shown(value) else ""
 
 

@@ -12,14 +12,12 @@ import yaml
 
 from clipvec.config.commands import SCHEMAS
 from clipvec.config.compose import compose, groups, options_of
-from clipvec.config.options import ANY_NAME, sections
+from clipvec.config.options import ANY_NAME, sections, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from omegaconf import DictConfig
-
-    from clipvec.config.options import Option, Section
+    from clipvec.config.options import Option
 
 _WIDTH = 100
 _COLUMN = 30
@@ -33,7 +31,10 @@ def help_text(name: str, overrides: Sequence[str]) -> str:
         name: of the command.
         overrides: given beside ``--help``: of a group with kinds, the chosen one is explained.
     """
+    from omegaconf import OmegaConf
+
     composed = compose(name, overrides, with_hydra=True)
+    values = OmegaConf.to_container(composed)  # interpolations as they are written
     found = sections(SCHEMAS[name])
     kinds = Counter(section.key for section in found)
     lines = ["Config groups (choose with group=option)"]
@@ -42,22 +43,17 @@ def help_text(name: str, overrides: Sequence[str]) -> str:
     lines += ["", "Options (change with key=value; ??? has to be given)"]
     for section in found:
         single = kinds[section.key] == 1
-        if single or ANY_NAME in section.key or _is_chosen(section, composed):
+        if single or section.fits(values):
             if section.key:
                 lines += ["", *textwrap.wrap(f"{section.key}: {_plain(section.text)}", _WIDTH)]
             for option in section.options:
                 if single or option.key not in section.tags:
-                    lines += _option(option, composed)
+                    lines += _option(option, values)
     return "\n".join([*lines, "", _END])
 
 
-def _is_chosen(section: Section, composed: DictConfig) -> bool:
-    """Return whether the composed configuration is of this kind."""
-    return all(value_of(composed, tag) in values for tag, values in section.tags.items())
-
-
-def _option(option: Option, composed: DictConfig) -> Iterator[str]:
-    value = option.default if ANY_NAME in option.key else value_of(composed, option.key)
+def _option(option: Option, values: Any) -> Iterator[str]:
+    value = option.default if ANY_NAME in option.key else value_at(values, option.key)
     allowed = f" [{option.type}]" if option.is_choice else ""
     yield from _entry(f"{option.key}={shown(value)}", _plain(option.text) + allowed)
 
@@ -73,16 +69,6 @@ def shown(value: Any) -> str:
             value, default_flow_style=True, width=math.inf, sort_keys=False
         ).strip()
     return json.dumps(value)
-
-
-def value_of(composed: DictConfig, key: str) -> Any:
-    """Return what is set at a key, interpolations as they are written; None: nothing."""
-    from omegaconf import OmegaConf
-
-    value: Any = OmegaConf.to_container(composed)
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
 
 
 def _entry(term: str, text: str) -> Iterator[str]:

@@ -54,7 +54,7 @@ def from_dict(values: object, schema: type[T]) -> T:
     try:
         return TypeAdapter(schema).validate_python(values)
     except ValidationError as error:
-        problems = "; ".join(_problem(detail, schema) for detail in error.errors())
+        problems = "; ".join(_problem(detail, schema, values) for detail in error.errors())
         raise ConfigError(problems) from error
 
 
@@ -64,7 +64,7 @@ def to_dict(section: object) -> dict[str, Any]:
     return dict(values)
 
 
-def _problem(detail: Mapping[str, Any], schema: type) -> str:
+def _problem(detail: Mapping[str, Any], schema: type, values: object) -> str:
     # pydantic puts the kind by which it chose a section behind it; a user never typed it there
     chosen = 2 if detail["loc"][:1] and detail["loc"][0] in _NAMED else 1
     loc = [str(p) for i, p in enumerate(detail["loc"]) if i != chosen or p not in _KINDS]
@@ -75,7 +75,8 @@ def _problem(detail: Mapping[str, Any], schema: type) -> str:
         new = RENAMED.get(where)
         if new:
             return f"{where} is now {new}"
-        known = [option.key for section in sections(schema) for option in section.options]
+        fitting = [section for section in sections(schema) if section.fits(values)]
+        known = [option.key for section in fitting for option in section.options]
         return f"{where} is not an option here{did_you_mean(where, known)}"
     return f"{where}={detail['input']!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
 

@@ -61,6 +61,18 @@ class Section:
     """The keys that tell this class from others of its group, and their values."""
     options: tuple[Option, ...]
 
+    def fits(self, values: object) -> bool:
+        """Return whether a configuration, as plain values, has a section of this kind."""
+        tags = self.tags.items()
+        return all(ANY_NAME in tag or value_at(values, tag) in allowed for tag, allowed in tags)
+
+
+def value_at(values: Any, key: str) -> Any:
+    """Return what plain values hold at a key such as ``model.arch``; None: nothing."""
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, dict) else None
+    return values
+
 
 def sections(schema: Any) -> list[Section]:
     """Return the options of a config: its own first, then each group's; all kinds of a group."""
@@ -106,7 +118,8 @@ def did_you_mean(word: str, known: Iterable[str], at_least: float = 0.6) -> str:
         known: what could have been typed.
         at_least: similarity, 0 to 1, as in `difflib`.
     """
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=at_least)
+    words = set(known) - {word}  # which is known elsewhere, as an option of another kind is
+    near = difflib.get_close_matches(word, sorted(words), n=1, cutoff=at_least)
     return f"; did you mean {near[0]}?" if near else ""
 
 

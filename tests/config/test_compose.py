@@ -37,3 +37,10 @@ def test_refusals(command: str, override: str, line: str) -> None:
     with pytest.raises(ConfigError) as error:
         config.read_command(command, [override], SCHEMAS[command])
     assert str(error.value).startswith(line)
+
+
+def test_an_option_of_another_kind_is_not_what_was_meant() -> None:
+    with pytest.raises(ConfigError) as error:
+        config.read_command("embed", ["dataset=synthetic", "+dataset.limit=5"], SCHEMAS["embed"])
+    assert "did you mean dataset.limit" not in str(error.value)
+    assert str(error.value).startswith("dataset.limit is not an option here")
