@@ -101,6 +101,20 @@ def test_what_is_wrong_with_it_is_said_as_of_any_other(tmp_path: Path) -> None:
     assert f"dataset.kind='rar': one of {known}" in done.stderr
 
 
+def test_a_launcher(tmp_path: Path) -> None:
+    done = run(tmp_path, *install("A launcher", tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "2 jobs: 2 done; 4 of 4 shards committed" in done.stderr + done.stdout
+    (folder,) = (tmp_path / "data/sweeps").iterdir()
+    status = run(tmp_path, *shlex.split("python -m clipvec.jobs status"))
+    assert [line.split() for line in status.stdout.splitlines()[1:]] == [
+        ["0", "0", "0-1", "done"],
+        ["1", "0", "2-3", "done"],
+    ]
+    logs = run(tmp_path, *shlex.split("python -m clipvec.jobs logs --job 1"))
+    assert logs.stdout == (folder / "1.log").read_text()
+
+
 def test_a_model_runtime(tmp_path: Path) -> None:
     command = install("A model runtime", tmp_path)
     done = run(tmp_path, *command)

@@ -163,7 +163,8 @@ def _embed_all(
     if failures:
         first = next(iter(failures.values()))
         if len(todo) > 1:
-            first.args = (f"shards {shards.format(failures)} of {len(todo)} failed: {first}",)
+            of_all = f"{len(failures)} of {counted(len(todo), 'shard')}"
+            first.args = (f"{of_all} failed ({shards.format(failures)}): {first}",)
         raise first
 
 

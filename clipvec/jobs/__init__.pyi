@@ -1,4 +1,4 @@
-from .backend import State
+from .backend import Backend, State, Status
 from .launch import check, launch_sweep
 from .plan import Job, Sweep
 from .skypilot.backend import connect
@@ -6,8 +6,10 @@ from .skypilot.tasks import as_yaml, install_and_run, is_below, is_shared
 from .skypilot.workdir import pack
 
 __all__ = [
+    "Backend",
     "Job",
     "State",
+    "Status",
     "Sweep",
     "as_yaml",
     "check",

@@ -53,7 +53,7 @@ def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
     Raises:
         ConfigError: what was asked for cannot be done.
         LaunchError: jobs cannot be started.
-        Interrupted: the jobs go on.
+        Interrupted: the jobs keep running.
     """
     config.load_env()
     settings = sweep.launcher
@@ -67,7 +67,7 @@ def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
     _say_plan(sweep, todo, busy, progress)
     record = Record.create(folder, sweep)
     if todo:
-        with _told_how_to_come_back(sweep.name, "stopped; jobs that were started go on"):
+        with _told_how_to_come_back(sweep.name, "stopped; jobs that were started keep running"):
             runs.submit(record, todo, lambda ids: record.save_ids(ids, todo))
     if not settings.wait:
         _say_how_to_come_back(sweep.name)
@@ -80,7 +80,7 @@ def attach(record: Record) -> list[Outcome]:
 
     Raises:
         LaunchError: nobody can be asked about its jobs.
-        Interrupted: while waiting; the jobs go on.
+        Interrupted: while waiting; the jobs keep running.
     """
     runs, progress = backend(record.sweep), StoreProgress(record.sweep.jobs)
     return finish(record, _busy(record.sweep, record.folder, runs, progress), runs, progress)
@@ -113,12 +113,12 @@ def finish(
     """Wait for what a sweep started, and for ``busy`` of other sweeps; return how each came out.
 
     Raises:
-        Interrupted: by Ctrl-C or SIGTERM; the jobs go on.
+        Interrupted: by Ctrl-C or SIGTERM; the jobs keep running.
     """
     sweep = record.sweep
     running = record.started()
     running += [s for s in busy if s.record.folder != record.folder]
-    told = _told_how_to_come_back(sweep.name, "stopped waiting; the jobs go on")
+    told = _told_how_to_come_back(sweep.name, "stopped waiting; the jobs keep running")
     if not running:
         statuses: list[Status] = []
     else:
@@ -197,17 +197,14 @@ def _todo(jobs: Sequence[Job], busy: Sequence[SubmittedJob], progress: StoreProg
 def _say_plan(
     sweep: Sweep, todo: Sequence[Job], busy: Sequence[SubmittedJob], progress: StoreProgress
 ) -> None:
-    log.info(
-        "sweep %s: %s to start, %d of %s committed before",
-        sweep.name,
-        counted(len(todo), "job"),
-        progress.committed,
-        counted(progress.wanted, "shard"),
-    )
+    before = ""
+    if progress.wanted:
+        before = f", {progress.committed} of {counted(progress.wanted, 'shard')} already committed"
+    log.info("sweep %s: %s to start%s", sweep.name, counted(len(todo), "job"), before)
     for s in busy:
         log.info(
-            "%s of sweep %s still works on this and is not started again "
-            "(launcher.force=true would)",
+            "%s of sweep %s is still working on this and is not started again "
+            "(launcher.force=true starts it)",
             watch.describe(s.job),
             s.record.sweep.name,
         )
@@ -220,13 +217,13 @@ def _told_how_to_come_back(name: str, said: str) -> Iterator[None]:
     except KeyboardInterrupt as error:
         raise Interrupted(
             signal_of(error),
-            f"{said}. python -m clipvec.jobs wait {name} comes back to them, "
-            f"python -m clipvec.jobs cancel {name} ends them",
+            f"{said}. python -m clipvec.jobs wait {name} waits for them again, "
+            f"python -m clipvec.jobs cancel {name} stops them",
         ) from error
 
 
 def _say_how_to_come_back(name: str) -> None:
     print(
-        f"started; python -m clipvec.jobs status {name} says how it gets on, "
+        f"started; python -m clipvec.jobs status {name} shows its progress, "
         f"python -m clipvec.jobs wait {name} waits for it"
     )

@@ -28,7 +28,7 @@ LOG_LINES = 5
 """Last lines of a failed job's log that are shown with the failure."""
 SHOWN_JOBS = 20
 """Most jobs that the live table shows one by one."""
-_UNKNOWN = Status(State.FAILED, "unknown to what should run it; was it removed there?")
+_UNKNOWN = Status(State.FAILED, "the backend no longer knows this job; was it deleted there?")
 
 
 def poll(
@@ -66,7 +66,7 @@ def wait(
     progress: StoreProgress,
     look: Callable[[Sequence[Status]], None] = lambda statuses: None,
 ) -> list[Status]:
-    """Show how jobs get on until all have ended, and return how each did.
+    """Show the progress of jobs until all have ended, and return how each did.
 
     Args:
         jobs: what to wait for.
@@ -167,7 +167,8 @@ class _View:
             rate = (self._progress.images - self._images) / seconds
             left = (self._progress.wanted - self._progress.committed) * seconds / new
             text += f"; {self._progress.images:,} images, {rate:,.1f} images/s"
-            text += f", {duration(left)} left" if left else ""
+            if left and not all(status.state.ended for status in statuses):
+                text += f", {duration(left)} left"
         return text
 
     def _renderable(self, statuses: Sequence[Status], summary: str) -> RenderableType:

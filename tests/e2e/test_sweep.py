@@ -64,7 +64,7 @@ def test_all_is_committed_and_nothing_is_done_twice(
     assert "2 shards: 4 images, 0 rejects" in run("jobs", "logs", "--job", "1").stdout
 
     again = run("embed", *sweep)
-    assert "0 jobs to start, 4 of 4 shards committed before" in again.stderr
+    assert "0 jobs to start, 4 of 4 shards already committed" in again.stderr
     assert len(started(tmp_path)) == 1
 
 
@@ -95,7 +95,7 @@ def test_started_without_waiting_and_waited_for_later(
     assert f"python -m clipvec.jobs wait {name} waits for it" in done.stdout
     again = run("embed", *sweep, "shards=3")
     assert (
-        f"job 3 (shard 3) of sweep {name} still works on this and is not started again"
+        f"job 3 (shard 3) of sweep {name} is still working on this and is not started again"
         in again.stderr
     )
     assert "job 3 (shard 3): done" in again.stderr
@@ -123,8 +123,8 @@ def test_whoever_stops_waiting_is_told_how_to_come_back(
     name = next(iter(started(tmp_path)))
     *_, last = lines
     assert last == (
-        f"error: stopped waiting; the jobs go on. python -m clipvec.jobs wait {name} comes back "
-        f"to them, python -m clipvec.jobs cancel {name} ends them\n"
+        f"error: stopped waiting; the jobs keep running. python -m clipvec.jobs wait {name} waits "
+        f"for them again, python -m clipvec.jobs cancel {name} stops them\n"
     )
     process.stderr.close()
     assert committed(tmp_path) == []
@@ -141,9 +141,7 @@ def test_cancelled_and_resumed(run: Run, sweep: list[str], tmp_path: Path) -> No
     assert "4 of 4 jobs failed, job 0: shards 0 not committed" in waited.stderr
     assert run("jobs", "status").stdout.count("cancelled") == 4
     assert committed(tmp_path) == []
-    # What --wait said when it was started is what resume does: it does not wait.
-    run("jobs", "resume")
-    run("jobs", "wait")
+    run("jobs", "resume")  # and waits, whatever the sweep was started with
     assert committed(tmp_path) == [0, 1, 2, 3]
 
 

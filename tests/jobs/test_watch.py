@@ -115,7 +115,7 @@ def test_a_job_that_nobody_knows_has_failed(tmp_path: Path) -> None:
     jobs = started(tmp_path / "embed-1", Job(0, ()))
     (status,) = watch.poll(jobs, Scripted({}), StoreProgress([]))
     assert status.state is State.FAILED
-    assert status.detail == "unknown to what should run it; was it removed there?"
+    assert status.detail == "the backend no longer knows this job; was it deleted there?"
 
 
 def test_the_live_table(

@@ -150,9 +150,10 @@ def check_folders(job: Job, pool: str | None = None) -> None:
     for option, folder in job.folders.items():
         mounted = any(is_below(folder, target) for target in job.mounts())
         if "://" not in folder and not mounted and not is_shared(job.cloud["name"], folder):
+            name = option.partition(".")[0]
             raise ConfigError(
                 f"{option}={folder} is a folder of a cloud machine, which goes away with its "
-                f"job; mount a bucket and name a folder of it: {option}=/bucket/{option} "
+                f"job; mount a bucket and name a folder in it: {option}=/bucket/{name} "
                 "'cloud.file_mounts={/bucket: {source: s3://name, mode: MOUNT_CACHED}}'; "
                 "a store.root may also be a URL, such as s3://name/store; on slurm and "
                 "kubernetes an absolute path that all machines share will do"

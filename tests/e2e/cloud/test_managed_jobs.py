@@ -106,7 +106,7 @@ def test_eight_shards_in_two_jobs_and_a_secret_that_nobody_sees(
     assert files_with(TOKEN, cloud.folder / "sky-home" / ".sky")
 
     again = run("embed", *SKY, *SAMPLE, "shards=0-7", f"store.root={store}")
-    assert "0 jobs to start, 8 of 8 shards committed before" in again
+    assert "0 jobs to start, 8 of 8 shards already committed" in again
 
 
 def test_a_preempted_job_recovers_and_its_store_is_what_it_would_have_been(
