@@ -21,9 +21,9 @@ import faiss
 import numpy as np
 
 from benchmarks.index_ratio import HNSW, indexed, make_store
-from clipvec.config import EmbeddedIndexConfig, FaissContestant
+from clipvec.config import EmbeddedIndexConfig, FaissSystemConfig
 from clipvec.index import Collection
-from clipvec.recall.systems.faiss import FaissContender
+from clipvec.recall.systems.faiss import FaissSystem
 from clipvec.recall.timing import Rounds, sequential
 from clipvec.store.rows import Rows
 
@@ -80,7 +80,7 @@ def main() -> None:
         rows = Rows.open(make_store(root, asked.rows, asked.dim).url)
         queries = rows.sample(QUERIES, 0)
         indexed(root, f"{scratch}/index", BATCH_ROWS)
-        contestant = FaissContestant(
+        config = FaissSystemConfig(
             kind="faiss",
             factory=f"HNSW{HNSW['max_neighbors']}",
             build={"efConstruction": HNSW["ef_construction"]},
@@ -88,9 +88,9 @@ def main() -> None:
         index = EmbeddedIndexConfig(kind="chroma", path=f"{scratch}/index")
         with (
             Collection.open(index, "bench--bench") as collection,
-            FaissContender(contestant, rows, root, faiss.omp_get_max_threads(), 0) as contender,
+            FaissSystem(config, rows, root, faiss.omp_get_max_threads(), 0) as system,
         ):
-            contender.build()
+            system.build()
             inner = collection._rows
             ratios = {
                 "chroma": compare(
@@ -103,8 +103,8 @@ def main() -> None:
                 ),
                 "faiss": compare(
                     "faiss",
-                    lambda v: contender.ask(v, K),
-                    lambda v: contender._index.search(v, K),
+                    lambda v: system.query(v, K),
+                    lambda v: system._index.search(v, K),
                     *(queries, asked.rounds, asked.seconds),
                 ),
             }

@@ -314,7 +314,7 @@ def run_recall(*overrides: str, **options: object) -> RecallSummary:
     summary = benchmark(asked)
     summary.check()
     if asked.apply:
-        apply(asked, summary)
+        apply(asked, summary.report)
     return summary
 
 

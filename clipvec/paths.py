@@ -61,9 +61,9 @@ def tracking_url(root: str) -> str:
     return f"{root.rstrip('/')}/wandb"
 
 
-def truth_dir(key: str) -> str:
-    """Return the folder of queries and their exact neighbours, relative to the store."""
-    return f"truth/{key}"
+def ground_truth_file(kind: str, key: str) -> str:
+    """Return the queries of a kind with their exact neighbours, relative to a store."""
+    return f"ground_truth/{kind}-{key}.npz"
 
 
 def package_file(url: str) -> str:
@@ -234,58 +234,53 @@ def figure_file(name: str, suffix: str) -> str:
     return f"figures/{name}.{suffix}"
 
 
-def queries_file(folder: Path, kind: str) -> Path:
-    """Return the queries of a kind, image or text."""
-    return folder / f"queries-{kind}.npz"
-
-
-def truth_file(folder: Path, kind: str) -> Path:
-    """Return the exact neighbours of the queries of a kind."""
-    return folder / f"truth-{kind}.npz"
-
-
 def work_lock(work: Path) -> Path:
     """Return the lock of whoever measures in a folder."""
     return work / "lock"
 
 
-def exam_dir(work: Path) -> Path:
-    """Return the folder of what every contestant is asked."""
-    return work / "exam"
+def workload_dir(work: Path) -> Path:
+    """Return the folder of the queries and filters for the worker processes."""
+    return work / "workload"
 
 
-def exam_arrays(exam: Path) -> Path:
-    """Return the questions and answers."""
-    return exam / "exam.npz"
+def query_set_file(folder: Path, kind: str) -> Path:
+    """Return the queries of a kind with their neighbours."""
+    return folder / f"{kind}.npz"
 
 
-def exam_filters(exam: Path) -> Path:
-    """Return the filters in words and in Chroma's form."""
-    return exam / "filters.json"
+def filters_file(workload: Path) -> Path:
+    """Return the filters of a workload."""
+    return workload / "filters.json"
 
 
-def row_numbers(exam: Path) -> Path:
-    """Return the table of the store's row numbers by id."""
-    return exam / "numbers.npy"
+def filter_dir(workload: Path, number: int) -> Path:
+    """Return the folder of the queries under a filter."""
+    return workload / f"filter-{number}"
 
 
-def contestant_result(work: Path, name: str, digest: str) -> Path:
-    """Return the result of a contestant."""
+def admitted_rows(folder: Path) -> Path:
+    """Return the bitmap of the rows that a filter admits."""
+    return folder / "admitted.npy"
+
+
+def system_result(work: Path, name: str, digest: str) -> Path:
+    """Return the result of a system."""
     return work / "results" / f"{name}-{digest}.json"
 
 
-def contestant_job(work: Path, name: str) -> Path:
-    """Return what the process of a contestant is told."""
-    return work / f"{name}.job.json"
+def system_task(work: Path, name: str) -> Path:
+    """Return what the worker process of a system has to do."""
+    return work / f"{name}.task.json"
 
 
-def contestant_log(work: Path, name: str) -> Path:
-    """Return what the process of a contestant says."""
+def system_log(work: Path, name: str) -> Path:
+    """Return the log of the worker process of a system."""
     return work / f"{name}.log"
 
 
-def contestant_scratch(work: Path, name: str) -> Path:
-    """Return the folder for what the process of a contestant needs while it runs."""
+def system_scratch(work: Path, name: str) -> Path:
+    """Return the folder for what the worker process of a system needs while it runs."""
     return work / f"{name}.scratch"
 
 

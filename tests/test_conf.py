@@ -18,7 +18,7 @@ GROUPS = {
     "deploy": ["cloud"],
     "embed": SHARED,
     "index": [*SHARED, "index", "hnsw"],
-    "recall": [*SHARED, "index", "contestants", "measure"],
+    "recall": [*SHARED, "index", "systems", "measure"],
     "search": ["model", "index"],
     "serve": ["model", "index"],
 }
@@ -124,17 +124,17 @@ def test_the_example_of_skypilot_is_its_first_million() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("+contestants.hnsw.ef=3", "contestants.hnsw.ef is not an option here"),
-        ("+contestants.mine.kind=faiss", "contestants.mine.factory is not set"),
-        ("contestants.hnsw.kind=annoy", "contestants.hnsw="),
-        ("contestants.chroma.sweep.ef_search=[0]", "contestants.chroma.sweep.ef_search.0=0: input"),
-        ("+contestants.chroma_http.sweep.M=[1]", "contestants.chroma_http.sweep.M.[key]='M'"),
-        ("contestants.hnsw.sweep.efSearch=[]", "contestants.hnsw.sweep.efSearch=[]: list should"),
+        ("+systems.hnsw.ef=3", "systems.hnsw.ef is not an option here"),
+        ("+systems.mine.kind=faiss", "systems.mine.factory is not set"),
+        ("systems.hnsw.kind=annoy", "systems.hnsw="),
+        ("systems.chroma.sweep.ef_search=[0]", "systems.chroma.sweep.ef_search.0=0: input"),
+        ("+systems.chroma_http.sweep.M=[1]", "systems.chroma_http.sweep.M.[key]='M'"),
+        ("systems.hnsw.sweep.efSearch=[]", "systems.hnsw.sweep.efSearch=[]: list should"),
         ("measure.selectivities=[1.5]", "measure.selectivities.0=1.5: input should be less than"),
-        ("measure.ks=[]", "measure.ks=[]: list should have at least 1 item"),
+        ("measure.recall_at=[]", "measure.recall_at=[]: list should have at least 1 item"),
     ],
 )
-def test_wrong_contestants_are_refused(override: str, message: str) -> None:
+def test_wrong_systems_are_refused(override: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         read("recall", override)
     assert message in str(error.value)

@@ -33,7 +33,14 @@ from .launchers import LAUNCHERS, LauncherConfig, LauncherKind, SkyLauncher, Wor
 from .load import from_dict, load_env, read, to_dict
 from .models import RUNTIMES, ModelConfig, QueryModelConfig
 from .overrides import override
-from .recall import ChromaContestant, ContestantConfig, Contestants, FaissContestant, MeasureConfig
+from .recall import (
+    ChromaSystemConfig,
+    FaissSystemConfig,
+    MeasureConfig,
+    QueriesConfig,
+    SystemConfig,
+    Systems,
+)
 
 __all__ = [
     "COMMANDS",
@@ -43,16 +50,14 @@ __all__ = [
     "AttributeType",
     "Attributes",
     "BuildConfig",
-    "ChromaContestant",
+    "ChromaSystemConfig",
     "CloudConfig",
-    "ContestantConfig",
-    "Contestants",
     "DashboardConfig",
     "DatasetConfig",
     "DeployConfig",
     "EmbedConfig",
     "EmbeddedIndexConfig",
-    "FaissContestant",
+    "FaissSystemConfig",
     "FolderConfig",
     "HnswConfig",
     "HttpIndexConfig",
@@ -65,12 +70,15 @@ __all__ = [
     "MeasureConfig",
     "ModelConfig",
     "ParquetConfig",
+    "QueriesConfig",
     "QueryModelConfig",
     "RecallConfig",
     "SearchConfig",
     "ServeConfig",
     "SkyLauncher",
     "SyntheticConfig",
+    "SystemConfig",
+    "Systems",
     "TrackingConfig",
     "WebDatasetConfig",
     "WorkersLauncher",

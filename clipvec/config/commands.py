@@ -13,7 +13,7 @@ from clipvec.config.fields import STRICT, Port
 from clipvec.config.groups import (
     HnswConfig,
     IndexConfig,
-    NameConfig,
+    NameOnly,
     ShardingConfig,
     StoreConfig,
     TrackingConfig,
@@ -21,11 +21,11 @@ from clipvec.config.groups import (
 from clipvec.config.launchers import LauncherConfig
 from clipvec.config.models import ModelConfig, QueryModelConfig
 from clipvec.config.recall import (
-    Contestants,
     MeasureConfig,
-    MeasuredDatasetConfig,
     MeasuredModelConfig,
     QueriesConfig,
+    StoreIdentity,
+    Systems,
 )
 
 
@@ -59,8 +59,8 @@ class EmbedConfig:
 class BuildConfig:
     """``python -m clipvec.index``."""
 
-    model: NameConfig
-    dataset: NameConfig
+    model: NameOnly
+    dataset: NameOnly
     sharding: ShardingConfig
     store: StoreConfig
     index: IndexConfig
@@ -102,11 +102,11 @@ class RecallConfig:
 
     extras: ClassVar = ("recall",)
     model: MeasuredModelConfig
-    dataset: MeasuredDatasetConfig
+    dataset: StoreIdentity
     sharding: ShardingConfig
     store: StoreConfig
     index: IndexConfig
-    contestants: Contestants
+    systems: Systems
     measure: MeasureConfig
     queries: QueriesConfig
     cloud: CloudConfig
@@ -117,9 +117,9 @@ class RecallConfig:
     apply: bool
     """Set the recommended ef_search on the live collection. ``clipvec.index`` sets its own
     ``hnsw.ef_search`` again."""
-    report: str
+    report_dir: str
     """Folder of the report, named to the microsecond because a sweep starts many at once."""
-    work: str
+    work_dir: str
     """Folder of logs and of what later runs reuse: a system is not measured again while its
     options, store, processor and versions are the same. Runs that share a folder take turns, so
     that they do not spoil each other's timings."""
@@ -200,8 +200,8 @@ class DeployConfig:
 class DashboardConfig:
     """``python -m clipvec.dashboard``."""
 
-    model: NameConfig
-    dataset: NameConfig
+    model: NameOnly
+    dataset: NameOnly
     store: StoreConfig
     tracking: TrackingConfig
     local: bool

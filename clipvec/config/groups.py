@@ -11,7 +11,7 @@ from clipvec.config.fields import STRICT, Name, Port
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="ignore"))
-class NameConfig:
+class NameOnly:
     """A dataset or a model of which no more than the name matters: the store knows the rest."""
 
     name: Name

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _KINDS = {"chroma", "chroma_http", "faiss"}
-_NAMED = {"contestants"}
+_NAMED = {"systems"}
 """Sections that map names, which a user types, to things of several kinds."""
 
 

@@ -1,4 +1,4 @@
-"""What a recall benchmark measures: contestants, queries, and how."""
+"""What a recall benchmark measures: systems under test, queries, and how."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CODE_ROWS = 10_240
 
 
 @dataclass(frozen=True, config=STRICT)
-class FaissContestant:
+class FaissSystemConfig:
     """A FAISS index, inner product."""
 
     kind: Literal["faiss"]
@@ -40,7 +40,7 @@ class FaissContestant:
 
 
 @dataclass(frozen=True, config=STRICT)
-class ChromaContestant:
+class ChromaSystemConfig:
     """The live collection, in this process or over HTTP; it is never changed."""
 
     kind: Literal["chroma", "chroma_http"]
@@ -48,38 +48,39 @@ class ChromaContestant:
     """Values of ``ef_search``; empty: the collection's own."""
 
 
-ContestantConfig = Annotated[FaissContestant | ChromaContestant, Field(discriminator="kind")]
-Contestants: TypeAlias = dict[Name, ContestantConfig]
-"""The indexes to measure, by a name of the user's choice."""
+SystemConfig = Annotated[FaissSystemConfig | ChromaSystemConfig, Field(discriminator="kind")]
+Systems: TypeAlias = dict[Name, SystemConfig]
+"""The systems to measure, by a name of the user's choice."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class MeasureConfig:
-    """How indexes are measured."""
+    """How systems are measured."""
 
-    ks: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    recall_at: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
     """k of each recall@k."""
     k: Annotated[int, Field(ge=1)]
-    """Rows asked for when time is taken, and under a filter."""
-    batch: Annotated[int, Field(ge=2)]
-    """Queries of one call of mode ``batch``."""
-    clients: Annotated[int, Field(ge=2, le=1024)]
-    """Concurrent callers of mode ``clients``."""
+    """k used for timing and for filtered search."""
+    batch_size: Annotated[int, Field(ge=2)]
+    """Queries of one call, where they are timed in batches."""
+    concurrency: Annotated[int, Field(ge=2, le=1024)]
+    """Clients at the same time, where concurrent queries are timed."""
     threads: Annotated[int, Field(ge=0, le=1024)]
-    """Threads of FAISS, in the build and in a call; 0: one a core. A client has one."""
-    seconds: Annotated[float, Field(gt=0)]
-    """Time for all timings together, split evenly; builds and recall take theirs besides."""
+    """Threads of FAISS, in a build and in a call; 0: one per core. Concurrent clients get one."""
+    time_budget_s: Annotated[float, Field(gt=0)]
+    """Seconds for all timings together, split evenly; builds and recall come on top."""
     selectivities: list[Annotated[float, Field(gt=0, lt=1)]]
-    """Shares of the rows that filters should admit; empty: no filtered search."""
-    filtered_queries: Annotated[int, Field(ge=1)]
+    """Shares of the rows that filters should admit; empty: no filtered search. A filter that would
+    admit k rows or fewer is left out."""
+    max_filtered_queries: Annotated[int, Field(ge=1)]
     """Queries of each kind under a filter, at most."""
     seed: int
     """Of the training sample, the filters and the bootstrap."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="ignore"))
-class MeasuredDatasetConfig:
-    """The dataset of the store to measure: its name, and what the store has to have been made with.
+class StoreIdentity:
+    """The dataset of the store to measure: its name, and what the store must have been made with.
 
     The store knows the rest; nothing is read from the dataset itself.
     """
@@ -119,13 +120,13 @@ class MeasuredModelConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class QueriesConfig:
-    """What indexes are asked; there are as many as the store has, where it has fewer."""
+    """Queries; as many as the store has, where it has fewer."""
 
     images: Annotated[int, Field(ge=0)]
-    """Rows of the store, held out of their own answers, at most."""
+    """Rows of the store, held out of their own answers, at most; 0: no image queries."""
     texts: Annotated[int, Field(ge=0)]
-    """Captions of the store, or lines of ``prompts``, at most; 0: no text queries."""
-    prompts: str | None
+    """Captions of the store, or lines of ``text_file``, at most; 0: no text queries."""
+    text_file: str | None
     """Text file with a query on each line; null: captions."""
     seed: int
     """Of the drawing."""

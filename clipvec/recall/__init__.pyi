@@ -1,6 +1,7 @@
 from . import report
+from .apply_ef import apply
 from .results import Report
-from .run import RecallSummary, apply, benchmark
+from .run import RecallSummary, benchmark
 
 __all__ = [
     "RecallSummary",

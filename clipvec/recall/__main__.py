@@ -2,13 +2,13 @@
 
 Examples:
     python -m clipvec.recall model=sample  # the collection that index made, and FAISS's
-    python -m clipvec.recall model=sample contestants=quick measure=quick
-    python -m clipvec.recall queries.prompts=prompts.txt target_recall=0.98
-    python -m clipvec.recall model=sample apply=true  # the collection gets the advised ef_search
+    python -m clipvec.recall model=sample systems=quick measure=quick
+    python -m clipvec.recall queries.text_file=queries.txt target_recall=0.98
+    python -m clipvec.recall model=sample apply=true  # sets the recommended ef_search
     python -m clipvec.recall -m model=vit_b_32,vit_l_14     # a report for each
     python -m clipvec.recall compare data/reports/A data/reports/B
 
-Exact neighbours are kept beside the store; contestants that were measured are not measured again.
+The ground truth is kept beside the store; systems that were measured are not measured again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> None:
 
 def _recall(cfg: DictConfig) -> None:
     from clipvec import config
-    from clipvec.recall.run import apply, benchmark
+    from clipvec.recall import apply, benchmark
 
     config.load_env()
     asked = config.read(cfg, config.RecallConfig)
@@ -41,7 +41,7 @@ def _recall(cfg: DictConfig) -> None:
     print(summary)
     summary.check()
     if asked.apply:
-        print(apply(asked, summary))
+        print(apply(asked, summary.report))
 
 
 def comparing() -> argparse.ArgumentParser:

@@ -18,8 +18,8 @@ _TAIL = 0.025
 """Share beyond each limit."""
 
 
-def interval(values: np.ndarray, seed: int) -> Interval:
-    """Return the mean of one value a query with its 95 % interval.
+def confidence_interval(values: np.ndarray, seed: int) -> Interval:
+    """Return the mean of one value per query with its 95 % confidence interval.
 
     Args:
         values: float [Q] from 0 to 1, such as the recall of each query.
@@ -29,10 +29,10 @@ def interval(values: np.ndarray, seed: int) -> Interval:
     return _between(values, weights[:, :-1] @ levels, weights[:, -1])
 
 
-def expected(values: np.ndarray, seed: int) -> Interval:
-    """Return the mean, with the interval in which the mean of as many other queries is expected.
+def prediction_interval(values: np.ndarray, seed: int) -> Interval:
+    """Return the mean with the 95 % prediction interval of the mean of as many other queries.
 
-    It is wider than `interval` by the root of two: the other queries are drawn by chance too.
+    It is wider than `confidence_interval` by the root of two: the others are drawn by chance too.
 
     Args:
         values: float [Q] from 0 to 1, such as the recall of each query.

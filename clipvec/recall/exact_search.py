@@ -5,25 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 
-class Nearest:
-    """The best rows for each query so far; memory depends on the queries and not on the rows.
+class TopK:
+    """The best rows of each query so far; memory depends on the queries and not on the rows.
 
     Args:
         queries: float32 [Q, D].
         k: neighbours of each query.
-        own: int64 [Q], the row that a query is, which is no neighbour of it; -1: none.
+        self_row: int64 [Q], the row that a query is, which is no neighbour of it; -1: none.
     """
 
-    def __init__(self, queries: np.ndarray, k: int, own: np.ndarray | None = None) -> None:
+    def __init__(self, queries: np.ndarray, k: int, self_row: np.ndarray | None = None) -> None:
         self._queries = np.ascontiguousarray(queries, np.float32)
-        self._own = np.full(len(queries), -1, np.int64) if own is None else own
+        self._self_row = np.full(len(queries), -1, np.int64) if self_row is None else self_row
         self._k = k
-        self._kept = k + bool((self._own >= 0).any())
+        self._kept = k + bool((self._self_row >= 0).any())
         self._rows = np.full((len(queries), self._kept), -1, np.int64)
         self._scores = np.full((len(queries), self._kept), -np.inf, np.float32)
 
     def add(self, rows: np.ndarray, vectors: np.ndarray) -> None:
-        """Look among more rows.
+        """Search more rows.
 
         Args:
             rows: int64 [N], their numbers.
@@ -43,16 +43,15 @@ class Nearest:
         self._rows = np.take_along_axis(all_rows, order, axis=1)
         self._scores = np.take_along_axis(all_scores, order, axis=1)
 
-    def found(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the neighbours of each query, best first, without its own row.
+    def neighbours(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the neighbours of each query, best first, without the query itself.
 
         Returns:
             row numbers, int64 [Q, k], and inner products, float32 [Q, k]; -1 and -inf where there
             are fewer rows.
         """
-        own = self._rows == self._own[:, None]
-        own &= self._own[:, None] >= 0
-        order = np.argsort(own, axis=1, kind="stable")[:, : self._k]
-        rows = np.take_along_axis(np.where(own, -1, self._rows), order, axis=1)
-        scores = np.where(own, -np.inf, self._scores)
+        itself = (self._rows == self._self_row[:, None]) & (self._self_row[:, None] >= 0)
+        order = np.argsort(itself, axis=1, kind="stable")[:, : self._k]
+        rows = np.take_along_axis(np.where(itself, -1, self._rows), order, axis=1)
+        scores = np.where(itself, -np.inf, self._scores)
         return rows, np.take_along_axis(scores, order, axis=1).astype(np.float32)

@@ -1,8 +1,8 @@
 """Metadata filters of given selectivities, and exact neighbours under them.
 
-A filter is a comparison of one attribute (or of the picture's size) that admits about as many rows
-as asked for. Where the store has none, it is the place of a row in its part file (``_row``, which
-every collection carries): a choice that has nothing to do with what is on the pictures.
+A filter compares one attribute (or the width or height of the images) and admits about the share of
+rows that was asked for. Where the store has no such attribute, it is the position of a row in its
+part file (``_row``, which every collection carries), which is independent of the images.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipvec.recall.exact_search import Nearest
+from clipvec.index import filters as metadata
+from clipvec.recall.exact_search import TopK
+from clipvec.recall.ground_truth import with_neighbours
 from clipvec.recall.workload import Filter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from clipvec.recall.results import Kind
-    from clipvec.recall.workload import Questions
+    from clipvec.recall.workload import QuerySet
     from clipvec.store import Rows
 
 log = logging.getLogger(__name__)
@@ -30,60 +32,61 @@ _NEAR = 1.5
 _MOST_VALUES = 10_000
 """Different values beyond which an attribute is not counted out."""
 _SPARE = 22
-"""Neighbours beyond k that the truth holds, to tell wrong rows from ties."""
+"""Neighbours beyond k in the ground truth, to tell wrong rows from ties."""
 ROW = "_row"
-_ANSWER = ("rows", "scores")
 
 
 def choose(rows: Rows, targets: Sequence[float], least: int) -> list[Filter]:
-    """Return a filter for each of ``targets``, without those that admit ``least`` rows or fewer."""
+    """Return a filter for each of ``targets``, except those that admit ``least`` rows or fewer."""
+    if not targets:
+        return []
     attributes = rows.store.fingerprint.attributes
     columns = [name for name, kind in attributes.items() if kind in {"int", "string"}]
     counts = _counts(rows, [*columns, "width", "height"])
     usual = [pair for name, values in counts.items() for pair in _comparisons(name, values)]
-    places = list(_comparisons(ROW, _places(rows)))
+    places = _comparisons(ROW, _places(rows))
     chosen = {}
     for target in targets:
         near = [c for c in usual if target / _NEAR <= c[1] / len(rows) <= target * _NEAR]
-        where, admitted = min(near or places, key=lambda c: abs(c[1] - target * len(rows)))
+        condition, admitted = min(near or places, key=lambda c: abs(c[1] - target * len(rows)))
         if admitted > least:
-            chosen[_words(where)] = where, admitted / len(rows)
+            chosen[condition] = admitted / len(rows)
         else:
             log.info(
                 "no filtered search at a selectivity of %g: %s admits %d rows, too few to miss one "
                 "of %d neighbours",
-                *(target, _words(where), admitted, least),
+                *(target, condition, admitted, least),
             )
     empty = np.zeros(-(-len(rows) // 8), np.uint8)
-    return [Filter(words, where, share, empty) for words, (where, share) in chosen.items()]
+    return [Filter(condition, share, empty) for condition, share in chosen.items()]
 
 
 def answer(
-    rows: Rows, filters: Sequence[Filter], asked: dict[Kind, Questions], k: int
+    rows: Rows, filters: Sequence[Filter], queries: Mapping[Kind, QuerySet], k: int
 ) -> list[Filter]:
-    """Return the filters with the rows that they admit, and ``asked`` with its answers under them.
+    """Return the filters with the rows they admit and the neighbours among those of ``queries``.
 
     One pass over the store.
     """
-    bests = [
-        {kind: Nearest(q.vectors, k + _SPARE, q.own) for kind, q in asked.items()} for _ in filters
+    if not filters:
+        return []
+    best = [
+        {kind: TopK(q.vectors, k + _SPARE, q.self_row) for kind, q in queries.items()}
+        for _ in filters
     ]
     masks = _masks(rows, filters)
     for start, vectors in rows.chunks():
-        for mask, best in zip(masks, bests, strict=True):
-            admitted = np.flatnonzero(mask[start : start + len(vectors)])
-            for nearest in best.values():
-                nearest.add(admitted + start, vectors[admitted])
+        for admits, tops in zip(masks, best, strict=True):
+            admitted = np.flatnonzero(admits[start : start + len(vectors)])
+            for top in tops.values():
+                top.add(admitted + start, vectors[admitted])
     return [
         replace(
             filter_,
-            bits=np.packbits(mask, bitorder="little"),
-            questions={
-                kind: replace(asked[kind], **dict(zip(_ANSWER, nearest.found(), strict=True)))
-                for kind, nearest in best.items()
-            },
+            bits=np.packbits(admits, bitorder="little"),
+            query_sets={kind: with_neighbours(queries[kind], top) for kind, top in tops.items()},
         )
-        for filter_, mask, best in zip(filters, masks, bests, strict=True)
+        for filter_, admits, tops in zip(filters, masks, best, strict=True)
     ]
 
 
@@ -109,39 +112,23 @@ def _places(rows: Rows) -> Counter[int]:
     return places
 
 
-def _comparisons(name: str, counts: Counter[Any]) -> list[tuple[dict[str, Any], int]]:
-    """Return comparisons of a column in Chroma's form, and how many rows each admits."""
+def _comparisons(name: str, counts: Counter[Any]) -> list[tuple[metadata.Comparison, int]]:
+    """Return comparisons of a column, and how many rows each admits."""
     if counts and isinstance(next(iter(counts)), str):
-        return [({name: {"$eq": value}}, count) for value, count in counts.items()]
+        return [(metadata.Comparison(name, "=", value), count) for value, count in counts.items()]
     values = sorted(counts)
     below = np.cumsum([counts[value] for value in values])
-    return [
-        ({name: {"$lt": value}}, int(count))
-        for value, count in zip(values[1:], below[:-1], strict=True)
-    ]
+    pairs = zip(values[1:], below[:-1], strict=True)
+    return [(metadata.Comparison(name, "<", value), int(count)) for value, count in pairs]
 
 
 def _masks(rows: Rows, filters: Sequence[Filter]) -> list[np.ndarray]:
     """Return which rows each filter admits, bool [N] each."""
     masks = [np.zeros(len(rows), bool) for _ in filters]
-    conditions = [next(iter(filter_.where.items())) for filter_ in filters]
-    columns = sorted({name for name, _ in conditions} - {ROW} | {"width"})
+    columns = sorted({filter_.condition.key for filter_ in filters} - {ROW} | {"width"})
     for start, piece in rows.pieces(columns):
         numbers = np.arange(start, start + len(piece))
-        for mask, (name, condition) in zip(masks, conditions, strict=True):
-            ((operator, value),) = condition.items()
-            if name == ROW:
-                mask[numbers] = rows.places(numbers) < value
-                continue
-            held = piece[name].to_numpy(zero_copy_only=False)
-            there = ~piece[name].is_null().to_numpy(zero_copy_only=False)
-            mask[numbers[there]] = (
-                held[there] == value if operator == "$eq" else held[there] < value
-            )
+        held = {name: piece[name] for name in columns} | {ROW: rows.places(numbers)}
+        for admitted, filter_ in zip(masks, filters, strict=True):
+            admitted[numbers] = metadata.mask(filter_.condition, held)
     return masks
-
-
-def _words(where: dict[str, Any]) -> str:
-    ((name, condition),) = where.items()
-    ((operator, value),) = condition.items()
-    return f"{name} {'=' if operator == '$eq' else '<'} {value}"

@@ -1,71 +1,71 @@
-"""Queries and their exact neighbours, found once for each state of a store and kept beside it.
+"""Exact neighbours of the queries, found once for each state of a store and kept beside it.
 
-``queries-<kind>.npz`` holds ``vectors`` (float32 [Q, D], unit length), ``own`` (str [Q], the id of
-the row that a query is, or "") and ``source`` (words); ``truth-<kind>.npz`` holds ``ids``
-(str [Q, K], best first) and ``scores`` (float32 [Q, K], inner products). Nothing is pickled.
+They are row numbers: a key holds the checksum of every part, so that the numbers cannot be those
+of other rows.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clipvec import paths
 from clipvec.errors import ConfigError, StoreError
 from clipvec.progress import Progress
-from clipvec.recall.exact_search import Nearest
+from clipvec.recall.exact_search import TopK
+from clipvec.recall.workload import QuerySet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Mapping
 
-    from clipvec.recall.queries import Queries
+    from clipvec.recall.queries import QuerySource
     from clipvec.recall.results import Kind
     from clipvec.store import Rows
 
 log = logging.getLogger(__name__)
+_FORMAT = 3
+"""Of the files, and of how queries are drawn; those of another format are not found."""
+_SPARE = 28
+"""Neighbours beyond the largest k, to tell wrong rows from ties without reading them."""
 
 
-_FORM = 2
-"""Of the files, and of how queries are drawn; those of another form are not found."""
+def depth(k: int, rows: int) -> int:
+    """Return how many exact neighbours to find for recall@``k`` among so many ``rows``."""
+    return max(k, min(k + _SPARE, rows))
 
 
-def truth(
-    rows: Rows,
-    kinds: Mapping[Kind, Callable[[], Queries]],
-    asked: Mapping[Kind, Mapping[str, Any]],
-    k: int,
-    work: Path,
-) -> Path:
-    """Return the folder of the queries of each kind and their ``k`` exact neighbours.
+def ground_truth(rows: Rows, sources: Mapping[Kind, QuerySource], k: int) -> dict[Kind, QuerySet]:
+    """Return the queries of each kind with at least ``k`` exact neighbours of each.
 
     Args:
         rows: of the store.
-        kinds: what draws the queries of each kind; not called when an earlier run has them.
-        asked: JSON values that say which queries of a kind are meant.
-        k: neighbours of each query.
-        work: where the folder is made.
+        sources: drawn from where no earlier run has the queries.
+        k: neighbours of each query that recall is computed from.
 
     Raises:
-        ConfigError: there are not so many rows, or the queries cannot be had.
+        ConfigError: there are not so many rows, or the queries cannot be drawn.
         StoreError: the store cannot be read.
     """
-    _check(rows, kinds, k)
-    keys = {kind: _key(rows, kind, asked[kind], k) for kind in kinds}
-    # One folder has no more than was asked for: what is in it is what contestants are asked.
-    folder = work / "truth" / _digest(sorted(keys.values()))
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = [kind for kind, key in keys.items() if not _fetch(rows, folder, key, kind)]
-    if missing:
-        _find(rows, {kind: kinds[kind]() for kind in missing}, k, folder)
-        for kind in missing:
-            _keep(rows, folder, keys[kind], kind)
-    return folder
+    _check(rows, sources, k)
+    deep = depth(k, len(rows) - ("image" in sources))
+    files = {
+        kind: paths.ground_truth_file(kind, _key(rows, source, deep))
+        for kind, source in sources.items()
+    }
+    kept = rows.store.folder.read_each(list(files.values()))
+    found = {kind: QuerySet.from_bytes(kept[f]) for kind, f in files.items() if f in kept}
+    for kind in found:
+        log.info("ground truth of %s queries: taken from an earlier run", kind)
+    missing = {kind: source.draw() for kind, source in sources.items() if kind not in found}
+    for kind, query_set in _search(rows, missing, deep).items():
+        found[kind] = query_set
+        _keep(rows, files[kind], query_set)
+    return {kind: found[kind] for kind in sources}
 
 
 def _check(rows: Rows, kinds: Mapping[Kind, object], k: int) -> None:
@@ -73,70 +73,46 @@ def _check(rows: Rows, kinds: Mapping[Kind, object], k: int) -> None:
     there = len(rows)
     if k > there:
         raise ConfigError(
-            f"k={k}: {rows.store.url} has {there:,} rows; choose smaller measure.ks and measure.k"
+            f"k={k}: {rows.store.url} has {there:,} rows; choose a smaller measure.recall_at and "
+            "measure.k"
         )
     if k == there and "image" in kinds:
         raise ConfigError(
-            f"k={k}: {rows.store.url} has {there:,} rows, of which a query that is one of them "
-            f"has {there - 1:,} neighbours; choose smaller measure.ks and measure.k, or ask for "
-            "texts alone: queries.images=0"
+            f"k={k}: {rows.store.url} has {there:,} rows, so an image query, which is one of them, "
+            f"has {there - 1:,} neighbours; choose a smaller measure.recall_at and measure.k, or "
+            "text queries alone: queries.images=0"
         )
 
 
-def _key(rows: Rows, kind: Kind, asked: Mapping[str, Any], k: int) -> str:
-    """Return a digest of the rows and of what is asked of a kind."""
+def _key(rows: Rows, source: QuerySource, k: int) -> str:
+    """Return a digest of the rows, of what is asked, and of how many neighbours."""
     parts = [(part.file, part.sha256) for part in rows.parts]
-    return _digest([_FORM, parts, kind, dict(asked), k])
+    about = json.dumps([_FORMAT, parts, dict(source.options), k], sort_keys=True)
+    return hashlib.sha256(about.encode()).hexdigest()[:16]
 
 
-def _digest(about: object) -> str:
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _files(folder: Path, kind: str) -> list[Path]:
-    """Return the files of a kind, the one that is written last behind."""
-    return [paths.queries_file(folder, kind), paths.truth_file(folder, kind)]
-
-
-def _fetch(rows: Rows, folder: Path, key: str, kind: str) -> bool:
-    """Copy what an earlier run found; return whether there was such a run."""
-    store = rows.store.folder
-    there = store.names(paths.truth_dir(key))
-    if any(file.name not in there for file in _files(folder, kind)):
-        return False
-    for file in _files(folder, kind):
-        file.write_bytes(store.read(f"{paths.truth_dir(key)}/{file.name}"))
-    log.info("exact neighbours of %s queries: found before, beside the store", kind)
-    return True
-
-
-def _keep(rows: Rows, folder: Path, key: str, kind: str) -> None:
+def _keep(rows: Rows, file: str, query_set: QuerySet) -> None:
     try:
-        for file in _files(folder, kind):
-            rows.store.folder.write(f"{paths.truth_dir(key)}/{file.name}", file.read_bytes())
+        rows.store.folder.write(file, query_set.to_bytes())
     except StoreError as error:  # such as a store that others own
-        log.warning("the exact neighbours are not kept for the next run: %s", error)
+        log.warning("the ground truth is not kept for the next run: %s", error)
 
 
-def _find(rows: Rows, queries: Mapping[Kind, Queries], k: int, folder: Path) -> None:
-    """Search all rows, in one pass for all kinds, and write what was asked and found."""
-    nearest = {kind: Nearest(asked.vectors, k, asked.own) for kind, asked in queries.items()}
+def _search(rows: Rows, queries: dict[Kind, QuerySet], k: int) -> dict[Kind, QuerySet]:
+    """Return the queries with their neighbours, found in one pass over all rows."""
+    if not queries:
+        return {}
+    best = {kind: TopK(asked.vectors, k, asked.self_row) for kind, asked in queries.items()}
     with Progress() as progress:
         task = progress.task("exact search", len(rows), "rows")
         for first, vectors in rows.chunks():
-            for best in nearest.values():
-                best.add(np.arange(first, first + len(vectors)), vectors)
+            for top in best.values():
+                top.add(np.arange(first, first + len(vectors)), vectors)
             task.advance(len(vectors))
-    for kind, asked in queries.items():
-        found, scores = nearest[kind].found()
-        known = rows.ids(np.concatenate([found.ravel(), asked.own]))
-        ids, own = known[: found.size].reshape(found.shape), known[found.size :]
-        about = {"vectors": asked.vectors, "own": own, "source": np.array(asked.source)}
-        _write(paths.queries_file(folder, kind), about)
-        _write(paths.truth_file(folder, kind), {"ids": ids, "scores": scores})
+    return {kind: with_neighbours(queries[kind], top) for kind, top in best.items()}
 
 
-def _write(file: Path, arrays: dict[str, np.ndarray]) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, **cast("dict[str, Any]", arrays))  # numpy's stub takes another option for it
-    file.write_bytes(buffer.getvalue())
+def with_neighbours(queries: QuerySet, top: TopK) -> QuerySet:
+    """Return ``queries`` with the neighbours that were found."""
+    found, scores = top.neighbours()
+    return replace(queries, rows=found, scores=scores)

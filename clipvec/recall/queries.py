@@ -1,51 +1,95 @@
-"""What a benchmark asks: held-out images of a store, and texts."""
+"""Queries: held-out images of the store, and texts."""
 
 from __future__ import annotations
 
 import hashlib
 import heapq
+import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipvec.config import SyntheticConfig, from_dict
+from clipvec.config import ModelConfig, SyntheticConfig, from_dict
 from clipvec.data import Distribution
 from clipvec.errors import ConfigError, FingerprintError
+from clipvec.model import load_checked
+from clipvec.progress import Progress
+from clipvec.recall.workload import QuerySet
 from clipvec.vectors import unit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from clipvec.config import QueriesConfig
+    from clipvec.recall.results import Kind
     from clipvec.store import Rows
+
+log = logging.getLogger(__name__)
+_TEXTS = 64
+"""Texts of one forward pass."""
 
 
 @dataclass(frozen=True)
-class Queries:
-    """Queries of one kind."""
+class QuerySource:
+    """Queries of one kind, not drawn until they are needed."""
 
-    vectors: np.ndarray
-    """float32 [Q, D], unit length."""
-    own: np.ndarray
-    """int64 [Q]: the row that the query is; -1: none."""
-    source: str
-    """Where they came from, in words."""
+    options: Mapping[str, Any]
+    """JSON values that, with the store, determine the queries."""
+    draw: Callable[[], QuerySet]
 
 
-def images(rows: Rows, count: int, seed: int) -> Queries:
+def sources(config: QueriesConfig, rows: Rows) -> dict[Kind, QuerySource]:
+    """Return the sources of the kinds that are asked for, the harder kind first.
+
+    Raises:
+        ConfigError: no kind is asked for, or the text file does not fit the store.
+    """
+    found: dict[Kind, QuerySource] = {}
+    seed = config.seed
+    if config.texts:
+        found["text"] = _text_source(config, rows)
+    if config.images:
+        options = {"kind": "image", "count": config.images, "seed": seed}
+        found["image"] = QuerySource(options, lambda: images(rows, config.images, seed))
+    if not found:
+        raise ConfigError("queries.images=0 queries.texts=0: there is nothing to ask; give one")
+    return found
+
+
+def _text_source(config: QueriesConfig, rows: Rows) -> QuerySource:
+    count, seed, file = config.texts, config.seed, config.text_file
+    options = {"kind": "text", "count": count, "seed": seed}
+    if rows.store.fingerprint.dataset["kind"] == "synthetic":
+        if file:
+            raise ConfigError(
+                f"queries.text_file={file}: the vectors of {rows.store.url} are synthetic, so no "
+                "model can encode texts for them; leave it out, and text vectors are drawn too"
+            )
+        return QuerySource(options, lambda: drawn_texts(rows, count, seed))
+    lines = lines_of(file, count, seed) if file else None
+
+    def draw() -> QuerySet:
+        texts = lines or captions(rows, count, seed)
+        source = f"lines of {file}" if lines else "captions of the store, each once"
+        return encode(rows, texts, source)
+
+    return QuerySource({**options, "lines": lines}, draw)
+
+
+def images(rows: Rows, count: int, seed: int) -> QuerySet:
     """Return at most ``count`` rows in random order; only the parts that hold them are read."""
     rng = np.random.default_rng(seed)
-    own = np.sort(rng.choice(len(rows), min(count, len(rows)), replace=False))
-    vectors = unit(rows.vectors(own))
+    drawn = np.sort(rng.choice(len(rows), min(count, len(rows)), replace=False))
+    vectors = unit(rows.vectors(drawn))
     # The first of them, which are asked under filters and timed first, are from all over the store.
-    order = rng.permutation(len(own))
-    return Queries(
-        vectors[order],
-        own[order].astype(np.int64),
-        "rows of the store, each held out of its own answer",
-    )
+    order = rng.permutation(len(drawn))
+    source = "rows of the store, each held out of its own answer"
+    return QuerySet(vectors[order], drawn[order].astype(np.int64), source)
 
 
-def drawn_texts(rows: Rows, count: int, seed: int) -> Queries:
+def drawn_texts(rows: Rows, count: int, seed: int) -> QuerySet:
     """Return ``count`` texts for a store of ``dataset=synthetic``, drawn like its vectors.
 
     Raises:
@@ -59,7 +103,7 @@ def drawn_texts(rows: Rows, count: int, seed: int) -> Queries:
             f"{rows.store.url} was drawn by clipvec {fingerprint.code}, from which this version "
             "draws differently; embed it again into another store.root"
         )
-    return Queries(distribution.texts(count, seed), np.full(count, -1, np.int64), "drawn texts")
+    return QuerySet(distribution.texts(count, seed), np.full(count, -1, np.int64), "drawn texts")
 
 
 def captions(rows: Rows, count: int, seed: int) -> list[str]:
@@ -87,13 +131,13 @@ def captions(rows: Rows, count: int, seed: int) -> list[str]:
             seen.add(caption)
     if not drawn:
         raise ConfigError(
-            f"{rows.store.url} has no captions to ask; give texts of your own, one a line, with "
-            "queries.prompts=FILE, or ask for images alone: queries.texts=0"
+            f"{rows.store.url} has no captions to use as queries; give texts of your own, one a "
+            "line, with queries.text_file=FILE, or use images alone: queries.texts=0"
         )
     return [caption for _, caption in sorted(drawn, reverse=True)]
 
 
-def prompts(file: str, count: int, seed: int) -> list[str]:
+def lines_of(file: str, count: int, seed: int) -> list[str]:
     """Return at most ``count`` lines of a text file that are not empty, each once, at random.
 
     Raises:
@@ -102,9 +146,28 @@ def prompts(file: str, count: int, seed: int) -> list[str]:
     try:
         lines = Path(file).expanduser().read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"queries.prompts={file}: {error}; give a UTF-8 text file") from error
+        raise ConfigError(f"queries.text_file={file}: {error}; give a UTF-8 text file") from error
     found = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not found:
-        raise ConfigError(f"queries.prompts={file} has no lines; write one query on each")
+        raise ConfigError(f"queries.text_file={file} has no lines; write one query on each")
     order = np.random.default_rng(seed).permutation(len(found))
     return [found[place] for place in order[:count]]
+
+
+def encode(rows: Rows, texts: list[str], source: str) -> QuerySet:
+    """Return texts as the store's own model encodes them.
+
+    Raises:
+        FingerprintError: the model that loads under its name is another one.
+    """
+    named = {key: rows.store.model[key] for key in ("name", "arch", "pretrained")}
+    log.info("encoding %s texts with model %s", f"{len(texts):,}", named["name"])
+    made, where = rows.store.fingerprint.model, f"the store {rows.store.url}"
+    encoder = load_checked(made, from_dict(named, ModelConfig), where)
+    vectors = []
+    with Progress() as progress:
+        task = progress.task("texts", len(texts), "texts")
+        for first in range(0, len(texts), _TEXTS):
+            vectors.append(encoder.encode_texts(texts[first : first + _TEXTS]))
+            task.advance(len(vectors[-1]))
+    return QuerySet(np.concatenate(vectors), np.full(len(texts), -1, np.int64), source)

@@ -2,12 +2,12 @@
 
 Report
 ├── about: hardware, versions, seeds, fingerprint, store
-├── Contestant      one index with its build
-│   └── Setting     one value of its search parameters
-│       ├── Quality   recall@k for a kind of query, with intervals
-│       ├── Speed     queries/s and latency for a way of asking
-│       └── Filtered  recall and speed under a metadata filter
-└── Advice          the cheapest setting that meets the target
+├── SystemResult            one index with its build
+│   └── SearchSetting       one combination of its search parameters
+│       ├── RecallResult    recall@k of a kind of query, with intervals
+│       ├── LatencyResult   QPS and latency at a batch size and a concurrency
+│       └── FilteredResult  recall and QPS under a metadata filter
+└── Recommendation          the cheapest setting that meets the target
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from clipvec.errors import ConfigError
 
 Kind: TypeAlias = Literal["image", "text"]
 """Queries that are held-out images of the store, or texts; the latter are the harder ones."""
-Mode: TypeAlias = Literal["single", "batch", "clients"]
-"""One query after the other, many in one call, or several callers at once."""
 Parameters: TypeAlias = dict[str, int | float]
 """Parameters by name, such as ``{"efSearch": 64}``."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 Rank = Annotated[int, Field(ge=1)]
+SCHEMA: Literal[2] = 2
+"""Of ``report.json``: raised whenever an older clipvec would misread the file."""
 LEAST_P99_CALLS = 100
 """Calls below which a 99th percentile would be the slowest of them and no more."""
 
@@ -54,37 +54,37 @@ ByRank = Annotated[
 
 
 @dataclass(frozen=True, config=_DOCUMENTED)
-class Quality:
+class RecallResult:
     """Recall of one kind of query."""
 
     kind: Kind
-    """Of the queries."""
-    recall: ByRank
+    """Kind of query."""
+    recall_at: ByRank
     """recall@k by k, averaged over queries."""
     queries: Count
     """Number of the queries."""
-    first_half: ByRank = Field(default_factory=dict)
-    """recall@k of every other query, with the interval in which that of the rest is expected."""
-    second_half: ByRank = Field(default_factory=dict)
-    """recall@k of the rest."""
+    selection: ByRank = Field(default_factory=dict)
+    """recall@k of every other query, with the 95 % prediction interval of the held-out queries."""
+    validation: ByRank = Field(default_factory=dict)
+    """recall@k of the held-out queries."""
 
 
 @dataclass(frozen=True, config=_DOCUMENTED)
-class Speed:
-    """How fast queries were answered, in several rounds."""
+class LatencyResult:
+    """How fast queries were answered, over several rounds."""
 
     kind: Kind
-    """Of the queries."""
-    mode: Mode
-    """How they were asked."""
-    width: Rank
-    """Queries of a batch, or concurrent clients; 1 for single queries."""
+    """Kind of query."""
+    batch_size: Rank
+    """Queries of one call."""
+    concurrency: Rank
+    """Callers at the same time."""
     qps: Positive
-    """Queries a second of the median round."""
+    """QPS of the median round."""
     qps_low: Positive
-    """Queries a second of the slowest round."""
+    """QPS of the slowest round."""
     qps_high: Positive
-    """Queries a second of the fastest round."""
+    """QPS of the fastest round."""
     calls: Rank
     """Calls of all rounds."""
     p50_ms: Positive
@@ -96,11 +96,11 @@ class Speed:
 
 
 @dataclass(frozen=True, config=_DOCUMENTED)
-class Filtered:
+class FilteredResult:
     """Search under a metadata filter, one query after the other, in several rounds."""
 
     kind: Kind
-    """Of the queries."""
+    """Kind of query."""
     filter: str
     """What it admits, such as ``stars < 3``."""
     selectivity: Share
@@ -112,24 +112,24 @@ class Filtered:
     recall: Interval
     """recall@k among the rows that the filter admits."""
     qps: Positive
-    """Queries a second of the median round."""
+    """QPS of the median round."""
     qps_low: Positive
-    """Queries a second of the slowest round."""
+    """QPS of the slowest round."""
     qps_high: Positive
-    """Queries a second of the fastest round."""
+    """QPS of the fastest round."""
 
 
 @dataclass(frozen=True, config=_DOCUMENTED)
-class Setting:
-    """One value of a contestant's search parameters, and how it did."""
+class SearchSetting:
+    """One combination of a system's search parameters, and how it did."""
 
     parameters: Parameters
     """Search parameters by name; none: as built."""
-    quality: list[Quality]
+    recall: list[RecallResult]
     """Recall, by kind of query."""
-    speed: list[Speed]
-    """Speed, by kind of query and way of asking."""
-    filtered: list[Filtered] = Field(default_factory=list)
+    latency: list[LatencyResult]
+    """Latency, by kind of query, batch size and concurrency."""
+    filtered: list[FilteredResult] = Field(default_factory=list)
     """Filtered search, by filter and kind of query."""
 
 
@@ -146,10 +146,15 @@ class Build:
     disk_bytes: Count
     """Of the index on disk."""
 
+    @property
+    def bytes_per_vector(self) -> float | None:
+        """Disk space per vector; None where there are no vectors."""
+        return self.disk_bytes / self.rows if self.rows else None
+
 
 @dataclass(frozen=True, config=_DOCUMENTED)
-class Contestant:
-    """One index."""
+class SystemResult:
+    """One system under test: an index, and how it did."""
 
     name: str
     """As configured."""
@@ -159,10 +164,10 @@ class Contestant:
     """FAISS factory string, or Chroma's HNSW parameters in words."""
     build: Build | None = None
     """What it took to build; null: it is on a server, or was not measured."""
-    settings: list[Setting] = Field(default_factory=list)
+    settings: list[SearchSetting] = Field(default_factory=list)
     """What was measured."""
-    refused: str = ""
-    """Why it was not measured, where it was not."""
+    skipped: str = ""
+    """Why it was not measured; empty: it was."""
     build_parameters: Parameters = Field(default_factory=dict)
     """Of a FAISS index, set before vectors were added, such as ``{"efConstruction": 100}``."""
     training: dict[str, int] = Field(default_factory=dict)
@@ -172,28 +177,28 @@ class Contestant:
 
 
 @dataclass(frozen=True, config=_DOCUMENTED)
-class Choice:
-    """The cheapest setting that met the target, or that came nearest to it."""
+class Candidate:
+    """A setting that may be recommended."""
 
-    contestant: str
-    """Its name."""
+    system: str
+    """Name of the system."""
     parameters: Parameters
     """Search parameters."""
-    chosen: Interval
-    """recall@k of the half of the queries that it was chosen on, with the interval in which that
-    of the other half is expected."""
-    confirmed: Interval
+    selection: Interval
+    """recall@k of the half of the queries used for selection, with the 95 % prediction interval of
+    the other half."""
+    validation: Interval
     """recall@k of the other half."""
     qps: Positive
-    """Queries a second of the median round, asked one after the other."""
+    """QPS of the median round, one query at a time."""
     qps_low: Positive
-    """Queries a second of the slowest round."""
+    """QPS of the slowest round."""
     qps_high: Positive
-    """Queries a second of the fastest round."""
+    """QPS of the fastest round."""
 
 
 @dataclass(frozen=True, config=_DOCUMENTED)
-class Advice:
+class Recommendation:
     """What to run in production."""
 
     target_recall: Share
@@ -201,18 +206,17 @@ class Advice:
     k: Rank
     """Of recall@k."""
     kind: Kind
-    """Of the queries."""
-    choice: Choice | None
+    """Kind of query."""
+    choice: Candidate | None
     """null: nothing meets the target."""
-    nearest: Choice | None
+    nearest: Candidate | None
     """What came nearest, where nothing meets the target."""
-    lines: list[str]
-    """Configuration to paste, with a comment on where it goes."""
-    among: Literal["all", "chroma"] = "all"
-    """All contestants, or those alone that clipvec serves."""
-    settings: Count = 0
-    """Settings whose recall@k was measured with such queries, of which a choice wants two at
-    least: one to choose on, one to confirm on."""
+    config: str
+    """YAML to paste, with a comment on where it goes; empty: nothing meets the target."""
+    among: Literal["all", "served"] = "all"
+    """All systems, or only those that clipvec serves."""
+    num_settings: Count = 0
+    """Settings whose recall@k was measured with such queries."""
 
 
 @dataclass(frozen=True, config=_DOCUMENTED)
@@ -245,12 +249,12 @@ class Report:
     """Number of the queries, by kind."""
     query_source: dict[Kind, str]
     """Where the queries of each kind came from, in words."""
-    contestants: list[Contestant]
-    """All indexes, also those that were not measured."""
-    advice: list[Advice]
+    systems: list[SystemResult]
+    """All systems under test, also those that were skipped."""
+    recommendations: list[Recommendation]
     """For each kind of query, and for what clipvec serves."""
-    schema_version: Literal[1] = 1
-    """Of this form."""
+    schema_version: Literal[2] = SCHEMA
+    """Version of this format."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -1,4 +1,4 @@
-"""From a store and a configuration to a recall report."""
+"""From a configuration and a store to a recall report."""
 
 from __future__ import annotations
 
@@ -9,32 +9,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from clipvec import machine, paths, tracking, version
-from clipvec.config import FaissContestant, ModelConfig, from_dict, to_dict
+from clipvec.config import FaissSystemConfig, to_dict
 from clipvec.errors import ClipvecError, ConfigError
-from clipvec.progress import Progress
-from clipvec.recall import prepare, queries, report, runner
-from clipvec.recall.ground_truth import truth
-from clipvec.recall.queries import Queries
-from clipvec.recall.recommend import advise
+from clipvec.recall import report
+from clipvec.recall.ground_truth import ground_truth
+from clipvec.recall.queries import sources
+from clipvec.recall.recommend import recommend
 from clipvec.recall.report import sentences
 from clipvec.recall.results import Report
+from clipvec.recall.runner import Runner
 from clipvec.store import Rows
 from clipvec.tracking import RunSpec, artifacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from clipvec.config import RecallConfig
-    from clipvec.recall.results import Advice, Contestant, Kind
+    from clipvec.recall.results import Kind, Recommendation, SystemResult
+    from clipvec.recall.workload import QuerySet
 
 log = logging.getLogger(__name__)
-_TEXTS = 64
-"""Texts of one forward pass."""
 _PACKAGES = ("faiss-cpu", "chromadb", "numpy", "torch")
 
 
@@ -46,44 +43,45 @@ class RecallSummary:
     page: Path
 
     def __str__(self) -> str:
-        """Return a line for each advice, and where the report is."""
-        lines = [sentences.advised(advice) for advice in self.report.advice]
+        """Return a line for each recommendation, and where the report is."""
+        lines = [sentences.recommended(found) for found in self.report.recommendations]
         return "\n".join([*lines, f"report: {self.page}"])
 
     def check(self) -> None:
-        """Refuse to call it a success when no contestant was measured.
+        """Refuse to call it a success when no system was measured.
 
         Raises:
             ClipvecError: with the reason of the first.
         """
-        found = self.report.contestants
-        if found and all(contestant.refused for contestant in found):
+        systems = self.report.systems
+        if systems and all(system.skipped for system in systems):
             raise ClipvecError(
-                f"none of {len(found)} contestants was measured; {found[0].name}: "
-                f"{found[0].refused}"
+                f"none of {len(systems)} systems was measured; {systems[0].name}: "
+                f"{systems[0].skipped}"
             )
 
 
 def benchmark(config: RecallConfig) -> RecallSummary:
-    """Measure all contestants on a store and write the report.
+    """Measure all systems on a store and write the report.
 
     Raises:
         ConfigError: what was asked for cannot be measured on this store.
         FingerprintError: the model of the text queries is not the store's.
         StoreError: the store cannot be read.
     """
-    url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
     collection = paths.collection_name(config.dataset.name, config.model.name)
-    rows = Rows.open(url)
+    rows = Rows.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
     _check(config, rows)
-    job = RunSpec("recall", f"recall {collection}", config.store.root, to_dict(config))
-    with tracking.start_run(config.tracking, job) as run:
+    spec = RunSpec("recall", f"recall {collection}", config.store.root, to_dict(config))
+    with tracking.start_run(config.tracking, spec) as run:
         fingerprint = rows.store.fingerprint.to_json()
         run.use_artifact(artifacts.store(rows.store.url, collection, fingerprint))
         if _with_chroma(config):
             run.use_artifact(artifacts.index(config.index, collection, fingerprint))
-        summary = _measure(config, rows, url, collection)
-        report.track(run, summary.report, summary.page, collection)
+        with _alone_in(Path(config.work_dir)):
+            found = _measure(config, rows, collection)
+        summary = RecallSummary(found, report.write([found], Path(config.report_dir)))
+        report.track(run, found, summary.page, collection)
     return summary
 
 
@@ -99,39 +97,35 @@ def _check(config: RecallConfig, rows: Rows) -> None:
             )
     if config.apply and not _with_chroma(config):
         raise ConfigError(
-            "apply=true: no contestant is the Chroma collection, so nothing will be advised for "
+            "apply=true: no system is the Chroma collection, so nothing will be recommended for "
             "it; add one of kind chroma or chroma_http, or leave apply out"
         )
 
 
 def _with_chroma(config: RecallConfig) -> bool:
-    return any(not isinstance(c, FaissContestant) for c in config.contestants.values())
+    return any(not isinstance(s, FaissSystemConfig) for s in config.systems.values())
 
 
-def _measure(config: RecallConfig, rows: Rows, url: str, collection: str) -> RecallSummary:
-    measure, work = config.measure, Path(config.work)
-    kinds, asked = _kinds(config, rows), _asked(config)
-    depth = prepare.depth(measure, len(rows) - ("image" in kinds))
-    with _turn(work):
-        folder = truth(rows, kinds, asked, depth, work)
-        found = list(
-            runner.run(config.contestants, url, config.index, collection, folder, work, measure)
-        )
-    result = _report(config, rows, folder, found, _advice(config, found, kinds))
-    return RecallSummary(result, report.write([result], Path(config.report)))
+def _measure(config: RecallConfig, rows: Rows, collection: str) -> Report:
+    options = config.measure
+    k = max(*options.recall_at, options.k)
+    query_sets = ground_truth(rows, sources(config.queries, rows), k)
+    work_dir = Path(config.work_dir)
+    runner = Runner(rows, query_sets, config.index, collection, options, work_dir)
+    return _report(config, rows, query_sets, list(runner.run(config.systems)))
 
 
 @contextmanager
-def _turn(work: Path) -> Iterator[None]:
-    """Wait until no other run measures in ``work``: two at once spoil each other's timings."""
+def _alone_in(work_dir: Path) -> Iterator[None]:
+    """Wait until no other run measures in a folder: two at once spoil each other's timings."""
     from filelock import FileLock, Timeout
 
-    work.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(paths.work_lock(work))
+    work_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(paths.work_lock(work_dir))
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        log.info("another run measures in %s: waiting for it", work)
+        log.info("another run measures in %s: waiting for it", work_dir)
         lock.acquire()
     try:
         yield
@@ -139,162 +133,42 @@ def _turn(work: Path) -> Iterator[None]:
         lock.release()
 
 
-def _kinds(config: RecallConfig, rows: Rows) -> dict[Kind, Callable[[], Queries]]:
-    """Return what draws the queries of each kind, the harder one first."""
-    asked = config.queries
-    kinds: dict[Kind, Callable[[], Queries]] = {}
-    if asked.texts and _synthetic(rows):
-        kinds["text"] = lambda: _drawn_texts(config, rows)
-    elif asked.texts:
-        kinds["text"] = lambda: _texts(config, rows)
-    if asked.images:
-        kinds["image"] = lambda: queries.images(rows, asked.images, asked.seed)
-    if not kinds:
-        raise ConfigError("queries.images=0 queries.texts=0: there is nothing to ask; give one")
-    return kinds
-
-
-def _asked(config: RecallConfig) -> dict[Kind, dict[str, Any]]:
-    """Return what the queries of each kind depend on, besides the store."""
-    asked = config.queries
-    return {
-        "image": {"count": asked.images, "seed": asked.seed},
-        "text": {
-            "count": asked.texts,
-            "seed": asked.seed,
-            "prompts": _lines(config) if asked.texts else None,
-        },
-    }
-
-
-def _synthetic(rows: Rows) -> bool:
-    return rows.store.fingerprint.dataset["kind"] == "synthetic"
-
-
-def _drawn_texts(config: RecallConfig, rows: Rows) -> Queries:
-    """Return texts of a synthetic store's own distribution.
-
-    Raises:
-        ConfigError: prompts were given, which no model can encode for it.
-    """
-    asked = config.queries
-    if asked.prompts:
-        raise ConfigError(
-            f"queries.prompts={asked.prompts}: the vectors of {rows.store.url} are drawn, no model "
-            "makes such of texts; leave it out, and texts are drawn too"
-        )
-    return queries.drawn_texts(rows, asked.texts, asked.seed)
-
-
-def _lines(config: RecallConfig) -> list[str] | None:
-    asked = config.queries
-    return queries.prompts(asked.prompts, asked.texts, asked.seed) if asked.prompts else None
-
-
-def _texts(config: RecallConfig, rows: Rows) -> Queries:
-    """Return texts as the store's own model encodes them.
-
-    Raises:
-        FingerprintError: the model at hand is another one.
-    """
-    from clipvec.model import load_checked
-
-    asked = config.queries
-    lines = _lines(config)
-    source = f"lines of {asked.prompts}" if lines else "captions of the store, each once"
-    texts = lines or queries.captions(rows, asked.texts, asked.seed)
-    named = {key: rows.store.model[key] for key in ("name", "arch", "pretrained")}
-    log.info("encoding %s texts with model %s", f"{len(texts):,}", named["name"])
-    made, where = rows.store.fingerprint.model, f"the store {rows.store.url}"
-    encoder = load_checked(made, from_dict(named, ModelConfig), where)
-    vectors = []
-    with Progress() as progress:
-        task = progress.task("texts", len(texts), "texts")
-        for first in range(0, len(texts), _TEXTS):
-            vectors.append(encoder.encode_texts(texts[first : first + _TEXTS]))
-            task.advance(len(vectors[-1]))
-    return Queries(np.concatenate(vectors), np.full(len(texts), -1, np.int64), source)
-
-
-def _advice(config: RecallConfig, found: list[Contestant], kinds: dict[Kind, Any]) -> list[Advice]:
-    """Return the advice for each kind, and for what clipvec serves where it takes part."""
-    target, k = config.target_recall, config.measure.k
-    hardest = next(iter(kinds))
-    advice = [advise(found, kind, target, k) for kind in kinds]
-    served = [advise(found, hardest, target, k, among="chroma")] if _with_chroma(config) else []
-    return [*advice, *served]
-
-
 def _report(
     config: RecallConfig,
     rows: Rows,
-    folder: Path,
-    found: list[Contestant],
-    advice: list[Advice],
+    query_sets: dict[Kind, QuerySet],
+    systems: list[SystemResult],
 ) -> Report:
-    store = rows.store
-    counts, sources = {}, {}
-    for kind in _kinds(config, rows):
-        with np.load(paths.queries_file(folder, kind)) as file:
-            counts[kind], sources[kind] = len(file["vectors"]), str(file["source"])
+    fingerprint = rows.store.fingerprint
     return Report(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        store=store.url,
+        store=rows.store.url,
         dataset=config.dataset.name,
         model=config.model.name,
         rows=len(rows),
         dim=rows.dim,
-        synthetic=_synthetic(rows),
-        fingerprint=store.fingerprint.to_json(),
+        synthetic=fingerprint.dataset["kind"] == "synthetic",
+        fingerprint=fingerprint.to_json(),
         hardware=machine.hardware(),
         versions=_versions(),
         seeds={"queries": config.queries.seed, "measure": config.measure.seed},
-        queries=counts,
-        query_source=sources,
-        contestants=found,
-        advice=advice,
+        queries={kind: len(queries) for kind, queries in query_sets.items()},
+        query_source={kind: queries.source for kind, queries in query_sets.items()},
+        systems=systems,
+        recommendations=list(_recommendations(config, systems, list(query_sets))),
     )
 
 
-def apply(config: RecallConfig, summary: RecallSummary) -> str:
-    """Give the live collection what is advised for Chroma, and say so.
-
-    Raises:
-        ConfigError: nothing of Chroma's meets the target, or the confirmation contradicts it.
-        CollectionError: the collection cannot be changed.
-    """
-    from clipvec.index import Collection
-
-    advice = next(a for a in summary.report.advice if a.among == "chroma")
-    choice = advice.choice
-    if not advice.settings:
-        why = next((c.refused for c in summary.report.contestants if c.kind == "chroma"), "")
-        raise ConfigError(f"apply=true: nothing of Chroma's was measured: {why}")
-    if choice is None:
-        raise ConfigError(
-            f"apply=true: no setting of Chroma's reaches target_recall={config.target_recall}; the "
-            f"collection stays as it is, the report is in {config.report}. Build with more links "
-            "(python -m clipvec.index --rebuild hnsw=accurate, or a larger hnsw.max_neighbors than "
-            "it has), or lower target_recall"
-        )
-    ef_search = int(choice.parameters["ef_search"])
-    if choice.confirmed.high < config.target_recall:
-        raise ConfigError(
-            f"apply=true: ef_search={ef_search} was chosen for target_recall="
-            f"{config.target_recall}, but the queries that it was not chosen on contradict it "
-            f"(recall {choice.confirmed.low:.3f} to {choice.confirmed.high:.3f}); the collection "
-            "stays as it is. Sweep wider values: 'contestants.chroma.sweep.ef_search=[...]'"
-        )
-    name = paths.collection_name(config.dataset.name, config.model.name)
-    with Collection.open(config.index, name) as collection:
-        collection.set_ef_search(ef_search)
-    return "\n".join(
-        [
-            f"applied: {name} searches with ef_search={ef_search} now. "
-            + sentences.confirmed(choice, config.target_recall),
-            f"from now on give clipvec.index hnsw.ef_search={ef_search}, or it sets its own again",
-        ]
-    )
+def _recommendations(
+    config: RecallConfig, systems: list[SystemResult], kinds: list[Kind]
+) -> Iterator[Recommendation]:
+    """Yield one for each kind of query, and one for what clipvec serves where it takes part."""
+    target, k = config.target_recall, config.measure.k
+    for kind in kinds:
+        yield recommend(systems, kind, target, k)
+    if _with_chroma(config):
+        # By the kind that is harder to answer.
+        yield recommend(systems, kinds[0], target, k, among="served")
 
 
 def _versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""How fast an index answers: one query after the other, in batches, to many clients at once."""
+"""How fast a system answers: one query at a time, in batches, to concurrent clients."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipvec.recall.results import LEAST_P99_CALLS, Speed
+from clipvec.recall.results import LEAST_P99_CALLS, LatencyResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from clipvec.recall.results import Kind, Mode
+    from clipvec.recall.results import Kind
 
-    Ask = Callable[[np.ndarray], object]
+    Query = Callable[[np.ndarray], object]
 
 ROUNDS = 3
 """Of each timing. Settings take turns, so that a machine that is busy for a while is so for all."""
 WARM_CALLS = 3
 LEAST_CALLS = 10
-"""Calls of one round, unless they take `STRETCH` times the time it was given."""
+"""Calls of one round, unless they take `STRETCH` times as long as it was given."""
 STRETCH = 5
 
 
@@ -34,7 +34,7 @@ class Rounds:
     """One timing: what its rounds took."""
 
     qps: list[float] = field(default_factory=list)
-    """Queries a second, by round."""
+    """QPS, by round."""
     taken: list[float] = field(default_factory=list)
     """Seconds of each call of all rounds."""
 
@@ -44,19 +44,21 @@ class Rounds:
         self.taken += taken
 
     def spread(self) -> tuple[float, float, float]:
-        """Return the queries a second of the median, the slowest and the fastest round."""
+        """Return the QPS of the median, the slowest and the fastest round."""
         return statistics.median_low(self.qps), min(self.qps), max(self.qps)
 
-    def speed(self, kind: Kind, mode: Mode, width: int) -> Speed:
-        """Return the speed."""
+    def result(self, kind: Kind, batch_size: int, concurrency: int) -> LatencyResult:
+        """Return QPS and latency."""
         milliseconds = np.asarray(self.taken) * 1000
         p50, p95, p99 = (float(p) for p in np.percentile(milliseconds, [50, 95, 99]))
         many = len(self.taken) >= LEAST_P99_CALLS
         counted = (*self.spread(), len(self.taken))
-        return Speed(kind, mode, width, *counted, p50, p95, p99 if many else None)
+        return LatencyResult(
+            kind, batch_size, concurrency, *counted, p50, p95, p99 if many else None
+        )
 
 
-def calls(ask: Ask, batches: Iterator[np.ndarray], seconds: float, least: int) -> list[float]:
+def calls(query: Query, batches: Iterator[np.ndarray], seconds: float, least: int) -> list[float]:
     """Return the seconds that each call took, one after the other."""
     clock = time.perf_counter
     taken: list[float] = []
@@ -65,66 +67,68 @@ def calls(ask: Ask, batches: Iterator[np.ndarray], seconds: float, least: int) -
     while now < stop or (len(taken) < least and now < latest):
         batch = next(batches)
         begin = clock()
-        ask(batch)
+        query(batch)
         now = clock()
         taken.append(now - begin)
     return taken
 
 
-def sequential(ask: Ask, queries: np.ndarray, width: int, seconds: float, rounds: Rounds) -> None:
-    """Add a round of calls with ``width`` queries each, one after the other.
+def sequential(
+    query: Query, queries: np.ndarray, batch_size: int, seconds: float, rounds: Rounds
+) -> None:
+    """Add a round of calls of ``batch_size`` queries each, one at a time.
 
     Args:
-        ask: the call to time.
+        query: the call to time.
         queries: float32 [Q, D].
-        width: queries of a call; they come round where there are fewer.
-        seconds: time to ask for.
+        batch_size: queries of a call; they repeat where there are fewer.
+        seconds: how long to go on.
         rounds: what is added to.
     """
-    batches = cycled(queries, width)
+    batches = cycled(queries, batch_size)
     for _ in range(1 if rounds.qps else WARM_CALLS):
-        ask(next(batches))
-    taken = calls(ask, batches, seconds, LEAST_CALLS)
-    rounds.add(width * len(taken), sum(taken), taken)
+        query(next(batches))
+    taken = calls(query, batches, seconds, LEAST_CALLS)
+    rounds.add(batch_size * len(taken), sum(taken), taken)
 
 
 def concurrent(
-    ask: Ask,
+    query: Query,
     queries: np.ndarray,
-    clients: int,
+    concurrency: int,
     seconds: float,
     rounds: Rounds,
-    enter: Callable[[], None],
+    start_thread: Callable[[], None],
 ) -> None:
-    """Add a round with ``clients`` threads that ask single queries at the same time.
+    """Add a round with ``concurrency`` threads that send single queries at the same time.
 
     Args:
-        ask: the call to time.
+        query: the call to time.
         queries: float32 [Q, D].
-        clients: number of threads.
-        seconds: time to ask for.
+        concurrency: number of threads.
+        seconds: how long to go on.
         rounds: what is added to.
-        enter: what each thread does first.
+        start_thread: what each thread does first.
 
     Raises:
-        ClipvecError: what a client met.
+        ClipvecError: what went wrong for a client.
     """
-    ready = threading.Barrier(clients + 1)
-    taken: list[list[float]] = [[] for _ in range(clients)]
+    ready = threading.Barrier(concurrency + 1)
+    taken: list[list[float]] = [[] for _ in range(concurrency)]
     failures: list[Exception] = []
 
     def client(number: int) -> None:
         try:
-            enter()
-            batches = cycled(queries, 1, number * len(queries) // clients)
-            ask(next(batches))
+            start_thread()
+            batches = cycled(queries, 1, number * len(queries) // concurrency)
+            query(next(batches))
             ready.wait()
-            taken[number] = calls(ask, batches, seconds, -(-LEAST_CALLS // clients))
+            taken[number] = calls(query, batches, seconds, -(-LEAST_CALLS // concurrency))
         except Exception as error:
             failures.append(error)
             ready.abort()
 
-    threads = [threading.Thread(target=client, args=(n,), daemon=True) for n in range(clients)]
+    threads = [threading.Thread(target=client, args=(n,), daemon=True) for n in range(concurrency)]
     for thread in threads:
         thread.start()
     with contextlib.suppress(threading.BrokenBarrierError):
@@ -139,10 +143,10 @@ def concurrent(
     rounds.add(len(together), wall, together)
 
 
-def cycled(queries: np.ndarray, width: int, first: int = 0) -> Iterator[np.ndarray]:
-    """Yield ``width`` queries at a time, float32 [width, D], from ``first`` on, over and over."""
+def cycled(queries: np.ndarray, batch_size: int, first: int = 0) -> Iterator[np.ndarray]:
+    """Yield ``batch_size`` queries at a time, float32 [B, D], from ``first`` on, over and over."""
     turned = np.roll(queries, -first, axis=0)
-    if len(turned) < width:
-        turned = np.resize(turned, (width, queries.shape[1]))
-    whole = len(turned) // width * width
-    return itertools.cycle([turned[i : i + width] for i in range(0, whole, width)])
+    if len(turned) < batch_size:
+        turned = np.resize(turned, (batch_size, queries.shape[1]))
+    whole = len(turned) // batch_size * batch_size
+    return itertools.cycle([turned[i : i + batch_size] for i in range(0, whole, batch_size)])

@@ -1,8 +1,8 @@
-"""``python -m clipvec.recall.worker <job.json>``: builds and measures one contestant.
+"""``python -m clipvec.recall.worker <task.json>``: builds and measures one system.
 
-In a process of its own, so that its peak memory is its own and its crash costs nobody else. A line
-on stdout for each step that is done; the result is a file of JSON. It ends when its stdin does, as
-that of a parent that was killed.
+In a process of its own, so that its peak memory is its own and its crash costs nobody else. It
+prints a line for each finished step and writes its result as JSON. It exits when stdin closes,
+which happens if the parent process is killed.
 """
 
 from __future__ import annotations
@@ -18,59 +18,57 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from clipvec.config import FaissContestant
+from clipvec.config import FaissSystemConfig
 from clipvec.errors import ClipvecError
 from clipvec.files import write_atomically
-from clipvec.paths import row_numbers
 from clipvec.process import when_parent_ends
-from clipvec.recall.job import Job
 from clipvec.recall.measure import Measurer
-from clipvec.recall.results import Contestant
-from clipvec.recall.systems.chroma import ChromaContender, Live
-from clipvec.recall.systems.faiss import FaissContender
-from clipvec.recall.workload import Exam
-from clipvec.store import Numbers, Rows
+from clipvec.recall.recall_at_k import Ties
+from clipvec.recall.results import SystemResult
+from clipvec.recall.systems.chroma import ChromaSystem, Live
+from clipvec.recall.systems.faiss import FaissSystem
+from clipvec.recall.task import MeasureTask
+from clipvec.recall.workload import Workload
+from clipvec.store import Rows
 
 if TYPE_CHECKING:
-    from clipvec.recall.systems.base import Contender
+    from clipvec.recall.systems.base import SearchSystem
 
 
 def main(file: str) -> None:
-    """Do the job in ``file``."""
+    """Do the task in ``file``."""
     logging.basicConfig(level=logging.INFO)
     # Unwinds, so that a server that was started ends too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     when_parent_ends(lambda: os.kill(os.getpid(), signal.SIGTERM))
-    job = Job.read(Path(file))
-    result = contest(job)
-    write_atomically(job.result, TypeAdapter(Contestant).dump_json(result, indent=1))
+    task = MeasureTask.read(Path(file))
+    result = measure(task)
+    write_atomically(task.result_file, TypeAdapter(SystemResult).dump_json(result, indent=1))
 
 
-def contest(job: Job) -> Contestant:
-    """Return how one contestant did, or why it was refused."""
+def measure(task: MeasureTask) -> SystemResult:
+    """Return how the system did, or why it was skipped."""
     factory = None
     try:
-        rows = Rows.open(job.store)
-        with contender(job, rows) as entered:
-            factory = entered.factory
-            build = entered.build()
+        rows = Rows.open(task.store)
+        with open_system(task, rows) as system:
+            factory = system.factory
+            build = system.build()
             _step()
-            exam = Exam.load(job.exam)
-            measurer = Measurer(entered, exam, job.options, job.seconds, rows.vectors)
-            settings = measurer.settings(entered.settings(), _step)
+            workload = Workload.load(task.workload)
+            measurer = Measurer(system, workload, task.options, task.seconds, Ties.of(rows))
+            settings = measurer.measure(system.search_params(), _step)
         measured = datetime.now(UTC).isoformat(timespec="seconds")
-        return replace(job.refused("", factory), build=build, settings=settings, measured=measured)
+        return replace(task.skipped("", factory), build=build, settings=settings, measured=measured)
     except ClipvecError as error:
-        return job.refused(str(error), factory)
+        return task.skipped(str(error), factory)
 
 
-def contender(job: Job, rows: Rows) -> Contender:
-    """Return the contender of a job, over the ``rows`` of its store."""
-    if isinstance(job.contestant, FaissContestant):
-        return FaissContender(job.contestant, rows, job.scratch, job.threads, job.options.seed)
-    live = Live(job.index, job.collection)
-    numbers = Numbers.load(row_numbers(job.exam))
-    return ChromaContender(job.contestant, live, rows, numbers, job.scratch)
+def open_system(task: MeasureTask, rows: Rows) -> SearchSystem:
+    """Return the system of a task, over the ``rows`` of its store."""
+    if isinstance(task.system, FaissSystemConfig):
+        return FaissSystem(task.system, rows, task.scratch, task.threads, task.options.seed)
+    return ChromaSystem(task.system, Live(task.index, task.collection), rows, task.scratch)
 
 
 def _step() -> None:

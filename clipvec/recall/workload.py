@@ -1,104 +1,121 @@
-"""What every contestant is asked, and the right answers, by row numbers."""
+"""What every system is asked, and the exact answers; rows of the store are known by number."""
 
 from __future__ import annotations
 
+import io
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast, get_args
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from clipvec import paths
+from clipvec.index import filters as metadata
 from clipvec.recall.results import Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PARTS = ("vectors", "own", "rows", "scores")
-
 
 @dataclass(frozen=True)
-class Questions:
-    """Queries of one kind with their exact neighbours."""
+class QuerySet:
+    """Queries of one kind with their exact nearest neighbours."""
 
     vectors: np.ndarray
     """float32 [Q, D], unit length."""
-    own: np.ndarray
-    """int64 [Q]: the row that the query is; -1: none."""
-    rows: np.ndarray
-    """int64 [Q, K]: exact neighbours, best first, without the own row."""
-    scores: np.ndarray
+    self_row: np.ndarray
+    """int64 [Q]: the row that the query is, which is no neighbour of it; -1: none."""
+    source: str
+    """Where the queries came from, in words."""
+    rows: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.int64))
+    """int64 [Q, K]: exact neighbours, best first; empty until they are searched for."""
+    scores: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
     """float32 [Q, K]: their inner products."""
 
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def head(self, count: int) -> Questions:
-        """Return the first ``count`` questions."""
-        return Questions(*(getattr(self, part)[:count] for part in _PARTS))
+    def head(self, count: int) -> QuerySet:
+        """Return the first ``count`` queries."""
+        arrays = (self.vectors, self.self_row, self.rows, self.scores)
+        vectors, self_row, rows, scores = (array[:count] for array in arrays)
+        return QuerySet(vectors, self_row, self.source, rows, scores)
 
-    def asked(self, k: int) -> int:
-        """Return how many rows to ask for, so that ``k`` are left without the own one."""
-        return k + bool((self.own >= 0).any())
+    def request(self, k: int) -> int:
+        """Return how many rows to ask for, so that ``k`` are left without the query itself."""
+        return k + bool((self.self_row >= 0).any())
+
+    def to_bytes(self) -> bytes:
+        """Return the query set as an ``.npz`` file: the same bytes for the same queries."""
+        buffer = io.BytesIO()
+        np.savez(buffer, **vars(self))
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> QuerySet:
+        """Return what `to_bytes` wrote."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            values: dict[str, Any] = dict(file)
+        return cls(**{**values, "source": str(values["source"])})
 
 
 @dataclass(frozen=True)
 class Filter:
-    """A metadata filter and the questions under it."""
+    """A metadata filter and the query sets under it."""
 
-    words: str
-    """Such as ``stars < 3``."""
-    where: dict[str, Any]
-    """In Chroma's form."""
+    condition: metadata.Comparison
     selectivity: float
     """Share of the rows that it admits."""
     bits: np.ndarray
     """uint8: a bit for each row, the lowest first, set where it is admitted."""
-    questions: dict[Kind, Questions] = field(default_factory=dict)
+    query_sets: dict[Kind, QuerySet] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Exam:
-    """All questions."""
+class Workload:
+    """All queries, without and with filters."""
 
-    questions: dict[Kind, Questions]
+    query_sets: dict[Kind, QuerySet]
     filters: list[Filter]
 
     def save(self, folder: Path) -> None:
-        """Write the exam, for the processes of the contestants."""
-        arrays = _flat("", self.questions)
-        for i, filter_ in enumerate(self.filters):
-            arrays |= {f"{i}.bits": filter_.bits} | _flat(f"{i}.", filter_.questions)
-        np.savez(paths.exam_arrays(folder), **cast("dict[str, Any]", arrays))
-        about = [
-            {"words": f.words, "where": f.where, "selectivity": f.selectivity} for f in self.filters
-        ]
-        paths.exam_filters(folder).write_text(json.dumps(about), encoding="utf-8")
+        """Write the workload, for the worker processes."""
+        _save(folder, self.query_sets)
+        about = []
+        for number, one in enumerate(self.filters):
+            inner = paths.filter_dir(folder, number)
+            _save(inner, one.query_sets)
+            np.save(paths.admitted_rows(inner), one.bits)
+            about.append(asdict(one.condition) | {"selectivity": one.selectivity})
+        paths.filters_file(folder).write_text(json.dumps(about), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Exam:
+    def load(cls, folder: Path) -> Workload:
         """Return what `save` wrote."""
-        about = json.loads(paths.exam_filters(folder).read_text(encoding="utf-8"))
-        with np.load(paths.exam_arrays(folder)) as file:
-            arrays = dict(file)
+        about = json.loads(paths.filters_file(folder).read_text(encoding="utf-8"))
+        inner = [paths.filter_dir(folder, number) for number in range(len(about))]
         filters = [
-            Filter(**values, bits=arrays[f"{i}.bits"], questions=_nested(f"{i}.", arrays))
-            for i, values in enumerate(about)
+            Filter(
+                selectivity=values.pop("selectivity"),
+                condition=metadata.Comparison(**values),
+                bits=np.load(paths.admitted_rows(place)),
+                query_sets=_load(place),
+            )
+            for values, place in zip(about, inner, strict=True)
         ]
-        return cls(_nested("", arrays), filters)
+        return cls(_load(folder), filters)
 
 
-def _flat(prefix: str, questions: dict[Kind, Questions]) -> dict[str, np.ndarray]:
-    return {
-        f"{prefix}{kind}.{part}": getattr(asked, part)
-        for kind, asked in questions.items()
-        for part in _PARTS
-    }
+def _save(folder: Path, query_sets: dict[Kind, QuerySet]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind in get_args(Kind):
+        file = paths.query_set_file(folder, kind)
+        if kind in query_sets:
+            file.write_bytes(query_sets[kind].to_bytes())
+        else:
+            file.unlink(missing_ok=True)
 
 
-def _nested(prefix: str, arrays: dict[str, np.ndarray]) -> dict[Kind, Questions]:
-    return {
-        kind: Questions(*(arrays[f"{prefix}{kind}.{part}"] for part in _PARTS))
-        for kind in get_args(Kind)
-        if f"{prefix}{kind}.rows" in arrays
-    }
+def _load(folder: Path) -> dict[Kind, QuerySet]:
+    files = {kind: paths.query_set_file(folder, kind) for kind in get_args(Kind)}
+    return {k: QuerySet.from_bytes(f.read_bytes()) for k, f in files.items() if f.is_file()}

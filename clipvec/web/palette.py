@@ -50,9 +50,9 @@ class Look:
 
 
 def look(number: int, run: int = 0) -> Look:
-    """Return how the contestant of a number is drawn, in one run among several.
+    """Return how the system of a number is drawn, in one run among several.
 
-    Its colour is the same in every run, its marker and its dashes are not: a contestant of one
+    Its colour is the same in every run, its marker and its dashes are not: a system of one
     setting is a marker alone.
     """
     place = number % len(_CURVES)

@@ -18,7 +18,12 @@ def test_a_sweep_on_a_page(run: Run, tiny: list[str], tmp_path: Path, browser: B
     run("embed", "-m", "launcher=workers", often, *tiny, *pictures)
     run("index", *tiny, *pictures, "tracking=offline", often)
     # k of 100 needs more rows than 40 pictures
-    quick = ["contestants=quick", "measure=quick", "measure.seconds=1", "measure.ks=[1,10]"]
+    quick = [
+        "systems=quick",
+        "measure=quick",
+        "measure.time_budget_s=1",
+        "measure.recall_at=[1,10]",
+    ]
     run("recall", *tiny, *pictures, "tracking=offline", *quick)
 
     names = [*pictures[:2], "model=local"]

@@ -16,7 +16,7 @@ from clipvec.recall.results import Report
 from tests.e2e.conftest import Run
 
 OPTIONS = ["model=sample", "sharding=x1"]
-QUICK = [*OPTIONS, "contestants=quick", "measure=quick", "measure.seconds=1", "queries.texts=60"]
+QUICK = [*OPTIONS, "systems=quick", "measure=quick", "measure.time_budget_s=1", "queries.texts=60"]
 
 Recall = Callable[..., str]
 
@@ -41,20 +41,20 @@ def report(folder: Path, name: str = "*") -> Report:
     return Report.from_json(json.loads(file.read_text()), str(file))
 
 
-def test_a_report_and_its_advice_applied(run: Run, folder: Path) -> None:
-    done = run("recall", *QUICK, "apply=true", "report=data/reports/one")
+def test_a_report_and_its_recommendation_applied(run: Run, folder: Path) -> None:
+    done = run("recall", *QUICK, "apply=true", "report_dir=data/reports/one")
     found = report(folder)
     assert (found.rows, found.dim, found.synthetic) == (364, 640, False)
     assert found.queries == {"text": 60, "image": 364}
-    assert [c.name for c in found.contestants] == ["chroma", "flat", "hnsw"]
-    assert not any(c.refused for c in found.contestants)
-    (flat,) = found.contestants[1].settings
-    for quality in flat.quality:
-        assert {k: i.value for k, i in quality.recall.items()} == {1: 1.0, 10: 1.0, 100: 1.0}
-    assert {(s.kind, s.mode) for s in flat.speed} == {
-        (kind, mode) for kind in ("text", "image") for mode in ("single", "batch", "clients")
+    assert [c.name for c in found.systems] == ["chroma", "flat", "hnsw"]
+    assert not any(c.skipped for c in found.systems)
+    (flat,) = found.systems[1].settings
+    for recall in flat.recall:
+        assert {k: i.value for k, i in recall.recall_at.items()} == {1: 1.0, 10: 1.0, 100: 1.0}
+    assert {(s.kind, s.batch_size, s.concurrency) for s in flat.latency} == {
+        (kind, *load) for kind in ("text", "image") for load in ((1, 1), (32, 1), (1, 8))
     }
-    chroma = next(a for a in found.advice if a.among == "chroma")
+    chroma = next(a for a in found.recommendations if a.among == "served")
     assert chroma.choice is not None
     ef_search = int(chroma.choice.parameters["ef_search"])
     said = done.stdout.splitlines()
@@ -67,14 +67,14 @@ def test_a_report_and_its_advice_applied(run: Run, folder: Path) -> None:
         assert collection.hnsw["ef_search"] == ef_search
     assert "text queries: " in done.stdout
     # the collection was loaded by one run, which noted what it took
-    chroma_build = found.contestants[0].build
+    chroma_build = found.systems[0].build
     assert chroma_build is not None
     assert chroma_build.rows == 364
     assert 0 < (chroma_build.seconds or 0) < 60
     assert 50e6 < (chroma_build.peak_bytes or 0) < 2e9
     assert (folder / "data/reports/one/report.html").is_file()
 
-    again = run("recall", *QUICK, "report=data/reports/two")
+    again = run("recall", *QUICK, "report_dir=data/reports/two")
     assert "exact neighbours of text queries: found before" in again.stderr
     assert again.stderr.count("measured before") >= 2
     assert "encoding" not in again.stderr
@@ -84,7 +84,7 @@ def test_a_report_and_its_advice_applied(run: Run, folder: Path) -> None:
 
 
 def test_the_index_says_when_it_takes_back_what_was_applied(run: Run, folder: Path) -> None:
-    wide = ["+contestants.chroma.sweep.ef_search=[400]", "~contestants.flat", "~contestants.hnsw"]
+    wide = ["+systems.chroma.sweep.ef_search=[400]", "~systems.flat", "~systems.hnsw"]
     done = run("recall", *QUICK, *wide, "queries.images=0", "apply=true")
     assert "hnsw.ef_search=400" in done.stdout
     kept = run("index", *OPTIONS, "hnsw.ef_search=400")
@@ -112,34 +112,34 @@ def test_a_target_that_nothing_meets(run: Run, folder: Path) -> None:
     index = EmbeddedIndexConfig("chroma", str(folder / "data/index"))
     with Collection.open(index, "sample--sample") as collection:
         collection.set_ef_search(1)
-    options = [f"~contestants.{name}" for name in ("flat", "hnsw")]
+    options = [f"~systems.{name}" for name in ("flat", "hnsw")]
     options += ["measure.k=1", "queries.images=0"]
     done = run("recall", *QUICK, *options, "target_recall=1", "apply=true", exit_code=2)
     assert re.search(
         r"error: apply=true: no setting of Chroma's reaches .*report is in", done.stderr
     )
     assert "text queries, Chroma alone: nothing reaches recall@1 of 1; nearest" in done.stdout
-    assert all(advice.choice is None for advice in report(folder).advice)
+    assert all(found.choice is None for found in report(folder).recommendations)
 
 
-def test_without_chroma_there_is_no_advice_for_it(run: Run, folder: Path) -> None:
-    options = ["~contestants.chroma", "~contestants.hnsw", "queries.images=0"]
+def test_without_chroma_nothing_is_recommended_for_it(run: Run, folder: Path) -> None:
+    options = ["~systems.chroma", "~systems.hnsw", "queries.images=0"]
     refused = run("recall", *QUICK, *options, "apply=true", exit_code=2)
-    assert "error: apply=true: no contestant is the Chroma collection" in refused.stderr
+    assert "error: apply=true: no system is the Chroma collection" in refused.stderr
     done = run("recall", *QUICK, *options)
     assert done.stdout.startswith("text queries: flat (recall@10 1.000")
     assert "Chroma" not in done.stdout
-    assert [a.among for a in report(folder).advice] == ["all"]
+    assert [a.among for a in report(folder).recommendations] == ["all"]
 
 
-def test_no_contestant_was_measured(run: Run, folder: Path) -> None:
+def test_no_system_was_measured(run: Run, folder: Path) -> None:
     shutil.rmtree(folder / "data/index")
-    options = ["~contestants.flat", "~contestants.hnsw", "queries.images=0"]
+    options = ["~systems.flat", "~systems.hnsw", "queries.images=0"]
     for more in ([], ["apply=true"]):
         done = run("recall", *QUICK, *options, *more, exit_code=1)
         assert "text queries: no recall@10 was measured with text queries" in done.stdout
-        assert "error: none of 1 contestants was measured; chroma: there is no coll" in done.stderr
-    assert report(folder).contestants[0].refused
+        assert "error: none of 1 systems was measured; chroma: there is no coll" in done.stderr
+    assert report(folder).systems[0].skipped
 
 
 def test_another_model_than_the_store_s_asks_nothing(run: Run, folder: Path) -> None:
@@ -158,16 +158,16 @@ def test_another_model_than_the_store_s_asks_nothing(run: Run, folder: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["queries.prompts=nope.txt"], "error: queries.prompts=nope.txt: "),
+        (["queries.text_file=nope.txt"], "error: queries.text_file=nope.txt: "),
         (["queries.images=0", "queries.texts=0"], "there is nothing to ask; give one"),
-        (["measure.ks=[1,400]"], "k=400: "),
+        (["measure.recall_at=[1,400]"], "k=400: "),
         (
             ["dataset.limit=5"],
             "data/store/sample/sample was made with no dataset.limit; give the same, or the datas",
         ),
         (["target_recall=1.5"], "target_recall=1.5: input should be less than or equal to 1"),
         (["store.root=nowhere"], "make it with python -m clipvec.embed"),
-        (["+contestants.x.kind=annoy"], "contestants.x"),
+        (["+systems.x.kind=annoy"], "systems.x"),
     ],
 )
 def test_bad_input(run: Run, folder: Path, arguments: list[str], message: str) -> None:
@@ -177,8 +177,8 @@ def test_bad_input(run: Run, folder: Path, arguments: list[str], message: str) -
 
 
 def test_a_factory_that_faiss_refuses_costs_only_itself(run: Run, folder: Path) -> None:
-    done = run("recall", *QUICK, "+contestants.bad.kind=faiss", "+contestants.bad.factory=HSNW32")
-    bad = next(c for c in report(folder).contestants if c.name == "bad")
-    assert "HSNW32" in bad.refused
+    done = run("recall", *QUICK, "+systems.bad.kind=faiss", "+systems.bad.factory=HSNW32")
+    bad = next(c for c in report(folder).systems if c.name == "bad")
+    assert "HSNW32" in bad.skipped
     assert "bad: not measured: " in done.stderr
-    assert sum(bool(c.settings) for c in report(folder).contestants) == 3
+    assert sum(bool(c.settings) for c in report(folder).systems) == 3

@@ -71,7 +71,7 @@ def test_indexed_but_not_searched_by_text(run: Run) -> None:
 
 
 SIZES = ["dataset.rows=1_000,3_000", "dataset.name=synthetic-${dataset.rows}"]
-MEASURE = ["contestants=quick", "measure=quick", "measure.seconds=0.5", "measure.ks=[10]"]
+MEASURE = ["systems=quick", "measure=quick", "measure.time_budget_s=0.5", "measure.recall_at=[10]"]
 
 
 def test_a_sweep_of_sizes_measures_each(run: Run, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_sweep_of_sizes_measures_each(run: Run, tmp_path: Path) -> None:
         ("synthetic-3000", 3000),
     ]
     for one in found:
-        assert [c.build and c.build.rows for c in one.contestants] == [one.rows] * 3
+        assert [c.build and c.build.rows for c in one.systems] == [one.rows] * 3
     run("recall", "compare", str(files[0]), str(files[1]), "--to", "changes")
 
 

@@ -1,4 +1,4 @@
-"""A small store with its collection, queries and exact neighbours."""
+"""A small store with its collection, queries and ground truth."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from clipvec import config
-from clipvec.config import Contestants, EmbeddedIndexConfig, MeasureConfig
+from clipvec.config import EmbeddedIndexConfig, IndexConfig, MeasureConfig, Systems
 from clipvec.index.build import build_index
 from clipvec.recall import queries
-from clipvec.recall.ground_truth import truth
-from clipvec.recall.queries import Queries
+from clipvec.recall.ground_truth import ground_truth
+from clipvec.recall.queries import QuerySource
 from clipvec.recall.results import Kind
+from clipvec.recall.runner import Runner
+from clipvec.recall.workload import QuerySet
 from clipvec.store.rows import Rows
 from tests.index.conftest import build_config
 from tests.stores import make_store
@@ -24,11 +26,11 @@ ROWS, DIM = 2000, 32
 
 @dataclass(frozen=True)
 class Ground:
-    """What a contest takes place on."""
+    """What systems are measured on."""
 
     store: str
-    index: EmbeddedIndexConfig
-    truth: Path
+    index: IndexConfig
+    query_sets: dict[Kind, QuerySet]
     collection: str = "toys--toy"
 
     @property
@@ -39,24 +41,28 @@ class Ground:
     def matrix(self) -> np.ndarray:
         return np.concatenate([vectors for _, vectors in self.rows.chunks()])
 
+    def runner(self, work_dir: Path, measure: dict[str, object] | None = None) -> Runner:
+        options = measure_config(**(measure or {}))
+        return Runner(self.rows, self.query_sets, self.index, self.collection, options, work_dir)
+
 
 def measure_config(**changes: object) -> MeasureConfig:
     values = {
-        "ks": [1, 10],
+        "recall_at": [1, 10],
         "k": 10,
-        "batch": 8,
-        "clients": 2,
+        "batch_size": 8,
+        "concurrency": 2,
         "threads": 1,
-        "seconds": 0.5,
+        "time_budget_s": 0.5,
         "selectivities": [],
-        "filtered_queries": 40,
+        "max_filtered_queries": 40,
         "seed": 0,
     }
     return config.from_dict({**values, **changes}, MeasureConfig)
 
 
-def contestants(**named: dict[str, object]) -> Contestants:
-    found: Contestants = config.from_dict(named, Contestants)  # type: ignore[arg-type]
+def systems(**named: dict[str, object]) -> Systems:
+    found: Systems = config.from_dict(named, Systems)  # type: ignore[arg-type]
     return found
 
 
@@ -70,9 +76,8 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     rows = Rows.open(store.url)
     texts = np.random.default_rng(5).normal(size=(100, DIM)).astype(np.float32)
     texts /= np.linalg.norm(texts, axis=1, keepdims=True)
-    kinds = {
-        "image": lambda: queries.images(rows, 150, 0),
-        "text": lambda: Queries(texts, np.full(100, -1), "drawn"),
+    sources: dict[Kind, QuerySource] = {
+        "image": QuerySource({"kind": "image"}, lambda: queries.images(rows, 150, 0)),
+        "text": QuerySource({}, lambda: QuerySet(texts, np.full(100, -1), "drawn")),
     }
-    asked: dict[Kind, dict[str, int]] = {"image": {}, "text": {}}
-    return Ground(store.url, index, truth(rows, kinds, asked, 30, root / "work"))
+    return Ground(store.url, index, ground_truth(rows, sources, 10))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from clipvec.recall.bootstrap import expected, interval
+from clipvec.recall.bootstrap import confidence_interval, prediction_interval
 
 SEEDS = 400
 
@@ -36,30 +36,30 @@ Draw = Callable[[np.random.Generator, int], np.ndarray]
 
 
 def test_the_mean_and_an_interval_around_it() -> None:
-    found = interval(np.array([1.0, 0.5, 0.0, 0.5]), 0)
+    found = confidence_interval(np.array([1.0, 0.5, 0.0, 0.5]), 0)
     assert found.value == 0.5
     assert 0.0 <= found.low < 0.5 < found.high <= 1.0
-    assert found == interval(np.array([1.0, 0.5, 0.0, 0.5]), 0)
+    assert found == confidence_interval(np.array([1.0, 0.5, 0.0, 0.5]), 0)
 
 
 def test_recall_at_1_has_the_interval_of_clopper_and_pearson() -> None:
-    found = interval(np.repeat([1.0, 0.0], [95, 5]), 0)
+    found = confidence_interval(np.repeat([1.0, 0.0], [95, 5]), 0)
     assert (found.low, found.high) == pytest.approx((0.8872, 0.9836), abs=0.004)
 
 
 def test_a_few_perfect_queries_prove_little() -> None:
-    few, many = interval(np.ones(50), 0), interval(np.ones(5000), 0)
+    few, many = confidence_interval(np.ones(50), 0), confidence_interval(np.ones(5000), 0)
     assert (few.value, few.high, many.high) == (1.0, 1.0, 1.0)
     assert few.low == pytest.approx(0.025 ** (1 / 50), abs=0.005)
     assert many.low == pytest.approx(0.025 ** (1 / 5000), abs=0.0005)
-    assert expected(np.ones(50), 0).low < few.low
+    assert prediction_interval(np.ones(50), 0).low < few.low
 
 
 @pytest.mark.parametrize(("draw", "true", "queries"), POPULATIONS)
 def test_the_interval_covers_the_true_recall(draw: Draw, true: float, queries: int) -> None:
     covered = 0
     for seed in range(SEEDS):
-        found = interval(draw(np.random.default_rng(seed), queries), seed)
+        found = confidence_interval(draw(np.random.default_rng(seed), queries), seed)
         covered += found.low <= true <= found.high
     assert covered >= 0.95 * SEEDS
 
@@ -69,7 +69,7 @@ def test_the_expected_interval_covers_other_queries(draw: Draw, true: float, que
     covered = 0
     for seed in range(SEEDS):
         rng = np.random.default_rng(seed)
-        found, other = expected(draw(rng, queries), seed), draw(rng, queries).mean()
+        found, other = prediction_interval(draw(rng, queries), seed), draw(rng, queries).mean()
         covered += found.low - 1e-9 <= other <= found.high + 1e-9
     assert covered >= 0.95 * SEEDS
 
@@ -77,5 +77,5 @@ def test_the_expected_interval_covers_other_queries(draw: Draw, true: float, que
 def test_no_wider_than_needed() -> None:
     values = some_hard(np.random.default_rng(0), 1000)
     normal = 2 * 1.96 * values.std() / np.sqrt(1000)
-    found = interval(values, 0)
+    found = confidence_interval(values, 0)
     assert normal < found.high - found.low < 1.15 * normal

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clipvec.recall.exact_search import Nearest
+from clipvec.recall.exact_search import TopK
 
 
 def drawn(rows: int, dim: int = 16, seed: int = 0) -> np.ndarray:
@@ -14,13 +14,13 @@ def drawn(rows: int, dim: int = 16, seed: int = 0) -> np.ndarray:
 
 
 def search(
-    store: np.ndarray, queries: np.ndarray, k: int, chunk: int, own: np.ndarray | None = None
+    store: np.ndarray, queries: np.ndarray, k: int, chunk: int, self_row: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    nearest = Nearest(queries, k, own)
+    nearest = TopK(queries, k, self_row)
     for first in range(0, len(store), chunk):
         numbers = np.arange(first, min(first + chunk, len(store)))
         nearest.add(numbers, store[numbers])
-    return nearest.found()
+    return nearest.neighbours()
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 100, 1000])
@@ -43,9 +43,9 @@ def test_equal_scores_come_in_the_order_of_the_rows(chunk: int) -> None:
 @pytest.mark.parametrize("chunk", [5, 64])
 def test_a_row_is_no_neighbour_of_itself(chunk: int) -> None:
     store = drawn(50)
-    own = np.array([3, -1, 49])
+    self_row = np.array([3, -1, 49])
     queries = np.stack([store[3], store[7], store[49]])
-    rows, scores = search(store, queries, 5, chunk, own)
+    rows, scores = search(store, queries, 5, chunk, self_row)
     exact = queries @ store.T
     exact[0, 3] = exact[2, 49] = -np.inf
     np.testing.assert_array_equal(rows, np.argsort(-exact, axis=1)[:, :5])

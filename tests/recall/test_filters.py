@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clipvec.index.filters import Comparison
 from clipvec.recall import filters
-from clipvec.recall.workload import Questions
+from clipvec.recall.results import Kind
+from clipvec.recall.workload import QuerySet
 from clipvec.store.rows import Rows
 from tests.recall.conftest import DIM, ROWS, Ground
 from tests.stores import make_store
@@ -15,11 +17,11 @@ from tests.stores import make_store
 
 def test_filters_of_the_selectivities_asked_for(ground: Ground) -> None:
     chosen = filters.choose(ground.rows, [0.01, 0.1, 0.5], 10)
-    assert [(f.words, f.where) for f in chosen] == [
-        # of 1,500 + 500 pictures, width counts up from 100 in each shard
-        ("width < 110", {"width": {"$lt": 110}}),
-        ("width < 200", {"width": {"$lt": 200}}),
-        ("category = bird", {"category": {"$eq": "bird"}}),
+    assert [f.condition for f in chosen] == [
+        # of 1,500 + 500 images, width counts up from 100 in each shard
+        Comparison("width", "<", 110),
+        Comparison("width", "<", 200),
+        Comparison("category", "=", "bird"),
     ]
     assert [f.selectivity for f in chosen] == [0.01, 0.1, 0.5]
 
@@ -29,7 +31,7 @@ def test_filters_that_leave_too_few_rows_are_left_out(
 ) -> None:
     caplog.set_level(logging.INFO)
     chosen = filters.choose(ground.rows, [0.01, 0.5], 20)
-    assert [f.words for f in chosen] == ["category = bird"]
+    assert [str(f.condition) for f in chosen] == ["category = bird"]
     assert caplog.messages == [
         "no filtered search at a selectivity of 0.01: width < 110 admits 20 rows, too few to miss "
         "one of 20 neighbours"
@@ -42,7 +44,7 @@ def test_places_serve_where_no_attribute_does(
     monkeypatch.setattr(filters, "_MOST_VALUES", 1)
     chosen = filters.choose(ground.rows, [0.1, 0.5], 10)
     # parts of 1,200, 300 and 500 rows
-    assert [(f.words, f.selectivity) for f in chosen] == [
+    assert [(str(f.condition), f.selectivity) for f in chosen] == [
         ("_row < 67", 0.1005),
         ("_row < 350", 0.5),
     ]
@@ -51,8 +53,7 @@ def test_places_serve_where_no_attribute_does(
 def test_answers_are_those_of_numpy(ground: Ground) -> None:
     rows, matrix = ground.rows, ground.matrix
     queries = matrix[[3, 40, 1999]]
-    empty = np.empty((3, 0))
-    asked = {"image": Questions(queries, np.array([3, 40, 1999]), empty, empty)}
+    asked: dict[Kind, QuerySet] = {"image": QuerySet(queries, np.array([3, 40, 1999]), "rows")}
     chosen = filters.choose(rows, [0.1, 0.5], 10)
     places = np.r_[np.arange(1500), np.arange(500)]
     admits = [100 + places < 200, places % 2 == 0]
@@ -62,7 +63,7 @@ def test_answers_are_those_of_numpy(ground: Ground) -> None:
         scores = np.where(admitted, queries @ matrix.T, -np.inf)
         scores[range(3), [3, 40, 1999]] = -np.inf
         best = np.argsort(-scores, axis=1)[:, :32]
-        found = filter_.questions["image"]
+        found = filter_.query_sets["image"]
         np.testing.assert_equal(found.rows, best)
         np.testing.assert_allclose(found.scores, np.take_along_axis(scores, best, 1), atol=1e-6)
 

@@ -5,23 +5,22 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clipvec import paths
 from clipvec.errors import ConfigError, StoreError
 from clipvec.recall import queries
-from clipvec.recall.ground_truth import truth
-from clipvec.recall.queries import Queries
+from clipvec.recall.ground_truth import depth, ground_truth
+from clipvec.recall.queries import QuerySource
 from clipvec.recall.results import Kind
+from clipvec.recall.workload import QuerySet
 from clipvec.store import Store
 from clipvec.store.folder import Folder
 from clipvec.store.rows import Rows
 from tests.stores import StoreFactory, write_shard
-
-ASKED: dict[Kind, dict[str, int]] = {"image": {"count": 8, "seed": 0}, "text": {"seed": 0}}
 
 
 @pytest.fixture
@@ -29,106 +28,106 @@ def store(tmp_path: Path, store_factory: StoreFactory) -> Store:
     return store_factory(tmp_path, {0: [20, 5], 2: [30]}, count=3)
 
 
-def texts() -> Queries:
+def texts() -> QuerySet:
     vectors = np.random.default_rng(5).standard_normal((6, 16)).astype(np.float32)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return Queries(unit, np.full(6, -1), "drawn")
+    return QuerySet(unit, np.full(6, -1), "drawn")
 
 
-def never() -> Queries:
-    raise AssertionError("asked for again")
+def never() -> QuerySet:
+    raise AssertionError("drawn again")
 
 
-def load(file: Path) -> dict[str, np.ndarray]:
-    with np.load(file, allow_pickle=False) as arrays:
-        return dict(arrays)
+def text(draw: Callable[[], QuerySet] = texts, seed: int = 0) -> dict[Kind, QuerySource]:
+    return {"text": QuerySource({"kind": "text", "seed": seed}, draw)}
 
 
-def test_neighbours_by_id(store: Store, tmp_path: Path) -> None:
+def image(rows: Rows, count: int) -> dict[Kind, QuerySource]:
+    about = {"kind": "image", "count": count}
+    return {"image": QuerySource(about, lambda: queries.images(rows, count, 0))}
+
+
+def test_neighbours_are_those_of_numpy(store: Store) -> None:
     rows = Rows.open(store.url)
-    kinds = {"image": lambda: queries.images(rows, 8, 0), "text": texts}
-    folder = truth(rows, kinds, ASKED, 10, tmp_path / "work")  # type: ignore[arg-type]
     everything = rows.vectors(np.arange(len(rows)))
-    ids = rows.ids(np.arange(len(rows)))
-    for kind in ("image", "text"):
-        asked, found = load(paths.queries_file(folder, kind)), load(paths.truth_file(folder, kind))
-        scores = asked["vectors"] @ everything.T
-        scores[asked["own"][:, None] == ids] = -np.inf
-        best = np.argsort(-scores, axis=1)[:, :10]
-        np.testing.assert_array_equal(found["ids"], ids[best])
-        expected = np.take_along_axis(scores, best, axis=1)
-        np.testing.assert_allclose(found["scores"], expected, atol=1e-6)
-    assert (load(paths.queries_file(folder, "text"))["own"] == "").all()
-    assert (load(paths.queries_file(folder, "image"))["own"] != "").all()
+    found = ground_truth(rows, text() | image(rows, 8), 10)
+    assert list(found) == ["text", "image"]
+    for asked in found.values():
+        scores = asked.vectors @ everything.T
+        scores[asked.self_row[:, None] == np.arange(len(rows))] = -np.inf
+        best = np.argsort(-scores, axis=1)[:, :38]
+        np.testing.assert_array_equal(asked.rows, best)
+        exact = np.take_along_axis(scores, best, axis=1)
+        np.testing.assert_allclose(asked.scores, exact, atol=1e-6)
+    assert (found["text"].self_row == -1).all()
+    assert (found["image"].self_row >= 0).all()
 
 
-def test_found_once_for_each_state_of_the_store(store: Store, tmp_path: Path) -> None:
-    first = truth(Rows.open(store.url), {"text": texts}, ASKED, 5, tmp_path / "one")
-    again = truth(Rows.open(store.url), {"text": never}, ASKED, 5, tmp_path / "two")
-    for name in ("queries-text.npz", "truth-text.npz"):
-        assert (again / name).read_bytes() == (first / name).read_bytes()
-    for asked, k in (({**ASKED, "text": {"seed": 1}}, 5), (ASKED, 6)):
-        with pytest.raises(AssertionError, match="asked for again"):
-            truth(Rows.open(store.url), {"text": never}, asked, k, tmp_path / "two")
+def test_found_once_for_each_state_of_the_store(store: Store) -> None:
+    first = ground_truth(Rows.open(store.url), text(), 5)["text"]
+    again = ground_truth(Rows.open(store.url), text(never), 5)["text"]
+    assert again.to_bytes() == first.to_bytes()
+    for other, k in ((text(never, seed=1), 5), (text(never), 6)):
+        with pytest.raises(AssertionError, match="drawn again"):
+            ground_truth(Rows.open(store.url), other, k)
     write_shard(store, 1, [4])
-    with pytest.raises(AssertionError, match="asked for again"):
-        truth(Rows.open(store.url), {"text": never}, ASKED, 5, tmp_path / "two")
+    with pytest.raises(AssertionError, match="drawn again"):
+        ground_truth(Rows.open(store.url), text(never), 5)
 
 
-def test_the_options_of_one_kind_are_not_those_of_the_other(store: Store, tmp_path: Path) -> None:
+def test_the_options_of_one_kind_are_not_those_of_the_other(store: Store) -> None:
     rows = Rows.open(store.url)
-    kinds = {"image": lambda: queries.images(rows, 8, 0), "text": texts}
-    both = truth(rows, kinds, ASKED, 5, tmp_path / "one")  # type: ignore[arg-type]
-    other = {**ASKED, "image": {"count": 7, "seed": 0}}
-    kinds = {"image": lambda: queries.images(rows, 7, 0), "text": never}
-    folder = truth(rows, kinds, other, 5, tmp_path / "one")  # type: ignore[arg-type]
-    assert len(load(paths.queries_file(folder, "image"))["own"]) == 7
-    assert (folder / "truth-text.npz").read_bytes() == (both / "truth-text.npz").read_bytes()
-    alone = truth(rows, {"text": never}, other, 5, tmp_path / "one")
-    assert sorted(file.name for file in alone.iterdir()) == ["queries-text.npz", "truth-text.npz"]
+    both = ground_truth(rows, text() | image(rows, 8), 5)
+    other = ground_truth(rows, text(never) | image(rows, 7), 5)
+    assert len(other["image"]) == 7
+    assert other["text"].to_bytes() == both["text"].to_bytes()
+    assert list(ground_truth(rows, text(never), 5)) == ["text"]
 
 
-def test_queries_that_were_drawn_in_another_way_are_not_found(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_queries_of_another_format_are_not_found(
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = Rows.open(store.url)
-    truth(rows, {"text": texts}, ASKED, 5, tmp_path / "one")
-    monkeypatch.setattr("clipvec.recall.ground_truth._FORM", 1)
-    with pytest.raises(AssertionError, match="asked for again"):
-        truth(rows, {"text": never}, ASKED, 5, tmp_path / "two")
+    ground_truth(Rows.open(store.url), text(), 5)
+    monkeypatch.setattr("clipvec.recall.ground_truth._FORMAT", 1)
+    with pytest.raises(AssertionError, match="drawn again"):
+        ground_truth(Rows.open(store.url), text(never), 5)
 
 
-def test_a_half_written_truth_is_found_again(store: Store, tmp_path: Path) -> None:
-    rows = Rows.open(store.url)
-    truth(rows, {"text": texts}, ASKED, 5, tmp_path / "one")
-    (kept,) = Path(store.url).glob("truth/*/truth-text.npz")
+def test_a_lost_file_is_made_again(store: Store) -> None:
+    ground_truth(Rows.open(store.url), text(), 5)
+    (kept,) = Path(store.url).glob("ground_truth/*.npz")
     before = kept.read_bytes()
     kept.unlink()
-    truth(rows, {"text": texts}, ASKED, 5, tmp_path / "two")
+    ground_truth(Rows.open(store.url), text(), 5)
     assert kept.read_bytes() == before
 
 
-def test_more_neighbours_than_there_are(store: Store, tmp_path: Path) -> None:
+def test_more_neighbours_than_there_are(store: Store) -> None:
     rows = Rows.open(store.url)
     with pytest.raises(ConfigError, match=r"k=55: .* has 55 rows, .* has 54 neighbours; choose"):
-        truth(rows, {"text": never, "image": never}, ASKED, 55, tmp_path)
-    with pytest.raises(ConfigError, match=r"k=56: .* has 55 rows; choose smaller measure.ks"):
-        truth(rows, {"text": never}, ASKED, 56, tmp_path)
-    folder = truth(rows, {"text": texts}, ASKED, 55, tmp_path)
-    assert load(paths.truth_file(folder, "text"))["ids"].shape == (6, 55)
+        ground_truth(rows, text(never) | image(rows, 8), 55)
+    with pytest.raises(ConfigError, match=r"k=56: .* has 55 rows; choose a smaller measure.rec"):
+        ground_truth(rows, text(never), 56)
+    assert ground_truth(rows, text(), 55)["text"].rows.shape == (6, 55)
+
+
+def test_the_ground_truth_is_a_little_deeper_than_k() -> None:
+    assert depth(100, 2000) == 128
+    assert depth(10, 19) == 19
+    assert depth(20, 19) == 20  # which is refused
 
 
 PROGRAM = """
 import sys
-from pathlib import Path
 import numpy as np
-from clipvec.recall.queries import Queries
-from clipvec.store import Rows
-from clipvec.recall.ground_truth import truth
 from clipvec.machine import peak_bytes
+from clipvec.recall.ground_truth import ground_truth
+from clipvec.recall.queries import QuerySource
+from clipvec.recall.workload import QuerySet
+from clipvec.store import Rows
 drawn = np.random.default_rng(0).standard_normal((200, 64), np.float32)
-texts = Queries(drawn, np.full(200, -1), "drawn")
-truth(Rows.open(sys.argv[1]), {"text": lambda: texts}, {"text": {}}, 100, Path(sys.argv[2]))
+texts = QuerySet(drawn, np.full(200, -1), "drawn")
+ground_truth(Rows.open(sys.argv[1]), {"text": QuerySource({}, lambda: texts)}, 100)
 print(peak_bytes())
 """
 
@@ -139,7 +138,7 @@ def test_memory_does_not_grow_with_the_store(tmp_path: Path, store_factory: Stor
     for rows in (20_000, 520_000):
         parts = [20_000] * (rows // 20_000)
         made = store_factory(tmp_path / str(rows), {0: parts}, dim=64)
-        program = [sys.executable, "-c", PROGRAM, made.url, str(tmp_path / f"{rows}-work")]
+        program = [sys.executable, "-c", PROGRAM, made.url]
         done = subprocess.run(program, capture_output=True, text=True, check=True)
         peaks.append(int(done.stdout))
     small, large = peaks
@@ -147,10 +146,7 @@ def test_memory_does_not_grow_with_the_store(tmp_path: Path, store_factory: Stor
 
 
 def test_a_store_that_is_not_ours_to_write(
-    store: Store,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(self: Folder, name: str, data: bytes) -> None:
         raise StoreError(f"{name}: permission denied")
@@ -158,6 +154,6 @@ def test_a_store_that_is_not_ours_to_write(
     # No real permission refuses root, who runs the tests in CI.
     monkeypatch.setattr(Folder, "write", refuse)
     with caplog.at_level(logging.WARNING):
-        folder = truth(Rows.open(store.url), {"text": texts}, ASKED, 5, tmp_path)
-    assert paths.truth_file(folder, "text").is_file()
-    assert "not kept for the next run: truth/" in caplog.text
+        found = ground_truth(Rows.open(store.url), text(), 5)
+    assert len(found["text"]) == 6
+    assert "not kept for the next run: ground_truth/" in caplog.text

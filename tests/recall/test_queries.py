@@ -43,10 +43,9 @@ def test_rows_are_numbered_through(rows: Rows, all_vectors: np.ndarray) -> None:
     np.testing.assert_array_equal(rows.vectors(numbers), all_vectors[numbers])
 
 
-def test_rows_are_found_by_their_ids(rows: Rows, tmp_path: Path) -> None:
+def test_rows_are_found_by_their_ids(rows: Rows) -> None:
     ids = [id for _, piece in rows.pieces(["id"]) for id in piece["id"].to_pylist()]
-    Numbers.read(rows).save(tmp_path / "numbers.npy")
-    found = Numbers.load(tmp_path / "numbers.npy").find([ids[69], "nobody", ids[0]])
+    found = Numbers.read(rows).find([ids[69], "nobody", ids[0]])
     assert found.tolist() == [69, -1, 0]
 
 
@@ -61,20 +60,20 @@ def test_a_sample_is_of_different_rows(rows: Rows, all_vectors: np.ndarray) -> N
 
 def test_images_are_rows_of_unit_length(rows: Rows, all_vectors: np.ndarray) -> None:
     drawn = queries.images(rows, 30, seed=1)
-    assert len(set(drawn.own.tolist())) == 30
+    assert len(set(drawn.self_row.tolist())) == 30
     unit = all_vectors / np.linalg.norm(all_vectors, axis=1, keepdims=True)
-    np.testing.assert_allclose(drawn.vectors, unit[drawn.own], atol=1e-6)
-    assert (queries.images(rows, 30, seed=1).own == drawn.own).all()
-    assert (queries.images(rows, 30, seed=2).own != drawn.own).any()
+    np.testing.assert_allclose(drawn.vectors, unit[drawn.self_row], atol=1e-6)
+    assert (queries.images(rows, 30, seed=1).self_row == drawn.self_row).all()
+    assert (queries.images(rows, 30, seed=2).self_row != drawn.self_row).any()
 
 
 def test_no_more_images_than_there_are(rows: Rows) -> None:
-    assert sorted(queries.images(rows, 1000, seed=0).own.tolist()) == list(range(70))
+    assert sorted(queries.images(rows, 1000, seed=0).self_row.tolist()) == list(range(70))
 
 
 def test_the_first_images_are_from_all_over_the_store(tmp_path: Path) -> None:
     rows = Rows.open(make_store(tmp_path, {0: [600], 1: [400]}).url)
-    own = queries.images(rows, 1000, seed=0).own
+    own = queries.images(rows, 1000, seed=0).self_row
     assert abs(own[:100].mean() - 500) < 90  # 3 standard errors
     assert (own[:50] >= 600).sum() > 8
 
@@ -96,35 +95,35 @@ def test_captions_are_drawn_once_each(rows: Rows) -> None:
 
 def test_no_captions(tmp_path: Path, store_factory: StoreFactory) -> None:
     bare = store_factory(tmp_path / "bare", {0: [1]})  # the first row of a shard has none
-    with pytest.raises(ConfigError, match=r"has no captions to ask; .*queries.texts=0$"):
+    with pytest.raises(ConfigError, match=r"has no captions to use as queries; .*queries.texts=0$"):
         queries.captions(Rows.open(bare.url), 5, seed=0)
 
 
-def test_prompts_are_lines(tmp_path: Path) -> None:
+def test_texts_are_lines_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_text("a frog\n\n  a red bird \na frog\n", encoding="utf-8")
-    assert sorted(queries.prompts(str(file), 5, 0)) == ["a frog", "a red bird"]
+    assert sorted(queries.lines_of(str(file), 5, 0)) == ["a frog", "a red bird"]
     file.write_text("\n \n")
     with pytest.raises(ConfigError, match="has no lines"):
-        queries.prompts(str(file), 5, 0)
+        queries.lines_of(str(file), 5, 0)
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="give a UTF-8 text file"):
-        queries.prompts(str(file), 5, 0)
+        queries.lines_of(str(file), 5, 0)
     with pytest.raises(ConfigError, match="No such file"):
-        queries.prompts(str(tmp_path / "nope"), 5, 0)
+        queries.lines_of(str(tmp_path / "nope"), 5, 0)
 
 
-def test_some_of_many_prompts_are_drawn(tmp_path: Path) -> None:
+def test_some_of_many_lines_are_drawn(tmp_path: Path) -> None:
     """Files of prompts are often sorted by subject."""
     file = tmp_path / "prompts.txt"
     lines = [f"prompt {n:03d}" for n in range(200)]
     file.write_text("\n".join(lines), encoding="utf-8")
-    drawn = queries.prompts(str(file), 50, 0)
+    drawn = queries.lines_of(str(file), 50, 0)
     assert len(set(drawn)) == 50
     assert set(drawn) < set(lines)
     assert 15 < sum(line >= "prompt 100" for line in drawn) < 35
-    assert drawn == queries.prompts(str(file), 50, 0) == queries.prompts(str(file), 60, 0)[:50]
-    assert drawn != queries.prompts(str(file), 50, 1)
+    assert drawn == queries.lines_of(str(file), 50, 0) == queries.lines_of(str(file), 60, 0)[:50]
+    assert drawn != queries.lines_of(str(file), 50, 1)
 
 
 def test_texts_of_drawn_vectors_are_drawn(tmp_path: Path) -> None:
@@ -146,7 +145,7 @@ def test_texts_of_drawn_vectors_are_drawn(tmp_path: Path) -> None:
         if name == "same":
             found = queries.drawn_texts(rows, 5, 1)
             np.testing.assert_array_equal(found.vectors, texts(config, 5, 1))
-            assert (found.own.tolist(), found.source) == ([-1] * 5, "drawn texts")
+            assert (found.self_row.tolist(), found.source) == ([-1] * 5, "drawn texts")
         else:
             with pytest.raises(FingerprintError, match=r"was drawn by clipvec 9\.9, from which"):
                 queries.drawn_texts(rows, 5, 1)

@@ -27,21 +27,21 @@ def test_schema_says_what_every_field_means() -> None:
     for kind in (*schema()["$defs"].values(), schema()):
         for name, field in kind["properties"].items():
             assert field.get("description"), f"{kind['title']}.{name}"
-    speed = schema()["$defs"]["Speed"]["properties"]
-    assert speed["qps"]["description"] == "Queries a second of the median round."
+    speed = schema()["$defs"]["LatencyResult"]["properties"]
+    assert speed["qps"]["description"] == "QPS of the median round."
     assert speed["qps"]["exclusiveMinimum"] == 0
 
 
 @pytest.mark.parametrize(
     ("path", "value", "problem"),
     [
-        (("contestants", 0, "settings", 0, "speed", 0, "qps"), 0, "greater than 0"),
-        (("contestants", 0, "settings", 0, "speed", 0, "p99_ms"), float("nan"), "finite"),
-        (("contestants", 0, "kind"), "annoy", "'faiss' or 'chroma'"),
-        (("contestants", 0, "settings", 0, "quality", 0, "recall", "1", "value"), 1.1, "or equal"),
-        (("advice", 0, "target_recall"), 1.5, "less than or equal to 1"),
+        (("systems", 0, "settings", 0, "latency", 0, "qps"), 0, "greater than 0"),
+        (("systems", 0, "settings", 0, "latency", 0, "p99_ms"), float("nan"), "finite"),
+        (("systems", 0, "kind"), "annoy", "'faiss' or 'chroma'"),
+        (("systems", 0, "settings", 0, "recall", 0, "recall_at", "1", "value"), 1.1, "or equal"),
+        (("recommendations", 0, "target_recall"), 1.5, "less than or equal to 1"),
         (("rows",), -1, "greater than or equal to 0"),
-        (("schema_version",), 2, "should be 1"),
+        (("schema_version",), 1, "should be 2"),
     ],
 )
 def test_what_cannot_be_is_refused(path: tuple[Any, ...], value: object, problem: str) -> None:
@@ -62,7 +62,7 @@ def test_what_cannot_be_is_refused(path: tuple[Any, ...], value: object, problem
 
 def test_schema_knows_what_keys_look_like() -> None:
     values = report().to_json()
-    recall = values["contestants"][0]["settings"][0]["quality"][0]["recall"]
+    recall = values["systems"][0]["settings"][0]["recall"][0]["recall_at"]
     recall["ten"] = recall.pop("10")
     with pytest.raises(jsonschema.ValidationError, match="'ten' does not match"):
         jsonschema.validate(values, schema())
@@ -70,8 +70,8 @@ def test_schema_knows_what_keys_look_like() -> None:
 
 def test_a_percentile_of_few_calls_is_unknown() -> None:
     values = report().to_json()
-    speed = values["contestants"][0]["settings"][0]["speed"][0]
+    speed = values["systems"][0]["settings"][0]["latency"][0]
     speed |= {"calls": 30, "p99_ms": None}
     jsonschema.validate(values, schema())
     read = Report.from_json(values, "report.json")
-    assert read.contestants[0].settings[0].speed[0].p99_ms is None
+    assert read.systems[0].settings[0].latency[0].p99_ms is None

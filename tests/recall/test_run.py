@@ -1,4 +1,4 @@
-"""What is done with an advice."""
+"""What is done with a recommendation."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from clipvec.errors import ClipvecError, ConfigError
 from clipvec.index import Collection
 from clipvec.index.build import build_index
 from clipvec.paths import CONF_DIR
-from clipvec.recall.results import Contestant, Interval
-from clipvec.recall.run import RecallSummary, apply
+from clipvec.recall.apply_ef import apply
+from clipvec.recall.results import Interval, Report, SystemResult
+from clipvec.recall.run import RecallSummary
 from tests.index.conftest import build_config
-from tests.reports import advice, report
+from tests.reports import recommendation, report
 from tests.stores import make_store
 
 
 @pytest.fixture
 def asked(tmp_path: Path) -> RecallConfig:
-    """To apply the advice to a real collection."""
+    """To apply a recommendation to a real collection."""
     index = EmbeddedIndexConfig(kind="chroma", path=str(tmp_path / "index"))
     make_store(tmp_path, {0: [20]})
     build_index(build_config(tmp_path, index))
@@ -32,13 +33,13 @@ def asked(tmp_path: Path) -> RecallConfig:
         return config.read(compose("recall", overrides=options), RecallConfig)
 
 
-def summary(low: float, value: float, high: float) -> RecallSummary:
-    """Of an advice that was confirmed so."""
-    choice = advice().choice
+def validated(low: float, value: float, high: float) -> Report:
+    """With a recommendation of such a validation."""
+    choice = recommendation().choice
     assert choice is not None
-    choice = replace(choice, parameters={"ef_search": 33}, confirmed=Interval(value, low, high))
-    chroma = replace(advice(), among="chroma", choice=choice)
-    return RecallSummary(report(advice=[chroma]), Path("report.html"))
+    choice = replace(choice, parameters={"ef_search": 33}, validation=Interval(value, low, high))
+    chroma = replace(recommendation(), among="served", choice=choice)
+    return report(recommendations=[chroma])
 
 
 def ef_search(asked: RecallConfig) -> int:
@@ -47,23 +48,25 @@ def ef_search(asked: RecallConfig) -> int:
 
 
 def test_applied_with_how_sure_it_is(asked: RecallConfig) -> None:
-    said = apply(asked, summary(0.94, 0.955, 0.97)).splitlines()
+    said = apply(asked, validated(0.94, 0.955, 0.97)).splitlines()
     assert ef_search(asked) == 33
-    assert said[0].startswith("applied: toys--toy searches with ef_search=33 now. Chosen on one ")
+    assert said[0].startswith("applied: toys--toy now searches with ef_search=33. Selected on one ")
     assert said[0].endswith("reaches below the target: the next wider setting is safer.")
     assert said[1] == ("from now on give clipvec.index hnsw.ef_search=33, or it sets its own again")
 
 
 def test_a_contradicted_choice_is_not_applied(asked: RecallConfig) -> None:
-    with pytest.raises(ConfigError, match=r"ef_search=33 .* contradict it \(recall 0.900 to 0.940"):
-        apply(asked, summary(0.90, 0.92, 0.94))
+    with pytest.raises(
+        ConfigError, match=r"ef_search=33 .* contradict it \(recall 0.920, 95 % CI 0.900 to 0.940"
+    ):
+        apply(asked, validated(0.90, 0.92, 0.94))
     assert ef_search(asked) == 100
 
 
-def test_a_report_of_refusals_is_no_success() -> None:
-    refused = Contestant("flat", "faiss", "Flat", refused="too little memory")
-    for contestants, fine in (([refused, *report().contestants], True), ([refused] * 2, False)):
-        found = RecallSummary(report(contestants=contestants), Path("report.html"))
+def test_a_report_of_skipped_systems_is_no_success() -> None:
+    refused = SystemResult("flat", "faiss", "Flat", skipped="too little memory")
+    for systems, fine in (([refused, *report().systems], True), ([refused] * 2, False)):
+        found = RecallSummary(report(systems=systems), Path("report.html"))
         if fine:
             found.check()
             continue

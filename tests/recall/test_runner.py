@@ -1,11 +1,11 @@
-"""Contests from end to end: real processes, real indexes."""
+"""Systems measured from end to end: real processes, real indexes."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -17,19 +17,17 @@ import numpy as np
 import psutil
 import pytest
 
-from clipvec import config, paths
+from clipvec import paths
 from clipvec.config import EmbeddedIndexConfig
-from clipvec.errors import ConfigError
 from clipvec.index import Collection
 from clipvec.index.build import build_index
 from clipvec.index.chroma.server import chroma_server
 from clipvec.recall.measure import Measurer
-from clipvec.recall.prepare import depth
-from clipvec.recall.results import Contestant, Parameters, Setting
-from clipvec.recall.runner import run
-from clipvec.recall.workload import Exam, Questions
+from clipvec.recall.recall_at_k import Ties
+from clipvec.recall.results import Parameters, SearchSetting, SystemResult
+from clipvec.recall.workload import QuerySet, Workload
 from tests.index.conftest import build_config
-from tests.recall.conftest import DIM, ROWS, Ground, contestants, measure_config
+from tests.recall.conftest import DIM, ROWS, Ground, measure_config, systems
 from tests.stores import make_store
 
 FLAT = {"kind": "faiss", "factory": "Flat"}
@@ -41,29 +39,26 @@ HNSW = {
 }
 
 
-def contest(
-    ground: Ground, work: Path, measure: dict | None = None, **named: dict
-) -> list[Contestant]:
-    place = (ground.store, ground.index, ground.collection, ground.truth, work)
-    return list(run(contestants(**named), *place, measure_config(**(measure or {}))))
+def measured(
+    ground: Ground, work_dir: Path, measure: dict | None = None, **named: dict
+) -> list[SystemResult]:
+    return list(ground.runner(work_dir, measure).run(systems(**named)))
 
 
-def recalls(setting: Setting) -> dict[tuple[str, int], float]:
-    return {(q.kind, k): i.value for q in setting.quality for k, i in q.recall.items()}
+def recalls(setting: SearchSetting) -> dict[tuple[str, int], float]:
+    return {(q.kind, k): i.value for q in setting.recall for k, i in q.recall_at.items()}
 
 
 def test_flat_finds_everything(ground: Ground, tmp_path: Path) -> None:
-    (flat,) = contest(ground, tmp_path, {"selectivities": [0.1, 0.5]}, flat=FLAT)
+    (flat,) = measured(ground, tmp_path, {"selectivities": [0.1, 0.5]}, flat=FLAT)
     (setting,) = flat.settings
     assert (flat.kind, flat.factory, setting.parameters) == ("faiss", "Flat", {})
     assert set(recalls(setting)) == {(k, n) for k in ("image", "text") for n in (1, 10)}
     assert set(recalls(setting).values()) == {1.0}
-    assert [(q.kind, q.queries) for q in setting.quality] == [("image", 150), ("text", 100)]
-    assert all(q.first_half[10].value == q.second_half[10].value == 1 for q in setting.quality)
-    assert [(s.kind, s.mode, s.width) for s in setting.speed] == [
-        (kind, mode, width)
-        for kind in ("image", "text")
-        for mode, width in (("single", 1), ("batch", 8), ("clients", 2))
+    assert [(q.kind, q.queries) for q in setting.recall] == [("image", 150), ("text", 100)]
+    assert all(q.selection[10].value == q.validation[10].value == 1 for q in setting.recall)
+    assert [(s.kind, s.batch_size, s.concurrency) for s in setting.latency] == [
+        (kind, *mode) for kind in ("image", "text") for mode in ((1, 1), (8, 1), (1, 2))
     ]
     assert [(f.filter, f.kind, f.selectivity, f.recall.value) for f in setting.filtered] == [
         (words, kind, share, 1.0)
@@ -71,10 +66,10 @@ def test_flat_finds_everything(ground: Ground, tmp_path: Path) -> None:
         for kind in ("image", "text")
     ]
     assert {f.queries for f in setting.filtered} == {40}
-    for timed in (*setting.speed, *setting.filtered):
+    for timed in (*setting.latency, *setting.filtered):
         assert 0 < timed.qps_low <= timed.qps <= timed.qps_high
-    assert all(speed.calls >= 3 * 10 for speed in setting.speed)
-    assert all((s.p99_ms is None) == (s.calls < 100) for s in setting.speed)
+    assert all(speed.calls >= 3 * 10 for speed in setting.latency)
+    assert all((s.p99_ms is None) == (s.calls < 100) for s in setting.latency)
     age = datetime.now(UTC) - datetime.fromisoformat(flat.measured)
     assert timedelta(0) <= age < timedelta(minutes=1)
     assert flat.build is not None
@@ -86,19 +81,18 @@ def test_flat_finds_everything(ground: Ground, tmp_path: Path) -> None:
 
 def test_hnsw_is_as_good_as_bare_faiss(ground: Ground, tmp_path: Path) -> None:
     """At the same M and ef, k by k: the harness asks for k rows and not for more."""
-    (hnsw,) = contest(ground, tmp_path, hnsw=HNSW)
+    (hnsw,) = measured(ground, tmp_path, hnsw=HNSW)
     matrix = ground.matrix
     bare = faiss.IndexHNSWFlat(DIM, 8, faiss.METRIC_INNER_PRODUCT)
     bare.hnsw.efConstruction = 40
     bare.add(matrix)
-    with np.load(paths.queries_file(ground.truth, "text")) as file:
-        queries = file["vectors"]
+    queries = ground.query_sets["text"].vectors
     exact = np.argsort(-(queries @ matrix.T), axis=1)
     assert [s.parameters for s in hnsw.settings] == [{"efSearch": 10}, {"efSearch": 60}]
     for setting in hnsw.settings:
         bare.hnsw.efSearch = setting.parameters["efSearch"]
-        (text,) = (q for q in setting.quality if q.kind == "text")
-        for k, interval in text.recall.items():
+        (text,) = (q for q in setting.recall if q.kind == "text")
+        for k, interval in text.recall_at.items():
             found = bare.search(queries, k)[1]
             value = np.mean(
                 [len(set(f) & set(e[:k])) / k for f, e in zip(found, exact, strict=True)]
@@ -119,13 +113,13 @@ def test_all_kinds_of_faiss_index(ground: Ground, tmp_path: Path) -> None:
         "sq": {"factory": "HNSW8_SQ8", "sweep": {"efSearch": [100]}},
         "opq": {"factory": "OPQ8,IVF{nlist},PQ8np", "sweep": {"nprobe": [32]}, "code_rows": 1024},
     }
-    found = contest(
+    found = measured(
         ground,
         tmp_path,
-        {"selectivities": [0.5], "ks": [10]},
+        {"selectivities": [0.5], "recall_at": [10]},
         **{name: {"kind": "faiss", **values} for name, values in named.items()},
     )
-    assert [(c.name, c.factory, c.refused) for c in found] == [
+    assert [(c.name, c.factory, c.skipped) for c in found] == [
         ("ivf", "IVF32,Flat", ""),
         ("pq", "IVF32,PQ4np,RFlat", ""),
         ("sq", "HNSW8_SQ8", ""),
@@ -138,8 +132,8 @@ def test_all_kinds_of_faiss_index(ground: Ground, tmp_path: Path) -> None:
     assert by["pq"][1] > 0.95
     assert by["sq"][0] > 0.9
     assert 0.2 < by["opq"][0] < 0.95
-    for contestant in found:
-        assert all(len(setting.filtered) == 2 for setting in contestant.settings)
+    for system in found:
+        assert all(len(setting.filtered) == 2 for setting in system.settings)
     assert found[0].settings[1].filtered[0].recall.value == 1
 
 
@@ -153,7 +147,7 @@ def test_chroma_is_swept_on_a_copy(ground: Ground, tmp_path: Path) -> None:
     before = digests(ground.index.path)
     assert len(before) > 3
     sweep = {"ef_search": [10, 300]}
-    chroma, http = contest(
+    chroma, http = measured(
         ground,
         tmp_path,
         {"selectivities": [0.5]},
@@ -165,23 +159,23 @@ def test_chroma_is_swept_on_a_copy(ground: Ground, tmp_path: Path) -> None:
         assert collection.hnsw["ef_search"] == 100
     with Collection.open(ground.index, ground.collection) as collection:
         assert (collection.hnsw["ef_search"], collection.count()) == (100, ROWS)
-    for contestant in (chroma, http):
-        assert contestant.refused == ""
-        assert contestant.kind == "chroma"
-        assert contestant.factory == "HNSW max_neighbors=16 ef_construction=100"
-        assert [s.parameters for s in contestant.settings] == [{"ef_search": e} for e in (10, 300)]
-        low, high = map(recalls, contestant.settings)
+    for system in (chroma, http):
+        assert system.skipped == ""
+        assert system.kind == "chroma"
+        assert system.factory == "HNSW max_neighbors=16 ef_construction=100"
+        assert [s.parameters for s in system.settings] == [{"ef_search": e} for e in (10, 300)]
+        low, high = map(recalls, system.settings)
         assert low["text", 1] < high["text", 1]
         assert high["text", 10] > 0.99
         assert high["image", 10] > 0.99
-        birds = [f.recall.value for f in contestant.settings[1].filtered]
+        birds = [f.recall.value for f in system.settings[1].filtered]
         assert len(birds) == 2
         assert min(birds) > 0.98
-        assert contestant.build is not None
-        assert contestant.build.rows == ROWS
-        assert 0 < (contestant.build.seconds or 0) < 60
-        assert 50e6 < (contestant.build.peak_bytes or 0) < 5e9
-        assert contestant.build.disk_bytes > sum(Path(file).stat().st_size for file in before)
+        assert system.build is not None
+        assert system.build.rows == ROWS
+        assert 0 < (system.build.seconds or 0) < 60
+        assert 50e6 < (system.build.peak_bytes or 0) < 5e9
+        assert system.build.disk_bytes > sum(Path(file).stat().st_size for file in before)
     # the copies are gone
     assert not list(tmp_path.rglob("chroma.sqlite3"))
 
@@ -189,27 +183,27 @@ def test_chroma_is_swept_on_a_copy(ground: Ground, tmp_path: Path) -> None:
 def test_a_live_server_is_asked_as_it_is(ground: Ground, tmp_path: Path) -> None:
     source = paths.IndexPaths(ground.index.path).collection(ground.collection)
     with chroma_server(source, tmp_path / "server.log") as index:
-        served = Ground(ground.store, index, ground.truth)  # type: ignore[arg-type]
-        chroma, http = contest(
+        served = Ground(ground.store, index, ground.query_sets)
+        chroma, http = measured(
             served,
             tmp_path,
             chroma={"kind": "chroma"},
             http={"kind": "chroma_http", "sweep": {"ef_search": [7]}},
         )
-    assert "toys--toy is on a server" in chroma.refused
+    assert "toys--toy is on a server" in chroma.skipped
     assert http.build is None
     assert [s.parameters for s in http.settings] == [{"ef_search": 100}]
     assert recalls(http.settings[0])["text", 10] > 0.9
 
 
-def test_partitions_are_refused(ground: Ground, tmp_path: Path) -> None:
+def test_partitions_are_skipped(ground: Ground, tmp_path: Path) -> None:
     index = EmbeddedIndexConfig(kind="chroma", path=str(tmp_path / "index"))
     root = Path(ground.store).parents[1]
     for shard in (0, 1):
         build_index(build_config(root, index, partition=shard))
-    apart = Ground(ground.store, index, ground.truth)
-    (chroma,) = contest(apart, tmp_path / "work", chroma={"kind": "chroma"})
-    assert chroma.refused == (
+    apart = Ground(ground.store, index, ground.query_sets)
+    (chroma,) = measured(apart, tmp_path / "work", chroma={"kind": "chroma"})
+    assert chroma.skipped == (
         "toys--toy is in 2 partitions (toys--toy--shards-0, toys--toy--shards-1), which are not "
         "measured together; load all shards into one collection in another place and measure "
         "that: python -m clipvec.index and clipvec.recall, both with another index.path"
@@ -224,42 +218,39 @@ def test_settings_take_turns() -> None:
     class Counting:
         """Stands for an index, to note what it is asked and when."""
 
-        def take(self, parameters: Parameters) -> None:
+        def set_search_params(self, parameters: Parameters) -> None:
             taken.append(int(parameters["ef"]))
 
-        def depth(self, k: int) -> int:
+        def candidates_examined(self, k: int) -> int:
             return k
 
-        def found(self, vectors: np.ndarray, k: int) -> np.ndarray:
+        def search_ids(self, vectors: np.ndarray, k: int) -> np.ndarray:
             return np.zeros((len(vectors), k), np.int64)
 
-        def ask(self, vectors: np.ndarray, k: int) -> np.ndarray:
-            return self.found(vectors, k)
+        def query(self, vectors: np.ndarray, k: int) -> np.ndarray:
+            return self.search_ids(vectors, k)
 
-        def enter_client(self) -> None:
+        def start_client_thread(self) -> None:
             pass
 
     vectors = np.eye(4, dtype=np.float32)
     rows, scores = np.arange(16).reshape(4, 4) % 4, np.ones((4, 4), np.float32)
-    exam = Exam({"text": Questions(vectors, np.full(4, -1), rows, scores)}, [])
-    options = measure_config(ks=[1], k=1)
-    measurer = Measurer(Counting(), exam, options, 0.003, lambda at: vectors[at])  # type: ignore[arg-type]
-    settings = measurer.settings([{"ef": 1}, {"ef": 2}], lambda: asked.append(taken[-1]))
+    queries = QuerySet(vectors, np.full(4, -1), "drawn", rows, scores)
+    options = measure_config(recall_at=[1], k=1)
+    workload, ties = Workload({"text": queries}, []), Ties(vectors.__getitem__)
+    measurer = Measurer(Counting(), workload, options, 0.003, ties)  # type: ignore[arg-type]
+    settings = measurer.measure([{"ef": 1}, {"ef": 2}], lambda: asked.append(taken[-1]))
     assert asked == [1, 2, 2, 1, 1, 2]
     assert taken == [1, 2, 1, 2]
     assert [s.parameters for s in settings] == [{"ef": 1}, {"ef": 2}]
-    assert [(s.mode, s.width) for s in settings[1].speed] == [
-        ("single", 1),
-        ("batch", 8),
-        ("clients", 2),
-    ]
+    assert [(s.batch_size, s.concurrency) for s in settings[1].latency] == [(1, 1), (8, 1), (1, 2)]
 
 
 def test_one_that_fails_costs_only_itself(
     ground: Ground, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    bogus, many, crash, flat = contest(
+    bogus, many, crash, flat = measured(
         ground,
         tmp_path,
         bogus={"kind": "faiss", "factory": "IVF64,Bogus"},
@@ -268,9 +259,9 @@ def test_one_that_fails_costs_only_itself(
         crash={"kind": "faiss", "factory": "HNSW100000000"},
         flat=FLAT,
     )
-    assert bogus.refused.startswith("factory 'IVF64,Bogus' with D = 32: FAISS says: ")
-    assert "256" in many.refused
-    assert crash.refused
+    assert bogus.skipped.startswith("factory 'IVF64,Bogus' with D = 32: FAISS says: ")
+    assert "256" in many.skipped
+    assert crash.skipped
     assert flat.settings
     assert "bogus: not measured: factory 'IVF64,Bogus'" in caplog.text
     assert [p.name.split("-")[0] for p in (tmp_path / "results").iterdir()] == ["flat"]
@@ -283,88 +274,68 @@ def test_a_process_that_dies_is_told(
     killer.write_text("#!/bin/sh\nkill -KILL $$\n")
     killer.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(killer))
-    (flat,) = contest(ground, tmp_path, flat=FLAT)
-    assert flat.refused.startswith("its process was ended by SIGKILL, as the kernel does when mem")
+    (flat,) = measured(ground, tmp_path, flat=FLAT)
+    assert flat.skipped.startswith("its process was ended by SIGKILL, as the kernel does when mem")
 
 
-def test_other_rows_and_other_vectors_are_refused(ground: Ground, tmp_path: Path) -> None:
+def test_other_rows_and_other_vectors_are_skipped(ground: Ground, tmp_path: Path) -> None:
     store = make_store(tmp_path, {0: [1200, 300], 1: [500]}, dim=DIM, weights="x" * 64)
-    other = Ground(store.url, ground.index, ground.truth)
-    chroma, flat = contest(other, tmp_path / "work", chroma={"kind": "chroma"}, flat=FLAT)
-    assert "was made with model weights" in chroma.refused
+    other = Ground(store.url, ground.index, ground.query_sets)
+    chroma, flat = measured(other, tmp_path / "work", chroma={"kind": "chroma"}, flat=FLAT)
+    assert "was made with model weights" in chroma.skipped
     assert flat.settings
 
 
-def test_k_beyond_the_truth(ground: Ground, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"measure.ks and measure.k go up to 31, .* holds 30"):
-        contest(ground, tmp_path, {"ks": [31]}, flat=FLAT)
-
-
-def test_the_truth_goes_a_little_deeper_than_k() -> None:
-    assert depth(measure_config(ks=[1, 100], k=10), 2000) == 128
-    assert depth(measure_config(ks=[1, 5], k=10), 19) == 19
-    assert depth(measure_config(ks=[20], k=10), 19) == 20  # which the truth refuses
-
-
-def test_no_queries(ground: Ground, tmp_path: Path) -> None:
-    empty = Ground(ground.store, ground.index, tmp_path)
-    with pytest.raises(ConfigError, match="no queries"):
-        contest(empty, tmp_path, flat=FLAT)
-
-
 def test_what_was_measured_is_kept(ground: Ground, tmp_path: Path) -> None:
-    first = contest(ground, tmp_path, flat=FLAT, hnsw=HNSW)
-    assert contest(ground, tmp_path, flat=FLAT, hnsw=HNSW) == first
+    first = measured(ground, tmp_path, flat=FLAT, hnsw=HNSW)
+    assert measured(ground, tmp_path, flat=FLAT, hnsw=HNSW) == first
     wider = {**HNSW, "sweep": {"efSearch": [10, 61]}}
-    again = contest(ground, tmp_path, flat=FLAT, hnsw=wider)
+    again = measured(ground, tmp_path, flat=FLAT, hnsw=wider)
     assert again[0] == first[0]
     assert again[1] != first[1]
     # other options are other measurements
-    assert contest(ground, tmp_path, {"seed": 1}, flat=FLAT)[0] != first[0]
+    assert measured(ground, tmp_path, {"seed": 1}, flat=FLAT)[0] != first[0]
 
 
 @pytest.mark.parametrize("what", ["processor", "code", "seconds"])
 def test_what_was_measured_elsewhere_does_not_stand(
     ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    (first,) = contest(ground, tmp_path, flat=FLAT)
+    (first,) = measured(ground, tmp_path, flat=FLAT)
     if what == "processor":
-        monkeypatch.setattr("clipvec.recall.job.processor", lambda: "Another CPU")
+        monkeypatch.setattr("clipvec.recall.task.processor", lambda: "Another CPU")
     elif what == "code":
         monkeypatch.setattr("clipvec.version.version", lambda: "9.9")
     named = {"flat": FLAT} | ({"hnsw": HNSW} if what == "seconds" else {})
-    assert contest(ground, tmp_path, **named)[0] != first
+    assert measured(ground, tmp_path, **named)[0] != first
     assert len(list((tmp_path / "results").glob("flat-*"))) == 2
 
 
 RUN = """
-import json, sys
-from pathlib import Path
-from clipvec import config
-from clipvec.config import (Contestants, IndexConfig, MeasureConfig)
-from clipvec.recall.prepare import depth
-from clipvec.recall.runner import run
-store, index, collection, truth, work, measure, contestants = json.loads(sys.argv[1])
-index = config.from_dict(index, IndexConfig)
-measure = config.from_dict(measure, MeasureConfig)
-contestants = config.from_dict(contestants, Contestants)
-for done in run(contestants, store, index, collection, Path(truth), Path(work), measure):
-    print(done.name, flush=True)
+import pickle, sys
+runner, systems = pickle.load(sys.stdin.buffer)
+for result in runner.run(systems):
+    print(result.name, flush=True)
 """
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])
-def test_an_interrupted_run_goes_on(ground: Ground, tmp_path: Path, signum: int) -> None:
+def test_an_interrupted_run_resumes(ground: Ground, tmp_path: Path, signum: int) -> None:
     named = {"flat": FLAT, "http": {"kind": "chroma_http"}}
-    measure = measure_config(seconds=1000)
-    told = [ground.store, config.to_dict(ground.index), ground.collection, str(ground.truth)]
-    told += [str(tmp_path), {**config.to_dict(measure), "seconds": 3}, named]
-    with subprocess.Popen(
-        [sys.executable, "-c", RUN, json.dumps(told)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
+    task = tmp_path / "task.pickle"
+    task.write_bytes(
+        pickle.dumps((ground.runner(tmp_path, {"time_budget_s": 3}), systems(**named)))
+    )
+    with (
+        task.open("rb") as stdin,
+        subprocess.Popen(
+            [sys.executable, "-c", RUN],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process,
+    ):
         assert process.stdout is not None
         assert process.stdout.readline() == "flat\n"
         server = server_of(process.pid)
@@ -375,14 +346,14 @@ def test_an_interrupted_run_goes_on(ground: Ground, tmp_path: Path, signum: int)
     assert psutil.wait_procs(descendants, timeout=30)[1] == []
     (kept,) = (tmp_path / "results").iterdir()
     written = kept.stat().st_mtime_ns
-    flat, http = contest(ground, tmp_path, {"seconds": 3}, **named)
+    flat, http = measured(ground, tmp_path, {"time_budget_s": 3}, **named)
     assert kept.stat().st_mtime_ns == written
     assert flat.settings
     assert http.settings
 
 
 def server_of(pid: int) -> psutil.Process:
-    """Wait for the Chroma server that the second contestant starts."""
+    """Wait for the Chroma server that the second system starts."""
     import time
 
     deadline = time.monotonic() + 60

@@ -17,11 +17,11 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.widths: set[int] = set()
+        self.sizes: set[int] = set()
 
-    def ask(self, vectors: np.ndarray) -> None:
+    def query(self, vectors: np.ndarray) -> None:
         self.now += 0.004
-        self.widths.add(len(vectors))
+        self.sizes.add(len(vectors))
 
 
 @pytest.fixture
@@ -50,38 +50,43 @@ def test_the_median_round_and_its_spread() -> None:
     rounds = Rounds()
     for seconds in (2.0, 1.0, 4.0):
         rounds.add(40, seconds, [seconds / 40] * 40)
-    speed = rounds.speed("text", "single", 1)
-    assert (speed.qps, speed.qps_low, speed.qps_high) == (20, 10, 40)
-    assert (speed.calls, speed.p50_ms) == (120, 50)
-    assert speed.p95_ms == speed.p99_ms == pytest.approx(100)
+    latency = rounds.result("text", 1, 1)
+    assert (latency.qps, latency.qps_low, latency.qps_high) == (20, 10, 40)
+    assert (latency.calls, latency.p50_ms) == (120, 50)
+    assert latency.p95_ms == latency.p99_ms == pytest.approx(100)
 
 
 @pytest.mark.parametrize(("calls", "p99"), [(99, None), (100, 5)])
 def test_a_99th_percentile_wants_a_hundred_calls(calls: int, p99: float | None) -> None:
     rounds = Rounds()
     rounds.add(calls, 1, [0.005] * calls)
-    found = rounds.speed("text", "single", 1).p99_ms
+    found = rounds.result("text", 1, 1).p99_ms
     assert found == (p99 and pytest.approx(p99))
 
 
 def test_a_timing_takes_the_time_or_the_calls_that_it_should(clock: Clock) -> None:
-    assert len(calls(clock.ask, cycled(QUERIES, 1), 0.079, 1)) == 20
-    assert len(calls(clock.ask, cycled(QUERIES, 1), 0.03, 12)) == 12
+    assert len(calls(clock.query, cycled(QUERIES, 1), 0.079, 1)) == 20
+    assert len(calls(clock.query, cycled(QUERIES, 1), 0.03, 12)) == 12
     # five times the time is the end, however few calls there were
-    assert len(calls(clock.ask, cycled(QUERIES, 1), 0.0099, 1000)) == 13
+    assert len(calls(clock.query, cycled(QUERIES, 1), 0.0099, 1000)) == 13
 
 
-@pytest.mark.parametrize("width", [1, 5])
-def test_sequential(clock: Clock, width: int) -> None:
+@pytest.mark.parametrize("size", [1, 5])
+def test_sequential(clock: Clock, size: int) -> None:
     rounds = Rounds()
     for _ in range(3):
-        sequential(clock.ask, QUERIES, width, 0.199, rounds)
-    assert clock.widths == {width}
+        sequential(clock.query, QUERIES, size, 0.199, rounds)
+    assert clock.sizes == {size}
     assert len(rounds.taken) == 150
-    speed = rounds.speed("text", "batch", width)
-    assert (speed.mode, speed.width, speed.kind, speed.calls) == ("batch", width, "text", 150)
-    assert [speed.p50_ms, speed.p95_ms, speed.p99_ms] == pytest.approx([4, 4, 4])
-    assert rounds.spread() == pytest.approx([width * 250] * 3)
+    latency = rounds.result("text", size, 1)
+    assert (latency.batch_size, latency.concurrency, latency.kind, latency.calls) == (
+        size,
+        1,
+        "text",
+        150,
+    )
+    assert [latency.p50_ms, latency.p95_ms, latency.p99_ms] == pytest.approx([4, 4, 4])
+    assert rounds.spread() == pytest.approx([size * 250] * 3)
 
 
 def test_clients_ask_at_the_same_time() -> None:
@@ -92,9 +97,9 @@ def test_clients_ask_at_the_same_time() -> None:
 
     rounds = Rounds()
     concurrent(slow, QUERIES, 4, 0.3, rounds, lambda: entered.add(threading.get_ident()))
-    speed = rounds.speed("image", "clients", 4)
+    latency = rounds.result("image", 1, 4)
     assert len(entered) == 4
-    assert speed.qps > 1.5 * 1000 / speed.p50_ms
+    assert latency.qps > 1.5 * 1000 / latency.p50_ms
 
 
 def test_what_a_client_meets_comes_out() -> None:

@@ -74,12 +74,12 @@ SECTIONS = (
         "Recall",
         "recall",
         (
-            Text("Recommended for texts", "advice/text/all.index"),
-            Number("Recall, texts", "advice/text/all.recall"),
-            Number("QPS, texts", "advice/text/all.qps"),
-            Text("Recommended for images", "advice/image/all.index"),
-            Number("Recall, images", "advice/image/all.recall"),
-            Number("QPS, images", "advice/image/all.qps"),
+            Text("Recommended for texts", "recommendation/text/all.index"),
+            Number("Recall, texts", "recommendation/text/all.recall"),
+            Number("QPS, texts", "recommendation/text/all.qps"),
+            Text("Recommended for images", "recommendation/image/all.index"),
+            Number("Recall, images", "recommendation/image/all.recall"),
+            Number("QPS, images", "recommendation/image/all.qps"),
             *(
                 Chart(f"QPS by recall@{k}, {kind}s", f"pareto/{kind}@{k}", "recall")
                 for kind in ("text", "image")

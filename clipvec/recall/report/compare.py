@@ -13,29 +13,29 @@ from clipvec.web import format
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from clipvec.recall.report.curves import Run, Way
+    from clipvec.recall.report.curves import LoadMode, Run
     from clipvec.recall.results import (
         Build,
-        Contestant,
         Interval,
         Kind,
         Parameters,
         Report,
-        Setting,
+        SearchSetting,
+        SystemResult,
     )
 
 
 @dataclass(frozen=True)
 class Change:
-    """One setting of one contestant, asked by one kind of query."""
+    """One setting of one system, asked by one kind of query."""
 
-    contestant: str
+    system: str
     parameters: Parameters
     kind: Kind
     before: Interval
     after: Interval
-    qps: dict[Way, float]
-    """Queries a second of the second report as a multiple of the first's, by way of asking."""
+    qps: dict[LoadMode, float]
+    """Queries a second of the second report as a multiple of the first's, by mode of asking."""
 
     @property
     def recall(self) -> float:
@@ -52,7 +52,7 @@ class Change:
 class BuildChange:
     """Build cost of the second report as a multiple of the first's; None: one has no figure."""
 
-    contestant: str
+    system: str
     seconds: float | None
     peak: float | None
     disk: float | None
@@ -68,21 +68,21 @@ class Comparison:
     changes: list[Change]
     builds: list[BuildChange]
     missing: list[str]
-    """Contestants and settings that only one of the reports has."""
+    """Systems and settings that only one of the reports has."""
     differences: list[tuple[str, str, str]]
     """What else differs and may explain a change: its name, before, after."""
 
     @property
-    def ways(self) -> list[Way]:
-        """Every way of asking that both reports have."""
-        found = {way: None for change in self.changes for way in change.qps}
-        return [way for way in curves.ways(self.runs) if way in found]
+    def modes(self) -> list[LoadMode]:
+        """Every mode of asking that both reports have."""
+        found = {mode: None for change in self.changes for mode in change.qps}
+        return [mode for mode in curves.modes(self.runs) if mode in found]
 
     @property
-    def speeds(self) -> dict[Way, float]:
-        """Median change of the queries a second, by way of asking."""
-        found = {way: [c.qps[way] for c in self.changes if way in c.qps] for way in self.ways}
-        return {way: statistics.median(ratios) for way, ratios in found.items()}
+    def speeds(self) -> dict[LoadMode, float]:
+        """Median change of the queries a second, by mode of asking."""
+        found = {mode: [c.qps[mode] for c in self.changes if mode in c.qps] for mode in self.modes}
+        return {mode: statistics.median(ratios) for mode, ratios in found.items()}
 
     @property
     def apart(self) -> int:
@@ -93,13 +93,13 @@ class Comparison:
 def compare(before: Report, after: Report) -> Comparison:
     """Return what changed from one report to the other, largest change of recall first.
 
-    Recall is compared at the k of the advice of ``before``.
+    Recall is compared at the k of the target of ``before``.
     """
     runs = [
         curves.Run(f"{letter}: {run.label}", run.report)
         for letter, run in zip("AB", curves.label([before, after]), strict=True)
     ]
-    k = runs[0].goal.k
+    k = runs[0].target.k
     old, new = _by_name(before), _by_name(after)
     both = [name for name in old if name in new]
     changes = [change for name in both for change in _changes(old[name], new[name], k)]
@@ -114,15 +114,15 @@ def compare(before: Report, after: Report) -> Comparison:
     )
 
 
-def _by_name(report: Report) -> dict[str, Contestant]:
-    return {c.name: c for c in report.contestants if not c.refused}
+def _by_name(report: Report) -> dict[str, SystemResult]:
+    return {c.name: c for c in report.systems if not c.skipped}
 
 
-def _key(setting: Setting) -> tuple[tuple[str, float], ...]:
+def _key(setting: SearchSetting) -> tuple[tuple[str, float], ...]:
     return tuple(sorted(setting.parameters.items()))
 
 
-def _changes(old: Contestant, new: Contestant, k: int) -> Iterator[Change]:
+def _changes(old: SystemResult, new: SystemResult, k: int) -> Iterator[Change]:
     later = {_key(setting): setting for setting in new.settings}
     for setting in old.settings:
         other = later.get(_key(setting))
@@ -134,17 +134,17 @@ def _changes(old: Contestant, new: Contestant, k: int) -> Iterator[Change]:
                 yield Change(old.name, setting.parameters, kind, before, after, ratios)
 
 
-def _speed_ratios(old: Setting, new: Setting, kind: Kind) -> dict[Way, float]:
+def _speed_ratios(old: SearchSetting, new: SearchSetting, kind: Kind) -> dict[LoadMode, float]:
     found = {}
-    for speed in old.speed:
-        way = curves.Way(speed.mode, speed.width)
-        other = curves.speed(new, kind, way)
-        if speed.kind == kind and other:
-            found[way] = other.qps / speed.qps
+    for latency in old.latency:
+        mode = curves.mode_of(latency)
+        other = curves.latency(new, kind, mode)
+        if latency.kind == kind and other:
+            found[mode] = other.qps / latency.qps
     return found
 
 
-def _build_change(old: Contestant, new: Contestant) -> BuildChange:
+def _build_change(old: SystemResult, new: SystemResult) -> BuildChange:
     def ratio(value: Callable[[Build], float | None]) -> float | None:
         before, after = (value(c.build) if c.build else None for c in (old, new))
         return after / before if before and after is not None else None
@@ -157,15 +157,17 @@ def _build_change(old: Contestant, new: Contestant) -> BuildChange:
     )
 
 
-def _missing(one: dict[str, Contestant], other: dict[str, Contestant], letter: str) -> list[str]:
+def _missing(
+    one: dict[str, SystemResult], other: dict[str, SystemResult], letter: str
+) -> list[str]:
     """Say what stands in one report alone."""
     found = []
-    for name, contestant in one.items():
+    for name, system in one.items():
         if name not in other:
             found.append(f"{name} is in {letter} alone")
             continue
         there = {_key(setting) for setting in other[name].settings}
-        alone = [s for s in contestant.settings if _key(s) not in there]
+        alone = [s for s in system.settings if _key(s) not in there]
         found += [
             f"{name}, {sentences.parameters(s.parameters)} is in {letter} alone" for s in alone
         ]

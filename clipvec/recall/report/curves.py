@@ -11,47 +11,46 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from clipvec.recall.results import (
-        Choice,
-        Contestant,
-        Filtered,
+        Candidate,
+        FilteredResult,
         Interval,
         Kind,
-        Mode,
+        LatencyResult,
         Report,
-        Setting,
-        Speed,
+        SearchSetting,
+        SystemResult,
     )
 
 KINDS: tuple[Kind, ...] = ("text", "image")
 """Text queries first: they are the hard case."""
-_MODES = ("single", "batch", "clients")
 
 
 @dataclass(frozen=True)
-class Way:
-    """A way of asking."""
+class LoadMode:
+    """How queries are sent."""
 
-    mode: Mode
-    width: int
-    """Queries of a batch, or concurrent clients."""
+    batch_size: int
+    concurrency: int
 
     def __str__(self) -> str:
-        if self.mode == "single":
-            return "one at a time"
-        return f"in batches of {self.width}" if self.mode == "batch" else f"by {self.width} clients"
+        if self.concurrency > 1:
+            return f"by {self.concurrency} clients"
+        return f"in batches of {self.batch_size}" if self.batch_size > 1 else "one at a time"
 
     @property
     def slug(self) -> str:
-        """The way as part of a file name."""
-        return self.mode if self.mode == "single" else f"{self.mode}-{self.width}"
+        """The mode as part of a file name."""
+        if self.concurrency > 1:
+            return f"concurrent-{self.concurrency}"
+        return f"batch-{self.batch_size}" if self.batch_size > 1 else "single"
 
 
-SINGLE = Way("single", 1)
+SINGLE = LoadMode(1, 1)
 
 
 @dataclass(frozen=True)
-class Goal:
-    """The recall that an index has to reach to be of use."""
+class Target:
+    """The recall that a system has to reach to be of use."""
 
     recall: float
     k: int
@@ -66,33 +65,33 @@ class Run:
     report: Report
 
     @property
-    def goal(self) -> Goal:
-        """The target of the advice; 0.95 at 10 where none was asked for."""
-        for advice in self.report.advice:
-            return Goal(advice.target_recall, advice.k)
-        return Goal(0.95, 10)
+    def target(self) -> Target:
+        """The target of the recommendations; 0.95 at 10 where there are none."""
+        for found in self.report.recommendations:
+            return Target(found.target_recall, found.k)
+        return Target(0.95, 10)
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One contestant of one run."""
+    """One system of one run."""
 
     number: int
     look: int
-    """Colour: the same for the same contestant of every run."""
+    """Colour: the same for the same system of every run."""
     run: int
     name: str
-    contestant: Contestant
+    system: SystemResult
 
 
 @dataclass(frozen=True)
 class Point:
-    """One setting of a curve, asked in one way by one kind of query."""
+    """One setting of a curve, asked in one mode by one kind of query."""
 
     curve: Curve
-    setting: Setting
+    setting: SearchSetting
     recall: Interval
-    speed: Speed
+    latency: LatencyResult
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class Sized:
     rows: int
     value: float
     good: bool
-    """Whether the setting meets the goal."""
+    """Whether the setting meets the target."""
     said: str
 
 
@@ -127,64 +126,70 @@ def label(reports: Sequence[Report]) -> list[Run]:
 
 
 def curves(runs: Sequence[Run]) -> list[Curve]:
-    """Return a curve for each contestant that was measured."""
+    """Return a curve for each system that was measured."""
     looks: dict[str, int] = {}
     found: list[Curve] = []
     for number, run in enumerate(runs):
-        for contestant in run.report.contestants:
-            if not contestant.refused:
-                look = looks.setdefault(contestant.name, len(looks))
-                name = f"{contestant.name} · {run.label}" if run.label else contestant.name
-                found.append(Curve(len(found), look, number, name, contestant))
+        for system in run.report.systems:
+            if not system.skipped:
+                look = looks.setdefault(system.name, len(looks))
+                name = f"{system.name} · {run.label}" if run.label else system.name
+                found.append(Curve(len(found), look, number, name, system))
     return found
 
 
 def ranks(runs: Sequence[Run]) -> list[int]:
     """Return every k at which recall was measured."""
-    return sorted({k for s in _settings(runs) for quality in s.quality for k in quality.recall})
+    return sorted({k for s in _settings(runs) for recall in s.recall for k in recall.recall_at})
 
 
-def ways(runs: Sequence[Run]) -> list[Way]:
-    """Return every way of asking, single queries first."""
-    found = {Way(speed.mode, speed.width) for s in _settings(runs) for speed in s.speed}
-    return sorted(found, key=lambda way: (_MODES.index(way.mode), way.width))
+def modes(runs: Sequence[Run]) -> list[LoadMode]:
+    """Return every mode of asking, single queries first."""
+    found = {mode_of(latency) for s in _settings(runs) for latency in s.latency}
+    return sorted(found, key=lambda mode: (mode.concurrency, mode.batch_size))
 
 
-def _settings(runs: Sequence[Run]) -> Iterable[Setting]:
-    return (s for run in runs for c in run.report.contestants for s in c.settings)
+def mode_of(latency: LatencyResult) -> LoadMode:
+    """Return how the queries of a result were sent."""
+    return LoadMode(latency.batch_size, latency.concurrency)
 
 
-def recall(setting: Setting, kind: Kind, k: int) -> Interval | None:
+def _settings(runs: Sequence[Run]) -> Iterable[SearchSetting]:
+    return (s for run in runs for c in run.report.systems for s in c.settings)
+
+
+def recall(setting: SearchSetting, kind: Kind, k: int) -> Interval | None:
     """Return recall@k of a kind of query, or None where it was not measured."""
-    return next((q.recall[k] for q in setting.quality if q.kind == kind and k in q.recall), None)
+    found = (r.recall_at[k] for r in setting.recall if r.kind == kind and k in r.recall_at)
+    return next(found, None)
 
 
-def speed(setting: Setting, kind: Kind, way: Way) -> Speed | None:
-    """Return the speed of a kind of query, or None where it was not measured."""
-    return next((s for s in setting.speed if s.kind == kind and Way(s.mode, s.width) == way), None)
+def latency(setting: SearchSetting, kind: Kind, mode: LoadMode) -> LatencyResult | None:
+    """Return QPS and latency of a kind of query, or None where they were not measured."""
+    return next((s for s in setting.latency if s.kind == kind and mode_of(s) == mode), None)
 
 
-def gain(run: Run, choice: Choice, kind: Kind) -> float | None:
+def gain(run: Run, choice: Candidate, kind: Kind) -> float | None:
     """Return how many times as fast a choice is as exact search, where that was measured."""
-    exact = [c for c in run.report.contestants if c.factory == "Flat" and c.settings]
-    found = speed(exact[0].settings[0], kind, SINGLE) if exact else None
+    exact = [c for c in run.report.systems if c.factory == "Flat" and c.settings]
+    found = latency(exact[0].settings[0], kind, SINGLE) if exact else None
     return choice.qps / found.qps if found else None
 
 
-def points(curve: Curve, kind: Kind, k: int, way: Way) -> list[Point]:
+def points(curve: Curve, kind: Kind, k: int, mode: LoadMode) -> list[Point]:
     """Return the points of a curve, lowest recall first."""
     found = []
-    for setting in curve.contestant.settings:
-        how_well, how_fast = recall(setting, kind, k), speed(setting, kind, way)
-        if how_well and how_fast:
-            found.append(Point(curve, setting, how_well, how_fast))
-    return sorted(found, key=lambda point: (point.recall.value, -point.speed.qps))
+    for setting in curve.system.settings:
+        right, fast = recall(setting, kind, k), latency(setting, kind, mode)
+        if right and fast:
+            found.append(Point(curve, setting, right, fast))
+    return sorted(found, key=lambda point: (point.recall.value, -point.latency.qps))
 
 
 def front(candidates: Iterable[Point]) -> list[Point]:
     """Return the points that no other point beats in recall and speed at once, fastest first."""
     best: list[Point] = []
-    for point in sorted(candidates, key=lambda p: (-p.speed.qps, -p.recall.value)):
+    for point in sorted(candidates, key=lambda p: (-p.latency.qps, -p.recall.value)):
         if not best or point.recall.value > best[-1].recall.value:
             best.append(point)
     return best
@@ -198,24 +203,24 @@ def fronts(found: Iterable[Point]) -> list[list[Point]]:
     return [front(group) for group in by_run.values()]
 
 
-def shown(curve: Curve, kind: Kind, goal: Goal, way: Way) -> Point | None:
-    """Return the fastest point that meets the goal, or that of the best recall."""
-    found = points(curve, kind, goal.k, way)
-    enough = [point for point in found if point.recall.value >= goal.recall]
+def shown(curve: Curve, kind: Kind, target: Target, mode: LoadMode) -> Point | None:
+    """Return the fastest point that meets the target, or that of the best recall."""
+    found = points(curve, kind, target.k, mode)
+    enough = [point for point in found if point.recall.value >= target.recall]
     if enough:
-        return max(enough, key=lambda point: point.speed.qps)
+        return max(enough, key=lambda point: point.latency.qps)
     return found[-1] if found else None
 
 
 def filtered(
-    curve: Curve, kind: Kind, goal: Goal, way: Way
-) -> tuple[Setting, list[Filtered]] | None:
+    curve: Curve, kind: Kind, target: Target, mode: LoadMode
+) -> tuple[SearchSetting, list[FilteredResult]] | None:
     """Return the setting to show and its filtered searches, the strictest filter first."""
-    with_filters = [s for s in curve.contestant.settings if any(f.kind == kind for f in s.filtered)]
+    with_filters = [s for s in curve.system.settings if any(f.kind == kind for f in s.filtered)]
     if not with_filters:
         return None
-    point = shown(curve, kind, goal, way)
+    point = shown(curve, kind, target, mode)
     setting = point.setting if point and point.setting in with_filters else with_filters[-1]
     searches = [f for f in setting.filtered if f.kind == kind]
-    k = goal.k if any(f.k == goal.k for f in searches) else searches[0].k
+    k = target.k if any(f.k == target.k for f in searches) else searches[0].k
     return setting, sorted((f for f in searches if f.k == k), key=lambda f: f.selectivity)

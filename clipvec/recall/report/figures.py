@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from clipvec.recall.report.curves import Curve, Goal, Point, Sized
-    from clipvec.recall.results import Filtered
+    from clipvec.recall.report.curves import Curve, Point, Sized, Target
+    from clipvec.recall.results import FilteredResult
 
-    Searches = tuple[Curve, Sequence[Filtered]]
+    Searches = tuple[Curve, Sequence[FilteredResult]]
 
 INK, MUTED, PANEL, TARGET = (GROUND[name][0] for name in ("ink", "muted", "panel", "target"))
 LEGEND_COLUMNS = 4
@@ -36,7 +36,7 @@ def pareto(axes: Axes, found: Sequence[Point], everything: Sequence[Point], k: i
     """
     fronts = curves.fronts(found)
     for front in fronts:
-        xs, ys = [p.recall.value for p in front], [p.speed.qps for p in front]
+        xs, ys = [p.recall.value for p in front], [p.latency.qps for p in front]
         axes.plot(xs, ys, color=MUTED, alpha=0.25, linewidth=8, solid_capstyle="round", gid="front")
     on_front = {id(point) for front in fronts for point in front}
     tips: Tips = {}
@@ -44,16 +44,16 @@ def pareto(axes: Axes, found: Sequence[Point], everything: Sequence[Point], k: i
         tips |= _curve(axes, list(group), on_front, k)
     axes.set_yscale("log")
     recall_scale(axes, "x", [p.recall.low for p in everything])
-    count_scale(axes, "y", [p.speed.qps for p in everything])
-    axes.set_xlabel(f"recall@{k}, with 95 % intervals")
-    axes.set_ylabel("queries per second")
+    count_scale(axes, "y", [p.latency.qps for p in everything])
+    axes.set_xlabel(f"recall@{k}, with 95 % CI")
+    axes.set_ylabel("QPS")
     return tips
 
 
 def _curve(axes: Axes, found: Sequence[Point], front: set[int], k: int) -> Tips:
     curve = found[0].curve
     style = look(curve.look, curve.run)
-    xs, ys = [p.recall.value for p in found], [p.speed.qps for p in found]
+    xs, ys = [p.recall.value for p in found], [p.latency.qps for p in found]
     lows, highs = [p.recall.low for p in found], [p.recall.high for p in found]
     gid = f"curve-{curve.number}"
     axes.hlines(ys, lows, highs, colors=style.colour, linewidth=1.2, gid=f"{gid}-intervals")
@@ -64,7 +64,7 @@ def _curve(axes: Axes, found: Sequence[Point], front: set[int], k: int) -> Tips:
         name = f"{gid}-point-{number}"
         axes.plot(
             [point.recall.value],
-            [point.speed.qps],
+            [point.latency.qps],
             linestyle="none",
             marker=style.marker,
             markersize=6.5,
@@ -78,12 +78,12 @@ def _curve(axes: Axes, found: Sequence[Point], front: set[int], k: int) -> Tips:
     return tips
 
 
-def target(axes: Axes, goal: Goal, chosen: Sequence[Point]) -> None:
-    """Mark the target recall, and the points that the advice chose."""
-    axes.axvline(goal.recall, color=TARGET, linestyle=(0, (4, 3)), linewidth=1.2)
+def mark_target(axes: Axes, target: Target, chosen: Sequence[Point]) -> None:
+    """Mark the target recall, and the points that are recommended."""
+    axes.axvline(target.recall, color=TARGET, linestyle=(0, (4, 3)), linewidth=1.2)
     axes.annotate(
-        f"target {goal.recall:g}",
-        (goal.recall, 1),
+        f"target {target.recall:g}",
+        (target.recall, 1),
         xycoords=("data", "axes fraction"),
         xytext=(-4, 0),
         textcoords="offset points",
@@ -92,8 +92,8 @@ def target(axes: Axes, goal: Goal, chosen: Sequence[Point]) -> None:
         color=TARGET,
     )
     for point in chosen:
-        xs, ys = [point.recall.value], [point.speed.qps]
-        gid = f"curve-{point.curve.number}-advice"
+        xs, ys = [point.recall.value], [point.latency.qps]
+        gid = f"curve-{point.curve.number}-recommended"
         ring: dict[str, Any] = {
             "markersize": 14,
             "markerfacecolor": "none",
@@ -103,10 +103,10 @@ def target(axes: Axes, goal: Goal, chosen: Sequence[Point]) -> None:
 
 
 def latency(axes: Axes, found: Sequence[Point], everything: Sequence[Point], k: int) -> Tips:
-    """Draw p50, p95 and p99 of one setting of each contestant; arguments as of `pareto`."""
+    """Draw p50, p95 and p99 of one setting of each system; arguments as of `pareto`."""
     tips = {}
     for row, point in enumerate(found):
-        style, fast = look(point.curve.look, point.curve.run), point.speed
+        style, fast = look(point.curve.look, point.curve.run), point.latency
         gid = f"curve-{point.curve.number}"
         slowest = fast.p99_ms or fast.p95_ms
         axes.hlines(row, fast.p50_ms, slowest, colors=style.colour, gid=f"{gid}-range")
@@ -132,7 +132,7 @@ def latency(axes: Axes, found: Sequence[Point], everything: Sequence[Point], k: 
         _row_label(axes, row, sentences.named(point), recall, gid)
     _rows(axes, len(found))
     axes.set_xscale("log")
-    speeds = [point.speed for point in everything]
+    speeds = [point.latency for point in everything]
     times = [t for s in speeds for t in (s.p50_ms, s.p99_ms or s.p95_ms)]
     count_scale(axes, "x", times)
     axes.set_xlabel("milliseconds: p50 ●, p95 ○, p99 |")
@@ -140,7 +140,7 @@ def latency(axes: Axes, found: Sequence[Point], everything: Sequence[Point], k: 
 
 
 def bars(axes: Axes, found: Sequence[tuple[Curve, float, str]]) -> Tips:
-    """Draw a bar for each contestant, with its value in words."""
+    """Draw a bar for each system, with its value in words."""
     for row, (curve, value, said) in enumerate(found):
         gid = f"curve-{curve.number}"
         style = look(curve.look, curve.run)
@@ -182,14 +182,14 @@ def filtered(
     else:
         axes.set_yscale("log")
         count_scale(axes, "y", [search.qps for search in shown])
-        axes.set_ylabel("queries per second")
+        axes.set_ylabel("QPS")
     return tips
 
 
 def by_size(
     axes: Axes, found: Sequence[Sequence[Sized]], everything: Sequence[Sized], of: str
 ) -> Tips:
-    """Draw a line for each contestant over the rows of stores; hollow is what misses the goal."""
+    """Draw a line for each system over the rows of stores; hollow is what misses the target."""
     tips = {}
     for line in found:
         style = look(line[0].curve.look)

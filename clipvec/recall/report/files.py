@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import paths
 from clipvec.errors import ConfigError
+from clipvec.files import from_json
 from clipvec.recall import results
 from clipvec.recall.report import curves, markdown, page, panels, plots
 from clipvec.recall.results import Report
@@ -18,16 +19,19 @@ if TYPE_CHECKING:
 
     from clipvec.recall.report.compare import Comparison
 
+_MEND = "measure again with python -m clipvec.recall"
+
 
 def read(place: Path) -> Report:
     """Return the report of a ``report.json``, or of the folder that it is in.
 
     Raises:
         ConfigError: there is none, or it holds something else.
+        SchemaError: another version of clipvec wrote it.
     """
     file = place / paths.REPORT_JSON if place.is_dir() else place
     try:
-        values = json.loads(file.read_bytes())
+        values = from_json(file.read_bytes(), results.SCHEMA, file, _MEND)
     except OSError as error:
         raise ConfigError(
             f"no report at {place}: {error.strerror}; give a folder that "

@@ -25,10 +25,10 @@ _SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 def report(runs: Sequence[Run], chapters: Sequence[Chapter]) -> str:
     """Return one run or several, with links to the figures."""
-    k, ways = page.rank(runs), curves.ways(runs)
+    k, modes = page.rank(runs), curves.modes(runs)
     split = []
     for chapter in chapters:
-        shown = [p for p in chapter.plots if p.k in (None, k) and p.way in (None, *ways[:1])]
+        shown = [p for p in chapter.plots if p.k in (None, k) and p.mode in (None, *modes[:1])]
         others = [plot for plot in chapter.plots if plot not in shown]
         split.append((chapter.title, shown, others))
     return (
@@ -41,7 +41,7 @@ def report(runs: Sequence[Run], chapters: Sequence[Chapter]) -> str:
             settings=list(tables.settings(runs)),
             builds=tables.builds(runs),
             filtered=tables.filtered(runs),
-            refused=tables.refused(runs),
+            skipped=tables.skipped(runs),
         )
     )
 
@@ -73,7 +73,7 @@ def fenced(text: str | Sequence[str]) -> str:
 
 def _environment() -> Environment:
     templates = web_page.environment("clipvec.recall.report", finalize=escape)
-    templates.filters |= {name: getattr(sentences, name) for name in sentences.FILTERS}
+    templates.filters |= sentences.FILTERS
     templates.filters |= {"fenced": fenced, "figure": _figure, "gain": curves.gain}
     return templates
 

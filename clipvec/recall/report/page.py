@@ -32,34 +32,30 @@ def html(
     runs: Sequence[Run], chapters: Sequence[Chapter], comparison: Comparison | None = None
 ) -> str:
     """Return the page of one run or of several, with what changed where two are compared."""
-    ranks, ways = curves.ranks(runs), curves.ways(runs)
+    ranks, modes = curves.ranks(runs), curves.modes(runs)
     return page.render(
         "page.html",
         page.PageAssets("clipvec.recall.report", scripts=["switches.js"]),
-        filters={
-            **{name: getattr(sentences, name) for name in sentences.FILTERS},
-            "gain": curves.gain,
-            "look": _look,
-        },
+        filters={**sentences.FILTERS, "gain": curves.gain, "look": _look},
         runs=runs,
         chapters=[(chapter.title, [_draw(p) for p in chapter.plots]) for chapter in chapters],
         curves=curves.curves(runs),
         ranks=ranks,
-        ways=ways,
+        modes=modes,
         rank=rank(runs),
-        way=ways[0] if ways else None,
+        mode=modes[0] if modes else None,
         settings=list(tables.settings(runs)),
         builds=tables.builds(runs),
         filtered=tables.filtered(runs),
-        refused=tables.refused(runs),
+        skipped=tables.skipped(runs),
         comparison=comparison,
     )
 
 
 def rank(runs: Sequence[Run]) -> int | None:
-    """Return the k to show first: that of the goal, where recall was measured at it."""
+    """Return the k to show first: that of the target, where recall was measured at it."""
     ranks = curves.ranks(runs)
-    wanted = runs[0].goal.k
+    wanted = runs[0].target.k
     return wanted if wanted in ranks else next(iter(ranks), None)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from matplotlib.axes import Axes
 
-    from clipvec.recall.report.curves import Curve, Way
+    from clipvec.recall.report.curves import Curve, LoadMode
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Plot:
     width: float = 4.6
     """Inches of a panel."""
     k: int | None = None
-    way: Way | None = None
+    mode: LoadMode | None = None
 
 
 def inline(plot: Plot) -> list[Markup]:

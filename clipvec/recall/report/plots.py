@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from clipvec.progress import duration
-from clipvec.recall.report import alt, curves, figures, sentences, sizes
+from clipvec.recall.report import alt, curves, figures, sizes
 from clipvec.recall.report.curves import KINDS
 from clipvec.recall.report.panels import Panel, Plot
 from clipvec.web import format
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from clipvec.recall.report.curves import Point, Run, Way
+    from clipvec.recall.report.curves import LoadMode, Point, Run
     from clipvec.recall.results import Build, Kind
 
 
@@ -29,30 +29,32 @@ class Chapter:
     plots: list[Plot]
 
 
-def pareto(runs: Sequence[Run], k: int, way: Way) -> Plot:
+def pareto(runs: Sequence[Run], k: int, mode: LoadMode) -> Plot:
     """Return recall@k against queries per second."""
     lines = curves.curves(runs)
-    found = {kind: [p for c in lines for p in curves.points(c, kind, k, way)] for kind in KINDS}
+    found = {kind: [p for c in lines for p in curves.points(c, kind, k, mode)] for kind in KINDS}
     everything = [point for points in found.values() for point in points]
     panels = [
         Panel(
             _title(kind),
-            alt.pareto(curves.fronts(points), kind, k, way),
-            partial(_pareto, runs, points, everything, k, way, kind),
+            alt.pareto(curves.fronts(points), kind, k, mode),
+            partial(_pareto, runs, points, everything, k, mode, kind),
         )
         for kind, points in found.items()
         if points
     ]
     caption = (
-        f"Recall@{k} against queries per second, asked {way}. Up and to the right is better; the "
+        f"Recall@{k} against QPS, queries sent {mode}. Up and to the right is better; the "
         "shaded band and the filled markers are the Pareto front. The recall axis is stretched "
         "towards 1."
     )
-    if way == curves.SINGLE and any(run.goal.k == k and run.report.advice for run in runs):
-        caption += " A ring marks the advice."
+    if mode == curves.SINGLE and any(
+        run.target.k == k and run.report.recommendations for run in runs
+    ):
+        caption += " A ring marks the recommendation."
     shown = {point.curve.number for point in everything}
     legend = [curve for curve in lines if curve.number in shown]
-    return Plot(f"recall-at-{k}-{way.slug}", caption, 3.7, panels, legend, k=k, way=way)
+    return Plot(f"recall-at-{k}-{mode.slug}", caption, 3.7, panels, legend, k=k, mode=mode)
 
 
 def _pareto(
@@ -60,69 +62,66 @@ def _pareto(
     found: Sequence[Point],
     everything: Sequence[Point],
     k: int,
-    way: Way,
+    mode: LoadMode,
     kind: Kind,
     axes: Axes,
 ) -> figures.Tips:
     tips = figures.pareto(axes, found, everything, k)
-    goals = {run.goal for run in runs}
-    for goal in goals:
-        if goal.k == k:
-            figures.target(axes, goal, _advised(runs, found, kind) if way == curves.SINGLE else [])
+    ringed = _recommended(runs, found, kind) if mode == curves.SINGLE else []
+    for target in {run.target for run in runs if run.target.k == k}:
+        figures.mark_target(axes, target, ringed)
     return tips
 
 
-def _advised(runs: Sequence[Run], found: Sequence[Point], kind: Kind) -> list[Point]:
-    """Return the points that the advice chose."""
+def _recommended(runs: Sequence[Run], found: Sequence[Point], kind: Kind) -> list[Point]:
+    """Return the points that are recommended."""
     chosen = [
-        (number, advice.choice.contestant, advice.choice.parameters)
+        (number, found.choice.system, found.choice.parameters)
         for number, run in enumerate(runs)
-        for advice in run.report.advice
-        if advice.kind == kind and advice.choice
+        for found in run.report.recommendations
+        if found.kind == kind and found.choice
     ]
-    return [
-        p for p in found if (p.curve.run, p.curve.contestant.name, p.setting.parameters) in chosen
-    ]
+    return [p for p in found if (p.curve.run, p.curve.system.name, p.setting.parameters) in chosen]
 
 
-def latency(runs: Sequence[Run], way: Way) -> Plot:
-    """Return percentiles of the latency, at the setting that meets the goal."""
+def latency(runs: Sequence[Run], mode: LoadMode) -> Plot:
+    """Return percentiles of the latency, at the setting that meets the target."""
     found: dict[Kind, list[Point]] = {}
     for kind in KINDS:
-        points = [curves.shown(c, kind, runs[c.run].goal, way) for c in curves.curves(runs)]
-        found[kind] = sorted((p for p in points if p), key=lambda p: p.speed.p50_ms)
+        points = [curves.shown(c, kind, runs[c.run].target, mode) for c in curves.curves(runs)]
+        found[kind] = sorted((p for p in points if p), key=lambda p: p.latency.p50_ms)
     everything = [point for points in found.values() for point in points]
-    goal = runs[0].goal
+    target = runs[0].target
     panels = [
         Panel(
             _title(kind),
-            alt.latency(points, kind, way),
-            partial(figures.latency, found=points, everything=everything, k=goal.k),
+            alt.latency(points, kind, mode),
+            partial(figures.latency, found=points, everything=everything, k=target.k),
         )
         for kind, points in found.items()
         if points
     ]
     caption = (
-        f"Latency of a call, asked {way}: the fastest setting of each contestant that reaches "
-        f"recall@{goal.k} of {goal.recall:g}, or else that of its best recall."
+        f"Latency of a call, queries sent {mode}: the fastest setting of each system that reaches "
+        f"recall@{target.k} of {target.recall:g}, or else that of its best recall."
     )
     rows = max((len(points) for points in found.values()), default=0)
-    return Plot(f"latency-{way.slug}", caption, 0.8 + 0.36 * rows, panels, [], way=way)
+    return Plot(f"latency-{mode.slug}", caption, 0.8 + 0.36 * rows, panels, [], mode=mode)
 
 
 def build(runs: Sequence[Run]) -> Plot:
     """Return what it took to build each index."""
-    lines = [curve for curve in curves.curves(runs) if curve.contestant.build]
+    lines = [curve for curve in curves.curves(runs) if curve.system.build]
     panels = []
     for title, value, write in _COSTS:
-        costs = [(c, value(c.contestant.build)) for c in lines if c.contestant.build]
+        costs = [(c, value(c.system.build)) for c in lines if c.system.build]
         if any(cost for _, cost in costs):
             bars = [(c, cost or 0, write(cost) if cost else "not known") for c, cost in costs]
             said = alt.bars(title.lower(), bars)
             panels.append(Panel(title, said, partial(figures.bars, found=bars)))
     caption = (
         "What it took to build each index, in a process of its own; of a Chroma collection, what "
-        "clipvec.index noted when it loaded it."
+        "clipvec.index recorded when it loaded it."
     )
     return Plot("build", caption, 0.2 + 0.36 * len(lines), panels, [], width=3.3)
 
@@ -130,13 +129,13 @@ def build(runs: Sequence[Run]) -> Plot:
 _COSTS: tuple[tuple[str, Callable[[Build], float | None], Callable[[float], str]], ...] = (
     ("Time to build", lambda build: build.seconds, duration),
     ("Peak memory of the build", lambda build: build.peak_bytes, format.size),
-    ("Bytes on disk a vector", sentences.bytes_a_vector, lambda count: f"{count:,.0f} B"),
+    ("Bytes on disk per vector", lambda build: build.bytes_per_vector, lambda n: f"{n:,.0f} B"),
 )
 
 
-def filtered(runs: Sequence[Run], way: Way) -> Plot:
+def filtered(runs: Sequence[Run], mode: LoadMode) -> Plot:
     """Return recall and speed under metadata filters."""
-    found = {kind: _searches(runs, kind, way) for kind in KINDS}
+    found = {kind: _searches(runs, kind, mode) for kind in KINDS}
     everything = [pair for pairs in found.values() for pair in pairs]
     panels = [
         Panel(
@@ -156,10 +155,10 @@ def filtered(runs: Sequence[Run], way: Way) -> Plot:
     return Plot("filtered", caption, 3.1, panels, list(legend.values()))
 
 
-def _searches(runs: Sequence[Run], kind: Kind, way: Way) -> list[figures.Searches]:
+def _searches(runs: Sequence[Run], kind: Kind, mode: LoadMode) -> list[figures.Searches]:
     pairs: list[figures.Searches] = []
     for curve in curves.curves(runs):
-        if picked := curves.filtered(curve, kind, runs[curve.run].goal, way):
+        if picked := curves.filtered(curve, kind, runs[curve.run].target, mode):
             admitted = [search for search in picked[1] if search.selectivity > 0]
             if admitted:
                 pairs.append((curve, admitted))
@@ -168,12 +167,12 @@ def _searches(runs: Sequence[Run], kind: Kind, way: Way) -> list[figures.Searche
 
 def chapters(runs: Sequence[Run]) -> Iterator[Chapter]:
     """Return all plots of a report; what was not measured has none."""
-    ways, ranks = curves.ways(runs), curves.ranks(runs)
+    modes, ranks = curves.modes(runs), curves.ranks(runs)
     groups = (
-        ("Recall and speed", [pareto(runs, k, way) for k in ranks for way in ways]),
-        ("Size of the store", [sizes.by_size(runs, way) for way in ways[:1]]),
-        ("Latency", [latency(runs, way) for way in ways]),
-        ("Filtered search", [filtered(runs, way) for way in ways[:1]]),
+        ("Recall and speed", [pareto(runs, k, mode) for k in ranks for mode in modes]),
+        ("Size of the store", [sizes.by_size(runs, mode) for mode in modes[:1]]),
+        ("Latency", [latency(runs, mode) for mode in modes]),
+        ("FilteredResult search", [filtered(runs, mode) for mode in modes[:1]]),
         ("Build cost", [build(runs)]),
     )
     for title, plots in groups:

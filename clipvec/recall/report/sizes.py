@@ -15,45 +15,45 @@ from clipvec.recall.report.panels import Panel, Plot
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clipvec.recall.report.curves import Curve, Run, Way
+    from clipvec.recall.report.curves import Curve, LoadMode, Run
     from clipvec.recall.results import Kind
 
 
-def by_size(runs: Sequence[Run], way: Way) -> Plot:
+def by_size(runs: Sequence[Run], mode: LoadMode) -> Plot:
     """Return how speed and build time grow with the store, where runs differ in size."""
     if len({run.report.rows for run in runs}) < 2:
         return Plot("size", "", 0, [], [])
     lines = curves.curves(runs)
-    speeds = {kind: [_sized_speed(runs, c, kind, way) for c in lines] for kind in KINDS}
+    speeds = {kind: [_sized_speed(runs, c, kind, mode) for c in lines] for kind in KINDS}
     both = [one for found in speeds.values() for one in found]
     builds = [_sized_build(runs, curve) for curve in lines]
     panels = [
-        _size_panel(runs, f"Speed, {kind} queries", "queries per second", found, both)
+        _size_panel(runs, f"LatencyResult, {kind} queries", "QPS", found, both)
         for kind, found in speeds.items()
     ]
     panels.append(_size_panel(runs, "Time to build", "seconds", builds, builds))
     caption = (
-        f"By the number of rows: queries per second, asked {way}, at the fastest setting that "
+        f"By the number of rows: QPS, queries sent {mode}, at the fastest setting that "
         "reaches the target (hollow: at that of the best recall, where none does), and the time "
         "to build."
     )
-    legend = {curve.look: replace(curve, name=curve.contestant.name, run=0) for curve in lines}
+    legend = {curve.look: replace(curve, name=curve.system.name, run=0) for curve in lines}
     drawn = [panel for panel in panels if panel]
     return Plot("size", caption, 2.8, drawn, list(legend.values()), width=3.3)
 
 
-def _sized_speed(runs: Sequence[Run], curve: Curve, kind: Kind, way: Way) -> Sized | None:
-    goal = runs[curve.run].goal
-    point = curves.shown(curve, kind, goal, way)
+def _sized_speed(runs: Sequence[Run], curve: Curve, kind: Kind, mode: LoadMode) -> Sized | None:
+    target = runs[curve.run].target
+    point = curves.shown(curve, kind, target, mode)
     if not point:
         return None
     rows = runs[curve.run].report.rows
-    good = point.recall.value >= goal.recall
-    return Sized(curve, rows, point.speed.qps, good, sentences.tip(point, goal.k))
+    good = point.recall.value >= target.recall
+    return Sized(curve, rows, point.latency.qps, good, sentences.tip(point, target.k))
 
 
 def _sized_build(runs: Sequence[Run], curve: Curve) -> Sized | None:
-    build = curve.contestant.build
+    build = curve.system.build
     if not build or not build.seconds:
         return None
     said = f"{one_line(curve.name)}\n{duration(build.seconds)}"
@@ -67,7 +67,7 @@ def _size_panel(
     found: Sequence[Sized | None],
     everything: Sequence[Sized | None],
 ) -> Panel | None:
-    """Return a panel with a line for each contestant on the stores of one dataset and model."""
+    """Return a panel with a line for each system on the stores of one dataset and model."""
     groups: dict[tuple[int, str, str], list[Sized]] = {}
     for one in found:
         if one:

@@ -5,36 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clipvec.recall.report import curves, sentences
+from clipvec.recall.report import curves
 from clipvec.recall.report.curves import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from clipvec.recall.report.curves import Curve, Run, Way
-    from clipvec.recall.results import Build, Filtered, Interval, Kind, Setting, Speed
+    from clipvec.recall.report.curves import Curve, LoadMode, Run
+    from clipvec.recall.results import (
+        FilteredResult,
+        Interval,
+        Kind,
+        LatencyResult,
+        SearchSetting,
+        SystemResult,
+    )
 
 
 @dataclass(frozen=True)
 class SettingRow:
-    """One setting, asked in one way by one kind of query."""
+    """One setting, asked in one mode by one kind of query."""
 
     curve: Curve
-    setting: Setting
+    setting: SearchSetting
     kind: Kind
-    way: Way
+    mode: LoadMode
     recall: dict[int, Interval]
-    speed: Speed
+    latency: LatencyResult
     on_front: bool
-    """No other setting is better in both recall at the goal's k and queries per second."""
-
-
-@dataclass(frozen=True)
-class BuildRow:
-    """What it took to build one index."""
-
-    curve: Curve
-    build: Build
+    """No other setting is better in both recall at the target's k and queries per second."""
 
 
 @dataclass(frozen=True)
@@ -42,44 +41,41 @@ class FilteredRow:
     """One setting under one filter."""
 
     curve: Curve
-    setting: Setting
-    search: Filtered
+    setting: SearchSetting
+    search: FilteredResult
 
 
 @dataclass(frozen=True)
-class RefusedRow:
-    """One contestant that was not measured."""
+class SkippedRow:
+    """One system that was not measured."""
 
     run: str
-    name: str
-    index: str
-    reason: str
+    system: SystemResult
 
 
 def settings(runs: Sequence[Run]) -> Iterator[SettingRow]:
-    """Return a row for all that was measured: text queries first, then by way and contestant."""
+    """Return a row for all that was measured: text queries first, then by mode and system."""
     lines = curves.curves(runs)
     for kind in KINDS:
-        for way in curves.ways(runs):
-            best = _on_front(runs, lines, kind, way)
+        for mode in curves.modes(runs):
+            best = _on_front(runs, lines, kind, mode)
             for curve in lines:
-                for setting in curve.contestant.settings:
-                    recall = [q.recall for q in setting.quality if q.kind == kind]
-                    speed = curves.speed(setting, kind, way)
-                    if recall and speed:
+                for setting in curve.system.settings:
+                    recall = [r.recall_at for r in setting.recall if r.kind == kind]
+                    latency = curves.latency(setting, kind, mode)
+                    if recall and latency:
                         mark = id(setting) in best
-                        yield SettingRow(curve, setting, kind, way, recall[0], speed, mark)
+                        yield SettingRow(curve, setting, kind, mode, recall[0], latency, mark)
 
 
-def _on_front(runs: Sequence[Run], lines: Sequence[Curve], kind: Kind, way: Way) -> set[int]:
-    points = [p for c in lines for p in curves.points(c, kind, runs[c.run].goal.k, way)]
+def _on_front(runs: Sequence[Run], lines: Sequence[Curve], kind: Kind, mode: LoadMode) -> set[int]:
+    points = [p for c in lines for p in curves.points(c, kind, runs[c.run].target.k, mode)]
     return {id(point.setting) for front in curves.fronts(points) for point in front}
 
 
-def builds(runs: Sequence[Run]) -> list[BuildRow]:
-    """Return a row for each index."""
-    lines = curves.curves(runs)
-    return [BuildRow(c, c.contestant.build) for c in lines if c.contestant.build]
+def builds(runs: Sequence[Run]) -> list[Curve]:
+    """Return the systems of which a build is known, a row each."""
+    return [curve for curve in curves.curves(runs) if curve.system.build]
 
 
 def filtered(runs: Sequence[Run]) -> list[FilteredRow]:
@@ -87,17 +83,17 @@ def filtered(runs: Sequence[Run]) -> list[FilteredRow]:
     rows = [
         FilteredRow(curve, setting, search)
         for curve in curves.curves(runs)
-        for setting in curve.contestant.settings
+        for setting in curve.system.settings
         for search in setting.filtered
     ]
     return sorted(rows, key=lambda r: (KINDS.index(r.search.kind), r.search.selectivity))
 
 
-def refused(runs: Sequence[Run]) -> list[RefusedRow]:
-    """Return a row for each contestant that was not measured."""
+def skipped(runs: Sequence[Run]) -> list[SkippedRow]:
+    """Return a row for each system that was not measured."""
     return [
-        RefusedRow(run.label, contestant.name, sentences.index(contestant), contestant.refused)
+        SkippedRow(run.label, system)
         for run in runs
-        for contestant in run.report.contestants
-        if contestant.refused
+        for system in run.report.systems
+        if system.skipped
     ]

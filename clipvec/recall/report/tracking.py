@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clipvec.recall.report.curves import Run
-    from clipvec.recall.results import Advice, Kind, Parameters, Report
+    from clipvec.recall.results import Kind, Parameters, Recommendation, Report
     from clipvec.tracking import Run as TrackedRun
 
 
@@ -30,12 +30,13 @@ def track(run: TrackedRun, report: Report, page: Path, collection: str) -> None:
             lines = _pareto(runs, kind, k)
             if lines.points:
                 run.log_chart(f"pareto/{kind}@{k}", lines)
-    run.update_summary({f"advice/{a.kind}/{a.among}": _advice(a) for a in report.advice})
+    found = report.recommendations
+    run.update_summary({f"recommendation/{r.kind}/{r.among}": _recommendation(r) for r in found})
     run.log_artifact(artifacts.report(collection, page, page.with_name(paths.REPORT_JSON)))
 
 
 def _pareto(runs: Sequence[Run], kind: Kind, k: int) -> LineChart:
-    """Return recall@k against queries per second, asked one at a time, and the Pareto front."""
+    """Return recall@k against queries per second, one query at a time, and the Pareto front."""
     found = {c.name: curves.points(c, kind, k, curves.SINGLE) for c in curves.curves(runs)}
     everything = [point for points in found.values() for point in points]
     found["Pareto front"] = curves.front(everything)
@@ -43,7 +44,7 @@ def _pareto(runs: Sequence[Run], kind: Kind, k: int) -> LineChart:
         f"Queries per second by recall@{k}, {kind} queries one at a time",
         f"recall@{k}",
         {
-            name: [(point.recall.value, point.speed.qps) for point in points]
+            name: [(point.recall.value, point.latency.qps) for point in points]
             for name, points in found.items()
             if points
         },
@@ -52,25 +53,18 @@ def _pareto(runs: Sequence[Run], kind: Kind, k: int) -> LineChart:
 
 def _tables(runs: Sequence[Run]) -> dict[str, Table]:
     ranks = curves.ranks(runs)
-    columns = ["index", "parameters", "queries", "asked", *(f"recall@{k}" for k in ranks)]
+    columns = ["index", "parameters", "queries", "load", *(f"recall@{k}" for k in ranks)]
     settings = [
-        [r.curve.name, _words(r.setting.parameters), r.kind, str(r.way)]
+        [r.curve.name, _words(r.setting.parameters), r.kind, str(r.mode)]
         + [r.recall[k].value if k in r.recall else None for k in ranks]
-        + [r.speed.qps, r.speed.qps_low, r.speed.qps_high, r.speed.calls]
-        + [r.speed.p50_ms, r.speed.p95_ms, r.speed.p99_ms, r.on_front]
+        + [r.latency.qps, r.latency.qps_low, r.latency.qps_high, r.latency.calls]
+        + [r.latency.p50_ms, r.latency.p95_ms, r.latency.p99_ms, r.on_front]
         for r in tables.settings(runs)
     ]
     builds = [
-        [
-            r.curve.name,
-            r.curve.contestant.factory,
-            r.build.rows,
-            r.build.seconds,
-            r.build.peak_bytes,
-            r.build.disk_bytes,
-            r.curve.contestant.measured,
-        ]
-        for r in tables.builds(runs)
+        [c.name, c.system.factory, b.rows, b.seconds, b.peak_bytes, b.disk_bytes, c.system.measured]
+        for c in tables.builds(runs)
+        if (b := c.system.build)
     ]
     filtered = [
         [
@@ -96,17 +90,18 @@ def _tables(runs: Sequence[Run]) -> dict[str, Table]:
     }
 
 
-def _advice(advice: Advice) -> dict[str, Any]:
-    found = advice.choice or advice.nearest
-    told = {"met": advice.choice is not None, "target_recall": advice.target_recall, "k": advice.k}
+def _recommendation(recommendation: Recommendation) -> dict[str, Any]:
+    found = recommendation.choice or recommendation.nearest
+    target = {"target_recall": recommendation.target_recall, "k": recommendation.k}
+    about = {"met": recommendation.choice is not None, **target}
     if found is None:
-        return told
-    return told | {
-        "index": found.contestant,
+        return about
+    return about | {
+        "index": found.system,
         "parameters": found.parameters,
-        "recall": found.confirmed.value,
+        "recall": found.validation.value,
         "qps": found.qps,
-        "configuration": advice.lines,
+        "configuration": recommendation.config,
     }
 
 

@@ -1,12 +1,11 @@
-"""What a contestant has to be able to do so that it can be measured."""
+"""What a system under test has to offer so that it can be measured."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Self
 
     import numpy as np
 
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
     from clipvec.recall.workload import Filter
 
 
-class Contender(Protocol):
-    """An index in this process, or behind a connection; closed by leaving its context."""
+class SearchSystem(Protocol):
+    """An index in this process or behind a connection; leaving its context closes it."""
 
     factory: str
     """What it is, in FAISS's or Chroma's words."""
@@ -25,47 +24,48 @@ class Contender(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
     def build(self) -> Build | None:
-        """Make the index ready, and return what it took.
+        """Build the index, and return what that took.
 
         Raises:
             ClipvecError: it cannot be built here.
         """
         ...
 
-    def settings(self) -> list[Parameters]:
-        """Return the search parameters to measure."""
+    def search_params(self) -> list[Parameters]:
+        """Return the search parameters to measure, one setting each."""
         ...
 
-    def take(self, parameters: Parameters) -> None:
+    def set_search_params(self, parameters: Parameters) -> None:
         """Search with ``parameters`` from now on."""
         ...
 
-    def depth(self, k: int) -> int:
-        """Return a number that is the same for two k where the rows found for one begin those
-        found for the other, as they do where the index examines as many candidates for both.
+    def candidates_examined(self, k: int) -> int:
+        """Return a number that is equal for two k if the answer to one is the head of the other's.
+
+        So it is where the index examines as many candidates for both.
         """
         ...
 
-    def found(self, vectors: np.ndarray, k: int) -> np.ndarray:
-        """Return the row numbers found, int64 [N, k], -1 for none; not made to be timed."""
+    def search_ids(self, vectors: np.ndarray, k: int) -> np.ndarray:
+        """Return the row numbers found, int64 [N, k], -1 for none; not meant to be timed."""
         ...
 
-    def ask(self, vectors: np.ndarray, k: int) -> Any:
+    def query(self, vectors: np.ndarray, k: int) -> Any:
         """Search as in production, for float32 [N, D], and return the answer as it comes."""
         ...
 
-    def under(self, filter_: Filter) -> Callable[[np.ndarray, int], Any]:
-        """Return `ask` under a filter.
+    def with_filter(self, filter_: Filter) -> Callable[[np.ndarray, int], Any]:
+        """Return `query` under a filter.
 
         Raises:
             ConfigError: the index cannot search under filters.
         """
         ...
 
-    def rows(self, answer: Any, k: int) -> np.ndarray:
-        """Return the row numbers, int64 [N, k], -1 for none, of an answer of `ask`."""
+    def to_row_numbers(self, answer: Any, k: int) -> np.ndarray:
+        """Return the row numbers, int64 [N, k], -1 for none, of an answer of `query`."""
         ...
 
-    def enter_client(self) -> None:
+    def start_client_thread(self) -> None:
         """Make the calling thread one of many concurrent clients."""
         ...

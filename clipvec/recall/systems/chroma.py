@@ -1,4 +1,4 @@
-"""The Chroma collection, asked as the service asks it."""
+"""The Chroma collection, searched as the service searches it."""
 
 from __future__ import annotations
 
@@ -12,29 +12,21 @@ import numpy as np
 from clipvec import paths
 from clipvec.config import EmbeddedIndexConfig
 from clipvec.errors import CollectionError, ConfigError
-from clipvec.index import (
-    Built,
-    Collection,
-    chroma_errors,
-    chroma_server,
-    filters,
-    memory_bytes,
-    open_place,
-)
-from clipvec.recall.filters import ROW
+from clipvec.index import Built, Collection, chroma_errors, chroma_server, memory_bytes, open_place
 from clipvec.recall.results import Build
 from clipvec.recall.systems import memory
+from clipvec.store import Numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from typing import Self
 
-    from clipvec.config import ChromaContestant, IndexConfig
+    from clipvec.config import ChromaSystemConfig, IndexConfig
     from clipvec.index import Hit
     from clipvec.recall.results import Parameters
     from clipvec.recall.workload import Filter
-    from clipvec.store import Numbers, Rows
+    from clipvec.store import Rows
 
 _BATCH = 100
 """Queries of one request where no time is taken."""
@@ -70,30 +62,29 @@ class Live:
         return Collection.open(self.index, self.name)
 
 
-class ChromaContender:
+class ChromaSystem:
     """A copy of the live collection, in this process or on a server of its own.
 
-    A collection that lies on a server cannot be copied: it is asked there, as it is set.
+    A collection on a server cannot be copied: it is searched there, as it is set.
     """
 
-    def __init__(
-        self, contestant: ChromaContestant, live: Live, rows: Rows, numbers: Numbers, scratch: Path
-    ) -> None:
-        self._live, self._rows, self._numbers, self._scratch = live, rows, numbers, scratch
-        self._efs = contestant.sweep.get("ef_search", [])
-        self._served = contestant.kind == "chroma_http"
+    def __init__(self, config: ChromaSystemConfig, live: Live, rows: Rows, scratch: Path) -> None:
+        self._live, self._rows, self._scratch = live, rows, scratch
+        self._efs = config.sweep.get("ef_search", [])
+        self._over_http = config.kind == "chroma_http"
         self._copied = isinstance(live.index, EmbeddedIndexConfig)
         self._stack = contextlib.ExitStack()
         self._open: Collection | None = None
-        if not self._copied and not self._served:
+        if not self._copied and not self._over_http:
             raise ConfigError(
-                f"{live.name} is on a server; a contestant of kind chroma needs it "
-                "in a folder, one of kind chroma_http asks the server"
+                f"{live.name} is on a server; a system of kind chroma needs it in a folder, one of "
+                "kind chroma_http searches on the server"
             )
         with live.open() as collection:
             self._check(collection)
             self._hnsw = collection.hnsw
             self._built = Built.of(collection)
+        self._numbers = Numbers.read(rows)
         links, built = self._hnsw["max_neighbors"], self._hnsw["ef_construction"]
         self.factory = f"HNSW max_neighbors={links} ef_construction={built}"
 
@@ -129,13 +120,13 @@ class ChromaContender:
             return Build(len(self._rows), None, None, size)
         return Build(known.rows, known.seconds, known.peak_bytes, size)
 
-    def settings(self) -> list[Parameters]:
+    def search_params(self) -> list[Parameters]:
         """Return the values of ef_search to measure."""
         efs = self._efs if self._copied and self._efs else [self._hnsw["ef_search"]]
         return [{"ef_search": ef} for ef in efs]
 
-    def take(self, parameters: Parameters) -> None:
-        """Open the collection with another ef_search, which a loaded graph does not follow."""
+    def set_search_params(self, parameters: Parameters) -> None:
+        """Reopen the collection with another ef_search, which a loaded graph ignores."""
         self._stack.close()
         self._ef = int(parameters["ef_search"])
         index = self._live.index
@@ -143,21 +134,21 @@ class ChromaContender:
             index = EmbeddedIndexConfig(kind="chroma", path=str(self._folder))
             with Collection.open(index, self._live.name) as collection:
                 collection.set_ef_search(self._ef)
-            if self._served:
+            if self._over_http:
                 folder = paths.IndexPaths(index.path).collection(self._live.name)
                 log = paths.server_log(self._scratch)
                 index = self._stack.enter_context(chroma_server(folder, log))
         self._open = self._stack.enter_context(Collection.open(index, self._live.name))
 
-    def depth(self, k: int) -> int:
+    def candidates_examined(self, k: int) -> int:
         """Return the candidates examined for ``k``."""
         return max(k, self._ef)
 
-    def found(self, vectors: np.ndarray, k: int) -> np.ndarray:
+    def search_ids(self, vectors: np.ndarray, k: int) -> np.ndarray:
         """Return what the graph finds, int64 [N, k], -1 for none.
 
-        Without metadata, whose reading takes several times as long. `ask` finds the same rows,
-        unless the graph yields fewer than ``k``: then it goes on to search exactly.
+        Without metadata, which takes several times as long to read. `query` finds the same rows,
+        unless the graph yields fewer than ``k``: then it falls back on exact search.
         """
         ids = [
             ids
@@ -166,21 +157,19 @@ class ChromaContender:
         ]
         return self._number(ids, k)
 
-    def ask(self, vectors: np.ndarray, k: int) -> list[list[Hit]]:
+    def query(self, vectors: np.ndarray, k: int) -> list[list[Hit]]:
         """Return the hits, as the service gets them."""
         return self._collection.query_many(vectors, k)
 
-    def under(self, filter_: Filter) -> Callable[[np.ndarray, int], list[list[Hit]]]:
-        """Return `ask` under a filter."""
-        types = {**self._collection.attributes, ROW: "int"}
-        where = filters.from_json(filter_.where, types)
-        return lambda vectors, k: self._collection.query_many(vectors, k, where)
+    def with_filter(self, filter_: Filter) -> Callable[[np.ndarray, int], list[list[Hit]]]:
+        """Return `query` under a filter."""
+        return lambda vectors, k: self._collection.query_many(vectors, k, filter_.condition)
 
-    def rows(self, answer: list[list[Hit]], k: int) -> np.ndarray:
-        """Return the row numbers, int64 [N, k], -1 for none, of an answer of `ask`."""
+    def to_row_numbers(self, answer: list[list[Hit]], k: int) -> np.ndarray:
+        """Return the row numbers, int64 [N, k], -1 for none, of an answer of `query`."""
         return self._number([[hit.id for hit in hits] for hits in answer], k)
 
-    def enter_client(self) -> None:
+    def start_client_thread(self) -> None:
         """Do nothing: clients share a collection, as the requests to a service do."""
 
     @property
@@ -189,7 +178,7 @@ class ChromaContender:
 
     @property
     def _collection(self) -> Collection:
-        assert self._open is not None, "take comes first"
+        assert self._open is not None, "set_search_params comes first"
         return self._open
 
     def _number(self, ids: list[list[str]], k: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from clipvec.recall.systems.factory import (
     fill,
     set_parameter,
     train_rows,
+    with_quantizer_ef,
 )
 
 if TYPE_CHECKING:
@@ -25,26 +26,26 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from clipvec.config import FaissContestant
+    from clipvec.config import FaissSystemConfig
     from clipvec.recall.results import Parameters
     from clipvec.recall.workload import Filter
     from clipvec.store import Rows
 
 
-class FaissContender:
+class FaissSystem:
     """A FAISS index of inner products."""
 
     def __init__(
-        self, contestant: FaissContestant, rows: Rows, scratch: Path, threads: int, seed: int
+        self, config: FaissSystemConfig, rows: Rows, scratch: Path, threads: int, seed: int
     ) -> None:
         import faiss
 
         # Later threads take the number from OMP_NUM_THREADS, which the parent process sets.
         faiss.omp_set_num_threads(threads)
-        self._contestant, self._rows = contestant, rows
+        self._config, self._rows = config, rows
         self._scratch, self._seed = scratch, seed
-        self.factory = fill(contestant.factory, len(rows), rows.dim)
-        self._index = empty_index(contestant, len(rows), rows.dim)
+        self.factory = fill(config.factory, len(rows), rows.dim)
+        self._index = empty_index(config, len(rows), rows.dim)
 
     def __enter__(self) -> Self:
         return self
@@ -60,8 +61,8 @@ class FaissContender:
         """
         import faiss
 
-        sampled = min(train_rows(self._contestant, self._index), len(self._rows))
-        need = memory.index_bytes(self._index, len(self._rows), sampled)
+        sampled = min(train_rows(self._config, self._index), len(self._rows))
+        need = memory.estimate_bytes(self._index, len(self._rows), sampled)
         memory.check(need, f"{self.factory} of {len(self._rows):,} rows x {self._rows.dim}")
         started = time.monotonic()
         with faiss_errors(self.factory):
@@ -74,19 +75,20 @@ class FaissContender:
             faiss.write_index(self._index, str(file))
         return Build(len(self._rows), seconds, peak, file.stat().st_size)
 
-    def settings(self) -> list[Parameters]:
-        """Return the sweep, multiplied out."""
-        sweep = self._contestant.sweep
+    def search_params(self) -> list[Parameters]:
+        """Return every combination of the sweep, with what goes with it."""
+        sweep = self._config.sweep
         return [
-            dict(zip(sweep, values, strict=True)) for values in itertools.product(*sweep.values())
+            with_quantizer_ef(self._index, dict(zip(sweep, values, strict=True)))
+            for values in itertools.product(*sweep.values())
         ]
 
-    def take(self, parameters: Parameters) -> None:
+    def set_search_params(self, parameters: Parameters) -> None:
         """Set the search parameters."""
         for name, value in parameters.items():
             set_parameter(self._index, name, value)
 
-    def depth(self, k: int) -> int:
+    def candidates_examined(self, k: int) -> int:
         """Return the candidates examined for ``k``, where they depend on it."""
         import faiss
 
@@ -98,17 +100,17 @@ class FaissContender:
         alike = isinstance(index, faiss.IndexFlatCodes | faiss.IndexIVF)
         return 0 if alike else k
 
-    def found(self, vectors: np.ndarray, k: int) -> np.ndarray:
+    def search_ids(self, vectors: np.ndarray, k: int) -> np.ndarray:
         """Return the row numbers found, int64 [N, k], -1 for none."""
-        return self.ask(vectors, k)
+        return self.query(vectors, k)
 
-    def ask(self, vectors: np.ndarray, k: int) -> np.ndarray:
+    def query(self, vectors: np.ndarray, k: int) -> np.ndarray:
         """Return the row numbers found, int64 [N, k], -1 for none."""
         rows: np.ndarray = self._index.search(vectors, k)[1]
         return rows
 
-    def under(self, filter_: Filter) -> Callable[[np.ndarray, int], np.ndarray]:
-        """Return `ask` among the rows of a filter.
+    def with_filter(self, filter_: Filter) -> Callable[[np.ndarray, int], np.ndarray]:
+        """Return `query` among the rows of a filter.
 
         Raises:
             ConfigError: the index cannot search under filters.
@@ -118,19 +120,19 @@ class FaissContender:
         selector = faiss.IDSelectorBitmap(filter_.bits)
         params = _parameters(self._index, selector)
 
-        def ask(vectors: np.ndarray, k: int) -> np.ndarray:
+        def query(vectors: np.ndarray, k: int) -> np.ndarray:
             rows: np.ndarray = self._index.search(vectors, k, params=params)[1]
             return rows
 
         with faiss_errors(f"{self.factory} under a filter"):
-            ask(np.zeros((1, self._rows.dim), np.float32), 1)
-        return ask
+            query(np.zeros((1, self._rows.dim), np.float32), 1)
+        return query
 
-    def rows(self, answer: np.ndarray, k: int) -> np.ndarray:
+    def to_row_numbers(self, answer: np.ndarray, k: int) -> np.ndarray:
         """Return the answer, which is row numbers already."""
         return answer[:, :k]
 
-    def enter_client(self) -> None:
+    def start_client_thread(self) -> None:
         """Give the calling thread one thread of FAISS: clients share the cores by being many."""
         import faiss
 

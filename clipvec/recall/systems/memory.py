@@ -1,4 +1,4 @@
-"""How much memory an index will take, said before it is built."""
+"""How much memory an index will take, estimated before it is built."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ TRAINING = 3
 """Copies of the training sample that are alive at once: drawn, transformed, residuals."""
 
 
-def index_bytes(index: Any, rows: int, train_rows: int) -> int:
-    """Return the memory in bytes that a process takes which builds a FAISS index.
+def estimate_bytes(index: Any, rows: int, train_rows: int) -> int:
+    """Return the bytes of memory that a process needs to build a FAISS index.
 
     A row takes 4 D in Flat, 8 M more in HNSW (FAISS's guide), the bytes of its code in PQ and SQ,
     8 for its number in inverted lists.

@@ -74,5 +74,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory, store_factory: StoreFactory)
             run.use_artifact(artifacts.store(f"{root}/toys/toy", "toys--toy", {"dim": 16}))
             points = {"flat": [(1.0, 90.0)], "hnsw": [(0.8, 900.0), (0.9, 700.0)]}
             run.log_chart("pareto/text@10", LineChart("Pareto", "recall", points))
-            run.update_summary({"advice/text/all": {"index": "hnsw", "recall": 0.97, "qps": 700}})
+            run.update_summary(
+                {"recommendation/text/all": {"index": "hnsw", "recall": 0.97, "qps": 700}}
+            )
     return root

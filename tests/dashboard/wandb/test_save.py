@@ -92,8 +92,8 @@ def test_a_view(saving: WandbServer) -> None:
     assert runs["runFeed"]["columnOrder"] == [
         "run:displayName",
         "summary:verified",
-        "summary:advice/text/all.index",
-        "summary:advice/image/all.index",
+        "summary:recommendation/text/all.index",
+        "summary:recommendation/image/all.index",
     ]
     assert [(k["section"], k["name"]) for k in runs["grouping"]] == [
         ("run", "group"),

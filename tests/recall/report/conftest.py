@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clipvec.recall import report as reports
-from tests.reports import contestants, report
+from tests.reports import report, systems
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -34,19 +34,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a report all names of which are attacks, or hard to draw."""
     place = tmp_path_factory.mktemp("hostile")
-    named = [replace(c, name=n, factory=n) for n, c in zip(HOSTILE, contestants(), strict=True)]
+    named = [replace(c, name=n, factory=n) for n, c in zip(HOSTILE, systems(), strict=True)]
     attack = HOSTILE[0]
     made = report(
         dataset=HOSTILE[2],
         model=HOSTILE[1],
         store=attack,
         created=attack,
-        contestants=[*named[:-1], replace(named[-1], refused=HOSTILE[1])],
+        systems=[*named[:-1], replace(named[-1], skipped=HOSTILE[1])],
         hardware={attack: attack},
         versions={attack: HOSTILE[1]},
         query_source={"text": attack, "image": HOSTILE[2]},
         fingerprint={attack: [attack]},
-        advice=[replace(report().advice[0], lines=[attack, "```", HOSTILE[2]])],
+        recommendations=[
+            replace(report().recommendations[0], config="\n".join([attack, "```", HOSTILE[2]]))
+        ],
     )
     reports.write([made], place)
     return place

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from clipvec.recall import report as reports
-from clipvec.recall.report.curves import SINGLE, Way
-from clipvec.recall.results import Build, Contestant, Quality, Report, Setting
+from clipvec.recall.report.curves import SINGLE, LoadMode
+from clipvec.recall.results import Build, RecallResult, Report, SearchSetting, SystemResult
 from tests.reports import interval, report, setting
 
 
@@ -18,24 +18,24 @@ def one(
     seconds: float | None = 10,
     **changes: object,
 ) -> Report:
-    """A report of one contestant with one setting."""
+    """A report of one system with one setting."""
     made = setting({"ef": 8}, 0.1, qps)
-    quality = [Quality("text", {10: interval(recall, half)}, 100)]
+    recall_results = [RecallResult("text", {10: interval(recall, half)}, 100)]
     build = Build(10, seconds, 1000, 500)
-    contestant = Contestant("x", "faiss", "HNSW8", build, [replace(made, quality=quality)])
-    return report(**({"contestants": [contestant], "advice": []} | changes))
+    system = SystemResult("x", "faiss", "HNSW8", build, [replace(made, recall=recall_results)])
+    return report(**({"systems": [system], "recommendations": []} | changes))
 
 
 def test_change_of_one_setting() -> None:
     made = reports.compare(one(0.90), one(0.95, qps=150, seconds=25))
     (change,) = made.changes
-    assert (change.contestant, change.kind, change.parameters) == ("x", "text", {"ef": 8})
+    assert (change.system, change.kind, change.parameters) == ("x", "text", {"ef": 8})
     assert change.recall == pytest.approx(0.05)
     assert change.apart
     assert change.qps == {
         SINGLE: pytest.approx(1.5),
-        Way("batch", 64): pytest.approx(1.5),
-        Way("clients", 8): pytest.approx(1.5),
+        LoadMode(64, 1): pytest.approx(1.5),
+        LoadMode(1, 8): pytest.approx(1.5),
     }
     (build,) = made.builds
     assert (build.seconds, build.peak, build.disk) == (2.5, 1.0, 1.0)
@@ -54,15 +54,15 @@ def test_apart_means_that_intervals_do_not_overlap(after: float, half: float, ap
 def test_largest_change_comes_first() -> None:
     later = report()
     worse = [
-        replace(q, recall={k: interval(max(0, i.value - 0.3)) for k, i in q.recall.items()})
-        for q in later.contestants[2].settings[1].quality
+        replace(r, recall_at={k: interval(max(0, i.value - 0.3)) for k, i in r.recall_at.items()})
+        for r in later.systems[2].settings[1].recall
     ]
-    settings: list[Setting] = list(later.contestants[2].settings)
-    settings[1] = replace(settings[1], quality=worse)
-    contestants = list(later.contestants)
-    contestants[2] = replace(contestants[2], settings=settings)
-    made = reports.compare(report(), replace(later, contestants=contestants))
-    assert [(c.contestant, c.parameters) for c in made.changes[:2]] == [
+    settings: list[SearchSetting] = list(later.systems[2].settings)
+    settings[1] = replace(settings[1], recall=worse)
+    systems = list(later.systems)
+    systems[2] = replace(systems[2], settings=settings)
+    made = reports.compare(report(), replace(later, systems=systems))
+    assert [(c.system, c.parameters) for c in made.changes[:2]] == [
         ("hnsw32", {"efSearch": 32})
     ] * 2
     assert made.apart == 2
@@ -70,10 +70,10 @@ def test_largest_change_comes_first() -> None:
 
 
 def test_what_one_report_lacks_is_named() -> None:
-    new = replace(one(0.9).contestants[0], name="new")
-    wider = replace(one(0.9).contestants[0].settings[0], parameters={"ef": 16})
+    new = replace(one(0.9).systems[0], name="new")
+    wider = replace(one(0.9).systems[0].settings[0], parameters={"ef": 16})
     before = one(0.9)
-    after = replace(before, contestants=[replace(before.contestants[0], settings=[wider]), new])
+    after = replace(before, systems=[replace(before.systems[0], settings=[wider]), new])
     made = reports.compare(before, after)
     assert made.changes == []
     assert made.missing == ["x, ef=8 is in A alone", "x, ef=16 is in B alone", "new is in B alone"]
@@ -105,8 +105,8 @@ def test_differences_that_may_explain_a_change_are_named() -> None:
 
 def test_markdown_for_the_terminal() -> None:
     text = reports.comparison_markdown(reports.compare(one(0.90), one(0.95, qps=150)))
-    assert "Recall@10 changed beyond its intervals in 1 of 1 comparisons." in text
-    assert "median: \N{MULTIPLICATION SIGN}1.50 one at a time" in text
+    assert "Recall@10 changed by more than its intervals in 1 of 1 comparisons." in text
+    assert "Median QPS of B: \N{MULTIPLICATION SIGN}1.50 one at a time" in text
     row = "| x | ef=8 | text | 0.900 (0.890-0.908) | 0.950 (0.940-0.958) | +0.050 | apart |"
     assert row in text.replace("\N{EN DASH}", "-")
     assert "\x1b" not in reports.comparison_markdown(

@@ -5,18 +5,18 @@ from dataclasses import replace
 import pytest
 
 from clipvec.recall.report import curves
-from clipvec.recall.report.curves import SINGLE, Goal, Run, Way
-from clipvec.recall.results import Contestant, Setting
-from tests.reports import contestants, report, setting
+from clipvec.recall.report.curves import SINGLE, LoadMode, Run, Target
+from clipvec.recall.results import SearchSetting, SystemResult
+from tests.reports import report, setting, systems
 
 RUN = Run("", report())
 
 
-def curve(settings: list[Setting], run: int = 0) -> curves.Curve:
-    return curves.Curve(0, 0, run, "x", Contestant("x", "faiss", "Flat", settings=settings))
+def curve(settings: list[SearchSetting], run: int = 0) -> curves.Curve:
+    return curves.Curve(0, 0, run, "x", SystemResult("x", "faiss", "Flat", settings=settings))
 
 
-def found(settings: list[Setting], run: int = 0) -> list[curves.Point]:
+def found(settings: list[SearchSetting], run: int = 0) -> list[curves.Point]:
     return curves.points(curve(settings, run), "image", 10, SINGLE)
 
 
@@ -54,41 +54,41 @@ def test_shown_is_the_fastest_that_meets_the_goal() -> None:
     made = curve(
         [setting({"ef": ef}, missed, 1000 / ef) for ef, missed in ((1, 0.2), (2, 0.04), (3, 0.01))]
     )
-    shown = curves.shown(made, "image", Goal(0.95, 10), SINGLE)
+    shown = curves.shown(made, "image", Target(0.95, 10), SINGLE)
     assert shown
     assert names([shown]) == [2]
-    best = curves.shown(made, "image", Goal(0.999, 10), SINGLE)
+    best = curves.shown(made, "image", Target(0.999, 10), SINGLE)
     assert best
     assert names([best]) == [3]
-    assert curves.shown(curve([]), "image", Goal(0.95, 10), SINGLE) is None
+    assert curves.shown(curve([]), "image", Target(0.95, 10), SINGLE) is None
 
 
 def test_gain_is_over_exact_search() -> None:
-    choice = report().advice[0].choice
+    choice = report().recommendations[0].choice
     assert choice
     exact = 68 * 0.97
     assert curves.gain(RUN, choice, "text") == pytest.approx(1022 / exact)
-    without = replace(report(), contestants=[c for c in contestants() if c.factory != "Flat"])
+    without = replace(report(), systems=[c for c in systems() if c.factory != "Flat"])
     assert curves.gain(Run("", without), choice, "text") is None
 
 
 def test_ranks_and_ways_are_those_measured() -> None:
     assert curves.ranks([RUN]) == [1, 10, 100]
-    assert curves.ways([RUN]) == [SINGLE, Way("batch", 64), Way("clients", 8)]
-    assert [str(way) for way in curves.ways([RUN])] == [
+    assert curves.modes([RUN]) == [SINGLE, LoadMode(64, 1), LoadMode(1, 8)]
+    assert [str(mode) for mode in curves.modes([RUN])] == [
         "one at a time",
         "in batches of 64",
         "by 8 clients",
     ]
-    assert [way.slug for way in curves.ways([RUN])] == ["single", "batch-64", "clients-8"]
+    assert [mode.slug for mode in curves.modes([RUN])] == ["single", "batch-64", "concurrent-8"]
 
 
-def test_goal_is_that_of_the_advice() -> None:
-    assert RUN.goal == Goal(0.95, 10)
+def test_the_target_is_that_of_the_recommendations() -> None:
+    assert RUN.target == Target(0.95, 10)
     assert Run(
-        "", report(advice=[replace(report().advice[0], target_recall=0.9, k=1)])
-    ).goal == Goal(0.9, 1)
-    assert Run("", report(advice=[])).goal == Goal(0.95, 10)
+        "", report(recommendations=[replace(report().recommendations[0], target_recall=0.9, k=1)])
+    ).target == Target(0.9, 1)
+    assert Run("", report(recommendations=[])).target == Target(0.95, 10)
 
 
 @pytest.mark.parametrize(
@@ -115,22 +115,22 @@ def test_labels_say_what_differs(changes: list[dict[str, object]], labels: list[
     assert [run.label for run in curves.label([report(**change) for change in changes])] == labels
 
 
-def test_refused_contestants_have_no_curve() -> None:
+def test_skipped_systems_have_no_curve() -> None:
     made = curves.curves([RUN])
-    assert [c.name for c in made] == [c.name for c in RUN.report.contestants if not c.refused]
+    assert [c.name for c in made] == [c.name for c in RUN.report.systems if not c.skipped]
     assert [c.number for c in made] == list(range(7))
 
 
-def test_contestants_look_the_same_in_every_run() -> None:
-    runs = curves.label([report(), report(rows=1, contestants=contestants()[::-1])])
-    looks = {(c.contestant.name, c.look) for c in curves.curves(runs)}
+def test_systems_look_the_same_in_every_run() -> None:
+    runs = curves.label([report(), report(rows=1, systems=systems()[::-1])])
+    looks = {(c.system.name, c.look) for c in curves.curves(runs)}
     assert len(looks) == 7
 
 
 def test_filters_are_those_of_the_setting_that_has_them() -> None:
     (hnsw,) = [c for c in curves.curves([RUN]) if c.name == "hnsw32"]
-    picked = curves.filtered(hnsw, "text", RUN.goal, SINGLE)
+    picked = curves.filtered(hnsw, "text", RUN.target, SINGLE)
     assert picked
     assert picked[0].parameters == {"efSearch": 64}
     assert [search.selectivity for search in picked[1]] == [0.01, 0.1, 0.5]
-    assert curves.filtered(curve([setting({}, 0, 1)]), "text", RUN.goal, SINGLE) is None
+    assert curves.filtered(curve([setting({}, 0, 1)]), "text", RUN.target, SINGLE) is None

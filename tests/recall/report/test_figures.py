@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from clipvec.errors import ConfigError
 from clipvec.recall.report import curves, figures, panels, plots, sizes
 from clipvec.recall.report.curves import SINGLE
-from clipvec.recall.results import Build, Contestant
+from clipvec.recall.results import Build, SystemResult
 from clipvec.web import palette, svg
 from tests.recall.report.conftest import HOSTILE
 from tests.reports import report, setting
@@ -35,9 +35,9 @@ def test_pareto_has_a_point_for_every_setting() -> None:
     assert len(tips(text)) == len(tips(image)) == 26
     chroma = "chroma\nef_search=40\nrecall@10 {}\np95 2.58 ms of 900 calls"
     dashed = chroma.replace("-", "\N{EN DASH}")
-    said = dashed.format("0.828 (0.814-0.840)\n601 queries/s (571-625)")
+    said = dashed.format("0.828 (0.814-0.840)\n601 QPS (571-625)")
     assert said.replace("-", "\N{EN DASH}") in tips(text)
-    said = dashed.format("0.930 (0.922-0.937)\n620 queries/s (589-645)")
+    said = dashed.format("0.930 (0.922-0.937)\n620 QPS (589-645)")
     assert said.replace("-", "\N{EN DASH}") in tips(image)
 
 
@@ -52,15 +52,15 @@ def test_both_kinds_have_the_same_axes() -> None:
     assert made[0][2] == "log"
 
 
-def test_target_and_advice_are_marked_where_they_apply() -> None:
+def test_target_and_recommendation_are_marked_where_they_apply() -> None:
     def marks(plot: panels.Plot) -> tuple[bool, int]:
         root = parsed(plot)[0]
         texts = "".join(root.itertext())
-        rings = [e for e in root.iter() if e.get("id", "").endswith("-advice")]
+        rings = [e for e in root.iter() if e.get("id", "").endswith("-recommended")]
         return "target 0.95" in texts, len(rings)
 
     assert marks(plots.pareto(RUNS, 10, SINGLE)) == (True, 1)
-    assert marks(plots.pareto(RUNS, 10, curves.Way("batch", 64))) == (True, 0)
+    assert marks(plots.pareto(RUNS, 10, curves.LoadMode(64, 1))) == (True, 0)
     assert marks(plots.pareto(RUNS, 1, SINGLE)) == (False, 0)
 
 
@@ -74,11 +74,11 @@ def test_colours_are_left_to_the_page() -> None:
 
 
 def test_names_are_drawn_as_they_are() -> None:
-    contestants = [
-        Contestant(name, "faiss", "Flat", Build(10, 1.0, 100, 100), [setting({}, 0.1, 10, True)])
+    systems = [
+        SystemResult(name, "faiss", "Flat", Build(10, 1.0, 100, 100), [setting({}, 0.1, 10, True)])
         for name in (*HOSTILE, "\x00\x1b[0m\ud800")
     ]
-    runs = curves.label([report(contestants=contestants)])
+    runs = curves.label([report(systems=systems)])
     for chapter in plots.chapters(runs):
         for plot in chapter.plots:
             for root in parsed(plot):
@@ -113,9 +113,9 @@ def test_latency_shows_the_setting_that_meets_the_goal() -> None:
 
 def test_few_calls_have_no_99th_percentile() -> None:
     made = setting({}, 0.1, 10)
-    few = [replace(speed, calls=30, p99_ms=None) for speed in made.speed]
-    alone = Contestant("x", "faiss", "Flat", settings=[replace(made, speed=few)])
-    runs = curves.label([report(contestants=[alone])])
+    few = [replace(speed, calls=30, p99_ms=None) for speed in made.latency]
+    alone = SystemResult("x", "faiss", "Flat", settings=[replace(made, latency=few)])
+    runs = curves.label([report(systems=[alone])])
     root = parsed(plots.latency(runs, SINGLE))[0]
     assert [tip.split()[-3] for tip in tips(root)] == ["p50", "p95"]
     assert root.attrib["aria-label"].endswith("160, \N{EN DASH}.")
@@ -134,7 +134,7 @@ def test_filters_say_what_they_admit() -> None:
     assert tip.splitlines()[1:] == [
         "stars < 1: 1 % of the rows",
         "recall@10 1.000 (1.000\N{EN DASH}1.000) of 80 queries",
-        "20.4 queries/s (18.4\N{EN DASH}22.4)",
+        "20.4 QPS (18.4\N{EN DASH}22.4)",
     ]
 
 
@@ -160,16 +160,16 @@ def test_sizes_are_drawn_where_they_differ() -> None:
 
 
 def test_nothing_measured_means_no_plot() -> None:
-    assert list(plots.chapters(curves.label([report(contestants=[])]))) == []
-    refused = [Contestant("x", "faiss", "Nope", refused="no such index")]
-    assert list(plots.chapters(curves.label([report(contestants=refused)]))) == []
+    assert list(plots.chapters(curves.label([report(systems=[])]))) == []
+    refused = [SystemResult("x", "faiss", "Nope", skipped="no such index")]
+    assert list(plots.chapters(curves.label([report(systems=refused)]))) == []
 
 
 def test_one_kind_alone_has_one_panel() -> None:
     made = setting({}, 0.1, 10)
-    texts = [[x for x in part if x.kind == "text"] for part in (made.quality, made.speed)]  # type: ignore[attr-defined]
-    alone = Contestant("x", "faiss", "Flat", settings=[type(made)({}, *texts)])
-    plot = plots.pareto(curves.label([report(contestants=[alone])]), 10, SINGLE)
+    texts = [[x for x in part if x.kind == "text"] for part in (made.recall, made.latency)]  # type: ignore[attr-defined]
+    alone = SystemResult("x", "faiss", "Flat", settings=[type(made)({}, *texts)])
+    plot = plots.pareto(curves.label([report(systems=[alone])]), 10, SINGLE)
     assert [panel.title for panel in plot.panels] == ["Text queries"]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from clipvec.errors import ConfigError
+from clipvec.errors import ConfigError, SchemaError
 from clipvec.recall import report as reports
 from tests.reports import report
 
@@ -16,9 +16,11 @@ def test_folder_holds_everything(folder: Path) -> None:
     assert names == ["figures", "report.html", "report.json", "report.md", "report.schema.json"]
     figures = {path.name for path in (folder / "figures").iterdir()}
     recall = {
-        f"recall-at-{k}-{way}" for k in (1, 10, 100) for way in ("single", "batch-64", "clients-8")
+        f"recall-at-{k}-{mode}"
+        for k in (1, 10, 100)
+        for mode in ("single", "batch-64", "concurrent-8")
     }
-    latency = {f"latency-{way}" for way in ("single", "batch-64", "clients-8")}
+    latency = {f"latency-{mode}" for mode in ("single", "batch-64", "concurrent-8")}
     expected = recall | latency | {"filtered", "build"}
     assert figures == {f"{name}.{suffix}" for name in expected for suffix in ("png", "svg")}
 
@@ -44,9 +46,9 @@ def test_same_report_same_bytes(folder: Path, tmp_path: Path) -> None:
 
 
 def test_report_without_measurements_says_so(tmp_path: Path) -> None:
-    page = reports.write([report(contestants=[], advice=[])], tmp_path)
+    page = reports.write([report(systems=[], recommendations=[])], tmp_path)
     assert "Nothing was measured." in page.read_text(encoding="utf-8")
-    assert "No advice was asked for." in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "There are no recommendations." in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -54,12 +56,21 @@ def test_report_without_measurements_says_so(tmp_path: Path) -> None:
     [
         ("{", "is not a recall report: Expecting"),
         ("[]", "is not a recall report"),
-        ("{}", "is not a recall report: created: "),
+        ('{"schema_version": 2}', "is not a recall report: created: "),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, content: str, problem: str) -> None:
     (tmp_path / "report.json").write_text(content, encoding="utf-8")
     with pytest.raises(ConfigError, match=problem):
+        reports.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("number", "has"), [(', "schema_version": 1', "schema 1"), ("", "no schema")]
+)
+def test_a_report_of_an_older_version_is_refused(tmp_path: Path, number: str, has: str) -> None:
+    (tmp_path / "report.json").write_text(f'{{"contestants": []{number}}}', encoding="utf-8")
+    with pytest.raises(SchemaError, match=f"has {has}.* reads schema 2; measure again with python"):
         reports.read(tmp_path)
 
 

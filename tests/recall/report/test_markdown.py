@@ -30,15 +30,15 @@ def test_fence_is_longer_than_what_it_holds() -> None:
     assert markdown.fenced(["a", "```", "b"]) == "````\na\n```\nb\n````"
 
 
-def test_report_starts_with_the_advice(folder: Path) -> None:
+def test_report_starts_with_the_recommendations(folder: Path) -> None:
     lines = (folder / "report.md").read_text(encoding="utf-8").splitlines()
     assert lines[:5] == [
         "# Recall of sample · sample",
         "",
-        "50,000 vectors of 512 dimensions, asked 1,000 text queries and 1,000 image queries. "
+        "50,000 vectors of 512 dimensions, searched by 1,000 text queries and 1,000 image queries. "
         "Measured 2026-03-04 05:06 UTC.",
         "",
-        "## Advice",
+        "## Recommendations",
     ]
     assert "### Text queries: hnsw32, efSearch=128" in lines
     measured = (

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from clipvec.recall import report as reports
 from tests.recall.report.conftest import HOSTILE
-from tests.reports import contestants, report
+from tests.reports import report, systems
 
 
 class Visit:
@@ -54,7 +54,7 @@ def floats(texts: list[str]) -> list[float]:
     return [float(text.replace(",", "")) for text in texts]
 
 
-def test_advice_stands_on_top(page: Page) -> None:
+def test_recommendations_stand_on_top(page: Page) -> None:
     card = page.locator(".card").first
     expect(card).to_contain_text("hnsw32 efSearch=128")
     expect(card).to_contain_text("0.961")
@@ -64,15 +64,15 @@ def test_advice_stands_on_top(page: Page) -> None:
 
 def test_one_figure_is_shown_for_k_and_way(page: Page) -> None:
     shown = page.locator("#recall-and-speed figure:visible")
-    assert [shown.get_attribute(f"data-{key}") for key in ("k", "way")] == ["10", "single"]
+    assert [shown.get_attribute(f"data-{key}") for key in ("k", "mode")] == ["10", "single"]
     expect(shown.locator("h3")).to_have_text(["Text queries", "Image queries"])
 
     page.locator("form.switches").get_by_text("100", exact=True).click()
     page.get_by_text("by 8 clients").first.click()
     expect(shown).to_have_count(1)
-    assert [shown.get_attribute(f"data-{key}") for key in ("k", "way")] == ["100", "clients-8"]
-    expect(page.locator("#latency figure:visible")).to_have_attribute("data-way", "clients-8")
-    assert set(column(page, 4)) == {""} or page.locator("#all td.way:visible").count() == 0
+    assert [shown.get_attribute(f"data-{key}") for key in ("k", "mode")] == ["100", "concurrent-8"]
+    expect(page.locator("#latency figure:visible")).to_have_attribute("data-mode", "concurrent-8")
+    assert set(column(page, 4)) == {""} or page.locator("#all td.mode:visible").count() == 0
 
 
 def test_keyboard_chooses_k(page: Page) -> None:
@@ -83,7 +83,7 @@ def test_keyboard_chooses_k(page: Page) -> None:
 
 
 def test_table_sorts_by_click_and_by_key(page: Page) -> None:
-    header = page.locator("#all th[aria-sort]", has_text="Queries/s")
+    header = page.locator("#all th[aria-sort]", has_text="QPS")
     before = floats(column(page, 8))
     assert before != sorted(before)
 
@@ -112,7 +112,7 @@ def test_table_shows_the_kind_of_query_that_is_chosen(page: Page) -> None:
     assert set(column(page, 3)) == {"text", "image"}
 
 
-def test_contestants_can_be_hidden(page: Page) -> None:
+def test_systems_can_be_hidden(page: Page) -> None:
     button = page.get_by_role("button", name="hnsw32", exact=True)
     number = button.get_attribute("data-toggle")
     parts = page.locator(f"figure:visible [data-curve='{number}']:visible")
@@ -146,7 +146,7 @@ def test_everything_is_named_for_those_who_cannot_see_it(page: Page) -> None:
     assert page.locator("html").get_attribute("lang") == "en"
     label = page.locator("figure:visible svg").first.get_attribute("aria-label")
     assert label
-    assert "hnsw32, efSearch=128: 0.967 at 1,022 queries/s" in label
+    assert "hnsw32, efSearch=128: 0.967 at 1,022 QPS" in label
     doubled = page.evaluate(
         "() => { const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);"
         " return ids.filter((id, i) => ids.indexOf(id) !== i); }"
@@ -167,7 +167,7 @@ def test_figures_find_what_they_refer_to(page: Page) -> None:
     assert clips == 0
 
 
-def test_refused_contestants_come_with_their_reason(page: Page) -> None:
+def test_skipped_systems_come_with_their_reason(page: Page) -> None:
     row = page.locator("tr", has_text="ivf65536")
     expect(row).to_contain_text("choose fewer lists, as IVF1024")
 
@@ -250,8 +250,8 @@ def test_page_reads_without_scripts(browser: Browser, folder: Path) -> None:
 
 def test_several_runs_share_a_page(browser: Browser, tmp_path: Path) -> None:
     small = report(dataset="synthetic", synthetic=True, rows=10_000)
-    slower = [replace(c, build=c.build and replace(c.build, rows=100_000)) for c in contestants()]
-    large = report(dataset="synthetic", synthetic=True, rows=100_000, contestants=slower)
+    slower = [replace(c, build=c.build and replace(c.build, rows=100_000)) for c in systems()]
+    large = report(dataset="synthetic", synthetic=True, rows=100_000, systems=slower)
     visit = Visit(browser, reports.write([small, large], tmp_path))
     page = visit.page
     expect(page.get_by_role("note")).to_contain_text(
@@ -259,9 +259,9 @@ def test_several_runs_share_a_page(browser: Browser, tmp_path: Path) -> None:
     )
     assert "hnsw32 · 100,000 rows" in page.locator(".legend button").all_text_contents()
     expect(page.locator("#size-of-the-store figure h3")).to_have_text(
-        ["Speed, text queries", "Speed, image queries", "Time to build"]
+        ["LatencyResult, text queries", "LatencyResult, image queries", "Time to build"]
     )
-    expect(page.locator("#advice tbody tr")).to_have_count(4)
+    expect(page.locator("#recommendations tbody tr")).to_have_count(4)
     visit.close()
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from clipvec.recall.report import sentences as words
-from clipvec.recall.results import Choice, Interval
+from clipvec.recall.results import Candidate, Interval
 from clipvec.web import format
-from tests.reports import advice
+from tests.reports import recommendation
 
 
 @pytest.mark.parametrize(
@@ -65,52 +65,54 @@ def test_long_lists_are_counted() -> None:
     [
         (0.951, 0.96, 0.97, "Even the lower end of its interval meets the target."),
         (0.945, 0.96, 0.97, "the next wider setting is safer"),
-        (0.93, 0.945, 0.96, "below the target by less than the interval can tell"),
+        (0.93, 0.945, 0.96, "below the target but within the interval"),
         (0.90, 0.92, 0.94, "contradicts the choice: take the next wider setting"),
     ],
 )
-def test_advice_says_how_sure_it_is(low: float, value: float, high: float, said: str) -> None:
+def test_a_recommendation_says_how_sure_it_is(
+    low: float, value: float, high: float, said: str
+) -> None:
     rounds = (10, 9, 11)
-    choice = Choice("x", {}, Interval(0.955, 0.94, 0.97), Interval(value, low, high), *rounds)
-    sentences = words.advice(replace(advice(), choice=choice))
+    choice = Candidate("x", {}, Interval(0.955, 0.94, 0.97), Interval(value, low, high), *rounds)
+    sentences = words.recommendation(replace(recommendation(), choice=choice))
     assert sentences[0] == "The cheapest setting that reaches recall@10 of 0.95 on text queries."
-    expected = "where it reached 0.955, so that 0.940-0.970 was to be expected of the other half"
-    assert expected.replace("-", "\N{EN DASH}") in sentences[1]
+    halves = "where its recall is 0.955 (95 % prediction interval for the other half 0.940-0.970)"
+    assert halves.replace("0-0", "0\N{EN DASH}0") in sentences[1]
     assert said in sentences[1]
 
 
-def test_advice_says_when_nothing_is_good_enough() -> None:
-    met = advice()
+def test_a_recommendation_says_when_nothing_is_good_enough() -> None:
+    met = recommendation()
     unmet = replace(met, choice=None, nearest=met.choice)
     assert (
-        words.advice(unmet)[0]
+        words.recommendation(unmet)[0]
         == "Nothing that was measured reaches recall@10 of 0.95 on text queries."
     )
-    assert words.advice(unmet)[1].startswith("This comes nearest.")
+    assert words.recommendation(unmet)[1].startswith("This comes nearest.")
 
 
-def test_advice_says_why_there_is_none() -> None:
-    none = replace(advice(), choice=None)
-    assert words.advice(replace(none, settings=0)) == [
+def test_a_recommendation_says_why_there_is_none() -> None:
+    none = replace(recommendation(), choice=None)
+    assert words.recommendation(replace(none, num_settings=0)) == [
         "No recall@10 was measured with text queries."
     ]
-    assert words.advice(none) == [
-        "One text query is too few to choose a setting and to confirm it on another."
+    assert words.recommendation(none) == [
+        "One text query cannot both select a setting and validate it."
     ]
-    assert words.advised(replace(none, settings=0)) == (
+    assert words.recommended(replace(none, num_settings=0)) == (
         "text queries: no recall@10 was measured with text queries"
     )
 
 
-def test_advice_as_a_line() -> None:
-    met = replace(advice(), among="chroma")
+def test_a_recommendation_as_a_line() -> None:
+    met = replace(recommendation(), among="served")
     said = (
-        "hnsw32 efSearch=128 (recall@10 0.961, 0.949 to 0.971, on the queries that it was not "
-        "chosen on; 1,022 queries/s, 990 to 1,100 in rounds)"
+        "hnsw32 efSearch=128: recall@10 0.961 (95 % CI 0.949\N{EN DASH}0.971, held-out queries), "
+        "1,022 QPS (990\N{EN DASH}1,100 across rounds)"
     )
-    assert words.advised(met) == f"text queries, Chroma alone: {said}"
+    assert words.recommended(met) == f"text queries, served by clipvec: {said}"
     unmet = replace(met, among="all", choice=None, nearest=met.choice)
-    assert words.advised(unmet) == (
+    assert words.recommended(unmet) == (
         f"text queries: nothing reaches recall@10 of 0.95; nearest is {said}"
     )
 

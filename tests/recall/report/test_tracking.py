@@ -29,19 +29,19 @@ def run(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> RecordedRun:
 
 def test_tables(run: RecordedRun) -> None:
     made = report()
-    measured = [c for c in made.contestants if not c.refused]
+    measured = [c for c in made.systems if not c.skipped]
     rows = run.table("settings")
     settings = [s for c in measured for s in c.settings]
-    assert len(rows) == sum(len(s.speed) for s in settings)
+    assert len(rows) == sum(len(s.latency) for s in settings)
     first = measured[0].settings[0]
     (row,) = [
         r
         for r in rows
-        if (r["index"], r["queries"], r["asked"]) == (measured[0].name, "text", "one at a time")
-        and r["qps"] in {s.qps for s in first.speed}
+        if (r["index"], r["queries"], r["load"]) == (measured[0].name, "text", "one at a time")
+        and r["qps"] in {s.qps for s in first.latency}
     ]
-    (quality,) = [q for q in first.quality if q.kind == "text"]
-    assert row["recall@10"] == quality.recall[10].value
+    (recall,) = [r for r in first.recall if r.kind == "text"]
+    assert row["recall@10"] == recall.recall_at[10].value
     assert any(r["on_front"] for r in rows)
     assert {r["index"] for r in run.table("builds")} == {c.name for c in measured if c.build}
     searches = sum(len(s.filtered) for s in settings)
@@ -58,13 +58,13 @@ def test_pareto_charts(run: RecordedRun) -> None:
     assert [recall for recall, _ in front] == sorted(recall for recall, _ in front)
 
 
-def test_advice_and_the_report_itself(run: RecordedRun, folder: Path) -> None:
-    advice = report().advice[0]
-    assert advice.choice is not None
-    told = run.summary[f"advice/{advice.kind}/{advice.among}"]
+def test_recommendations_and_the_report_itself(run: RecordedRun, folder: Path) -> None:
+    found = report().recommendations[0]
+    assert found.choice is not None
+    told = run.summary[f"recommendation/{found.kind}/{found.among}"]
     assert told["met"] is True
-    assert told["index"] == advice.choice.contestant
-    assert told["recall"] == advice.choice.confirmed.value
+    assert told["index"] == found.choice.system
+    assert told["recall"] == found.choice.validation.value
     files = run.artifacts["report-toys--toy"].files
     assert set(files) == {"report.html", "report.json"}
     assert files["report.html"].read_bytes() == (folder / "report.html").read_bytes()

@@ -4,13 +4,13 @@ import faiss
 import numpy as np
 import pytest
 
-from clipvec.config import FaissContestant
+from clipvec.config import FaissSystemConfig
 from clipvec.errors import ConfigError
 from clipvec.recall.systems import factory, memory
 
 
-def contestant(string: str, **more: object) -> FaissContestant:
-    return FaissContestant(kind="faiss", factory=string, **more)  # type: ignore[arg-type]
+def system(string: str, **more: object) -> FaissSystemConfig:
+    return FaissSystemConfig(kind="faiss", factory=string, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -55,19 +55,19 @@ def test_other_placeholders_are_named(given: str, stray: str) -> None:
     ("given", "message"),
     [
         (
-            contestant("Bogus"),
+            system("Bogus"),
             r"^factory 'Bogus' with D = 64: FAISS says: could not parse index st",
         ),
-        (contestant("PQ7"), r"FAISS says: The dimension of the vector \(d\) should be a multiple"),
-        (contestant("LSH"), r"FAISS says: it knows Euclidean distances alone, not inner products$"),
+        (system("PQ7"), r"FAISS says: The dimension of the vector \(d\) should be a multiple"),
+        (system("LSH"), r"FAISS says: it knows Euclidean distances alone, not inner products$"),
         (
-            contestant("Flat", sweep={"nprobe": [1]}),
+            system("Flat", sweep={"nprobe": [1]}),
             r"nprobe=1 for IndexFlat.*: FAISS says: could not set parameter nprobe$",
         ),
-        (contestant("HNSW8", build={"efC": 1}), r"efC=1 for IndexHNSWFlat: FAISS says: could not"),
+        (system("HNSW8", build={"efC": 1}), r"efC=1 for IndexHNSWFlat: FAISS says: could not"),
     ],
 )
-def test_what_faiss_refuses(given: FaissContestant, message: str) -> None:
+def test_what_faiss_refuses(given: FaissSystemConfig, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         factory.empty_index(given, 1000, 64)
     assert "\n" not in str(caught.value)
@@ -75,23 +75,23 @@ def test_what_faiss_refuses(given: FaissContestant, message: str) -> None:
 
 
 def test_build_parameters_reach_the_index() -> None:
-    given = contestant("HNSW8", build={"efConstruction": 77}, sweep={"efSearch": [5, 9]})
+    given = system("HNSW8", build={"efConstruction": 77}, sweep={"efSearch": [5, 9]})
     assert factory.empty_index(given, 1000, 64).hnsw.efConstruction == 77
 
 
 def test_rows_to_train_with() -> None:
-    def wanted(given: FaissContestant) -> int:
+    def wanted(given: FaissSystemConfig) -> int:
         return factory.train_rows(given, factory.empty_index(given, 1_000_000, 64))
 
-    assert wanted(contestant("HNSW32")) == 0
-    assert wanted(contestant("IVF{nlist},Flat")) == 40 * 4096
-    assert wanted(contestant("OPQ8,IVF{nlist},PQ8,RFlat")) == 40 * 4096
-    assert wanted(contestant("PQ8")) == 10_240
-    assert wanted(contestant("PQ8", train_rows=500)) == 500
+    assert wanted(system("HNSW32")) == 0
+    assert wanted(system("IVF{nlist},Flat")) == 40 * 4096
+    assert wanted(system("OPQ8,IVF{nlist},PQ8,RFlat")) == 40 * 4096
+    assert wanted(system("PQ8")) == 10_240
+    assert wanted(system("PQ8", train_rows=500)) == 500
 
 
 def test_quantisers_learn_from_fewer_rows() -> None:
-    given = contestant("OPQ8,IVF4,PQ8,RFlat", code_rows=512)
+    given = system("OPQ8,IVF4,PQ8,RFlat", code_rows=512)
     whole = factory.empty_index(given, 1000, 64)
     index = faiss.downcast_index(whole.base_index)
     assert faiss.downcast_VectorTransform(index.chain.at(0)).max_train_points == 512
@@ -113,7 +113,7 @@ def test_quantisers_learn_from_fewer_rows() -> None:
     ],
 )
 def test_bytes_of_a_row(string: str, expected: int) -> None:
-    index = factory.empty_index(contestant(string), 1000, 64)
+    index = factory.empty_index(system(string), 1000, 64)
     assert memory.row_bytes(index) == expected
 
 
@@ -121,7 +121,7 @@ def test_bytes_of_a_row(string: str, expected: int) -> None:
 def test_bytes_of_a_row_are_those_on_disk(string: str) -> None:
     """But for the upper levels of a graph, and what does not grow with the rows."""
     vectors = np.random.default_rng(0).normal(size=(6000, 64)).astype(np.float32)
-    index = factory.empty_index(contestant(string, code_rows=512), 6000, 64)
+    index = factory.empty_index(system(string, code_rows=512), 6000, 64)
     index.train(vectors[:1000])
     index.add(vectors[:2000])
     small = len(faiss.serialize_index(index))
@@ -132,10 +132,36 @@ def test_bytes_of_a_row_are_those_on_disk(string: str) -> None:
 
 def test_too_little_memory_is_refused_with_both_numbers() -> None:
     memory.check(1, "Flat")
-    index = factory.empty_index(contestant("Flat"), 10**9, 512)
-    need = memory.index_bytes(index, 10**9, 0)
+    index = factory.empty_index(system("Flat"), 10**9, 512)
+    need = memory.estimate_bytes(index, 10**9, 0)
     assert need == pytest.approx(1.5 * 2.048e12, rel=0.01)
     with pytest.raises(
         ConfigError, match=r"Flat would take about 3072\.\d GB of memory, \d+\.\d GB"
     ):
         memory.check(need, "Flat")
+
+
+def test_a_graph_over_the_lists_searches_as_wide_as_they_are_probed() -> None:
+    """With FAISS's own efSearch of 16 it would find fewer lists than are to be probed."""
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((10_000, 16), np.float32)
+    index = factory.empty_index(system("IVF256_HNSW32,Flat"), len(rows), 16)
+    index.train(rows)
+    index.add(rows)
+    parameters = factory.with_quantizer_ef(index, {"nprobe": 128})
+    assert parameters == {"quantizer_efSearch": 256, "nprobe": 128}
+    for name, value in parameters.items():
+        factory.set_parameter(index, name, value)
+    graph = faiss.downcast_index(faiss.extract_index_ivf(index).quantizer)
+    exact = faiss.downcast_index(graph.storage).search(rows[:50], 128)[1]
+    probed = graph.search(rows[:50], 128)[1]
+    shares = [
+        len(set(a) & set(b)) / 128 for a, b in zip(exact.tolist(), probed.tolist(), strict=True)
+    ]
+    assert np.mean(shares) > 0.99
+    assert factory.with_quantizer_ef(index, {"nprobe": 2, "quantizer_efSearch": 9}) == {
+        "nprobe": 2,
+        "quantizer_efSearch": 9,
+    }
+    plain = factory.empty_index(system("IVF256,Flat"), len(rows), 16)
+    assert factory.with_quantizer_ef(plain, {"nprobe": 128}) == {"nprobe": 128}

@@ -5,17 +5,17 @@ const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`)
 // What the switches and the legend say is shown.
 const off = new Set();
 function show() {
-  const wanted = { k: chosen("k"), way: chosen("way") };
+  const wanted = { k: chosen("k"), mode: chosen("mode") };
   for (const figure of all("figure")) {
-    figure.hidden = ["k", "way"].some((key) => figure.dataset[key] && figure.dataset[key] !== wanted[key]);
+    figure.hidden = ["k", "mode"].some((key) => figure.dataset[key] && figure.dataset[key] !== wanted[key]);
   }
-  // The front is that of all contestants.
+  // The front is that of all systems.
   document.documentElement.classList.toggle("some-off", off.size > 0);
   const kind = chosen("kind");
   document.documentElement.classList.toggle("one-kind", kind !== "both");
   for (const row of all("tbody tr[data-curve]")) {
-    const { way, kind: asked, curve } = row.dataset;
-    row.hidden = off.has(curve) || (way && way !== wanted.way) || (asked && kind !== "both" && asked !== kind);
+    const { mode, kind: asked, curve } = row.dataset;
+    row.hidden = off.has(curve) || (mode && mode !== wanted.mode) || (asked && kind !== "both" && asked !== kind);
   }
   for (const part of all("figure [data-curve]")) part.classList.toggle("off", off.has(part.dataset.curve));
 }
