@@ -59,7 +59,7 @@ def test_a_report_and_its_recommendation_applied(run: Run, folder: Path) -> None
     ef_search = int(chroma.choice.parameters["ef_search"])
     said = done.stdout.splitlines()
     assert said[-2].startswith(
-        f"applied: sample--sample searches with ef_search={ef_search} now. Chosen on one half of "
+        f"applied: sample--sample now searches with ef_search={ef_search}. Selected on one half of "
     )
     assert said[-1].startswith(f"from now on give clipvec.index hnsw.ef_search={ef_search}")
     index = EmbeddedIndexConfig("chroma", str(folder / "data/index"))
@@ -75,7 +75,7 @@ def test_a_report_and_its_recommendation_applied(run: Run, folder: Path) -> None
     assert (folder / "data/reports/one/report.html").is_file()
 
     again = run("recall", *QUICK, "report_dir=data/reports/two")
-    assert "exact neighbours of text queries: found before" in again.stderr
+    assert "ground truth of text queries: taken from an earlier run" in again.stderr
     assert again.stderr.count("measured before") >= 2
     assert "encoding" not in again.stderr
     compared = run("recall", "compare", "data/reports/one", "data/reports/two", "--to", "changes")
@@ -118,7 +118,7 @@ def test_a_target_that_nothing_meets(run: Run, folder: Path) -> None:
     assert re.search(
         r"error: apply=true: no setting of Chroma's reaches .*report is in", done.stderr
     )
-    assert "text queries, Chroma alone: nothing reaches recall@1 of 1; nearest" in done.stdout
+    assert "text queries, served by clipvec: nothing reaches recall@1 of 1; nearest" in done.stdout
     assert all(found.choice is None for found in report(folder).recommendations)
 
 
@@ -127,8 +127,8 @@ def test_without_chroma_nothing_is_recommended_for_it(run: Run, folder: Path) ->
     refused = run("recall", *QUICK, *options, "apply=true", exit_code=2)
     assert "error: apply=true: no system is the Chroma collection" in refused.stderr
     done = run("recall", *QUICK, *options)
-    assert done.stdout.startswith("text queries: flat (recall@10 1.000")
-    assert "Chroma" not in done.stdout
+    assert done.stdout.startswith("text queries: flat: recall@10 1.000")
+    assert "served" not in done.stdout
     assert [a.among for a in report(folder).recommendations] == ["all"]
 
 

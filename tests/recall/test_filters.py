@@ -71,7 +71,7 @@ def test_answers_are_those_of_numpy(ground: Ground) -> None:
 def test_missing_values_are_not_admitted(tmp_path: Path) -> None:
     rows = Rows.open(make_store(tmp_path, {0: [50]}, dim=DIM).url)
     (chosen,) = filters.choose(rows, [0.4], 10)
-    assert (chosen.words, chosen.selectivity) == ("stars < 2", 0.4)
+    assert (str(chosen.condition), chosen.selectivity) == ("stars < 2", 0.4)
     (answered,) = filters.answer(rows, [chosen], {}, 10)
     numbers = np.flatnonzero(np.unpackbits(answered.bits, bitorder="little")[:50])
     assert numbers.tolist() == [n for n in range(50) if n % 5 and n % 4 < 2]

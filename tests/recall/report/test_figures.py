@@ -144,7 +144,7 @@ def test_build_says_what_is_not_known() -> None:
         "chroma",
         "not known",
         "flat",
-        "0.400 s",
+        "0.4 s",
     ]
     assert "420 MB" in "".join(memory.itertext())
     assert "2,500 B" in "".join(disk.itertext())

@@ -42,7 +42,7 @@ def test_report_starts_with_the_recommendations(folder: Path) -> None:
     ]
     assert "### Text queries: hnsw32, efSearch=128" in lines
     measured = (
-        "Recall@10 0.961 (0.949-0.971), 1,022 queries a second (990-1,100 in rounds), "
+        "Recall@10 0.961 (0.949-0.971), 1,022 QPS (990-1,100 across rounds), "
         "15.5 times exact search."
     )
     assert measured.replace("-", "\N{EN DASH}") in lines
