@@ -219,12 +219,12 @@ def test_a_run_of_ones_own(tmp_path: Path) -> None:
 
 def test_recall(sample: Path, tmp_path: Path) -> None:
     found = clipvec.run_recall(
-        "contestants=quick",
+        "systems=quick",
         "measure=quick",
         model="sample",
         target_recall=0.9,
-        report=tmp_path / "report",
-        work=tmp_path / "work",
+        report_dir=tmp_path / "report",
+        work_dir=tmp_path / "work",
         **{"store.root": sample / "data/store", "index.path": sample / "data/index"},
     )
     report = clipvec.load_report(tmp_path / "report")
