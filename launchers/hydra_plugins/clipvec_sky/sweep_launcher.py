@@ -141,7 +141,7 @@ def _job(number: int, overrides: Sequence[str], chosen: list[Any], config: Swept
     if not isinstance(config, EmbedConfig) and isinstance(config.index, EmbeddedIndexConfig):
         folders["index.path"] = config.index.path
     if isinstance(config, RecallConfig):
-        folders["report"] = config.report
+        folders["report_dir"] = config.report_dir
     if isinstance(config, EmbedConfig) and chosen:
         doing = shards.parse(chosen[-1], config.sharding.count)
         store = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
