@@ -147,11 +147,11 @@ def test_a_command_without_shards(run: Run, planned: list[Sweep]) -> None:
 
 
 def test_a_sweep_of_recall(run: Run, planned: list[Sweep]) -> None:
-    run("model=sample", "queries.seed=0,1", "report=/b/${queries.seed}", app="recall")
+    run("model=sample", "queries.seed=0,1", "report_dir=/b/${queries.seed}", app="recall")
     first, second = planned[0].jobs
     assert first.extras == ("recall", "sample")
-    assert first.folders["report"] == "/b/0"
-    assert second.folders["report"] == "/b/1"
+    assert first.folders["report_dir"] == "/b/0"
+    assert second.folders["report_dir"] == "/b/1"
 
 
 def test_a_command_of_somebody_else(run: Run) -> None:
