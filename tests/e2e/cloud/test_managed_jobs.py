@@ -196,7 +196,11 @@ def test_an_index_is_built_and_measured_by_jobs(run: Call, tmp_path: Path) -> No
     # And how good it is, by jobs of their own, in one plot.
     reports = tmp_path / "reports"
     quick = ["systems=quick", "measure=quick", "measure.time_budget_s=1", "queries.texts=60"]
-    sweep = ["queries.seed=0,1", f"report_dir={reports}/${{queries.seed}}", f"work_dir={tmp_path}/work"]
+    sweep = [
+        "queries.seed=0,1",
+        f"report_dir={reports}/${{queries.seed}}",
+        f"work_dir={tmp_path}/work",
+    ]
     output = run("recall", *build, *quick, *sweep)
     assert "2 jobs: 2 done" in output
     run("recall", "compare", f"{reports}/0", f"{reports}/1", "--to", f"{reports}/both")
