@@ -26,13 +26,6 @@ STORE_JSON = "store.json"
 """Its fingerprint, relative to the store."""
 _PART = re.compile(r"part-(\d{5,})\.parquet")
 
-REPORT_JSON = "report.json"
-REPORT_SCHEMA = "report.schema.json"
-REPORT_HTML = "report.html"
-REPORT_MARKDOWN = "report.md"
-COMPARISON_HTML = "comparison.html"
-COMPARISON_MARKDOWN = "comparison.md"
-
 _PARTITION = "--shards-"
 
 SWEEPS = Path("data/sweeps")
@@ -229,71 +222,84 @@ class SweepPaths(LaunchPaths):
         return self.folder / "jobs" / f"{job:05d}.cancel"
 
 
-def figure_file(name: str, suffix: str) -> str:
-    """Return the file of a figure, relative to its report."""
-    return f"figures/{name}.{suffix}"
+class ReportPaths:
+    """The files of a recall report, or of a comparison of reports."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = folder / "report.json"
+        """The measurements."""
+        self.schema = folder / "report.schema.json"
+        """The JSON schema of the measurements."""
+        self.page = folder / "report.html"
+        """The report as a page."""
+        self.markdown = folder / "report.md"
+        """The report as Markdown."""
+        self.comparison_page = folder / "comparison.html"
+        """The comparison as a page."""
+        self.comparison_markdown = folder / "comparison.md"
+        """The comparison as Markdown."""
+
+    @staticmethod
+    def figure(name: str, suffix: str) -> str:
+        """Return the file of a figure, relative to its report."""
+        return f"figures/{name}.{suffix}"
 
 
-def work_lock(work: Path) -> Path:
-    """Return the lock of whoever measures in a folder."""
-    return work / "lock"
+class WorkPaths:
+    """The files of a recall measurement: what its worker processes are given and leave behind."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lock = folder / "lock"
+        """The lock of whoever measures in the folder."""
+        self.workload = folder / "workload"
+        """The folder of the queries and filters for the worker processes."""
+
+    def result(self, name: str, digest: str) -> Path:
+        """Return the result of a system."""
+        return self.folder / "results" / f"{name}-{digest}.json"
+
+    def task(self, name: str) -> Path:
+        """Return what the worker process of a system has to do."""
+        return self.folder / f"{name}.task.json"
+
+    def log(self, name: str) -> Path:
+        """Return the log of the worker process of a system."""
+        return self.folder / f"{name}.log"
+
+    def scratch(self, name: str) -> Path:
+        """Return the folder for what the worker process of a system needs while it runs."""
+        return self.folder / f"{name}.scratch"
 
 
-def workload_dir(work: Path) -> Path:
-    """Return the folder of the queries and filters for the worker processes."""
-    return work / "workload"
+class WorkloadPaths:
+    """The files of a workload; a filter's folder has its query sets and the admitted rows alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.filters = folder / "filters.json"
+        """The filters."""
+        self.admitted_rows = folder / "admitted.npy"
+        """The bitmap of the rows that a filter admits."""
+
+    def query_set(self, kind: str) -> Path:
+        """Return the queries of a kind with their neighbours."""
+        return self.folder / f"{kind}.npz"
+
+    def filter(self, number: int) -> Path:
+        """Return the folder of the queries under a filter."""
+        return self.folder / f"filter-{number}"
 
 
-def query_set_file(folder: Path, kind: str) -> Path:
-    """Return the queries of a kind with their neighbours."""
-    return folder / f"{kind}.npz"
+class ScratchPaths:
+    """The files that the worker process of a system needs while it runs."""
 
-
-def filters_file(workload: Path) -> Path:
-    """Return the filters of a workload."""
-    return workload / "filters.json"
-
-
-def filter_dir(workload: Path, number: int) -> Path:
-    """Return the folder of the queries under a filter."""
-    return workload / f"filter-{number}"
-
-
-def admitted_rows(folder: Path) -> Path:
-    """Return the bitmap of the rows that a filter admits."""
-    return folder / "admitted.npy"
-
-
-def system_result(work: Path, name: str, digest: str) -> Path:
-    """Return the result of a system."""
-    return work / "results" / f"{name}-{digest}.json"
-
-
-def system_task(work: Path, name: str) -> Path:
-    """Return what the worker process of a system has to do."""
-    return work / f"{name}.task.json"
-
-
-def system_log(work: Path, name: str) -> Path:
-    """Return the log of the worker process of a system."""
-    return work / f"{name}.log"
-
-
-def system_scratch(work: Path, name: str) -> Path:
-    """Return the folder for what the worker process of a system needs while it runs."""
-    return work / f"{name}.scratch"
-
-
-def index_file(scratch: Path) -> Path:
-    """Return the file of a FAISS index."""
-    return scratch / "index.faiss"
-
-
-def collection_copy(scratch: Path) -> Path:
-    """Return the root of a copy of an embedded collection."""
-    return scratch / "chroma"
-
-
-def server_log(scratch: Path) -> Path:
-    """Return what a Chroma server says."""
-    return scratch / "server.log"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.faiss_index = folder / "index.faiss"
+        """A FAISS index."""
+        self.chroma_root = folder / "chroma"
+        """The root of a copy of an embedded collection."""
+        self.server_log = folder / "server.log"
+        """The log of a Chroma server."""

@@ -121,7 +121,7 @@ def _alone_in(work_dir: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     work_dir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(paths.work_lock(work_dir))
+    lock = FileLock(paths.WorkPaths(work_dir).lock)
     try:
         lock.acquire(timeout=0)
     except Timeout:

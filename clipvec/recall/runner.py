@@ -81,6 +81,7 @@ class Runner:
             "seconds": seconds,
             "cores": os.cpu_count(),
         }
+        work = paths.WorkPaths(self.work_dir)
         return [
             MeasureTask(
                 name=name,
@@ -91,10 +92,10 @@ class Runner:
                 options=self.options,
                 seconds=seconds,
                 threads=self.options.threads or os.cpu_count() or 1,
-                workload=paths.workload_dir(self.work_dir),
-                scratch=paths.system_scratch(self.work_dir, name),
-                result_file=paths.system_result(
-                    self.work_dir, name, digest(**shared, system=system, live=self._live(system))
+                workload=work.workload,
+                scratch=work.scratch(name),
+                result_file=work.result(
+                    name, digest(**shared, system=system, live=self._live(system))
                 ),
             )
             for name, system in systems.items()
@@ -120,4 +121,4 @@ class Runner:
         few = {kind: q.head(options.max_filtered_queries) for kind, q in self.query_sets.items()}
         chosen = filters.choose(self.rows, options.selectivities, options.k)
         chosen = filters.answer(self.rows, chosen, few, options.k)
-        Workload(self.query_sets, chosen).save(paths.workload_dir(self.work_dir))
+        Workload(self.query_sets, chosen).save(paths.WorkPaths(self.work_dir).workload)

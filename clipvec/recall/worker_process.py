@@ -32,8 +32,8 @@ def measure_apart(
         work_dir: folder of the process's task and log.
         advance: called with the number of steps that were finished.
     """
-    task_file = paths.system_task(work_dir, task.name)
-    log_file = paths.system_log(work_dir, task.name)
+    work = paths.WorkPaths(work_dir)
+    task_file, log_file = work.task(task.name), work.log(task.name)
     task.result_file.parent.mkdir(parents=True, exist_ok=True)
     task.scratch.mkdir(parents=True, exist_ok=True)
     task.write(task_file)

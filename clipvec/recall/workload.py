@@ -83,22 +83,22 @@ class Workload:
         _save(folder, self.query_sets)
         about = []
         for number, one in enumerate(self.filters):
-            inner = paths.filter_dir(folder, number)
+            inner = paths.WorkloadPaths(folder).filter(number)
             _save(inner, one.query_sets)
-            np.save(paths.admitted_rows(inner), one.bits)
+            np.save(paths.WorkloadPaths(inner).admitted_rows, one.bits)
             about.append(asdict(one.condition) | {"selectivity": one.selectivity})
-        paths.filters_file(folder).write_text(json.dumps(about), encoding="utf-8")
+        paths.WorkloadPaths(folder).filters.write_text(json.dumps(about), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Workload:
         """Return what `save` wrote."""
-        about = json.loads(paths.filters_file(folder).read_text(encoding="utf-8"))
-        inner = [paths.filter_dir(folder, number) for number in range(len(about))]
+        about = json.loads(paths.WorkloadPaths(folder).filters.read_text(encoding="utf-8"))
+        inner = [paths.WorkloadPaths(folder).filter(number) for number in range(len(about))]
         filters = [
             Filter(
                 selectivity=values.pop("selectivity"),
                 condition=metadata.Comparison(**values),
-                bits=np.load(paths.admitted_rows(place)),
+                bits=np.load(paths.WorkloadPaths(place).admitted_rows),
                 query_sets=_load(place),
             )
             for values, place in zip(about, inner, strict=True)
@@ -109,7 +109,7 @@ class Workload:
 def _save(folder: Path, query_sets: dict[Kind, QuerySet]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for kind in get_args(Kind):
-        file = paths.query_set_file(folder, kind)
+        file = paths.WorkloadPaths(folder).query_set(kind)
         if kind in query_sets:
             file.write_bytes(query_sets[kind].to_bytes())
         else:
@@ -117,5 +117,5 @@ def _save(folder: Path, query_sets: dict[Kind, QuerySet]) -> None:
 
 
 def _load(folder: Path) -> dict[Kind, QuerySet]:
-    files = {kind: paths.query_set_file(folder, kind) for kind in get_args(Kind)}
+    files = {kind: paths.WorkloadPaths(folder).query_set(kind) for kind in get_args(Kind)}
     return {k: QuerySet.from_bytes(f.read_bytes()) for k, f in files.items() if f.is_file()}

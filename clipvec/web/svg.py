@@ -124,7 +124,7 @@ def _by_name(style: str) -> str:
 def save(figure: Figure, folder: Path, name: str) -> None:
     """Write a figure as ``figures/<name>.png`` and ``.svg``, on white."""
     for suffix in ("png", "svg"):
-        path = folder / paths.figure_file(name, suffix)
+        path = folder / paths.ReportPaths.figure(name, suffix)
         path.parent.mkdir(parents=True, exist_ok=True)
         metadata = {"Date": None} if suffix == "svg" else {}
         figure.savefig(path, dpi=_PNG_DPI, facecolor="white", metadata=metadata)

@@ -29,7 +29,7 @@ def read(place: Path) -> Report:
         ConfigError: there is none, or it holds something else.
         SchemaError: another version of clipvec wrote it.
     """
-    file = place / paths.REPORT_JSON if place.is_dir() else place
+    file = paths.ReportPaths(place).data if place.is_dir() else place
     try:
         values = from_json(file.read_bytes(), results.SCHEMA, file, _MEND)
     except OSError as error:
@@ -51,20 +51,20 @@ def write(reports: Sequence[Report], folder: Path) -> Path:
     Raises:
         ConfigError: the folder cannot be written, or matplotlib is not installed.
     """
-    runs = curves.label(reports)
+    runs, files = curves.label(reports), paths.ReportPaths(folder)
     with _writing(folder):
         # The data first: whatever fails after can be drawn again from it.
         if len(reports) == 1:
-            data = {"$schema": paths.REPORT_SCHEMA, **reports[0].to_json()}
-            _write(folder / paths.REPORT_JSON, _json(data))
-            _write(folder / paths.REPORT_SCHEMA, _json(results.schema()))
+            data = {"$schema": files.schema.name, **reports[0].to_json()}
+            _write(files.data, _json(data))
+            _write(files.schema, _json(results.schema()))
         chapters = list(plots.chapters(runs))
         for chapter in chapters:
             for plot in chapter.plots:
                 panels.save(plot, folder)
-        _write(folder / paths.REPORT_MARKDOWN, markdown.report(runs, chapters))
-        _write(folder / paths.REPORT_HTML, page.html(runs, chapters))
-    return folder / paths.REPORT_HTML
+        _write(files.markdown, markdown.report(runs, chapters))
+        _write(files.page, page.html(runs, chapters))
+    return files.page
 
 
 def comparison_markdown(comparison: Comparison) -> str:
@@ -78,11 +78,11 @@ def write_comparison(comparison: Comparison, folder: Path) -> Path:
     Raises:
         ConfigError: the folder cannot be written, or matplotlib is not installed.
     """
-    chapters = list(plots.chapters(comparison.runs))
+    chapters, files = list(plots.chapters(comparison.runs)), paths.ReportPaths(folder)
     with _writing(folder):
-        _write(folder / paths.COMPARISON_MARKDOWN, markdown.comparison(comparison))
-        _write(folder / paths.COMPARISON_HTML, page.html(comparison.runs, chapters, comparison))
-    return folder / paths.COMPARISON_HTML
+        _write(files.comparison_markdown, markdown.comparison(comparison))
+        _write(files.comparison_page, page.html(comparison.runs, chapters, comparison))
+    return files.comparison_page
 
 
 @contextmanager

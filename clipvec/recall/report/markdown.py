@@ -79,4 +79,4 @@ def _environment() -> Environment:
 
 
 def _figure(name: str) -> str:
-    return paths.figure_file(name, "png")
+    return paths.ReportPaths.figure(name, "png")

@@ -32,7 +32,7 @@ def track(run: TrackedRun, report: Report, page: Path, collection: str) -> None:
                 run.log_chart(f"pareto/{kind}@{k}", lines)
     found = report.recommendations
     run.update_summary({f"recommendation/{r.kind}/{r.among}": _recommendation(r) for r in found})
-    run.log_artifact(artifacts.report(collection, page, page.with_name(paths.REPORT_JSON)))
+    run.log_artifact(artifacts.report(collection, page, paths.ReportPaths(page.parent).data))
 
 
 def _pareto(runs: Sequence[Run], kind: Kind, k: int) -> LineChart:

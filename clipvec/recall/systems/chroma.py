@@ -136,7 +136,7 @@ class ChromaSystem:
                 collection.set_ef_search(self._ef)
             if self._over_http:
                 folder = paths.IndexPaths(index.path).collection(self._live.name)
-                log = paths.server_log(self._scratch)
+                log = paths.ScratchPaths(self._scratch).server_log
                 index = self._stack.enter_context(chroma_server(folder, log))
         self._open = self._stack.enter_context(Collection.open(index, self._live.name))
 
@@ -174,7 +174,7 @@ class ChromaSystem:
 
     @property
     def _folder(self) -> Path:
-        return paths.collection_copy(self._scratch)
+        return paths.ScratchPaths(self._scratch).chroma_root
 
     @property
     def _collection(self) -> Collection:

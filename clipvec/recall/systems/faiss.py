@@ -51,7 +51,7 @@ class FaissSystem:
         return self
 
     def __exit__(self, *_: object) -> None:
-        paths.index_file(self._scratch).unlink(missing_ok=True)
+        paths.ScratchPaths(self._scratch).faiss_index.unlink(missing_ok=True)
 
     def build(self) -> Build:
         """Train, add all rows, and write the index once to see its size.
@@ -71,7 +71,7 @@ class FaissSystem:
             for _, vectors in self._rows.chunks():
                 self._index.add(vectors)
             seconds, peak = time.monotonic() - started, peak_bytes()
-            file = paths.index_file(self._scratch)
+            file = paths.ScratchPaths(self._scratch).faiss_index
             faiss.write_index(self._index, str(file))
         return Build(len(self._rows), seconds, peak, file.stat().st_size)
 
