@@ -22,8 +22,9 @@ import numpy as np
 from chromadb.config import Settings
 
 from clipvec import config
-from clipvec.config import BuildConfig
+from clipvec.config import IndexCommandConfig
 from clipvec.index.build import build_index
+from clipvec.index.chroma.writer import metadata
 from clipvec.index.load import batches
 from clipvec.store import Fingerprint, Golden, ModelFingerprint, Row, Store
 
@@ -76,8 +77,9 @@ def bare(loaded: list, folder: str) -> float:
             "bare", configuration=settings, embedding_function=None
         )
         started = time.perf_counter()
-        for ids, vectors, metadatas in loaded:
-            collection.add(ids=ids, embeddings=vectors, metadatas=metadatas)
+        for vectors, rows in loaded:
+            ids = rows["id"].to_pylist()
+            collection.add(ids=ids, embeddings=vectors, metadatas=metadata(rows))
         return time.perf_counter() - started
 
 
@@ -99,7 +101,7 @@ def indexed(root: Path, folder: str, batch_rows: int) -> float:
         "rebuild": False,
         "batch_rows": batch_rows,
     }
-    settings = config.from_dict(values, BuildConfig)
+    settings = config.from_dict(values, IndexCommandConfig)
     started = time.perf_counter()
     summary = build_index(settings)
     seconds = time.perf_counter() - started

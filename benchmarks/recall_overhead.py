@@ -21,8 +21,8 @@ import faiss
 import numpy as np
 
 from benchmarks.index_ratio import HNSW, indexed, make_store
-from clipvec.config import EmbeddedIndexConfig, FaissSystemConfig
-from clipvec.index import Collection
+from clipvec.config import ChromaConfig, FaissSystemConfig
+from clipvec.index import open_index
 from clipvec.recall.systems.faiss import FaissSystem
 from clipvec.recall.timing import Rounds, sequential
 from clipvec.store.rows import Rows
@@ -85,9 +85,9 @@ def main() -> None:
             factory=f"HNSW{HNSW['max_neighbors']}",
             build={"efConstruction": HNSW["ef_construction"]},
         )
-        index = EmbeddedIndexConfig(kind="chroma", path=f"{scratch}/index")
+        index = ChromaConfig(path=f"{scratch}/index")
         with (
-            Collection.open(index, "bench--bench") as collection,
+            open_index(index, "bench--bench") as collection,
             FaissSystem(config, rows, root, faiss.omp_get_max_threads(), 0) as system,
         ):
             system.build()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from clipvec.embed import EmbedSummary
-    from clipvec.index import IndexSummary, Partitions
+    from clipvec.index import IndexSummary, VectorIndex
     from clipvec.model import Encoder
     from clipvec.recall import RecallSummary, Report
     from clipvec.store import Rows
@@ -64,28 +64,28 @@ class SearchIndex:
     The encoder is loaded by the first query that is not a vector.
     """
 
-    def __init__(self, partitions: Partitions, model: config.QueryModelConfig) -> None:
-        self._partitions = partitions
+    def __init__(self, opened: VectorIndex, model: config.QueryModelConfig) -> None:
+        self._opened = opened
         self._model = model
 
     @property
     def name(self) -> str:
         """``<dataset>--<model>``."""
-        return self._partitions.name
+        return self._opened.name
 
     @property
     def dim(self) -> int:
         """Length of the vectors, D."""
-        return self._partitions.dim
+        return self._opened.dim
 
     @property
     def attributes(self) -> dict[str, str]:
         """Attributes of the dataset, for ``where``, with their types."""
-        return dict(self._partitions.attributes)
+        return dict(self._opened.attributes)
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return self._partitions.count()
+        return self._opened.count()
 
     def __repr__(self) -> str:
         return f"<SearchIndex {self.name}, {len(self):,} rows, {self.dim} dimensions>"
@@ -114,13 +114,13 @@ class SearchIndex:
             ModelError: the encoder cannot be loaded.
         """
         filters = [where] if isinstance(where, str) else where
-        found = self._partitions.query(
+        found = self._opened.query(
             self._vector(query if isinstance(query, list) else [query]),
             k,
-            index.filters.parse(filters, self._partitions.attributes),
+            index.filters.parse(filters, self._opened.attributes),
             min_score,
         )
-        thumbnails = _Once(lambda: self._partitions.thumbnails(found))
+        thumbnails = _Once(lambda: self._opened.thumbnails(found))
         return [
             Hit(
                 **{name: getattr(hit, name) for name in index.Hit.__dataclass_fields__},
@@ -131,7 +131,7 @@ class SearchIndex:
 
     def close(self) -> None:
         """Close the database."""
-        self._partitions.close()
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
@@ -143,11 +143,11 @@ class SearchIndex:
     def _encoder(self) -> Encoder:
         from clipvec.model import load_checked
 
-        partitions = self._partitions
+        opened = self._opened
         return load_checked(
-            partitions.fingerprint.model,
-            self._model.over(partitions.model_config),
-            f"the collection {partitions.where}",
+            opened.fingerprint.model,
+            self._model.over(opened.model_config),
+            f"the collection {opened.location}",
         )
 
     def _vector(self, query: Sequence[Any]) -> np.ndarray:
@@ -245,7 +245,7 @@ def open_index(path: str | Path | None = None, **options: object) -> SearchIndex
     if path is not None:
         options["index.path"] = path
     asked = _compose("search", (), options, config.SearchConfig)
-    return SearchIndex(index.Partitions.open(asked.index, asked.collection), asked.model)
+    return SearchIndex(index.open_index(asked.index, asked.collection), asked.model)
 
 
 def open_store(url: str | Path) -> StoreReader:
@@ -292,7 +292,7 @@ def run_index(*overrides: str, **options: object) -> IndexSummary:
     from clipvec import projection
     from clipvec.index import build_index
 
-    asked = _compose("index", overrides, options, config.BuildConfig)
+    asked = _compose("index", overrides, options, config.IndexCommandConfig)
     _refuse_launcher("index", asked.launcher)
     return build_index(asked, projection.log_projection)
 

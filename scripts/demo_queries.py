@@ -14,21 +14,21 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from clipvec import model, paths
-from clipvec.config import EmbeddedIndexConfig
-from clipvec.index import Collection, Term, query_vector
+from clipvec.config import ChromaConfig
+from clipvec.index import Term, VectorIndex, open_index, query_vector
 from clipvec.search import results
 
 if TYPE_CHECKING:
     from clipvec.model import Encoder
 
-INDEX = EmbeddedIndexConfig(kind="chroma", path="data/index")
+INDEX = ChromaConfig(path="data/index")
 TEXTS = ("a red fruit", "an insect", "a musical instrument", "a flying machine")
 RANKS = (1, 5, 10)
 
 
 def main() -> None:
     """Print the answers."""
-    with Collection.open(INDEX, paths.collection_name("sample", "sample")) as collection:
+    with open_index(INDEX, paths.collection_name("sample", "sample")) as collection:
         encoder = model.load_encoder(collection.model_config)
         for text in TEXTS:
             print(f'\nclipvec-search "{text}" -k 5')
@@ -37,7 +37,7 @@ def main() -> None:
         show_recall(collection, encoder)
 
 
-def show_image_query(collection: Collection, encoder: Encoder) -> None:
+def show_image_query(collection: VectorIndex, encoder: Encoder) -> None:
     """Search with the thumbnail of one of the pictures, saved as a file."""
     (hit,) = collection.query(query_vector([Term("a parrot")], encoder), 1)
     (thumbnail,) = collection.thumbnails([hit])
@@ -48,9 +48,9 @@ def show_image_query(collection: Collection, encoder: Encoder) -> None:
     results.print_table(collection.query(query_vector([term], encoder), 5))
 
 
-def show_recall(collection: Collection, encoder: Encoder) -> None:
+def show_recall(collection: VectorIndex, encoder: Encoder) -> None:
     """Use every caption as a query; it is right when a picture with that caption comes back."""
-    parts = sorted(Path(collection.store).glob("shard-*/part-*.parquet"))
+    parts = sorted(Path(collection.info.store).glob("shard-*/part-*.parquet"))
     table = pq.read_table(parts, columns=["caption"])
     held = Counter(caption for caption in table["caption"].to_pylist() if caption)
     captions = sorted(held)

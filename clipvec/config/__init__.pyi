@@ -1,10 +1,10 @@
 from .cloud import CloudConfig
 from .commands import (
     COMMANDS,
-    BuildConfig,
     DashboardConfig,
     DeployConfig,
     EmbedConfig,
+    IndexCommandConfig,
     RecallConfig,
     SearchConfig,
     ServeConfig,
@@ -21,13 +21,11 @@ from .datasets import (
 )
 from .fields import Attributes, AttributeType
 from .groups import (
-    EmbeddedIndexConfig,
     HnswConfig,
-    HttpIndexConfig,
-    IndexConfig,
     TrackingConfig,
 )
 from .help import help_text
+from .indexes import ChromaConfig, ChromaHttpConfig, IndexConfig
 from .kinds import SCHEME_EXTRAS, Kind, extras_for
 from .launchers import LAUNCHERS, LauncherConfig, LauncherKind, SkyLauncher, WorkersLauncher
 from .load import from_dict, load_env, read, to_dict
@@ -49,20 +47,20 @@ __all__ = [
     "SCHEME_EXTRAS",
     "AttributeType",
     "Attributes",
-    "BuildConfig",
+    "ChromaConfig",
+    "ChromaHttpConfig",
     "ChromaSystemConfig",
     "CloudConfig",
     "DashboardConfig",
     "DatasetConfig",
     "DeployConfig",
     "EmbedConfig",
-    "EmbeddedIndexConfig",
     "FaissSystemConfig",
     "FolderConfig",
     "HnswConfig",
-    "HttpIndexConfig",
     "HuggingFaceConfig",
     "ImageDatasetConfig",
+    "IndexCommandConfig",
     "IndexConfig",
     "Kind",
     "LauncherConfig",

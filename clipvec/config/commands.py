@@ -12,12 +12,12 @@ from clipvec.config.datasets import DatasetConfig
 from clipvec.config.fields import STRICT, Port
 from clipvec.config.groups import (
     HnswConfig,
-    IndexConfig,
     NameOnly,
     ShardingConfig,
     StoreConfig,
     TrackingConfig,
 )
+from clipvec.config.indexes import IndexConfig
 from clipvec.config.launchers import LauncherConfig
 from clipvec.config.models import ModelConfig, QueryModelConfig
 from clipvec.config.recall import (
@@ -56,7 +56,7 @@ class EmbedConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class BuildConfig:
+class IndexCommandConfig:
     """``python -m clipvec.index``."""
 
     model: NameOnly
@@ -216,7 +216,7 @@ class DashboardConfig:
 
 SCHEMAS: dict[str, type] = {
     "embed": EmbedConfig,
-    "index": BuildConfig,
+    "index": IndexCommandConfig,
     "recall": RecallConfig,
     "search": SearchConfig,
     "serve": ServeConfig,

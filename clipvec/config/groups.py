@@ -1,4 +1,4 @@
-"""The other groups that commands share: store, index, tracking."""
+"""The other groups that commands share: store, hnsw, tracking."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from clipvec.config.fields import STRICT, Name, Port
+from clipvec.config.fields import STRICT, Name
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="ignore"))
@@ -48,31 +48,6 @@ class HnswConfig:
     """Candidates examined when a row is added. Fixed once built."""
     ef_search: Annotated[int, Field(ge=1)]
     """Candidates examined by a query."""
-
-
-@dataclass(frozen=True, config=STRICT)
-class EmbeddedIndexConfig:
-    """A Chroma database in a folder."""
-
-    kind: Literal["chroma"]
-    path: str
-    """Folder of the database."""
-
-
-@dataclass(frozen=True, config=STRICT)
-class HttpIndexConfig:
-    """A Chroma server; its token, if it wants one, is CHROMA_TOKEN in the environment."""
-
-    kind: Literal["chroma_http"]
-    host: str
-    """Address of the server."""
-    port: Port
-    """Port of the server."""
-    ssl: bool = False
-    """Connect by HTTPS."""
-
-
-IndexConfig = Annotated[EmbeddedIndexConfig | HttpIndexConfig, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, config=STRICT)

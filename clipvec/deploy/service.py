@@ -132,12 +132,12 @@ def check_index(serve: ServeConfig, cloud: config.CloudConfig) -> None:
     """
     if cloud.name == "local":
         raise ConfigError("cloud=local is this machine, where `bentoml serve` serves; cloud=any")
-    index = serve.index
-    if index.kind == "chroma":
-        mounted = any(is_below(index.path, target) for target in cloud.file_mounts)
-        if not mounted and not is_shared(cloud.name, index.path):
+    folder = serve.index.folder
+    if folder is not None:
+        mounted = any(is_below(folder, target) for target in cloud.file_mounts)
+        if not mounted and not is_shared(cloud.name, folder):
             raise ConfigError(
-                f"index.path={index.path} is not on the machines of {cloud.name}; put the index "
+                f"index.path={folder} is not on the machines of {cloud.name}; put the index "
                 "there and name it: CLIPVEC_SERVE=index.path=/index and "
                 "'cloud.file_mounts={/index: s3://bucket/index}'; on slurm and kubernetes an "
                 "absolute path that all machines share will do"

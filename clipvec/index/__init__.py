@@ -1,7 +1,7 @@
-"""The Chroma collection of one store: loaded from it, verified against it, searched.
+"""Vector indexes: built from a store, verified against it, searched.
 
-A collection is a cache of the store. Its metadata says what made the vectors; a ledger beside it
-says which part files it holds.
+An index is a cache of the store: one command rebuilds it. It records what made its vectors and
+which part files it holds. `open_index` opens an index of any backend as a `VectorIndex`.
 """
 
 import lazy_loader

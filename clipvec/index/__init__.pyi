@@ -1,20 +1,17 @@
 from . import filters
-from .base import Hit, clamp
-from .build import IndexSummary, build_index, memory_bytes
-from .chroma.client import chroma_errors, open_place
-from .chroma.collection import Collection
+from .base import Hit, VectorIndex, clamp
+from .build import IndexSummary, build_index
+from .chroma.backend import memory_bytes
+from .chroma.client import chroma_errors
 from .chroma.server import chroma_server
-from .chroma.writer import Built
-from .partitions import Partitions
+from .open import open_index, partitions_of
 from .query import Term, combine, query_vector, split_weight
 
 __all__ = [
-    "Built",
-    "Collection",
     "Hit",
     "IndexSummary",
-    "Partitions",
     "Term",
+    "VectorIndex",
     "build_index",
     "chroma_errors",
     "chroma_server",
@@ -22,7 +19,8 @@ __all__ = [
     "combine",
     "filters",
     "memory_bytes",
-    "open_place",
+    "open_index",
+    "partitions_of",
     "query_vector",
     "split_weight",
 ]

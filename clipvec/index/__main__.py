@@ -29,7 +29,7 @@ def _index(cfg: DictConfig) -> None:
     from clipvec.index.build import build_index
 
     config.load_env()
-    print(build_index(config.read(cfg, config.BuildConfig), projection.log_projection))
+    print(build_index(config.read(cfg, config.IndexCommandConfig), projection.log_projection))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,28 @@
-"""What every index answers."""
+"""What every index answers, whatever its backend."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from clipvec import files
+from clipvec.config import ModelConfig, from_dict
+from clipvec.errors import ConfigError
+from clipvec.store import Fingerprint, thumbnails
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Mapping, Sequence
+    from typing import Self
+
+    from clipvec.index.filters import Filter
+    from clipvec.store import Store
 
 SCORE_TOLERANCE = 2e-6
 """Error of a cosine that was computed in float32: two copies of one vector score 1 within this."""
+SCHEMA = 1
+"""Of `IndexInfo` and of the ledger beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,227 @@ class Hit:
     """Part file of the store that holds the row."""
     row: int = 0
     """Its position in that file."""
+
+
+@dataclass(frozen=True)
+class IndexInfo:
+    """What an index says of its origin."""
+
+    fingerprint: Fingerprint
+    model: dict[str, Any]
+    """Name, arch and pretrained of the encoder."""
+    store: str
+    """Path or URL of the store that it was built from."""
+
+    @classmethod
+    def of(cls, store: Store) -> IndexInfo:
+        """Return what an index of ``store`` says."""
+        return cls(store.fingerprint, dict(store.model), store.url)
+
+    def to_json(self) -> str:
+        """Return JSON for `from_json`, with a schema number."""
+        return files.to_json(asdict(self), SCHEMA).decode()
+
+    @classmethod
+    def from_json(cls, text: str, location: str) -> IndexInfo:
+        """Return what `to_json` wrote.
+
+        Args:
+            text: the JSON.
+            location: of the index, for messages.
+
+        Raises:
+            SchemaError: another version of clipvec wrote it.
+            ValueError, KeyError, TypeError: clipvec did not write it.
+        """
+        mend = "rebuild it with python -m clipvec.index --rebuild"
+        values = files.from_json(text.encode(), SCHEMA, f"the index {location}", mend)
+        return cls(Fingerprint.from_json(values["fingerprint"]), values["model"], values["store"])
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a backend can do."""
+
+    exact: bool = False
+    """Searches compare every vector; otherwise they may miss neighbours."""
+    filters: bool = True
+    """Queries accept ``where``."""
+    remote: bool = False
+    """Another process holds the vectors."""
+
+
+@dataclass(frozen=True)
+class BuildStats:
+    """What it took to build an index in one run."""
+
+    rows: int
+    seconds: float
+    peak_bytes: int | None
+    """Peak memory of the process; None: unknown, a server built it."""
+
+
+class VectorIndex(Protocol):
+    """An open index; close it, or use it as a context.
+
+    Backends subclass it. `count`, `nearest`, `get`, `vectors`, `sample` and `close` are theirs to
+    write; the rest follows from those.
+    """
+
+    name: str
+    location: str
+    """Folder or URL, for messages."""
+    info: IndexInfo
+    capabilities: Capabilities
+
+    def count(self) -> int:
+        """Return the number of rows."""
+        ...
+
+    def nearest(
+        self, vectors: np.ndarray, k: int, where: Filter | None = None
+    ) -> list[tuple[list[str], list[float]]]:
+        """Return the ids and cosines that the index itself finds for each vector, best first.
+
+        Args:
+            vectors: float32 [N, D], N >= 1, finite.
+            k: at least 1.
+            where: which rows are admitted.
+        """
+        ...
+
+    def get(self, ids: Sequence[str]) -> dict[str, Hit]:
+        """Return the rows with these ids, as far as they exist, with a score of 1."""
+        ...
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return the vectors of these ids, as far as they exist, float32 [D] each."""
+        ...
+
+    def sample(self, count: int) -> np.ndarray:
+        """Return about ``count`` vectors from all over the index, float32 [N, D]."""
+        ...
+
+    def close(self) -> None:
+        """Release the database or files."""
+        ...
+
+    def search(self, vectors: np.ndarray, k: int, where: Filter | None) -> list[list[Hit]]:
+        """Return the rows closest to each vector, in any order; arguments as for `nearest`.
+
+        Override it where rows come with the ids, or where `nearest` may return too few.
+        """
+        found = self.nearest(vectors, k, where)
+        rows = self.get([*{id: None for ids, _ in found for id in ids}])
+        return [
+            [
+                replace(rows[id], score=score)
+                for id, score in zip(ids, scores, strict=True)
+                if id in rows
+            ]
+            for ids, scores in found
+        ]
+
+    def query(
+        self,
+        vector: np.ndarray,
+        k: int,
+        where: Filter | None = None,
+        min_score: float | None = None,
+    ) -> list[Hit]:
+        """Return the ``k`` rows closest to ``vector``, best first.
+
+        It returns fewer only if no more rows are admitted, or if they score below ``min_score``.
+
+        Args:
+            vector: float32 [D], of any length but zero.
+            k: at least 1; it may exceed the number of rows.
+            where: which rows are admitted.
+            min_score: lowest cosine, up to `SCORE_TOLERANCE`.
+
+        Raises:
+            CollectionError: the backend does not answer.
+            ConfigError: the vector or the filter does not fit this index.
+        """
+        return self.query_many(vector[None], k, where, min_score)[0]
+
+    def query_many(
+        self,
+        vectors: np.ndarray,
+        k: int,
+        where: Filter | None = None,
+        min_score: float | None = None,
+    ) -> list[list[Hit]]:
+        """Return what `query` returns for each of ``vectors``, float32 [N, D]."""
+        if vectors.shape[1:] != (self.dim,) or not np.isfinite(vectors).all() or k < 1:
+            raise ConfigError(
+                f"{self.name} takes k of at least 1 and finite vectors of {self.dim} numbers, "
+                f"not k={k} and {list(vectors.shape)}"
+            )
+        if where is not None and not self.capabilities.filters:
+            raise ConfigError(f"where {where}: the index {self.location} cannot filter")
+        least = -np.inf if min_score is None else min_score - SCORE_TOLERANCE
+        found = self.search(vectors, k, where) if len(vectors) else []
+        return [
+            sorted((h for h in hits if h.score >= least), key=lambda h: (-h.score, h.id))[:k]
+            for hits in found
+        ]
+
+    def thumbnails(self, hits: Sequence[Hit]) -> list[bytes | None]:
+        """Return the JPEG thumbnails of ``hits`` from the store; None where there is none."""
+        return thumbnails.read(self.info.store, [(hit.part, hit.row, hit.id) for hit in hits])
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What made the vectors."""
+        return self.info.fingerprint
+
+    @property
+    def model_config(self) -> ModelConfig:
+        """The encoder that made the vectors; device and precision are left to choose."""
+        named = {key: self.info.model[key] for key in ("name", "arch", "pretrained")}
+        return from_dict(named, ModelConfig)
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The dataset's attributes and their types."""
+        return self.fingerprint.attributes
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors, D."""
+        return self.fingerprint.model.dim
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Build and search settings, in the backend's own words."""
+        return {}
+
+    def set_search_settings(self, settings: Mapping[str, Any]) -> None:
+        """Change search settings for processes that open the index from now on.
+
+        Raises:
+            ConfigError: the backend has no such setting.
+        """
+        raise ConfigError(f"the index {self.location} has no search settings")
+
+    @property
+    def build_id(self) -> str:
+        """A different text for every build."""
+        return ""
+
+    @property
+    def build_stats(self) -> BuildStats | None:
+        """What the build took; None: unknown, or several runs built it."""
+        return None
+
+    def __enter__(self) -> Self:
+        """Return the index."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
 
 
 def clamp(score: float | np.floating[Any]) -> float:

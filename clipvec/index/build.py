@@ -1,17 +1,16 @@
-"""From a store to a verified collection."""
+"""From a store to a verified index."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from clipvec import paths, shards
 from clipvec.errors import IncompleteStoreError
 from clipvec.index import tracking
-from clipvec.index.chroma.client import REBUILD, open_place
-from clipvec.index.chroma.lock import take_place, turn
-from clipvec.index.chroma.writer import Built, LoadingCollection
+from clipvec.index.backend import open_backend
+from clipvec.index.base import BuildStats
 from clipvec.index.load import Plan, load
 from clipvec.index.tracking import IndexLogger
 from clipvec.index.verify import verify
@@ -21,16 +20,14 @@ from clipvec.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from clipvec.config import BuildConfig
-    from clipvec.index.chroma.client import Place
+    from clipvec.config import IndexCommandConfig
+    from clipvec.index.backend import IndexWriter
     from clipvec.store import Part
     from clipvec.tracking import Run
 
 log = logging.getLogger(__name__)
-ROW_OVERHEAD = 600
-"""Bytes a row that Chroma takes beside vector and links, measured over 100,000 rows x 512."""
 _LARGE = 50_000
-"""Rows from which on the memory is foretold."""
+"""Rows above which the memory is estimated."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +35,10 @@ class IndexSummary:
     """What a run of index did."""
 
     name: str
-    where: str
+    location: str
     rows: int
     loaded: int
-    """Parts that were not in the collection before."""
+    """Parts that the index did not hold before."""
     reused: int
     replaced: int
     dropped: int
@@ -57,24 +54,24 @@ class IndexSummary:
         rate = f"; {self.rows_per_s:,.0f} rows/s" if self.loaded or self.replaced else ""
         return (
             f"{self.name}: {self.rows:,} rows; {', '.join(work)}{rate}; "
-            f"verified: {self.verified}; index: {self.where}"
+            f"verified: {self.verified}; index: {self.location}"
         )
 
 
 def build_index(
-    config: BuildConfig, show: Callable[[Run, Store], None] | None = None
+    config: IndexCommandConfig, show: Callable[[Run, Store], None] | None = None
 ) -> IndexSummary:
-    """Make the collection hold what the store holds, and verify it.
+    """Make the index hold what the store holds, and verify it.
 
     Args:
-        config: what to load, and into what.
-        show: adds to the run of the loading, at its end.
+        config: what to load, and into which index.
+        show: adds to the tracking run at its end.
 
     Raises:
         StoreError: there is no store, or it cannot be read.
         IncompleteStoreError: shards are missing and ``allow_partial`` is not set.
-        FingerprintError: the collection holds vectors of another making.
-        CollectionError: the collection cannot be used, or is not what it should be.
+        FingerprintError: the index holds vectors of another model or dataset.
+        CollectionError: the index cannot be used, or differs from the store.
     """
     store = Store.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
     wanted = shards.parse(
@@ -84,18 +81,17 @@ def build_index(
     parts = committed_parts(store, wanted, config.allow_partial)
     partition = None if config.partition is None else shards.format(wanted)
     name = paths.collection_name(config.dataset.name, config.model.name, partition)
-    place = open_place(config.index)
-    _foretell(config, place, store.fingerprint.model.dim, sum(part.rows for part in parts))
-    with turn(place, name), tracking.start_run(config, store) as run:
-        feed = IndexLogger(run)
-        if not config.rebuild:
-            summary = _fill(config, place, name, store, parts, feed)
-        else:
-            place.check_ours(name)
-            summary = _fill(config, place, name + REBUILD, store, parts, feed)
-            take_place(place, name)
-            summary = replace(summary, name=name, where=place.where(name))
-        feed.end(summary, config, store)
+    backend = open_backend(config.index)
+    rows = sum(part.rows for part in parts)
+    need = backend.memory_bytes(rows, store.fingerprint.model.dim, config)
+    _check_memory(need, rows, config.index.folder is None)
+    with backend.exclusive(name), tracking.start_run(config, store) as run:
+        logger = IndexLogger(run)
+        with backend.begin(name, store, config) as writer:
+            done = _fill(config, writer, store, parts, logger)
+        backend.publish(name)
+        summary = IndexSummary(name, config.index.location(name), **done)
+        logger.end(summary, config, store)
         if show is not None:
             show(run, store)
     return summary
@@ -131,59 +127,56 @@ def _same(store: Store) -> str:
 
 
 def _fill(
-    config: BuildConfig, place: Place, name: str, store: Store, parts: list[Part], feed: IndexLogger
-) -> IndexSummary:
-    with LoadingCollection.ensure(place, name, store, config.hnsw) as collection:
-        plan = Plan.make(parts, collection.held())
-        feed.held(sum(part.rows for part in plan.reused))
-        batch_rows = min(config.batch_rows, collection.batch_limit)
-        if plan.load or plan.drop:
-            collection.note(None)
-        try:
-            rate = load(collection, store, plan, batch_rows, feed.loaded)
-        except KeyboardInterrupt:
-            if config.rebuild:
-                log.warning("the old index stays as it is; the same command builds anew")
-            else:
-                log.warning("what is loaded is kept; the same command goes on from there")
-            raise
-        rows = sum(part.rows for part in plan.load)
-        if rows and not (plan.reused or plan.drop):
-            collection.note(Built(rows, rows / rate, peak_bytes() if place.local else None))
-        return IndexSummary(
-            name=name,
-            where=collection.where,
-            rows=sum(part.rows for part in parts),
-            loaded=len(plan.load) - plan.replaced,
-            reused=len(plan.reused),
-            replaced=plan.replaced,
-            dropped=len(plan.drop) - plan.replaced,
-            rows_per_s=rate,
-            verified=verify(collection, store, parts),
-        )
+    config: IndexCommandConfig,
+    writer: IndexWriter,
+    store: Store,
+    parts: list[Part],
+    logger: IndexLogger,
+) -> dict[str, Any]:
+    """Load and verify, and return the fields of an `IndexSummary`."""
+    plan = Plan.make(parts, writer.ledger())
+    logger.held(sum(part.rows for part in plan.reused))
+    batch_rows = min(config.batch_rows, writer.max_batch_rows or config.batch_rows)
+    if plan.load or plan.drop:
+        writer.set_build_stats(None)
+    try:
+        seconds = load(writer, store, plan, batch_rows, logger.loaded)
+    except KeyboardInterrupt:
+        if config.rebuild:
+            log.warning("the old index is unchanged; the same command rebuilds from the start")
+        else:
+            log.warning("loaded rows are kept; the same command resumes there")
+        raise
+    index = writer.finish()
+    loaded = sum(part.rows for part in plan.load)
+    if loaded and not (plan.reused or plan.drop):
+        peak = None if index.capabilities.remote else peak_bytes()
+        writer.set_build_stats(BuildStats(loaded, seconds, peak))
+    return {
+        "rows": sum(part.rows for part in parts),
+        "loaded": len(plan.load) - plan.replaced,
+        "reused": len(plan.reused),
+        "replaced": plan.replaced,
+        "dropped": len(plan.drop) - plan.replaced,
+        "rows_per_s": loaded / seconds,
+        "verified": verify(index, writer, store, parts),
+    }
 
 
-def memory_bytes(rows: int, dim: int, max_neighbors: int) -> int:
-    """Return the memory in bytes that a loaded collection takes, about."""
-    return rows * (4 * dim + 8 * max_neighbors + ROW_OVERHEAD)
-
-
-def _foretell(config: BuildConfig, place: Place, dim: int, rows: int) -> None:
-    """Say how much memory the graph will take, and whether there is as much."""
-    need = memory_bytes(rows, dim, config.hnsw.max_neighbors)
+def _check_memory(need: int, rows: int, remote: bool) -> None:
+    """Log how much memory the index will take, and warn if there is less."""
     if rows < _LARGE:
         return
-    said = f"{rows:,} rows x {dim} will take about {need / 1e9:.1f} GB of memory"
-    if not place.local:
-        log.info("%s on the Chroma server", said)
-        return
+    estimate = f"{rows:,} rows will take about {need / 1e9:.1f} GB of memory"
     free = free_bytes()
-    if need < free:
-        log.info("%s, %.1f GB are free", said, free / 1e9)
+    if remote:
+        log.info("%s on the server", estimate)
+    elif need < free:
+        log.info("%s, %.1f GB are free", estimate, free / 1e9)
     else:
         log.warning(
-            "WARNING: %s, only %.1f GB are free: it may be killed; use a larger machine, or a "
-            "model with fewer dimensions",
-            said,
+            "WARNING: %s, only %.1f GB are free: the process may be killed; use a larger machine, "
+            "or a model with fewer dimensions",
+            estimate,
             free / 1e9,
         )

@@ -1,43 +1,40 @@
-"""From the part files of a store to the rows of a collection."""
+"""From the part files of a store to the rows of an index."""
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from clipvec.errors import CollectionError
+from clipvec.index.backend import PART, ROW
+from clipvec.index.filters import BUILT_IN
 from clipvec.progress import Progress
 from clipvec.store import EMBEDDING, matrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    import pyarrow as pa
-
-    from clipvec.index.chroma.ledger import Entry
-    from clipvec.index.chroma.writer import LoadingCollection
+    from clipvec.index.backend import IndexWriter, LedgerEntry
     from clipvec.store import Part, Store
-
-_PLAIN = ("uri", "caption", "width", "height")
 
 
 @dataclass
 class Plan:
-    """What has to be done so that the collection holds exactly the given parts."""
+    """The work after which the index holds exactly the given parts."""
 
     load: list[Part] = field(default_factory=list)
     reused: list[Part] = field(default_factory=list)
     replaced: int = 0
-    """Parts of ``load`` that are in the collection, half or in another version."""
+    """Parts of ``load`` that the index holds half, or in another version."""
     drop: list[str] = field(default_factory=list)
     """Part files whose rows are deleted first."""
 
     @classmethod
-    def make(cls, parts: Iterable[Part], entries: dict[str, Entry]) -> Plan:
+    def make(cls, parts: Iterable[Part], entries: dict[str, LedgerEntry]) -> Plan:
         """Compare the parts of the store with the entries of the ledger."""
         plan, left = cls(), dict(entries)
         for part in parts:
@@ -54,39 +51,34 @@ class Plan:
 
 
 def load(
-    collection: LoadingCollection,
-    store: Store,
-    plan: Plan,
-    batch_rows: int,
-    loaded: Callable[[int], None],
+    writer: IndexWriter, store: Store, plan: Plan, batch_rows: int, loaded: Callable[[int], None]
 ) -> float:
-    """Do what ``plan`` says and return the rows/s of the loading.
+    """Do what ``plan`` says and return the seconds that it took.
 
     Args:
-        collection: what to load.
+        writer: fills the index.
         store: where the rows come from.
         plan: which parts to load and to drop.
-        batch_rows: rows of one request.
-        loaded: told how many rows each request has added.
+        batch_rows: rows of one call of the backend.
+        loaded: called with the number of rows after each.
 
     Raises:
-        CollectionError: Chroma cannot take the rows.
+        CollectionError: the backend cannot take the rows.
         StoreError: a part cannot be read.
     """
-    collection.drop_parts(plan.drop)
-    total = sum(part.rows for part in plan.load)
+    writer.drop(plan.drop)
     started = time.monotonic()
     with Progress() as progress:
-        rows = progress.task("rows", total, "rows")
+        rows = progress.task("rows", sum(part.rows for part in plan.load), "rows")
         files = progress.task("part files", len(plan.load), "files")
         for group in groups(plan.load, batch_rows):
-            with collection.loading(group):
-                for ids, vectors, metadatas in batches(store, group, batch_rows):
-                    collection.add(ids, vectors, metadatas)
-                    rows.advance(len(ids))
-                    loaded(len(ids))
+            with writer.loading(group):
+                for vectors, table in batches(store, group, batch_rows):
+                    writer.add(vectors, table)
+                    rows.advance(len(table))
+                    loaded(len(table))
             files.advance(len(group))
-    return total / max(time.monotonic() - started, 1e-9)
+    return max(time.monotonic() - started, 1e-9)
 
 
 def groups(parts: Iterable[Part], batch_rows: int) -> Iterator[list[Part]]:
@@ -103,46 +95,26 @@ def groups(parts: Iterable[Part], batch_rows: int) -> Iterator[list[Part]]:
 
 def batches(
     store: Store, group: list[Part], batch_rows: int
-) -> Iterator[tuple[list[str], np.ndarray, list[dict[str, Any]]]]:
-    """Yield ids, vectors (float32 [N, D]) and metadata of a group in batches, N <= batch_rows."""
-    ids: list[str] = []
+) -> Iterator[tuple[np.ndarray, pa.Table]]:
+    """Yield what `IndexWriter.add` takes: vectors and rows of a group, N <= ``batch_rows``."""
     vectors: list[np.ndarray] = []
-    metadatas: list[dict[str, Any]] = []
-    columns = ["id", EMBEDDING, *_PLAIN, *store.fingerprint.attributes]
+    tables: list[pa.Table] = []
+    columns = ["id", EMBEDDING, *BUILT_IN, *store.fingerprint.attributes]
     for part in group:
         row = 0
         for piece in store.read(part, columns, batch_rows):
-            if ids and len(ids) + len(piece) > batch_rows:
-                yield ids, np.concatenate(vectors), metadatas
-                ids, vectors, metadatas = [], [], []
-            ids += piece["id"].to_pylist()
+            if tables and sum(map(len, tables)) + len(piece) > batch_rows:
+                yield np.concatenate(vectors), pa.concat_tables(tables)
+                vectors, tables = [], []
             vectors.append(matrix(piece))
-            metadatas += _metadata(piece, part, row)
+            rows = pa.Table.from_batches([piece]).drop_columns(EMBEDDING)
+            rows = rows.append_column(PART, pa.repeat(part.file, len(piece)))
+            tables.append(rows.append_column(ROW, pa.array(np.arange(row, row + len(piece)))))
             row += len(piece)
         if row != part.rows:
             raise CollectionError(
                 f"{store.folder.path(part.file)} has {row} rows, its shard's "
                 f"commit marker says {part.rows}; embed that shard again"
             )
-    if ids:
-        yield ids, np.concatenate(vectors), metadatas
-
-
-def _metadata(piece: pa.RecordBatch, part: Part, first: int) -> list[dict[str, Any]]:
-    """Return Chroma's metadata of the rows; it has no null, and NaN is not JSON."""
-    shard = int(part.file.split("/")[0].rpartition("-")[2])
-    where = {"_shard": shard, "_part": part.file}
-    names = [name for name in piece.schema.names if name not in {"id", EMBEDDING}]
-    rows = zip(*(piece[name].to_pylist() for name in names), strict=True)
-    return [
-        {
-            **{n: v for n, v in zip(names, row, strict=True) if not _missing(v)},
-            **where,
-            "_row": first + i,
-        }
-        for i, row in enumerate(rows)
-    ]
-
-
-def _missing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+    if tables:
+        yield np.concatenate(vectors), pa.concat_tables(tables)

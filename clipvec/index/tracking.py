@@ -1,4 +1,4 @@
-"""What the run of a loading tells: rows/s, memory, what was verified."""
+"""The tracking run of an index: rows/s, memory, what was verified."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from clipvec.config import to_dict
 from clipvec.tracking import RunSpec, artifacts
 
 if TYPE_CHECKING:
-    from clipvec.config import BuildConfig
+    from clipvec.config import IndexCommandConfig
     from clipvec.index.build import IndexSummary
     from clipvec.store import Store
     from clipvec.tracking import Run
 
 
 class IndexLogger:
-    """Feeds the run of a loading."""
+    """Logs the loading of an index to its tracking run."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -27,7 +27,7 @@ class IndexLogger:
         self._last = (time.monotonic(), 0)
 
     def held(self, rows: int) -> None:
-        """Say how many rows are in the collection before any are loaded."""
+        """Set the number of rows that the index holds before any are loaded."""
         self._rows = rows
         self._last = (time.monotonic(), rows)
 
@@ -37,7 +37,7 @@ class IndexLogger:
         if self._run.should_log():
             self._point()
 
-    def end(self, summary: IndexSummary, config: BuildConfig, store: Store) -> None:
+    def end(self, summary: IndexSummary, config: IndexCommandConfig, store: Store) -> None:
         """Add the last point, and tell what stands for the whole loading."""
         if not self._run.tracked:
             return
@@ -60,7 +60,7 @@ class IndexLogger:
         self._run.log(values, step=self._rows)
 
 
-def start_run(config: BuildConfig, store: Store) -> Run:
+def start_run(config: IndexCommandConfig, store: Store) -> Run:
     """Return the run of a loading, which uses a store."""
     name = paths.collection_name(config.dataset.name, config.model.name)
     job = RunSpec("index", f"index {name}", config.store.root, to_dict(config))

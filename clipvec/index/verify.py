@@ -1,4 +1,4 @@
-"""Is the collection what the store says it is?"""
+"""Does the index hold what the store holds?"""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipvec.errors import CollectionError
-from clipvec.index.chroma.writer import doubled
+from clipvec.index.backend import duplicate_id_message
 from clipvec.store import EMBEDDING, matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clipvec.index.base import Hit
-    from clipvec.index.chroma.collection import Collection
+    from clipvec.index.backend import IndexWriter
+    from clipvec.index.base import Hit, VectorIndex
     from clipvec.store import Part, Store
 
 log = logging.getLogger(__name__)
@@ -25,33 +25,34 @@ SAMPLE = 100
 _SAME = 1e-5
 """Largest distance, 1 - cosine, between two copies of one vector."""
 _MISSES = 0.25
-"""Share of the sample that HNSW may fail to reach. It does for some rows of any graph, for more of
-a large one: 6 in 100 of 900,000 drawn vectors with 16 links. Beyond this the graph is broken."""
+"""Share of the sample that an approximate index may fail to find. HNSW does for some rows of any
+graph, for more of a large one: 6 in 100 of 900,000 synthetic vectors with 16 links. Beyond this
+share the index is broken."""
 
 
-def verify(collection: Collection, store: Store, parts: Sequence[Part]) -> str:
-    """Return what was verified, in some words.
+def verify(index: VectorIndex, writer: IndexWriter, store: Store, parts: Sequence[Part]) -> str:
+    """Return a summary of what was verified.
 
     Raises:
-        CollectionError: rows are missing, doubled, left over, or not what the store holds.
+        CollectionError: rows are missing, duplicate, left over, or differ from the store.
     """
     rows = sum(part.rows for part in parts)
-    if collection.count() != rows:
-        raise CollectionError(_why_count_differs(collection, store, parts))
+    if index.count() != rows:
+        raise CollectionError(_why_count_differs(index, writer, store, parts))
     if not rows:
         return "empty"
     sample = _sample(store, parts, rows)
-    _check_vectors(collection, sample)
-    missed = _missed(collection, sample)
-    if len(missed) > _MISSES * len(sample):
+    _check_vectors(index, sample)
+    missed, hint = _missed(index, sample), f"--rebuild {writer.rebuild_hint}".strip()
+    if len(missed) > (0 if index.capabilities.exact else _MISSES * len(sample)):
         raise CollectionError(
-            f"{len(missed)} of {len(sample)} rows of {collection.where} are not found by their own "
-            f"vectors ({', '.join(missed[:3])}); build it anew with {_denser(collection)}"
+            f"{len(missed)} of {len(sample)} rows of {index.location} are not found by their own "
+            f"vectors ({', '.join(missed[:3])}); rebuild it with {hint}"
         )
     if missed:
         log.warning(
-            "%d of %d rows are not reached by their own vectors (%s); %s would reach more",
-            *(len(missed), len(sample), ", ".join(missed[:3]), _denser(collection)),
+            "%d of %d rows are not found by their own vectors (%s); %s would find more",
+            *(len(missed), len(sample), ", ".join(missed[:3]), hint),
         )
     return f"{len(sample) - len(missed)} of {len(sample)} rows found by their own vectors"
 
@@ -76,9 +77,9 @@ def _sample(store: Store, parts: Sequence[Part], rows: int) -> dict[str, np.ndar
     return sample
 
 
-def _check_vectors(collection: Collection, sample: dict[str, np.ndarray]) -> None:
-    """Refuse rows that are not there, or have another vector than in the store."""
-    there = collection.vectors(list(sample))
+def _check_vectors(index: VectorIndex, sample: dict[str, np.ndarray]) -> None:
+    """Refuse rows that are missing, or have another vector than in the store."""
+    there = index.vectors(list(sample))
     wrong = [
         id
         for id, vector in sample.items()
@@ -86,14 +87,14 @@ def _check_vectors(collection: Collection, sample: dict[str, np.ndarray]) -> Non
     ]
     if wrong:
         raise CollectionError(
-            f"{len(wrong)} of {len(sample)} rows of {collection.where} are missing or have another "
-            f"vector than the store ({', '.join(wrong[:3])}); build it anew with --rebuild"
+            f"{len(wrong)} of {len(sample)} rows of {index.location} are missing or have another "
+            f"vector than the store ({', '.join(wrong[:3])}); rebuild it with --rebuild"
         )
 
 
-def _missed(collection: Collection, sample: dict[str, np.ndarray]) -> list[str]:
+def _missed(index: VectorIndex, sample: dict[str, np.ndarray]) -> list[str]:
     """Return the ids whose own vectors find neither them nor a row with the same vector."""
-    found = collection.nearest(np.stack(list(sample.values())), 1)
+    found = index.nearest(np.stack(list(sample.values())), 1)
     return [
         id
         for id, (_, scores) in zip(sample, found, strict=True)
@@ -101,30 +102,26 @@ def _missed(collection: Collection, sample: dict[str, np.ndarray]) -> list[str]:
     ]
 
 
-def _denser(collection: Collection) -> str:
-    """Return the options of a graph that reaches more rows than this one."""
-    links, candidates = (collection.hnsw[key] for key in ("max_neighbors", "ef_construction"))
-    return f"--rebuild hnsw.max_neighbors={2 * links} hnsw.ef_construction={2 * candidates}"
-
-
-def _why_count_differs(collection: Collection, store: Store, parts: Sequence[Part]) -> str:
+def _why_count_differs(
+    index: VectorIndex, writer: IndexWriter, store: Store, parts: Sequence[Part]
+) -> str:
     """Return one line that names the rows to blame, part by part."""
     rows = sum(part.rows for part in parts)
-    head = f"{collection.where} has {collection.count():,} rows, the store {rows:,}"
+    head = f"{index.location} has {index.count():,} rows, the store {rows:,}"
     for part in parts:
-        held = len(collection.part_ids(part.file))
+        held = writer.count_part(part.file)
         if held == part.rows:
             continue
-        if hit := _elsewhere(collection, store, part):
-            return f"{head}: {doubled(hit.id, hit.part, part.file)}"
-        return f"{head}: {held} of {part.rows} rows of {part.file}; build anew with --rebuild"
-    return f"{head}: there are rows of no part; build anew with --rebuild"
+        if hit := _elsewhere(index, store, part):
+            return f"{head}: {duplicate_id_message(hit.id, hit.part, part.file)}"
+        return f"{head}: {held} of {part.rows} rows of {part.file}; rebuild it with --rebuild"
+    return f"{head}: some rows belong to no part; rebuild it with --rebuild"
 
 
-def _elsewhere(collection: Collection, store: Store, part: Part) -> Hit | None:
+def _elsewhere(index: VectorIndex, store: Store, part: Part) -> Hit | None:
     """Return a row of another part that has an id of this one."""
     for piece in store.read(part, ["id"]):
-        for hit in collection.get(piece["id"].to_pylist()).values():
+        for hit in index.get(piece["id"].to_pylist()).values():
             if hit.part != part.file:
                 return hit
     return None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from clipvec import paths
 from clipvec.errors import ConfigError
-from clipvec.index import Collection
+from clipvec.index import open_index
 from clipvec.recall.report import sentences
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def apply(config: RecallConfig, report: Report) -> str:
     choice = _choice(config, report)
     ef_search = int(choice.parameters["ef_search"])
     name = paths.collection_name(config.dataset.name, config.model.name)
-    with Collection.open(config.index, name) as collection:
-        collection.set_ef_search(ef_search)
+    with open_index(config.index, name) as collection:
+        collection.set_search_settings({"ef_search": ef_search})
     return (
         f"applied: {name} now searches with ef_search={ef_search}. "
         f"{sentences.validated(choice, config.target_recall)}\n"

@@ -11,7 +11,7 @@ from clipvec.cli import OverridesParser, VersionOption, run
 
 if TYPE_CHECKING:
     from clipvec.config import SearchConfig
-    from clipvec.index import Hit, Partitions, Term
+    from clipvec.index import Hit, Term, VectorIndex
     from clipvec.model import Encoder
 
 _OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@-]*=.*", re.DOTALL)
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
 def _search(arguments: argparse.Namespace) -> None:
     from clipvec import config
     from clipvec.errors import ConfigError
-    from clipvec.index import Partitions, filters, query_vector
+    from clipvec.index import filters, open_index, query_vector
 
     overrides = [word for word in arguments.words if _OVERRIDE.fullmatch(word)]
     texts = [word for word in arguments.words if word not in overrides] + arguments.text
@@ -72,7 +72,7 @@ def _search(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"-k {arguments.k}: at least 1 row is needed")
     config.load_env()
     settings = config.read_command("search", overrides, config.SearchConfig)
-    with Partitions.open(settings.index, settings.collection) as collection:
+    with open_index(settings.index, settings.collection) as collection:
         where = filters.parse(arguments.where, collection.attributes)
         encoder = _encoder(settings, collection)
         vector = query_vector(_terms(arguments, texts), encoder)
@@ -80,12 +80,12 @@ def _search(arguments: argparse.Namespace) -> None:
         _show(arguments, " ".join(texts) or "images", hits, collection)
 
 
-def _encoder(settings: SearchConfig, collection: Partitions) -> Encoder:
+def _encoder(settings: SearchConfig, collection: VectorIndex) -> Encoder:
     """Return the encoder of the query, which must be the one that made the collection."""
     from clipvec.model import load_checked
 
     chosen = settings.model.over(collection.model_config)
-    made, where = collection.fingerprint.model, f"the collection {collection.where}"
+    made, where = collection.fingerprint.model, f"the collection {collection.location}"
     return load_checked(made, chosen, where)
 
 
@@ -119,7 +119,7 @@ def _read(file: str) -> bytes:
 
 
 def _show(
-    arguments: argparse.Namespace, title: str, hits: list[Hit], collection: Partitions
+    arguments: argparse.Namespace, title: str, hits: list[Hit], collection: VectorIndex
 ) -> None:
     from clipvec.search import results
 

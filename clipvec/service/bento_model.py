@@ -47,12 +47,12 @@ def chosen(settings: ServeConfig) -> ModelConfig:
     Raises:
         CollectionError: no model is named, and there is no such collection.
     """
-    from clipvec.index import Partitions
+    from clipvec.index import open_index
 
     given = settings.model
     if given.name and given.arch and given.pretrained:
         return given.over(ModelConfig(given.name, given.arch, given.pretrained))
-    with Partitions.open(settings.index, settings.collection) as collection:
+    with open_index(settings.index, settings.collection) as collection:
         return given.over(collection.model_config)
 
 
@@ -100,10 +100,10 @@ def settings_of(bento: Bento, settings: ServeConfig) -> ServeConfig:
             f"{bento.tag}, which holds {packed.name} ({packed.arch}, {packed.pretrained}); "
             "leave model out of CLIPVEC_SERVE, or build another bento"
         )
-    index = settings.index
-    if index.kind == "chroma" and not Path(index.path).expanduser().is_absolute():
+    folder = settings.index.folder
+    if folder is not None and not Path(folder).expanduser().is_absolute():
         raise ConfigError(
-            f"index.path={index.path} is relative, and a bento runs in a folder of its own; give "
+            f"index.path={folder} is relative, and a bento runs in a folder of its own; give "
             'the whole path: CLIPVEC_SERVE="index.path=/data/index"'
         )
     local = QueryModelConfig(**asdict(replace(wanted, pretrained=f"local-dir:{stored.path}")))

@@ -8,11 +8,11 @@ from clipvec.store import GOLDEN_COSINE, Golden
 
 if TYPE_CHECKING:
     from clipvec.config import ServeConfig
-    from clipvec.index import Partitions
+    from clipvec.index import VectorIndex
     from clipvec.model import Encoder
 
 
-def open_both(settings: ServeConfig) -> tuple[Partitions, Encoder]:
+def open_both(settings: ServeConfig) -> tuple[VectorIndex, Encoder]:
     """Return the collection and its encoder.
 
     Raises:
@@ -20,19 +20,19 @@ def open_both(settings: ServeConfig) -> tuple[Partitions, Encoder]:
         FingerprintError: the encoder is not the one that made it.
         ModelError: the encoder cannot be loaded.
     """
-    from clipvec.index import Partitions
+    from clipvec.index import open_index
     from clipvec.model import load_checked
 
-    collection = Partitions.open(settings.index, settings.collection)
+    collection = open_index(settings.index, settings.collection)
     try:
         chosen = settings.model.over(collection.model_config)
-        made, where = collection.fingerprint.model, f"the collection {collection.where}"
+        made, where = collection.fingerprint.model, f"the collection {collection.location}"
         return collection, load_checked(made, chosen, where)
     except BaseException:
         collection.close()
         raise
 
 
-def same_golden(collection: Partitions, image: list[float], text: list[float]) -> bool:
+def same_golden(collection: VectorIndex, image: list[float], text: list[float]) -> bool:
     """Return whether a golden pair is the one that the collection was made with."""
     return collection.fingerprint.model.golden.cosine(Golden(image, text)) >= GOLDEN_COSINE

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clipvec.config import ServeConfig
-    from clipvec.index import Partitions
+    from clipvec.index import VectorIndex
     from clipvec.model import Encoder
     from clipvec.service.schema import Options, Term
 
@@ -59,7 +59,7 @@ class Searcher:
     The encoder has one thread and works on batches; Chroma and the store have threads beside it.
     """
 
-    def __init__(self, collection: Partitions, encoder: Encoder, settings: ServeConfig) -> None:
+    def __init__(self, collection: VectorIndex, encoder: Encoder, settings: ServeConfig) -> None:
         self.collection, self.encoder = collection, encoder
         self._pictures = Pictures(encoder.preprocess, settings.max_pixels)
         self._ordinary = ranking.Ordinary(collection.sample(_SAMPLE))

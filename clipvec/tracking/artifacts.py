@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clipvec import paths
-from clipvec.config import HttpIndexConfig
 from clipvec.tracking.run import Artifact
 from clipvec.tracking.run_spec import shorten
 
@@ -33,14 +31,10 @@ def store(url: str, collection: str, fingerprint: Mapping[str, Any]) -> Artifact
     return Artifact("store", store_name(collection), url, fingerprint)
 
 
-def index(config: IndexConfig, collection: str, fingerprint: Mapping[str, Any]) -> Artifact:
-    """Return the Chroma collection of a store."""
-    if isinstance(config, HttpIndexConfig):
-        scheme = "https" if config.ssl else "http"
-        url = f"{scheme}://{config.host}:{config.port}/{collection}"
-    else:
-        url = str(paths.IndexPaths(config.path).collection(collection))
-    return Artifact("index", shorten(f"index-{collection}", _NAME_LENGTH), url, fingerprint)
+def index(config: IndexConfig, name: str, fingerprint: Mapping[str, Any]) -> Artifact:
+    """Return the index of a store."""
+    artifact = shorten(f"index-{name}", _NAME_LENGTH)
+    return Artifact("index", artifact, config.location(name), fingerprint)
 
 
 def report(collection: str, *files: Path) -> Artifact:

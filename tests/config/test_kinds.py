@@ -18,7 +18,7 @@ from clipvec.paths import CONF_DIR
 
 SCHEMAS: dict[str, Any] = {
     "embed": config.EmbedConfig,
-    "index": config.BuildConfig,
+    "index": config.IndexCommandConfig,
     "recall": config.RecallConfig,
     "search": config.SearchConfig,
     "serve": config.ServeConfig,

@@ -34,7 +34,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> list[R
     with initialize_config_dir(str(paths.CONF_DIR), version_base="1.3"):
         embed = config.read(compose("embed", [*options, "batch_size=8"]), config.EmbedConfig)
         options += [f"index.path={root}/index"]
-        index = config.read(compose("index", options), config.BuildConfig)
+        index = config.read(compose("index", options), config.IndexCommandConfig)
     embed_shards(embed)
     build_index(index, projection.log_projection)
 

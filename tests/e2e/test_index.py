@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from clipvec.config import EmbeddedIndexConfig
-from clipvec.index import Collection, Partitions
+from clipvec.config import ChromaConfig
+from clipvec.index import open_index
 from tests.e2e.conftest import Disk, Run
 from tests.stores import StoreFactory
 
@@ -63,8 +63,8 @@ def rows_in(folder: Path) -> int:
 
 
 def ids_in(folder: Path) -> list[str]:
-    index = EmbeddedIndexConfig(kind="chroma", path=str(folder))
-    with Collection.open(index, "toys--toy") as collection:
+    index = ChromaConfig(path=str(folder))
+    with open_index(index, "toys--toy") as collection:
         assert collection.count() == ROWS
         return list(collection._rows.get(include=[])["ids"])
 
@@ -74,7 +74,7 @@ def test_partitions_by_a_sweep(run: Run, tmp_path: Path) -> None:
     run("index", "-m", *OPTIONS, "partition=0-2,3-5", cwd=tmp_path)
     folders = sorted(path.parent.name for path in tmp_path.glob("data/index/*/chroma.sqlite3"))
     assert folders == ["toys--toy--shards-0-2", "toys--toy--shards-3-5"]
-    with Partitions.open(EmbeddedIndexConfig("chroma", str(tmp_path / "data/index"))) as both:
+    with open_index(ChromaConfig(str(tmp_path / "data/index"))) as both:
         assert (both.name, both.count()) == ("toys--toy", 3000)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from clipvec.config import EmbeddedIndexConfig
-from clipvec.index import Collection
+from clipvec.config import ChromaConfig
+from clipvec.index import open_index
 from clipvec.recall.results import Report
 from tests.e2e.conftest import Run
 
@@ -62,9 +62,9 @@ def test_a_report_and_its_recommendation_applied(run: Run, folder: Path) -> None
         f"applied: sample--sample now searches with ef_search={ef_search}. Selected on one half of "
     )
     assert said[-1].startswith(f"from now on give clipvec.index hnsw.ef_search={ef_search}")
-    index = EmbeddedIndexConfig("chroma", str(folder / "data/index"))
-    with Collection.open(index, "sample--sample") as collection:
-        assert collection.hnsw["ef_search"] == ef_search
+    index = ChromaConfig(str(folder / "data/index"))
+    with open_index(index, "sample--sample") as collection:
+        assert collection.settings["ef_search"] == ef_search
     assert "text queries: " in done.stdout
     # the collection was loaded by one run, which noted what it took
     chroma_build = found.systems[0].build
@@ -109,9 +109,9 @@ def test_a_sweep_and_its_runs_in_one_plot(run: Run, folder: Path) -> None:
 
 
 def test_a_target_that_nothing_meets(run: Run, folder: Path) -> None:
-    index = EmbeddedIndexConfig("chroma", str(folder / "data/index"))
-    with Collection.open(index, "sample--sample") as collection:
-        collection.set_ef_search(1)
+    index = ChromaConfig(str(folder / "data/index"))
+    with open_index(index, "sample--sample") as collection:
+        collection.set_search_settings({"ef_search": 1})
     options = [f"~systems.{name}" for name in ("flat", "hnsw")]
     options += ["measure.k=1", "queries.images=0"]
     done = run("recall", *QUICK, *options, "target_recall=1", "apply=true", exit_code=2)

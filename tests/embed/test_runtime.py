@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 
 from clipvec import config, model, paths
 from clipvec.embed.run import embed_shards
-from clipvec.index import Partitions
+from clipvec.index import open_index
 from clipvec.index.build import build_index
 from clipvec.store import Store, matrix
 
@@ -60,7 +60,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Pat
     embed(*given)
     with initialize_config_dir(str(paths.CONF_DIR), version_base="1.3"):
         given = [*given, f"index.path={root}/index"]
-        build_index(config.read(compose("index", given), config.BuildConfig))
+        build_index(config.read(compose("index", given), config.IndexCommandConfig))
     return root
 
 
@@ -107,7 +107,7 @@ def test_a_store_that_onnx_runtime_makes(
 def test_search_without_torch(indexed: Path, exports: Path, by_torch: np.ndarray) -> None:
     asked = [f"index.path={indexed}/index", "model.runtime=onnx"]
     found = json.loads(run(SEARCH, *asked, XDG_CACHE_HOME=str(exports)))
-    with Partitions.open(config.EmbeddedIndexConfig("chroma", f"{indexed}/index")) as collection:
+    with open_index(config.ChromaConfig(f"{indexed}/index")) as collection:
         expected = collection.query(by_torch, 3)
     assert [hit["id"] for hit in found] == [hit.id for hit in expected]
     assert [hit["score"] for hit in found] == pytest.approx([h.score for h in expected], abs=1e-3)

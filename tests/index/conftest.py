@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from clipvec import config
-from clipvec.config import BuildConfig, EmbeddedIndexConfig, HttpIndexConfig, IndexConfig
-from clipvec.index.chroma.client import close, open_place
+from clipvec.config import ChromaConfig, ChromaHttpConfig, IndexCommandConfig, IndexConfig
+from clipvec.index.chroma.client import client_factory, close
 
 
-def build_config(root: Path, index: IndexConfig, **changes: Any) -> BuildConfig:
+def build_config(root: Path, index: IndexConfig, **changes: Any) -> IndexCommandConfig:
     """Return a configuration for the store below ``root``."""
     values = {
         "model": {"name": "toy", "arch": "toy", "pretrained": "toy"},
@@ -35,16 +35,16 @@ def build_config(root: Path, index: IndexConfig, **changes: Any) -> BuildConfig:
         "rebuild": False,
         "batch_rows": 100,
     }
-    return config.from_dict({**values, **changes}, BuildConfig)
+    return config.from_dict({**values, **changes}, IndexCommandConfig)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> EmbeddedIndexConfig:
-    return EmbeddedIndexConfig(kind="chroma", path=str(tmp_path / "index"))
+def folder(tmp_path: Path) -> ChromaConfig:
+    return ChromaConfig(path=str(tmp_path / "index"))
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpIndexConfig]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChromaHttpConfig]:
     """A Chroma server on a free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -61,7 +61,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpIndexConfig
         )
         try:
             _wait(f"http://127.0.0.1:{port}/api/v2/heartbeat", process)
-            yield HttpIndexConfig(kind="chroma_http", host="127.0.0.1", port=port)
+            yield ChromaHttpConfig(host="127.0.0.1", port=port)
         finally:
             process.terminate()
             process.wait(30)
@@ -72,8 +72,8 @@ def index(request: pytest.FixtureRequest) -> Iterator[IndexConfig]:
     """An empty index, in a folder and on a server."""
     where: IndexConfig = request.getfixturevalue(request.param)
     yield where
-    if isinstance(where, HttpIndexConfig):
-        client = open_place(where).connect("")
+    if isinstance(where, ChromaHttpConfig):
+        client = client_factory(where).connect("")
         for collection in client.list_collections():
             client.delete_collection(collection.name)
         close(client)

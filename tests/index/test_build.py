@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from clipvec.config import EmbeddedIndexConfig, HttpIndexConfig, IndexConfig
+from clipvec.config import ChromaConfig, ChromaHttpConfig, IndexConfig
 from clipvec.errors import CollectionError, FingerprintError, IncompleteStoreError
-from clipvec.index import Collection, Partitions
+from clipvec.index import open_index
+from clipvec.index.backend import PART
+from clipvec.index.base import BuildStats
 from clipvec.index.build import build_index
-from clipvec.index.chroma.client import OLD, REBUILD, close, open_place
-from clipvec.index.chroma.writer import Built, LoadingCollection
+from clipvec.index.chroma.client import OLD, REBUILD, client_factory, close
+from clipvec.index.chroma.writer import CollectionWriter, metadata
 from clipvec.index.load import batches, groups
 from clipvec.store import Store, matrix
 from tests.index.conftest import build_config
@@ -36,7 +39,7 @@ def rows_of(store: Store) -> dict[str, np.ndarray]:
 
 def held(index: IndexConfig) -> dict[str, np.ndarray]:
     """Return every row of the collection."""
-    with Collection.open(index, NAME) as collection:
+    with open_index(index, NAME) as collection:
         found = collection._rows.get(include=["embeddings"])
     return dict(zip(found["ids"], np.asarray(found["embeddings"]), strict=True))
 
@@ -56,7 +59,7 @@ def test_holds_the_rows_of_the_store(
     assert (summary.rows, summary.loaded, summary.reused, summary.replaced) == (350, 3, 0, 0)
     assert summary.verified == "100 of 100 rows found by their own vectors"
     assert_equal(index, store)
-    with Collection.open(index, NAME) as collection:
+    with open_index(index, NAME) as collection:
         assert collection.fingerprint == store.fingerprint
         assert collection.model_config.name == "toy"
         hit = collection.query(rows_of(store)["0/71"], 1)[0]
@@ -89,9 +92,9 @@ def test_a_collection_knows_what_its_build_took(
 ) -> None:
     """As long as one run loaded it all."""
 
-    def known() -> Built | None:
-        with Collection.open(index, NAME) as collection:
-            return Built.of(collection)
+    def known() -> BuildStats | None:
+        with open_index(index, NAME) as collection:
+            return collection.build_stats
 
     store = store_factory(tmp_path, {0: [50, 20]}, count=2)
     build_index(build_config(tmp_path, index, allow_partial=True))
@@ -100,7 +103,7 @@ def test_a_collection_knows_what_its_build_took(
     assert first.rows == 70
     assert 0 < first.seconds < 60
     # on a server, whoever loads it does not hold it
-    assert (first.peak_bytes is None) == isinstance(index, HttpIndexConfig)
+    assert (first.peak_bytes is None) == isinstance(index, ChromaHttpConfig)
     assert first.peak_bytes is None or 50e6 < first.peak_bytes < 5e9
     build_index(build_config(tmp_path, index, allow_partial=True))
     assert known() == first
@@ -132,12 +135,12 @@ def test_a_half_loaded_part_is_loaded_anew(
     store = store_factory(tmp_path, {0: [50], 1: [40]})
     config = build_config(tmp_path, index)
     (part,) = store.parts([1])
-    with LoadingCollection.ensure(open_place(index), NAME, store, config.hnsw) as collection:
-        with contextlib.suppress(KeyboardInterrupt), collection.loading([part]):
-            junk = np.ones((2, 16), np.float32)
-            collection.add(["1/0", "left over"], junk, [{"_part": part.file}] * 2)
+    with CollectionWriter(client_factory(index), NAME, store, config.hnsw) as writer:
+        with contextlib.suppress(KeyboardInterrupt), writer.loading([part]):
+            junk = pa.table({"id": ["1/0", "left over"], PART: [part.file] * 2})
+            writer.add(np.ones((2, 16), np.float32), junk)
             raise KeyboardInterrupt
-        assert collection.held()[part.file].state == "loading"
+        assert writer.ledger()[part.file].state == "loading"
     summary = build_index(config)
     assert (summary.loaded, summary.replaced) == (1, 1)
     assert_equal(index, store)
@@ -162,9 +165,9 @@ def test_another_fingerprint_is_refused(
     with pytest.raises(FingerprintError, match=r"weights www.*xxx.*--rebuild"):
         build_index(build_config(tmp_path / "b", index))
     build_index(build_config(tmp_path / "b", index, rebuild=True))
-    with Partitions.open(index) as collection:
+    with open_index(index) as collection:
         assert collection.fingerprint == other.fingerprint
-    assert open_place(index).names() == [NAME]
+    assert client_factory(index).names() == [NAME]
 
 
 def test_other_hnsw_settings(
@@ -183,8 +186,8 @@ def test_other_hnsw_settings(
     caplog.clear()
     with caplog.at_level(logging.INFO, "clipvec.index.chroma.writer"):
         assert build_index(searched).reused == 1
-    assert caplog.messages == [f"{NAME}: ef_search: 100 → 7, as hnsw.ef_search says"]
-    with Collection.open(index, NAME) as collection:
+    assert caplog.messages == [f"{NAME}: ef_search: 100 → 7 (hnsw.ef_search)"]
+    with open_index(index, NAME) as collection:
         assert collection._rows.configuration_json["hnsw"]["ef_search"] == 7
     assert_equal(index, store)
 
@@ -194,9 +197,9 @@ def test_rebuild_survives_a_stop_between_the_renames(
 ) -> None:
     store = store_factory(tmp_path, {0: [20]})
     build_index(build_config(tmp_path, index))
-    place = open_place(index)
+    place = client_factory(index)
     place.rename(NAME, NAME + OLD)
-    with LoadingCollection.ensure(place, NAME + REBUILD, store, build_config(tmp_path, index).hnsw):
+    with CollectionWriter(place, NAME + REBUILD, store, build_config(tmp_path, index).hnsw):
         pass
     assert place.names() == [NAME + OLD, NAME + REBUILD]
     assert build_index(build_config(tmp_path, index)).reused == 1
@@ -208,16 +211,16 @@ def test_a_collection_of_something_else_is_refused(
     index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store_factory(tmp_path, {0: [20]})
-    client = open_place(index).connect(NAME)
+    client = client_factory(index).connect(NAME)
     client.create_collection(NAME, embedding_function=None).add(ids=["a"], embeddings=[[1.0]])
     close(client)
     for rebuild in (False, True):
-        with pytest.raises(CollectionError, match="made by something else than clipvec"):
+        with pytest.raises(CollectionError, match="not made by clipvec"):
             build_index(build_config(tmp_path, index, rebuild=rebuild))
 
 
 def test_a_folder_of_something_else_is_refused(
-    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+    folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store_factory(tmp_path, {0: [20]})
     other = Path(folder.path) / NAME
@@ -230,7 +233,7 @@ def test_a_folder_of_something_else_is_refused(
 
 
 def test_a_damaged_database_is_mended_by_rebuild(
-    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+    folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store = store_factory(tmp_path, {0: [20]})
     path = Path(folder.path) / NAME / "chroma.sqlite3"
@@ -245,7 +248,7 @@ def test_a_damaged_database_is_mended_by_rebuild(
 def test_the_path_of_the_index_is_a_file(tmp_path: Path, store_factory: StoreFactory) -> None:
     store_factory(tmp_path, {0: [20]})
     (tmp_path / "index").write_bytes(b"")
-    index = EmbeddedIndexConfig(kind="chroma", path=str(tmp_path / "index"))
+    index = ChromaConfig(path=str(tmp_path / "index"))
     with pytest.raises(
         CollectionError, match=r"index/toys--toy: .*File exists.*choose another index"
     ):
@@ -254,7 +257,7 @@ def test_the_path_of_the_index_is_a_file(tmp_path: Path, store_factory: StoreFac
 
 def test_server_not_reachable(tmp_path: Path, store_factory: StoreFactory) -> None:
     store_factory(tmp_path, {0: [20]})
-    index = HttpIndexConfig(kind="chroma_http", host="127.0.0.1", port=9)
+    index = ChromaHttpConfig(host="127.0.0.1", port=9)
     with pytest.raises(CollectionError, match=r"http://127.0.0.1:9 .*chroma run"):
         build_index(build_config(tmp_path, index))
 
@@ -282,9 +285,9 @@ def test_an_id_in_two_shards_is_named_at_once(
             r".parquet; embed again with ids that are unique .* dataset.id, or none$",
         ):
             build_index(config)
-        with LoadingCollection.ensure(open_place(index), NAME, store, config.hnsw) as collection:
-            states = {file.split("/")[0]: entry.state for file, entry in collection.held().items()}
-            held = collection.count()
+        with CollectionWriter(client_factory(index), NAME, store, config.hnsw) as writer:
+            states = {file.split("/")[0]: entry.state for file, entry in writer.ledger().items()}
+            held = writer.finish().count()
         together = batch_rows == 100
         assert states == {"shard-00000": "loading" if together else "loaded", "copy-1": "loading"}
         assert held == (0 if together else 20)
@@ -295,7 +298,7 @@ def test_an_id_in_two_shards_is_named_at_once(
 
 
 def test_an_id_twice_in_one_part_is_named(
-    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+    folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store = store_factory(tmp_path, {}, count=1)
     writer = store.writer(0)
@@ -309,17 +312,18 @@ def test_an_id_twice_in_one_part_is_named(
 
 
 def test_an_id_that_was_passed_over_is_named(
-    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+    folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     """By whatever loaded both shards without asking."""
     store = store_factory(tmp_path, {0: [20], 1: [20], 2: [10]})
     copied(store, tmp_path / "twin", store_factory)
     config = build_config(tmp_path, folder)
-    with LoadingCollection.ensure(open_place(folder), NAME, store, config.hnsw) as collection:
+    with CollectionWriter(client_factory(folder), NAME, store, config.hnsw) as writer:
         for part in store.parts():
-            with collection.loading([part]):
-                for ids, vectors, metadatas in batches(store, [part], 100):
-                    collection._rows.add(ids=ids, embeddings=vectors, metadatas=metadatas)
+            with writer.loading([part]):
+                for vectors, rows in batches(store, [part], 100):
+                    ids = rows["id"].to_pylist()
+                    writer._rows.add(ids=ids, embeddings=vectors, metadatas=metadata(rows))
     with pytest.raises(
         CollectionError,
         match=r"has 30 rows, the store 50: the id 0/\d+ is in shard-00000/.* and in copy-1/",
@@ -328,22 +332,22 @@ def test_an_id_that_was_passed_over_is_named(
 
 
 def test_rows_that_went_missing_are_noticed(
-    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+    folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store_factory(tmp_path, {0: [20], 1: [30]})
     build_index(build_config(tmp_path, folder))
-    with Collection.open(folder, NAME) as collection:
+    with open_index(folder, NAME) as collection:
         collection._rows.delete(ids=["1/3", "1/4"])
     with pytest.raises(CollectionError, match=r"28 of 30 rows of shard-00001/.*--rebuild"):
         build_index(build_config(tmp_path, folder))
 
 
 def test_another_vector_than_the_stores_is_noticed(
-    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+    folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store_factory(tmp_path, {0: [20]})
     build_index(build_config(tmp_path, folder))
-    with Collection.open(folder, NAME) as collection:
+    with open_index(folder, NAME) as collection:
         collection._rows.update(ids=["0/3"], embeddings=[[1.0] * 16])
     with pytest.raises(CollectionError, match=r"1 of 20 rows .*another vector.*0/3.*--rebuild"):
         build_index(build_config(tmp_path, folder))
@@ -360,7 +364,7 @@ def test_parts_are_grouped_to_batches(tmp_path: Path, store_factory: StoreFactor
 
 
 def test_no_default_embedding_model_is_loaded(
-    folder: EmbeddedIndexConfig,
+    folder: ChromaConfig,
     tmp_path: Path,
     store_factory: StoreFactory,
     monkeypatch: pytest.MonkeyPatch,
@@ -382,20 +386,20 @@ def test_a_graph_that_reaches_too_few_rows(
 ) -> None:
     """Some unreached rows are a matter of recall, many are a broken graph."""
     store_factory(tmp_path, {0: [2000]}, dim=64)
-    index = EmbeddedIndexConfig("chroma", str(tmp_path / "index"))
+    index = ChromaConfig(str(tmp_path / "index"))
     config = build_config(tmp_path, index)
     hnsw = replace(config.hnsw, max_neighbors=links, ef_construction=links, ef_search=links)
     poor = replace(config, hnsw=hnsw)
     if breaks:
         with pytest.raises(
             CollectionError,
-            match=r"are not found by their own vectors .*; build it anew with "
+            match=r"are not found by their own vectors .*; rebuild it with "
             r"--rebuild hnsw.max_neighbors=8 hnsw.ef_construction=8$",
         ):
             build_index(poor)
     else:
         assert "of 100 rows found by their own vectors" in build_index(poor).verified
         (told,) = caplog.messages
-        assert "of 100 rows are not reached by their own vectors (0/" in told
-        more = "; --rebuild hnsw.max_neighbors=24 hnsw.ef_construction=24 would reach more"
+        assert "of 100 rows are not found by their own vectors (0/" in told
+        more = "; --rebuild hnsw.max_neighbors=24 hnsw.ef_construction=24 would find more"
         assert told.endswith(more)

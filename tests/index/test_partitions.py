@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipvec.config import EmbeddedIndexConfig, IndexConfig
+from clipvec.config import ChromaConfig, IndexConfig
 from clipvec.errors import CollectionError, ConfigError, FingerprintError
-from clipvec.index import Partitions
+from clipvec.index import open_index
 from clipvec.index.build import build_index
-from clipvec.index.chroma.client import open_place
+from clipvec.index.chroma.client import client_factory
 from clipvec.index.filters import Comparison
 from tests.index.conftest import build_config
 from tests.stores import StoreFactory
@@ -31,16 +31,18 @@ def make(root: Path, index: IndexConfig, *partitions: int | str | list[int | str
 
 
 def test_partitions_find_what_one_collection_finds(
-    tmp_path: Path, folder: EmbeddedIndexConfig, store_factory: StoreFactory
+    tmp_path: Path, folder: ChromaConfig, store_factory: StoreFactory
 ) -> None:
     store_factory(tmp_path, SHARDS)
     make(tmp_path, folder, None)
-    parts = EmbeddedIndexConfig("chroma", str(tmp_path / "parts"))
+    parts = ChromaConfig(str(tmp_path / "parts"))
     make(tmp_path, parts, 0, "1-2", [3])
-    assert open_place(parts).names() == [f"toys--toy--shards-{spec}" for spec in ("0", "1-2", "3")]
+    assert client_factory(parts).names() == [
+        f"toys--toy--shards-{spec}" for spec in ("0", "1-2", "3")
+    ]
 
     vectors = units(20)
-    with Partitions.open(folder) as whole, Partitions.open(parts) as cut:
+    with open_index(folder) as whole, open_index(parts) as cut:
         assert (cut.name, cut.count(), cut.dim) == ("toys--toy", 150, 16)
         for k, filters in ((10, None), (200, None), (10, Comparison("stars", ">", 2))):
             want = whole.query_many(vectors, k, filters)
@@ -55,46 +57,46 @@ def test_partitions_find_what_one_collection_finds(
 
 
 def test_overlapping_partitions_give_each_row_once(
-    tmp_path: Path, folder: EmbeddedIndexConfig, store_factory: StoreFactory
+    tmp_path: Path, folder: ChromaConfig, store_factory: StoreFactory
 ) -> None:
     store_factory(tmp_path, SHARDS)
     make(tmp_path, folder, "0-1", "1-3")
-    with Partitions.open(folder) as cut:
+    with open_index(folder) as cut:
         hits = cut.query(units(1)[0], 150)
     assert len({hit.id for hit in hits}) == len(hits) == 150
 
 
 def test_shards_without_a_partition_are_told(
     tmp_path: Path,
-    folder: EmbeddedIndexConfig,
+    folder: ChromaConfig,
     store_factory: StoreFactory,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store_factory(tmp_path, SHARDS)
     make(tmp_path, folder, "0,2")
-    with caplog.at_level(logging.WARNING), Partitions.open(folder) as cut:
+    with caplog.at_level(logging.WARNING), open_index(folder) as cut:
         assert cut.count() == 90
     assert "toys--toy: no partition holds the shards 1,3" in caplog.text
-    with Partitions.open(folder, "toys--toy--shards-0_2") as one:
+    with open_index(folder, "toys--toy--shards-0_2") as one:
         assert one.count() == 90
 
 
 def test_partitions_of_two_stores_are_refused(
-    tmp_path: Path, folder: EmbeddedIndexConfig, store_factory: StoreFactory
+    tmp_path: Path, folder: ChromaConfig, store_factory: StoreFactory
 ) -> None:
     store_factory(tmp_path, SHARDS)
     make(tmp_path, folder, 0)
     store_factory(tmp_path / "other", SHARDS, weights="x" * 64)
     make(tmp_path / "other", folder, 1)
     with pytest.raises(FingerprintError, match=r"partition .*shards-0.*weights w"):
-        Partitions.open(folder)
+        open_index(folder)
 
 
 def test_a_shard_that_there_is_not(
-    tmp_path: Path, folder: EmbeddedIndexConfig, store_factory: StoreFactory
+    tmp_path: Path, folder: ChromaConfig, store_factory: StoreFactory
 ) -> None:
     store_factory(tmp_path, SHARDS)
     with pytest.raises(ConfigError, match=r"names shard 4, but sharding.count=4"):
         make(tmp_path, folder, "3-4")
     with pytest.raises(CollectionError, match="there is no collection in"):
-        Partitions.open(folder)
+        open_index(folder)

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from clipvec.config import EmbeddedIndexConfig, HnswConfig
+from clipvec.config import ChromaConfig, HnswConfig
 from clipvec.errors import CollectionError, ConfigError
-from clipvec.index import Collection, Partitions, filters
+from clipvec.index import filters, open_index
 from clipvec.index.base import SCORE_TOLERANCE
 from clipvec.index.build import build_index
 from clipvec.index.chroma import brute_force
@@ -19,7 +20,7 @@ from tests.index.conftest import build_config
 from tests.index.test_build import rows_of
 from tests.stores import ATTRIBUTES, StoreFactory, row
 
-Folder = EmbeddedIndexConfig
+Folder = ChromaConfig
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def large(
     """An index of 3,000 rows x 64."""
     root = tmp_path_factory.mktemp("large")
     store = store_factory(root, {0: [1500], 1: [1000, 500]}, dim=64)
-    index = EmbeddedIndexConfig(kind="chroma", path=str(root / "index"))
+    index = ChromaConfig(path=str(root / "index"))
     build_index(build_config(root, index, batch_rows=2000))
     return index, store
 
@@ -53,7 +54,7 @@ def test_weighted_terms_equal_numpy(large: tuple[Folder, Store], weights: list[f
     vector = combine(terms, weights)
     wanted = np.sum([w * t for w, t in zip(weights, terms, strict=True)], axis=0)
     np.testing.assert_allclose(vector, wanted / np.linalg.norm(wanted), atol=1e-6)
-    with Partitions.open(index) as collection:
+    with open_index(index) as collection:
         hits = collection.query(vector, 5000)
     answer = dict(exact_answer(store, vector))
     assert {hit.id for hit in hits} == set(answer)
@@ -64,7 +65,7 @@ def test_weighted_terms_equal_numpy(large: tuple[Folder, Store], weights: list[f
 def test_many_queries_in_one_request(large: tuple[Folder, Store]) -> None:
     index, store = large
     vectors = random_units(5)
-    with Partitions.open(index) as collection:
+    with open_index(index) as collection:
         found = collection.query_many(vectors, 3000)
         best = [hits[0].id for hits in found]
         assert [collection.query(vector, 3000)[0].id for vector in vectors] == best
@@ -75,7 +76,7 @@ def test_many_queries_in_one_request(large: tuple[Folder, Store]) -> None:
 def test_scores_below_the_least_are_left_out(large: tuple[Folder, Store]) -> None:
     index, store = large
     vector = random_units(1)[0]
-    with Partitions.open(index) as collection:
+    with open_index(index) as collection:
         hits = collection.query(vector, 3000, min_score=0.3)
         assert collection.query(vector, 10, min_score=0.99) == []
     assert [h.id for h in hits] == [id for id, score in exact_answer(store, vector) if score >= 0.3]
@@ -84,7 +85,7 @@ def test_scores_below_the_least_are_left_out(large: tuple[Folder, Store]) -> Non
 def test_copies_score_exactly_one(large: tuple[Folder, Store]) -> None:
     index, store = large
     rows = rows_of(store)
-    with Partitions.open(index) as collection:
+    with open_index(index) as collection:
         found = collection.query_many(np.stack(list(rows.values())[:300]), 1, min_score=1)
     assert [hit.id for hits in found for hit in hits] == list(rows)[:300]
     scores = [hit.score for hits in found for hit in hits]
@@ -95,7 +96,7 @@ def test_filters(large: tuple[Folder, Store]) -> None:
     index, _ = large
     texts = ["category=bird", "stars>=2", "ratio<10", "nice=true", "width!=118"]
     chosen = filters.parse(texts, ATTRIBUTES)
-    with Partitions.open(index) as collection:
+    with open_index(index) as collection:
         found = {hit.id for hit in collection.query(random_units(1)[0], 3000, chosen)}
 
     def admits(row: Row) -> bool:
@@ -120,7 +121,7 @@ def test_filters_as_large_as_they_may_be(large: tuple[Folder, Store]) -> None:
     nested: dict[str, Any] = {"width": 100}
     for _ in range(8):
         nested = {"$or": [nested, nested]}
-    with Partitions.open(index) as collection:
+    with open_index(index) as collection:
         for given, end in (({"$or": widths}, 256), (listed, 1000)):
             checked = filters.from_json(given, ATTRIBUTES)
             found = collection.query(random_units(1)[0], 3000, checked)
@@ -137,12 +138,12 @@ def test_ef_search_holds_once_the_collection_is_opened_again(
     vectors = random_units(50)
     found = []
     for ef in (10, 500):
-        with Collection.open(folder, "toys--toy") as collection:
+        with open_index(folder, "toys--toy") as collection:
             collection.nearest(vectors[:1], 1)
-            collection.set_ef_search(ef)
+            collection.set_search_settings({"ef_search": ef})
             before = collection.nearest(vectors, 10)
-        with Collection.open(folder, "toys--toy") as collection:
-            assert collection.hnsw["ef_search"] == ef
+        with open_index(folder, "toys--toy") as collection:
+            assert collection.settings["ef_search"] == ef
             found += [before, collection.nearest(vectors, 10)]
     best = [sum(scores[-1] for _, scores in answer) for answer in found]
     assert best[0] > best[1]  # 100 candidates, then 10
@@ -153,7 +154,7 @@ def test_ef_search_holds_once_the_collection_is_opened_again(
 @pytest.mark.parametrize("vector", [np.ones(63, np.float32), np.full(64, np.nan, np.float32)])
 def test_vectors_that_do_not_fit(large: tuple[Folder, Store], vector: np.ndarray) -> None:
     with (
-        Partitions.open(large[0]) as collection,
+        open_index(large[0]) as collection,
         pytest.raises(ConfigError, match="finite vectors of 64 numbers"),
     ):
         collection.query(vector, 3)
@@ -174,7 +175,7 @@ def test_rows_that_hnsw_does_not_reach(tmp_path: Path, folder: Folder) -> None:
     with pytest.raises(CollectionError, match=r"are not found by their own.*max_neighbors=4"):
         build_index(build_config(tmp_path, folder, hnsw=vars(few), batch_rows=2000))
     vector = rng.normal(size=32).astype(np.float32)
-    with Collection.open(folder, "toys--toy") as collection:
+    with open_index(folder, "toys--toy") as collection:
         assert len(collection.nearest(vector[None], 2000)[0][0]) < 2000
         hits = collection.query(vector, 2000)
         birds = collection.query(vector, 2000, filters.Comparison("category", "=", "bird"))
@@ -196,28 +197,28 @@ def test_collections_to_choose_from(
     tmp_path: Path, folder: Folder, store_factory: StoreFactory
 ) -> None:
     with pytest.raises(CollectionError, match=r"no collection in .*python -m clipvec.index"):
-        Partitions.open(folder)
+        open_index(folder)
     store_factory(tmp_path, {0: [5]})
     build_index(build_config(tmp_path, folder))
     with pytest.raises(CollectionError, match=r"no collection a--b .*collection=toys--toy"):
-        Partitions.open(folder, "a--b")
+        open_index(folder, "a--b")
     second = Path(folder.path) / "toys--toy"
     second.rename(second.with_name("x--y"))
     build_index(build_config(tmp_path, folder))
     with pytest.raises(CollectionError, match=r"2 collections.*collection=toys--toy, collection=x"):
-        Partitions.open(folder)
+        open_index(folder)
 
 
 def test_thumbnails_come_from_the_store(
     large: tuple[Folder, Store], caplog: pytest.LogCaptureFixture
 ) -> None:
     index, store = large
-    with Collection.open(index, "toys--toy") as collection:
+    with open_index(index, "toys--toy") as collection:
         hits = collection.query(random_units(1)[0], 4)
         pictures = collection.thumbnails(hits)
         assert all(picture and picture.startswith(b"\xff\xd8") for picture in pictures)
         page = results.to_html("<b>", hits, pictures)
-        collection.store = f"{store.url}-gone"
+        collection.info = replace(collection.info, store=f"{store.url}-gone")
         assert collection.thumbnails(hits) == [None] * 4
     assert caplog.text.count("no thumbnails from the store") == 1
     assert page.count("data:image/jpeg;base64,") == 4

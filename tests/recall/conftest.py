@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clipvec import config
-from clipvec.config import EmbeddedIndexConfig, IndexConfig, MeasureConfig, Systems
+from clipvec.config import ChromaConfig, IndexConfig, MeasureConfig, Systems
 from clipvec.index.build import build_index
 from clipvec.recall import queries
 from clipvec.recall.ground_truth import ground_truth
@@ -71,7 +71,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     """2,000 rows x 32 in three parts, with 150 image-like and 100 text-like queries."""
     root = tmp_path_factory.mktemp("ground")
     store = make_store(root, {0: [1200, 300], 1: [500]}, dim=DIM)
-    index = EmbeddedIndexConfig(kind="chroma", path=str(root / "index"))
+    index = ChromaConfig(path=str(root / "index"))
     build_index(build_config(root, index, batch_rows=1000))
     rows = Rows.open(store.url)
     texts = np.random.default_rng(5).normal(size=(100, DIM)).astype(np.float32)

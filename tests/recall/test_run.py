@@ -9,9 +9,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from clipvec import config
-from clipvec.config import EmbeddedIndexConfig, RecallConfig
+from clipvec.config import ChromaConfig, RecallConfig
 from clipvec.errors import ClipvecError, ConfigError
-from clipvec.index import Collection
+from clipvec.index import open_index
 from clipvec.index.build import build_index
 from clipvec.paths import CONF_DIR
 from clipvec.recall.apply_ef import apply
@@ -25,7 +25,7 @@ from tests.stores import make_store
 @pytest.fixture
 def asked(tmp_path: Path) -> RecallConfig:
     """To apply a recommendation to a real collection."""
-    index = EmbeddedIndexConfig(kind="chroma", path=str(tmp_path / "index"))
+    index = ChromaConfig(path=str(tmp_path / "index"))
     make_store(tmp_path, {0: [20]})
     build_index(build_config(tmp_path, index))
     options = ["dataset.name=toys", "model.name=toy", f"index.path={index.path}", "apply=true"]
@@ -43,8 +43,8 @@ def validated(low: float, value: float, high: float) -> Report:
 
 
 def ef_search(asked: RecallConfig) -> int:
-    with Collection.open(asked.index, "toys--toy") as collection:
-        return int(collection.hnsw["ef_search"])
+    with open_index(asked.index, "toys--toy") as collection:
+        return int(collection.settings["ef_search"])
 
 
 def test_applied_with_how_sure_it_is(asked: RecallConfig) -> None:

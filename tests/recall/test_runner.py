@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from clipvec import paths
-from clipvec.config import EmbeddedIndexConfig
-from clipvec.index import Collection
+from clipvec.config import ChromaConfig
+from clipvec.index import open_index
 from clipvec.index.build import build_index
 from clipvec.index.chroma.server import chroma_server
 from clipvec.recall.measure import Measurer
@@ -155,10 +155,10 @@ def test_chroma_is_swept_on_a_copy(ground: Ground, tmp_path: Path) -> None:
         http={"kind": "chroma_http", "sweep": sweep},
     )
     assert digests(ground.index.path) == before
-    with Collection.open(ground.index, ground.collection) as collection:
-        assert collection.hnsw["ef_search"] == 100
-    with Collection.open(ground.index, ground.collection) as collection:
-        assert (collection.hnsw["ef_search"], collection.count()) == (100, ROWS)
+    with open_index(ground.index, ground.collection) as collection:
+        assert collection.settings["ef_search"] == 100
+    with open_index(ground.index, ground.collection) as collection:
+        assert (collection.settings["ef_search"], collection.count()) == (100, ROWS)
     for system in (chroma, http):
         assert system.skipped == ""
         assert system.kind == "chroma"
@@ -197,7 +197,7 @@ def test_a_live_server_is_asked_as_it_is(ground: Ground, tmp_path: Path) -> None
 
 
 def test_partitions_are_skipped(ground: Ground, tmp_path: Path) -> None:
-    index = EmbeddedIndexConfig(kind="chroma", path=str(tmp_path / "index"))
+    index = ChromaConfig(path=str(tmp_path / "index"))
     root = Path(ground.store).parents[1]
     for shard in (0, 1):
         build_index(build_config(root, index, partition=shard))

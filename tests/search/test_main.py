@@ -14,7 +14,7 @@ from PIL import Image
 from clipvec import config, model, paths
 from clipvec.data import decode_image
 from clipvec.embed.run import embed_shards
-from clipvec.index import Partitions
+from clipvec.index import open_index
 from clipvec.index.build import build_index
 from clipvec.index.query import combine
 from clipvec.model import Encoder
@@ -33,7 +33,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Pat
     with initialize_config_dir(str(paths.CONF_DIR), version_base="1.3"):
         embed = config.read(compose("embed", overrides), config.EmbedConfig)
         overrides += [f"index.path={root}/index"]
-        index = config.read(compose("index", overrides), config.BuildConfig)
+        index = config.read(compose("index", overrides), config.IndexCommandConfig)
     embed_shards(embed)
     build_index(index)
     return root
@@ -42,7 +42,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Pat
 @pytest.fixture(scope="module")
 def encoder(indexed: Path) -> Encoder:
     """The encoder that made the index."""
-    with Partitions.open(config.EmbeddedIndexConfig("chroma", f"{indexed}/index")) as collection:
+    with open_index(config.ChromaConfig(f"{indexed}/index")) as collection:
         return model.load_encoder(collection.model_config)
 
 

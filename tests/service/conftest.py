@@ -30,7 +30,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Serv
     with initialize_config_dir(str(paths.CONF_DIR), version_base="1.3"):
         embed = config.read(compose("embed", overrides), config.EmbedConfig)
         overrides += [f"index.path={root}/index"]
-        index = config.read(compose("index", overrides), config.BuildConfig)
+        index = config.read(compose("index", overrides), config.IndexCommandConfig)
         serve = compose("serve", [f"index.path={root}/index", "max_upload=1_000_000"])
     embed_shards(embed)
     build_index(index)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clipvec import paths, tracking
-from clipvec.config import EmbeddedIndexConfig, TrackingConfig
+from clipvec.config import ChromaConfig, TrackingConfig
 from clipvec.tracking import RunSpec, artifacts
 from tests.wandb_files import recorded
 
@@ -18,7 +18,7 @@ def test_the_longest_names_are_tracked(
     offline: TrackingConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "report.html").write_text("<p>")
-    index = EmbeddedIndexConfig("chroma", str(tmp_path / "index"))
+    index = ChromaConfig(str(tmp_path / "index"))
     spec = RunSpec("recall", f"recall {LONGEST[0]}", str(tmp_path / "store"), {})
     with tracking.start_run(offline, spec) as run:
         for name in LONGEST:

@@ -1,15 +1,17 @@
-"""Where collections lie: a folder for each of them, or one server for all."""
+"""Clients of Chroma: a folder for each collection, or one server for all."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from clipvec import paths
-from clipvec.config import EmbeddedIndexConfig
+from clipvec.config import ChromaConfig
 from clipvec.errors import CollectionError
+from clipvec.index.base import BuildStats, IndexInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,17 +19,19 @@ if TYPE_CHECKING:
 
     from chromadb.api.client import Client
 
-    from clipvec.config import HttpIndexConfig, IndexConfig
+    from clipvec.config import ChromaHttpConfig
 
 MARK = "clipvec"
 """Metadata key of every collection that clipvec made."""
+BUILD_STATS = f"{MARK}_built"
+"""Metadata key of what the build took."""
 LEDGER = "--ledger"
 REBUILD = "--rebuild"
 OLD = "--old"
 _DATABASE = "chroma.sqlite3"
 _LITTLE_SPACE = 2**24
 """Bytes free on a disk below which it counts as full."""
-_FULL = "the disk is full; free space there, or choose another index.path; the same command goes on"
+_FULL = "the disk is full; free space, or choose another index.path, and rerun the command"
 _MENDS = {
     "code: 8)": "the database cannot be written; make it writable, or choose another index.path",
     "code: 13)": _FULL,
@@ -45,28 +49,30 @@ _MENDS = {
 
 
 @contextlib.contextmanager
-def chroma_errors(where: str) -> Iterator[None]:
-    """Turn what Chroma raises into one line about ``where``."""
+def chroma_errors(location: str) -> Iterator[None]:
+    """Turn what Chroma raises into one line about ``location``."""
     from chromadb.errors import ChromaError
     from httpx import TransportError
 
     try:
         yield
     except TransportError as error:
-        raise CollectionError(f"{where} does not answer ({error}); is it still running?") from error
+        raise CollectionError(
+            f"{location} does not answer ({error}); is it still running?"
+        ) from error
     except (ChromaError, OSError) as error:
         text = str(error)
         raise CollectionError(
-            "; ".join([f"{where}: {text[:300]}", *_mends(where, text)])
+            "; ".join([f"{location}: {text[:300]}", *_mends(location, text)])
         ) from error
 
 
-def _mends(where: str, text: str) -> list[str]:
+def _mends(location: str, text: str) -> list[str]:
     found = [mend for code, mend in _MENDS.items() if code in text]
     if not found:
         # Chroma seldom says that there is no space left; it fails at whatever it was doing.
         with contextlib.suppress(OSError):
-            if shutil.disk_usage(where).free < _LITTLE_SPACE:
+            if shutil.disk_usage(location).free < _LITTLE_SPACE:
                 return [_FULL]
     return found
 
@@ -80,22 +86,18 @@ def close(client: Client) -> None:
             session.close()
 
 
-class Place(Protocol):
-    """Holds collections by name; a rename takes effect at once or not at all."""
+class ChromaClientFactory(Protocol):
+    """Collections by name, and clients to open them; a rename happens at once or not at all."""
 
-    local: bool
-    """Whether the collections live in the memory of this process."""
+    remote: bool
+    """Whether a server holds the collections."""
 
     def names(self) -> list[str]:
         """Return the names of the collections here, without ledgers."""
         ...
 
-    def collections(self) -> list[str]:
-        """Return those names that are not of a rebuilding under way."""
-        return [name for name in self.names() if not name.endswith((REBUILD, OLD))]
-
-    def where(self, name: str) -> str:
-        """Return where a collection lies, for messages."""
+    def location(self, name: str) -> str:
+        """Return the folder or URL of a collection, for messages."""
         ...
 
     def inner(self, name: str) -> str:
@@ -123,20 +125,18 @@ class Place(Protocol):
         ...
 
 
-def open_place(index: IndexConfig) -> Place:
-    """Return the place that ``index`` names."""
-    if isinstance(index, EmbeddedIndexConfig):
-        return FolderPlace(index)
-    return ServerPlace(index)
+def client_factory(config: ChromaConfig | ChromaHttpConfig) -> ChromaClientFactory:
+    """Return the factory for an ``index`` section."""
+    return LocalChroma(config) if isinstance(config, ChromaConfig) else RemoteChroma(config)
 
 
-class FolderPlace(Place):
+class LocalChroma(ChromaClientFactory):
     """A folder with a Chroma database in a subfolder for each collection."""
 
-    local = True
+    remote = False
 
-    def __init__(self, index: EmbeddedIndexConfig) -> None:
-        self._root = index.path
+    def __init__(self, config: ChromaConfig) -> None:
+        self._root = config.path
 
     def names(self) -> list[str]:
         """Return the names of the collections here."""
@@ -144,7 +144,7 @@ class FolderPlace(Place):
             found = paths.IndexPaths(self._root).folder.glob(f"*/{_DATABASE}")
             return sorted(path.parent.name for path in found)
 
-    def where(self, name: str) -> str:
+    def location(self, name: str) -> str:
         """Return the folder of a collection."""
         return str(self._dir(name))
 
@@ -186,35 +186,35 @@ class FolderPlace(Place):
                 return
             raise
         try:
-            with chroma_errors(self.where(name)):
+            with chroma_errors(self.location(name)):
                 for collection in client.list_collections():
-                    _check_mark(collection, f"{self.where(name)}: collection {collection.name}")
+                    _check_mark(collection, f"{self.location(name)}: collection {collection.name}")
         finally:
             close(client)
 
     def rename(self, name: str, new: str) -> None:
         """Rename the folder of a collection."""
-        with chroma_errors(self.where(name)):
+        with chroma_errors(self.location(name)):
             self._dir(name).rename(self._dir(new))
 
     def remove(self, name: str) -> None:
         """Remove the folder of a collection."""
         self.check_ours(name)
-        with chroma_errors(self.where(name)), contextlib.suppress(FileNotFoundError):
+        with chroma_errors(self.location(name)), contextlib.suppress(FileNotFoundError):
             shutil.rmtree(self._dir(name))
 
     def _dir(self, name: str) -> Path:
         return paths.IndexPaths(self._root).collection(name)
 
 
-class ServerPlace(Place):
+class RemoteChroma(ChromaClientFactory):
     """A Chroma server."""
 
-    local = False
+    remote = True
 
-    def __init__(self, index: HttpIndexConfig) -> None:
-        self._index = index
-        self._url = f"{'https' if index.ssl else 'http'}://{index.host}:{index.port}"
+    def __init__(self, config: ChromaHttpConfig) -> None:
+        self._config = config
+        self._url = config.location()
 
     def names(self) -> list[str]:
         """Return the names of clipvec's collections on the server."""
@@ -222,9 +222,9 @@ class ServerPlace(Place):
             found = [c.name for c in client.list_collections() if MARK in (c.metadata or {})]
         return sorted(name for name in found if not name.endswith(LEDGER))
 
-    def where(self, name: str) -> str:
+    def location(self, name: str) -> str:
         """Return the server's URL and the collection's name."""
-        return f"{self._url} collection {name}"
+        return self._config.location(name)
 
     def inner(self, name: str) -> str:
         """Return the name itself."""
@@ -237,20 +237,20 @@ class ServerPlace(Place):
         """Return a client of the server."""
         import chromadb
 
-        index, token = self._index, os.environ.get("CHROMA_TOKEN")
+        config, token = self._config, os.environ.get("CHROMA_TOKEN")
         # Chroma's own servers read the one, proxies in front of it the other.
         headers = {"x-chroma-token": token, "Authorization": f"Bearer {token}"} if token else {}
         try:
             with chroma_errors(self._url):
                 client = chromadb.HttpClient(
-                    index.host, index.port, ssl=index.ssl, headers=headers, settings=_settings()
+                    config.host, config.port, ssl=config.ssl, headers=headers, settings=_settings()
                 )
                 return cast("Client", client)
         except ValueError as error:
             # Chroma's only sign of a server that is missing, or is not Chroma
             raise CollectionError(
                 f"no Chroma server answers at {self._url} ({str(error)[:60].splitlines()[0]}); "
-                f"start one with: chroma run --path data/chroma --port {index.port}, "
+                f"start one with: chroma run --path data/chroma --port {config.port}, "
                 "or change index.host and index.port"
             ) from error
 
@@ -260,7 +260,7 @@ class ServerPlace(Place):
 
         with self._errors(name) as client, contextlib.suppress(NotFoundError):
             found = client.get_collection(name, embedding_function=None)
-            _check_mark(found, self.where(name))
+            _check_mark(found, self.location(name))
 
     def rename(self, name: str, new: str) -> None:
         """Rename a collection; its ledger is bound to its id and follows."""
@@ -282,7 +282,7 @@ class ServerPlace(Place):
     def _errors(self, name: str) -> Iterator[Client]:
         client = self.connect(name)
         try:
-            with chroma_errors(self.where(name)):
+            with chroma_errors(self.location(name)):
                 yield client
         finally:
             close(client)
@@ -294,9 +294,33 @@ def _settings() -> Any:
     return Settings(anonymized_telemetry=False)
 
 
-def _check_mark(collection: Any, where: str) -> None:
+def _check_mark(collection: Any, location: str) -> None:
     if MARK not in (collection.metadata or {}):
-        raise CollectionError(
-            f"{where} was made by something else than clipvec; choose another index.path, "
-            "another server, or another dataset.name"
-        )
+        raise CollectionError(not_ours(location))
+
+
+def read_info(collection: Any, location: str) -> IndexInfo:
+    """Return what a collection says of its origin.
+
+    Raises:
+        CollectionError: clipvec did not make it.
+        SchemaError: another version of clipvec made it.
+    """
+    try:
+        return IndexInfo.from_json((collection.metadata or {})[MARK], location)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CollectionError(not_ours(location)) from error
+
+
+def read_build_stats(collection: Any) -> BuildStats | None:
+    """Return what the build took; None: several runs loaded the collection."""
+    found = (collection.metadata or {}).get(BUILD_STATS)
+    return BuildStats(**json.loads(str(found))) if found else None
+
+
+def not_ours(location: str) -> str:
+    """Return the message for a collection of another program."""
+    return (
+        f"{location} was not made by clipvec; choose another index.path, another server, or "
+        "another dataset.name"
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipvec.index.backend import LedgerEntry
 from clipvec.index.chroma.client import LEDGER, MARK
 
 if TYPE_CHECKING:
@@ -17,17 +17,8 @@ if TYPE_CHECKING:
 
     from clipvec.store import Part
 
-State = Literal["loading", "loaded"]
 _REQUEST = 1000
 """Entries of one request."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One part file."""
-
-    sha256: str
-    state: State
 
 
 class Ledger:
@@ -41,24 +32,23 @@ class Ledger:
             f"{collection}{LEDGER}", embedding_function=None, metadata={MARK: "ledger"}
         )
 
-    def read(self) -> dict[str, Entry]:
+    def read(self) -> dict[str, LedgerEntry]:
         """Return the entries by part file."""
         found = self._entries.get(include=["metadatas"])
         return {
-            file: Entry(str(values["sha256"]), "loaded" if values["loaded"] else "loading")
+            file: LedgerEntry(str(values["sha256"]), "loaded" if values["loaded"] else "loading")
             for file, values in zip(found["ids"], found["metadatas"] or [], strict=True)
         }
 
-    def mark(self, parts: Sequence[Part], state: State) -> None:
-        """Note the state of parts."""
+    def mark(self, parts: Sequence[Part], *, loaded: bool) -> None:
+        """Record the state of parts."""
         for start in range(0, len(parts), _REQUEST):
             some = parts[start : start + _REQUEST]
             self._entries.upsert(
                 ids=[part.file for part in some],
                 embeddings=np.zeros((len(some), 1), np.float32),
                 metadatas=[
-                    {"sha256": part.sha256, "rows": part.rows, "loaded": state == "loaded"}
-                    for part in some
+                    {"sha256": part.sha256, "rows": part.rows, "loaded": loaded} for part in some
                 ],
             )
 

@@ -11,7 +11,7 @@ import time
 import urllib.request
 from typing import TYPE_CHECKING
 
-from clipvec.config import HttpIndexConfig
+from clipvec.config import ChromaHttpConfig
 from clipvec.errors import CollectionError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _RUN = "import sys; sys.argv[0] = 'chroma'; from chromadb.cli.cli import app; ap
 
 
 @contextlib.contextmanager
-def chroma_server(folder: Path, log: Path) -> Iterator[HttpIndexConfig]:
+def chroma_server(folder: Path, log: Path) -> Iterator[ChromaHttpConfig]:
     """Serve the database in ``folder`` while the context is open.
 
     Raises:
@@ -43,7 +43,7 @@ def chroma_server(folder: Path, log: Path) -> Iterator[HttpIndexConfig]:
         )
         try:
             _wait(f"http://{_HOST}:{port}/api/v2/heartbeat", process, log)
-            yield HttpIndexConfig(kind="chroma_http", host=_HOST, port=port)
+            yield ChromaHttpConfig(host=_HOST, port=port)
         finally:
             process.terminate()
             try:
@@ -61,5 +61,5 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
                 return
         except OSError as error:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise CollectionError(f"chroma run does not start, see {log}") from error
+                raise CollectionError(f"chroma run did not start; see {log}") from error
             time.sleep(0.05)

@@ -5,182 +5,171 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from clipvec.errors import CollectionError, FingerprintError
-from clipvec.index.chroma.client import MARK, chroma_errors, close
-from clipvec.index.chroma.collection import Collection
+from clipvec.errors import CollectionError
+from clipvec.index.backend import PART, IndexWriter, check_made_of, duplicate_id_message
+from clipvec.index.base import IndexInfo
+from clipvec.index.chroma.client import BUILD_STATS, MARK, chroma_errors, close
+from clipvec.index.chroma.collection import ChromaIndex
 from clipvec.index.chroma.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
+    import pyarrow as pa
     from chromadb.api.collection_configuration import CreateHNSWConfiguration
 
     from clipvec.config import HnswConfig
-    from clipvec.index.chroma.client import Place
-    from clipvec.index.chroma.ledger import Entry
+    from clipvec.index.backend import LedgerEntry
+    from clipvec.index.base import BuildStats
+    from clipvec.index.chroma.client import ChromaClientFactory
     from clipvec.store import Part, Store
 
 _FIXED = ("space", "max_neighbors", "ef_construction")
 """HNSW settings that a collection keeps for life."""
 _DELETE_PARTS = 100
 """Part files whose rows one request deletes."""
-_BUILT = f"{MARK}_built"
-"""Metadata key of what the build took."""
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Built:
-    """What it took to load a collection, where one run loaded it all."""
+class CollectionWriter(IndexWriter):
+    """Loads a collection."""
 
-    rows: int
-    seconds: float
-    peak_bytes: int | None
-    """Most memory of the process; None: it was a server's."""
-
-    @classmethod
-    def of(cls, collection: Collection) -> Built | None:
-        """Return what a collection says of its build; None: several runs loaded it."""
-        found = (collection._rows.metadata or {}).get(_BUILT)
-        return cls(**json.loads(str(found))) if found else None
-
-
-def doubled(id: str, one: str, other: str) -> str:
-    """Return the line for an id that two part files have, or one of them twice."""
-    return (
-        f"the id {id} is in {one} and in {other}; embed again with ids that are unique in the "
-        "dataset: another column as dataset.id, or none"
-    )
-
-
-class LoadingCollection(Collection):
-    """A collection with what is needed to load it."""
-
-    @classmethod
-    def ensure(cls, place: Place, name: str, store: Store, hnsw: HnswConfig) -> LoadingCollection:
-        """Return the collection of ``store``, made if there is none.
-
-        Raises:
-            CollectionError: it was made by something else, or with other HNSW settings.
-            FingerprintError: it holds vectors of another making.
-        """
-        about = {
-            "fingerprint": store.fingerprint.to_json(),
-            "model": store.model,
-            "store": store.url,
-        }
+    def __init__(
+        self, factory: ChromaClientFactory, name: str, store: Store, hnsw: HnswConfig
+    ) -> None:
         wanted: CreateHNSWConfiguration = {
             "space": "cosine",
             "max_neighbors": hnsw.max_neighbors,
             "ef_construction": hnsw.ef_construction,
             "ef_search": hnsw.ef_search,
         }
-        client = place.connect(name)
+        self.location = factory.location(name)
+        self._client = factory.connect(name)
         try:
-            with chroma_errors(place.where(name)):
-                rows = client.get_or_create_collection(
-                    place.inner(name),
-                    metadata={MARK: json.dumps(about)},
+            with chroma_errors(self.location):
+                self._rows = self._client.get_or_create_collection(
+                    factory.inner(name),
+                    metadata={MARK: IndexInfo.of(store).to_json()},
                     configuration={"hnsw": wanted},
                     embedding_function=None,
                 )
-            collection = cls(client, rows, name, place.where(name))
-            collection._check_made_of(store)
-            collection._check_hnsw(dict(wanted))
-            return collection
+                self.max_batch_rows: int = self._client.get_max_batch_size()
+            self._index = ChromaIndex(self._client, self._rows, name, self.location, factory.remote)
+            check_made_of(self._index, store)
+            self._check_hnsw(dict(wanted))
+            with chroma_errors(self.location):
+                self._ledger = Ledger(self._client, self._rows.id)
         except BaseException:
-            close(client)
+            close(self._client)
             raise
+        links, candidates = 2 * hnsw.max_neighbors, 2 * hnsw.ef_construction
+        self.rebuild_hint = f"hnsw.max_neighbors={links} hnsw.ef_construction={candidates}"
 
-    def held(self) -> dict[str, Entry]:
-        """Return the ledger: the part files that the collection holds, or began to."""
-        with chroma_errors(self.where):
-            return Ledger(self._client, self._rows.id).read()
+    def __enter__(self) -> CollectionWriter:
+        """Return the writer."""
+        return self
 
-    @property
-    def batch_limit(self) -> int:
-        """Rows that one request may add."""
-        with chroma_errors(self.where):
-            return self._client.get_max_batch_size()
+    def __exit__(self, *_: object) -> None:
+        """Close the client."""
+        close(self._client)
+
+    def ledger(self) -> dict[str, LedgerEntry]:
+        """Return the part files that the collection holds, wholly or in part."""
+        with chroma_errors(self.location):
+            return self._ledger.read()
 
     @contextlib.contextmanager
     def loading(self, parts: Sequence[Part]) -> Iterator[None]:
         """Keep the ledger while the rows of ``parts`` are added."""
-        with chroma_errors(self.where):
-            ledger = Ledger(self._client, self._rows.id)
-            ledger.mark(parts, "loading")
+        with chroma_errors(self.location):
+            self._ledger.mark(parts, loaded=False)
         yield
-        with chroma_errors(self.where):
-            ledger.mark(parts, "loaded")
+        with chroma_errors(self.location):
+            self._ledger.mark(parts, loaded=True)
 
-    def add(
-        self, ids: list[str], vectors: np.ndarray, metadatas: Sequence[Mapping[str, Any]]
-    ) -> None:
+    def add(self, vectors: np.ndarray, rows: pa.Table) -> None:
         """Add rows.
 
         Raises:
-            CollectionError: an id comes twice, or is there already; none of the rows are added.
+            CollectionError: an id occurs twice, or is in the collection already; none is added.
         """
-        self._check_new(ids, metadatas)
-        with chroma_errors(self.where):
-            self._rows.add(ids=ids, embeddings=vectors, metadatas=list(metadatas))
+        ids = rows["id"].to_pylist()
+        self._check_new(ids, rows[PART].to_pylist())
+        with chroma_errors(self.location):
+            self._rows.add(ids=ids, embeddings=vectors, metadatas=metadata(rows))
 
-    def _check_new(self, ids: Sequence[str], metadatas: Sequence[Mapping[str, Any]]) -> None:
-        """Refuse doubled ids: Chroma passes over those that are there without a word.
+    def _check_new(self, ids: Sequence[str], parts: Sequence[str]) -> None:
+        """Refuse duplicate ids: Chroma silently skips those that exist.
 
         Asking for the ids takes as long however many rows there are, unlike counting.
         """
-        parts: dict[str, str] = {}
-        for id, part in zip(ids, (str(values["_part"]) for values in metadatas), strict=True):
-            if id in parts:
-                raise CollectionError(f"{self.where}: {doubled(id, parts[id], part)}")
-            parts[id] = part
-        if there := list(self.get(ids).values()):
-            hit = there[0]
-            raise CollectionError(f"{self.where}: {doubled(hit.id, hit.part, parts[hit.id])}")
+        seen: dict[str, str] = {}
+        for id, part in zip(ids, parts, strict=True):
+            if id in seen:
+                raise CollectionError(
+                    f"{self.location}: {duplicate_id_message(id, seen[id], part)}"
+                )
+            seen[id] = part
+        for hit in self._index.get(ids).values():
+            message = duplicate_id_message(hit.id, hit.part, seen[hit.id])
+            raise CollectionError(f"{self.location}: {message}")
 
-    def note(self, built: Built | None) -> None:
-        """Say in the collection what its build took, or that no one run built it."""
-        known = {k: v for k, v in (self._rows.metadata or {}).items() if k != _BUILT}
-        told = {} if built is None else {_BUILT: json.dumps(asdict(built))}
-        if built != Built.of(self):
-            with chroma_errors(self.where):
-                self._rows.modify(metadata={**known, **told})
+    def finish(self) -> ChromaIndex:
+        """Return the collection, whose rows are searchable as they are added."""
+        return self._index
 
-    def drop_parts(self, files: Sequence[str]) -> None:
-        """Delete the rows of part files, then their entries in the ledger."""
-        with chroma_errors(self.where):
-            ledger = Ledger(self._client, self._rows.id)
-            for start in range(0, len(files), _DELETE_PARTS):
-                some = list(files[start : start + _DELETE_PARTS])
-                self._rows.delete(where={"_part": {"$in": some}})  # type: ignore[dict-item]
-                ledger.forget(some)
+    def count_part(self, file: str) -> int:
+        """Return the number of rows from a part file."""
+        with chroma_errors(self.location):
+            return len(self._rows.get(where={PART: file}, include=[])["ids"])
 
-    def _check_made_of(self, store: Store) -> None:
-        mine, theirs = self.fingerprint, store.fingerprint
-        here, there = f"the collection {self.where}", f"the store {store.url}"
-        try:
-            mine.check_data(theirs.to_json(), here)
-            mine.model.check(theirs.model, here, there)
-        except FingerprintError as error:
-            raise FingerprintError(
-                f"{error}; to replace the collection by one of this store, index with --rebuild"
-            ) from error
+    def set_build_stats(self, stats: BuildStats | None) -> None:
+        """Record what the build took in the collection's metadata."""
+        if stats == self._index.build_stats:
+            return
+        known: dict[str, Any] = dict(self._rows.metadata or {})
+        known.pop(BUILD_STATS, None)
+        if stats is not None:
+            known[BUILD_STATS] = json.dumps(asdict(stats))
+        with chroma_errors(self.location):
+            self._rows.modify(metadata=known)
+
+    def drop(self, files: Iterable[str]) -> None:
+        """Delete the rows of part files, then their ledger entries."""
+        left = list(files)
+        with chroma_errors(self.location):
+            for start in range(0, len(left), _DELETE_PARTS):
+                some = left[start : start + _DELETE_PARTS]
+                self._rows.delete(where={PART: {"$in": some}})  # type: ignore[dict-item]
+                self._ledger.forget(some)
 
     def _check_hnsw(self, wanted: dict[str, Any]) -> None:
-        have = self.hnsw
+        have = self._index.settings
         for key in _FIXED:
             if have.get(key) != wanted[key]:
                 group = "" if key == "space" else "hnsw."
                 raise CollectionError(
-                    f"{self.where} was built with {group}{key}={have.get(key)}, not "
-                    f"{wanted[key]}, which cannot be changed; use --rebuild to build it anew"
+                    f"{self.location} was built with {group}{key}={have.get(key)}, not "
+                    f"{wanted[key]}, which cannot change; rebuild it with --rebuild"
                 )
         before, now = have.get("ef_search"), wanted["ef_search"]
         if before != now:
-            log.info("%s: ef_search: %s → %s, as hnsw.ef_search says", self.name, before, now)
-            self.set_ef_search(now)
+            log.info("%s: ef_search: %s → %s (hnsw.ef_search)", self._index.name, before, now)
+            self._index.set_search_settings({"ef_search": now})
+
+
+def metadata(rows: pa.Table) -> list[Mapping[str, Any]]:
+    """Return Chroma's metadata of rows; it has no null, and NaN is not JSON."""
+    return [
+        {key: value for key, value in row.items() if not _is_missing(value)}
+        for row in rows.drop_columns("id").to_pylist()
+    ]
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))

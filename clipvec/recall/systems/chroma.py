@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec import paths
-from clipvec.config import EmbeddedIndexConfig
+from clipvec.config import ChromaConfig
 from clipvec.errors import CollectionError, ConfigError
-from clipvec.index import Built, Collection, chroma_errors, chroma_server, memory_bytes, open_place
+from clipvec.index import chroma_errors, chroma_server, memory_bytes, open_index, partitions_of
 from clipvec.recall.results import Build
 from clipvec.recall.systems import memory
 from clipvec.store import Numbers
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from clipvec.config import ChromaSystemConfig, IndexConfig
-    from clipvec.index import Hit
+    from clipvec.index import Hit, VectorIndex
     from clipvec.recall.results import Parameters
     from clipvec.recall.workload import Filter
     from clipvec.store import Rows
@@ -42,24 +42,26 @@ class Live:
     def identity(self) -> dict[str, Any]:
         """Return what makes its results its own: another one after each rebuild."""
         with self.open() as collection:
-            return {"hnsw": collection.hnsw, "id": collection.id, "rows": collection.count()}
+            return {
+                "hnsw": dict(collection.settings),
+                "id": collection.build_id,
+                "rows": collection.count(),
+            }
 
-    def open(self) -> Collection:
+    def open(self) -> VectorIndex:
         """Return the collection.
 
         Raises:
             CollectionError: it is not there, in partitions, or made by something else.
         """
-        names = open_place(self.index).collections()
-        partitions = [name for name in names if paths.whole_collection(name) == self.name]
-        if partitions and self.name not in partitions:
+        if partitions := partitions_of(self.index, self.name):
             raise CollectionError(
                 f"{self.name} is in {len(partitions)} partitions ({', '.join(partitions[:2])}"
                 f"{', ...' if len(partitions) > 2 else ''}), which are not measured together; load "
                 "all shards into one collection in another place and measure that: "
                 "python -m clipvec.index and clipvec.recall, both with another index.path"
             )
-        return Collection.open(self.index, self.name)
+        return open_index(self.index, self.name)
 
 
 class ChromaSystem:
@@ -72,9 +74,9 @@ class ChromaSystem:
         self._live, self._rows, self._scratch = live, rows, scratch
         self._efs = config.sweep.get("ef_search", [])
         self._over_http = config.kind == "chroma_http"
-        self._copied = isinstance(live.index, EmbeddedIndexConfig)
+        self._copied = isinstance(live.index, ChromaConfig)
         self._stack = contextlib.ExitStack()
-        self._open: Collection | None = None
+        self._open: VectorIndex | None = None
         if not self._copied and not self._over_http:
             raise ConfigError(
                 f"{live.name} is on a server; a system of kind chroma needs it in a folder, one of "
@@ -82,8 +84,8 @@ class ChromaSystem:
             )
         with live.open() as collection:
             self._check(collection)
-            self._hnsw = collection.hnsw
-            self._built = Built.of(collection)
+            self._hnsw = collection.settings
+            self._built = collection.build_stats
         self._numbers = Numbers.read(rows)
         links, built = self._hnsw["max_neighbors"], self._hnsw["ef_construction"]
         self.factory = f"HNSW max_neighbors={links} ef_construction={built}"
@@ -109,7 +111,7 @@ class ChromaSystem:
             return None
         need = memory_bytes(len(self._rows), self._rows.dim, self._hnsw["max_neighbors"])
         memory.check(memory.PROCESS_BYTES + need, f"{self._live.name} in Chroma")
-        assert isinstance(self._live.index, EmbeddedIndexConfig)
+        assert isinstance(self._live.index, ChromaConfig)
         source = paths.IndexPaths(self._live.index.path).collection(self._live.name)
         with chroma_errors(str(self._folder)):
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -131,14 +133,14 @@ class ChromaSystem:
         self._ef = int(parameters["ef_search"])
         index = self._live.index
         if self._copied:
-            index = EmbeddedIndexConfig(kind="chroma", path=str(self._folder))
-            with Collection.open(index, self._live.name) as collection:
-                collection.set_ef_search(self._ef)
+            index = ChromaConfig(path=str(self._folder))
+            with open_index(index, self._live.name) as collection:
+                collection.set_search_settings({"ef_search": self._ef})
             if self._over_http:
                 folder = paths.IndexPaths(index.path).collection(self._live.name)
                 log = paths.ScratchPaths(self._scratch).server_log
                 index = self._stack.enter_context(chroma_server(folder, log))
-        self._open = self._stack.enter_context(Collection.open(index, self._live.name))
+        self._open = self._stack.enter_context(open_index(index, self._live.name))
 
     def candidates_examined(self, k: int) -> int:
         """Return the candidates examined for ``k``."""
@@ -177,7 +179,7 @@ class ChromaSystem:
         return paths.ScratchPaths(self._scratch).chroma_root
 
     @property
-    def _collection(self) -> Collection:
+    def _collection(self) -> VectorIndex:
         assert self._open is not None, "set_search_params comes first"
         return self._open
 
@@ -187,10 +189,10 @@ class ChromaSystem:
             row[: len(some)] = self._numbers.find(some)[:k]
         return rows
 
-    def _check(self, collection: Collection) -> None:
+    def _check(self, collection: VectorIndex) -> None:
         """Refuse a collection of another store."""
         mine, theirs = collection.fingerprint, self._rows.store.fingerprint
-        here, there = f"the collection {collection.where}", f"the store {self._rows.store.url}"
+        here, there = f"the collection {collection.location}", f"the store {self._rows.store.url}"
         mine.check_data(theirs.to_json(), here)
         mine.model.check(theirs.model, here, there)
         if collection.count() != len(self._rows):

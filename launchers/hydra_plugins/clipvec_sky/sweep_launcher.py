@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
-    from clipvec.config import BuildConfig, EmbedConfig, RecallConfig
+    from clipvec.config import EmbedConfig, IndexCommandConfig, RecallConfig
     from clipvec.jobs import Job
 
-    SweptConfig: TypeAlias = EmbedConfig | BuildConfig | RecallConfig
+    SweptConfig: TypeAlias = EmbedConfig | IndexCommandConfig | RecallConfig
 
 _NOT_THE_JOBS = re.compile(r"[+~]*(shards|launcher|cloud|hydra)\b")
 """Overrides that say how jobs are started, not what they do."""
@@ -132,14 +132,14 @@ class SweepLauncher(Launcher):
 
 
 def _job(number: int, overrides: Sequence[str], chosen: list[Any], config: SweptConfig) -> Job:
-    from clipvec.config import EmbedConfig, EmbeddedIndexConfig, RecallConfig, extras_for, to_dict
+    from clipvec.config import EmbedConfig, RecallConfig, extras_for, to_dict
     from clipvec.jobs import Job
 
     doing: tuple[int, ...] = ()
     store, images = "", None
     folders = {"store.root": config.store.root}
-    if not isinstance(config, EmbedConfig) and isinstance(config.index, EmbeddedIndexConfig):
-        folders["index.path"] = config.index.path
+    if not isinstance(config, EmbedConfig) and config.index.folder is not None:
+        folders["index.path"] = config.index.folder
     if isinstance(config, RecallConfig):
         folders["report_dir"] = config.report_dir
     if isinstance(config, EmbedConfig) and chosen:

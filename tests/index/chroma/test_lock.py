@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from clipvec.config import EmbeddedIndexConfig, HttpIndexConfig
+from clipvec.config import ChromaConfig, ChromaHttpConfig
 from clipvec.errors import CollectionError
-from clipvec.index import Partitions
+from clipvec.index import open_index
 from clipvec.index.build import build_index
-from clipvec.index.chroma.client import REBUILD, open_place
-from clipvec.index.chroma.lock import turn
-from clipvec.index.chroma.writer import LoadingCollection
+from clipvec.index.chroma.client import REBUILD, client_factory
+from clipvec.index.chroma.lock import exclusive
+from clipvec.index.chroma.writer import CollectionWriter
 from tests.index.conftest import build_config
 from tests.stores import StoreFactory
 
@@ -24,51 +24,51 @@ NAME = "toys--toy"
 
 
 def test_a_second_command_is_refused_and_takes_nothing(
-    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+    folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store = store_factory(tmp_path, {0: [20]})
     build_index(build_config(tmp_path, folder))
-    place, hnsw = open_place(folder), build_config(tmp_path, folder).hnsw
-    with turn(place, NAME):
-        with LoadingCollection.ensure(place, NAME + REBUILD, store, hnsw):
+    factory, hnsw = client_factory(folder), build_config(tmp_path, folder).hnsw
+    with exclusive(factory, NAME):
+        with CollectionWriter(factory, NAME + REBUILD, store, hnsw):
             pass
         for rebuild in (False, True):
             with pytest.raises(CollectionError) as caught:
                 build_index(build_config(tmp_path, folder, rebuild=rebuild))
             assert str(caught.value) == (
                 f"{folder.path}/{NAME} is being filled by another command, which holds "
-                f"{folder.path}/{NAME}.lock; wait until that has ended, or choose another "
-                "index.path"
+                f"{folder.path}/{NAME}.lock; wait until it has finished, or choose "
+                "another index.path"
             )
-        assert place.names() == [NAME, NAME + REBUILD]
-        with Partitions.open(folder) as collection:
+        assert factory.names() == [NAME, NAME + REBUILD]
+        with open_index(folder) as collection:
             assert collection.count() == 20
     assert build_index(build_config(tmp_path, folder)).reused == 1
-    assert place.names() == [NAME]
+    assert factory.names() == [NAME]
 
 
 def test_partitions_are_filled_beside_each_other(
-    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+    folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store_factory(tmp_path, {0: [20], 1: [30]})
-    with turn(open_place(folder), f"{NAME}--shards-0"):
+    with exclusive(client_factory(folder), f"{NAME}--shards-0"):
         assert build_index(build_config(tmp_path, folder, partition=1)).rows == 30
         with pytest.raises(CollectionError, match="--shards-0 is being filled"):
             build_index(build_config(tmp_path, folder, partition=0))
 
 
-def test_a_failed_build_gives_its_turn_back(
-    folder: EmbeddedIndexConfig, tmp_path: Path, store_factory: StoreFactory
+def test_a_failed_build_releases_the_lock(
+    folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store_factory(tmp_path, {0: [20]})
-    with pytest.raises(ValueError, match="no"), turn(open_place(folder), NAME):
+    with pytest.raises(ValueError, match="no"), exclusive(client_factory(folder), NAME):
         raise ValueError("no")
     assert build_index(build_config(tmp_path, folder)).loaded == 1
 
 
 @pytest.mark.parametrize("answer", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks(
-    folder: EmbeddedIndexConfig,
+    folder: ChromaConfig,
     tmp_path: Path,
     store_factory: StoreFactory,
     monkeypatch: pytest.MonkeyPatch,
@@ -85,12 +85,12 @@ def test_a_file_system_without_locks(
     with caplog.at_level(logging.WARNING):
         assert build_index(build_config(tmp_path, folder)).rows == 20
     assert caplog.messages == [
-        f"the file system of {folder.path}/{NAME} knows no locks: "
-        "run no other index command on it meanwhile"
+        f"the file system of {folder.path}/{NAME} does not support locking; "
+        "do not run another index command on it at the same time"
     ]
 
 
-def test_a_server_has_no_lock(server: HttpIndexConfig) -> None:
-    place = open_place(server)
-    with turn(place, NAME), turn(place, NAME):
-        assert place.names() == []
+def test_a_server_has_no_lock(server: ChromaHttpConfig) -> None:
+    factory = client_factory(server)
+    with exclusive(factory, NAME), exclusive(factory, NAME):
+        assert factory.names() == []

@@ -1,0 +1,67 @@
+"""The ``index`` group: backends that search vectors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic.dataclasses import dataclass
+
+from clipvec import paths
+from clipvec.config.fields import STRICT, Port
+from clipvec.config.kinds import Kind, Registry
+
+
+@dataclass(frozen=True, config=STRICT)
+class IndexKind(Kind):
+    """What every index backend has; it loads a `clipvec.index.backend.IndexBackend`."""
+
+    @property
+    def folder(self) -> str | None:
+        """Folder of this machine that holds the indexes; None: a server holds them."""
+        return None
+
+    def location(self, name: str = "") -> str:
+        """Return the path or URL of an index, or of where all indexes are."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, config=STRICT)
+class ChromaConfig(IndexKind):
+    """A Chroma database in a folder."""
+
+    loads = "clipvec.index.chroma.backend:ChromaBackend"
+    path: str
+    """Folder of the database."""
+    kind: Literal["chroma"] = "chroma"
+
+    @property
+    def folder(self) -> str:
+        """Folder of this machine that holds the indexes."""
+        return self.path
+
+    def location(self, name: str = "") -> str:
+        """Return the folder of an index, or of all indexes."""
+        return str(paths.IndexPaths(self.path).collection(name))
+
+
+@dataclass(frozen=True, config=STRICT)
+class ChromaHttpConfig(IndexKind):
+    """A Chroma server; if it requires a token, set CHROMA_TOKEN in the environment or .env."""
+
+    loads = "clipvec.index.chroma.backend:ChromaBackend"
+    host: str
+    """Address of the server."""
+    port: Port
+    """Port of the server."""
+    ssl: bool = False
+    """Connect by HTTPS."""
+    kind: Literal["chroma_http"] = "chroma_http"
+
+    def location(self, name: str = "") -> str:
+        """Return the URL of the server, and the name of an index on it."""
+        url = f"{'https' if self.ssl else 'http'}://{self.host}:{self.port}"
+        return f"{url}/{name}" if name else url
+
+
+INDEXES: Registry[IndexKind] = Registry("clipvec.indexes", (ChromaConfig, ChromaHttpConfig))
+IndexConfig: TypeAlias = Annotated[IndexKind, INDEXES]

@@ -1,0 +1,162 @@
+"""What a backend has to offer so that `build_index` can build its indexes.
+
+``open_index`` and ``build_index`` know a backend by these two protocols and `VectorIndex` alone.
+docs/extending.md has the smallest one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, cast
+
+from clipvec.errors import FingerprintError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
+
+    import numpy as np
+    import pyarrow as pa
+
+    from clipvec.config import IndexCommandConfig, IndexConfig
+    from clipvec.index.base import BuildStats, VectorIndex
+    from clipvec.store import Part, Store
+
+PART, ROW = "_part", "_row"
+"""Columns that say which row of which part file of the store a row is."""
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """What the ledger of an index says of one part file of the store."""
+
+    sha256: str
+    state: Literal["loading", "loaded"]
+
+
+class IndexWriter(Protocol):
+    """An index that is being filled; used as a context, which closes it."""
+
+    location: str
+    """Folder or URL, for messages."""
+    max_batch_rows: int | None
+    """Rows that one `add` takes; None: any number."""
+    rebuild_hint: str
+    """Options of ``clipvec.index`` for an index that finds more of its rows."""
+
+    def ledger(self) -> dict[str, LedgerEntry]:
+        """Return the part files that the index holds, wholly or in part."""
+        ...
+
+    def drop(self, files: Iterable[str]) -> None:
+        """Delete the rows of part files, then their ledger entries."""
+        ...
+
+    def loading(self, parts: Sequence[Part]) -> AbstractContextManager[None]:
+        """Mark parts in the ledger: as loading on entry, as loaded when all rows are added."""
+        ...
+
+    def add(self, vectors: np.ndarray, rows: pa.Table) -> None:
+        """Add rows of the parts that are loading.
+
+        Args:
+            vectors: float32 [N, D].
+            rows: N rows with the columns ``id``, ``uri``, ``caption``, ``width``, ``height``, the
+                attributes, and `PART` and `ROW`.
+
+        Raises:
+            CollectionError: an id occurs twice, or is in the index already; none is added.
+        """
+        ...
+
+    def finish(self) -> VectorIndex:
+        """Make all rows searchable, and return the index to verify; the writer closes it."""
+        ...
+
+    def count_part(self, file: str) -> int:
+        """Return the number of rows from a part file, to explain a wrong count."""
+        ...
+
+    def set_build_stats(self, stats: BuildStats | None) -> None:
+        """Record what the build took; None: several runs built the index."""
+        ...
+
+    def __enter__(self) -> IndexWriter:
+        """Return the writer."""
+        ...
+
+    def __exit__(self, *_: object) -> None:
+        """Close it; what was added stays."""
+        ...
+
+
+class IndexBackend(Protocol):
+    """All indexes of one ``index`` section of the configuration."""
+
+    def names(self) -> list[str]:
+        """Return the names of the complete indexes."""
+        ...
+
+    def open(self, name: str) -> VectorIndex:
+        """Return one of `names`, opened.
+
+        Raises:
+            CollectionError: clipvec did not build it.
+            SchemaError: another version of clipvec built it.
+        """
+        ...
+
+    def exclusive(self, name: str) -> AbstractContextManager[None]:
+        """Keep other commands from filling an index, and clean up after an interrupted one.
+
+        Raises:
+            CollectionError: another command is filling it.
+        """
+        ...
+
+    def begin(self, name: str, store: Store, command: IndexCommandConfig) -> IndexWriter:
+        """Return a writer for the index of ``store``, or for its replacement with ``rebuild``.
+
+        Raises:
+            CollectionError: clipvec did not build what is there, or with other settings.
+            FingerprintError: it holds vectors of another model or dataset.
+        """
+        ...
+
+    def publish(self, name: str) -> None:
+        """Put the replacement, if there is one, in the place of the old index, atomically."""
+        ...
+
+    def memory_bytes(self, rows: int, dim: int, command: IndexCommandConfig) -> int:
+        """Return roughly the memory that the built index takes in the process that holds it."""
+        ...
+
+
+def open_backend(config: IndexConfig) -> IndexBackend:
+    """Return the backend that the ``index`` section names."""
+    return cast("IndexBackend", config.load()(config))
+
+
+def check_made_of(index: VectorIndex, store: Store) -> None:
+    """Refuse to add rows of ``store`` to an index of another one.
+
+    Raises:
+        FingerprintError: the model, the dataset or the layout differs.
+    """
+    mine, theirs = index.fingerprint, store.fingerprint
+    here, there = f"the index {index.location}", f"the store {store.url}"
+    try:
+        mine.check_data(theirs.to_json(), here)
+        mine.model.check(theirs.model, here, there)
+    except FingerprintError as error:
+        raise FingerprintError(
+            f"{error}; to replace the index by one of this store, add --rebuild"
+        ) from error
+
+
+def duplicate_id_message(id: str, one: str, other: str) -> str:
+    """Return the message for an id that is in two part files, or twice in one."""
+    return (
+        f"the id {id} is in {one} and in {other}; embed again with ids that are unique in the "
+        "dataset: another column as dataset.id, or none"
+    )

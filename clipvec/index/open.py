@@ -1,0 +1,84 @@
+"""Opening an index, or all partitions of one."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from clipvec import paths, shards
+from clipvec.errors import CollectionError
+from clipvec.index.backend import open_backend
+from clipvec.index.partitions import Partitions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clipvec.config import IndexConfig
+    from clipvec.index.base import VectorIndex
+    from clipvec.store import Fingerprint
+
+log = logging.getLogger(__name__)
+
+
+def open_index(config: IndexConfig, name: str | None = None) -> VectorIndex:
+    """Return an index that ``python -m clipvec.index`` built.
+
+    Args:
+        config: where it is.
+        name: ``<dataset>--<model>``, with all its partitions if it has some, or a single
+            partition; None: the only one there is.
+
+    Raises:
+        CollectionError: there is none, there are several to choose from, or clipvec did not build
+            it.
+        FingerprintError: the partitions are of different stores.
+    """
+    backend = open_backend(config)
+    names = backend.names()
+    wholes = [*dict.fromkeys(map(paths.whole_collection, names))]
+    if name is None and len(wholes) == 1:
+        (name,) = wholes
+    if name is None or name not in {*wholes, *names}:
+        raise CollectionError(_no_collection(name, wholes, config.location()))
+    if name in names:  # it comes before its partitions, if somebody built both
+        return backend.open(name)
+    partitions = [each for each in names if paths.whole_collection(each) == name]
+    with contextlib.ExitStack() as opened:
+        found = [opened.enter_context(backend.open(each)) for each in partitions]
+        for other in found[1:]:
+            _check_alike(found[0], other)
+        opened.pop_all()
+    _warn_of_missing(name, partitions, found[0].fingerprint)
+    return Partitions(name, found)
+
+
+def partitions_of(config: IndexConfig, name: str) -> list[str]:
+    """Return the names of the partitions of an index; none if it is whole."""
+    names = open_backend(config).names()
+    return [] if name in names else [n for n in names if paths.whole_collection(n) == name]
+
+
+def _check_alike(one: VectorIndex, other: VectorIndex) -> None:
+    """Refuse partitions of different stores."""
+    theirs = other.fingerprint
+    here, there = f"the partition {one.location}", f"the partition {other.location}"
+    one.fingerprint.check_data(vars(theirs), here)
+    one.fingerprint.model.check(theirs.model, here, there)
+
+
+def _warn_of_missing(name: str, names: Sequence[str], fingerprint: Fingerprint) -> None:
+    count = fingerprint.sharding_count
+    held = {shard for each in names for shard in shards.parse(paths.partition(each), count)}
+    missing = sorted(set(range(count)) - held)
+    if missing:
+        log.warning("%s: no partition holds the shards %s", name, shards.format(missing))
+
+
+def _no_collection(name: str | None, names: list[str], where: str) -> str:
+    if not names:
+        return f"there is no collection in {where}; make one with python -m clipvec.index"
+    choices = ", ".join(f"collection={other}" for other in names)
+    if name is None:
+        return f"{where} has {len(names)} collections; choose one: {choices}"
+    return f"there is no collection {name} in {where}; choose from {choices}"
