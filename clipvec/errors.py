@@ -10,7 +10,7 @@
     │   ├── FingerprintError     2  made by another model, dataset or sharding
     │   └── IncompleteStoreError 1  shards are missing
     ├── TooManyRejects           3  more than max_reject_fraction of a shard was rejected
-    ├── CollectionError          1  the Chroma collection cannot be used
+    ├── CollectionError          1  an index cannot be opened, built or searched
     ├── LaunchError              1  jobs cannot be started or asked about
     ├── SweepError               1  jobs of a sweep failed
     ├── TrackingError            1  wandb's server cannot be asked
@@ -78,7 +78,7 @@ class TooManyRejects(ClipvecError):
 
 
 class CollectionError(ClipvecError):
-    """The Chroma collection cannot be reached, created, or used."""
+    """An index cannot be opened, built or searched."""
 
 
 class LaunchError(ClipvecError):

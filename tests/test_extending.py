@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,6 +18,7 @@ import pytest
 from PIL import Image
 
 from clipvec.store import Store, matrix
+from tests.stores import make_store, write_shard
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
@@ -129,3 +132,47 @@ def test_a_model_runtime(tmp_path: Path) -> None:
     text, image = store.fingerprint.model.golden.text, store.fingerprint.model.golden.image
     assert text == pytest.approx([256 / 256.0039, 0.0039, 0.0039], abs=1e-3)  # "... a red bird ..."
     assert len(image) == 3
+
+
+QUERY = """
+import json
+import numpy as np
+from clipvec.index import filters, open_index
+from clipvec_numpy.config import NumpyConfig
+with open_index(NumpyConfig("data/numpy")) as index:
+    where = filters.parse(["category=bird", "stars>=1.5"], index.attributes)
+    vector = np.arange(1, 17, dtype=np.float32)
+    hits = index.query(vector, 5, where)
+    (copy,) = index.query(index.vectors([hits[0].id])[hits[0].id], 9, min_score=1)
+    print(json.dumps([index.count(), [[h.id, h.score] for h in hits], copy.id, copy.score]))
+"""
+
+
+def test_an_index_backend(tmp_path: Path) -> None:
+    command = install("An index backend", tmp_path)
+    store = make_store(tmp_path / "store", {0: [40, 20], 1: [30]})
+    place = ["model.name=toy", "dataset.name=toys", "store.root=store", "sharding.count=2"]
+    done = run(tmp_path, *command, *place)
+    assert done.returncode == 0, done.stderr
+    assert "90 rows; 3 parts loaded" in done.stdout
+    assert "90 of 90 rows found by their own vectors" in done.stdout
+    shutil.rmtree(tmp_path / "store/toys/toy/shard-00001")
+    write_shard(store, 1, [35], seed=1)
+    assert "0 parts loaded, 2 reused, 1 replaced" in run(tmp_path, *command, *place).stdout
+
+    rows, vectors = [], []
+    for part in store.parts():
+        for piece in store.read(part):
+            rows += piece.to_pylist()
+            vectors.append(matrix(piece))
+    query = np.arange(1, 17) / np.linalg.norm(np.arange(1, 17))
+    units = np.concatenate(vectors)
+    scores = units / np.linalg.norm(units, axis=1, keepdims=True) @ query
+    right = [
+        row["id"]
+        for _, row in sorted(zip(-scores, rows, strict=True), key=lambda pair: pair[0])
+        if row["category"] == "bird" and (row["stars"] or 0) >= 2
+    ]
+    answer = run(tmp_path, "python", "-c", QUERY)
+    count, hits, copy, score = json.loads(answer.stdout)
+    assert (count, [id for id, _ in hits], copy, score) == (95, right[:5], right[0], 1.0)

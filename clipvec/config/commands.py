@@ -77,7 +77,7 @@ class IndexCommandConfig:
     """Build a new index beside the old one, verify it, and replace the old one; also
     ``--rebuild``."""
     batch_rows: Annotated[int, Field(ge=1)]
-    """Rows per request to Chroma; the server may allow fewer."""
+    """Rows per call of the index backend; it may allow fewer."""
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -135,13 +135,13 @@ class ServeConfig:
     """Collection to serve, ``<dataset>--<model>``; null: the only one there is."""
     workers: Annotated[int, Field(ge=1, le=256)]
     """Processes; each loads its own model."""
-    max_batch: Annotated[int, Field(ge=1, le=4096)]
+    max_batch_size: Annotated[int, Field(ge=1, le=4096)]
     """Most texts or images per forward pass."""
-    max_requests: Annotated[int, Field(ge=1)]
+    max_concurrency: Annotated[int, Field(ge=1)]
     """Most concurrent requests per process, not counting the page's own files; others get 429."""
-    max_rate: Annotated[int, Field(ge=1)] | None
+    max_queries_per_minute: Annotated[int, Field(ge=1)] | None
     """Most queries per minute of one address in a process, which then gets 429; null: no limit."""
-    max_upload: Annotated[int, Field(ge=1024)]
+    max_body_bytes: Annotated[int, Field(ge=1024)]
     """Most bytes of a request's body; a longer one gets 413."""
     max_pixels: Annotated[int, Field(ge=1)]
     """Most pixels (width x height) of an image; a larger one is refused unread, as a guard against

@@ -1,4 +1,4 @@
-"""``python -m clipvec.index``: load the committed shards of a store into a Chroma collection.
+"""``python -m clipvec.index``: load the committed shards of a store into an index.
 
 Examples:
     python -m clipvec.index model=sample  # the store that embed made with the same options

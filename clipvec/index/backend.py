@@ -1,7 +1,7 @@
 """What a backend has to offer so that `build_index` can build its indexes.
 
 ``open_index`` and ``build_index`` know a backend by these two protocols and `VectorIndex` alone.
-docs/extending.md has the smallest one.
+docs/extending.md has a small one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from clipvec.config import IndexCommandConfig, IndexConfig
+    from clipvec.config import IndexCommandConfig, IndexKind
     from clipvec.index.base import BuildStats, VectorIndex
     from clipvec.store import Part, Store
-
-PART, ROW = "_part", "_row"
-"""Columns that say which row of which part file of the store a row is."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class IndexWriter(Protocol):
         Args:
             vectors: float32 [N, D].
             rows: N rows with the columns ``id``, ``uri``, ``caption``, ``width``, ``height``, the
-                attributes, and `PART` and `ROW`.
+                attributes, and `PART` and `ROW` of `clipvec.index.base`.
 
         Raises:
             CollectionError: an id occurs twice, or is in the index already; none is added.
@@ -132,7 +129,7 @@ class IndexBackend(Protocol):
         ...
 
 
-def open_backend(config: IndexConfig) -> IndexBackend:
+def open_backend(config: IndexKind) -> IndexBackend:
     """Return the backend that the ``index`` section names."""
     return cast("IndexBackend", config.load()(config))
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 SCORE_TOLERANCE = 2e-6
 """Error of a cosine that was computed in float32: two copies of one vector score 1 within this."""
+PART, ROW = "_part", "_row"
+"""Columns that say which row of which part file of the store a row is."""
+_COLUMNS = {"id", "uri", "caption", "width", "height", PART, ROW}
 SCHEMA = 1
 """Of `IndexInfo` and of the ledger beside it."""
 
@@ -41,6 +44,22 @@ class Hit:
     """Part file of the store that holds the row."""
     row: int = 0
     """Its position in that file."""
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], score: float) -> Hit:
+        """Return a hit for the columns of a row, as `IndexWriter.add` gets them, without null."""
+        caption = row.get("caption")
+        return cls(
+            id=str(row["id"]),
+            score=clamp(score),
+            uri=str(row.get("uri", "")),
+            caption=None if caption is None else str(caption),
+            width=int(row.get("width", 0)),
+            height=int(row.get("height", 0)),
+            attributes={key: value for key, value in row.items() if key not in _COLUMNS},
+            part=str(row.get(PART, "")),
+            row=int(row.get(ROW, 0)),
+        )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from clipvec.errors import CollectionError
-from clipvec.index.backend import PART, ROW
+from clipvec.index.base import PART, ROW
 from clipvec.index.filters import BUILT_IN
 from clipvec.progress import Progress
 from clipvec.store import EMBEDDING, matrix

@@ -46,12 +46,12 @@ def query_vector(terms: Sequence[Term], encoder: Encoder) -> np.ndarray:
     Raises:
         ConfigError: an image cannot be decoded, or the terms cancel each other out.
     """
-    words = [term for term in terms if term.image is None]
-    pictures = [term for term in terms if term.image is not None]
-    vectors = [encoder.encode_texts([term.name for term in words])] if words else []
-    if pictures:
-        vectors.append(encoder.encode_images(np.stack([_pixels(t, encoder) for t in pictures])))
-    return combine(np.concatenate(vectors), [term.weight for term in words + pictures])
+    texts = [term for term in terms if term.image is None]
+    images = [term for term in terms if term.image is not None]
+    vectors = [encoder.encode_texts([term.name for term in texts])] if texts else []
+    if images:
+        vectors.append(encoder.encode_images(np.stack([_pixels(t, encoder) for t in images])))
+    return combine(np.concatenate(vectors), [term.weight for term in texts + images])
 
 
 def combine(vectors: np.ndarray, weights: Sequence[float]) -> np.ndarray:
@@ -68,7 +68,7 @@ def combine(vectors: np.ndarray, weights: Sequence[float]) -> np.ndarray:
 
 def _pixels(term: Term, encoder: Encoder) -> np.ndarray:
     try:
-        picture = decode_image(term.image or b"", encoder.preprocess.target, _MAX_PIXELS)
+        image = decode_image(term.image or b"", encoder.preprocess.target, _MAX_PIXELS)
     except Undecodable as error:
         raise ConfigError(f"image {term.name!r} cannot be used: {error}") from error
-    return encoder.preprocess(picture.image)
+    return encoder.preprocess(image.image)

@@ -1,4 +1,4 @@
-"""Who comes in: known from the head of a request, while its body is still on the way."""
+"""Admission of requests, decided by their headers before the body arrives."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ _OPEN = {"/", "/health", "/metrics", "/docs", "/openapi.json"}
 _OPEN_BELOW = "/page/"
 
 
-class Gate:
+class Admission:
     """Refuses requests without the key, beyond the rate, or too many at once.
 
-    The page itself, the documentation and what is asked by probes is open to all: it costs little,
-    and says nothing of the pictures.
+    The page itself, the documentation and the probes are open to all: they cost little and reveal
+    nothing about the images.
     """
 
     def __init__(self, app: ASGIApp, settings: ServeConfig) -> None:
         self._app, self._settings = app, settings
-        self._rate = RateLimit(settings.max_rate) if settings.max_rate else None
+        self._rate = (
+            RateLimit(settings.max_queries_per_minute) if settings.max_queries_per_minute else None
+        )
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,7 +42,7 @@ class Gate:
         try:
             self._check(HTTPConnection(scope))
         except HTTPException as error:
-            await refuse(scope, receive, send, error, self._settings.max_upload)
+            await refuse(scope, receive, send, error, self._settings.max_body_bytes)
             return
         self._running += 1
         try:
@@ -55,7 +57,7 @@ class Gate:
         # What only reads rows costs little and is not counted.
         if self._rate and connection.scope["method"] == "POST":
             self._rate.check(connection.client.host if connection.client else "")
-        most = self._settings.max_requests
+        most = self._settings.max_concurrency
         if self._running >= most:
-            reason = f"no more requests than {most} are answered at once; ask again"
+            reason = f"at most {most} requests are answered at once; retry"
             raise HTTPException(429, reason, {"Retry-After": "1"})

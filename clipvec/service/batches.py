@@ -1,4 +1,4 @@
-"""Work that is cheaper in batches, asked for by many requests at once."""
+"""Work of many concurrent requests, done in batches."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Result = TypeVar("Result")
 
 
 class Batches(Generic[Item, Result]):
-    """Hands what came in while one batch was worked on over as the next batch.
+    """Collects what arrives while one batch is running into the next batch.
 
-    A lone item is worked on at once; under load batches grow by themselves. There is no time
-    window to wait for, and nothing to tune. The work is done in a thread, never on the event loop.
+    A lone item runs at once; under load batches grow by themselves. There is no time window to
+    wait for, and nothing to tune. The work runs in a thread, never on the event loop.
 
     Args:
         stage: name in the metrics.

@@ -16,7 +16,7 @@ from clipvec.errors import ClipvecError
 from clipvec.service import settings
 from clipvec.service.bento_model import QueryModel, settings_of
 from clipvec.service.logs import one_line
-from clipvec.service.problems import Sentences
+from clipvec.service.problems import ErrorBodies
 from clipvec.service.routes import create_app
 from clipvec.service.searcher import Searcher
 
@@ -87,4 +87,4 @@ class Clipvec:
         self.searcher.close()
 
 
-Clipvec.add_asgi_middleware(Sentences)  # type: ignore[attr-defined]
+Clipvec.add_asgi_middleware(ErrorBodies)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Image files of requests to what the encoder takes."""
+"""Image files of requests, decoded for the encoder."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ File = tuple[str, bytes]
 """What it is called in an error, and its bytes."""
 
 
-class Pictures:
-    """Opens and decodes image files, in threads of its own.
+class ImageDecoder:
+    """Decodes image files in its own threads.
 
     Args:
         preprocess: the encoder's.
@@ -40,7 +40,7 @@ class Pictures:
 
     def __init__(self, preprocess: Preprocess, max_pixels: int) -> None:
         self._preprocess, self._max_pixels = preprocess, max_pixels
-        self._threads = ThreadPoolExecutor(2, "pictures")
+        self._threads = ThreadPoolExecutor(2, "images")
 
     async def from_base64(self, texts: Sequence[str]) -> list[bytes]:
         """Return the files that stand in a request as base64.
@@ -51,7 +51,7 @@ class Pictures:
         return await self._run(lambda: [*map(_decoded, texts)]) if texts else []
 
     async def check(self, files: Sequence[bytes]) -> None:
-        """Refuse the images of a request that would be decoded for longer than anyone waits.
+        """Refuse images of a request that would take too long to decode.
 
         Raises:
             ConfigError: they have too many pixels together.

@@ -1,4 +1,4 @@
-"""What is refused before any work is done: no key, too many queries, too much to read."""
+"""Requests refused before any work is done: no key, too many queries, too large a body."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _keys(connection: HTTPConnection) -> list[bytes]:
 
 
 class RateLimit:
-    """Answers 429 to whoever asks more than ``per_minute`` queries a minute, by address."""
+    """Answers 429 to an address that sends more than ``per_minute`` queries a minute."""
 
     def __init__(self, per_minute: int) -> None:
         from limits import RateLimitItemPerMinute
@@ -71,7 +71,7 @@ class RateLimit:
         after = self._window.get_window_stats(self._item, address).reset_time - time.time()
         raise HTTPException(
             429,
-            f"at most {self._item.amount} queries a minute are answered; ask again later",
+            f"at most {self._item.amount} queries a minute are answered; retry later",
             {"Retry-After": str(max(1, math.ceil(after)))},
         )
 

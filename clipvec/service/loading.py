@@ -1,4 +1,4 @@
-"""The collection and the encoder that made it, and nothing that does not fit together."""
+"""Opening an index together with the encoder that made it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def open_both(settings: ServeConfig) -> tuple[VectorIndex, Encoder]:
-    """Return the collection and its encoder.
+    """Return the index and its encoder.
 
     Raises:
         CollectionError: there is no such collection.
@@ -34,5 +34,5 @@ def open_both(settings: ServeConfig) -> tuple[VectorIndex, Encoder]:
 
 
 def same_golden(collection: VectorIndex, image: list[float], text: list[float]) -> bool:
-    """Return whether a golden pair is the one that the collection was made with."""
+    """Return whether a golden pair is the one that the index was made with."""
     return collection.fingerprint.model.golden.cosine(Golden(image, text)) >= GOLDEN_COSINE

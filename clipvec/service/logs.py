@@ -1,4 +1,4 @@
-"""What the log of requests says of them."""
+"""A filter for the request log."""
 
 from __future__ import annotations
 

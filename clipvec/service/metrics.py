@@ -1,4 +1,4 @@
-"""What the service counts, in Prometheus form."""
+"""Prometheus metrics of the service."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ STAGE_SECONDS = Histogram(
 )
 BATCH_SIZE = Histogram(
     "clipvec_batch_size",
-    "Items that were worked on at once",
+    "Items processed at once",
     ["stage"],
     buckets=(1, 2, 4, 8, 16, 32, 64, 128),
 )
-REJECTS = Counter("clipvec_rejects", "Requests that were refused", ["reason"])
+REJECTS = Counter("clipvec_rejects", "Refused requests", ["reason"])
 
 
-class Counted:
+class RequestMetrics:
     """Counts the answers of an application by endpoint and status."""
 
     def __init__(self, app: ASGIApp) -> None:

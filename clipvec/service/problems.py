@@ -1,4 +1,4 @@
-"""Whatever goes wrong, as a status and one sentence."""
+"""Errors as a status and one sentence."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ log = logging.getLogger(__name__)
 _LONGEST = 300
 _REASONS = {
     404: "there is nothing at this path; /docs shows what there is",
-    503: "the service is not ready; its log says more",
+    503: "the service is not ready; see its log",
 }
 _FORMS = {"/search_image": "multipart/form-data", "/embed_image": "multipart/form-data"}
 
 
-class Sentences:
-    """Answers in one form what is refused around the application, such as a path that is not there.
+class ErrorBodies:
+    """Rewrites refusals from outside the application, such as an unknown path, as our JSON.
 
-    BentoML does so in plain text.
+    BentoML sends them as plain text.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -43,7 +43,7 @@ class Sentences:
         """Pass a request on, and its answer back."""
         refused = False
 
-        async def said(message: Message) -> None:
+        async def rewritten(message: Message) -> None:
             nonlocal refused
             if message["type"] == "http.response.start":
                 status, kind = message["status"], dict(message["headers"]).get(b"content-type", b"")
@@ -54,7 +54,7 @@ class Sentences:
             if not refused:
                 await send(message)
 
-        await self._app(scope, receive, said if scope["type"] == "http" else send)
+        await self._app(scope, receive, rewritten if scope["type"] == "http" else send)
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -79,13 +79,13 @@ def add_handlers(app: FastAPI) -> None:
         if isinstance(error, ConfigError):
             return refusal(422, str(error))
         log.error("%s: %s", request.url.path, error)
-        # The reason names folders of this machine, which are not for whoever asks.
-        return refusal(503, "the collection does not answer now; the service's log says more")
+        # The reason names folders of this machine, which clients must not see.
+        return refusal(503, "the index does not answer; see the service log")
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
         log.exception("%s", request.url.path, exc_info=error)
-        return refusal(500, "the service has a fault; its log says more")
+        return refusal(500, "internal error; see the service log")
 
 
 def sentence(details: Sequence[Any]) -> str:

@@ -23,11 +23,11 @@ _CANDIDATES = 10
 _MOST = 4 * MAX_K
 
 
-class Ordinary:
-    """How a query scores on rows that it is not about, from a sample of them.
+class ScoreBaseline:
+    """Mean and spread of a query's scores over a sample of all rows.
 
     Cosines of texts with images lie in another range than those of images with images, and every
-    model has ranges of its own: only the distance from the ordinary can be read the same way.
+    model has its own ranges: only a z-score reads the same for all of them.
 
     Args:
         sample: float32 [N, D], unit length.
@@ -53,21 +53,21 @@ async def best(
     """Return the best ``options.k`` rows.
 
     Args:
-        nearest: asks the index for so many rows.
+        nearest: searches the index for so many rows.
         vectors_of: the vectors of rows, float32 [D] each.
         vector: of the query, float32 [D], unit length.
-        options: with ``exact``, ten times as many rows are fetched and ordered by their own
-            vectors; with ``hide_duplicates``, as many more as it takes to fill ``k``.
+        options: ``rerank`` fetches ten times as many rows and orders them by their own
+            vectors; ``hide_duplicates`` fetches as many more as it takes to fill ``k``.
     """
-    if not options.exact and options.hide_duplicates is None:
+    if not options.rerank and options.hide_duplicates is None:
         return await nearest(options.k)
-    fetch = options.k * (_CANDIDATES if options.exact else 2)
+    fetch = options.k * (_CANDIDATES if options.rerank else 2)
     while True:
         fetch = min(fetch, _MOST)
         found = await nearest(fetch)
         vectors = await vectors_of([hit.id for hit in found])
         # thousands of rows take a second, which is not the event loop's to spend
-        hits = await to_thread(rerank, found, vectors, vector) if options.exact else found
+        hits = await to_thread(rerank, found, vectors, vector) if options.rerank else found
         least = options.hide_duplicates
         if least is not None:
             hits = await to_thread(without_duplicates, hits, vectors, least, options.k)

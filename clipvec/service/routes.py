@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from clipvec.errors import ConfigError
 from clipvec.service import metrics, problems, schema
-from clipvec.service.admission import Gate
+from clipvec.service.admission import Admission
 from clipvec.service.limits import BodyLimit, key_is_set
 from clipvec.service.searcher import Searcher
 from clipvec.version import __version__
@@ -51,7 +51,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         504: "it would take more than a minute",
     }.items()
 }
-# For the documentation; the gate has checked the key by now.
+# For the documentation; the key was checked by `Admission`.
 _KEYS = [
     Depends(HTTPBearer(auto_error=False)),
     Depends(APIKeyHeader(name="X-API-Key", auto_error=False)),
@@ -61,15 +61,15 @@ api = APIRouter(dependencies=_KEYS, responses=_PROBLEMS)
 
 
 def create_app(settings: ServeConfig) -> FastAPI:
-    """Return the application; its ``state.searcher`` has to be set before it is asked."""
+    """Return the application; set its ``state.searcher`` before the first request."""
     app = FastAPI(title="clipvec", version=__version__, docs_url=None, redoc_url=None)
     app.include_router(api)
     app.include_router(_pages)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     problems.add_handlers(app)
-    app.add_middleware(BodyLimit, limit=settings.max_upload)
-    app.add_middleware(Gate, settings=settings)
-    app.add_middleware(metrics.Counted)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(Admission, settings=settings)
+    app.add_middleware(metrics.RequestMetrics)
     return app
 
 
@@ -94,9 +94,9 @@ async def search(query: schema.Query, searcher: Asked, response: Response) -> li
     found = await _found(searcher, vector, query)
     _say_times(response, started, encoded)
     if query.n_results is not None:
-        pictures = await asyncio.gather(*(_base64(searcher, row.id) for row in found))
-        for row, picture in zip(found, pictures, strict=True):
-            row.image_base64 = picture
+        thumbnails = await asyncio.gather(*(_base64(searcher, row.id) for row in found))
+        for row, thumbnail in zip(found, thumbnails, strict=True):
+            row.image_base64 = thumbnail
     return found
 
 
@@ -151,7 +151,7 @@ async def thumbnail(id: str, searcher: Asked, request: Request) -> Response:
     picture = await searcher.thumbnail(_known(id))
     tag = f'"{hashlib.blake2b(picture, digest_size=12).hexdigest()}"'
     headers = {
-        # Where there is a key, no proxy may hand pictures to those without it.
+        # Where there is a key, no proxy may hand thumbnails to those without it.
         "Cache-Control": f"{'private' if key_is_set() else 'public'}, max-age=3600",
         "ETag": tag,
         "X-Content-Type-Options": "nosniff",
@@ -181,7 +181,7 @@ _pages = APIRouter()
 
 @_pages.get("/health", tags=["service"], responses={503: _PROBLEMS[503]})
 async def health(searcher: Asked) -> schema.Health:
-    """That the service is up, and how many rows it holds; /readyz proves that it answers."""
+    """Whether the service is up, and its number of rows; /readyz proves that it answers."""
     return schema.Health(status="healthy", collection_size=await searcher.count())
 
 
@@ -193,8 +193,8 @@ async def page() -> FileResponse:
 
 @_pages.get("/docs", include_in_schema=False)
 async def docs() -> HTMLResponse:
-    """What the endpoints take and answer, to read and to try."""
-    # The assets are those that BentoML brings, so that nothing is asked of another network.
+    """Interactive documentation of the endpoints."""
+    # BentoML brings these assets, so that nothing is fetched from another network.
     assets = "static_content/swagger-ui"
     return get_swagger_ui_html(
         openapi_url="openapi.json",
@@ -209,8 +209,8 @@ async def _found(
     searcher: Searcher, vector: np.ndarray, options: schema.Options
 ) -> list[schema.Found]:
     return [
-        schema.Found(**_row(hit), similarity=hit.score, deviations=deviations)
-        for hit, deviations in await searcher.search(vector, options)
+        schema.Found(**_row(hit), similarity=hit.score, z_score=z_score)
+        for hit, z_score in await searcher.search(vector, options)
     ]
 
 
@@ -238,7 +238,7 @@ def _embeddings(vectors: list[np.ndarray]) -> schema.Embeddings:
 
 
 def _known(id: str) -> str:
-    """Return an id that Chroma can be asked for."""
+    """Return an id that an index can look up."""
     if not 0 < len(id) <= 4096 or schema.has_controls(id):
         raise ConfigError("the id is not one of a row")
     return id
@@ -250,7 +250,7 @@ async def _file(upload: UploadFile) -> tuple[str, bytes]:
 
 
 def _say_times(response: Response, started: float, encoded: float) -> None:
-    """Say how long the stages took, where a browser's developer tools show it."""
+    """Report how long the stages took, for a browser's developer tools."""
     done = time.perf_counter()
     response.headers["Server-Timing"] = (
         f"encode;dur={(encoded - started) * 1e3:.1f}, search;dur={(done - encoded) * 1e3:.1f}"

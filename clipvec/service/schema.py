@@ -66,7 +66,7 @@ class Term(BaseModel):
         default=None, description="D numbers, as embed_text gives them"
     )
     weight: Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)] = Field(
-        default=1.0, description="how much it counts; below zero it is subtracted"
+        default=1.0, description="weight of the term; a negative one subtracts it"
     )
 
     @model_validator(mode="after")
@@ -85,11 +85,12 @@ class Options(BaseModel):
     k: int = Field(default=20, ge=1, le=MAX_K, description="rows to return, at most")
     where: Annotated[list[Filter], Field(fail_fast=True)] | dict[str, Any] | None = Field(
         default=None,
-        description="filters that must all hold, such as width>=200, or one in Chroma's own form",
+        description="filters that must all hold, such as width>=200, or an object "
+        "with $and, $or, $eq, $ne, $gt, $gte, $lt, $lte, $in and $nin",
         max_length=MAX_TERMS,
     )
     min_score: float | None = Field(default=None, ge=-1, le=1, description="lowest cosine")
-    exact: bool = Field(
+    rerank: bool = Field(
         default=False, description="re-rank ten times as many candidates by exact cosine"
     )
     hide_duplicates: float | None = Field(
@@ -104,12 +105,12 @@ class Query(Options):
     """What to look for: the weighted sum of the terms."""
 
     terms: list[Term] = Field(default_factory=list, max_length=MAX_TERMS)
-    text: Text | None = Field(default=None, description="short for one text term")
+    text: Text | None = Field(default=None, description="shorthand for one text term")
     n_results: int | None = Field(
         default=None,
         ge=1,
         le=MAX_K,
-        description="k in the words of SkyPilot's example, with image_base64 in the answer",
+        description="k under its name in SkyPilot's example; adds image_base64 to the answer",
     )
 
     @model_validator(mode="after")
@@ -156,9 +157,8 @@ class Found(Row):
     """A row that a query found."""
 
     similarity: float = Field(description="cosine of row and query, -1 to 1")
-    deviations: float = Field(
-        description="how far above the collection's ordinary rows that is, in standard deviations "
-        "of this query's scores"
+    z_score: float = Field(
+        description="standard deviations by which the cosine exceeds that of an average row"
     )
     image_base64: str | None = Field(
         default=None, description="the thumbnail, where n_results was given"
@@ -181,7 +181,7 @@ class Embeddings(BaseModel):
 
 
 class Health(BaseModel):
-    """That the service is up, and what it holds."""
+    """Whether the service is up, and how many rows it holds."""
 
     status: str
     collection_size: int
@@ -196,7 +196,7 @@ class Stats(BaseModel):
     model: str
     arch: str
     dataset: str
-    attributes: dict[str, str] = Field(description="what where can ask for, and its type")
+    attributes: dict[str, str] = Field(description="what `where` can use, and its types")
 
 
 class Problem(BaseModel):

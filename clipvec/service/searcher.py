@@ -15,7 +15,7 @@ from clipvec.errors import ConfigError
 from clipvec.index import Hit, combine, filters
 from clipvec.service import metrics, ranking
 from clipvec.service.batches import Batches
-from clipvec.service.images import File, Pictures
+from clipvec.service.images import File, ImageDecoder
 from clipvec.service.loading import open_both, same_golden
 from clipvec.vectors import unit
 
@@ -54,18 +54,18 @@ class Request:
 
 
 class Searcher:
-    """One collection and its encoder, asked by many at once.
+    """One collection and its encoder, queried by many requests at once.
 
-    The encoder has one thread and works on batches; Chroma and the store have threads beside it.
+    The encoder has one thread and works on batches; the index and the store have their own.
     """
 
     def __init__(self, collection: VectorIndex, encoder: Encoder, settings: ServeConfig) -> None:
         self.collection, self.encoder = collection, encoder
-        self._pictures = Pictures(encoder.preprocess, settings.max_pixels)
-        self._ordinary = ranking.Ordinary(collection.sample(_SAMPLE))
+        self._decoder = ImageDecoder(encoder.preprocess, settings.max_pixels)
+        self._baseline = ranking.ScoreBaseline(collection.sample(_SAMPLE))
         encoding, searching, reading = (ThreadPoolExecutor(1, name) for name in "esr")
-        self._texts = Batches("text", self._encode_texts, settings.max_batch, encoding)
-        self._images = Batches("image", self._encode_images, settings.max_batch, encoding)
+        self._texts = Batches("text", self._encode_texts, settings.max_batch_size, encoding)
+        self._images = Batches("image", self._encode_images, settings.max_batch_size, encoding)
         self._searches = Batches("search", self._search, _SEARCHES, searching)
         self._rows = Batches("row", self._get, _LOOKUPS, searching)
         self._thumbnails = Batches("thumbnail", self._read, _LOOKUPS, reading)
@@ -75,7 +75,7 @@ class Searcher:
 
     @classmethod
     def open(cls, settings: ServeConfig) -> Searcher:
-        """Return a searcher of the collection that ``settings`` names.
+        """Return a searcher of the index that ``settings`` names.
 
         Raises:
             CollectionError: there is no such collection.
@@ -86,14 +86,14 @@ class Searcher:
         return cls(collection, encoder, settings)
 
     def close(self) -> None:
-        """Finish what is being worked on, and let go of the collection."""
-        self._pictures.close()
+        """Finish running work, and close the index."""
+        self._decoder.close()
         for threads in self._threads:
             threads.shutdown()
         self.collection.close()
 
     async def search(self, vector: np.ndarray, options: Options) -> list[tuple[Hit, float]]:
-        """Return the rows closest to ``vector`` and their deviations, best first.
+        """Return the rows closest to ``vector`` and their z-scores, best first.
 
         Raises:
             ConfigError: the filter is not one for this collection.
@@ -109,7 +109,7 @@ class Searcher:
 
         with metrics.STAGE_SECONDS.labels("search").time():
             hits = await ranking.best(nearest, self._vectors_of, vector, options)
-        mean, deviation = self._ordinary.spread(vector)
+        mean, deviation = self._baseline.spread(vector)
         return [(hit, (hit.score - mean) / deviation) for hit in hits]
 
     async def vector(self, terms: Sequence[Term]) -> np.ndarray:
@@ -121,8 +121,8 @@ class Searcher:
         """
         with metrics.STAGE_SECONDS.labels("encode").time():
             encoded = [term.image for term in terms if term.image is not None]
-            files = await self._pictures.from_base64(encoded)
-            await self._pictures.check(files)
+            files = await self._decoder.from_base64(encoded)
+            await self._decoder.check(files)
             left = iter([("image", file) for file in files])
             vectors = await asyncio.gather(
                 *(self._term(x) if x.image is None else self._image(next(left)) for x in terms)
@@ -158,14 +158,14 @@ class Searcher:
         Raises:
             ConfigError: one cannot be decoded, or they have too many pixels together.
         """
-        await self._pictures.check([content for _, content in files])
+        await self._decoder.check([content for _, content in files])
         vectors: list[np.ndarray] = []
         for start in range(0, len(files), _TOGETHER):
             vectors += await asyncio.gather(*map(self._image, files[start : start + _TOGETHER]))
         return vectors
 
     async def _image(self, file: File) -> np.ndarray:
-        return await self._images(await self._pictures(file))
+        return await self._images(await self._decoder(file))
 
     async def row(self, id: str) -> Hit:
         """Return a row.
@@ -188,10 +188,10 @@ class Searcher:
         return found
 
     async def ready(self) -> bool:
-        """Return whether the encoder embeds the golden pair as it should, and Chroma answers."""
+        """Return whether the encoder embeds the golden pair as it should, and the index answers."""
         try:
             return await self._answers()
-        except Exception as error:  # whatever the reason is, the answer to a probe is no
+        except Exception as error:  # whatever the reason, the probe fails
             log.error("not ready: %s", error)
             return False
 
@@ -224,7 +224,7 @@ class Searcher:
         return found
 
     def _search(self, requests: Sequence[Request]) -> list[list[Hit] | Exception]:
-        """Ask Chroma once for all requests that differ in nothing but the vector."""
+        """Query the index once for all requests that differ only in the vector."""
         found: list[list[Hit] | Exception] = [[] for _ in requests]
         for places in _alike(requests):
             first = requests[places[0]]
@@ -242,17 +242,17 @@ class Searcher:
         return [found.get(id) or UnknownRow(f"there is no row {id!r}") for id in ids]
 
     def _read(self, hits: Sequence[Hit]) -> list[bytes | Exception]:
-        pictures = self.collection.thumbnails(hits)
+        thumbnails = self.collection.thumbnails(hits)
         return [
-            picture or UnknownRow(f"row {hit.id!r} has no thumbnail")
-            for hit, picture in zip(hits, pictures, strict=True)
+            thumbnail or UnknownRow(f"row {hit.id!r} has no thumbnail")
+            for hit, thumbnail in zip(hits, thumbnails, strict=True)
         ]
 
 
 def _powers(number: int) -> list[int]:
     """Return the powers of two that a number is the sum of, largest first.
 
-    For every size of a batch of images torch keeps some fifty megabytes: it shall meet few of them.
+    torch keeps some fifty megabytes per size of a batch of images: few sizes are used.
     """
     return [1 << bit for bit in reversed(range(number.bit_length())) if number >> bit & 1]
 

@@ -154,7 +154,7 @@ def test_while_chroma_is_away(index: Path, tmp_path: Path) -> None:
         place = ["index=chroma_http", f"index.port={there}"]
         command = [sys.executable, "-m", "clipvec.index", "experiment=demo", *place]
         subprocess.run(command, cwd=index.parents[1], check=True, capture_output=True)
-        process = start(" ".join([*place, "max_rate=3"]), port, log)
+        process = start(" ".join([*place, "max_queries_per_minute=3"]), port, log)
         try:
             wait_ready(url, process, log)
             # Nobody gives itself another address.
@@ -169,7 +169,7 @@ def test_while_chroma_is_away(index: Path, tmp_path: Path) -> None:
                 answer = httpx.get(f"{url}{path}", timeout=30)
                 assert answer.status_code == 503, path
                 (sentence,) = answer.json().values()
-                assert sentence.endswith("log says more")
+                assert sentence.endswith(("see its log", "see the service log"))
             httpx.get(f"{url}/item/a%0Aerror: forged%0D")
         finally:
             process.terminate()

@@ -40,10 +40,10 @@ def found(page: Page) -> list[str]:
 
 
 def test_search_as_you_type(page: Page) -> None:
-    expect(page.locator("#title")).to_have_text("Some of 364 pictures in sample")
+    expect(page.locator("#title")).to_have_text("Some of 364 images in sample")
     page.locator("#text").press_sequentially("a red fruit")
     expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
-    expect(page.locator("#status")).to_contain_text("40 pictures")
+    expect(page.locator("#status")).to_contain_text("40 images")
     assert page.url.endswith("?q=a+red+fruit")
     picture = page.locator("#grid img").first
     picture.evaluate("image => image.decode()")
@@ -125,9 +125,9 @@ def test_filters_and_the_lowest_score(page: Page) -> None:
     expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
     page.locator("#cut").fill("0.5")
     expect(page.locator("#cut-value")).to_have_text("0.50")
-    expect(page.locator("#status")).to_contain_text("6 pictures")
+    expect(page.locator("#status")).to_contain_text("6 images")
     page.locator("#cut").fill("0.9")
-    expect(page.locator("#notice h2")).to_have_text("No pictures here")
+    expect(page.locator("#notice h2")).to_have_text("No images found")
     page.click("#notice button")
     expect(page.locator("#grid li")).to_have_count(40)
 
@@ -161,7 +161,7 @@ def test_captions_are_text(page: Page, url: str) -> None:
         "attributes": {HOSTILE: HOSTILE},
         "thumbnail": "thumbnail/none",
         "similarity": 0.5,
-        "deviations": 3.0,
+        "z_score": 3.0,
     }
     page.route("**/search", lambda route: route.fulfill(json=[row]))
     page.fill("#text", HOSTILE)
@@ -264,7 +264,7 @@ def test_attributes_that_cannot_be_typed(page: Page) -> None:
         "attributes": {"année de": 1, "name": " two\nlines ", "nice": True, "none": None},
         "thumbnail": "thumbnail/none",
         "similarity": 0.5,
-        "deviations": 3.0,
+        "z_score": 3.0,
     }
     asked: list[Any] = []
 

@@ -15,8 +15,7 @@ import pytest
 from clipvec.config import ChromaConfig, ChromaHttpConfig, IndexConfig
 from clipvec.errors import CollectionError, FingerprintError, IncompleteStoreError
 from clipvec.index import open_index
-from clipvec.index.backend import PART
-from clipvec.index.base import BuildStats
+from clipvec.index.base import PART, BuildStats
 from clipvec.index.build import build_index
 from clipvec.index.chroma.client import OLD, REBUILD, client_factory, close
 from clipvec.index.chroma.writer import CollectionWriter, metadata

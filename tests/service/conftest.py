@@ -31,7 +31,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Serv
         embed = config.read(compose("embed", overrides), config.EmbedConfig)
         overrides += [f"index.path={root}/index"]
         index = config.read(compose("index", overrides), config.IndexCommandConfig)
-        serve = compose("serve", [f"index.path={root}/index", "max_upload=1_000_000"])
+        serve = compose("serve", [f"index.path={root}/index", "max_body_bytes=1_000_000"])
     embed_shards(embed)
     build_index(index)
     return config.read(serve, ServeConfig)

@@ -64,13 +64,13 @@ def test_without_the_key_no_body_is_read(
 ) -> None:
     monkeypatch.setenv("CLIPVEC_API_KEY", "secret")
     assert client.post("/search", content=b"{", headers=JSON).status_code == 401
-    large = iter([b"x" * 600_000] * 3)  # and over max_upload
+    large = iter([b"x" * 600_000] * 3)  # and over max_body_bytes
     assert client.post("/search_image", content=large).status_code == 401
     assert client.post("/search", json={"text": ""}).status_code == 401
 
 
 def test_more_queries_than_allowed(served: ServeConfig, searcher: Searcher) -> None:
-    with answering(replace(served, max_rate=3), searcher) as client:
+    with answering(replace(served, max_queries_per_minute=3), searcher) as client:
         bodies = [b'{"text": "a bird"}', b"{", b'{"text": ""}', b"{", b'{"text": "a bird"}']
         answers = [client.post("/search", content=body, headers=JSON) for body in bodies]
         assert [answer.status_code for answer in answers] == [200, 422, 422, 429, 429]
@@ -94,14 +94,14 @@ def test_more_requests_at_once_than_allowed(
     monkeypatch.setattr(searcher.encoder, "encode_texts", slow)
     before = rejects("429")
     with (
-        answering(replace(served, max_requests=1), searcher) as client,
+        answering(replace(served, max_concurrency=1), searcher) as client,
         ThreadPoolExecutor(1) as threads,
     ):
         first = threads.submit(client.post, "/search", json={"text": "a slow query"})
         assert entered.wait(30)
         refused = client.post("/search", json={"text": "another one"})
         assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
-        said = "no more requests than 1 are answered at once; ask again"
+        said = "at most 1 requests are answered at once; retry"
         assert refused.json() == {"error": said}
         for path in ("/", "/page/main.js", "/page/page.css"):
             assert client.get(path).status_code == 200

@@ -16,7 +16,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield made
 
 
-class Gate:
+class Admission:
     """Doubles numbers, once it is opened; remembers the batches."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Gate:
 
 
 def test_what_waits_becomes_the_next_batch(threads: ThreadPoolExecutor) -> None:
-    gate = Gate()
+    gate = Admission()
 
     async def main() -> list[int]:
         batches = Batches("test", gate, 3, threads)
@@ -47,7 +47,7 @@ def test_what_waits_becomes_the_next_batch(threads: ThreadPoolExecutor) -> None:
 
 
 def test_an_error_is_that_of_its_own_item(threads: ThreadPoolExecutor) -> None:
-    gate = Gate()
+    gate = Admission()
     gate.open.set()
 
     async def main() -> list[int | BaseException]:
@@ -76,7 +76,7 @@ def test_a_failing_batch_fails_for_all_and_the_next_one_works(threads: ThreadPoo
 
 
 def test_who_has_gone_is_not_worked_for(threads: ThreadPoolExecutor) -> None:
-    gate = Gate()
+    gate = Admission()
 
     async def main() -> int:
         batches = Batches("test", gate, 8, threads)

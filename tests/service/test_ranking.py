@@ -46,7 +46,7 @@ def test_plain() -> None:
 
 
 def test_exact_mends_the_order_and_the_scores() -> None:
-    hits, asked = best(Options(k=6, exact=True), blur=0.05)
+    hits, asked = best(Options(k=6, rerank=True), blur=0.05)
     assert asked == [60]
     assert [h.id for h in hits] == [f"{i:02}" for i in ORDER[:6]]
     assert [h.score for h in hits] == pytest.approx([1.0] * 6)
@@ -64,7 +64,7 @@ def test_fewer_where_there_are_no_more() -> None:
 
 
 def test_ordinary_rows() -> None:
-    mean, deviation = ranking.Ordinary(VECTORS).spread(QUERY)
+    mean, deviation = ranking.ScoreBaseline(VECTORS).spread(QUERY)
     assert mean == pytest.approx(SCORES.mean(), abs=1e-6)
     assert deviation == pytest.approx(SCORES.std(), abs=1e-6)
-    assert ranking.Ordinary(VECTORS[:1]).spread(QUERY) == (0.0, 1.0)
+    assert ranking.ScoreBaseline(VECTORS[:1]).spread(QUERY) == (0.0, 1.0)

@@ -38,7 +38,7 @@ def test_text_finds_what_the_collection_finds(client: httpx.Client, searcher: Se
     vectors = searcher.collection.vectors([row["id"] for row in rows])
     exact = [float(vectors[row["id"]] @ vector) for row in rows]
     assert scores == pytest.approx(exact, abs=1e-3)
-    assert rows[0]["deviations"] > rows[-1]["deviations"] > 0
+    assert rows[0]["z_score"] > rows[-1]["z_score"] > 0
 
 
 def test_terms_are_a_weighted_sum(client: httpx.Client, searcher: Searcher) -> None:
@@ -149,7 +149,7 @@ def test_the_openapi_document_says_what_is_so(client: httpx.Client) -> None:
 
 BAD = [
     ({"text": ""}, "text: it is empty"),
-    ({"text": "a bird", "exact": 0}, "exact: input should be a valid boolean"),
+    ({"text": "a bird", "rerank": 0}, "rerank: input should be a valid boolean"),
     ({"text": " \n "}, "text: it is empty"),
     ({"text": "x" * 100_000}, "text: string should have at most 2000 characters"),
     ({"text": "a\x07bell"}, "text: it has control characters"),
@@ -251,7 +251,7 @@ def test_the_page_may_do_nothing_else(client: httpx.Client) -> None:
 
 
 def test_nothing_scores_so_high(client: httpx.Client) -> None:
-    assert found(client, text="a bird", min_score=1.0, hide_duplicates=0.5, exact=True) == []
+    assert found(client, text="a bird", min_score=1.0, hide_duplicates=0.5, rerank=True) == []
 
 
 def test_a_fault_behind_the_service_shows_no_folder(
@@ -263,9 +263,7 @@ def test_a_fault_behind_the_service_shows_no_folder(
     monkeypatch.setattr(searcher.collection, "query_many", away)
     answer = client.post("/search", json={"text": "a bird"})
     assert answer.status_code == 503
-    assert answer.json() == {
-        "error": "the collection does not answer now; the service's log says more"
-    }
+    assert answer.json() == {"error": "the index does not answer; see the service log"}
     assert not asyncio.run(searcher.ready())
 
 

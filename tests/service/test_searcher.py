@@ -33,7 +33,7 @@ def test_many_queries_share_forward_passes(
     vectors = asyncio.run(main())
     np.testing.assert_allclose(vectors, encode(texts), atol=1e-5)
     assert sum(sizes) == 40
-    assert len(sizes) <= 3  # max_batch is 32
+    assert len(sizes) <= 3  # max_batch_size is 32
     asyncio.run(main())
     assert sum(sizes) == 40  # they are known by now
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from clipvec.index import Term, query_vector
+from clipvec.index.filters import Comparison
 from clipvec.service import schema
 from clipvec.service.searcher import Searcher
 
@@ -36,7 +37,7 @@ def test_an_image_is_uploaded(client: httpx.Client, searcher: Searcher) -> None:
     form = {"k": "3", "where": ["width>=50"], "min_score": "0.1"}
     rows = client.post("/search_image", files={"image": thumbnail}, data=form).json()
     vector = query_vector([Term("x", image=thumbnail)], searcher.encoder)
-    hits = searcher.collection.query(vector, 3, {"width": {"$gte": 50}}, 0.1)
+    hits = searcher.collection.query(vector, 3, Comparison("width", ">=", 50), 0.1)
     assert [row["id"] for row in rows] == [hit.id for hit in hits]
 
 
@@ -105,15 +106,15 @@ def test_images_of_a_request_share_forward_passes(
 
 def test_fields_of_the_form(client: httpx.Client) -> None:
     files = {"image": jpeg()}
-    exact = client.post("/search_image", files=files, data={"k": "3", "exact": "true"}).json()
+    exact = client.post("/search_image", files=files, data={"k": "3", "rerank": "true"}).json()
     plain = client.post("/search_image", files=files, data={"k": "3"}).json()
     assert [row["id"] for row in exact] == [row["id"] for row in plain]
     for form, reason in (
         ({"limit": "3"}, "limit: extra inputs are not permitted"),
         ({"k": "0"}, "k: input should be greater than or equal to 1"),
         ({"k": "many"}, "k: input should be a valid integer"),
-        ({"exact": "perhaps"}, "exact: input should be a valid boolean"),
-        ({"where": "colour=red"}, "there is no colour; known are"),
+        ({"rerank": "perhaps"}, "rerank: input should be a valid boolean"),
+        ({"where": "colour=red"}, "there is no attribute colour; choose from"),
     ):
         answer = client.post("/search_image", files=files, data=form)
         assert answer.status_code == 422

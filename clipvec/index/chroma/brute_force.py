@@ -1,4 +1,4 @@
-"""Exact search over what Chroma holds, for where its graph does not reach."""
+"""Exact search over a collection, for rows that its graph does not reach."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec.errors import ConfigError
-from clipvec.index.backend import PART, ROW
 from clipvec.index.base import BuildStats, Capabilities, Hit, VectorIndex, clamp
 from clipvec.index.chroma import brute_force
 from clipvec.index.chroma.client import chroma_errors, close, read_build_stats, read_info
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _SPREAD = 32
 """Pages from which a sample is drawn."""
-_BUILT_IN = ("uri", "caption", "width", "height", PART, ROW)
 
 
 class ChromaIndex(VectorIndex):
@@ -110,7 +108,7 @@ class ChromaIndex(VectorIndex):
         # One request: counting the rows first, or fetching metadata after, costs more than HNSW.
         answer = self._ask(vectors, k, where, ["distances", "metadatas"])
         found = [
-            [_hit(id, clamp(1 - float(d)), values) for id, d, values in zip(*row, strict=True)]
+            [Hit.of({**values, "id": id}, 1 - float(d)) for id, d, values in zip(*row, strict=True)]
             for row in zip(
                 answer["ids"], answer["distances"] or [], answer["metadatas"] or [], strict=True
             )
@@ -171,7 +169,7 @@ class ChromaIndex(VectorIndex):
         with chroma_errors(self.location):
             found = self._rows.get(ids=ids, include=["metadatas"])
         return [
-            _hit(id, kept[id], values)
+            Hit.of({**values, "id": id}, kept[id])
             for id, values in zip(found["ids"], found["metadatas"] or [], strict=True)
         ]
 
@@ -183,18 +181,3 @@ def to_chroma(where: Filter | None) -> dict[str, Any] | None:
     float; the values of a parsed filter have the attribute's type, so that neither happens.
     """
     return None if where is None else to_json(where)
-
-
-def _hit(id: str, score: float, values: Mapping[str, Any]) -> Hit:
-    caption = values.get("caption")
-    return Hit(
-        id=id,
-        score=score,
-        uri=str(values.get("uri", "")),
-        caption=None if caption is None else str(caption),
-        width=int(values.get("width", 0)),
-        height=int(values.get("height", 0)),
-        attributes={key: value for key, value in values.items() if key not in _BUILT_IN},
-        part=str(values.get(PART, "")),
-        row=int(values.get(ROW, 0)),
-    )

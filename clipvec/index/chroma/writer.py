@@ -10,8 +10,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import CollectionError
-from clipvec.index.backend import PART, IndexWriter, check_made_of, duplicate_id_message
-from clipvec.index.base import IndexInfo
+from clipvec.index.backend import IndexWriter, check_made_of, duplicate_id_message
+from clipvec.index.base import PART, IndexInfo
 from clipvec.index.chroma.client import BUILD_STATS, MARK, chroma_errors, close
 from clipvec.index.chroma.collection import ChromaIndex
 from clipvec.index.chroma.ledger import Ledger

@@ -1,4 +1,4 @@
-// The pictures that were found. Captions, ids and attributes are text to the page, never markup.
+// The images that were found. Captions, ids and attributes are text to the page, never markup.
 
 import { toFilter } from "./query.js";
 
@@ -69,9 +69,9 @@ function fillFacts(li, row, scored, act) {
   meter.hidden = !scored;
   if (scored) {
     // One deviation above the ordinary rows is next to nothing, six are as good as the same image.
-    meter.value = Math.min(1, Math.max(0, (row.deviations - 1) / 5));
-    const high = row.deviations.toFixed(1);
-    const said = `cosine ${row.similarity.toFixed(3)}, ${high} deviations above ordinary rows`;
+    meter.value = Math.min(1, Math.max(0, (row.z_score - 1) / 5));
+    const high = row.z_score.toFixed(1);
+    const said = `cosine ${row.similarity.toFixed(3)}, ${high} standard deviations above the collection's average`;
     meter.title = said;
     meter.setAttribute("aria-label", said);
     const score = document.createElement("span");

@@ -1,4 +1,4 @@
-// The page: terms, filters and pictures of one query, kept in the link.
+// The page: terms, filters and images of one query, kept in the link.
 
 import * as grid from "./grid.js";
 import { canGrow, empty, fromLink, grown, isEmpty, toLink, toRequest } from "./query.js";
@@ -72,18 +72,18 @@ function showRows(rows, scored, milliseconds) {
   grid.show(rows, scored, act);
   $("notice").hidden = true;
   $("title").hidden = scored || !rows.length;
-  $("title").textContent = `Some of ${about.rows.toLocaleString("en")} pictures in ${about.dataset}`;
-  $("status").value = scored ? `${rows.length} pictures · ${milliseconds} ms` : "";
+  $("title").textContent = `Some of ${about.rows.toLocaleString("en")} images in ${about.dataset}`;
+  $("status").value = scored ? `${rows.length} images · ${milliseconds} ms` : "";
   $("more").hidden = !scored || rows.length < query.k || !canGrow(query);
   if (!rows.length) showNothing();
 }
 
 function showNothing() {
-  if (!about.rows) return notice("The collection is empty", "Index some pictures first.");
+  if (!about.rows) return notice("The collection is empty", "Index some images first.");
   const buttons = [];
   if (query.cut > 0) buttons.push(["Any score", () => set({ cut: 0 })]);
   if (query.filters.length) buttons.push(["No filters", () => set({ filters: [] })]);
-  return notice("No pictures here", "None fit the filters and the score.", ...buttons);
+  return notice("No images found", "None match the filters and the minimum score.", ...buttons);
 }
 
 /** `again`: what is done once more when the key is known, or somebody has another try. */

@@ -1,0 +1,105 @@
+"""One search from the shell: its query, its filters, and what to show."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clipvec import config
+from clipvec.errors import ConfigError
+from clipvec.index import Term, filters, open_index, query_vector, split_weight
+from clipvec.model import load_checked
+from clipvec.search import results
+
+if TYPE_CHECKING:
+    import argparse
+
+    from clipvec.config import SearchConfig
+    from clipvec.index import Hit, VectorIndex
+    from clipvec.model import Encoder
+
+_OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@-]*=.*", re.DOTALL)
+
+
+def run_search(arguments: argparse.Namespace) -> None:
+    """Search, and show what was found.
+
+    Args:
+        arguments: parsed from the command line, see ``clipvec.search.__main__``.
+
+    Raises:
+        ConfigError: the query, a filter or an override is not allowed.
+        CollectionError: there is no index, or there are several to choose from.
+        FingerprintError: the encoder is not the one that made the index.
+    """
+    overrides = [word for word in arguments.words if _OVERRIDE.fullmatch(word)]
+    texts = [word for word in arguments.words if word not in overrides] + arguments.text
+    if not (texts or arguments.image or arguments.minus or arguments.minus_image):
+        raise ConfigError('nothing to search for; give a text, as in: clipvec-search "a red bird"')
+    if arguments.k < 1:
+        raise ConfigError(f"-k {arguments.k}: at least 1 row is needed")
+    config.load_env()
+    settings = config.read_command("search", overrides, config.SearchConfig)
+    with open_index(settings.index, settings.collection) as index:
+        where = filters.parse(arguments.where, index.attributes)
+        encoder = _encoder(settings, index)
+        vector = query_vector(_terms(arguments, texts), encoder)
+        hits = index.query(vector, arguments.k, where, arguments.min_score)
+        _show(arguments, " ".join(texts) or "images", hits, index)
+
+
+def _encoder(settings: SearchConfig, index: VectorIndex) -> Encoder:
+    """Return the encoder of the query, which must be the one that made the index."""
+    chosen = settings.model.over(index.model_config)
+    made, where = index.fingerprint.model, f"the index {index.location}"
+    return load_checked(made, chosen, where)
+
+
+def _terms(arguments: argparse.Namespace, texts: list[str]) -> list[Term]:
+    """Return the terms of the query, those of --minus with a negative weight."""
+    terms = []
+    for words, files, sign in (
+        (texts, arguments.image, 1),
+        (arguments.minus, arguments.minus_image, -1),
+    ):
+        for given in words:
+            text, weight = split_weight(given)
+            terms.append(Term(text, sign * weight))
+        for given in files:
+            file, weight = split_weight(given)
+            terms.append(Term(file, sign * weight, _read(file)))
+    return terms
+
+
+def _read(file: str) -> bytes:
+    try:
+        return Path(file).expanduser().read_bytes()
+    except OSError as error:
+        raise ConfigError(f"image {file!r} cannot be used: {error.strerror}") from error
+
+
+def _show(arguments: argparse.Namespace, title: str, hits: list[Hit], index: VectorIndex) -> None:
+    if arguments.json:
+        print(results.to_json(hits))
+    elif hits:
+        results.print_table(hits)
+    else:
+        print("no rows match", file=sys.stderr)
+    if arguments.html or arguments.open:
+        page = results.to_html(title, hits, index.thumbnails(hits))
+        _write_page(page, arguments.html, arguments.open)
+
+
+def _write_page(page: str, file: str | None, show: bool) -> None:
+    path = Path(file or Path(tempfile.mkdtemp(prefix="clipvec-")) / "results.html").expanduser()
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--html {path}: {error.strerror}; choose another file") from error
+    print(f"wrote {path}", file=sys.stderr)
+    if show:
+        webbrowser.open(path.resolve().as_uri())
