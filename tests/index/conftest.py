@@ -28,7 +28,7 @@ def build_config(root: Path, index: IndexConfig, **changes: Any) -> IndexCommand
         "index": config.to_dict(index),
         "hnsw": {"max_neighbors": 16, "ef_construction": 100, "ef_search": 100},
         "cloud": {"name": "local"},
-        "launcher": {"name": "local"},
+        "launcher": {"kind": "local"},
         "tracking": {"mode": "disabled"},
         "partition": None,
         "allow_partial": False,
