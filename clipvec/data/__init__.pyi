@@ -1,4 +1,5 @@
-from .decode import Undecodable, decode_image, thumbnail
+from .decode import decode_image, thumbnail
+from .formats import Undecodable
 from .open import open_dataset
 from .ranges import span
 from .record import Cursor, Dataset, Record, Reject, file_of

@@ -4,47 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    ExifTags,
-    GifImagePlugin,
-    Image,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import ExifTags, Image, JpegImagePlugin, TiffImagePlugin
 
 from clipvec.data.files import first_line
+from clipvec.data.formats import Undecodable, open_image
+from clipvec.data.repair import jpeg_endings, without_metadata
 
-SUFFIXES = frozenset(
-    {"jpg", "jpeg", "jpe", "jfif", "png", "webp", "avif", "gif", "bmp", "tif", "tiff"}
-)
-"""File name endings of images, in lower case."""
-UNREADABLE = frozenset(
-    {"heic", "heif", "jxl", "jp2", "psd", "cr2", "cr3", "nef", "arw", "dng", "raf", "orf", "rw2"}
-)
-"""Endings of images that are not read; they are rejected, not passed over.
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-Pillow would take the small preview in a raw file for the image.
-"""
-
-# Image.open would try some forty formats, and would hold every image against Pillow's one limit
-# for the whole process (MAX_IMAGE_PIXELS); the limit here is an argument.
-_OPENERS = (
-    (0, b"\xff\xd8\xff", JpegImagePlugin.jpeg_factory),
-    (0, b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
-    (0, b"RIFF", WebPImagePlugin.WebPImageFile),
-    (4, b"ftypavi", AvifImagePlugin.AvifImageFile),
-    (0, b"GIF8", GifImagePlugin.GifImageFile),
-    (0, b"BM", BmpImagePlugin.BmpImageFile),
-    (0, b"II", TiffImagePlugin.TiffImageFile),
-    (0, b"MM", TiffImagePlugin.TiffImageFile),
-)
-"""Of each format: where its mark stands, the mark, and what opens it."""
+_MAX_SAMPLE = 281
+"""TIFF's tag of the largest sample that is used."""
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -57,19 +30,8 @@ _UPRIGHT = {
 """What undoes each EXIF orientation; from 5 on, width and height change places."""
 
 
-class Undecodable(Exception):
-    """An image file that cannot be turned into pixels; the message is one line for a reader.
-
-    Rejects are counted by the classes below.
-    """
-
-
 class EmptyFile(Undecodable):
     """A file of zero bytes."""
-
-
-class NotAnImage(Undecodable):
-    """None of the formats that are read."""
 
 
 class TooManyPixels(Undecodable):
@@ -102,7 +64,8 @@ def decode_image(data: bytes, target: int, max_pixels: int) -> DecodedImage:
     ``2 * target`` pixels (libjpeg scales while it decodes: three times as fast at 12 megapixels).
     Transparent pixels are composited over white. open_clip's own ``convert("RGB")`` drops alpha,
     so that whatever colour lies under a transparent background, mostly black, is embedded.
-    16-bit greyscale is scaled to 8 bits, where ``convert("RGB")`` would clip it to white.
+    16-bit greyscale is scaled to 8 bits, where ``convert("RGB")`` would clip it to white. A PNG
+    with metadata too large for Pillow, and a JPEG that lacks its end mark alone, are read.
 
     Raises:
         Undecodable: empty, not JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF, cut off, damaged, of a
@@ -118,11 +81,29 @@ def decode_image(data: bytes, target: int, max_pixels: int) -> DecodedImage:
     except Image.DecompressionBombError as error:  # WebP, GIF and TIFF have a limit of their own
         raise TooManyPixels(f"over Pillow's own limit of pixels: {error}") from error
     except Exception as error:  # Pillow's decoders raise nearly every class there is
-        raise DamagedImage(f"the image is damaged: {first_line(error)}") from error
+        decoded = _decode_repaired(data, target, max_pixels)
+        if decoded is None:
+            raise DamagedImage(f"the image is damaged: {first_line(error)}") from error
+        return decoded
+
+
+def _decode_repaired(data: bytes, target: int, max_pixels: int) -> DecodedImage | None:
+    """Return what a file that Pillow refuses shows, or None where pixels are missing."""
+    try:
+        if data.startswith(b"\x89PNG"):
+            plain = without_metadata(data)
+            return _decode(plain, target, max_pixels) if len(plain) < len(data) else None
+        endings = jpeg_endings(data) if data.startswith(b"\xff\xd8") else None
+        if endings is None:
+            return None
+        decoded, other = (_decode(ending, target, max_pixels) for ending in endings)
+    except Exception:  # damaged in another way as well: the first error says it
+        return None
+    return decoded if np.array_equal(np.asarray(decoded.image), np.asarray(other.image)) else None
 
 
 def _decode(data: bytes, target: int, max_pixels: int) -> DecodedImage:
-    image = _open(data)
+    image = open_image(data)
     width, height = image.size
     if width < 1 or height < 1:
         raise DamagedImage(f"the image has no pixels ({width} x {height})")
@@ -133,6 +114,8 @@ def _decode(data: bytes, target: int, max_pixels: int) -> DecodedImage:
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         image.draft(None, (2 * target, 2 * target))
     image.load()
+    if isinstance(image, TiffImagePlugin.TiffImageFile):  # turned while it was loaded
+        width, height = image.size
     orientation = _orientation(image)
     image = _to_rgb(image)
     if orientation in _UPRIGHT:
@@ -140,14 +123,6 @@ def _decode(data: bytes, target: int, max_pixels: int) -> DecodedImage:
     if orientation >= 5:
         width, height = height, width
     return DecodedImage(image, width, height)
-
-
-def _open(data: bytes) -> Image.Image:
-    """Read the header alone."""
-    for at, mark, opener in _OPENERS:
-        if data.startswith(mark, at):
-            return opener(BytesIO(data))
-    raise NotAnImage("not an image that is read: neither JPEG, PNG, WebP, AVIF, GIF, BMP nor TIFF")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -161,7 +136,8 @@ def _orientation(image: Image.Image) -> int:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+        samples = np.asarray(image)
+        return Image.fromarray((samples >> _shift(image, samples)).astype(np.uint8)).convert("RGB")
     if image.mode in {"I", "F"}:
         raise UnknownRange(f"samples of 32 bits (mode {image.mode}) have no known range")
     if image.has_transparency_data:
@@ -170,6 +146,19 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         opaque.paste(image, mask=image)
         return opaque
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _shift(image: Image.Image, samples: NDArray[np.uint16]) -> int:
+    """Return by how many bits 16-bit samples are shifted to be 8 bits.
+
+    Microscopes and cameras fill 10 to 14 of the 16 bits. Where the file does not say the largest
+    sample it is taken for a sample of the smallest of these ranges that holds it.
+    """
+    highest = int(samples.max())
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        told = image.tag_v2.get(_MAX_SAMPLE, 0)
+        highest = max(highest, told[0] if isinstance(told, tuple) else told)
+    return next(bits for bits in (8, 10, 12, 14, 16) if highest < 2**bits or bits == 16) - 8
 
 
 def thumbnail(image: Image.Image, side: int) -> bytes:

@@ -1,0 +1,176 @@
+"""Formats are known by their bytes, and a file whose pixels are all there is read."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, TiffImagePlugin
+
+from clipvec.data import Undecodable, decode_image
+
+LIMIT = 100_000_000
+TURNED = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="6"/></x:xmpmeta>'
+
+
+def photo(width: int = 96, height: int = 64) -> Image.Image:
+    noise = np.random.default_rng(3).integers(0, 255, (height // 8, width // 8, 3), dtype=np.uint8)
+    return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def save(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def pixels(data: bytes) -> NDArray[np.uint8]:
+    return np.asarray(decode_image(data, 224, LIMIT).image)
+
+
+def refusal(data: bytes) -> tuple[str, str]:
+    with pytest.raises(Undecodable) as caught:
+        decode_image(data, 224, LIMIT)
+    return type(caught.value).__name__, str(caught.value)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    checksum = struct.pack(">I", zlib.crc32(kind + body))
+    return struct.pack(">I", len(body)) + kind + body + checksum
+
+
+TEXT = bytes(range(1, 128)) * 20_000  # 2.5 MB
+METADATA = {
+    "zTXt": chunk(b"zTXt", b"workflow\0\0" + zlib.compress(TEXT)),
+    "iTXt": chunk(b"iTXt", b"workflow\0\1\0\0\0" + zlib.compress(TEXT)),
+    "profile": chunk(b"iCCP", b"big\0\0" + zlib.compress(TEXT)),
+    "65 texts": chunk(b"tEXt", b"workflow\0" + b"x" * 2**20) * 65,
+    "checksum": chunk(b"tEXt", b"comment\0words")[:-1] + b"?",
+    "orientation": chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(TEXT)),
+}
+
+
+@pytest.mark.parametrize("extra", METADATA.values(), ids=list(METADATA))
+@pytest.mark.parametrize("behind", [False, True], ids=["before", "behind"])
+def test_metadata_of_a_png_does_not_matter(extra: bytes, behind: bool) -> None:
+    plain = save(photo(), "PNG")
+    at = len(plain) - 12 if behind else 33
+    assert (pixels(plain[:at] + extra + plain[at:]) == np.asarray(photo())).all()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_orientation_beside_large_metadata_is_applied(packed: bool) -> None:
+    plain = save(photo(), "PNG")
+    words = b"\1\0\0\0" + zlib.compress(TURNED) if packed else b"\0\0\0\0" + TURNED
+    xmp = chunk(b"iTXt", b"XML:com.adobe.xmp\0" + words)
+    upright = np.rot90(np.asarray(photo()), -1)
+    for extra in (xmp, xmp + METADATA["zTXt"]):
+        decoded = decode_image(plain[:33] + extra + plain[33:], 224, LIMIT)
+        assert (np.asarray(decoded.image) == upright).all()
+        assert (decoded.width, decoded.height) == (64, 96)
+
+
+def test_a_png_that_is_cut_off_behind_large_metadata_is_refused() -> None:
+    plain = save(photo(), "PNG")
+    whole = plain[:33] + METADATA["zTXt"] + plain[33:]
+    assert refusal(whole[:-2000])[0] == "DamagedImage"
+
+
+@pytest.mark.parametrize("brand", [b"mif1", b"miaf", b"msf1"])
+def test_an_avif_is_known_by_any_of_its_brands(brand: bytes) -> None:
+    data = bytearray(save(photo(), "AVIF"))
+    expected = pixels(bytes(data))
+    data[8:12] = brand
+    assert (pixels(bytes(data)) == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1hevc", "HEIC"),
+        (b"\0\0\0\x14ftypmif1\0\0\0\0mif1", "HEIF"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "raw (CR3)"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"8BPS\0\1", "PSD"),
+        (b"II*\0\x10\0\0\0CR\2\0", "raw (CR2)"),
+        (b"FUJIFILMCCD-RAW 0201", "raw (RAF)"),
+    ],
+)
+def test_a_format_that_is_not_read_is_named(data: bytes, name: str) -> None:
+    message = f"{name} images are not read; convert it to JPEG, PNG or WebP"
+    assert refusal(data + bytes(100)) == ("UnsupportedFormat", message)
+
+
+def test_a_film_is_no_image() -> None:
+    assert refusal(b"\0\0\0\x18ftypisom\0\0\2\0isommp41" + bytes(99))[0] == "NotAnImage"
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("size", [(96, 64), (1600, 1200)], ids=["whole", "scaled"])
+def test_a_jpeg_that_lacks_its_end_mark_alone_is_read(
+    progressive: bool, size: tuple[int, int]
+) -> None:
+    data = save(photo(*size), "JPEG", quality=95, progressive=progressive)
+    expected = pixels(data)
+    for cut in (1, 2):
+        assert (pixels(data[:-cut]) == expected).all()
+    for cut in (20, 400):
+        assert refusal(data[:-cut])[1].startswith("the image is damaged: image file is truncated")
+
+
+def test_the_full_page_of_a_tiff_is_the_image() -> None:
+    preview, full = photo().resize((24, 16)), photo()
+    full.encoderinfo = {"tiffinfo": {254: 0}}
+    data = save(preview, "TIFF", save_all=True, append_images=[full], tiffinfo={254: 1})
+    pages = Image.open(io.BytesIO(data))
+    assert (pages.n_frames, pages.tag_v2[254]) == (2, 1)  # type: ignore[attr-defined]
+    assert (pixels(data) == np.asarray(full)).all()
+    previews = save(preview, "TIFF", tiffinfo={254: 1})
+    message = "raw (a TIFF of reduced pages alone) images are not read; "
+    assert refusal(previews)[1].startswith(message)
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags.tagtype[50706] = 1
+    tags[50706] = b"\1\4\0\0"
+    dng = save(photo(), "TIFF", tiffinfo=tags)
+    assert refusal(dng)[1].startswith("raw (DNG) images are not read")
+
+
+def test_a_tiff_of_an_unknown_layout_is_not_called_damaged() -> None:
+    data = bytearray(save(Image.new("CMYK", (9, 9)), "TIFF"))
+    tags = struct.unpack_from("<I", data, 4)[0]
+    for at in range(tags + 2, len(data) - 12, 12):
+        if struct.unpack_from("<H", data, at)[0] == 277:  # SamplesPerPixel
+            struct.pack_into("<H", data, at + 8, 5)
+            break
+    assert refusal(bytes(data)) == (
+        "UnsupportedFormat",
+        "TIFFs of this layout are not read (unknown data organization); "
+        "convert it to RGB or grey of 8 bits",
+    )
+
+
+def test_the_size_of_a_tiff_that_its_xmp_turns() -> None:
+    decoded = decode_image(save(photo(), "TIFF", tiffinfo={700: TURNED}), 224, LIMIT)
+    assert (np.asarray(decoded.image) == np.rot90(np.asarray(photo()), -1)).all()
+    assert (decoded.width, decoded.height) == (64, 96)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_greys_that_use_some_of_sixteen_bits(kind: str, bits: int) -> None:
+    greys = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    data = save(Image.fromarray(greys << (bits - 8)), kind)
+    assert (pixels(data)[..., 0] == greys).all()
+
+
+def test_a_tiff_that_says_its_largest_sample() -> None:
+    greys = np.full((4, 4), 512, dtype=np.uint16)
+    said = save(Image.fromarray(greys), "TIFF", tiffinfo={281: 4095})
+    assert (pixels(said) == 32).all()
+    assert (pixels(save(Image.fromarray(greys), "TIFF")) == 128).all()
