@@ -7,8 +7,23 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from clipvec.config.fields import STRICT, Attributes, Limit, Name
+from clipvec.config.fields import STRICT, Attributes, Encoding, Limit, Name, Place, Places
 from clipvec.config.kinds import Kind, Registry
+
+EXCLUDED = (
+    ".*",
+    "@eaDir",  # Synology
+    "#recycle",
+    "#snapshot",
+    "@Recycle",  # QNAP
+    "@Recently-Snapshot",
+    "$RECYCLE.BIN",  # Windows
+    "System Volume Information",
+    "__MACOSX",  # archives made on a Mac
+    "lost+found",
+    "*.lrdata",  # previews of Lightroom
+)
+"""Hidden files, and what file servers and other programs keep beside photos."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -41,12 +56,14 @@ class WebDatasetConfig(ImageDatasetConfig):
     """Tar files in the WebDataset layout: the members of one sample share a key."""
 
     loads = "clipvec.data.webdataset:TarDataset"
-    row_settings = ("caption",)
+    row_settings = ("caption", "encoding")
     kind: Literal["webdataset"] = "webdataset"
-    path: str | list[str]
+    path: Places
     """Files, ``{0..9}`` and glob patterns, or URLs that fsspec opens."""
     caption: str = "caption"
     """Field of the ``.json`` member that is the caption when there is no ``.txt`` member."""
+    encoding: Encoding | None = None
+    """Of captions that are neither UTF-8 nor UTF-16 with a mark, such as cp1252."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -54,14 +71,20 @@ class FolderConfig(ImageDatasetConfig):
     """Image files in a folder and its subfolders; the attribute ``folder`` is the subfolder."""
 
     loads = "clipvec.data.folder:FolderDataset"
-    row_settings = ("caption",)
+    row_settings = ("caption", "encoding")
     kind: Literal["folder"] = "folder"
-    path: str
+    path: Place
     """The folder, or the URL of one."""
     manifest: str | None = None
     """CSV or JSONL with a ``file`` column, relative to ``path``; null: .txt/.json beside images."""
     caption: str = "caption"
     """Column of the manifest, or field of the ``.json`` file, that is the caption."""
+    encoding: Encoding | None = None
+    """Of captions and manifests that are neither UTF-8 nor UTF-16 with a mark, such as cp1252."""
+    exclude: list[str] = Field(default_factory=lambda: list(EXCLUDED))
+    """Patterns of names of folders and files that are passed over, in capitals or not."""
+    follow_links: bool = False
+    """Enter links to folders, each folder once; false: they are passed over."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -71,7 +94,7 @@ class ParquetConfig(ImageDatasetConfig):
     loads = "clipvec.data.parquet:ParquetDataset"
     row_settings = ("image", "caption", "id")
     kind: Literal["parquet"] = "parquet"
-    path: str | list[str]
+    path: Places
     """Files, ``{0..9}`` and glob patterns, or URLs that fsspec opens."""
     image: str = "image"
     """Column of encoded images: binary, Hugging Face's ``{bytes, path}``, or paths and URLs."""
@@ -92,7 +115,7 @@ class HuggingFaceConfig(ImageDatasetConfig):
     extras = ("huggingface",)
     row_settings = ("revision", "image", "caption", "id")
     kind: Literal["huggingface"] = "huggingface"
-    path: str
+    path: Place
     """Hub name, or a local folder."""
     subset: str | None = None
     """The dataset's configuration name."""

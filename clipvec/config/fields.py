@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 STRICT = ConfigDict(extra="forbid")
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=64)]
@@ -18,3 +19,22 @@ Number: TypeAlias = int | float
 Values = Annotated[list[Number], Field(min_length=1)]
 Efs = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
 Limit: TypeAlias = Annotated[int, Field(ge=1)] | None
+
+
+def _not_empty(value: str | list[str]) -> str | list[str]:
+    if not value or (isinstance(value, list) and "" in value):
+        raise ValueError("empty, as from a shell's variable that is not set; name a place")
+    return value
+
+
+def _codec(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise ValueError("no encoding that Python knows; cp1252 is one") from None
+
+
+Place = Annotated[str, AfterValidator(_not_empty)]
+"""A folder, a file or a URL; an empty one would be the folder that the command is started in."""
+Places = Annotated[str | list[str], AfterValidator(_not_empty)]
+Encoding = Annotated[str, AfterValidator(_codec)]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic.dataclasses import dataclass
 
 from clipvec import paths
-from clipvec.config.fields import STRICT, Port
+from clipvec.config.fields import STRICT, Place, Port
 from clipvec.config.kinds import Kind, Registry
 
 
@@ -30,7 +30,7 @@ class ChromaConfig(IndexKind):
     """A Chroma database in a folder."""
 
     loads = "clipvec.index.chroma.backend:ChromaBackend"
-    path: str
+    path: Place
     """Folder of the database."""
     kind: Literal["chroma"] = "chroma"
 

@@ -78,7 +78,8 @@ def _problem(detail: Mapping[str, Any], schema: type, values: object) -> str:
         fitting = [section for section in sections(schema) if section.fits(values)]
         known = [option.key for section in fitting for option in section.options]
         return f"{where} is not an option here{did_you_mean(where, known)}"
-    return f"{where}={detail['input']!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+    message = detail["msg"].removeprefix("Value error, ")  # one of our own
+    return f"{where}={detail['input']!r}: {message[0].lower()}{message[1:]}"
 
 
 def load_env(folder: Path | None = None) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from clipvec.data.files import first_line, to_utf8
+from clipvec.data.formats import not_read
 from clipvec.data.record import Record, Reject, Value
 from clipvec.errors import ConfigError
 
@@ -17,7 +20,11 @@ if TYPE_CHECKING:
 
 RESERVED = frozenset({"id", "uri", "caption", "width", "height", "embedding", "thumbnail"})
 """Columns that every store has; names with a leading underscore are kept for later ones."""
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+_BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+_MISSING = frozenset({"", "nan", "na", "n/a", "<na>", "none", "null"})
+"""Words that stand in a table for a number, or for true or false, that is not known."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""Python's own numbers may have underscores, and digits of every script."""
 
 
 def check(attributes: Attributes) -> Attributes:
@@ -73,10 +80,9 @@ def make_record(
     return Record(id, uri, image, None if words is None else str(words).strip() or None, values)
 
 
-def reject_format(id: str, uri: str, suffix: str) -> Reject:
-    """Return the reject of an image whose format is not read."""
-    reason = f"images in .{suffix} are not read; convert it to JPEG, PNG or WebP"
-    return Reject(id, uri, reason, "UnsupportedFormat")
+def reject_raw(id: str, uri: str, suffix: str) -> Reject:
+    """Return the reject of a raw file, known by its name."""
+    return Reject(id, uri, str(not_read(f"raw (.{suffix})")), "UnsupportedFormat")
 
 
 def _first(caption: object) -> object:
@@ -104,14 +110,17 @@ def parse_json(content: bytes) -> Mapping[str, object]:
 def convert(name: str, value: object, kind: AttributeType) -> Value:
     """Return ``value`` as a ``kind``; what is missing (None, NaN, an empty number) is None.
 
+    A whole number may be written as pandas writes one beside gaps: ``2019.0``.
+
     Raises:
         ValueError: the value does not convert without loss.
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
-    if kind != "string" and value == "":
-        return None
     try:
+        if kind != "string" and isinstance(value, str):
+            word = value.strip()
+            return None if word.lower() in _MISSING else _CONVERT[kind](word)
         return _CONVERT[kind](value)
     except (TypeError, ValueError, OverflowError) as error:
         given = to_utf8(repr(value))
@@ -126,18 +135,23 @@ def _to_string(value: object) -> str:
 
 
 def _to_int(value: Any) -> int:
-    number = int(value)
-    exact = isinstance(value, str) or number == value
-    if isinstance(value, bool) or not exact or not -(2**63) <= number < 2**63:
+    exact = _parse_number(value) if isinstance(value, str) else value
+    if isinstance(value, bool) or not -(2**63) <= exact < 2**63 or int(exact) != exact:
         raise ValueError
-    return number
+    return int(exact)
 
 
 def _to_float(value: Any) -> float:
-    number = float(value)
+    number = float(_parse_number(value) if isinstance(value, str) else value)
     if isinstance(value, bool) or not math.isfinite(number):
         raise ValueError
     return number
+
+
+def _parse_number(text: str) -> Decimal:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError
+    return Decimal(text)
 
 
 def _to_bool(value: object) -> bool:

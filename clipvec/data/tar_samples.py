@@ -17,19 +17,25 @@ from tarfile import EmptyHeaderError, EOFHeaderError  # type: ignore[attr-define
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from clipvec.data import files
-from clipvec.data.decode import SUFFIXES
 from clipvec.data.files import Source, dataset_errors, first_line, to_utf8
+from clipvec.data.formats import SUFFIXES, UNREADABLE
 from clipvec.data.record import Reject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Self
 
+    from clipvec.data.passed_over import PassedOver
+
     Members: TypeAlias = dict[str, Callable[[], bytes]]
 
 CAPTIONS = ("txt", "caption")
 """Suffixes of members that are a caption, the first of which is taken."""
-_WANTED = SUFFIXES | {*CAPTIONS, "json"}
+_WANTED = SUFFIXES | UNREADABLE | {*CAPTIONS, "json"}
+_APPLE = re.compile(r"(^|/)(\._|__MACOSX/)")
+"""What macOS puts beside each file of an archive: ``train/._cat.jpg``."""
+_KEYED = re.compile(r"(.*/|)[^.]+\.[^/]*")
+"""Names that WebDataset finds a key and a suffix in."""
 _META = re.compile(r"__[^/]*__(/|$)")
 """WebDataset's own members, which are no samples."""
 _COMPRESSED = re.compile(r"\.(tar\.(gz|bz2|xz)|tgz|tbz2?|txz)$")
@@ -66,11 +72,14 @@ def has_member(source: Source) -> bool:
             return True
 
 
-def walk(source: Source, at: int = 0, done: int = 0) -> Iterator[Sample | Reject]:
+def walk(
+    source: Source, passed_over: PassedOver, at: int = 0, done: int = 0
+) -> Iterator[Sample | Reject]:
     """Yield the samples of one tar, and a reject where it is damaged.
 
     Args:
         source: the tar.
+        passed_over: takes the members that are no part of a sample.
         at: the `Sample.offset` to begin at, of a tar that can be seeked.
         done: samples before it.
 
@@ -90,7 +99,7 @@ def walk(source: Source, at: int = 0, done: int = 0) -> Iterator[Sample | Reject
             yield Reject(stem, whole, reason, "NotATar")
             return
         try:
-            for item in _samples(tar, stem, source.url, seekable):
+            for item in _samples(tar, stem, source.url, seekable, passed_over):
                 done += isinstance(item, Sample)
                 yield item
         except _DAMAGED as error:
@@ -118,7 +127,9 @@ class _Header(tarfile.TarInfo):
             raise tarfile.ReadError(f"{error} at byte {tar.offset}") from error
 
 
-def _samples(tar: Any, stem: str, url: str, seekable: bool) -> Iterator[Sample | Reject]:
+def _samples(
+    tar: Any, stem: str, url: str, seekable: bool, passed_over: PassedOver
+) -> Iterator[Sample | Reject]:
     """Group the members of a tar into samples; a member that repeats a name becomes a reject.
 
     A sample is complete once the header after it has been read, so that the last one before a
@@ -135,7 +146,10 @@ def _samples(tar: Any, stem: str, url: str, seekable: bool) -> Iterator[Sample |
         while (header := tar.next()) is not None:
             tar.members = []  # tarfile would keep every header of the tar in memory
             name = header.name.removeprefix("./")
-            if header.isreg() and not header.issparse() and not _META.match(name):
+            reason = _left_out(header, name)
+            if reason:
+                passed_over.add(reason, _uri(url, name))
+            elif not header.isdir():
                 read = partial(_read, tar, header)
                 if not seekable and name.rpartition(".")[2].lower() in _WANTED:
                     read = partial(bytes, read())  # a stream passes only once
@@ -154,6 +168,19 @@ def _samples(tar: Any, stem: str, url: str, seekable: bool) -> Iterator[Sample |
             reason = f"the tar has more than one member {again}; the first was taken"
             yield Reject(f"{stem}/{again}", _uri(url, again), reason, "DuplicateMember")
         repeated.clear()
+
+
+def _left_out(header: tarfile.TarInfo, name: str) -> str:
+    """Return why a member is no part of a sample, or an empty text."""
+    if _APPLE.search(name):
+        return "AppleDouble files of macOS"
+    if _META.match(name):
+        return "members of WebDataset's own"
+    if header.issparse() or not (header.isreg() or header.isdir()):
+        return "members that are no plain file"
+    if header.isreg() and not _KEYED.fullmatch(name):
+        return "members without a key and a suffix"
+    return ""
 
 
 def _uri(url: str, name: str) -> str:

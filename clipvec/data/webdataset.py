@@ -9,16 +9,18 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from clipvec.data import files
-from clipvec.data.attributes import check, make_record, parse_json, reject_format
-from clipvec.data.decode import SUFFIXES, UNREADABLE
+from clipvec.data.attributes import check, make_record, parse_json, reject_raw
 from clipvec.data.files import Source, dataset_errors
+from clipvec.data.formats import SUFFIXES, UNREADABLE, raw_by_name
+from clipvec.data.passed_over import PassedOver
 from clipvec.data.ranges import share, span
 from clipvec.data.record import Record, Reject
 from clipvec.data.tar_samples import CAPTIONS, Sample, compressed, has_member, walk
+from clipvec.data.text import UnknownEncoding, decode_text
 from clipvec.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from clipvec.config import WebDatasetConfig
     from clipvec.data.record import Cursor
@@ -41,6 +43,7 @@ class TarDataset:
         self._sources = files.expand(config.path)
         self.files = len(self._sources)
         self._offsets: dict[Source, array[int]] = {}
+        self._said_apart = False
         if not any(map(has_member, self._sources)):
             raise DatasetError(
                 f"dataset.path={config.path!r}: no record in {len(self._sources)} tar file(s), "
@@ -73,15 +76,21 @@ class TarDataset:
             DatasetError: a tar cannot be opened.
         """
         chosen, window = self._assign(shard, count)
+        passed_over = PassedOver()
         if window is not None:
-            items = self._window(chosen[0], window[start:])
+            items = self._window(chosen[0], window[start:], passed_over)
         else:
             urls = [source.url for source in chosen]
             if cursor is not None and cursor.file in urls:  # not where the tars were moved
                 chosen, start = chosen[urls.index(cursor.file) :], cursor.items
-            items = islice(chain.from_iterable(map(walk, chosen)), start, None)
-        for item in items:
-            yield item if isinstance(item, Reject) else self._record(item)
+            items = islice(
+                chain.from_iterable(walk(tar, passed_over) for tar in chosen), start, None
+            )
+        try:
+            for item in items:
+                yield item if isinstance(item, Reject) else self._record(item, passed_over)
+        finally:
+            passed_over.report(f"shard {shard} of {self._config.name}")
 
     def _assign(self, shard: int, count: int) -> tuple[Sequence[Source], range | None]:
         """Return the tars of a shard, and the positions in them where that is not everything."""
@@ -112,61 +121,99 @@ class TarDataset:
                     *(source.url, self.files),
                 )
             offsets, at = array("q"), 0
-            for item in walk(source):
+            for item in walk(source, PassedOver()):
                 at = item.offset if isinstance(item, Sample) else at  # a reject: with the last one
                 offsets.append(at)
             self._offsets[source] = offsets
         return len(self._offsets[source])
 
-    def _window(self, source: Source, positions: range) -> Iterator[Sample | Reject]:
+    def _window(
+        self, source: Source, positions: range, passed_over: PassedOver
+    ) -> Iterator[Sample | Reject]:
         """Yield the items of a tar that was counted at these positions, going there directly."""
         if positions:
             offsets = self._offsets[source]
             first = bisect_left(offsets, offsets[positions.start])
-            items = walk(source, offsets[first], done=len(set(offsets[:first])))
+            items = walk(source, passed_over, offsets[first], len(set(offsets[:first])))
             yield from islice(items, positions.start - first, positions.stop - first)
 
-    def _record(self, sample: Sample) -> Record | Reject:
-        members = sample.members
-        image = _image(members)
+    def _record(self, sample: Sample, passed_over: PassedOver) -> Record | Reject:
+        members, id, uri = sample.members, sample.id, sample.uri
+        image, others = _images(members)
         if image is None:
-            return _without_image(sample)
-        dotted = image.removesuffix(image.rpartition(".")[2])  # "v1." of cat.v1.jpg
-        beside = {name.removeprefix(dotted): read for name, read in members.items()}
-        with dataset_errors(sample.uri):
+            if not others:
+                self._say_apart(sample)
+            return _without_image(sample, others)
+        for other in others:
+            passed_over.add("images of a key that has one already", f"{uri}.{other}")
+        stem, _, suffix = image.rpartition(".")
+        words, notes = _beside(members, stem, CAPTIONS), _beside(members, stem, ("json",))
+        with dataset_errors(uri):
             content = members[image]()
-            words = next((beside[name]() for name in CAPTIONS if name in beside), None)
-            notes = beside["json"]() if "json" in beside else b"{}"
+            text = None if words is None else words()
+            fields_text = b"{}" if notes is None else notes()
         try:
-            fields = parse_json(notes)
+            fields = parse_json(fields_text)
         except ValueError as error:
-            return Reject(sample.id, sample.uri, f"its .json member is {error}", "InvalidJson")
-        caption = fields.get(self._config.caption)
-        if words is not None:
-            caption = words.decode("utf-8", "replace")
-        return make_record(sample.id, sample.uri, content, caption, fields, self.attributes)
+            return Reject(id, uri, f"its .json member is {error}", "InvalidJson")
+        try:
+            caption = fields.get(self._config.caption)
+            caption = caption if text is None else decode_text(text, self._config.encoding)
+        except UnknownEncoding as error:
+            return Reject(id, uri, f"its caption member is {error}", "UnknownEncoding")
+        if raw_by_name(suffix, content):
+            return reject_raw(id, uri, suffix)
+        return make_record(id, uri, content, caption, fields, self.attributes)
+
+    def _say_apart(self, sample: Sample) -> None:
+        if not self._said_apart:
+            log.warning(
+                "%s has no image member; where images and captions lie apart in a tar, put the "
+                "members of a key together: tar --sort=name",
+                sample.uri,
+            )
+            self._said_apart = True
 
 
-def _image(members: Members) -> str | None:
-    """Return the image among the suffixes of a sample.
+def _images(members: Members) -> tuple[str | None, list[str]]:
+    """Return the image among the suffixes of a sample, and the other images.
 
     WebDataset takes for the suffix all after the first dot. Where no suffix is that of an image,
     the only one that ends so is it: cat.v1.jpg, 0001.image.jpg.
     """
-    plain = [suffix for suffix in members if suffix in SUFFIXES]
-    ends = [suffix for suffix in members if suffix.rpartition(".")[2] in SUFFIXES]
-    return plain[0] if plain else ends[0] if len(ends) == 1 else None
+    images = [name for name in members if name.rpartition(".")[2] in SUFFIXES | UNREADABLE]
+    for suffixes in (SUFFIXES, UNREADABLE):
+        ends = [name for name in images if name.rpartition(".")[2] in suffixes]
+        plain = [name for name in ends if name in suffixes]
+        if plain or len(ends) == 1:
+            image = (plain or ends)[0]
+            return image, [name for name in images if name != image]
+        if ends:
+            break
+    return None, images
 
 
-def _without_image(sample: Sample) -> Reject:
-    endings = {suffix.rpartition(".")[2] for suffix in sample.members}
+def _beside(members: Members, stem: str, suffixes: Sequence[str]) -> Callable[[], bytes] | None:
+    """Return the member that goes with an image: 0001.x.txt of 0001.x.jpg, or 0001.txt.
+
+    The only one is taken where the image too is not called by its key alone: 0001.words.txt.
+    """
+    for suffix in suffixes:
+        for name in (f"{stem}.{suffix}".lstrip("."), suffix):
+            if name in members:
+                return members[name]
+    ends = [name for name in members if stem and name.rpartition(".")[2] in suffixes]
+    return members[ends[0]] if len(ends) == 1 else None
+
+
+def _without_image(sample: Sample, images: Sequence[str]) -> Reject:
     found = ", ".join(sample.members) or "none"
-    if endings & SUFFIXES:
-        reason = f"more than one image member, none of them by the key alone: {found}"
-        return Reject(sample.id, sample.uri, reason, "NoImage")
-    if foreign := sorted(endings & UNREADABLE):
-        return reject_format(sample.id, sample.uri, foreign[0])
-    return Reject(sample.id, sample.uri, f"no image member, only: {found}", "NoImage")
+    reason = (
+        f"more than one image member, none of them by the key alone: {found}"
+        if images
+        else f"no image member, only: {found}"
+    )
+    return Reject(sample.id, sample.uri, reason, "NoImage")
 
 
 def _uncuttable(count: int, tars: int, source: Source) -> ConfigError:

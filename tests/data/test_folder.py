@@ -183,21 +183,140 @@ def test_object_store(tmp_path: Path) -> None:
         store.rm("/folder-bucket", recursive=True)
 
 
-def test_no_image_is_passed_over_in_silence(tmp_path: Path) -> None:
+def test_a_name_does_not_decide_what_is_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     names = ["a.jpg", "b.jfif", "c.HEIC", "d.avif", "e.jpe", "f.JPG", "g.txt", "h.pdf", "f.cr2"]
     for name in names:
         (tmp_path / name).write_bytes(encode())
-    items = list(read(tmp_path).records(0, 1))
+    with caplog.at_level("INFO"):
+        items = list(read(tmp_path).records(0, 1))
     assert ids(items) == names[:6], "f.cr2 is f.JPG as the camera saw it"
-    reason = "images in .heic are not read; convert it to JPEG, PNG or WebP"
-    assert items[2] == Reject("c.HEIC", f"{tmp_path}/c.HEIC", reason, "UnsupportedFormat")
-    assert sum(isinstance(item, Record) for item in items) == 5
+    assert [item.image for item in items if isinstance(item, Record)] == [encode()] * 6
+    assert caplog.messages == [
+        f"dataset.path='{tmp_path}': passed over 1 raw or HEIC files beside a copy that is read "
+        "(the first: f.cr2), 1 files that are no images (the first: h.pdf), 1 texts without an "
+        "image of their name (the first: g.txt)"
+    ]
 
 
-def test_formats_that_are_not_read_in_a_manifest(tmp_path: Path) -> None:
+def test_a_raw_file_that_is_a_tiff_is_known_by_its_name(tmp_path: Path) -> None:
+    for name in ("a.nef", "b.tif"):
+        (tmp_path / name).write_bytes(b"II*\0 its preview may be called the image")
+    (tmp_path / "rows.csv").write_text("file,caption\na.nef,x\nb.tif,x\n")
+    for options in ({}, {"manifest": "rows.csv"}):
+        raw, good = read(tmp_path, **options).records(0, 1)
+        reason = "raw (.nef) images are not read; convert it to JPEG, PNG or WebP"
+        assert raw == Reject("a.nef", f"{tmp_path}/a.nef", reason, "UnsupportedFormat")
+        assert isinstance(good, Record)
+
+
+SYSTEM = [
+    "2019/@eaDir/IMG_1.jpg/SYNOPHOTO_THUMB_XL.jpg",
+    "2019/.@__thumb/s100IMG_1.jpg",
+    "2019/._IMG_1.jpg",
+    "__MACOSX/2019/x.jpg",
+    "#recycle/old.jpg",
+    "@recycle/old.jpg",
+    "$RECYCLE.BIN/S-1-5/y.jpg",
+    ".Trash-1000/files/x.jpg",
+    "catalog Previews.lrdata/x.jpg",
+]
+
+
+def test_what_file_servers_keep_beside_photos_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("2019/IMG_1.jpg", *SYSTEM):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(encode())
+    with caplog.at_level("INFO"):
+        assert ids(list(read(tmp_path).records(0, 1))) == ["2019/IMG_1.jpg"]
+    (line,) = caplog.messages
+    assert "8 folders that dataset.exclude names (the first: " in line
+    assert "1 files that dataset.exclude names (the first: 2019/._IMG_1.jpg)" in line
+    assert len(list(read(tmp_path, exclude=[]).records(0, 1))) == 10
+    some = read(tmp_path, exclude=["2019", "*old*", ".*"])
+    assert ids(list(some.records(0, 1))) == [SYSTEM[6], SYSTEM[8]]
+    store = fsspec.filesystem("memory")
+    store.put(f"{tmp_path}/", "/excluded/", recursive=True)
+    try:
+        assert ids(list(read("memory://excluded").records(0, 1))) == ["2019/IMG_1.jpg"]
+    finally:
+        store.rm("/excluded", recursive=True)
+
+
+def test_links_to_folders(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("disk2/summer/1.png", "disk2/summer/2.png", "lib/own/3.png", "lib/z/4.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(encode())
+    links = {"summer": "../disk2/summer", "again": "../disk2/summer", "a": "z", "own/loop": ".."}
+    links |= {"own/self": "self", "dead": "/nowhere", "5.png": "own/3.png", "6.png": "gone.png"}
+    for name, target in links.items():
+        (tmp_path / "lib" / name).symlink_to(target)
+    with caplog.at_level("INFO"):
+        items = list(read(tmp_path / "lib").records(0, 1))
+    assert ids(items) == ["5.png", "6.png", "own/3.png", "z/4.png"]
+    assert isinstance(items[1], Reject)
+    assert items[1].error == "FileNotFoundError"
+    assert "4 links to folders that dataset.follow_links=true enters (the first: " in caplog.text
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        followed = read(tmp_path / "lib", follow_links=True)
+    assert ids(list(followed.records(0, 1))) == [
+        *("5.png", "6.png", "again/1.png", "again/2.png", "own/3.png", "z/4.png")
+    ]
+    assert "3 links to folders that were entered already (the first: a)" in caplog.text
+    assert "2 files that are no images" in caplog.text
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only/summer").symlink_to("../disk2/summer")
+    with pytest.raises(DatasetError, match=r"passed over 1 links to folders that dataset\.follow"):
+        read(tmp_path / "only")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may list every folder")
+def test_a_folder_that_cannot_be_listed_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(tmp_path)
+    (tmp_path / "b").chmod(0)
+    try:
+        with caplog.at_level("INFO"):
+            assert ids(list(read(tmp_path).records(0, 1))) == ["a.png", "z.gif"]
+    finally:
+        (tmp_path / "b").chmod(0o755)
+    assert "1 folders that cannot be read (the first: b)" in caplog.text
+
+
+WORDS = "Ein Mädchen, «schön»"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_caption_that_says_its_encoding(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "a.png").write_bytes(encode())
-    (tmp_path / "rows.csv").write_text("file\na.png\nabsent.dng\n")
-    good, raw = read(tmp_path, manifest="rows.csv").records(0, 1)
-    assert isinstance(good, Record)
-    assert isinstance(raw, Reject)
-    assert (raw.id, raw.error) == ("absent.dng", "UnsupportedFormat")
+    (tmp_path / "b.png").write_bytes(encode())
+    (tmp_path / "a.txt").write_bytes(f"{WORDS} 漢字\r\n".encode(encoding))
+    (tmp_path / "b.json").write_bytes(f'{{"caption": "{WORDS}"}}'.encode(encoding))
+    first, second = read(tmp_path, encoding="cp1252").records(0, 1)
+    assert isinstance(first, Record)
+    assert isinstance(second, Record)
+    assert (first.caption, second.caption) == (f"{WORDS} 漢字", WORDS)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le"])
+def test_a_caption_in_an_encoding_that_it_does_not_say(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.png").write_bytes(encode())
+    (tmp_path / "a.txt").write_bytes(WORDS.encode(encoding))
+    (item,) = read(tmp_path).records(0, 1)
+    assert isinstance(item, Reject)
+    assert (item.error, item.reason) == (
+        "UnknownEncoding",
+        "its .txt file is not UTF-8, nor UTF-16 with a mark; name its encoding, such as "
+        "dataset.encoding=cp1252",
+    )
+    (item,) = read(tmp_path, encoding=encoding).records(0, 1)
+    assert isinstance(item, Record)
+    assert item.caption == WORDS
+    (item,) = read(tmp_path, encoding="ascii").records(0, 1)
+    assert isinstance(item, Reject)
+    assert item.reason.startswith("its .txt file is not ascii: ")

@@ -272,21 +272,104 @@ def test_a_remote_tar_that_is_cut(
     assert sum(fetched["/t.tar"]) < 21 * 2**20, "ten of its forty megabytes, in blocks"
 
 
-def test_formats_that_are_not_read(tmp_path: Path) -> None:
+def test_a_name_does_not_decide_what_is_read(tmp_path: Path) -> None:
     members = [
-        ("a.heic", b"?"),
-        ("b.x.CR2", b"?"),
+        ("a.heic", encode()),
+        ("b.x.CR2", b"II*\0 its preview may be called the image"),
         ("b.txt", b"words"),
         ("c.nef", b"?"),
         ("c.jpg", encode()),
     ]
+    for mode, name in (("w", "t.tar"), ("w:gz", "t.tar.gz")):
+        write_tar(tmp_path / name, members, mode)
+        heic, raw, pair = read(tmp_path / name).records(0, 1)
+        assert isinstance(heic, Record)
+        assert heic.image == encode()
+        reason = "raw (.cr2) images are not read; convert it to JPEG, PNG or WebP"
+        assert raw == Reject("t/b", f"{tmp_path}/{name}#b", reason, "UnsupportedFormat")
+        assert isinstance(pair, Record)
+        assert pair.image == encode()
+
+
+@pytest.mark.parametrize("folder", ["", "train/", "./photos/2019/", "v1.0/"])
+def test_a_tar_made_on_a_mac(tmp_path: Path, folder: str, caplog: pytest.LogCaptureFixture) -> None:
+    members = [("./._train", b"\0\5\x16\7"), ("__MACOSX/train/._0.png", b"\0\5\x16\7")]
+    for number in range(3):
+        for suffix, content in (("png", encode()), ("txt", f"no {number}".encode())):
+            members += [
+                (f"{folder}._{number}.{suffix}", b"\0\5\x16\7"),
+                (f"{folder}{number}.{suffix}", content),
+            ]
     write_tar(tmp_path / "t.tar", members)
-    heic, raw, pair = read(tmp_path / "t.tar").records(0, 1)
-    reason = "images in .heic are not read; convert it to JPEG, PNG or WebP"
-    assert heic == Reject("t/a", f"{tmp_path}/t.tar#a", reason, "UnsupportedFormat")
-    assert isinstance(raw, Reject)
-    assert (raw.id, raw.error) == ("t/b", "UnsupportedFormat")
-    assert isinstance(pair, Record)
+    dataset = read(tmp_path / "t.tar")
+    name = folder.removeprefix("./")
+    check_partition(dataset, [1, 2], [f"t/{name}{number}" for number in range(3)])
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        items = list(dataset.records(0, 1))
+    assert [item.caption for item in items if isinstance(item, Record)] == ["no 0", "no 1", "no 2"]
+    assert caplog.messages == [
+        "shard 0 of test: passed over 8 AppleDouble files of macOS (the first: "
+        f"{tmp_path}/t.tar#._train)"
+    ]
+
+
+def test_several_images_of_a_key(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    members = [
+        ("1.jpg", encode((1, 0, 0))),
+        ("1.mask.png", encode()),
+        ("1.txt", b"with a mask"),
+        ("2.png", encode((2, 0, 0))),
+        ("2.jpg", encode()),
+        ("3.image.png", encode((3, 0, 0))),
+        ("3.caption.txt", b"dotted names"),
+        ("3.meta.json", b'{"n": 3}'),
+        ("readme", b"no suffix"),
+    ]
+    write_tar(tmp_path / "t.tar", members)
+    with caplog.at_level("INFO"):
+        items = list(read(tmp_path / "t.tar", attributes={"n": "int"}).records(0, 1))
+    assert [
+        (item.image, item.caption, item.attributes["n"])
+        for item in items
+        if isinstance(item, Record)
+    ] == [
+        (encode((1, 0, 0)), "with a mask", None),
+        (encode((2, 0, 0)), None, None),
+        (encode((3, 0, 0)), "dotted names", 3),
+    ]
+    assert caplog.messages == [
+        "shard 0 of test: passed over 2 images of a key that has one already (the first: "
+        f"{tmp_path}/t.tar#1.mask.png), 1 members without a key and a suffix (the first: "
+        f"{tmp_path}/t.tar#readme)"
+    ]
+
+
+def test_a_tar_in_the_order_of_a_folder_names_the_mend(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    members = [(f"{n}.png", encode()) for n in range(3)] + [(f"{n}.txt", b"x") for n in range(3)]
+    write_tar(tmp_path / "t.tar", members)
+    items = list(read(tmp_path / "t.tar").records(0, 1))
+    assert [type(item) for item in items] == [Record] * 3 + [Reject] * 3
+    assert caplog.messages == [
+        f"{tmp_path}/t.tar#0 has no image member; where images and captions lie apart in a tar, "
+        "put the members of a key together: tar --sort=name"
+    ]
+
+
+def test_a_caption_in_an_encoding_that_it_does_not_say(tmp_path: Path) -> None:
+    members = [("a.png", encode()), ("a.txt", "schön".encode("cp1252"))]
+    members += [("b.png", encode()), ("b.txt", "schön".encode("utf-16"))]
+    write_tar(tmp_path / "t.tar", members)
+    reject, good = read(tmp_path / "t.tar").records(0, 1)
+    assert isinstance(reject, Reject)
+    assert reject.reason.startswith("its caption member is not UTF-8, nor UTF-16 with a mark; ")
+    assert isinstance(good, Record)
+    assert good.caption == "schön"
+    named, _ = read(tmp_path / "t.tar", encoding="cp1252").records(0, 1)
+    assert isinstance(named, Record)
+    assert named.caption == "schön"
 
 
 def test_dots_in_names(tmp_path: Path) -> None:

@@ -1,0 +1,35 @@
+"""What a reader of files leaves out, counted, so that one line can say it."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+from clipvec.data.files import to_utf8
+
+log = logging.getLogger(__name__)
+
+
+class PassedOver:
+    """Counts of what was left out, by reason, with an example of each."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._first: dict[str, str] = {}
+
+    def add(self, reason: str, name: str) -> None:
+        """Count one, such as ``links to folders``."""
+        self._counts[reason] += 1
+        self._first.setdefault(reason, name)
+
+    def __str__(self) -> str:
+        """Return the counts as a list for a reader, or an empty text."""
+        return ", ".join(
+            f"{count:,} {reason} (the first: {to_utf8(self._first[reason])})"
+            for reason, count in self._counts.items()
+        )
+
+    def report(self, where: str) -> None:
+        """Log one line where something was left out."""
+        if self._counts:
+            log.info("%s: passed over %s", where, self)

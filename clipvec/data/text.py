@@ -1,0 +1,48 @@
+"""Text files as they come: UTF-8, UTF-16 with its mark, or an encoding that is named."""
+
+from __future__ import annotations
+
+import codecs
+
+_MARKS = (  # that of UTF-32 first: that of UTF-16 is its beginning
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+class UnknownEncoding(ValueError):
+    """Text in an encoding that nobody named; the message is the end of a sentence."""
+
+
+def decode_text(content: bytes, encoding: str | None) -> str:
+    """Return the text of a file without its mark.
+
+    A mark decides, then UTF-8 where it fits, then ``encoding``: a guess would give garbage.
+
+    Raises:
+        UnknownEncoding: none of them fits.
+    """
+    for mark, marked in _MARKS:
+        if content.startswith(mark):
+            return _strict(content, marked)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" not in text:
+        return text
+    if encoding is None:
+        raise UnknownEncoding(
+            "not UTF-8, nor UTF-16 with a mark; name its encoding, such as dataset.encoding=cp1252"
+        )
+    return _strict(content, encoding)
+
+
+def _strict(content: bytes, encoding: str) -> str:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise UnknownEncoding(f"not {encoding}: {error.reason} at byte {error.start}") from error

@@ -1,0 +1,102 @@
+"""The files below a folder, and what of them is left out."""
+
+from __future__ import annotations
+
+import os
+import re
+from fnmatch import translate
+from pathlib import Path
+from posixpath import join
+from typing import TYPE_CHECKING
+
+from clipvec.data import files
+from clipvec.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from clipvec.data.passed_over import PassedOver
+
+
+def find(
+    root: str, exclude: Sequence[str], follow_links: bool, passed_over: PassedOver
+) -> Iterator[str]:
+    """Yield the files below ``root``, relative to it, in no particular order.
+
+    Args:
+        root: a folder, local or a URL.
+        exclude: patterns of names of folders and files that are left out, in any case.
+        follow_links: enter links to folders; each folder is entered once.
+        passed_over: takes what is left out.
+
+    Raises:
+        DatasetError: it is no folder, or a folder of this machine cannot be listed.
+    """
+    fs, folder = files.filesystem(root)
+    if not fs.isdir(folder):
+        raise DatasetError(f"dataset.path={root!r} is not a folder; give the images' folder")
+    excluded = _matcher(exclude)
+    if files.is_local(fs):
+        yield from _walk(folder, excluded, follow_links, passed_over)
+        return
+    for path in fs.find(folder):
+        name = path.removeprefix(folder).lstrip("/")
+        if any(map(excluded, name.split("/"))):
+            passed_over.add("files that dataset.exclude names", name)
+        else:
+            yield name
+
+
+def _matcher(patterns: Sequence[str]) -> Callable[[str], object]:
+    return re.compile("|".join(map(translate, patterns)) or r"(?!)", re.IGNORECASE).match
+
+
+def _walk(
+    root: str, excluded: Callable[[str], object], follow_links: bool, passed_over: PassedOver
+) -> Iterator[str]:
+    # os.walk would not tell a folder from a link to one, and fsspec asks for the size of each file
+    folders = [""]
+    links: list[str] = []
+    entered: set[tuple[int, int]] = set()
+    while folders or links:  # links last: a folder keeps its own name where a link leads to it
+        folder = folders.pop() if folders else links.pop()
+        if follow_links:
+            status = Path(root, folder).stat()
+            if (status.st_dev, status.st_ino) in entered:
+                passed_over.add("links to folders that were entered already", folder)
+                continue
+            entered.add((status.st_dev, status.st_ino))
+        below_folders, below_links = [], []
+        for entry in _entries(join(root, folder), folder, passed_over):
+            name = join(folder, entry.name)
+            if excluded(entry.name):
+                kind = "folders" if _is_folder(entry) else "files"
+                passed_over.add(f"{kind} that dataset.exclude names", name)
+            elif entry.is_dir(follow_symlinks=False):
+                below_folders.append(name)
+            elif not _is_folder(entry):
+                yield name
+            elif follow_links:
+                below_links.append(name)
+            else:
+                passed_over.add("links to folders that dataset.follow_links=true enters", name)
+        folders += sorted(below_folders, reverse=True)
+        links = sorted(links + below_links, reverse=True)
+
+
+def _entries(path: str, name: str, passed_over: PassedOver) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(path) as entries:
+            return list(entries)
+    except PermissionError:
+        if not name:
+            raise
+        passed_over.add("folders that cannot be read", name)
+        return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False

@@ -1,0 +1,54 @@
+"""Options of datasets, composed as a command composes them."""
+
+from __future__ import annotations
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from clipvec.config import EmbedConfig, FolderConfig, read
+from clipvec.errors import ConfigError
+from clipvec.paths import CONF_DIR
+
+
+def composed(*overrides: str, command: str = "embed") -> EmbedConfig:
+    with initialize_config_dir(str(CONF_DIR), version_base=None):
+        return read(compose(command, overrides=list(overrides)), EmbedConfig)
+
+
+def test_what_a_folder_passes_over() -> None:
+    folder = composed("dataset=folder", "dataset.path=x").dataset
+    assert folder == FolderConfig(name="folder", path="x"), "the same default in Python"
+    overrides = ("dataset.exclude=['.*',thumbs]", "dataset.follow_links=true")
+    folder = composed("dataset=folder", "dataset.path=x", *overrides).dataset
+    assert isinstance(folder, FolderConfig)
+    assert (folder.exclude, folder.follow_links) == ([".*", "thumbs"], True)
+
+
+@pytest.mark.parametrize("kind", ["folder", "webdataset"])
+def test_the_encoding_of_captions(kind: str) -> None:
+    dataset = composed(f"dataset={kind}", "dataset.path=x", "dataset.encoding=Windows-1252").dataset
+    assert dataset.encoding == "cp1252"  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError) as caught:
+        composed(f"dataset={kind}", "dataset.path=x", "dataset.encoding=ansi")
+    assert str(caught.value) == (
+        "dataset.encoding='ansi': no encoding that Python knows; cp1252 is one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "value"),
+    [
+        (["dataset=folder", "dataset.path="], "dataset.path=''"),
+        (["dataset=webdataset", "dataset.path="], "dataset.path=''"),
+        (["dataset=webdataset", "dataset.path=[x,'']"], "dataset.path=['x', '']"),
+        (["dataset=parquet", "dataset.path=''"], "dataset.path=''"),
+        (["dataset=huggingface", "dataset.path="], "dataset.path=''"),
+        (["store.root="], "store.root=''"),
+    ],
+)
+def test_a_place_from_a_variable_that_is_not_set(overrides: list[str], value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        composed(*overrides)
+    assert str(caught.value) == (
+        f"{value}: empty, as from a shell's variable that is not set; name a place"
+    )
