@@ -72,7 +72,7 @@ def embed_config(work: Path, photos: Path, options: argparse.Namespace) -> confi
             "sharding": {"count": 1},
             "store": {"root": str(work / "store")},
             "cloud": {"name": "local"},
-            "launcher": {"name": "local"},
+            "launcher": {"kind": "local"},
             "tracking": {"mode": "disabled"},
             "shards": "all",
             "batch_size": options.batch_size,

@@ -94,7 +94,7 @@ def indexed(root: Path, folder: str, batch_rows: int) -> float:
         "index": {"kind": "chroma", "path": folder},
         "hnsw": HNSW,
         "cloud": {"name": "local"},
-        "launcher": {"name": "local"},
+        "launcher": {"kind": "local"},
         "tracking": {"mode": "disabled"},
         "partition": None,
         "allow_partial": False,

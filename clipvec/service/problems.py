@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _LONGEST = 300
+_RENAMED = {"exact": "rerank"}
+"""Old names of fields, and the new ones."""
 _REASONS = {
     404: "there is nothing at this path; /docs shows what there is",
     503: "the service is not ready; see its log",
@@ -95,6 +97,8 @@ def sentence(details: Sequence[Any]) -> str:
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "json_invalid":
         return "the body is not JSON"
+    if first["type"] == "extra_forbidden" and (new := _RENAMED.get(where)):
+        return f"{where} is now {new}"
     more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
     return f"{where}: {reason[0].lower()}{reason[1:]}{more}" if where else f"{reason}{more}"
 

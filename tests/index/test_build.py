@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import shutil
 import sys
@@ -13,11 +14,11 @@ import pyarrow as pa
 import pytest
 
 from clipvec.config import ChromaConfig, ChromaHttpConfig, IndexConfig
-from clipvec.errors import CollectionError, FingerprintError, IncompleteStoreError
+from clipvec.errors import CollectionError, FingerprintError, IncompleteStoreError, SchemaError
 from clipvec.index import open_index
 from clipvec.index.base import PART, BuildStats
 from clipvec.index.build import build_index
-from clipvec.index.chroma.client import OLD, REBUILD, client_factory, close
+from clipvec.index.chroma.client import MARK, OLD, REBUILD, client_factory, close
 from clipvec.index.chroma.writer import CollectionWriter, metadata
 from clipvec.index.load import batches, groups
 from clipvec.store import Store, matrix
@@ -402,3 +403,23 @@ def test_a_graph_that_reaches_too_few_rows(
         assert "of 100 rows are not found by their own vectors (0/" in told
         more = "; --rebuild hnsw.max_neighbors=24 hnsw.ef_construction=24 would find more"
         assert told.endswith(more)
+
+
+@pytest.mark.parametrize("schema", [{}, {"schema_version": 2}], ids=["none", "newer"])
+def test_an_index_of_another_schema_is_refused_until_rebuilt(
+    folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory, schema: dict[str, int]
+) -> None:
+    store_factory(tmp_path, {0: [20]})
+    build_index(build_config(tmp_path, folder))
+    with open_index(folder, NAME) as collection:
+        about = json.loads(collection._rows.metadata[MARK])
+        del about["schema_version"]
+        collection._rows.modify(metadata={MARK: json.dumps({**schema, **about})})
+    mend = r"toys--toy has .*schema.*, this clipvec reads schema 1; .*rebuild it with .*--rebuild$"
+    with pytest.raises(SchemaError, match=mend):
+        open_index(folder)
+    with pytest.raises(SchemaError, match=mend):
+        build_index(build_config(tmp_path, folder))
+    assert build_index(build_config(tmp_path, folder, rebuild=True)).loaded == 1
+    with open_index(folder) as collection:
+        assert collection.count() == 20
