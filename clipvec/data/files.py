@@ -63,6 +63,7 @@ def expand(patterns: str | Sequence[str]) -> tuple[Source, ...]:
             raise DatasetError(
                 f"dataset.path={pattern!r} matches no file; give files, patterns such as "
                 "'/data/*.tar' or 's3://bucket/{0000..0099}.tar', or a list of them"
+                + (", and '[[]' for a '[' that is part of a name" if "[" in pattern else "")
             )
         found.update(matched)
     if not found:
@@ -80,8 +81,9 @@ def _match(pattern: str) -> dict[str, int | None]:
     """Return the path and size of every file that one pattern names."""
     from braceexpand import braceexpand
 
+    literal, rest = _literal_folder(package_file(pattern))
     try:
-        urls = list(braceexpand(package_file(pattern)))
+        urls = [literal + expanded for expanded in braceexpand(rest)] if rest else [literal]
     except ValueError as error:
         raise ConfigError(
             f"dataset.path={pattern!r} has unbalanced braces; write '{{0000..0099}}' or '{{a,b}}'"
@@ -91,7 +93,8 @@ def _match(pattern: str) -> dict[str, int | None]:
     found: dict[str, int | None] = {}
     for fs, path in pairs:
         if _is_pattern(fs, path):
-            listing = fs.glob(path, detail=True)
+            folder, below = _literal_folder(path) if is_local(fs) else ("", path)
+            listing = fs.glob(glob.escape(folder) + below, detail=True)
             files = {name: info for name, info in listing.items() if info["type"] == "file"}
             found.update((full_path(fs, name), info.get("size")) for name, info in files.items())
         elif _is_http(fs):  # a request for each of thousands of files: opening them will tell
@@ -108,6 +111,24 @@ def _match(pattern: str) -> dict[str, int | None]:
                 )
             found[full_path(fs, path)] = info.get("size")
     return found
+
+
+def _literal_folder(path: str) -> tuple[str, str]:
+    """Split a local path behind its last folder that exists: what is in there are no patterns.
+
+    ``/photos/[2020] cats/*.tar`` becomes ``/photos/[2020] cats/`` and ``*.tar``.
+    """
+    if "://" in path:
+        return "", path
+    if os.path.lexists(path):
+        return path, ""
+    literal, rest = "", path
+    while "/" in rest:
+        name, _, below = rest.partition("/")
+        if not os.path.lexists(f"{literal}{name}/"):
+            break
+        literal, rest = f"{literal}{name}/", below
+    return literal, rest
 
 
 def _is_pattern(fs: Any, path: str) -> bool:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from posixpath import join
 from typing import TYPE_CHECKING
 
 from clipvec.data.fetch import read_files
 from clipvec.data.files import display_url
+from clipvec.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_BASE64 = re.compile(r"data:image/|(/9j/|iVBORw0KGgo|UklGR|R0lGOD|Qk0|SUkq)[A-Za-z0-9+/=\s]{200}")
+"""Text that begins as JPEG, PNG, WebP, GIF, BMP and TIFF do in base64, or a data URL."""
 
 
 def read_images(
@@ -21,9 +27,15 @@ def read_images(
     The address is that path, without a URL's query; None where the cell itself holds the image.
 
     Raises:
-        DatasetError: a store of image files cannot be reached.
+        DatasetError: a store of image files cannot be reached, or the text is an image in base64.
     """
     images = [_content(cell) for cell in cells]
+    for image in images:
+        if isinstance(image, str) and _BASE64.match(image):
+            raise DatasetError(
+                "the image column holds images as base64 text, where a path or a URL is read; "
+                "write it as binary: base64.b64decode(text)"
+            )
     paths = {
         index: image if "://" in image else join(folder, image)
         for index, image in enumerate(images)

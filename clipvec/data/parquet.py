@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from itertools import accumulate
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from clipvec.data import files
 from clipvec.data.attributes import check, check_columns, make_record
@@ -28,6 +29,7 @@ _BATCH = 16
 """Rows held in memory at once: images are large."""
 _BUFFER = 2**23
 """Bytes of a column chunk read at once, or one page if that is larger."""
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 _CONNECTIONS = 16
 """Footers fetched at once."""
 
@@ -93,12 +95,14 @@ class ParquetDataset:
                 if begins[number] < last and begins[number] + rows > first
             ]
             at = begins[wanted[0]]
-            columns = list(dict.fromkeys(self._columns().values()))
+            folders = _hive_keys(source.path)
+            present = set(file.schema_arrow.names)
+            columns = [c for c in dict.fromkeys(self._columns().values()) if c in present]
             for batch in file.iter_batches(_BATCH, row_groups=wanted, columns=columns):
                 begin, end = max(first - at, 0), min(last - at, batch.num_rows)
                 if begin < end:
                     rows = batch.slice(begin, end - begin).to_pylist()
-                    yield from self._records(source, rows, at + begin)
+                    yield from self._records(source, [folders | row for row in rows], at + begin)
                 at += batch.num_rows
 
     def _records(
@@ -125,12 +129,15 @@ class ParquetDataset:
         """Return the rows of each row group, after a look at the columns' names and types."""
         with _footer(source.path) as footer:
             schema = footer.schema.to_arrow_schema()
-            check_columns(self._columns(), schema.names, source.url)
-            kind = schema.field(self._config.image).type
+            keys = [key for key in _hive_keys(source.path) if key not in schema.names]
+            check_columns(self._columns(), [*schema.names, *keys], source.url)
+            image = self._config.image
+            check_columns({"image": image}, schema.names, source.url)
+            kind = schema.field(image).type
             if not _holds_images(kind):
                 raise ConfigError(
-                    f"dataset.image={self._config.image} is a column of {kind} in {source.url}; "
-                    "allowed: binary, string (a path), or a struct with the field bytes or path"
+                    f"dataset.image={image} is a column of {kind} in {source.url}; allowed: binary,"
+                    f" string (a path), or a struct with the field bytes or path; {_mend(kind)}"
                 )
             return [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
 
@@ -167,12 +174,43 @@ def _open(source: Source) -> Iterator[pq.ParquetFile]:
         yield file
 
 
+def _hive_keys(path: str) -> dict[str, str | None]:
+    """Return the columns that a file's folders name, as in ``split=train/year=2019/0.parquet``."""
+    parts = (part.partition("=") for part in dirname(path).split("/"))
+    return {
+        unquote(key): None if value == _HIVE_NULL else unquote(value)
+        for key, equals, value in parts
+        if key and equals
+    }
+
+
 def _holds_images(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
     if pa.types.is_struct(kind):
-        return any(kind.field(index).name in {"bytes", "path"} for index in range(kind.num_fields))
+        fields = {field.name: field.type for field in kind}
+        return _is_bytes(fields.get("bytes")) or _is_text(fields.get("path"))
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    name = str(kind)  # also large_binary, string_view, fixed_size_binary[n]
-    return "binary" in name or "string" in name
+    return _is_bytes(kind) or _is_text(kind)
+
+
+def _is_bytes(kind: pa.DataType | None) -> bool:
+    return str(kind).startswith(("binary", "large_binary", "fixed_size_binary"))
+
+
+def _is_text(kind: pa.DataType | None) -> bool:
+    return str(kind).startswith(("string", "large_string"))  # also string_view
+
+
+def _mend(kind: pa.DataType) -> str:
+    """Return what makes a column of images of another type."""
+    import pyarrow as pa
+
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        if pa.types.is_integer(kind.value_type):
+            return "write the numbers of a row as one binary value"
+        return "write a row for each image of a list (in pandas: table.explode(column))"
+    if pa.types.is_struct(kind) and kind.get_field_index("data") >= 0:
+        return "Spark's image struct holds pixels: read the files as binaryFile instead"
+    return "write the encoded image files as binary"

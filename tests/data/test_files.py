@@ -89,3 +89,27 @@ def test_a_missing_package_is_named() -> None:
         files.dataset_errors("dataset.path='gs://b/*'", "gs://b/*"),
     ):
         raise ImportError("Please install gcsfs")
+
+
+STRANGE = "[2020] cats, {raw} (50%) #1 'é' ~x*?"
+
+
+@pytest.mark.parametrize("pattern", ["*.tar", "{a,b}.tar", "[ab].tar", "a.tar"])
+@pytest.mark.parametrize("name", [STRANGE, "{open", "**"])
+def test_a_folder_whose_name_has_characters_of_patterns(
+    tmp_path: Path, name: str, pattern: str
+) -> None:
+    (tmp_path / name / "[sub]").mkdir(parents=True)
+    (tmp_path / "2").mkdir()  # what "[2020] cats" is a pattern of
+    for file in ("a.tar", "b.tar"):
+        (tmp_path / name / "[sub]" / file).touch()
+    found = files.expand(f"{tmp_path}/{name}/[sub]/{pattern}")
+    expected = ["a.tar"] if pattern == "a.tar" else ["a.tar", "b.tar"]
+    assert [source.path for source in found] == [
+        f"{tmp_path}/{name}/[sub]/{file}" for file in expected
+    ]
+
+
+def test_a_bracket_that_matches_nothing_names_the_mend(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"matches no file; .*'\[\[\]' for a '\['"):
+        files.expand(f"{tmp_path}/[x/*.tar")

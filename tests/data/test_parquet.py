@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import os
 import tracemalloc
 from pathlib import Path
@@ -122,6 +123,75 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
             read(tmp_path / name, **options)
         assert message in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+SPARK = {
+    "origin": "file:/x",
+    "height": 2,
+    "width": 2,
+    "nChannels": 3,
+    "mode": 16,
+    "data": b"x" * 12,
+}
+
+
+@pytest.mark.parametrize(
+    ("images", "mend"),
+    [
+        (pa.array([[encode()]]), "a row for each image of a list"),
+        (pa.array([[{"bytes": encode(), "path": None}]]), "a row for each image of a list"),
+        (pa.array([list(encode())], pa.list_(pa.uint8())), "numbers of a row as one binary value"),
+        (pa.array([SPARK]), "Spark's image struct holds pixels"),
+        (pa.array([{"bytes": [1], "path": 2}]), "write the encoded image files as binary"),
+        (pa.array([{"text": "x"}]), "write the encoded image files as binary"),
+    ],
+)
+def test_columns_that_hold_no_images(tmp_path: Path, images: pa.Array, mend: str) -> None:
+    pq.write_table(pa.table({"image": images}), tmp_path / "t.parquet")
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path / "t.parquet")
+    assert str(caught.value).startswith("dataset.image=image is a column of ")
+    assert mend in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [pa.large_binary(), pa.binary_view(), pa.binary(len(encode()))])
+def test_columns_of_every_binary_type(tmp_path: Path, kind: pa.DataType) -> None:
+    pq.write_table(pa.table({"image": pa.array([encode()], kind)}), tmp_path / "t.parquet")
+    (item,) = read(tmp_path / "t.parquet").records(0, 1)
+    assert isinstance(item, Record)
+    assert item.image == encode()
+
+
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
+def test_images_in_base64_name_the_mend(tmp_path: Path, prefix: str) -> None:
+    text = prefix + base64.b64encode(encode() + bytes(200)).decode()
+    pq.write_table(pa.table({"image": [text]}), tmp_path / "t.parquet")
+    with pytest.raises(DatasetError, match=r"base64 text.*write it as binary: base64\.b64decode"):
+        list(read(tmp_path / "t.parquet").records(0, 1))
+
+
+def test_the_keys_of_hives_folders_are_columns(tmp_path: Path) -> None:
+    for number, folder in enumerate(
+        ("split=train/year=2019", "split=a%20b/year=__HIVE_DEFAULT_PARTITION__")
+    ):
+        (tmp_path / folder).mkdir(parents=True)
+        table = pa.table({"image": [encode()], "n": [number]})
+        pq.write_table(table, tmp_path / folder / "0.parquet")
+    kinds = {"split": "string", "year": "int", "n": "int"}
+    dataset = read(tmp_path / "**/*.parquet", attributes=kinds, caption="split")
+    first, second = (item for item in dataset.records(0, 1) if isinstance(item, Record))
+    assert first.attributes == {"split": "a b", "year": None, "n": 1}
+    assert second.attributes == {"split": "train", "year": 2019, "n": 0}
+    assert second.caption == "train"
+    below = tmp_path / "n=7" / "0.parquet"
+    below.parent.mkdir()
+    pq.write_table(pa.table({"image": [encode()], "n": [3]}), below)
+    (item,) = read(below, attributes={"n": "int"}).records(0, 1)
+    assert isinstance(item, Record)
+    assert item.attributes == {"n": 3}, "the file's own column"
+    with pytest.raises(ConfigError, match=r"year=year is not a column of .*columns are image, n$"):
+        read(below, attributes={"year": "int"})
 
 
 def test_memory_stays_flat_in_one_large_row_group(tmp_path: Path) -> None:
