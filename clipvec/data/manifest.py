@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import sys
 from pathlib import Path
 from posixpath import join, splitext
 from typing import TYPE_CHECKING, NamedTuple
@@ -84,7 +83,7 @@ class Manifest:
         return list(_once(rows, passed_over))
 
     def _csv(self, lines: io.StringIO) -> Iterator[Row]:
-        csv.field_size_limit(sys.maxsize)  # of the process; what is read is in memory already
+        csv.field_size_limit(2**31 - 1)  # of the process; what is read is in memory already
         delimiter = _delimiter(lines.readline())
         lines.seek(0)
         try:

@@ -43,6 +43,9 @@ def decode_text(content: bytes, encoding: str | None) -> str:
 
 def _strict(content: bytes, encoding: str) -> str:
     try:
-        return content.decode(encoding)
+        text = content.decode(encoding)
     except UnicodeDecodeError as error:
         raise UnknownEncoding(f"not {encoding}: {error.reason} at byte {error.start}") from error
+    if "\0" in text:  # UTF-16 without a mark, most often
+        raise UnknownEncoding(f"not {encoding}: it has NUL characters")
+    return text

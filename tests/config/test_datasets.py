@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from hydra import compose, initialize_config_dir
 
-from clipvec.config import EmbedConfig, FolderConfig, read
+from clipvec.config import EmbedConfig, FolderConfig, IndexCommandConfig, read
 from clipvec.errors import ConfigError
 from clipvec.paths import CONF_DIR
 
 
-def composed(*overrides: str, command: str = "embed") -> EmbedConfig:
+def composed(*overrides: str) -> EmbedConfig:
     with initialize_config_dir(str(CONF_DIR), version_base=None):
-        return read(compose(command, overrides=list(overrides)), EmbedConfig)
+        return read(compose("embed", overrides=list(overrides)), EmbedConfig)
 
 
 def test_what_a_folder_passes_over() -> None:
@@ -52,3 +52,11 @@ def test_a_place_from_a_variable_that_is_not_set(overrides: list[str], value: st
     assert str(caught.value) == (
         f"{value}: empty, as from a shell's variable that is not set; name a place"
     )
+
+
+def test_an_index_in_a_variable_that_is_not_set() -> None:
+    with (
+        initialize_config_dir(str(CONF_DIR), version_base=None),
+        pytest.raises(ConfigError, match=r"^index\.path='': empty, as from a shell's variable"),
+    ):
+        read(compose("index", overrides=["index.path="]), IndexCommandConfig)

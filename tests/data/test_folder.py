@@ -320,3 +320,11 @@ def test_a_caption_in_an_encoding_that_it_does_not_say(tmp_path: Path, encoding:
     (item,) = read(tmp_path, encoding="ascii").records(0, 1)
     assert isinstance(item, Reject)
     assert item.reason.startswith("its .txt file is not ascii: ")
+
+
+def test_a_caption_that_is_not_of_the_encoding_that_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encode())
+    (tmp_path / "a.txt").write_bytes("words".encode("utf-16-le"))
+    (item,) = read(tmp_path, encoding="cp1252").records(0, 1)
+    assert isinstance(item, Reject)
+    assert item.reason == "its .txt file is not cp1252: it has NUL characters"
