@@ -146,10 +146,18 @@ def _open_tiff(data: bytes) -> Image.Image:
                 image.seek(page)
             except EOFError:
                 raise not_read("raw (a TIFF of reduced pages alone)") from None
-    except SyntaxError as error:  # what Pillow raises for a pixel layout it does not know
+    except SyntaxError as error:  # what Pillow raises for a layout or compression it does not know
         if "unknown" in str(error):
-            raise UnsupportedFormat(
-                f"TIFFs of this layout are not read ({error}); convert it to RGB or grey of 8 bits"
-            ) from error
+            raise _variant_not_read(f"this layout ({error})") from error
+        if str(error).isdecimal():
+            raise _variant_not_read(f"compression {error}") from error
         raise
+    if image.info.get("compression") == "webp":  # libtiff in Pillow's wheels is built without it
+        raise _variant_not_read("compression webp")
     return image
+
+
+def _variant_not_read(variant: str) -> UnsupportedFormat:
+    return UnsupportedFormat(
+        f"TIFFs of {variant} are not read; convert it to RGB or grey of 8 bits without compression"
+    )

@@ -141,17 +141,25 @@ def test_the_full_page_of_a_tiff_is_the_image() -> None:
     assert refusal(dng)[1].startswith("raw (DNG) images are not read")
 
 
-def test_a_tiff_of_an_unknown_layout_is_not_called_damaged() -> None:
+@pytest.mark.parametrize(
+    ("tag", "value", "variant"),
+    [
+        (277, 5, "this layout (unknown data organization)"),  # SamplesPerPixel
+        (262, 99, "this layout (unknown pixel mode)"),  # PhotometricInterpretation
+        (259, 50001, "compression webp"),
+        (259, 34887, "compression 34887"),  # LERC
+    ],
+)
+def test_a_tiff_that_is_not_read_is_not_called_damaged(tag: int, value: int, variant: str) -> None:
     data = bytearray(save(Image.new("CMYK", (9, 9)), "TIFF"))
-    tags = struct.unpack_from("<I", data, 4)[0]
-    for at in range(tags + 2, len(data) - 12, 12):
-        if struct.unpack_from("<H", data, at)[0] == 277:  # SamplesPerPixel
-            struct.pack_into("<H", data, at + 8, 5)
-            break
+    (tags,) = struct.unpack_from("<I", data, 4)
+    at = next(
+        at for at in range(tags + 2, len(data), 12) if data[at : at + 2] == struct.pack("<H", tag)
+    )
+    struct.pack_into("<H", data, at + 8, value)
     assert refusal(bytes(data)) == (
         "UnsupportedFormat",
-        "TIFFs of this layout are not read (unknown data organization); "
-        "convert it to RGB or grey of 8 bits",
+        f"TIFFs of {variant} are not read; convert it to RGB or grey of 8 bits without compression",
     )
 
 
