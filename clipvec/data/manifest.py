@@ -13,7 +13,7 @@ from clipvec.data import files
 from clipvec.data.attributes import check_columns, parse_json
 from clipvec.data.files import dataset_errors, first_line
 from clipvec.data.text import UnknownEncoding, decode_text
-from clipvec.errors import ConfigError, DatasetError
+from clipvec.errors import ConfigError, DatasetError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -141,7 +141,7 @@ class Manifest:
         log.warning(
             "%s has no column dataset.caption=%s, so that its images have no captions; its columns "
             "are %s",
-            *(self._name, self._columns[0], ", ".join(columns)),
+            *(self._name, self._columns[0], printable(", ".join(columns))),
         )
 
     def _row(self, fields: Mapping[str, object], wanted: Mapping[str, str]) -> Row:

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 
 from clipvec.data.files import to_utf8
+from clipvec.errors import printable
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class PassedOver:
     def __str__(self) -> str:
         """Return the counts as a list for a reader, or an empty text."""
         return ", ".join(
-            f"{count:,} {reason} (the first: {to_utf8(self._first[reason])})"
+            f"{reason} ({count:,}, such as {printable(to_utf8(self._first[reason]))})"
             for reason, count in self._counts.items()
         )
 

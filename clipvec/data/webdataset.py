@@ -17,7 +17,7 @@ from clipvec.data.ranges import share, span
 from clipvec.data.record import Record, Reject
 from clipvec.data.tar_samples import CAPTIONS, Sample, compressed, has_member, walk
 from clipvec.data.text import UnknownEncoding, decode_text
-from clipvec.errors import ConfigError, DatasetError
+from clipvec.errors import ConfigError, DatasetError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -170,7 +170,7 @@ class TarDataset:
             log.warning(
                 "%s has no image member; where images and captions lie apart in a tar, put the "
                 "members of a key together: tar --sort=name",
-                sample.uri,
+                printable(sample.uri),
             )
             self._said_apart = True
 

@@ -194,9 +194,9 @@ def test_a_name_does_not_decide_what_is_read(
     assert ids(items) == names[:6], "f.cr2 is f.JPG as the camera saw it"
     assert [item.image for item in items if isinstance(item, Record)] == [encode()] * 6
     assert caplog.messages == [
-        f"dataset.path='{tmp_path}': passed over 1 raw or HEIC files beside a copy that is read "
-        "(the first: f.cr2), 1 files that are no images (the first: h.pdf), 1 texts without an "
-        "image of their name (the first: g.txt)"
+        f"dataset.path='{tmp_path}': passed over raw or HEIC files beside a copy that is read "
+        "(1, such as f.cr2), files that are no images (1, such as h.pdf), texts without an "
+        "image of their name (1, such as g.txt)"
     ]
 
 
@@ -233,8 +233,8 @@ def test_what_file_servers_keep_beside_photos_is_passed_over(
     with caplog.at_level("INFO"):
         assert ids(list(read(tmp_path).records(0, 1))) == ["2019/IMG_1.jpg"]
     (line,) = caplog.messages
-    assert "8 folders that dataset.exclude names (the first: " in line
-    assert "1 files that dataset.exclude names (the first: 2019/._IMG_1.jpg)" in line
+    assert "folders that dataset.exclude names (8, such as " in line
+    assert "files that dataset.exclude names (1, such as 2019/._IMG_1.jpg)" in line
     assert len(list(read(tmp_path, exclude=[]).records(0, 1))) == 10
     some = read(tmp_path, exclude=["2019", "*old*", ".*"])
     assert ids(list(some.records(0, 1))) == [SYSTEM[6], SYSTEM[8]]
@@ -259,18 +259,18 @@ def test_links_to_folders(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> N
     assert ids(items) == ["5.png", "6.png", "own/3.png", "z/4.png"]
     assert isinstance(items[1], Reject)
     assert items[1].error == "FileNotFoundError"
-    assert "4 links to folders that dataset.follow_links=true enters (the first: " in caplog.text
+    assert "links to folders that dataset.follow_links=true enters (4, such as " in caplog.text
     caplog.clear()
     with caplog.at_level("INFO"):
         followed = read(tmp_path / "lib", follow_links=True)
     assert ids(list(followed.records(0, 1))) == [
         *("5.png", "6.png", "again/1.png", "again/2.png", "own/3.png", "z/4.png")
     ]
-    assert "3 links to folders that were entered already (the first: a)" in caplog.text
-    assert "2 files that are no images" in caplog.text
+    assert "links to folders that were entered already (3, such as a)" in caplog.text
+    assert "files that are no images (2, such as dead)" in caplog.text
     (tmp_path / "only").mkdir()
     (tmp_path / "only/summer").symlink_to("../disk2/summer")
-    with pytest.raises(DatasetError, match=r"passed over 1 links to folders that dataset\.follow"):
+    with pytest.raises(DatasetError, match=r"passed over links to folders that dataset\.follow"):
         read(tmp_path / "only")
 
 
@@ -285,7 +285,7 @@ def test_a_folder_that_cannot_be_listed_is_said(
             assert ids(list(read(tmp_path).records(0, 1))) == ["a.png", "z.gif"]
     finally:
         (tmp_path / "b").chmod(0o755)
-    assert "1 folders that cannot be read (the first: b)" in caplog.text
+    assert "folders that cannot be read (1, such as b)" in caplog.text
 
 
 WORDS = "Ein Mädchen, «schön»"
@@ -328,3 +328,14 @@ def test_a_caption_that_is_not_of_the_encoding_that_is_named(tmp_path: Path) -> 
     (item,) = read(tmp_path, encoding="cp1252").records(0, 1)
     assert isinstance(item, Reject)
     assert item.reason == "its .txt file is not cp1252: it has NUL characters"
+
+
+def test_names_do_not_write_to_the_terminal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a.png", "red\x1b[31m\n.md"):
+        (tmp_path / name).write_bytes(encode())
+    with caplog.at_level("INFO"):
+        read(tmp_path)
+    (line,) = caplog.messages
+    assert line.endswith("files that are no images (1, such as red [31m .md)")
