@@ -88,7 +88,7 @@ def test_a_dataset(tmp_path: Path) -> None:
     assert [row["uri"] for row in rows] == [f"images.zip#{row['id']}" for row in rows]
     assert store.fingerprint.dataset["kind"] == "zip"
     again = run(tmp_path, *command)
-    assert "nothing to do: 1 shard committed already" in again.stderr + again.stdout
+    assert "nothing to do: 1 shard already committed" in again.stderr + again.stdout
 
 
 @pytest.mark.usefixtures("archive")

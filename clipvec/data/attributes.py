@@ -1,4 +1,4 @@
-"""What is known of an image besides its pixels, converted to the types that were asked for."""
+"""Captions and attributes of an image, converted to the requested types."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clipvec.config import Attributes, AttributeType
 
 RESERVED = frozenset({"id", "uri", "caption", "width", "height", "embedding", "thumbnail"})
-"""Columns that every store has; names with a leading underscore are kept for later ones."""
+"""Columns that every store has; names with a leading underscore are reserved for future ones."""
 _BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 _MISSING = frozenset({"", "nan", "na", "n/a", "<na>", "none", "null"})
 """Words that stand in a table for a number, or for true or false, that is not known."""
@@ -44,10 +44,10 @@ def check(attributes: Attributes) -> Attributes:
 
 
 def check_columns(wanted: Mapping[str, str], present: Iterable[str], where: str) -> None:
-    """Refuse a setting that names a column which ``where`` does not have.
+    """Refuse a setting that names a column missing from ``where``.
 
     Raises:
-        ConfigError: the setting, its value, and the columns that there are.
+        ConfigError: with the setting, its value, and the existing columns.
     """
     columns = list(present)
     for setting, column in wanted.items():
@@ -66,7 +66,7 @@ def make_record(
     fields: Mapping[str, object],
     attributes: Attributes,
 ) -> Record | Reject:
-    """Return a record with its caption and attributes converted, or why it cannot be one."""
+    """Return a record with its caption and attributes converted, or a reject with the reason."""
     if isinstance(image, OSError):
         reason = image.strerror or first_line(image)
         return Reject(id, uri, f"the image file cannot be read: {reason}", type(image).__name__)
@@ -86,7 +86,7 @@ def reject_raw(id: str, uri: str, suffix: str) -> Reject:
 
 
 def _first(caption: object) -> object:
-    """Return the first of several captions (COCO and Flickr30k have five to an image)."""
+    """Return the first of several captions (COCO and Flickr30k have five per image)."""
     if isinstance(caption, list):
         return caption[0] if caption else None
     return caption
@@ -108,12 +108,12 @@ def parse_json(content: bytes) -> Mapping[str, object]:
 
 
 def convert(name: str, value: object, kind: AttributeType) -> Value:
-    """Return ``value`` as a ``kind``; what is missing (None, NaN, an empty number) is None.
+    """Return ``value`` as a ``kind``; missing values (None, NaN, an empty number) become None.
 
     A whole number may be written as pandas writes one beside gaps: ``2019.0``.
 
     Raises:
-        ValueError: the value does not convert without loss.
+        ValueError: the value cannot be converted without loss.
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
@@ -169,7 +169,7 @@ _CONVERT: Mapping[AttributeType, Callable[[object], Value]] = {
 }
 _NOUN: Mapping[AttributeType, str] = {
     "string": "text",
-    "int": "a whole number of 64 bits",
+    "int": "a 64-bit integer",
     "float": "a finite number",
     "bool": "true or false",
 }

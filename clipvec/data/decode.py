@@ -1,4 +1,4 @@
-"""From the bytes of an image file to RGB pixels, or one reason why that cannot be."""
+"""Decodes an image file to RGB pixels, or gives one reason why it cannot."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What undoes each EXIF orientation; from 5 on, width and height change places."""
+"""The inverse of each EXIF orientation; 5 and above swap width and height."""
 
 
 class EmptyFile(Undecodable):
@@ -39,11 +39,11 @@ class TooManyPixels(Undecodable):
 
 
 class DamagedImage(Undecodable):
-    """Cut off, or against its format."""
+    """Truncated or malformed."""
 
 
 class UnknownRange(Undecodable):
-    """Samples of a type whose black and white are not known."""
+    """Samples of a type whose value range is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +51,26 @@ class DecodedImage:
     """A decoded image."""
 
     image: Image.Image
-    """Mode RGB, upright; a large JPEG comes scaled down, see `decode`."""
+    """Mode RGB, upright; a large JPEG is scaled down, see `decode_image`."""
     width: int
-    """Pixels of the file, upright."""
+    """Pixels of the original file, upright."""
     height: int
 
 
 def decode_image(data: bytes, target: int, max_pixels: int) -> DecodedImage:
     """Return the first frame of an image file as RGB, upright.
 
-    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size where its shorter side stays at least
-    ``2 * target`` pixels (libjpeg scales while it decodes: three times as fast at 12 megapixels).
-    Transparent pixels are composited over white. open_clip's own ``convert("RGB")`` drops alpha,
-    so that whatever colour lies under a transparent background, mostly black, is embedded.
-    16-bit greyscale is scaled to 8 bits, where ``convert("RGB")`` would clip it to white. A PNG
+    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if its shorter side stays at least
+    ``2 * target`` pixels (libjpeg scales while decoding: three times as fast at 12 megapixels).
+    Transparent pixels are composited over white. open_clip's own ``convert("RGB")`` drops alpha
+    and embeds whatever colour lies under a transparent background, usually black.
+    16-bit greyscale is scaled to 8 bits; ``convert("RGB")`` would clip it to white. A PNG
     with metadata too large for Pillow, and a JPEG that lacks its end mark alone, are read.
 
     Raises:
-        Undecodable: empty, not JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF, cut off, damaged, of a
-            sample type without a range (32 bits), or of more than ``max_pixels`` pixels, which is
-            known from the header before any pixel is decoded.
+        Undecodable: empty, not JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF, truncated, damaged, of a
+            sample type without a range (32 bits), or of more than ``max_pixels`` pixels, which the
+            header shows before any pixel is decoded.
     """
     if not data:
         raise EmptyFile("the file is empty (0 bytes)")
@@ -78,9 +78,9 @@ def decode_image(data: bytes, target: int, max_pixels: int) -> DecodedImage:
         return _decode(data, target, max_pixels)
     except Undecodable:
         raise
-    except Image.DecompressionBombError as error:  # WebP, GIF and TIFF have a limit of their own
-        raise TooManyPixels(f"over Pillow's own limit of pixels: {error}") from error
-    except Exception as error:  # Pillow's decoders raise nearly every class there is
+    except Image.DecompressionBombError as error:  # raised for WebP, GIF and TIFF
+        raise TooManyPixels(f"exceeds Pillow's pixel limit: {error}") from error
+    except Exception as error:  # Pillow's decoders raise almost any class
         decoded = _decode_repaired(data, target, max_pixels)
         if decoded is None:
             raise DamagedImage(f"the image is damaged: {first_line(error)}") from error
@@ -109,7 +109,7 @@ def _decode(data: bytes, target: int, max_pixels: int) -> DecodedImage:
         raise DamagedImage(f"the image has no pixels ({width} x {height})")
     if width * height > max_pixels:
         raise TooManyPixels(
-            f"{width} x {height} is {width * height} pixels, over max_pixels={max_pixels}"
+            f"{width} x {height} is {width * height} pixels, more than max_pixels={max_pixels}"
         )
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         image.draft(None, (2 * target, 2 * target))
@@ -126,7 +126,7 @@ def _decode(data: bytes, target: int, max_pixels: int) -> DecodedImage:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation of a loaded image, 1 to 8; Pillow itself has turned a TIFF."""
+    """Return the EXIF orientation of a loaded image, 1 to 8; Pillow rotates TIFFs itself."""
     try:
         value = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # damaged EXIF data says nothing about the pixels
@@ -139,7 +139,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         samples = np.asarray(image)
         return Image.fromarray((samples >> _shift(image, samples)).astype(np.uint8)).convert("RGB")
     if image.mode in {"I", "F"}:
-        raise UnknownRange(f"samples of 32 bits (mode {image.mode}) have no known range")
+        raise UnknownRange(f"32-bit samples (mode {image.mode}) have no known range")
     if image.has_transparency_data:
         opaque = Image.new("RGB", image.size, "white")
         image = image.convert("RGBA")
@@ -166,8 +166,8 @@ def thumbnail(image: Image.Image, side: int) -> bytes:
     scale = side / max(image.size)
     if scale < 1:
         width, height = (max(1, round(length * scale)) for length in image.size)
-        # as sharp as bicubic when it scales down, in two thirds of the time
+        # as sharp as bicubic when downscaling, in two thirds of the time
         image = image.resize((width, height), Image.Resampling.HAMMING, reducing_gap=1.5)
     buffer = BytesIO()
-    image.save(buffer, "JPEG", quality=85, comment=b"")  # not the comment of the original
+    image.save(buffer, "JPEG", quality=85, comment=b"")  # drop the comment of the original
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The image files that rows name: many at once, some of which are gone."""
+"""Fetches the image files that rows refer to, many at once; some may be missing."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 _TRIES = 4
 _PATIENCE = 60.0
-"""Seconds after which nothing is tried again: hosts that never answer take 30 of them each time."""
+"""Seconds after which retries stop: a host that never answers takes 30 of them per attempt."""
 _WAIT = tenacity.wait_random_exponential(multiplier=0.5, max=8)
-"""Seconds between two tries."""
+"""Seconds between attempts."""
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
-"""Statuses of a server that may answer later."""
+"""HTTP statuses worth a retry."""
 _UNANSWERED = {
     "ClientConnectionError",  # aiohttp
     "ClientPayloadError",
@@ -33,23 +33,23 @@ _UNANSWERED = {
     "TimeoutError",  # Python, fsspec
     "TransportError",  # httpx
 }
-"""Errors of the way to a server, by name: which of these packages there are varies."""
+"""Connection errors, by name because not all of these packages are always installed."""
 _NO_SUCH_HOST = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
 def read_files(paths: Sequence[str]) -> list[bytes | OSError]:
-    """Return the content of each file, or why that one cannot be read.
+    """Return the content of each file, or the error that prevents reading it.
 
-    Remote ones are read at once; what a server or the way to it may mend by itself is tried again.
+    Remote files are read concurrently; transient errors of a server or connection are retried.
 
     Raises:
-        ConfigError: none of several files can be read for want of a package.
-        DatasetError: none of several files can be reached: the network is gone, not a file.
+        ConfigError: none of several files can be read because a package is missing.
+        DatasetError: none of several files can be reached, so the network is at fault.
     """
     contents: dict[int, Content] = {}
 
     def read() -> bool:
-        """Read what is missing; return whether some of it may be had by another try."""
+        """Read the missing files; return whether a retry may get more of them."""
         missing = [i for i in range(len(paths)) if _may_come(contents.get(i))]
         contents.update(_read(paths, missing))
         return any(_may_come(contents[i]) for i in missing)
@@ -73,7 +73,7 @@ def _read(paths: Sequence[str], wanted: Iterable[int]) -> dict[int, Content]:
     for index in wanted:
         try:
             fs, stripped = filesystem(paths[index])
-        except Exception as error:  # a scheme that nobody knows, an address that is none
+        except Exception as error:  # an unknown scheme, a malformed address
             contents[index] = error
         else:
             groups.setdefault(fs, {})[index] = stripped
@@ -84,28 +84,28 @@ def _read(paths: Sequence[str], wanted: Iterable[int]) -> dict[int, Content]:
 
 
 def _check_reach(paths: Sequence[str], errors: Sequence[Exception]) -> None:
-    """Raise what keeps every file from being read, if it is not the files themselves."""
+    """Raise the common cause if none of the files can be read and the files are not at fault."""
     first = display_url(paths[0])
     if all(isinstance(error, ImportError) for error in errors):
         with dataset_errors(first, paths[0]):
             raise errors[0]
     if not all(map(_unconnected, errors)):
         return
-    several = len({urlsplit(path).netloc for path in paths}) > 1  # not one host that is no more
+    several = len({urlsplit(path).netloc for path in paths}) > 1  # not just one dead host
     if several or any(map(_unreached, errors)):
         raise DatasetError(
-            f"none of {len(errors)} files in a row can be reached, the first is {first}: "
-            f"{_said(errors[0])}; mend the connection, and the same command goes on"
+            f"none of {len(errors)} consecutive files can be reached, starting with {first}: "
+            f"{_said(errors[0])}; check the connection and run the same command to resume"
         )
 
 
 def _may_come(content: Content | None) -> bool:
-    """Return whether another try may read it."""
+    """Return whether a retry may succeed."""
     return content is None or _status(content) in _BUSY or _unreached(content)
 
 
 def _unreached(content: Content) -> bool:
-    """Return whether there was no answer, and not for want of such a host."""
+    """Return whether a host that exists did not answer."""
     lookup = getattr(content, "os_error", None)
     no_such_host = isinstance(lookup, socket.gaierror) and lookup.errno in _NO_SUCH_HOST
     return _unconnected(content) and not no_such_host
@@ -117,25 +117,25 @@ def _unconnected(content: Content) -> bool:
 
 
 def _status(error: object) -> int | None:
-    """Return the status that a server answered, as aiohttp has it, or httpx and requests."""
+    """Return the HTTP status of an aiohttp, httpx or requests error."""
     status: int | None = getattr(getattr(error, "response", None), "status_code", None)
     return getattr(error, "status", None) if status is None else status
 
 
 def _reason(error: Exception) -> OSError:
-    """Return why a file cannot be read, as a row's error."""
+    """Return the error of one row's file."""
     if isinstance(error, OSError) and error.strerror and "\n" not in error.strerror:
         return error
     status = _status(error)
     if status is not None:
         kind = PermissionError if status in {401, 403} else OSError
-        return kind(f"the server answers {status} {getattr(error, 'message', '')}".strip())
-    if isinstance(error, FileNotFoundError):  # its message is the address, which the row has
+        return kind(f"the server returned {status} {getattr(error, 'message', '')}".strip())
+    if isinstance(error, FileNotFoundError):  # its message is the address, already in the row
         return FileNotFoundError("not found")
     kind = PermissionError if isinstance(error, PermissionError) else OSError
     return kind(_said(error))
 
 
 def _said(error: Exception) -> str:
-    """Return an error's message without the queries of URLs, which may be secrets."""
+    """Return an error's message without URL query strings, which may be secrets."""
     return re.sub(r"\?[^\s'\")]+", "", first_line(error))

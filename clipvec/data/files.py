@@ -1,7 +1,7 @@
-"""The files of a dataset: found by pattern, listed with their sizes, and opened through fsspec.
+"""Finds, lists and opens the files of a dataset through fsspec.
 
 A path is local, a URL that fsspec knows (``s3://``, ``gs://``, ``https://``, ``memory://``), or
-``pkg://clipvec/...`` for data that comes with clipvec.
+``pkg://clipvec/...`` for data bundled with clipvec.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _INSTALL = {scheme: f"'clipvec[{extra}]'" for scheme, extra in SCHEME_EXTRAS.ite
     "http": "aiohttp",
     "https": "aiohttp",
 }
-"""What reads the URLs of a scheme."""
+"""What to install to read URLs of a scheme."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,17 @@ class Source:
     """One file that holds records."""
 
     path: str
-    """What is opened: a local path, or a URL."""
+    """Local path or URL to open."""
     url: str
-    """What is shown and stored: without the query, which may hold a signature."""
+    """Address to show and store: without the query, which may hold a signature."""
     name: str
     """Relative to the folder that all sources have in common."""
     size: int | None
-    """Bytes, where the file system tells without a request for each file."""
+    """Bytes, if the file system reports it without a request per file."""
 
 
 def expand(patterns: str | Sequence[str]) -> tuple[Source, ...]:
-    """Return the files that match, sorted by path and each of them once.
+    """Return the matching files, sorted by path, without duplicates.
 
     Braces (``{0000..0099}``) name files that must exist; ``*``, ``?`` and ``[...]`` are matched
     against a listing.
@@ -78,7 +78,7 @@ def expand(patterns: str | Sequence[str]) -> tuple[Source, ...]:
 
 
 def _match(pattern: str) -> dict[str, int | None]:
-    """Return the path and size of every file that one pattern names."""
+    """Return the path and size of every file that matches one pattern."""
     from braceexpand import braceexpand
 
     literal, rest = _literal_folder(package_file(pattern))
@@ -97,12 +97,12 @@ def _match(pattern: str) -> dict[str, int | None]:
             listing = fs.glob(glob.escape(folder) + below, detail=True)
             files = {name: info for name, info in listing.items() if info["type"] == "file"}
             found.update((full_path(fs, name), info.get("size")) for name, info in files.items())
-        elif _is_http(fs):  # a request for each of thousands of files: opening them will tell
+        elif _is_http(fs):  # a size would cost a request per file; missing ones fail when opened
             found[path] = None
         else:
             parent = path.rsplit("/", 1)[0]
             if not is_local(fs) and parents.pop(parent, 0) > 1:
-                fs.ls(parent)  # one listing fills the cache that fs.info answers from
+                fs.ls(parent)  # one listing fills the cache behind fs.info
             info = fs.info(path)
             if info["type"] == "directory":
                 raise DatasetError(
@@ -133,12 +133,12 @@ def _literal_folder(path: str) -> tuple[str, str]:
 
 def _is_pattern(fs: Any, path: str) -> bool:
     if _is_http(fs):
-        return "*" in path  # a "?" begins the query
+        return "*" in path  # "?" starts the query
     return glob.has_magic(path) and not (is_local(fs) and fs.exists(path))
 
 
 def filesystem(path: str) -> tuple[Any, str]:
-    """Return the fsspec file system of ``path``, and the path as that file system spells it."""
+    """Return the fsspec file system of ``path``, and the path in that file system's form."""
     from fsspec.core import url_to_fs
 
     fs, stripped = url_to_fs(path)
@@ -146,7 +146,7 @@ def filesystem(path: str) -> tuple[Any, str]:
 
 
 def is_local(fs: Any) -> bool:
-    """Say whether a file system is the machine's own."""
+    """Return whether a file system is local."""
     return "file" in _protocols(fs)
 
 
@@ -159,12 +159,12 @@ def _protocols(fs: Any) -> tuple[str, ...]:
 
 
 def full_path(fs: Any, path: str) -> str:
-    """Return what opens ``path`` from anywhere: absolute when local, else a URL."""
+    """Return a path that works from any folder: absolute when local, else a URL."""
     return path if is_local(fs) else str(fs.unstrip_protocol(path))
 
 
 def display_url(path: str) -> str:
-    """Return ``path`` as it may be stored: portable where it is clipvec's own, without a query."""
+    """Return ``path`` in a form fit for storing: without a query, portable for bundled data."""
     package = package_file(PACKAGE_SCHEME).rstrip("/") + "/"
     if path.startswith(package):
         return PACKAGE_SCHEME + path.removeprefix(package)
@@ -172,17 +172,17 @@ def display_url(path: str) -> str:
 
 
 def _without_query(path: str) -> str:
-    # the query of a URL may be a signature: a secret that must not reach the store
+    # A URL's query may hold a signature, a secret that must not reach the store.
     return path.split("?", 1)[0] if path.lower().startswith(("http://", "https://")) else path
 
 
 def to_utf8(name: str) -> str:
-    r"""Return ``name`` as valid Unicode: bytes that are not UTF-8 come out as ``\udc..``."""
+    r"""Return ``name`` as valid Unicode: bytes that are not UTF-8 become ``\udc..``."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def digest(lines: Iterable[object]) -> str:
-    """Return the SHA-256 of a listing, one item a line, as 64 hexadecimal digits."""
+    """Return the SHA-256 of a listing, one item per line, as 64 hexadecimal digits."""
     checksum = sha256()
     for line in lines:
         checksum.update(f"{line}\n".encode("utf-8", "surrogateescape"))
@@ -190,19 +190,19 @@ def digest(lines: Iterable[object]) -> str:
 
 
 def identity(kind: str, found: Sequence[Source]) -> dict[str, str | int | None]:
-    """Return a dataset's identity: names below the common folder and sizes, not where it lies."""
+    """Return a dataset's identity: names below the common folder and sizes, not its location."""
     lines = (f"{source.name}\t{source.size}" for source in found)
     return {"kind": kind, "sources": len(found), "digest": digest(lines)}
 
 
 def open_file(path: str, ahead: bool = True) -> IO[bytes]:
-    """Open ``path`` for reading; a remote file is fetched ahead, in blocks of megabytes.
+    """Open ``path`` for reading; a remote file is prefetched in megabyte blocks.
 
-    The few blocks that are kept let a reader look back without another request.
+    A few blocks are kept, so a reader can step back without another request.
 
     Args:
         path: a local path, or a URL.
-        ahead: False for a reader that goes from place to place: just what it reads is fetched.
+        ahead: False for random access: only the bytes read are fetched.
     """
     fs, stripped = filesystem(path)
     if is_local(fs):
@@ -216,9 +216,9 @@ def open_file(path: str, ahead: bool = True) -> IO[bytes]:
 
 
 def can_seek(stream: IO[bytes]) -> bool:
-    """Say whether ``stream`` reads from any place; one of a web server is tried.
+    """Return whether ``stream`` supports seeking; a web server's is tested.
 
-    fsspec's HTTP files say that they are seekable, and fail later if the server has no ranges.
+    fsspec's HTTP files claim to be seekable, and fail later if the server does not support ranges.
     """
     fs = getattr(stream, "fs", None)
     if fs is None or not _is_http(fs):
@@ -235,7 +235,7 @@ def can_seek(stream: IO[bytes]) -> bool:
 
 @contextmanager
 def dataset_errors(what: str, path: str = "") -> Iterator[None]:
-    """Turn whatever goes wrong inside into one line about ``what``.
+    """Turn any exception inside into a one-line error about ``what``.
 
     Raises:
         ConfigError: the package that reads URLs such as ``path`` is not installed.
@@ -247,15 +247,15 @@ def dataset_errors(what: str, path: str = "") -> Iterator[None]:
         raise
     except ImportError as error:
         scheme = path.partition("://")[0]
-        mend = f"run: pip install {_INSTALL[scheme]}" if scheme in _INSTALL else first_line(error)
-        raise ConfigError(f"{what} needs a package that is not installed; {mend}") from error
+        fix = f"run: pip install {_INSTALL[scheme]}" if scheme in _INSTALL else first_line(error)
+        raise ConfigError(f"{what} needs a package that is not installed; {fix}") from error
     except FileNotFoundError as error:
         raise DatasetError(f"{what}: not found: {error.filename or first_line(error)}") from error
-    except Exception as error:  # every object store has its own errors
+    except Exception as error:  # each object store has its own error classes
         raise DatasetError(f"{what} cannot be read: {first_line(error)}") from error
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its class where there is none."""
+    """Return the first line of an error's message, or its class name if it has none."""
     lines = str(error).strip().splitlines()
     return to_utf8(lines[0]) if lines else type(error).__name__

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from clipvec.data.record import Cursor, Record
 
 _BATCH = 16
-"""Images asked for at once; a store far away answers them side by side."""
+"""Images requested at once; a remote store serves them concurrently."""
 _FOLDER = "folder"
 
 
@@ -69,7 +69,7 @@ class FolderDataset:
     def identity(self) -> dict[str, str | int | None]:
         """Return the kind, the number of images, and a digest of their names and captions' names.
 
-        Sizes are left out: to ask for them takes a minute for a million files.
+        Sizes are left out: requesting them takes a minute for a million files.
         """
         lines = [*(f"{row.file}\t{row.values}" for row in self._rows), *sorted(self._notes)]
         return {
@@ -88,7 +88,7 @@ class FolderDataset:
         """Yield the items of a shard from ``start`` on, going there directly.
 
         Raises:
-            DatasetError: the folder cannot be reached any more.
+            DatasetError: the folder can no longer be reached.
         """
         owned = span(shard, count, len(self._rows))[start:]
         for first in range(owned.start, owned.stop, _BATCH):
@@ -133,7 +133,7 @@ class FolderDataset:
         return make_record(id, uri, image, caption, fields, self.attributes)
 
     def _notes_of(self, row: Row) -> list[str]:
-        """Return the files beside an image that describe it."""
+        """Return the files next to an image that describe it."""
         stem = splitext(row.file)[0]
         return [name for name in (f"{stem}.json", f"{stem}.txt") if name in self._notes]
 

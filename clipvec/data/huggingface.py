@@ -34,10 +34,10 @@ _TIMEOUT = 10.0
 class HuggingFaceDataset:
     """One split of a Hugging Face dataset.
 
-    A dataset on disk is cut by row number. A streamed one is cut into whole data files, so that
+    A dataset on disk is sharded by row number. A streamed one is sharded by whole data files, so
     no job reads another's; its ids are split, data file and row in that file, and do not depend
-    on the number of shards. To resume inside a streamed shard reads the rows before ``start``
-    of the shard's own files again, without decoding them: a stream has no other way.
+    on the number of shards. Resuming inside a streamed shard rereads the rows of its own files
+    before ``start`` without decoding them, since a stream cannot seek.
     """
 
     def __init__(self, config: HuggingFaceConfig) -> None:
@@ -58,7 +58,7 @@ class HuggingFaceDataset:
             )
         self._rows: dict[int, int] = {}
         self._labels: dict[str, Any] = {}
-        if self._data.features is not None:  # a stream of JSON has none: its rows come as they are
+        if self._data.features is not None:  # unknown for JSON streams, whose rows are used as is
             self._prepare(datasets)
 
     def _prepare(self, datasets: ModuleType) -> None:
@@ -89,10 +89,10 @@ class HuggingFaceDataset:
         return int(self._data.num_shards if self._config.streaming else self._data.num_rows)
 
     def identity(self) -> dict[str, str | int | None]:
-        """Return the kind, the number of rows (data files of a stream), and what was asked for.
+        """Return the kind, the number of rows (of a stream: data files), and the request.
 
-        A hub's dataset is known by its commit, which is the revision, a local one by its columns
-        and size.
+        A hub dataset is identified by its commit, the revision; a local one by its columns and
+        size.
         """
         config = self._config
         content = [
@@ -109,7 +109,7 @@ class HuggingFaceDataset:
         }
 
     def num_items(self, shard: int, count: int) -> int | None:
-        """Return the number of items, or None for a stream of other files than Parquet."""
+        """Return the number of items, or None for a stream of non-Parquet files."""
         if not self._config.streaming:
             return len(span(shard, count, self._total))
         owned = self._owned(shard, count)
@@ -119,7 +119,7 @@ class HuggingFaceDataset:
     def _parquet(self) -> Sequence[str]:
         """The paths or URLs of a stream's data files, in its order; none if they are not Parquet.
 
-        A stream itself does not say which files it reads.
+        A stream does not expose which files it reads.
         """
         config = self._config
         with dataset_errors(f"dataset.path={config.path!r}"):
@@ -131,7 +131,7 @@ class HuggingFaceDataset:
         return paths if told else []
 
     def _count(self, file: int) -> int:
-        """Return the rows of a Parquet file; its footer is fetched together with the next ones."""
+        """Return the row count of a Parquet file; its footer is fetched along with the next."""
         if file not in self._rows:
             paths = self._parquet[file : file + _CONNECTIONS]
             with ThreadPoolExecutor(_CONNECTIONS) as pool:
@@ -224,8 +224,8 @@ def _need_token(path: str) -> None:
 def _revision(config: HuggingFaceConfig, datasets: ModuleType) -> str | None:
     """Return the commit to read, so that every job and every resume reads the same one.
 
-    The one request also tells quickly whether the hub can be reached; `load_dataset` would try
-    for half a minute. Offline the commit is whatever the cache holds: pin ``dataset.revision``.
+    The one request also shows quickly whether the hub can be reached; `load_dataset` would retry
+    for half a minute. Offline, the commit is whatever the cache holds: pin ``dataset.revision``.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError

@@ -21,10 +21,10 @@ _BASE64 = re.compile(r"data:image/|(/9j/|iVBORw0KGgo|UklGR|R0lGOD|Qk0|SUkq)[A-Za
 def read_images(
     cells: Sequence[object], folder: str
 ) -> list[tuple[bytes | OSError | None, str | None]]:
-    """Return the encoded image of each cell, None where the cell is empty, and its address.
+    """Return the encoded image and the address of each cell; None for an empty cell.
 
-    A path is absolute, a URL, or relative to ``folder``; the files of one call are read at once.
-    The address is that path, without a URL's query; None where the cell itself holds the image.
+    A path is absolute, a URL, or relative to ``folder``; files of one call are read concurrently.
+    The address is that path, without a URL's query; None if the cell itself holds the image.
 
     Raises:
         DatasetError: a store of image files cannot be reached, or the text is an image in base64.
@@ -49,7 +49,7 @@ def read_images(
 
 
 def _content(cell: object) -> bytes | str | None:
-    """Return the bytes of a cell, or the path where they are."""
+    """Return the bytes of a cell, or the path to them."""
     if isinstance(cell, dict):
         return _content(cell.get("bytes")) or _content(cell.get("path"))
     return cell if isinstance(cell, bytes) or (isinstance(cell, str) and cell) else None

@@ -1,4 +1,4 @@
-"""The first records of a dataset, as a dataset of so many: the same for every kind."""
+"""The first N records of a dataset, as a dataset; the same for every kind."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class LimitedDataset:
-    """The first ``limit`` items of a dataset, or all of them where there are fewer.
+    """The first ``limit`` items of a dataset, or all of them if there are fewer.
 
-    The files in which these items lie are cut as if there were no others, and as if the last of
-    them ended at the limit. To know which they are, their items are counted, each time that a
-    dataset is opened: from footers of Parquet and headers of tars on this machine. What only
-    reading would count can be limited in a single shard alone.
+    The files that hold these items are sharded as if there were no others, and as if the last of
+    them ended at the limit. To find them, items are counted each time a dataset is opened, from
+    Parquet footers and the headers of local tars. Where counting would require reading the data,
+    a limit works only with a single shard.
     """
 
     def __init__(self, dataset: WholeDataset, config: DatasetConfig, limit: int) -> None:
@@ -37,7 +37,7 @@ class LimitedDataset:
         return {**self._dataset.identity(), "limit": self._limit}
 
     def num_items(self, shard: int, count: int) -> int | None:
-        """Return the number of items, or None in a single shard that only reading would count."""
+        """Return the number of items, or None for a single shard that must be read to count."""
         if count == 1:
             return None if self._counts is None else sum(self._counts)
         return sum(len(owned) for _, _, owned in self._assign(shard, count))
@@ -45,13 +45,13 @@ class LimitedDataset:
     def records(
         self, shard: int, count: int, start: int = 0, cursor: Cursor | None = None
     ) -> Iterator[Record | Reject]:
-        """Yield the items of a shard from ``start`` on; whole files before it are not opened.
+        """Yield the items of a shard from ``start`` on; earlier files are not opened.
 
         Raises:
-            ConfigError: the first items cannot be cut into ``count`` shards.
+            ConfigError: the first items cannot be split into ``count`` shards.
             DatasetError: a source cannot be opened.
         """
-        whole = cursor if count == 1 else None  # a cursor in a part of a file says another number
+        whole = cursor if count == 1 else None  # a cursor in part of a file counts differently
         for number, of, owned in self._assign(shard, count):
             rest = owned[start:]
             start -= len(owned) - len(rest)
@@ -59,12 +59,12 @@ class LimitedDataset:
                 yield from islice(self._dataset.records(number, of, rest.start, whole), len(rest))
 
     def _assign(self, shard: int, count: int) -> list[tuple[int, int, range]]:
-        """Return what a shard reads: shards of the whole dataset (k of n), and where in each."""
-        if count == 1:  # read from the first item on, nothing needs to be counted
+        """Return what a shard reads: shards of the whole dataset (k of n), and a range of each."""
+        if count == 1:  # read from the start, so nothing needs to be counted
             return [(0, 1, range(self._limit))]
         if self._counts is None:
             raise ConfigError(
-                f"dataset.limit={self._limit} cannot be cut into sharding.count={count} shards: "
+                f"dataset.limit={self._limit} cannot be split into sharding.count={count} shards: "
                 f"{self._uncounted}, or set sharding.count=1"
             )
         files, whole = len(self._counts), self._dataset.files
@@ -81,7 +81,7 @@ class LimitedDataset:
 
     @cached_property
     def _counts(self) -> list[int] | None:
-        """The first items in each file, up to the last file that holds any; None: not known."""
+        """Items of each file within the limit, up to the last such file; None: unknown."""
         counts: list[int] = []
         left, whole = self._limit, self._dataset.files
         for file in range(whole):
@@ -96,13 +96,13 @@ class LimitedDataset:
 
     @property
     def _uncounted(self) -> str:
-        """Why there are no counts, and the mend."""
+        """Why there are no counts, and how to fix it."""
         if self._streamed:
             return (
-                "of a stream only Parquet files tell their rows without being read; "
+                "in a stream only Parquet files can be counted without reading them; "
                 "set dataset.streaming=false"
             )
         return (
-            "compressed tars, and tars that are not on this machine, do not tell their records "
-            "without being read; name only the first tars in dataset.path"
+            "compressed and remote tars cannot be counted without reading them; "
+            "name only the first tars in dataset.path"
         )

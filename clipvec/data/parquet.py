@@ -35,9 +35,9 @@ _CONNECTIONS = 16
 
 
 class ParquetDataset:
-    """The rows of Parquet files, cut by row number over all files.
+    """The rows of Parquet files, sharded by row number across all files.
 
-    Row counts come from the footers; of a row group that overlaps a shard's range only the
+    Row counts come from the footers. Of the row groups that overlap a shard's range, only the
     needed columns are read, in small batches.
     """
 
@@ -51,7 +51,7 @@ class ParquetDataset:
             self._groups = list(pool.map(self._row_groups, self._sources))
         if not any(map(sum, self._groups)):
             raise DatasetError(
-                f"dataset.path={config.path!r}: no row in {len(self._sources)} file(s); "
+                f"dataset.path={config.path!r}: no rows in {len(self._sources)} file(s); "
                 "give Parquet files that have rows"
             )
 
@@ -119,14 +119,14 @@ class ParquetDataset:
             yield make_record(id, uri, image, caption, row, self.attributes)
 
     def _columns(self) -> dict[str, str]:
-        """Return the columns that are read, by the setting that names them."""
+        """Return the columns to read, by the setting that names them."""
         config = self._config
         named = {"image": config.image, "caption": config.caption, "id": config.id}
         named |= {f"attributes.{name}": name for name in self.attributes}
         return {setting: column for setting, column in named.items() if column is not None}
 
     def _row_groups(self, source: Source) -> list[int]:
-        """Return the rows of each row group, after a look at the columns' names and types."""
+        """Check the columns' names and types, and return the rows of each row group."""
         with _footer(source.path) as footer:
             schema = footer.schema.to_arrow_schema()
             keys = [key for key in _hive_keys(source.path) if key not in schema.names]
@@ -154,7 +154,7 @@ def count_rows(path: str) -> int:
 
 @contextmanager
 def _footer(path: str) -> Iterator[pq.FileMetaData]:
-    """Give the footer of a file, which is all that is fetched of it."""
+    """Return the footer of a file and fetch nothing else."""
     import pyarrow.parquet as pq
 
     where = files.display_url(path)
@@ -166,7 +166,7 @@ def _footer(path: str) -> Iterator[pq.FileMetaData]:
 def _open(source: Source) -> Iterator[pq.ParquetFile]:
     import pyarrow.parquet as pq
 
-    # exactly what is asked for is fetched, and pre_buffer would hold whole column chunks in memory
+    # fetch exactly what is read; pre_buffer would hold whole column chunks in memory
     with (
         files.open_file(source.path, ahead=False) as stream,
         pq.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False) as file,

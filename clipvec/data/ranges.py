@@ -1,6 +1,6 @@
 """Which records belong to which shard: arithmetic only.
 
-Both functions put every index into exactly one shard, in order, whatever the counts; shards
+Both functions assign every index to exactly one shard, in order, for any counts; shard sizes
 differ by at most one.
 """
 

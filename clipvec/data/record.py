@@ -15,12 +15,12 @@ Value: TypeAlias = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One image, still encoded, and what is known of it."""
+    """One encoded image and its metadata."""
 
     id: str
-    """Unique in the dataset and the same in every run."""
+    """Unique in the dataset, and the same in every run."""
     uri: str
-    """Where the image lies; after ``#`` the record of a tar, or the row that holds the image."""
+    """Location of the image; ``#`` precedes the record of a tar, or the row with the image."""
     image: bytes
     """The encoded file (JPEG, PNG, ...)."""
     caption: str | None = None
@@ -30,44 +30,44 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Something that should have been an image and cannot be embedded."""
+    """An item that should have been an image and cannot be embedded."""
 
     id: str
     uri: str
     reason: str
-    """One line for a reader."""
+    """One line for the user."""
     error: str
     """Class of the error, for counting."""
 
 
 class Cursor(NamedTuple):
-    """Where in a dataset one stopped, for formats that cannot find an item by its number."""
+    """A position in a dataset, for formats that cannot find an item by its number."""
 
     file: str
-    """URL of the file that the last item dealt with lies in, see `file_of`."""
+    """URL of the file that holds the last processed item, see `file_of`."""
     items: int
-    """Items of that file, within the shard, that are dealt with."""
+    """Number of processed items of that file, within the shard."""
 
 
 def file_of(uri: str) -> str:
-    """Return the URL of the file that holds the item at ``uri``: all before the last ``#``.
+    """Return the URL of the file that holds the item at ``uri``: everything before the last ``#``.
 
-    A ``#`` in the item's own name is written ``%23`` by those who need a `Cursor`.
+    Readers that need a `Cursor` escape a ``#`` in the item's own name as ``%23``.
     """
     return uri.rpartition("#")[0] or uri
 
 
 class Dataset(Protocol):
-    """Images cut into shards, every one of them in exactly one shard."""
+    """Images split into shards, each image in exactly one shard."""
 
     attributes: Attributes
 
     def identity(self) -> dict[str, str | int | None]:
-        """Return what the content is known by: kind, number of sources, digest of the listing."""
+        """Return what identifies the content: kind, number of sources, digest of the listing."""
         ...
 
     def num_items(self, shard: int, count: int) -> int | None:
-        """Return how many items `records` yields, or None where only reading would tell.
+        """Return how many items `records` yields, or None if that requires reading the data.
 
         Raises:
             ConfigError: the dataset cannot be cut into ``count`` shards.
@@ -80,9 +80,9 @@ class Dataset(Protocol):
     ) -> Iterator[Record | Reject]:
         """Yield the items of shard ``shard`` of ``count`` from position ``start`` on.
 
-        The order is the same in every run. What precedes ``start`` is not read; where the format
-        cannot find it by its number, ``cursor`` says where it is, and without it what precedes it
-        is stepped over.
+        The order is the same in every run. Items before ``start`` are not read. If the format
+        cannot find an item by its number, ``cursor`` locates it; without a cursor the earlier
+        items are skipped one by one.
 
         Raises:
             ConfigError: the dataset cannot be cut into ``count`` shards.
@@ -92,12 +92,12 @@ class Dataset(Protocol):
 
 
 class WholeDataset(Dataset, Protocol):
-    """A dataset as a reader of its kind gives it, before any limit."""
+    """A dataset as its reader returns it, before any limit."""
 
     @property
     def files(self) -> int:
-        """The shards up to which each is whole files; 1 where they are ranges of all records.
+        """Largest number of shards that are whole files each; 1 if shards are record ranges.
 
-        Of so many shards, shard k is file k.
+        With that many shards, shard k is file k.
         """
         ...

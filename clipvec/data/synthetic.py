@@ -1,11 +1,11 @@
-"""Vectors drawn, not embedded: images and texts spread as a CLIP model's are, at any scale.
+"""Random vectors distributed like a CLIP model's image and text embeddings, at any scale.
 
-Images lie in a cone around a mean of their own, in clusters of power-law sizes that gather in
-topics; within a cluster, and between clusters, the variance falls off over the directions, so that
-few of the D dimensions matter. Texts lie in another cone, as far off as the modality gap of CLIP
-(arXiv 2203.02053), each aimed between three clusters, with a covariance of their own: their
-neighbours are far from them and from each other, which makes text queries the hard case for an
-index (OOD-DiskANN, arXiv 2211.12850; RoarGraph, arXiv 2408.08933). docs/synthetic.md has figures.
+Images lie in a cone, in clusters of power-law sizes that are grouped into topics. Within and
+between clusters the variance decays across directions, so few of the D dimensions matter. Texts
+lie in another cone, as far away as the modality gap of CLIP (arXiv 2203.02053), each aimed between
+three clusters, with a different covariance. Their neighbours are far from them and from each other,
+which makes text queries the hard case for an index (OOD-DiskANN, arXiv 2211.12850; RoarGraph,
+arXiv 2408.08933). docs/synthetic.md has figures.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from clipvec.config import SyntheticConfig
 
 BLOCK = 4096
-"""Rows that are drawn together, always whole: a vector depends on the seed and its row alone."""
+"""Rows drawn together, always as a whole, so a vector depends only on the seed and its row."""
 BUCKETS = 1000
-"""``bucket < n`` admits n thousandths of the rows, whatever their vectors."""
+"""``bucket < n`` matches n thousandths of the rows, independent of their vectors."""
 SHAPE: dict[str, float] = {
     "version": 1,
     "clusters_a_topic": 32,
@@ -46,7 +46,7 @@ SHAPE: dict[str, float] = {
 }
 """Everything about the distribution that is not configured; part of the fingerprint."""
 _SPACE, _IMAGES, _TEXTS = range(3)
-"""Streams of random numbers, so that none depends on how much another has drawn."""
+"""Separate random streams, so none depends on how much another has drawn."""
 
 
 class SyntheticDataset:
@@ -59,7 +59,7 @@ class SyntheticDataset:
         self._last: tuple[int, np.ndarray, np.ndarray] | None = None
 
     def identity(self) -> dict[str, str | int | None]:
-        """Return all that the rows depend on."""
+        """Return everything that the rows depend on."""
         config = self.config
         return {
             "kind": config.kind,
@@ -89,7 +89,7 @@ class SyntheticDataset:
         return np.concatenate(vectors), np.concatenate(buckets)
 
     def _block(self, block: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return a block, the last one from memory: successive batches lie in one."""
+        """Return a block; the last one is cached, since successive batches share it."""
         if self._last is None or self._last[0] != block:
             self._last = (block, *self.distribution.images(block))
         return self._last[1:]
@@ -102,7 +102,7 @@ class Distribution:
         self._config = config
 
     def digest(self) -> str:
-        """Return the SHA-256 of all that the distribution depends on, as a model's weights."""
+        """Return the SHA-256 of everything that determines the distribution, like weights."""
         config = self._config
         about = {"dim": config.dim, "clusters": config.clusters, "seed": config.seed, **SHAPE}
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
@@ -180,12 +180,12 @@ def texts(config: SyntheticConfig, count: int, seed: int) -> np.ndarray:
 
 
 def _rotation(rng: np.random.Generator, dim: int) -> np.ndarray:
-    """Return a random orthogonal matrix, so that no axis of the vectors is a special one."""
+    """Return a random orthogonal matrix, so that no axis of the vectors is special."""
     return np.asarray(np.linalg.qr(rng.standard_normal((dim, dim)))[0], np.float32)
 
 
 def _spread(basis: np.ndarray, length: float, decay: float) -> np.ndarray:
-    """Return what turns white noise into noise of a mean square ``length`` squared."""
+    """Return the map from white noise to noise of mean square ``length`` squared."""
     variances = _decay(len(basis), decay)
     scales = length * np.sqrt(variances / variances.sum())
     return np.asarray(scales[:, None] * basis, np.float32)

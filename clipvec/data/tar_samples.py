@@ -1,7 +1,7 @@
-"""The samples of one tar in the WebDataset layout: members that share a key and lie together.
+"""The samples of one tar in the WebDataset layout: consecutive members that share a key.
 
-A tar that can be seeked is walked by its headers; the data of a member is read only when its
-record is asked for. A compressed tar, or a server without ranges, is read as a stream.
+A seekable tar is traversed by its headers; a member's data is read only when its record is
+requested. A compressed tar, or one on a server without range requests, is read as a stream.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     Members: TypeAlias = dict[str, Callable[[], bytes]]
 
 CAPTIONS = ("txt", "caption")
-"""Suffixes of members that are a caption, the first of which is taken."""
+"""Suffixes of caption members, in order of preference."""
 _WANTED = SUFFIXES | UNREADABLE | {*CAPTIONS, "json"}
 _APPLE = re.compile(r"(^|/)(\._|__MACOSX/)")
 """What macOS puts beside each file of an archive: ``train/._cat.jpg``."""
 _KEYED = re.compile(r"(.*/|)[^.]+\.[^/]*")
 """Names that WebDataset finds a key and a suffix in."""
 _META = re.compile(r"__[^/]*__(/|$)")
-"""WebDataset's own members, which are no samples."""
+"""WebDataset's own members, which are not samples."""
 _COMPRESSED = re.compile(r"\.(tar\.(gz|bz2|xz)|tgz|tbz2?|txz)$")
 _STEM = re.compile(r"\.(tar(\.(gz|bz2|xz))?|tgz|tbz2?|txz)$")
 _BUFFER = 2**20
-"""Bytes that a stream is read by."""
+"""Bytes per read of a stream."""
 _DAMAGED = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
 
 
@@ -52,18 +52,18 @@ class Sample:
     id: str
     uri: str
     members: Members
-    """Each suffix, and what reads that member."""
+    """Each suffix, and a function that reads that member."""
     offset: int
-    """Byte of the tar at which its first header begins."""
+    """Byte offset of its first header in the tar."""
 
 
 def compressed(source: Source) -> bool:
-    """Say whether a tar is compressed, by its name."""
+    """Return whether a tar is compressed, judging by its name."""
     return _COMPRESSED.search(source.name) is not None
 
 
 def has_member(source: Source) -> bool:
-    """Say whether a tar has anything to yield, be it a reject, from its first headers alone."""
+    """Return whether a tar has anything to yield, even a reject, from its first headers alone."""
     with dataset_errors(source.url), files.open_file(source.path, ahead=False) as stream:
         try:
             tar = _open(stream, seekable=False)
@@ -75,13 +75,13 @@ def has_member(source: Source) -> bool:
 def walk(
     source: Source, passed_over: PassedOver, at: int = 0, done: int = 0
 ) -> Iterator[Sample | Reject]:
-    """Yield the samples of one tar, and a reject where it is damaged.
+    """Yield the samples of one tar, and a reject if it is damaged.
 
     Args:
         source: the tar.
         passed_over: takes the members that are no part of a sample.
-        at: the `Sample.offset` to begin at, of a tar that can be seeked.
-        done: samples before it.
+        at: the `Sample.offset` to start at, for a seekable tar.
+        done: number of samples before it.
 
     Raises:
         DatasetError: it cannot be opened or read.
@@ -103,7 +103,7 @@ def walk(
                 done += isinstance(item, Sample)
                 yield item
         except _DAMAGED as error:
-            reason = f"the tar is cut off or damaged after {done} records: {first_line(error)}"
+            reason = f"the tar is truncated or damaged after {done} records: {first_line(error)}"
             yield Reject(stem, whole, reason, "TruncatedTar")
 
 
@@ -113,7 +113,7 @@ def _open(stream: IO[bytes], seekable: bool) -> Any:
 
 
 class _Header(tarfile.TarInfo):
-    """A tar header; only the end mark ends a tar, where tarfile takes damage for the end too."""
+    """A tar header; only the end marker ends a tar, whereas tarfile also stops at damage."""
 
     @classmethod
     def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
@@ -132,10 +132,10 @@ def _samples(
 ) -> Iterator[Sample | Reject]:
     """Group the members of a tar into samples; a member that repeats a name becomes a reject.
 
-    A sample is complete once the header after it has been read, so that the last one before a
-    damaged place is never yielded.
+    A sample is complete once the next header has been read, so the last one before a damaged
+    position is never yielded.
     """
-    os.environ["WDS_SECURE"] = "1"  # webdataset then refuses to unpickle or to run commands
+    os.environ["WDS_SECURE"] = "1"  # makes webdataset refuse to unpickle or to run commands
     from webdataset.tariterators import group_by_keys
 
     name = ""
@@ -152,8 +152,8 @@ def _samples(
             elif not header.isdir():
                 read = partial(_read, tar, header)
                 if not seekable and name.rpartition(".")[2].lower() in _WANTED:
-                    read = partial(bytes, read())  # a stream passes only once
-                # webdataset hands on what the first member of a sample has for its URL
+                    read = partial(bytes, read())  # a stream can be read only once
+                # webdataset passes on the URL of a sample's first member
                 yield {"fname": name, "data": read, "__url__": header.offset}
 
     def repeat(_: Exception) -> bool:
@@ -165,7 +165,7 @@ def _samples(
         suffixes = {name: read for name, read in group.items() if not name.startswith("__")}
         yield Sample(f"{stem}/{key}", _uri(url, key), suffixes, group["__url__"])
         for again in repeated:
-            reason = f"the tar has more than one member {again}; the first was taken"
+            reason = f"the tar has more than one member {again}; the first one is used"
             yield Reject(f"{stem}/{again}", _uri(url, again), reason, "DuplicateMember")
         repeated.clear()
 

@@ -1,4 +1,4 @@
-"""Datasets of WebDataset tars, cut into whole tars or into ranges of a tar's records."""
+"""Datasets of WebDataset tars, sharded by whole tars or by ranges of a tar's records."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 class TarDataset:
     """Tars in the WebDataset layout.
 
-    With at most as many shards as tars a shard is whole tars; with more, every tar is cut into
-    several shards by the positions of its records. A sample is one item, and a member that
-    repeats another's name is one more, a reject; so is the end of a tar that is cut off.
+    With at most as many shards as tars, a shard is whole tars; with more, every tar is split into
+    several shards by record number. A sample is one item. A member with a duplicate name is
+    another item, a reject; so is the end of a truncated tar.
     """
 
     def __init__(self, config: WebDatasetConfig) -> None:
@@ -55,7 +55,7 @@ class TarDataset:
         return files.identity(self._config.kind, self._sources)
 
     def num_items(self, shard: int, count: int) -> int | None:
-        """Return the number of items, or None for whole tars that are not on this machine."""
+        """Return the number of items, or None for whole remote tars."""
         chosen, window = self._assign(shard, count)
         if window is not None:
             return len(window)
@@ -68,11 +68,11 @@ class TarDataset:
     ) -> Iterator[Record | Reject]:
         """Yield the items of a shard from ``start`` on.
 
-        Whole tars before that of ``cursor`` stay closed; in the first that is opened, the items
-        before are stepped over by their headers.
+        Tars before that of ``cursor`` are not opened; in the first one that is, earlier items
+        are skipped by their headers.
 
         Raises:
-            ConfigError: more shards than tars, and the tars are streams that cannot be cut.
+            ConfigError: more shards than tars, and the tars are streams that cannot be split.
             DatasetError: a tar cannot be opened.
         """
         chosen, window = self._assign(shard, count)
@@ -81,7 +81,7 @@ class TarDataset:
             items = self._window(chosen[0], window[start:], passed_over)
         else:
             urls = [source.url for source in chosen]
-            if cursor is not None and cursor.file in urls:  # not where the tars were moved
+            if cursor is not None and cursor.file in urls:  # does not hold if the tars were moved
                 chosen, start = chosen[urls.index(cursor.file) :], cursor.items
             items = islice(
                 chain.from_iterable(walk(tar, passed_over) for tar in chosen), start, None
@@ -93,7 +93,7 @@ class TarDataset:
             passed_over.report(f"shard {shard} of {self._config.name}")
 
     def _assign(self, shard: int, count: int) -> tuple[Sequence[Source], range | None]:
-        """Return the tars of a shard, and the positions in them where that is not everything."""
+        """Return the tars of a shard, and the positions in them if not all records."""
         tars = len(self._sources)
         if count <= tars:
             owned = span(shard, count, tars)
@@ -112,17 +112,17 @@ class TarDataset:
         return [source], span(part, parts, self._count(source))
 
     def _count(self, source: Source) -> int:
-        """Return the items of a tar, and keep where each of them begins: 8 bytes an item."""
+        """Return the items of a tar, and keep the offset of each: 8 bytes per item."""
         if source not in self._offsets:
             if not _walkable(source):
                 log.warning(
-                    "reading through %s to count its records, as each of its shards does; with "
-                    "sharding.count at most the number of tars, %d, none has to",
+                    "reading all of %s to count its records, once per shard; avoid this with "
+                    "sharding.count of at most the number of tars, %d",
                     *(source.url, self.files),
                 )
             offsets, at = array("q"), 0
             for item in walk(source, PassedOver()):
-                at = item.offset if isinstance(item, Sample) else at  # a reject: with the last one
+                at = item.offset if isinstance(item, Sample) else at  # a reject keeps the last one
                 offsets.append(at)
             self._offsets[source] = offsets
         return len(self._offsets[source])
@@ -130,7 +130,7 @@ class TarDataset:
     def _window(
         self, source: Source, positions: range, passed_over: PassedOver
     ) -> Iterator[Sample | Reject]:
-        """Yield the items of a tar that was counted at these positions, going there directly."""
+        """Yield the items at these positions of a tar that was counted, seeking directly."""
         if positions:
             offsets = self._offsets[source]
             first = bisect_left(offsets, offsets[positions.start])
@@ -178,8 +178,8 @@ class TarDataset:
 def _images(members: Members) -> tuple[str | None, list[str]]:
     """Return the image among the suffixes of a sample, and the other images.
 
-    WebDataset takes for the suffix all after the first dot. Where no suffix is that of an image,
-    the only one that ends so is it: cat.v1.jpg, 0001.image.jpg.
+    WebDataset's suffix is everything after the first dot. If no suffix is an image's, the only
+    one that ends in one is used: cat.v1.jpg, 0001.image.jpg.
     """
     images = [name for name in members if name.rpartition(".")[2] in SUFFIXES | UNREADABLE]
     for suffixes in (SUFFIXES, UNREADABLE):
@@ -209,7 +209,7 @@ def _beside(members: Members, stem: str, suffixes: Sequence[str]) -> Callable[[]
 def _without_image(sample: Sample, images: Sequence[str]) -> Reject:
     found = ", ".join(sample.members) or "none"
     reason = (
-        f"more than one image member, none of them by the key alone: {found}"
+        f"more than one image member, none named by the key alone: {found}"
         if images
         else f"no image member, only: {found}"
     )
@@ -219,7 +219,7 @@ def _without_image(sample: Sample, images: Sequence[str]) -> Reject:
 def _uncuttable(count: int, tars: int, source: Source) -> ConfigError:
     return ConfigError(
         f"sharding.count={count} is more than the {tars} tar file(s), and {source.url} is a stream "
-        f"that cannot be cut (compressed, or a server without ranges); set sharding.count to at "
+        f"that cannot be split (compressed, or a server without ranges); set sharding.count to at "
         f"most {tars}, or give uncompressed tars on a disk or an object store"
     )
 

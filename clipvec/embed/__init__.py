@@ -1,4 +1,4 @@
-"""Embedding: read, decode, encode, write, all at once."""
+"""Embedding: read, decode, encode and write, concurrently."""
 
 import lazy_loader
 

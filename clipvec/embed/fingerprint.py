@@ -1,4 +1,4 @@
-"""The fingerprint of what a dataset and an encoder make together."""
+"""The fingerprint of a store, from its dataset and its encoder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def data_fields(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> dic
     asked = to_dict(config.dataset)
     rows = {key: asked[key] for key in config.dataset.row_settings}
     return {
-        # the revision that was found, where the newest was asked for
+        # the resolved revision, if the newest was requested
         "dataset": {"name": config.dataset.name, **rows, **dataset.identity()},
         "sharding_count": config.sharding.count,
         "attributes": dict(config.dataset.attributes),

@@ -1,10 +1,10 @@
-"""Records in, encoded batches out: reading, decoding and encoding side by side.
+"""Records in, encoded batches out: reading, decoding and encoding run concurrently.
 
     reader thread ──▶ decoding threads ──▶ collating thread ──▶ encoding thread ──▶ the caller
 
-Each arrow is bounded, so memory depends on the batch size and not on the shard. Order is kept,
-and only images that can be embedded count towards a batch: which rows share a batch depends
-on the data alone, so that an interrupted run and an uninterrupted one write the same bytes.
+Each arrow is a bounded queue, so memory depends on the batch size and not on the shard. Order is
+kept, and only images that can be embedded count towards a batch. Which rows share a batch therefore
+depends only on the data, and interrupted and uninterrupted runs write the same bytes.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ if TYPE_CHECKING:
 
 _Decoded: TypeAlias = "tuple[Row, np.ndarray] | Reject"
 _NICE = 10
-_INFINITE = "the model's vector of it is not finite; model.precision=fp32 may help"
+_INFINITE = "its vector is not finite; model.precision=fp32 may help"
 _RAW_PER_THREAD = 4
-"""Undecoded files in memory for each decoding thread."""
+"""Undecoded files in memory per decoding thread."""
 
 
 @dataclass
 class Batch:
-    """Images for one forward pass, and what was rejected between them."""
+    """Images for one forward pass, and the rejects between them."""
 
     stop: int
-    """Position in the shard behind the batch's last image."""
+    """Position in the shard after the batch's last image."""
     rows: list[Row] = field(default_factory=list)
     rejects: list[tuple[int, Reject]] = field(default_factory=list)
     """With their positions in the shard."""
     pixels: np.ndarray | None = None
-    """uint8 [N, H, W, 3]; gone once it is encoded."""
+    """uint8 [N, H, W, 3]; None once encoded."""
     embeddings: np.ndarray | None = None
     """float32 [N, D], unit length."""
     cursor: Cursor | None = None
-    """Where in the dataset ``stop`` is."""
+    """Position of ``stop`` in the dataset."""
     positions: list[int] = field(default_factory=list)
     """Of the rows, in the shard; synthetic rows have none."""
 
     def reject_infinite(self) -> None:
-        """Reject the rows whose vectors are no numbers, as half precision makes them at times."""
+        """Reject rows whose vectors are not finite, as half precision sometimes produces."""
         if self.embeddings is None or np.isfinite(self.embeddings).all():
             return
         good = np.isfinite(self.embeddings).all(axis=1)
@@ -72,14 +72,14 @@ class Pipeline:
     Args:
         items: the shard's records from position ``start`` on.
         start: position of the first item.
-        cursor: where in the dataset that is.
-        seen: ids that the shard's rows have already; later records of one id are rejected.
-        encoder: what encodes.
-        batch_size: images of a batch; only a shard's last one has fewer.
+        cursor: the same position in the dataset.
+        seen: ids already in the shard; further records with the same id are rejected.
+        encoder: the encoder.
+        batch_size: images per batch; only a shard's last one has fewer.
         thumbnail_side: longest side of the thumbnails in pixels; 0: none.
-        max_pixels: images of more pixels are rejected.
+        max_pixels: images with more pixels are rejected.
         decode_threads: number of decoding threads.
-        timings: where the time of the encoder is added up.
+        timings: accumulates the encoder's time.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Pipeline:
         return self._encoded
 
     def close(self) -> None:
-        """End all threads after what they are doing now."""
+        """Stop all threads after their current item."""
         stages = (self._items, self._batches, self._encoded)
         for stage in stages:
             stage.stop()
@@ -207,16 +207,16 @@ class Pipeline:
 
 
 def _advance(cursor: Cursor | None, uri: str) -> Cursor:
-    """Return the position behind the item at ``uri``."""
+    """Return the position after the item at ``uri``."""
     file = file_of(uri)
     return Cursor(file, cursor.items + 1 if cursor and cursor.file == file else 1)
 
 
 def _give_way() -> None:
-    """Take this thread behind the encoder's, where Linux gives threads priorities of their own.
+    """Give this thread a lower priority than the encoder's, on Linux, which has per-thread ones.
 
-    The encoder's threads meet after each layer. When one of them loses its core to decoding, all
-    of them wait; decoding has the time between two batches, and what the encoder leaves.
+    The encoder's threads synchronise after each layer: when one of them loses its core to decoding,
+    all of them wait. Decoding gets the time between batches and whatever the encoder leaves.
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

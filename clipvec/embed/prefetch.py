@@ -14,16 +14,16 @@ T = TypeVar("T")
 
 
 class Prefetch(Generic[T]):
-    """Iterates over a generator that runs in a thread of its own, up to ``size`` items ahead.
+    """Iterates over a generator that runs in its own thread, up to ``size`` items ahead.
 
-    The generator is closed in its thread. Its exceptions are raised where the items are taken.
+    The generator is closed in its thread. Its exceptions are raised in the consumer.
     """
 
     def __init__(self, items: Generator[T, None, None], size: int, name: str) -> None:
         self.waited = 0.0
-        """Seconds that the taker has waited for an item."""
+        """Seconds that the consumer has waited for an item."""
         self.blocked = 0.0
-        """Seconds that the generator has waited for a free place."""
+        """Seconds that the generator has waited for a free slot."""
         self._items = items
         self._size = size
         self._ready: deque[T] = deque()
@@ -50,7 +50,7 @@ class Prefetch(Generic[T]):
         raise StopIteration
 
     def stop(self) -> None:
-        """Give no more items, and let the thread end after the one it is working on."""
+        """Stop yielding items, and let the thread end after its current one."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class EmbedSummary:
-    """What a run of embed did."""
+    """The result of an embed run."""
 
     store: str
     """Path or URL."""
@@ -50,10 +50,10 @@ class EmbedSummary:
     """Shards that were committed before."""
 
     def __str__(self) -> str:
-        """Return one line for the end of a run."""
+        """Return a one-line summary."""
         if not self.embedded:
             reused = counted(len(self.reused), "shard")
-            return f"nothing to do: {reused} committed already in {self.store}"
+            return f"nothing to do: {reused} already committed in {self.store}"
         shares = ", ".join(f"{stage} {share:.0%}" for stage, share in self.timings.shares().items())
         reused = f", {len(self.reused)} committed before" if self.reused else ""
         return (
@@ -65,14 +65,14 @@ class EmbedSummary:
 
 
 def embed_shards(config: EmbedConfig) -> EmbedSummary:
-    """Embed the shards that ``config`` asks for and that are not committed yet.
+    """Embed the shards that ``config`` selects and that are not committed yet.
 
     Raises:
-        ConfigError: the configuration asks for what cannot be.
+        ConfigError: the configuration is invalid for this dataset.
         DatasetError: the dataset, or some shards of it, cannot be read.
         ModelError: the model cannot be loaded or run.
-        StoreError: the store cannot be written, or is another's.
-        TooManyRejects: too much of some shards was rejected; all others are committed.
+        StoreError: the store cannot be written, or belongs to another dataset or model.
+        TooManyRejects: some shards had too many rejects; all others are committed.
         Interrupted: by Ctrl-C or SIGTERM; finished parts are kept.
     """
     check_pair(config)
@@ -87,8 +87,8 @@ def embed_shards(config: EmbedConfig) -> EmbedSummary:
     todo = [shard for shard in wanted if shard not in committed]
     if store is not None and not todo and _same_weights(store, config):
         return EmbedSummary(url, reused=list(wanted))
-    with suppress(DatasetError):  # a shard's own, told when its turn comes
-        for shard in todo[:1]:  # a cut that cannot be is refused while there is no store of it
+    with suppress(DatasetError):  # specific to a shard, reported when its turn comes
+        for shard in todo[:1]:  # refuse an impossible sharding before a store is created with it
             dataset.num_items(shard, config.sharding.count)
     store, source = _load(config, dataset, url)
     summary = EmbedSummary(url, reused=list(committed))
@@ -103,7 +103,7 @@ def embed_shards(config: EmbedConfig) -> EmbedSummary:
 
 
 def _same_weights(store: Store, config: EmbedConfig) -> bool:
-    """Return whether the model's configuration already says that it is the store's."""
+    """Return whether the model's configuration alone shows that it is the store's."""
     mine = to_dict(config.model)
     return all(store.model[key] == mine[key] for key in ("arch", "pretrained"))
 
@@ -136,7 +136,7 @@ def _embed_all(
     summary: EmbedSummary,
     feed: EmbedLogger,
 ) -> None:
-    """Embed ``todo``; a shard that fails for its data does not keep the others from it."""
+    """Embed ``todo``; a shard that fails because of its data does not stop the others."""
     failures: dict[int, TooManyRejects | DatasetError] = {}
     with Progress() as progress, Stop() as stop:
         overall = progress.task("shards", len(todo), "shards") if len(todo) > 1 else None
@@ -145,7 +145,7 @@ def _embed_all(
             try:
                 job.run(progress)
             except (TooManyRejects, DatasetError) as error:
-                if len(todo) > 1:  # said at once; a lone shard's error is the command's own
+                if len(todo) > 1:  # logged at once; a single shard's error becomes the command's
                     log.error("shard %d failed: %s", shard, error)
                 failures[shard] = error
             except Interrupted as error:
@@ -194,12 +194,12 @@ class _Shard:
         self._part_rows = batches * config.batch_size
 
     def kept(self) -> str:
-        """Return what of the shard is safe, for a message."""
+        """Return what is saved of the shard, for a message."""
         parts, rows = counted(self.writer.parts, "part"), counted(self.writer.rows, "row")
         return f"{parts} ({rows}) of shard {self._shard} kept"
 
     def run(self, progress: Progress) -> None:
-        """Embed what is missing of the shard and commit it."""
+        """Embed the rest of the shard and commit it."""
         count, started = self._config.sharding.count, time.perf_counter()
         start = self.writer.position
         if start:
@@ -255,7 +255,7 @@ class _Shard:
                 f"{rejects:,} of {total:,} images of shard {self._shard} were rejected ({reasons}),"
                 f" more than max_reject_fraction={limit}; its good rows are kept, "
                 f"{self.writer.ledger} lists the others; accept them with max_reject_fraction="
-                f"{math.ceil(100 * rejects / total) / 100}, or mend their cause and remove "
-                f"{self.writer.folder}, and the same command tries them again"
+                f"{math.ceil(100 * rejects / total) / 100}, or fix the cause, remove "
+                f"{self.writer.folder} and run the same command again"
             )
         self.writer.commit(self.timings.to_json())

@@ -1,4 +1,4 @@
-"""Stopping in a way that keeps what is finished."""
+"""Stopping without losing finished work."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from types import FrameType
 
 GRACE_SECONDS = 20.0
-"""How long SIGTERM waits for the part in hand: clouds give a preempted machine 30 s or more."""
+"""Seconds that SIGTERM waits for the current part: clouds give a preempted machine 30 or more."""
 
 
 class Stop:
     """While open, turns Ctrl-C and SIGTERM into `Interrupted`.
 
-    Ctrl-C stops at once. SIGTERM, which spot machines send before they go, stops at the end of
-    the part in hand, or after `GRACE_SECONDS`. A second signal ends the process on the spot.
+    Ctrl-C stops at once. SIGTERM, which spot machines receive before they are reclaimed, stops at
+    the end of the current part, or after `GRACE_SECONDS`. A second signal ends the process at once.
     """
 
     def __init__(self) -> None:
@@ -33,10 +33,10 @@ class Stop:
     def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for signum, handler in self._before.items():
-            signal.signal(signum, handler)  # type: ignore[arg-type]  # what signal() gave us
+            signal.signal(signum, handler)  # type: ignore[arg-type]  # the value that signal() returned
 
     def at_part_end(self) -> None:
-        """Raise `Interrupted` if a stop was asked for."""
+        """Raise `Interrupted` if a stop was requested."""
         if self._asked is not None:
             self._raise()
 

@@ -1,4 +1,4 @@
-"""Where the time of a shard went, as the encoder saw it."""
+"""Where the time of a shard went, from the encoder's point of view."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ STAGES = ("read", "decode", "encode", "write")
 
 @dataclass
 class Timings:
-    """Seconds, by the stage that the encoder was busy with or kept waiting by."""
+    """Seconds by stage: the encoder working, or waiting for another stage."""
 
     seconds: float = 0.0
     """Wall time."""
@@ -23,14 +23,14 @@ class Timings:
     """Encoded images, in bytes."""
 
     def __add__(self, other: Timings) -> Timings:
-        """Return the sum, for shards done one after the other."""
+        """Return the sum, for shards embedded one after the other."""
         return Timings(
             **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
         )
 
     @property
     def rate(self) -> float:
-        """Images a second."""
+        """Images per second."""
         return self.images / self.seconds if self.seconds else 0.0
 
     def shares(self) -> dict[str, float]:

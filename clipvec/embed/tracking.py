@@ -1,4 +1,4 @@
-"""What an embedding job logs: curves, a sample of images, the store."""
+"""What an embedding job logs: curves, a sample of its images, the store."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
     from clipvec.tracking import Run
 
 SAMPLES = 24
-"""Most images of a job that are shown."""
+"""Maximum number of images logged per job."""
 
 
 @dataclass
 class Progressed:
-    """How far a job is, over all of its shards."""
+    """Progress of a job across its shards."""
 
     images: int = 0
-    """Embedded or rejected, by this process or by one before it."""
+    """Images embedded or rejected, by this process or an earlier one."""
     batches: int = 0
     rejects: dict[str, int] = field(default_factory=dict)
-    """By error class, of this process."""
+    """Rejects by error class, of this process."""
 
 
 class EmbedLogger:
-    """Feeds the run of a job; costs next to nothing between two points."""
+    """Feeds the run of a job, at almost no cost between two points."""
 
     def __init__(self, run: Run, batch_size: int, before: int = 0) -> None:
-        """Start at ``before`` images, which earlier processes have dealt with."""
+        """Start at ``before`` images, those of earlier processes."""
         self.run = run
         self._batch_size = batch_size
         self._done = Progressed(before)
@@ -67,20 +67,20 @@ class EmbedLogger:
             if len(self._samples) < SAMPLES:
                 self._samples.append(row)
             elif (place := self._random.randrange(self._rows)) < SAMPLES:
-                self._samples[place] = row  # every row of the job is as likely to be kept
+                self._samples[place] = row  # reservoir sampling: every row is equally likely
 
     def skip(self, images: int) -> None:
-        """Count images of a shard that an earlier process has dealt with."""
+        """Count images of a shard that an earlier process embedded or rejected."""
         self._done.images += images
 
     def end_shard(self, timings: Timings) -> None:
-        """Take over the timings of a shard that is done."""
+        """Add the timings of a finished shard."""
         self._timings += timings
         if self.run.should_log():
             self.point(Timings())
 
     def point(self, timings: Timings) -> None:
-        """Add a point to the curves; ``timings`` are those of the shard in hand so far."""
+        """Add a point to the curves; ``timings`` are those of the current shard so far."""
         timings = self._timings + timings
         then, images, cpu = self._last
         now = time.monotonic()
@@ -99,7 +99,7 @@ class EmbedLogger:
         self.run.log(values, step=done.images)
 
     def end(self, store: Store, config: EmbedConfig) -> None:
-        """Add the last point, and tell what stands for the whole job."""
+        """Add the last point and the summary of the job."""
         if not self.run.tracked:
             return
         if self._done.images > self._last[1]:
@@ -123,7 +123,7 @@ def start_run(config: EmbedConfig, store: Store, shards: str, device: Mapping[st
     """Return the run of a job that embeds ``shards`` into ``store``."""
     name = f"embed {paths.collection_name(config.dataset.name, config.model.name)} {shards}"
     fingerprint = store.fingerprint.to_json()
-    del fingerprint["model"]["golden"]  # two vectors, which are in the store's artifact
+    del fingerprint["model"]["golden"]  # vectors, which are in the store's artifact
     about = {**to_dict(config), "device": dict(device), "fingerprint": fingerprint}
     job = RunSpec("embed", name, config.store.root, about, shards)
     return tracking.start_run(config.tracking, job)

@@ -34,11 +34,11 @@ class Batches(Protocol):
     def __iter__(self) -> Iterator[Batch]: ...
 
     def waits(self) -> Timings:
-        """Return how long the source was kept waiting so far, by stage."""
+        """Return how long the source has waited so far, by stage."""
         ...
 
     def close(self) -> None:
-        """End all threads after what they are doing now."""
+        """Stop all threads after their current item."""
         ...
 
 
@@ -55,7 +55,7 @@ class VectorSource(Protocol):
         ...
 
     def batches(self, shard: int, writer: ShardWriter, timings: Timings) -> Batches:
-        """Return the batches that a shard is missing."""
+        """Return the missing batches of a shard."""
         ...
 
 
@@ -141,7 +141,7 @@ class SyntheticVectors:
 
 
 class SyntheticBatches:
-    """The synthetic batches of one shard, made in a thread while others are written."""
+    """The synthetic batches of one shard, generated in a thread while others are written."""
 
     def __init__(
         self, dataset: SyntheticDataset, span: range, start: int, batch_size: int, timings: Timings
@@ -156,7 +156,7 @@ class SyntheticBatches:
         return self._batches
 
     def waits(self) -> Timings:
-        """Return the time that writing took so far."""
+        """Return the time spent writing so far."""
         return Timings(write=self._batches.blocked)
 
     def close(self) -> None:

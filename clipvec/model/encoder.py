@@ -1,4 +1,4 @@
-"""Images and texts to vectors, whatever runs the model."""
+"""Images and texts to vectors, whichever runtime runs the model."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _PROBE_TEXT = "a photo of a red bird on a branch, 3 apples & a bicycle"
 
 
 class Encoder(ABC):
-    """Images and texts to vectors of one space."""
+    """Embeds images and texts in one vector space."""
 
     preprocess: Preprocess
     arch: str
     weights: str
     """SHA-256 of the parameters."""
     device: str
-    """As torch calls it: ``cpu``, ``cuda:0``, ..."""
+    """In torch's notation: ``cpu``, ``cuda:0``, ..."""
     precision: str
     """``fp32``, ``fp16`` or ``bf16``."""
     end_of_text: EndOfText | None = None
-    """Behind what token the model does not look, if it does not; see `clipvec.model.tokens`."""
+    """Token after which the model ignores the rest, if there is one; see `clipvec.model.tokens`."""
     _golden: tuple[list[float], list[float]] | None = None
 
     @abstractmethod
@@ -80,7 +80,7 @@ class Encoder(ABC):
 
 
 def _probe_image() -> Image.Image:
-    """Return an image that any slip in resizing, cropping or channel order changes."""
+    """Return an image that any error in resizing, cropping or channel order changes."""
     from PIL import Image
 
     y, x = np.mgrid[0:240, 0:400]

@@ -1,4 +1,4 @@
-"""What an encoder is known by."""
+"""The fingerprint of an encoder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def fingerprint_of(encoder: Encoder) -> ModelFingerprint:
-    """Return what ``encoder`` is known by."""
+    """Return the fingerprint of ``encoder``."""
     image, text = encoder.golden()
     return ModelFingerprint(
         arch=encoder.arch,

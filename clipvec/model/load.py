@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def load_encoder(config: ModelConfig) -> Encoder:
-    """Return the encoder that ``config`` names, fetching its weights if they are a tag's.
+    """Return the encoder that ``config`` names, fetching the weights of a tag.
 
     Raises:
-        ModelError: there is no such model, its weights cannot be had, they do not fit it, or
-            they cannot be run as ``config`` says.
+        ModelError: there is no such model, its weights cannot be fetched or do not fit it, or
+            it cannot run as ``config`` says.
     """
     if config.arch == "synthetic":
         raise ModelError(
-            f"model={config.name} stands for drawn vectors and embeds neither texts nor images; "
-            "vectors of real ones come from another model and another dataset"
+            f"model={config.name} stands for synthetic vectors and cannot embed texts or images; "
+            "choose another model, and a dataset of images"
         )
     runtime = RUNTIMES.get(config.runtime)
     assert runtime is not None  # the configuration was checked
@@ -33,16 +33,16 @@ def load_encoder(config: ModelConfig) -> Encoder:
 
 
 def load_checked(made: ModelFingerprint, config: ModelConfig, where: str) -> Encoder:
-    """Return the encoder that ``config`` names, which has to be the one that made the vectors.
+    """Return the encoder that ``config`` names, which must be the one that made the vectors.
 
     Args:
-        made: what the encoder that made them is known by.
+        made: fingerprint of the encoder that made them.
         config: the encoder to load.
         where: what holds the vectors, for the message.
 
     Raises:
-        FingerprintError: it is another encoder.
-        ModelError: as `load_encoder` does.
+        FingerprintError: it is a different encoder.
+        ModelError: as in `load_encoder`.
     """
     encoder = load_encoder(config)
     made.check(fingerprint_of(encoder), where, f"model={config.name} ({config.pretrained})")

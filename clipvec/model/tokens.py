@@ -71,7 +71,7 @@ class Tokenizer:
         import regex
         import tokenizers
 
-        # As open_clip does: its threads would not survive a fork, and gain nothing for queries.
+        # As open_clip does: its threads would not survive a fork, and do not speed up queries.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         self._tokenizer = tokenizers.Tokenizer.from_file(str(file))
         padding = self._tokenizer.padding or {}

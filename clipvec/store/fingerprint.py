@@ -1,4 +1,4 @@
-"""What made the vectors of a store, so that only vectors of one making are ever mixed."""
+"""What made the vectors of a store, so that vectors of different origin are never mixed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CONTENT = {"name", "kind", "sources", "digest"}
-"""What a dataset is known by besides its settings."""
+"""What identifies a dataset besides its settings."""
 _SETTINGS = {
     "sharding_count": "sharding.count",
     "attributes": "dataset.attributes",
     "dtype": "store.dtype",
     "thumbnail": "store.thumbnail",
 }
-_ANOTHER = "the dataset has changed or is another one; give it another dataset.name"
+_ANOTHER = "the dataset has changed or is a different one; give it another dataset.name"
 GOLDEN_COSINE = 0.995
-"""Lowest cosine between two golden vectors of one model: admits half precision and other devices,
-not other weights, another activation function, or another preprocessing."""
+"""Lowest cosine between two golden vectors of one model: tolerates half precision and other
+devices, but not different weights, activation functions or preprocessing."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Golden:
 
 @dataclass(frozen=True)
 class ModelFingerprint:
-    """What an encoder is known by, wherever its weights came from."""
+    """Identifies an encoder, wherever its weights come from."""
 
     arch: str
     weights: str
@@ -53,12 +53,12 @@ class ModelFingerprint:
         """Refuse ``other`` unless it makes the same vectors.
 
         Args:
-            other: the model at hand.
-            here: what carries this fingerprint, for the message.
-            there: what is at hand, for the message.
+            other: the model in use.
+            here: name of what carries this fingerprint, for the message.
+            there: name of the model in use, for the message.
 
         Raises:
-            FingerprintError: with both values and the mend.
+            FingerprintError: with both values and the fix.
         """
         for field in ("arch", "dim", "weights", "preprocessing"):
             mine, others = getattr(self, field), getattr(other, field)
@@ -69,21 +69,21 @@ class ModelFingerprint:
                     "or another store.root or model.name"
                 )
         cosine = self.golden.cosine(other.golden)
-        if not cosine >= GOLDEN_COSINE:  # also of numbers that are none
+        if not cosine >= GOLDEN_COSINE:  # also true for NaN
             raise FingerprintError(
-                f"{here}: the model at hand embeds the probe with cosine {cosine:.4f} to the one "
-                f"that made it (at least {GOLDEN_COSINE} is needed); check model.precision, "
+                f"{here}: this model embeds the probe with cosine {cosine:.4f} to the model that "
+                f"made it (at least {GOLDEN_COSINE} is needed); check model.precision, "
                 "model.device and the versions of torch and open_clip"
             )
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a store is known by."""
+    """Identifies a store."""
 
     dataset: dict[str, str | int | None]
-    """Name, kind, number of sources and digest of their listing; its revision; the settings that
-    say what is a row's image, caption and id."""
+    """Name, kind, number of sources and digest of their listing; its revision; the settings for
+    a row's image, caption and id."""
     sharding_count: int
     attributes: dict[str, str]
     dtype: str
@@ -97,10 +97,10 @@ class Fingerprint:
 
         Args:
             other: the fields of a fingerprint except the model.
-            where: the store, for the message.
+            where: name of the store, for the message.
 
         Raises:
-            FingerprintError: with both values and the mend.
+            FingerprintError: with both values and the fix.
         """
         mine, others = self.dataset, other["dataset"]
         if mine.get("kind") == others.get("kind"):
@@ -123,7 +123,7 @@ class Fingerprint:
 
 
 def _same(name: str, mine: object, others: object, where: str, mend: str = "") -> None:
-    """Refuse another value of a setting than the store at ``where`` was made with."""
+    """Refuse a setting that differs from the one the store at ``where`` was made with."""
     if mine != others:
         given = f"{name}={'null' if mine is None else mine}"
         use = f"use the same {name}" if isinstance(mine, dict) else f"use {given}"

@@ -13,14 +13,14 @@ from clipvec.files import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_MENDS = {
+_FIXES = {
     errno.ENOSPC: "free space there, or choose another store.root; the same command resumes",
     errno.EDQUOT: "free space there, or choose another store.root; the same command resumes",
     errno.EACCES: "make it writable, or choose another store.root",
     errno.EPERM: "make it writable, or choose another store.root",
-    errno.EROFS: "choose a store.root that is writable",
-    errno.EEXIST: "a part of the path is a file; choose another store.root",
-    errno.ENOTDIR: "a part of the path is a file; choose another store.root",
+    errno.EROFS: "choose a writable store.root",
+    errno.EEXIST: "part of the path is a file; choose another store.root",
+    errno.ENOTDIR: "part of the path is a file; choose another store.root",
 }
 
 
@@ -51,11 +51,11 @@ class Folder:
         return f"{self.url}/{name}".rstrip("/")
 
     def names(self, folder: str = "") -> list[str]:
-        """Return the sorted names of the files directly in ``folder``; none when it is missing."""
+        """Return the sorted names of the files directly in ``folder``; empty if it is missing."""
         return self._list(folder, "file")
 
     def folders(self) -> list[str]:
-        """Return the sorted names of the folders directly in this one; none when it is missing."""
+        """Return the sorted names of the folders directly in this one; empty if it is missing."""
         return self._list("", "directory")
 
     def _list(self, folder: str, kind: str) -> list[str]:
@@ -70,7 +70,7 @@ class Folder:
             )
 
     def read_each(self, names: Sequence[str]) -> dict[str, bytes]:
-        """Return the contents of those files that are there; of an object store, at once.
+        """Return the contents of the files that exist; concurrently from an object store.
 
         Raises:
             StoreError: one cannot be read.
@@ -99,45 +99,45 @@ class Folder:
             return bytes(self._fs.cat_file(f"{self._base}/{name}"))
 
     def open(self, name: str) -> Any:
-        """Open a file for reading at any offset; of an object just what is read is fetched."""
-        # by default fsspec would fetch 5 to 50 MB around each place
+        """Open a file for random access; only the bytes read are fetched from an object store."""
+        # by default fsspec would fetch 5 to 50 MB around each offset
         cache = {} if self.local else {"cache_type": "none"}
         with self._errors(name):
             return self._fs.open(f"{self._base}/{name}", "rb", **cache)
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file that appears whole or not at all.
+        """Write a file atomically.
 
         Raises:
             StoreError: there is no space, no permission, no bucket, or no connection.
         """
         with self._errors(name, missing_ok=False):
             if not self.local:
-                # an object appears under its key once it is uploaded whole
+                # an object appears under its key once its upload is complete
                 self._fs.pipe_file(f"{self._base}/{name}", data)
                 return
             write_atomically(Path(self._base, name), data)
 
     def remove(self, name: str) -> None:
-        """Remove a file; it may be gone already."""
+        """Remove a file; it may already be gone."""
         with self._errors(name), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(f"{self._base}/{name}")
 
     @contextlib.contextmanager
     def _errors(self, name: str = "", missing_ok: bool = True) -> Iterator[None]:
-        """Turn what goes wrong into a `StoreError`, except a file that may be missing."""
+        """Turn exceptions into a `StoreError`, except that a file may be missing."""
         try:
             yield
         except OSError as error:
             if missing_ok and isinstance(error, FileNotFoundError):
                 raise
             what = error.strerror or str(error)
-            mend = _MENDS.get(error.errno or 0, "check the path and the connection, then run again")
-            raise StoreError(f"{self.path(name)}: {what}; {mend}") from error
+            fix = _FIXES.get(error.errno or 0, "check the path and the connection, then run again")
+            raise StoreError(f"{self.path(name)}: {what}; {fix}") from error
         except Exception as error:
             if self.local:
                 raise
-            # each object store's library has errors of its own, such as missing credentials
+            # each object store's library has its own errors, such as missing credentials
             raise StoreError(
                 f"{self.path(name)}: {error}; check the URL, the credentials and the connection"
             ) from error

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clipvec.store.shard import Part
 
 CHUNK_ROWS = 16_384
-"""Rows that are added to an index at once: enough for its threads, 32 MB at D = 512."""
+"""Rows added to an index at once: enough to occupy its threads, 32 MB at D = 512."""
 
 
 class Rows:
@@ -44,7 +44,7 @@ class Rows:
         return int(self._starts[-1])
 
     def places(self, numbers: np.ndarray) -> np.ndarray:
-        """Return where in their part files rows stand, int64 [N]."""
+        """Return the positions of rows in their part files, int64 [N]."""
         part = np.searchsorted(self._starts, numbers, side="right") - 1
         places: np.ndarray = numbers - self._starts[part]
         return places
@@ -73,12 +73,12 @@ class Rows:
     def sample(self, count: int, seed: int) -> np.ndarray:
         """Return the vectors of at most ``count`` rows drawn at random, float32 [N, D]."""
         rng = np.random.default_rng(seed)
-        # Unshuffled, few of very many are drawn without a list of all.
+        # Without shuffling, numpy draws a few of very many without listing them all.
         drawn = rng.choice(len(self), min(count, len(self)), replace=False, shuffle=False)
         return self.vectors(np.sort(drawn))
 
     def vectors(self, numbers: np.ndarray) -> np.ndarray:
-        """Return the vectors of ascending row ``numbers``; only the parts that hold them are read.
+        """Return the vectors of ascending row ``numbers``, reading only the parts that hold them.
 
         Returns:
             float32 [N, D].
@@ -97,7 +97,7 @@ class Rows:
         return vectors
 
     def ids(self, numbers: np.ndarray) -> np.ndarray:
-        """Return the ids of row ``numbers`` in any order, str [N]; "" for those below 0."""
+        """Return the ids of row ``numbers`` in any order, str [N]; "" for negative numbers."""
         wanted = np.unique(numbers[numbers >= 0])
         known: list[str] = []
         for start, piece in self.pieces(["id"]):
@@ -110,10 +110,10 @@ class Rows:
 
 
 class Numbers:
-    """Row numbers by id, in 16 bytes a row however long the ids are.
+    """Row numbers by id, in 16 bytes per row however long the ids are.
 
-    An id is known by a 64-bit hash of it: among ten million, two share one in one of 400,000
-    stores.
+    Ids are represented by 64-bit hashes: of stores with ten million ids, one in 400,000 has a
+    collision.
     """
 
     def __init__(self, table: np.ndarray) -> None:
@@ -122,7 +122,7 @@ class Numbers:
 
     @classmethod
     def read(cls, rows: Rows) -> Numbers:
-        """Return the numbers of all ``rows``; 24 bytes a row are in use meanwhile."""
+        """Return the numbers of all ``rows``; this takes 24 bytes per row while it runs."""
         table = np.empty((2, len(rows)), np.uint64)
         for start, piece in rows.pieces(["id"]):
             table[0, start : start + len(piece)] = _hashes(piece["id"].to_pylist())
@@ -132,7 +132,7 @@ class Numbers:
 
     @classmethod
     def load(cls, path: Path) -> Numbers:
-        """Return what `save` wrote, mapped and not read."""
+        """Return what `save` wrote, memory-mapped."""
         return cls(np.load(path, mmap_mode="r"))
 
     def save(self, path: Path) -> None:
@@ -140,7 +140,7 @@ class Numbers:
         np.save(path, self._table)
 
     def find(self, ids: Iterable[str]) -> np.ndarray:
-        """Return the row numbers of ``ids``, int64; -1 for those that are not in the store."""
+        """Return the row numbers of ``ids``, int64; -1 for ids that are not in the store."""
         wanted = _hashes(ids)
         at = np.minimum(np.searchsorted(self._hashes, wanted), len(self._hashes) - 1)
         return np.where(self._hashes[at] == wanted, self._rows[at].astype(np.int64), -1)

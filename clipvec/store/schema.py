@@ -17,7 +17,7 @@ EMBEDDING = "embedding"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a part holds of one image, except its embedding."""
+    """The columns of one image, except its embedding."""
 
     id: str
     uri: str

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from clipvec.store.folder import Folder
 
 _SCHEMA = 1
-"""Of a commit marker."""
+"""Schema number of a commit marker."""
 _SPAN = b"clipvec.span"
 """Footer key of a part: the positions of the shard that it covers, as ``[start, stop]``."""
 _CURSOR = b"clipvec.cursor"
-"""Footer key of a part: the file of its last item, and how many of that file are dealt with."""
+"""Footer key of a part: the file of its last item, and how many of its items are processed."""
 _GROUP_ROWS = 256
-"""Rows of a row group: whoever wants one thumbnail reads those of so many rows."""
+"""Rows of a row group: reading one thumbnail reads those of a whole row group."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,9 @@ class CommitMarker:
 class ShardWriter:
     """Writes a shard part by part, resuming where an earlier run stopped.
 
-    `position` is the number of items of the shard that are dealt with: what the next part begins
-    with. It depends only on the finished parts, so a killed run repeats at most one part. `cursor`
-    says where that is in the dataset: the file of the last item, and the number of its items that
-    are dealt with.
+    `position` is the number of processed items of the shard, where the next part starts. It
+    depends only on the finished parts, so a killed run repeats at most one part. `cursor` is the
+    same position in the dataset: the file of the last item, and the number of its processed items.
     """
 
     def __init__(self, folder: Folder, shard: int, schema: pa.Schema) -> None:
@@ -85,7 +84,7 @@ class ShardWriter:
         self._ids: list[str] = []
         self._rejects: list[tuple[int, str, str, str, str]] = []
         self._saved_rejects = 0
-        """Rows of the ledger as it lies in the folder; -1: it holds rows that do not count."""
+        """Rows of the ledger on disk; -1: it holds rows that no longer apply."""
         self.position = 0
         self.cursor: tuple[str, int] | None = None
         self._recover()
@@ -102,7 +101,7 @@ class ShardWriter:
 
     @property
     def rejects(self) -> int:
-        """Rejects noted so far."""
+        """Rejects recorded so far."""
         return len(self._rejects)
 
     @property
@@ -124,7 +123,7 @@ class ShardWriter:
         return self._ids
 
     def reject(self, position: int, id: str, uri: str, reason: str, error: str) -> None:
-        """Note an item that cannot be embedded; it is saved with the part that covers it."""
+        """Record an item that cannot be embedded; it is saved with the part that covers it."""
         self._rejects.append((position, id, uri, reason, error))
 
     def write_part(
@@ -139,11 +138,11 @@ class ShardWriter:
         Args:
             rows: N rows in the order of the shard.
             embeddings: float [N, D].
-            stop: position behind the last item that the part covers.
-            cursor: what `cursor` is from then on.
+            stop: position after the last item that the part covers.
+            cursor: the new value of `cursor`.
 
         Raises:
-            StoreError: it cannot be written; what was written before stays.
+            StoreError: it cannot be written; earlier parts are kept.
         """
         self._save_rejects(stop)
         name = self._paths.part(self.parts)
@@ -154,7 +153,7 @@ class ShardWriter:
         self.position, self.cursor = stop, cursor
 
     def save_rejects(self) -> None:
-        """Write the whole ledger, including rejects behind the last part."""
+        """Write the whole ledger, including rejects after the last part."""
         self._save_rejects(None)
 
     def commit(self, timings: Mapping[str, Any]) -> CommitMarker:
@@ -171,10 +170,10 @@ class ShardWriter:
         return marker
 
     def _recover(self) -> None:
-        """Take over the finished parts of an earlier run, and remove what is not one."""
+        """Adopt the finished parts of an earlier run, and remove everything else."""
         folder = self._paths.folder
         names = [f"{folder}/{name}" for name in self._folder.names(folder)]
-        # by number: as names, part-100000 comes before part-99999
+        # numerically: by name, part-100000 sorts before part-99999
         for name in sorted(names, key=lambda name: paths.part_number(name) or 0):
             number = paths.part_number(name)
             unfinished = number is not None and not (number == self.parts and self._take(name))
@@ -186,7 +185,7 @@ class ShardWriter:
             self._saved_rejects = len(saved) if len(saved) == len(self._rejects) else -1
 
     def _take(self, name: str) -> bool:
-        """Take over a part if it is whole and of this schema."""
+        """Adopt a part if it is complete and of this schema."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -197,7 +196,7 @@ class ShardWriter:
             start, stop = json.loads(metadata[_SPAN])
             cursor = json.loads(metadata[_CURSOR])
         except (pa.ArrowException, OSError, KeyError, ValueError):
-            return False  # cut short by an unclean unmount, say: it is made again
+            return False  # truncated, for example by an unclean unmount: written again
         if start != self.position or not table.schema.equals(self._schema):
             return False
         self._parts.append(_part(name, table.num_rows, data))
@@ -220,7 +219,7 @@ class ShardWriter:
         return [tuple(row.values()) for row in table.to_pylist()]
 
     def _save_rejects(self, stop: int | None) -> None:
-        """Write the ledger of all items before ``stop`` (None: all), ahead of their part."""
+        """Write the ledger of all items before ``stop`` (None: all), before their part."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -263,7 +262,7 @@ class ShardWriter:
             table,
             buffer,
             row_group_size=_GROUP_ROWS,
-            # JPEG and the noise of embeddings do not compress further
+            # JPEG and embeddings do not compress
             compression={n: "zstd" if n in text else "none" for n in _leaves(self._schema)},
             use_dictionary=[n for n in text if n not in {"id", "uri"}],
             write_statistics=text,

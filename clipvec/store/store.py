@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SCHEMA = 3
-"""Of ``store.json``."""
+"""Schema number of ``store.json``."""
 _MEND = "use the version of clipvec that made the store, or another store.root"
 
 
@@ -28,16 +28,16 @@ class Store:
         self.folder = folder
         self.fingerprint = fingerprint
         self.model = dict(model)
-        """The model's configuration, enough to build the encoder again."""
+        """The model's configuration, enough to rebuild the encoder."""
 
     @property
     def url(self) -> str:
-        """Where it lies: an absolute path, or a URL."""
+        """Its location: an absolute path, or a URL."""
         return self.folder.url
 
     @classmethod
     def find(cls, url: str) -> Store | None:
-        """Return the store at ``url``, or None when there is none yet.
+        """Return the store at ``url``, or None if there is none yet.
 
         Raises:
             StoreError: it cannot be read.
@@ -65,14 +65,14 @@ class Store:
         store = cls.find(url)
         if store is None:
             raise StoreError(
-                f"there is no store at {Folder(url).url}; make it with python -m clipvec.embed, "
+                f"there is no store at {Folder(url).url}; create it with python -m clipvec.embed, "
                 "or give the same store.root, dataset and model as then"
             )
         return store
 
     @classmethod
     def create(cls, url: str, fingerprint: Fingerprint, model: Mapping[str, Any]) -> Store:
-        """Make the store at ``url``; one made meanwhile by another job is taken as it is.
+        """Create the store at ``url``, or adopt one that another job created meanwhile.
 
         Raises:
             StoreError: it cannot be written.
@@ -89,17 +89,16 @@ class Store:
         return part_schema(known.model.dim, known.dtype, known.thumbnail > 0, known.attributes)
 
     def committed(self, among: Iterable[int] | None = None) -> dict[int, CommitMarker]:
-        """Return the commit markers of those shards that are committed, by shard, ascending.
+        """Return the commit markers of the committed shards, by shard, ascending.
 
-        The cost is that of listing the shards' folders and reading the markers, whatever the
-        number of parts.
+        This lists the shards' folders and reads the markers; the number of parts does not matter.
 
         Args:
             among: the shards to look at; None: all.
 
         Raises:
             StoreError: a marker cannot be read.
-            SchemaError: another version of clipvec wrote one.
+            SchemaError: a different version of clipvec wrote one.
         """
         begun = set(self.folder.folders())
         wanted = range(self.fingerprint.sharding_count) if among is None else sorted(among)
@@ -125,13 +124,13 @@ class Store:
             raise StoreError(f"{file} is damaged ({error}); {mend}") from error
 
     def writer(self, shard: int) -> ShardWriter:
-        """Return the writer of a shard that is not committed, at the end of its finished parts."""
+        """Return the writer of an uncommitted shard, positioned after its finished parts."""
         return ShardWriter(self.folder, shard, self.schema())
 
     def read(
         self, part: Part, columns: Sequence[str] | None = None, batch_rows: int = 4096
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of a part in batches, so that memory does not depend on its size.
+        """Yield the rows of a part in batches, so memory does not depend on its size.
 
         Raises:
             StoreError: the file is missing or damaged.
@@ -141,7 +140,7 @@ class Store:
 
         try:
             with self.folder.open(part.file) as file:
-                # neighbouring columns of an object are fetched by one request, a disk has no need
+                # fetches neighbouring columns of an object in one request; not needed on disk
                 parquet = pq.ParquetFile(file, pre_buffer=not self.folder.local)
                 yield from parquet.iter_batches(batch_rows, columns=columns)
         except (pa.ArrowException, OSError) as error:

@@ -1,4 +1,4 @@
-"""Thumbnails, which stay in the store and are looked up there."""
+"""Looks up thumbnails, which stay in the store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def read(store: str, wanted: Sequence[tuple[str, int, str]]) -> list[bytes | None]:
-    """Return the thumbnails of rows, None for those that there are not.
+    """Return the thumbnails of rows, None for missing ones.
 
     Args:
         store: path or URL.
@@ -30,7 +30,7 @@ def read(store: str, wanted: Sequence[tuple[str, int, str]]) -> list[bytes | Non
     for part, rows in places.items():
         try:
             for row, (id, thumbnail) in _rows(Folder(store), part, set(rows)).items():
-                # a part that was written anew may hold another image there
+                # a rewritten part may hold another image there
                 if id == wanted[rows[row]][2]:
                     thumbnails[rows[row]] = thumbnail
         except (OSError, ClipvecError) as error:
@@ -41,7 +41,7 @@ def read(store: str, wanted: Sequence[tuple[str, int, str]]) -> list[bytes | Non
 
 
 def _rows(folder: Folder, part: str, rows: set[int]) -> dict[int, tuple[str, bytes | None]]:
-    """Return id and thumbnail of some rows of a part; only their row groups are read."""
+    """Return id and thumbnail of some rows of a part, reading only their row groups."""
     import pyarrow.parquet as pq
 
     rows_read: dict[int, tuple[str, bytes | None]] = {}

@@ -46,11 +46,11 @@ def test_convert(value: object, kind: str, expected: object) -> None:
     [
         (["a"], "string", "x=['a'] is not text"),
         (b"a", "string", "x=b'a' is not text"),
-        ("seven", "int", "x='seven' is not a whole number of 64 bits"),
-        (7.5, "int", "x=7.5 is not a whole number of 64 bits"),
-        (2**63, "int", "x=9223372036854775808 is not a whole number of 64 bits"),
-        (math.inf, "int", "x=inf is not a whole number of 64 bits"),
-        (True, "int", "x=True is not a whole number of 64 bits"),
+        ("seven", "int", "x='seven' is not a 64-bit integer"),
+        (7.5, "int", "x=7.5 is not a 64-bit integer"),
+        (2**63, "int", "x=9223372036854775808 is not a 64-bit integer"),
+        (math.inf, "int", "x=inf is not a 64-bit integer"),
+        (True, "int", "x=True is not a 64-bit integer"),
         ("wide", "float", "x='wide' is not a finite number"),
         (math.inf, "float", "x=inf is not a finite number"),
         (10**400, "float", f"x=1{'0' * 76}... is not a finite number"),
@@ -74,7 +74,7 @@ def test_a_value_that_does_not_convert_rejects_its_record_alone() -> None:
     good = make_record("a", "u", b"x", "words ", {"n": "3", "more": []}, {"n": "int", "m": "bool"})
     assert good == Record("a", "u", b"x", "words", {"n": 3, "m": None})
     bad = make_record("a", "u", b"x", None, {"n": "three"}, {"n": "int"})
-    assert bad == Reject("a", "u", "n='three' is not a whole number of 64 bits", "AttributeValue")
+    assert bad == Reject("a", "u", "n='three' is not a 64-bit integer", "AttributeValue")
 
 
 def test_captions() -> None:

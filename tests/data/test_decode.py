@@ -140,13 +140,13 @@ def test_a_large_jpeg_is_decoded_at_a_fraction() -> None:
 def test_too_many_pixels_are_refused_from_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Undecodable) as caught:
         decode_image(png_header(40_000, 40_000), 224, LIMIT)
-    assert str(caught.value) == "40000 x 40000 is 1600000000 pixels, over max_pixels=100000000"
-    with pytest.raises(Undecodable, match="over max_pixels=99"):
+    assert str(caught.value) == "40000 x 40000 is 1600000000 pixels, more than max_pixels=100000000"
+    with pytest.raises(Undecodable, match="more than max_pixels=99"):
         decode_image(save(Image.new("RGB", (10, 10)), "JPEG"), 224, 99)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # Pillow's own limit does not interfere
     for kind in ("JPEG", "PNG", "BMP"):
         assert decode_image(save(Image.new("RGB", (10, 10)), kind), 224, 100).width == 10
-    with pytest.raises(Undecodable, match="over Pillow's own limit of pixels"):
+    with pytest.raises(Undecodable, match="exceeds Pillow's pixel limit"):
         decode_image(save(Image.new("RGB", (10, 10)), "WEBP"), 224, 100)
 
 
@@ -155,7 +155,7 @@ def test_too_many_pixels_are_refused_from_the_header(monkeypatch: pytest.MonkeyP
 def test_truncated_files_are_refused(kind: str, keep: float) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (80, 80, 3), dtype=np.uint8)
     data = save(Image.fromarray(noise), kind)
-    with pytest.raises(Undecodable, match=r"^(the image is damaged: .+|not an image.*)$"):
+    with pytest.raises(Undecodable, match=r"^(the image is damaged: .+|not a supported image.*)$"):
         decode_image(data[: max(3, round(len(data) * keep))], 224, LIMIT)
 
 
@@ -165,12 +165,12 @@ def test_truncated_files_are_refused(kind: str, keep: float) -> None:
         (b"", "the file is empty (0 bytes)"),
         (
             b"<html>404 not found</html>",
-            "not an image that is read: neither JPEG",
+            "not a supported image format (JPEG",
         ),
         (b"RIFF\0\0\0\0WAVEfmt ", "the image is damaged: "),
         (b"BM", "the image is damaged: "),
         (b"II*\0\xff\xff\xff\xff", "the image is damaged: "),
-        (b"%!PS-Adobe-3.0 EPSF-3.0", "not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0", "not a supported image"),
         (png_header(0, 5), "the image "),
     ],
 )
@@ -196,7 +196,7 @@ def test_no_damage_escapes_as_another_error() -> None:
 
 def test_samples_of_32_bits_are_refused() -> None:
     data = save(Image.new("F", (2, 2), 0.5), "TIFF")
-    with pytest.raises(Undecodable, match=r"samples of 32 bits \(mode F\) have no known range"):
+    with pytest.raises(Undecodable, match=r"32-bit samples \(mode F\) have no known range"):
         decode_image(data, 224, LIMIT)
 
 

@@ -70,7 +70,7 @@ def test_what_a_server_refuses_is_the_row_s(server: str, asked: Counter[str]) ->
         OSError,
         OSError,
     ]
-    assert str(contents[0]) == "the server answers 403 Forbidden"
+    assert str(contents[0]) == "the server returned 403 Forbidden"
     assert "secret" not in "".join(map(str, contents))
     assert set(asked.values()) == {1}
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_asked_for_is_the_row_s(server: str, path: str, said: str
 def test_a_busy_server_is_asked_again(server: str, asked: Counter[str]) -> None:
     found = read_files([f"{server}/503-2", f"{server}/429-1", f"{server}/200", f"{server}/500"])
     assert found[:3] == [b"good"] * 3
-    assert str(found[3]) == "the server answers 500 Internal Server Error"
+    assert str(found[3]) == "the server returned 500 Internal Server Error"
     assert asked == {"/503-2": 3, "/429-1": 2, "/200": 1, "/500": 4}
 
 
@@ -152,5 +152,7 @@ def test_a_bucket_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_network_that_is_gone() -> None:
-    with pytest.raises(DatasetError, match=r"none of 2 files .*127\.0\.0\.1:9/a\.png: Cannot"):
+    with pytest.raises(
+        DatasetError, match=r"none of 2 consecutive .*127\.0\.0\.1:9/a\.png: Cannot"
+    ):
         read_files([f"{CLOSED}/a.png?key=secret", f"{CLOSED}/b.png"])

@@ -56,7 +56,7 @@ def test_captions_and_attributes_beside_the_images(tmp_path: Path) -> None:
     assert isinstance(broken, Reject)
     assert broken.error == "InvalidJson"
     assert isinstance(wrong, Reject)
-    assert wrong.reason == "stars='many' is not a whole number of 64 bits"
+    assert wrong.reason == "stars='many' is not a 64-bit integer"
     assert isinstance(last, Record)
     assert last.caption is None
 
@@ -108,7 +108,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     cases: list[tuple[type[Exception], str, Path, dict[str, object]]] = [
         (
             DatasetError,
-            "none': no image in it; images end in avif, bmp",
+            "none': no images in it; image files end in avif, bmp",
             tmp_path / "none",
             {},
         ),

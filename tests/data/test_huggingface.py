@@ -129,8 +129,8 @@ def test_a_stream_of_other_files_is_limited_in_one_shard(tmp_path: Path) -> None
     with pytest.raises(ConfigError) as caught:
         list(dataset.records(1, 2))
     assert str(caught.value) == (
-        "dataset.limit=3 cannot be cut into sharding.count=2 shards: of a stream only Parquet "
-        "files tell their rows without being read; set dataset.streaming=false, or set "
+        "dataset.limit=3 cannot be split into sharding.count=2 shards: in a stream only "
+        "Parquet files can be counted without reading them; set dataset.streaming=false, or set "
         "sharding.count=1"
     )
 
@@ -144,7 +144,7 @@ def test_records(folder: Path, streaming: bool) -> None:
     image = encode((1, 0, 0))
     assert items[1] == Record("key-1", f"{folder}#train/{place}", image, "dog", attributes)
     assert isinstance(items[4], Reject)
-    assert items[4].reason == "stars='four' is not a whole number of 64 bits"
+    assert items[4].reason == "stars='four' is not a 64-bit integer"
     assert isinstance(items[5], Record)
     assert (items[5].caption, items[5].attributes["label"]) == (None, None)
 

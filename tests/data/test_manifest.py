@@ -141,7 +141,7 @@ def test_whole_numbers_as_pandas_writes_them(folder: Path, text: str, expected: 
     (item,) = read(folder, "rows.csv", content, attributes={"year": "int"})
     if isinstance(expected, str):
         assert isinstance(item, Reject)
-        assert item.reason == f"year={expected!r} is not a whole number of 64 bits"
+        assert item.reason == f"year={expected!r} is not a 64-bit integer"
     else:
         assert isinstance(item, Record)
         assert item.attributes == {"year": expected}

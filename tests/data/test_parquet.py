@@ -74,7 +74,7 @@ def test_records(tmp_path: Path) -> None:
     items = list(read(tmp_path / "*.parquet", **config).records(0, 1))
     uri = f"{tmp_path}/part-1.parquet#"
     assert items[3] == Record("key-3", f"{uri}0", encode((3, 0, 0)), "no 3", {"stars": 3})
-    reason = "stars='four' is not a whole number of 64 bits"
+    reason = "stars='four' is not a 64-bit integer"
     assert items[4] == Reject("key-4", f"{uri}1", reason, "AttributeValue")
 
 
@@ -111,7 +111,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     cases: list[tuple[type[Exception], str, str, dict[str, object]]] = [
         (DatasetError, "matches no file", "*.pq", {}),
         (DatasetError, "text.parquet cannot be read: Parquet", "text.parquet", {}),
-        (DatasetError, "no row in 1 file(s)", "empty.parquet", {}),
+        (DatasetError, "no rows in 1 file(s)", "empty.parquet", {}),
         (ConfigError, "dataset.image=image is a column of int64", "number.parquet", {}),
         (ConfigError, "dataset.image=img is not a column of", good, {"image": "img"}),
         (ConfigError, "its columns are image, text, stars, key", good, {"caption": "words"}),

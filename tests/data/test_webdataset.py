@@ -155,9 +155,9 @@ def test_compressed_tars_are_limited_in_one_shard(
     with pytest.raises(ConfigError) as caught:
         dataset.num_items(0, 2)
     assert str(caught.value) == (
-        "dataset.limit=4 cannot be cut into sharding.count=2 shards: compressed tars, and tars "
-        "that are not on this machine, do not tell their records without being read; name only "
-        "the first tars in dataset.path, or set sharding.count=1"
+        "dataset.limit=4 cannot be split into sharding.count=2 shards: compressed and "
+        "remote tars cannot be counted without reading them; name only the first tars in "
+        "dataset.path, or set sharding.count=1"
     )
 
 
@@ -233,7 +233,7 @@ def test_members_that_are_no_image(tmp_path: Path) -> None:
     write_tar(tmp_path / "t.tar", members)
     no_image, good, bad_json = read(tmp_path / "t.tar", caption="text").records(0, 1)
     uri = f"{tmp_path}/t.tar#a"
-    reason = "more than one image member, none of them by the key alone: left.png, right.png, txt"
+    reason = "more than one image member, none named by the key alone: left.png, right.png, txt"
     assert no_image == Reject("t/a", uri, reason, "NoImage")
     assert isinstance(good, Record)
     assert good.caption == "from json"
@@ -263,8 +263,8 @@ def test_a_remote_tar_that_is_cut(
     assert not caplog.messages
     assert dataset.num_items(3, 4) == 10
     assert caplog.messages == [
-        f"reading through {server}/t.tar to count its records, as each of its shards does; with "
-        "sharding.count at most the number of tars, 1, none has to"
+        f"reading all of {server}/t.tar to count its records, once per shard; avoid this with "
+        "sharding.count of at most the number of tars, 1"
     ]
     fetched.clear()
     items = list(dataset.records(3, 4))
@@ -424,7 +424,7 @@ def test_a_tar_that_is_cut_off(tmp_path: Path, kind: str, keep: float) -> None:
     assert abs(len(good) - 20 * keep) < 3
     assert isinstance(last, Reject)
     assert (last.id, last.error) == ("t", "TruncatedTar")
-    assert f"cut off or damaged after {len(good)} records" in last.reason
+    assert f"truncated or damaged after {len(good)} records" in last.reason
 
 
 def test_a_damaged_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
@@ -437,7 +437,7 @@ def test_a_damaged_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
     last = list(dataset.records(0, 1))[-1]
     assert isinstance(last, Reject)
     assert last.error == "TruncatedTar"
-    assert last.reason.startswith("the tar is cut off or damaged after 1 records: ")
+    assert last.reason.startswith("the tar is truncated or damaged after 1 records: ")
     assert list(dataset.records(4, 5)) == [last], "the same words when it is not read from its head"
 
 
@@ -478,7 +478,7 @@ def test_object_store(tmp_path: Path) -> None:
         assert dataset.identity() == read(tmp_path / "*.tar").identity()
         limited = read("memory://tars-bucket/set/*.tar", limit=4)
         check_partition(limited, [1], expected[:4])
-        with pytest.raises(ConfigError, match=r"dataset\.limit=4 cannot be cut into"):
+        with pytest.raises(ConfigError, match=r"dataset\.limit=4 cannot be split into"):
             list(limited.records(0, 2))
     finally:
         store.rm("/tars-bucket", recursive=True)

@@ -40,7 +40,7 @@ def test_from_embed_to_dashboard(
     done = run("embed", *options, "shards=0-3", "tracking=offline")
     assert "store: s3://photos/store/sample/local" in done.stdout
     done = run("embed", *options, "shards=0-3")
-    assert done.stdout.startswith("nothing to do: 4 shards committed already")
+    assert done.stdout.startswith("nothing to do: 4 shards already committed")
     run("index", *options, "allow_partial=true", "tracking=offline")
     said = run("search", "a bird", "-k", "2").stdout
     assert len(said.splitlines()) == 2

@@ -166,7 +166,7 @@ def test_another_model_than_the_store_s_asks_nothing(run: Run, folder: Path) -> 
             "data/store/sample/sample was made with no dataset.limit; give the same, or the datas",
         ),
         (["target_recall=1.5"], "target_recall=1.5: input should be less than or equal to 1"),
-        (["store.root=nowhere"], "make it with python -m clipvec.embed"),
+        (["store.root=nowhere"], "create it with python -m clipvec.embed"),
         (["+systems.x.kind=annoy"], "systems.x"),
     ],
 )

@@ -25,7 +25,7 @@ def test_an_ordinary_store(run: Run, tmp_path: Path) -> None:
     assert first.stdout.startswith("1 shard: 500 images, 0 rejects, ")
     run("embed", *SMALL, "dataset.rows=5000")
     again = run("embed", *SMALL, "dataset.rows=5000")
-    assert again.stdout.startswith("nothing to do: 10 shards committed already")
+    assert again.stdout.startswith("nothing to do: 10 shards already committed")
     store = Store.open(str(tmp_path / STORE))
     assert store.fingerprint.model.arch == "synthetic"
     assert (len(store.fingerprint.model.golden.image), store.fingerprint.thumbnail) == (32, 0)
@@ -67,7 +67,7 @@ def test_indexed_but_not_searched_by_text(run: Run) -> None:
     done = run("index", *SMALL, "dataset.rows=2000")
     assert "2,000 rows" in done.stdout
     refused = run("search", "a bird", exit_code=1).stderr.splitlines()
-    assert refused[-1].startswith("error: model=synthetic stands for drawn vectors")
+    assert refused[-1].startswith("error: model=synthetic stands for synthetic vectors")
 
 
 SIZES = ["dataset.rows=1_000,3_000", "dataset.name=synthetic-${dataset.rows}"]

@@ -54,7 +54,7 @@ def embed(*given: str) -> Store:
 
 @pytest.fixture(scope="module")
 def indexed(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
-    """A folder with a store and an index of a dozen of the bundled pictures, made with torch."""
+    """A folder with a store and an index of a dozen of the bundled images, made with torch."""
     root = tmp_path_factory.mktemp("indexed")
     given = overrides(root, tiny_weights)
     embed(*given)

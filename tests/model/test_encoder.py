@@ -76,7 +76,7 @@ def test_weights_of_another_model(tiny_weights: Path) -> None:
 def test_pickles_are_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "evil.pt"
     torch.save({"state_dict": Path("x")}, path)
-    with pytest.raises(ModelError, match="is not a weights file that holds tensors alone"):
+    with pytest.raises(ModelError, match="is not a weights file of tensors only"):
         model.load_encoder(ModelConfig("x", "ViT-B-32", str(path)))
 
 

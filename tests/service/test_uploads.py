@@ -47,7 +47,7 @@ def test_an_image_is_uploaded(client: httpx.Client, searcher: Searcher) -> None:
         (b"", "the file is empty"),
         (b"not an image", "not an image"),
         (jpeg()[:200], "the image is damaged"),
-        (bomb(), "81000000 pixels, over max_pixels=50000000"),
+        (bomb(), "81000000 pixels, more than max_pixels=50000000"),
     ],
     ids=["empty", "text", "cut", "bomb"],
 )

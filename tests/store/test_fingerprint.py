@@ -53,7 +53,7 @@ def test_same_data_passes() -> None:
         ),
         (
             {"dataset": {"name": "pets", "kind": "folder", "caption": "text"}},
-            "the dataset has changed or is another one",
+            "the dataset has changed or is a different one",
         ),
         ({"attributes": {}}, "use the same dataset.attributes"),
     ],
@@ -90,7 +90,7 @@ def test_half_precision_is_the_same_model() -> None:
 def test_store_is_found_again(tmp_path: Path) -> None:
     url = str(tmp_path / "store")
     assert Store.find(url) is None
-    with pytest.raises(StoreError, match=r"there is no store at .*; make it with python"):
+    with pytest.raises(StoreError, match=r"there is no store at .*; create it with python"):
         Store.open(url)
     Store.create(url, PRINT, {"arch": "ViT-X"})
     again = Store.open(url)

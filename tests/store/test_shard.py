@@ -136,7 +136,7 @@ def test_equal_rows_make_equal_bytes(tmp_path: Path) -> None:
 
 def test_no_permission_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "shard-00003").write_text("a file where a folder should be")
-    with pytest.raises(StoreError, match="a part of the path is a file; choose another"):
+    with pytest.raises(StoreError, match="part of the path is a file; choose another"):
         writer(tmp_path).write_part(rows(0, 1), vectors(1), stop=1)
 
 

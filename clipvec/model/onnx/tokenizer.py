@@ -1,4 +1,4 @@
-"""open_clip's tokenizers in the format of ``tokenizers``, which needs no torch."""
+"""open_clip's tokenizers in the format of ``tokenizers``, which does not need torch."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from clipvec.model.tokens import CLEANINGS, Rules
 
 
 def convert(tokenizer: Any) -> tuple[Rules, str]:
-    """Return an open_clip tokenizer as rules, and as JSON of ``tokenizers``.
+    """Return an open_clip tokenizer as rules and as ``tokenizers`` JSON.
 
     Raises:
-        ModelError: it does what these cannot express.
+        ModelError: it does something that these cannot express.
     """
     if isinstance(tokenizer, SimpleTokenizer) and tokenizer.reduction_fn is None:
         return Rules(_cleaning(tokenizer), tokenizer.pat.pattern, None), _byte_pairs(tokenizer)
@@ -40,8 +40,8 @@ def _backend(tokenizer: Any) -> str:
     backend = getattr(tokenizer.tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise ModelError(
-            f"the tokenizer of this model ({type(tokenizer.tokenizer).__name__}) is in Python "
-            "alone and cannot be exported; use model.runtime=torch"
+            f"the tokenizer of this model ({type(tokenizer.tokenizer).__name__}) is pure "
+            "Python and cannot be exported; use model.runtime=torch"
         )
     return str(backend.to_str())
 

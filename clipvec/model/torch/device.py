@@ -1,4 +1,4 @@
-"""Which device and which arithmetic an encoder runs with."""
+"""The device and precision that an encoder runs with."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def choose_device(name: str) -> torch.device:
     """Return the torch device called ``name``; ``auto`` takes CUDA, then MPS, then the CPU.
 
     Raises:
-        ModelError: there is no such device here.
+        ModelError: this machine has no such device.
     """
     import torch
 
@@ -42,7 +42,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """Return ``fp32``, ``fp16`` or ``bf16``; ``auto`` takes the fastest that is computed natively.
+    """Return ``fp32``, ``fp16`` or ``bf16``; ``auto`` takes the fastest that is native.
 
     Raises:
         ModelError: the device would emulate ``name``.
@@ -59,11 +59,11 @@ def choose_precision(name: str, device: torch.device) -> str:
 
 
 def keep_memory() -> None:
-    """Let the C library keep what a batch freed for the next one, where it is glibc.
+    """Make glibc keep the memory that a batch freed for the next one.
 
-    It would hand activations of some 100 MB back to the system after each layer and have them
-    zeroed anew: a sixth of the time of ViT-B-32 on a CPU. The peak stays what it was. To have
-    one heap for all threads matters too: others than the first cannot hold such blocks.
+    It would return activations of some 100 MB to the system after each layer and have them
+    zeroed again: a sixth of the time of ViT-B-32 on a CPU. Peak memory does not change. A single
+    heap for all threads matters too: heaps other than the first cannot hold such blocks.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -72,7 +72,7 @@ def keep_memory() -> None:
 
 
 def native_precisions(device: torch.device) -> list[str]:
-    """Return the precisions that ``device`` computes natively, the preferred one last."""
+    """Return the precisions that ``device`` supports natively, the preferred one last."""
     import torch
 
     if device.type == "cuda":
@@ -89,5 +89,5 @@ def _cpu_has_bf16() -> bool:
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split()
     except OSError:
-        return False  # not Linux: torch has no public question to ask there
+        return False  # not Linux: torch has no public API for this
     return bool({"amx_bf16", "avx512_bf16", "bf16"} & set(flags))

@@ -1,4 +1,4 @@
-"""A model that torch runs."""
+"""A model run by torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HALVES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 class TorchEncoder(Encoder):
     """Images and texts to vectors, by torch.
 
-    ``model`` and ``tokenizer`` are open_clip's, for what needs more than vectors.
+    ``model`` and ``tokenizer`` are open_clip's, for callers that need more than vectors.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class TorchEncoder(Encoder):
         """Return the encoder that ``config`` names.
 
         Raises:
-            ModelError: there is no such model, its weights cannot be had, or they do not fit it.
+            ModelError: there is no such model, or its weights cannot be fetched or do not fit it.
         """
         return cls(*load_weights(config), config)
 

@@ -1,4 +1,4 @@
-"""A model as a folder that holds all of it, so that nobody has to be asked for it again."""
+"""A model as a self-contained folder that loads without a model hub."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def pack(encoder: TorchEncoder, config: ModelConfig, folder: Path) -> None:
-    """Write weights, tokenizer and description of a model into a folder.
+    """Write a model's weights, tokenizer and description into a folder.
 
-    `load` takes it from there with ``pretrained=local-dir:<folder>`` and the same ``arch``.
+    `load` reads it with ``pretrained=local-dir:<folder>`` and the same ``arch``.
 
     Args:
-        encoder: of ``config``, not compiled.
+        encoder: made from ``config``, not compiled.
         config: names the model.
         folder: an empty one.
 
     Raises:
-        ModelError: the model needs more than open_clip can find in a folder.
+        ModelError: the model needs something that open_clip cannot load from a folder.
     """
     if config.arch == "sample":
         from clipvec.model.torch import sample
@@ -43,7 +43,7 @@ def pack(encoder: TorchEncoder, config: ModelConfig, folder: Path) -> None:
     # Copies, since safetensors refuses tensors that share memory.
     tensors = {name: tensor.cpu().clone().contiguous() for name, tensor in tensors.items()}
     save_file(tensors, folder / "open_clip_model.safetensors")
-    if hasattr(encoder.tokenizer, "save_pretrained"):  # open_clip's own needs no files
+    if hasattr(encoder.tokenizer, "save_pretrained"):  # open_clip's own tokenizer needs no files
         encoder.tokenizer.save_pretrained(folder)
     preprocess = encoder.preprocess.to_json()
     size = [preprocess.pop("height"), preprocess.pop("width")]

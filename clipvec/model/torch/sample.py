@@ -1,7 +1,7 @@
 """The small model of ``model=sample``: two frozen towers from PyPI and heads trained for clipvec.
 
-An EfficientNet-Lite0 sees, an all-MiniLM-L6-v2 reads, and docs/sample-model.md says how good it
-is. `scripts/train_sample_model.py` trains the heads. Nothing here touches the network.
+EfficientNet-Lite0 is the image tower, all-MiniLM-L6-v2 the text tower; docs/sample-model.md has the
+model's recall. `scripts/train_sample_model.py` trains the heads. Nothing here uses the network.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TRAINED_DIM = 256
 IMAGE_WIDTH, TEXT_WIDTH, CLASSES = 1280, 384, 1000
 CONTEXT_LENGTH = 77
 _IMAGE, _TEXT = "efficientnet-lite0-57934424.pth", "all-MiniLM-L6-v2"
-"""Names of the towers in a folder."""
+"""File names of the towers in a folder."""
 
 PREPROCESS: dict[str, Any] = {
     "size": 224,
@@ -63,7 +63,7 @@ class ClassNames(nn.Module):
 
 
 class SideBySide(nn.Module):
-    """Two embeddings laid end to end, so that one inner product is the sum of both cosines."""
+    """Two concatenated embeddings, so that one inner product is the sum of both cosines."""
 
     def __init__(self, fixed: nn.Module, trained: nn.Module) -> None:
         super().__init__()
@@ -93,15 +93,15 @@ def heads() -> nn.ModuleDict:
 def towers(
     folder: Path | None = None,
 ) -> tuple[Any, Callable[[list[str]], torch.Tensor], dict[str, torch.Tensor]]:
-    """Return an open_clip ``CustomTextCLIP`` that gives its towers' features, and its tokenizer.
+    """Return an open_clip ``CustomTextCLIP`` of the bare towers, its tokenizer, and a classifier.
 
-    Third comes the ImageNet classifier of the image tower: ``weight`` [1000, 1280] and ``bias``.
+    The classifier is the image tower's for ImageNet: ``weight`` [1000, 1280] and ``bias``.
 
     Args:
         folder: what `pack` wrote; None: the packages that hold the weights.
 
     Raises:
-        ModelError: the packages are not installed, or `pack` never wrote into the folder.
+        ModelError: the packages are not installed, or the folder was not written by `pack`.
     """
     from open_clip.model import CustomTextCLIP
     from open_clip.tokenizer import HFTokenizer
@@ -140,7 +140,7 @@ def build(
         folder: what `pack` wrote; None: the packages that hold the weights.
 
     Raises:
-        ModelError: the packages are not installed, or `pack` never wrote into the folder.
+        ModelError: the packages are not installed, or the folder was not written by `pack`.
     """
     from safetensors.torch import load_file
 

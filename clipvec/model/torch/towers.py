@@ -1,4 +1,4 @@
-"""The two towers of a model, from pixels and token ids to vectors of unit length."""
+"""The two towers of a model: pixels and token ids to vectors of unit length."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ImageTower(nn.Module):
-    """Pixels, uint8 [N, H, W, 3], to float32 [N, D], unit length."""
+    """Maps pixels, uint8 [N, H, W, 3], to float32 [N, D], unit length."""
 
     def __init__(self, model: Any, preprocess: Preprocess) -> None:
         super().__init__()
@@ -29,16 +29,16 @@ class ImageTower(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return the vectors of pixels."""
-        # A permuted view of bytes that lie channels-last, which convolutions like best.
+        # A permuted view of channels-last memory, the fastest layout for convolutions.
         batch = pixels.float().sub_(self.mean).div_(self.std).permute(0, 3, 1, 2)
         return normalize(self.model.encode_image(batch).float(), dim=-1)
 
 
 class TextTower(nn.Module):
-    """Token ids, int64 [N, L], to float32 [N, D], unit length.
+    """Maps token ids, int64 [N, L], to float32 [N, D], unit length.
 
-    L is the model's context length, or less where there is an ``end`` to cut tokens behind:
-    open_clip's own text towers cut neither positions nor mask to what they are given.
+    L is the model's context length, or less if there is an ``end`` after which tokens are cut:
+    open_clip's own text towers do not trim positions and mask to a shorter input.
     """
 
     def __init__(self, model: Any) -> None:
@@ -55,7 +55,7 @@ class TextTower(nn.Module):
         return normalize(features.float(), dim=-1)
 
     def _causal(self, tokens: torch.Tensor, end: EndOfText) -> torch.Tensor:
-        """Do what ``CLIP.encode_text`` and ``TextTransformer.forward`` do, for any length."""
+        """Do the same as ``CLIP.encode_text`` and ``TextTransformer.forward``, for any length."""
         tower = self.model if isinstance(self.model, CLIP) else self.model.text
         dtype, length = tower.transformer.get_cast_dtype(), tokens.shape[1]
         x = tower.token_embedding(tokens).to(dtype)
@@ -71,11 +71,11 @@ class TextTower(nn.Module):
 
 
 def end_of_text(model: Any) -> EndOfText | None:
-    """Return how a model's text tower finds the end of a text, if nothing behind it counts.
+    """Return how a text tower finds the end of a text, or None if later tokens matter.
 
-    That is so where attention is causal and the result is read at the end-of-text token. It is
-    not where padding is attended to (SigLIP), where a token behind the padding is read (CoCa),
-    or where a tower of transformers decides (Hugging Face's).
+    They do not matter if attention is causal and the output is read at the end-of-text token.
+    They do if the tower attends to padding (SigLIP), reads a token after it (CoCa), or is one of
+    Hugging Face's, which decide for themselves.
     """
     if type(model) is CLIP:
         mask, pool, eos = model.attn_mask, model.text_pool_type, model.text_eos_id

@@ -1,4 +1,4 @@
-"""The weights of a model: fetched, checked, and loaded by open_clip."""
+"""Fetches, checks and loads the weights of a model through open_clip."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def load_weights(
 ) -> tuple[Any, Callable[[list[str]], torch.Tensor], Preprocess]:
     """Return the model that ``config`` names, its tokenizer and its preprocessing.
 
-    The model is open_clip's ``CLIP`` or ``CustomTextCLIP``, which share no class of their own, or
-    one with the same ``encode_image`` and ``encode_text``.
+    The model is open_clip's ``CLIP`` or ``CustomTextCLIP``, which share no base class, or one with
+    the same ``encode_image`` and ``encode_text``.
 
     Raises:
-        ModelError: there is no such model, its weights cannot be had, or they do not fit it.
+        ModelError: there is no such model, or its weights cannot be fetched or do not fit it.
     """
     if config.arch == "sample":
         from clipvec.model.torch import sample
@@ -66,13 +66,13 @@ def _open_clip(
                 require_pretrained=True,
             )
         tokenizer = open_clip.get_tokenizer(source)
-    except Exception as error:  # open_clip, torch and the hub raise all sorts
+    except Exception as error:  # open_clip, torch and the hub raise many classes
         raise ModelError(_reason(config, error)) from error
     return model, tokenizer, dict(open_clip.get_model_preprocess_cfg(model))
 
 
 def _check_source(config: ModelConfig) -> None:
-    """Refuse a name that open_clip does not know, and a file or folder that is not there."""
+    """Refuse a name that open_clip does not know, or a missing file or folder."""
     import open_clip
 
     where = f"model.pretrained={config.pretrained!r}"
@@ -97,10 +97,11 @@ def _check_source(config: ModelConfig) -> None:
 
 
 def _preprocess_of_file(config: ModelConfig) -> dict[str, Any]:
-    """Return the preprocessing that goes with a bare weights file, which cannot say it itself.
+    """Return the preprocessing for a bare weights file, which does not specify its own.
 
-    open_clip would silently take CLIP's (open_clip#1068), which is wrong for SigLIP, say. All the
-    published weights of the architecture must agree; otherwise the file wants a folder around it.
+    open_clip would silently use CLIP's (open_clip#1068), which is wrong for SigLIP, for example.
+    All published weights of the architecture must agree; otherwise the file needs a folder with a
+    configuration.
     """
     import open_clip
 
@@ -135,7 +136,7 @@ def _reason(config: ModelConfig, error: Exception) -> str:
             "model=local model.pretrained=local-dir:<folder>"
         )
     if isinstance(error, pickle.UnpicklingError):
-        return f"{where} is not a weights file that holds tensors alone; save its state_dict anew"
+        return f"{where} is not a weights file of tensors only; save its state_dict again"
     detail = lines[1] if len(lines) > 1 and "state_dict" in lines[0] else lines[0]
     return f"{where} does not fit model.arch={config.arch}: {detail.strip()[:200]}"
 

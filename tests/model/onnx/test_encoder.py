@@ -96,7 +96,7 @@ def test_weights_that_moved_are_not_exported_again(
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("device", "cuda", "model.device=cuda does not go with model.runtime=onnx"),
+        ("device", "cuda", "model.device=cuda does not work with model.runtime=onnx"),
         ("precision", "bf16", "use model.precision=auto, or model.runtime=torch"),
         ("compile", True, "use model.compile=false, or model.runtime=torch"),
     ],
@@ -135,7 +135,7 @@ def test_a_damaged_export(
     folder = cache.find(tiny)
     assert folder is not None
     paths.ExportPaths(folder).tower("text").write_bytes(b"no model")
-    with pytest.raises(ModelError, match=r"text\.onnx cannot be used .*delete .*made anew"):
+    with pytest.raises(ModelError, match=r"text\.onnx cannot be used .*delete .*rebuilt"):
         model.load_encoder(tiny)
 
 
@@ -147,5 +147,5 @@ def test_an_export_that_makes_other_vectors_is_refused(
     export._compare(by_torch, folder, tiny)
     encode = by_torch.encode_images
     monkeypatch.setattr(by_torch, "encode_images", lambda pixels: encode(pixels[..., ::-1].copy()))
-    with pytest.raises(ModelError, match=r"in ONNX makes vectors of cosine .* to those of torch"):
+    with pytest.raises(ModelError, match=r"in ONNX has vectors of cosine .* to those of torch"):
         export._compare(by_torch, folder, tiny)
