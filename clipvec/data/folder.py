@@ -62,7 +62,7 @@ class FolderDataset:
         if not self._rows:
             left = f"; passed over {passed_over}" if str(passed_over) else ""
             raise DatasetError(
-                f"{where}: no image in it; images end in {', '.join(sorted(SUFFIXES))}{left}"
+                f"{where}: no images in it; image files end in {', '.join(sorted(SUFFIXES))}{left}"
             )
         passed_over.report(where)
 

@@ -107,7 +107,7 @@ def open_image(data: bytes) -> Image.Image:
     for mark, name in _NOT_READ:
         if data.startswith(mark):
             raise not_read(name)
-    raise NotAnImage("not an image that is read: neither JPEG, PNG, WebP, AVIF, GIF, BMP nor TIFF")
+    raise NotAnImage("not a supported image format (JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF)")
 
 
 def not_read(name: str) -> UnsupportedFormat:
