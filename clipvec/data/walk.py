@@ -84,15 +84,16 @@ def _walk(
         links = sorted(links + below_links, reverse=True)
 
 
-def _entries(path: str, name: str, passed_over: PassedOver) -> list[os.DirEntry[str]]:
+def _entries(path: str, name: str, passed_over: PassedOver) -> Iterator[os.DirEntry[str]]:
     try:
-        with os.scandir(path) as entries:
-            return list(entries)
+        entries = os.scandir(path)
     except PermissionError:
         if not name:
             raise
         passed_over.add("folders that cannot be read", name)
-        return []
+    else:
+        with entries:
+            yield from entries
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
