@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+# Imported before Hydra's fixture keeps its registry, which it would reset to a state without them.
+import hydra_plugins.clipvec_sky.sweep_launcher  # noqa: F401
+
 _LOGGERS = ("", "clipvec")
 
 
