@@ -107,7 +107,7 @@ def test_interrupted_and_run_again(run: Run, tmp_path: Path) -> None:
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143
     assert "error: stopped by SIGTERM" in err
-    assert "what is loaded is kept; the same command goes on from there" in err
+    assert "loaded rows are kept; the same command resumes there" in err
     assert "Traceback" not in err
     run("index", *OPTIONS)
     assert len(set(ids_in(tmp_path / "data/index"))) == ROWS
@@ -137,7 +137,7 @@ def test_a_second_command_leaves_a_rebuild_alone(run: Run, tmp_path: Path) -> No
     refused = run("index", *OPTIONS, exit_code=1).stderr
     assert refused.splitlines()[-1] == (
         "error: data/index/toys--toy is being filled by another command, which holds "
-        "data/index/toys--toy.lock; wait until that has ended, or choose another index.path"
+        "data/index/toys--toy.lock; wait until it has finished, or choose another index.path"
     )
     assert len(set(ids_in(tmp_path / "data/index"))) == ROWS
     process.send_signal(signal.SIGCONT)
@@ -180,7 +180,7 @@ def test_disk_full(run: Run, small_disk: Disk) -> None:
     small_disk.remount("size=3m")
     full = run("index", *OPTIONS, f"index.path={small_disk.path}", exit_code=1).stderr
     assert full.splitlines()[-1].startswith(f"error: {small_disk.path}/toys--toy: ")
-    assert "the disk is full; free space there, or choose another index.path" in full
+    assert "the disk is full; free space, or choose another index.path, and rerun" in full
     small_disk.remount("size=64m")
     done = run("index", *OPTIONS, f"index.path={small_disk.path}")
     assert re.search(r"3,000 rows; .* verified: ", done.stdout)
