@@ -1,7 +1,7 @@
 """Every error that a user of clipvec can cause.
 
     ClipvecError                 exit code 1
-    ├── ConfigError              2  what was asked for cannot be done as asked
+    ├── ConfigError              2  the request is invalid
     │   ├── ShardSpecError       2
     │   └── SchemaError          2  a file that another version of clipvec wrote
     ├── DatasetError             1  the dataset cannot be read
@@ -16,8 +16,8 @@
     ├── TrackingError            1  wandb's server cannot be asked
     └── Interrupted              128 + signal number
 
-A message is one line: the value seen, the values allowed, the command that mends it. Codes 2 and
-3 are for errors that running the same command again cannot mend.
+A message is one line: the value seen, the values allowed, and how to fix it. Codes 2 and 3 are
+for errors that running the same command again cannot fix.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ClipvecError(Exception):
 
 
 class ConfigError(ClipvecError):
-    """What was asked for cannot be done as asked."""
+    """The request is invalid."""
 
     exit_code = 2
 
@@ -82,7 +82,7 @@ class CollectionError(ClipvecError):
 
 
 class LaunchError(ClipvecError):
-    """Jobs cannot be started, or nobody can be asked about them."""
+    """Jobs cannot be started or polled."""
 
 
 class SweepError(ClipvecError):
@@ -90,7 +90,7 @@ class SweepError(ClipvecError):
 
 
 class TrackingError(ClipvecError):
-    """The server of wandb cannot be reached, is silent, or has trouble of its own."""
+    """wandb's server cannot be reached, does not answer, or fails."""
 
 
 class Interrupted(ClipvecError):

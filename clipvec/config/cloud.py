@@ -27,7 +27,7 @@ def _known(resources: Any) -> dict[str, Any]:
     if unknown:
         raise PydanticCustomError(
             "resources",
-            "{unknown} is not among SkyPilot's resources: {known}",
+            "{unknown} is not one of SkyPilot's resources: {known}",
             {"unknown": ", ".join(unknown), "known": ", ".join(RESOURCES)},
         )
     return {key: value for key, value in resources.items() if value is not None}
@@ -62,15 +62,15 @@ class CloudConfig:
     """Where jobs run."""
 
     name: Name
-    """Which of the clouds this is, in messages."""
+    """Name of the cloud in messages."""
     resources: Resources = Field(default_factory=dict)
     """SkyPilot's ``resources:``."""
     image: str | None = None
-    """Docker image (``docker:...``) or machine image whose Python has all that clipvec needs, so
-    that jobs install clipvec alone; null: jobs make an environment of their own."""
+    """Docker image (``docker:...``) or machine image whose Python has everything that clipvec
+    needs, so jobs install only clipvec; null: each job creates its own environment."""
     setup: str = ""
     """Shell lines that run on a new machine before clipvec is installed on it."""
     file_mounts: Mounts = Field(default_factory=dict)
     """SkyPilot's ``file_mounts:``, such as ``{/store: s3://bucket}``."""
     secrets: list[EnvironmentName] = Field(default_factory=list)
-    """Environment variables that jobs get as SkyPilot secrets, where they are set."""
+    """Environment variables passed to jobs as SkyPilot secrets, if they are set."""

@@ -1,4 +1,4 @@
-"""What each command is told."""
+"""The configuration of each command."""
 
 from __future__ import annotations
 

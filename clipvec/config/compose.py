@@ -1,4 +1,4 @@
-"""Hydra's composition, and its refusals in one line that names what was meant."""
+"""Hydra's composition, with its errors as one line that suggests the right option."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ def options_of(group: str) -> list[str]:
 
 
 def explain(error: Exception, name: str) -> str:
-    """Return in one line what Hydra refused of the command line of a command, and the mend."""
+    """Return one line that says what Hydra refused on a command line, and how to fix it."""
     from hydra.errors import MissingConfigException, OverrideParseException
 
     if isinstance(error, OverrideParseException):
         return (
-            f"{error.override} is not understood; a value with ~ {{ }} = , or spaces is quoted "
+            f"cannot parse {error.override}; quote a value with ~ {{ }} = , or spaces "
             "once for the shell and once for Hydra: 'key=\"value\"'"
         )
     if isinstance(error, MissingConfigException) and error.options:

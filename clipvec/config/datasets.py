@@ -28,10 +28,10 @@ EXCLUDED = (
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class DatasetKind(Kind):
-    """What every kind of dataset has; `clipvec.data.Dataset` is what it loads."""
+    """Options of every kind of dataset, which loads a `clipvec.data.Dataset`."""
 
     row_settings: ClassVar[tuple[str, ...]] = ()
-    """Options that say which of the data are the rows: part of the store's identity."""
+    """Options that determine the rows: part of the store's identity."""
     name: Name
     """Folder of the store, and part of a collection's name."""
 
@@ -43,12 +43,12 @@ class DatasetKind(Kind):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class ImageDatasetConfig(DatasetKind):
-    """What every dataset of images has."""
+    """Options of every dataset of images."""
 
     attributes: Attributes = Field(default_factory=dict)
-    """Columns, or fields of ``.json`` files, to carry along, and their types."""
+    """Columns, or fields of ``.json`` files, to store, and their types."""
     limit: Limit = None
-    """Use only the first so many records; null: all. Part of the store's identity."""
+    """Use only this many records, from the first; null: all. Part of the store's identity."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -106,7 +106,7 @@ class ParquetConfig(ImageDatasetConfig):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class HuggingFaceConfig(ImageDatasetConfig):
-    """A dataset of the Hugging Face hub, or local files that ``datasets`` can load.
+    """A dataset on the Hugging Face hub, or local files that ``datasets`` can load.
 
     As an attribute or caption, a class label becomes its name.
     """
@@ -126,7 +126,7 @@ class HuggingFaceConfig(ImageDatasetConfig):
     streaming: bool = False
     """Read over the network without a copy on disk; shards are then whole data files."""
     gated: bool = False
-    """Needs HF_TOKEN, in the environment or in ``.env``."""
+    """Whether it needs HF_TOKEN, in the environment or in ``.env``."""
     image: str = "image"
     """Column of the image."""
     caption: str | None = None
@@ -137,7 +137,7 @@ class HuggingFaceConfig(ImageDatasetConfig):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class SyntheticConfig(DatasetKind):
-    """Vectors that are drawn, with ``model=synthetic``: see docs/synthetic.md."""
+    """Random vectors, with ``model=synthetic``: see docs/synthetic.md."""
 
     loads = "clipvec.data.synthetic:SyntheticDataset"
     kind: Literal["synthetic"] = "synthetic"
@@ -146,13 +146,13 @@ class SyntheticConfig(DatasetKind):
     dim: Annotated[int, Field(ge=2, le=65536)]
     """Length of the vectors, D."""
     clusters: Annotated[int, Field(ge=1, le=1_000_000)]
-    """Number of clusters, of power-law sizes, gathered in topics."""
+    """Number of clusters, which have power-law sizes and are grouped into topics."""
     seed: Annotated[int, Field(ge=0)]
     """Seed of the random numbers."""
 
     @property
     def attributes(self) -> Attributes:
-        """One to filter by: ``bucket < n`` admits n thousandths of the rows."""
+        """One to filter by: ``bucket < n`` matches n thousandths of the rows."""
         return {"bucket": "int"}
 
 

@@ -12,7 +12,7 @@ from clipvec.config.fields import STRICT, Name, Place
 
 @dataclass(frozen=True, config=ConfigDict(extra="ignore"))
 class NameOnly:
-    """A dataset or a model of which no more than the name matters: the store knows the rest."""
+    """A dataset or model of which only the name matters: the store knows the rest."""
 
     name: Name
     """Folder of the store."""
@@ -20,7 +20,7 @@ class NameOnly:
 
 @dataclass(frozen=True, config=STRICT)
 class ShardingConfig:
-    """How the dataset is cut: part of the store's identity."""
+    """How the dataset is sharded: part of the store's identity."""
 
     count: Annotated[int, Field(ge=1)]
     """Number of shards."""
@@ -28,7 +28,7 @@ class ShardingConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class StoreConfig:
-    """Where the vectors go, and what a row holds."""
+    """Where the vectors are stored, and the content of a row."""
 
     root: Place
     """Folder, or URL that fsspec opens (``s3://``, ``gs://``)."""
@@ -43,7 +43,7 @@ class HnswConfig:
     """Chroma's HNSW graph (arXiv 1603.09320)."""
 
     max_neighbors: Annotated[int, Field(ge=2, le=1024)]
-    """M: links of a node; more is better recall and more memory. Fixed once built."""
+    """M: links per node; more improves recall and takes more memory. Fixed once built."""
     ef_construction: Annotated[int, Field(ge=1)]
     """Candidates examined when a row is added. Fixed once built."""
     ef_search: Annotated[int, Field(ge=1)]
@@ -52,17 +52,17 @@ class HnswConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class TrackingConfig:
-    """Runs in Weights & Biases, in its own words."""
+    """Runs in Weights & Biases, in its own terms."""
 
     mode: Literal["disabled", "offline", "online"]
     """``offline``: files beside the store, for ``wandb beta sync``; ``online``: uploaded too."""
     project: Annotated[str, Field(pattern=r"^[^/\\#?%:]+$", max_length=128)] = "clipvec"
     """Project of the runs."""
     entity: str | None = None
-    """User or team; null: wandb's default for whoever uploads."""
+    """User or team; null: wandb's default for the account that uploads."""
     group: str | None = None
-    """Group of the run; null: its sweep, if it is a job of one."""
+    """Group of the run; null: its sweep, if it belongs to one."""
     tags: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(default_factory=list)
     """Tags of the runs."""
     log_interval_s: Annotated[float, Field(gt=0)] = 10.0
-    """Fewest seconds between two points of a curve."""
+    """Minimum number of seconds between two points of a curve."""

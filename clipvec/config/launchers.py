@@ -1,4 +1,4 @@
-"""The ``launcher`` group: who starts the jobs of a sweep."""
+"""The ``launcher`` group: what starts the jobs of a sweep."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clipvec.config.kinds import Kind, Registry
 
 @dataclass(frozen=True, config=STRICT)
 class LocalLauncher(Kind):
-    """Hydra's own: jobs run in this process, one after the other."""
+    """Hydra's own launcher: jobs run in this process, one after the other."""
 
     kind: Literal["local"] = "local"
 
@@ -23,21 +23,21 @@ class LauncherKind(Kind):
     """A launcher whose jobs outlive this process: `loads` names a `clipvec.jobs.Backend`."""
 
     wait: bool = True
-    """Stay until all jobs have ended, and show their progress."""
+    """Wait until all jobs have ended, and show their progress."""
     dry_run: bool = False
-    """Show what would be started, and start nothing."""
+    """Show what would start, without starting it."""
     force: bool = False
-    """Also start shards that are committed, or that another job works on."""
+    """Also start shards that are committed, or that another job is working on."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class WorkersLauncher(LauncherKind):
-    """Jobs are processes of this machine."""
+    """Jobs are processes on this machine."""
 
     loads = "clipvec.jobs.workers.backend:Workers"
     kind: Literal["workers"] = "workers"
     processes: Annotated[int, Field(ge=0, le=1024)] = 0
-    """How many at once; 0: one a GPU, or one where there is none."""
+    """Number of concurrent processes; 0: one per GPU, or one if there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -1,4 +1,4 @@
-"""The ``model`` group: encoders, and what runs them."""
+"""The ``model`` group: encoders and their runtimes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from clipvec.config.kinds import Kind, Registry
 
 
 class TorchRuntime(Kind):
-    """PyTorch, on any of its devices."""
+    """PyTorch, on any device it supports."""
 
     kind = "torch"
     loads = "clipvec.model.torch.encoder:TorchEncoder"
@@ -37,7 +37,7 @@ Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
 
 @dataclass(frozen=True, config=STRICT)
 class ModelConfig:
-    """Which encoder, and how it runs."""
+    """The encoder, and how it runs."""
 
     name: Name
     """Folder of the store."""
@@ -50,9 +50,9 @@ class ModelConfig:
     precision: Precision = "auto"
     """``auto`` takes the fastest that the device supports natively."""
     compile: bool = False
-    """Compile the image tower with ``torch.compile``: a slow start, then more images/s."""
+    """Compile the image tower with ``torch.compile``: slower startup, then more images/s."""
     runtime: Runtime = "torch"
-    """``onnx``: ONNX Runtime on the CPU, which starts sooner and takes less memory; the model is
+    """``onnx``: ONNX Runtime on the CPU, which starts faster and uses less memory; the model is
     converted once. Needs: pip install 'clipvec[onnx]'."""
 
     @property
@@ -64,10 +64,10 @@ class ModelConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class QueryModelConfig:
-    """The encoder of queries; what is null is as the collection says."""
+    """The query encoder; null options are taken from the collection."""
 
     name: Name | None = None
-    """What messages call the model; null: its name in the store."""
+    """Name of the model in messages; null: its name in the store."""
     arch: str | None = None
     """open_clip architecture, or ``sample``; null: the one that made the collection."""
     pretrained: str | None = None
@@ -79,15 +79,15 @@ class QueryModelConfig:
     compile: bool | None = None
     """Compile the image tower with ``torch.compile``; null: no."""
     runtime: Runtime | None = None
-    """``onnx`` starts sooner and takes less memory; null: ``torch``."""
+    """``onnx`` starts faster and uses less memory; null: ``torch``."""
 
     def over(self, made: ModelConfig) -> ModelConfig:
-        """Return the encoder that made the collection, with what is given here in its place."""
+        """Return the collection's encoder with the options given here replaced."""
         return replace(made, **{k: v for k, v in asdict(self).items() if v is not None})
 
     @property
     def extras(self) -> tuple[str, ...]:
-        """Extras of clipvec that need to be there for what is given here."""
+        """Extras of clipvec that the options given here need."""
         return self.over(ModelConfig("x", "", "")).extras
 
 

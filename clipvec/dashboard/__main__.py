@@ -1,4 +1,4 @@
-"""``python -m clipvec.dashboard``: what tracked runs tell, in one place.
+"""``python -m clipvec.dashboard``: tracked runs in one place.
 
 Examples:
     python -m clipvec.dashboard                             # a saved view and a report in wandb
@@ -7,7 +7,7 @@ Examples:
     python -m clipvec.dashboard --local model=sample        # the same panels as one HTML page
     python -m clipvec.dashboard --local model=sample sweep=embed-20260131-094500
 
-Made again, both are brought up to date; panels and sections of your own in the view stay.
+Running it again updates both; your own panels and sections in the view are kept.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""``python -m clipvec.deploy``: put the query service on SkyServe, ask after it, take it down.
+"""``python -m clipvec.deploy``: start, inspect and stop the query service on SkyServe.
 
 Examples:
-    export CLIPVEC_SERVE="index.path=/index"     # what bentoml serve would be told
+    export CLIPVEC_SERVE="index.path=/index"     # as for bentoml serve
     python -m clipvec.deploy up cloud=aws 'cloud.file_mounts={/index: s3://bucket/index}'
     python -m clipvec.deploy up cloud=aws dry_run=true
     python -m clipvec.deploy status
     python -m clipvec.deploy down
 
-Requests need a key where CLIPVEC_API_KEY is set, here or in .env.
+Requests need a key if CLIPVEC_API_KEY is set, here or in .env.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _deploy(cfg: DictConfig) -> None:
         print(service.status(wanted.service.name))
     elif wanted.action == "down":
         service.down(wanted.service.name)
-        print(f"{wanted.service.name} goes down; its machines take a minute or so")
+        print(f"shutting down {wanted.service.name}; its machines take a minute or so")
     else:
         folder = Path(HydraConfig.get().runtime.output_dir)
         print(service.up(wanted, settings.read(), settings.text(), folder))

@@ -1,4 +1,4 @@
-"""The query service as a service of SkyServe: its task, and what became of it."""
+"""The query service on SkyServe: its task, and its status."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ KEY = "CLIPVEC_API_KEY"
 
 
 def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -> str:
-    """Start the service, or only write its YAML, and return what to say of it.
+    """Start the service, or only write its YAML, and return a message.
 
     Args:
-        wanted: where and how many.
-        serve: what replicas serve, which has to be there for them.
-        overrides: the same as it was given, in CLIPVEC_SERVE.
+        wanted: the deployment.
+        serve: the service's configuration; its index must exist on the replicas.
+        overrides: the same as text, from CLIPVEC_SERVE.
         folder: where the wheel and the YAML go.
 
     Raises:
         ConfigError: a replica would not find its index, the numbers of replicas contradict each
-            other, or there is no wheel to be had.
-        LaunchError: SkyPilot refuses, or has a service of that name.
+            other, or the wheel cannot be built.
+        LaunchError: SkyPilot refuses, or already has a service of that name.
     """
     check_index(serve, wanted.cloud)
     check_replicas(wanted)
@@ -50,7 +50,8 @@ def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -
     with connect() as sky:
         if record := _records(sky).get(name):
             raise LaunchError(
-                f"service.name={name}: SkyServe has one of that name ({_word(record['status'])}); "
+                f"service.name={name}: SkyServe already has one of that name "
+                f"({_word(record['status'])}); "
                 "take it down with python -m clipvec.deploy down, or give this one another name"
             )
         secrets = [(key, os.environ[key]) for key in made.get("secrets", {})]
@@ -63,13 +64,13 @@ def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -
 
 
 def task(wanted: DeployConfig, serve: ServeConfig, overrides: str, packed: Path) -> dict[str, Any]:
-    """Return what `sky serve up` and `sky launch` accept as YAML; secrets have no values in it.
+    """Return what `sky serve up` and `sky launch` accept as YAML, without the values of secrets.
 
     Args:
-        wanted: where and how many.
-        serve: what replicas serve.
-        overrides: the same as it was given, for CLIPVEC_SERVE.
-        packed: the folder that goes to their machines.
+        wanted: the deployment.
+        serve: the service's configuration.
+        overrides: the same as text, for CLIPVEC_SERVE.
+        packed: the folder to send to the machines.
     """
     service, cloud = wanted.service, config.to_dict(wanted.cloud)
     cloud["resources"], spot = _of_service(cloud["resources"])
@@ -101,20 +102,20 @@ def task(wanted: DeployConfig, serve: ServeConfig, overrides: str, packed: Path)
         "initial_delay_seconds": service.initial_delay_seconds,
         "timeout_seconds": service.probe_timeout_seconds,
     }
-    # SkyServe's SDK, unlike its command line, does not take the port from the resources.
+    # Unlike its command line, SkyServe's SDK does not take the port from the resources.
     about = {"readiness_probe": probe, "replica_policy": policy, "ports": service.port}
     return {**made, "service": about}
 
 
 def extras(wanted: DeployConfig, serve: ServeConfig) -> list[str]:
-    """Return the extras of clipvec that replicas install."""
+    """Return the extras of clipvec to install on replicas."""
     return sorted({*config.extras_for(serve), *wanted.extras})
 
 
 def _of_service(resources: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Return the resources as SkyServe wants them, and whether there are spot machines.
+    """Return the resources in SkyServe's form, and whether they include spot machines.
 
-    It recovers replicas itself, and mixes spot and other machines by a policy of its own.
+    It recovers replicas itself, and mixes spot and on-demand machines by its own policy.
     """
     ours = {"any_of", "job_recovery", "use_spot"}
     given = resources.get("any_of") or []
@@ -128,7 +129,7 @@ def check_index(serve: ServeConfig, cloud: config.CloudConfig) -> None:
     """Refuse an index that no replica would find.
 
     Raises:
-        ConfigError: with what to give instead.
+        ConfigError: with alternatives.
     """
     if cloud.name == "local":
         raise ConfigError("cloud=local is this machine, where `bentoml serve` serves; cloud=any")
@@ -137,15 +138,15 @@ def check_index(serve: ServeConfig, cloud: config.CloudConfig) -> None:
         mounted = any(is_below(folder, target) for target in cloud.file_mounts)
         if not mounted and not is_shared(cloud.name, folder):
             raise ConfigError(
-                f"index.path={folder} is not on the machines of {cloud.name}; put the index "
-                "there and name it: CLIPVEC_SERVE=index.path=/index and "
+                f"index.path={folder} is not on the machines of {cloud.name}; mount the "
+                "index there and give its path: CLIPVEC_SERVE=index.path=/index and "
                 "'cloud.file_mounts={/index: s3://bucket/index}'; on slurm and kubernetes an "
                 "absolute path that all machines share will do"
             )
 
 
 def check_replicas(wanted: DeployConfig) -> None:
-    """Refuse more replicas at least, or on demand, than there may be at all.
+    """Refuse minimum or on-demand replicas that exceed the maximum.
 
     Raises:
         ConfigError: with both numbers.
@@ -161,10 +162,10 @@ def check_replicas(wanted: DeployConfig) -> None:
 
 
 def status(name: str) -> str:
-    """Return how a service stands: a line, and one for each replica.
+    """Return a service's status: one line, and one per replica.
 
     Raises:
-        LaunchError: SkyPilot cannot be asked, or there is no such service.
+        LaunchError: SkyPilot cannot be reached, or there is no such service.
     """
     with connect() as sky:
         record = _record(sky, name)
@@ -185,7 +186,7 @@ def down(name: str) -> None:
     """Take a service down.
 
     Raises:
-        LaunchError: SkyPilot cannot be asked, or there is no such service.
+        LaunchError: SkyPilot cannot be reached, or there is no such service.
     """
     with connect() as sky:
         _record(sky, name)
@@ -201,7 +202,7 @@ def _record(sky: Any, name: str) -> dict[str, Any]:
 
 
 def _records(sky: Any) -> dict[str, dict[str, Any]]:
-    """Return what SkyServe says of its services, by name."""
+    """Return SkyServe's records of its services, by name."""
     try:
         found = sky.get(sky.serve.status(None))
     except sky.exceptions.ClusterNotUpError:

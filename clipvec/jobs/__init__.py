@@ -1,9 +1,9 @@
-"""Sweeps: many jobs of one command, on SkyPilot or on this machine, and what became of them.
+"""Sweeps: many jobs of one command, on SkyPilot or on this machine, and their state.
 
-plan      what the jobs are
+plan      the jobs
 record    the sweep's folder: the plan, and the ids of started jobs
-backend   what runs them: `sky` or `workers`, behind one interface
-watch     what is true of them, by the store and by the backend
+backend   runs them: `sky` or `workers`, behind one interface
+watch     their actual state, from the store and the backend
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""``python -m clipvec.jobs``: what became of a sweep, and what to do about it."""
+"""``python -m clipvec.jobs``: follow, cancel and resume sweeps."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from clipvec.cli import VersionOption, run
 
 _EXAMPLES = """examples
   python -m clipvec.jobs list
-  python -m clipvec.jobs status                              # of the latest sweep
+  python -m clipvec.jobs status                              # the latest sweep
   python -m clipvec.jobs wait embed-20260131-094500
   python -m clipvec.jobs logs --job 3 --follow
   python -m clipvec.jobs cancel --job 3
-  python -m clipvec.jobs resume                              # start again what is missing
+  python -m clipvec.jobs resume                              # restart the missing jobs
 
-A sweep is named by its folder under data/sweeps. What counts as done is what the store holds.
+A sweep is named by its folder under data/sweeps. Only shards committed to the store count as done.
 """
 
 
@@ -36,27 +36,29 @@ def parser() -> argparse.ArgumentParser:
     """Return the options of the command."""
     parser = argparse.ArgumentParser(
         prog="clipvec-jobs",
-        description="Follow and control sweeps that python -m clipvec.embed -m ... started.",
+        description="Follow and control sweeps started by python -m clipvec.embed -m ...",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=VersionOption)
-    parser.add_argument("--sweeps", metavar="DIR", help="where sweeps are (default: data/sweeps)")
+    parser.add_argument("--sweeps", metavar="DIR", help="folder of sweeps (default: data/sweeps)")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("list", help="all sweeps, the oldest first")
+    commands.add_parser("list", help="list all sweeps, oldest first")
     for name, text in (
-        ("status", "each job with its id, shards and state"),
-        ("wait", "wait until all jobs have ended; exit code 0 when all shards are committed"),
-        ("logs", "the log of a job"),
+        ("status", "show each job with its id, shards and state"),
+        ("wait", "wait until all jobs have ended; exit code 0 if all shards are committed"),
+        ("logs", "print the log of a job"),
         ("cancel", "stop jobs; finished parts are kept"),
-        ("resume", "start again what is not committed and not under way"),
+        ("resume", "start jobs for shards that are neither committed nor in progress"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("sweep", nargs="?", default="latest", help="default: the latest")
         if name in {"logs", "cancel"}:
-            command.add_argument("--job", type=int, metavar="N", help="number of the job")
+            command.add_argument("--job", type=int, metavar="N", help="job number")
         if name == "logs":
-            command.add_argument("--follow", "-f", action="store_true", help="until the job ends")
+            command.add_argument(
+                "--follow", "-f", action="store_true", help="follow the log until the job ends"
+            )
     return parser
 
 

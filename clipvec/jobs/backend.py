@@ -1,4 +1,4 @@
-"""What runs the jobs of a sweep: the interface of every launcher's backend."""
+"""Runs the jobs of a sweep: the interface of every launcher's backend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """How a job stands."""
+    """State of a job."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -27,28 +27,28 @@ class State(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether it stays so."""
+        """Whether it is final."""
         return self in {State.SUCCEEDED, State.FAILED, State.CANCELLED}
 
 
 @dataclass(frozen=True)
 class Status:
-    """What a backend says of a job; whether its shards are committed, only the store says."""
+    """A job's status according to its backend; only the store knows which shards are committed."""
 
     state: State
     detail: str = ""
-    """The backend's own words, such as ``FAILED_NO_RESOURCE: ...``, or an exit code."""
+    """The backend's own message, such as ``FAILED_NO_RESOURCE: ...``, or an exit code."""
     recoveries: int = 0
-    """How often it was started again."""
+    """Number of restarts."""
     seconds: float = field(default=0.0, compare=False)
-    """How long it has worked, over all of its starts, as far as its backend knows."""
+    """Run time over all of its starts, as far as its backend knows."""
 
 
 class Backend(ABC):
     """Runs jobs; every job has an id that outlives this process."""
 
     poll_seconds = 1.0
-    """Time between two questions about the same jobs."""
+    """Time between two polls of the same jobs."""
 
     @abstractmethod
     def submit(
@@ -57,29 +57,29 @@ class Backend(ABC):
         """Start ``jobs`` of the sweep; call ``saved`` with ids by job number as they are known.
 
         Raises:
-            LaunchError: with what mends it; what was saved is submitted all the same.
+            LaunchError: with the fix; jobs whose ids were saved are submitted nonetheless.
         """
 
     @abstractmethod
     def poll(self, record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
-        """Return how jobs stand, by job number; one that the backend does not know is missing."""
+        """Return the status of jobs by job number; jobs unknown to the backend are left out."""
 
     @abstractmethod
     def logs(self, record: Record, job: int, id: str, *, follow: bool) -> Iterator[str]:
-        """Yield the lines of a job's log; with ``follow`` until it ends."""
+        """Yield the lines of a job's log; with ``follow``, until the job ends."""
 
     @abstractmethod
     def cancel(self, record: Record, ids: Mapping[int, str]) -> None:
         """Ask jobs to stop; finished parts of their shards are kept."""
 
     def machine(self, job: Job) -> str:
-        """Return what a job runs on, in a few words."""
+        """Return a short description of the machine a job runs on."""
         return str(job.cloud.get("name", ""))
 
     def price_per_hour(self, job: Job) -> float | None:
-        """Return the least US dollars an hour of a job's machine; None: unknown."""
+        """Return the lowest price of a job's machine in US dollars per hour; None: unknown."""
         return None
 
     def preview(self, sweep: Sweep, jobs: Sequence[Job], folder: Path) -> Iterator[str]:
-        """Yield what a dry run adds to its table; files go to ``folder``, which may not exist."""
+        """Yield further lines for a dry run; files go to ``folder``, which may not exist."""
         yield from ()

@@ -1,4 +1,4 @@
-"""What a sweep would do, without doing it."""
+"""Shows what a sweep would do, without doing it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 PIPE_WIDTH = 120
-"""Columns of the table where there is no terminal."""
+"""Width of the table in columns if there is no terminal."""
 
 
 def dry_run(sweep: Sweep, runs: Backend, folder: Path) -> None:
-    """Print the jobs of a sweep that are missing, and what their backend has to say of them."""
+    """Print the missing jobs of a sweep, and their backend's details."""
     from rich.console import Console
 
     console = Console()
@@ -39,11 +39,11 @@ def dry_run(sweep: Sweep, runs: Backend, folder: Path) -> None:
 
 
 def _todo(sweep: Sweep) -> list[Job]:
-    """Return the jobs with those of their shards that are not committed."""
+    """Return the jobs, each with its uncommitted shards."""
     try:
         progress = StoreProgress(sweep.jobs)
     except (StoreError, ConfigError) as error:
-        log.warning("what is committed cannot be told: %s", error)
+        log.warning("cannot determine which shards are committed: %s", error)
         return list(sweep.jobs)
     jobs = [only_missing(job, progress) for job in sweep.jobs]
     return [job for job in jobs if job.shards or not job.store]

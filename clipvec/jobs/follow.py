@@ -1,4 +1,4 @@
-"""What ``python -m clipvec.jobs`` does with a sweep that was started before."""
+"""The actions of ``python -m clipvec.jobs`` on an existing sweep."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def print_sweeps(root: Path) -> None:
-    """Print a table of all sweeps below ``root``, the oldest first."""
+    """Print a table of all sweeps below ``root``, oldest first."""
     table = Table(box=None, pad_edge=False)
     for name in ("sweep", "on", "jobs", "started", "committed"):
         table.add_column(name, justify="left" if name in {"sweep", "on"} else "right")
@@ -35,7 +35,7 @@ def print_sweeps(root: Path) -> None:
 
 
 def print_status(record: Record) -> None:
-    """Print a table of a sweep's jobs; one that was never started is pending unless committed.
+    """Print a table of a sweep's jobs; a job never started is pending unless it is committed.
 
     Raises:
         LaunchError: the backend cannot be asked.

@@ -1,4 +1,4 @@
-"""Starting a sweep: only what is missing, nothing twice, ids on disk before anything else."""
+"""Starts a sweep: only missing work, nothing twice, ids on disk before anything else."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NOT_STARTED = Status(State.FAILED, "never started")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one job of a sweep came out."""
+    """The outcome of one job of a sweep."""
 
     job: int
     status: State
@@ -39,19 +39,19 @@ class Outcome:
 
 
 def backend(sweep: Sweep) -> Backend:
-    """Return what runs the jobs of a sweep."""
+    """Return the backend of a sweep."""
     runs: Backend = sweep.launcher.load()()
     return runs
 
 
 def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
-    """Start what is missing of a sweep and, unless ``wait=false``, see it through.
+    """Start the missing jobs of a sweep and, unless ``wait=false``, wait for them.
 
-    Shards that are committed, and those that a job of an earlier sweep still works on, are not
+    Shards that are committed, or that a job of an earlier sweep is still working on, are not
     started again; the latter are waited for. ``force=true`` starts both.
 
     Raises:
-        ConfigError: what was asked for cannot be done.
+        ConfigError: the request is invalid.
         LaunchError: jobs cannot be started.
         Interrupted: the jobs keep running.
     """
@@ -67,7 +67,7 @@ def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
     _say_plan(sweep, todo, busy, progress)
     record = Record.create(folder, sweep)
     if todo:
-        with _told_how_to_come_back(sweep.name, "stopped; jobs that were started keep running"):
+        with _told_how_to_come_back(sweep.name, "stopped; jobs already started keep running"):
             runs.submit(record, todo, lambda ids: record.save_ids(ids, todo))
     if not settings.wait:
         _say_how_to_come_back(sweep.name)
@@ -76,10 +76,10 @@ def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
 
 
 def attach(record: Record) -> list[Outcome]:
-    """Wait for a sweep that was started before, and return how each of its jobs came out.
+    """Wait for a sweep that was started earlier, and return the outcome of each job.
 
     Raises:
-        LaunchError: nobody can be asked about its jobs.
+        LaunchError: the backend cannot be reached.
         Interrupted: while waiting; the jobs keep running.
     """
     runs, progress = backend(record.sweep), StoreProgress(record.sweep.jobs)
@@ -87,13 +87,13 @@ def attach(record: Record) -> list[Outcome]:
 
 
 def resume(record: Record) -> list[Outcome]:
-    """Start again what is missing of a sweep, also of one that was started by force."""
+    """Restart the missing jobs of a sweep, including one that was started with ``force``."""
     launcher = replace(record.sweep.launcher, force=False, wait=True)
     return launch_sweep(replace(record.sweep, launcher=launcher), record.folder)
 
 
 def check(outcomes: Sequence[Outcome]) -> None:
-    """Raise unless every job did what was asked of it, or was not to be waited for.
+    """Raise unless every job succeeded, or was not waited for.
 
     Raises:
         SweepError: with the number of jobs that failed and the first reason.
@@ -103,14 +103,14 @@ def check(outcomes: Sequence[Outcome]) -> None:
         first = failed[0]
         raise SweepError(
             f"{len(failed)} of {counted(len(outcomes), 'job')} failed, job {first.job}: "
-            f"{first.detail or first.status.value}; the same command starts what is missing"
+            f"{first.detail or first.status.value}; run the same command to start what is missing"
         )
 
 
 def finish(
     record: Record, busy: Sequence[SubmittedJob], runs: Backend, progress: StoreProgress
 ) -> list[Outcome]:
-    """Wait for what a sweep started, and for ``busy`` of other sweeps; return how each came out.
+    """Wait for a sweep's jobs, and for ``busy`` ones of other sweeps; return their outcomes.
 
     Raises:
         Interrupted: by Ctrl-C or SIGTERM; the jobs keep running.
@@ -132,7 +132,7 @@ def finish(
 def _outcome(
     job: Job, running: Sequence[SubmittedJob], statuses: Sequence[Status], progress: StoreProgress
 ) -> Outcome:
-    """Return how a job came out; shards of it may have been another sweep's to do."""
+    """Return the outcome of a job, some of whose shards may belong to another sweep's job."""
     if job.shards and not progress.missing(job):
         return Outcome(job.number, State.SUCCEEDED, "")
     ran = [status for s, status in zip(running, statuses, strict=True) if _overlap(s.job, job)]
@@ -147,7 +147,7 @@ def _outcome(
 
 
 def _overlap(one: Job, other: Job) -> bool:
-    """Return whether two jobs of a command do the same, or commit some of the same shards."""
+    """Return whether two jobs of a command are the same, or commit some of the same shards."""
     if not one.shards:
         return not other.shards and one.overrides == other.overrides
     same_store = one.visible_store() == other.visible_store()
@@ -155,7 +155,7 @@ def _overlap(one: Job, other: Job) -> bool:
 
 
 def _busy(sweep: Sweep, folder: Path, runs: Backend, progress: StoreProgress) -> list[SubmittedJob]:
-    """Return jobs of this and of earlier sweeps that still work on shards of this one."""
+    """Return jobs of this and earlier sweeps that are still working on this sweep's shards."""
     missing = [only_missing(job, progress) for job in sweep.jobs]
     found = []
     for other in folders(folder.parent):
@@ -178,7 +178,7 @@ def _alive(status: Status | None) -> bool:
 
 
 def _todo(jobs: Sequence[Job], busy: Sequence[SubmittedJob], progress: StoreProgress) -> list[Job]:
-    """Return the jobs with those of their shards that nobody did or does."""
+    """Return the jobs, each with its shards that are neither committed nor in progress."""
     taken: dict[str, set[int]] = {}
     for s in busy:
         taken.setdefault(s.job.visible_store(), set()).update(s.job.shards)
@@ -203,8 +203,8 @@ def _say_plan(
     log.info("sweep %s: %s to start%s", sweep.name, counted(len(todo), "job"), before)
     for s in busy:
         log.info(
-            "%s of sweep %s is still working on this and is not started again "
-            "(launcher.force=true starts it)",
+            "%s of sweep %s is still working on these shards and is not started again "
+            "(launcher.force=true overrides this)",
             watch.describe(s.job),
             s.record.sweep.name,
         )
@@ -217,13 +217,13 @@ def _told_how_to_come_back(name: str, said: str) -> Iterator[None]:
     except KeyboardInterrupt as error:
         raise Interrupted(
             signal_of(error),
-            f"{said}. python -m clipvec.jobs wait {name} waits for them again, "
-            f"python -m clipvec.jobs cancel {name} stops them",
+            f"{said}; to wait again: python -m clipvec.jobs wait {name}, "
+            f"to stop them: python -m clipvec.jobs cancel {name}",
         ) from error
 
 
 def _say_how_to_come_back(name: str) -> None:
     print(
-        f"started; python -m clipvec.jobs status {name} shows its progress, "
-        f"python -m clipvec.jobs wait {name} waits for it"
+        f"started; to see its progress: python -m clipvec.jobs status {name}, "
+        f"to wait for it: python -m clipvec.jobs wait {name}"
     )

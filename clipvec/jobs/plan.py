@@ -1,4 +1,4 @@
-"""What a sweep is: the jobs, which shards each does, and where."""
+"""The plan of a sweep: its jobs, the shards of each, and where they run."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from clipvec.tracking import RUN_VARIABLE, SWEEP_VARIABLE
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a command, with configuration of its own."""
+    """One run of a command, with its own configuration."""
 
     number: int
     """Hydra's job number within the sweep."""
     overrides: tuple[str, ...]
     """In Hydra's grammar, without ``shards``, the launcher and the cloud."""
     shards: tuple[int, ...] = ()
-    """What it is to commit in the store; empty for commands that commit no shards."""
+    """Shards to commit; empty for commands that commit no shards."""
     store: str = ""
     """The store that it commits to, a path or URL; empty for commands that commit no shards."""
     cloud: dict[str, Any] = field(default_factory=dict)
     """The ``cloud`` group of its configuration, as plain values."""
     folders: dict[str, str] = field(default_factory=dict)
-    """Paths or URLs that have to outlive its machine, by the option that names them."""
+    """Paths or URLs that must outlive its machine, by the option that names them."""
     extras: tuple[str, ...] = ()
     """Extras of clipvec that it needs, such as ``s3``."""
     images: int | None = None
-    """Images of its shards, about, where that is known without opening the dataset."""
+    """Approximate number of images in its shards, if known without opening the dataset."""
 
     def visible_store(self) -> str:
-        """Return the store as it is seen from here: a mounted bucket by its URL."""
+        """Return the store as seen from this machine: a mounted bucket by its URL."""
         return self.visible(self.store)
 
     def visible(self, folder: str) -> str:
-        """Return a folder of the job's machine as it is seen from here."""
+        """Return a folder of the job's machine as seen from this machine."""
         for target, mount in self.mounts().items():
             below = folder.removeprefix(target.rstrip("/") + "/")
             source = mount.get("source")
@@ -46,7 +46,7 @@ class Job:
         return folder
 
     def mounts(self) -> dict[str, dict[str, Any]]:
-        """Return the buckets that its machine mounts; what SkyPilot only copies is left out."""
+        """Return the buckets that its machine mounts, without those that SkyPilot only copies."""
         mounts = self.cloud.get("file_mounts", {})
         return {
             target: mount
@@ -62,17 +62,17 @@ class Sweep:
     name: str
     """Name of its folder; SkyPilot's jobs are called ``clipvec-<name>``."""
     module: str
-    """What ``python -m`` runs, such as ``clipvec.embed``."""
+    """Module that ``python -m`` runs, such as ``clipvec.embed``."""
     launcher: Annotated[LauncherKind, LAUNCHERS]
     """The ``launcher`` group of the configuration."""
     jobs: tuple[Job, ...]
     tracking: TrackingConfig = field(default_factory=lambda: TrackingConfig(mode="disabled"))
     """The ``tracking`` group of the configuration."""
     begun: float = field(default_factory=time.time, compare=False)
-    """Seconds since 1970 at which it was first started; whoever resumes it leaves that as it is."""
+    """Unix time of its first start; resuming does not change it."""
 
     def environment(self, job: Job) -> dict[str, str]:
-        """Return what a job's environment says of its sweep: see `clipvec.tracking`."""
+        """Return the environment variables that tell a job its sweep, see `clipvec.tracking`."""
         run = self.name
         if not job.shards:
             run += f"-{job.number}"
@@ -81,12 +81,12 @@ class Sweep:
         return {SWEEP_VARIABLE: self.name, RUN_VARIABLE: run}
 
     def command(self, job: Job) -> list[str]:
-        """Return the arguments behind ``python`` that do a job."""
+        """Return the arguments of ``python`` for a job."""
         chosen = [f"shards='{shards.format(job.shards)}'"] if job.shards else []
         return ["-m", self.module, *job.overrides, "launcher=local", *self._tracked(job), *chosen]
 
     def _tracked(self, job: Job) -> list[str]:
-        """Return the choice of tracking that came with the launcher, which jobs do not have."""
+        """Return the tracking override implied by the launcher, which jobs do not see."""
         given = any(override.lstrip("+~").startswith("tracking=") for override in job.overrides)
         return (
             [] if given or self.tracking.mode == "disabled" else [f"tracking={self.tracking.mode}"]
@@ -101,6 +101,6 @@ class Sweep:
         """Return the sweep that `to_json` wrote.
 
         Raises:
-            ConfigError: it wrote something else.
+            ConfigError: the values are not a sweep.
         """
         return from_dict(values, cls)

@@ -1,4 +1,4 @@
-"""What the stores say of a sweep: the only authority on which shards are done."""
+"""The progress of a sweep according to its stores, the only authority on finished shards."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class StoreProgress:
             if job.shards:
                 self._wanted.setdefault(job.visible_store(), set()).update(job.shards)
         self._images: dict[str, dict[int, int]] = {url: {} for url in self._wanted}
-        """Of every committed shard, wanted or not: those that another sweep's job may wait for."""
+        """Of every committed shard, wanted or not, since another sweep's job may wait for it."""
         self.refresh()
 
     def refresh(self) -> None:
-        """Look at the stores again: one listing of each's shards, and the marks that are new.
+        """Read the stores again: one listing per store, and the new commit markers.
 
         Raises:
             StoreError: a store cannot be read.
@@ -42,9 +42,9 @@ class StoreProgress:
                 known |= {shard: m.rows + m.rejects for shard, m in store.committed(new).items()}
 
     def missing(self, job: Job) -> tuple[int, ...]:
-        """Return the shards of a job that are not committed, ascending.
+        """Return the uncommitted shards of a job, ascending.
 
-        Of any job that commits to one of the stores: another sweep's job may do more shards.
+        Works for any job on one of the stores: another sweep's job may have more shards.
         """
         if not job.shards:
             return ()
@@ -52,12 +52,12 @@ class StoreProgress:
 
     @property
     def wanted(self) -> int:
-        """Shards that were asked for."""
+        """Number of requested shards."""
         return sum(map(len, self._wanted.values()))
 
     @property
     def committed(self) -> int:
-        """Shards of those that are committed."""
+        """Number of those that are committed."""
         return sum(len(wanted.intersection(self._images[u])) for u, wanted in self._wanted.items())
 
     @property
@@ -71,12 +71,12 @@ class StoreProgress:
         )
 
     def reconcile(self, job: Job, status: Status, *, forced: bool = False) -> Status:
-        """Return how a job stands, where its backend's word is checked against the store.
+        """Return a job's status, checking the backend's word against the store.
 
         Args:
             job: the job.
-            status: what its backend says.
-            forced: its shards may have been committed before it began, so it has to end too.
+            status: its status according to the backend.
+            forced: its shards may have been committed before it started, so it must end too.
         """
         missing = self.missing(job)
         if job.shards and not missing and (status.state.ended or not forced):
@@ -91,7 +91,7 @@ class StoreProgress:
 
 
 def only_missing(job: Job, progress: StoreProgress) -> Job:
-    """Return the job with just those of its shards that are not committed."""
+    """Return the job with only its uncommitted shards."""
     missing = progress.missing(job)
     images = job.images and job.images * len(missing) // max(len(job.shards), 1)
     return replace(job, shards=missing, images=images)

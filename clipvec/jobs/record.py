@@ -1,4 +1,4 @@
-"""A sweep's folder: what was asked for, and the ids of the jobs that were started for it."""
+"""A sweep's folder: the plan, and the ids of its started jobs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Record:
 
     @classmethod
     def create(cls, folder: Path, sweep: Sweep) -> Record:
-        """Write a sweep into ``folder``, which is its own."""
+        """Write a sweep into its own ``folder``."""
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(sweep.to_json(), indent=1)
         paths.SweepPaths(folder).sweep.write_text(text, encoding="utf-8")
@@ -48,13 +48,13 @@ class Record:
             return cls(folder, Sweep.from_json(json.loads(file.read_text(encoding="utf-8"))))
         except (OSError, ValueError, ConfigError) as error:
             raise ConfigError(
-                f"{file} is not a sweep ({error}); remove the folder, and start the sweep again: "
+                f"{file} is not a sweep ({error}); remove the folder and start the sweep again: "
                 "shards that are committed are not done twice"
             ) from error
 
     @classmethod
     def find(cls, name: str, root: Path) -> Record:
-        """Return a sweep by its name, its folder, or as the ``latest``.
+        """Return a sweep by its name or folder, or the ``latest``.
 
         Raises:
             ConfigError: there is none.
@@ -66,10 +66,10 @@ class Record:
             if name != LATEST and paths.SweepPaths(folder).sweep.is_file():
                 return cls.open(folder)
         names = ", ".join(folder.name for folder in known[-5:]) or "none yet"
-        raise ConfigError(f"no sweep {name!r} in {root} (the last ones: {names})")
+        raise ConfigError(f"no sweep {name!r} in {root} (latest: {names})")
 
     def started(self) -> list[SubmittedJob]:
-        """Return the jobs that were started, each with its newest id and what it was to do then."""
+        """Return the started jobs, each with its newest id and its shards at that time."""
         try:
             lines = self.paths.ids.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
@@ -82,7 +82,7 @@ class Record:
         ]
 
     def save_ids(self, ids: Mapping[int, str], jobs: Iterable[Job]) -> None:
-        """Add the ids of started ``jobs``; they are on disk when this returns."""
+        """Save the ids of started ``jobs``; they are on disk when this returns."""
         with self.paths.ids.open("a", encoding="utf-8") as file:
             for job in jobs:
                 if job.number in ids:
@@ -102,7 +102,7 @@ class SubmittedJob:
 
 
 def folders(root: Path) -> list[Path]:
-    """Return the folders of all sweeps below ``root``, the oldest first."""
+    """Return the folders of all sweeps below ``root``, oldest first."""
     files = [paths.SweepPaths(folder).sweep for folder in root.glob("*") if folder.is_dir()]
     return [f.parent for f in sorted((f for f in files if f.is_file()), key=_written)]
 

@@ -1,4 +1,4 @@
-"""The one run that sums up a sweep: what its jobs did so far, as whoever waits for them sees it."""
+"""The run that summarises a sweep, written by the process that waits for its jobs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 WINDOW = 300.0
-"""Seconds over which images/s is taken: images count when their shard is committed, in leaps."""
+"""Averaging window of images/s in seconds: images count in steps, when their shard is committed."""
 
 
 class SweepLogger:
@@ -38,14 +38,14 @@ class SweepLogger:
         self._run = run
         self._jobs = jobs
         self._progress = progress
-        # Time begins with the sweep, so that a later `jobs wait` continues its curves.
+        # Time starts with the sweep, so a later `jobs wait` continues its curves.
         self._age = time.time() - record.sweep.begun
         self._began = time.monotonic()
         self._seen = deque([(self._began, progress.images)])
         self._prices = [runs.price_per_hour(submitted.job) for submitted in jobs]
 
     def look(self, statuses: Sequence[Status]) -> None:
-        """Add a point to the curves, where it is time for one."""
+        """Add a point to the curves if one is due."""
         if self._run.should_log():
             self._point(statuses)
 
@@ -94,7 +94,7 @@ class SweepLogger:
         ]
         if costs:
             values["cost_usd"] = sum(costs)
-        # Jobs log images/s too: by the prefix, a dashboard of both tells them apart.
+        # Jobs log images/s too; the prefix tells them apart on a dashboard of both.
         values = {f"sweep/{name}": value for name, value in values.items()}
         self._run.log(values, step=int(self._age + now - self._began))
         return values

@@ -1,4 +1,4 @@
-"""Waiting for jobs: a live table on a terminal, plain lines elsewhere."""
+"""Waits for jobs, with a live table on a terminal and plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 LOG_LINES = 5
-"""Last lines of a failed job's log that are shown with the failure."""
+"""Number of last log lines shown for a failed job."""
 SHOWN_JOBS = 20
-"""Most jobs that the live table shows one by one."""
+"""Maximum number of rows in the live table."""
 _UNKNOWN = Status(State.FAILED, "the backend no longer knows this job; was it deleted there?")
 
 
@@ -37,13 +37,13 @@ def poll(
     progress: StoreProgress,
     ended: dict[int, Status] | None = None,
 ) -> list[Status]:
-    """Return how jobs stand by their backend and the store, in their order.
+    """Return the status of jobs according to backend and store, in their order.
 
     Args:
-        jobs: the jobs to ask about.
-        backend: what runs them.
-        progress: what the store says; asked again.
-        ended: what is known of jobs by their place in ``jobs``; they are not asked about again.
+        jobs: the jobs to poll.
+        backend: their backend.
+        progress: the store's progress, which is refreshed.
+        ended: final statuses by position in ``jobs``; those jobs are not polled again.
     """
     known = {} if ended is None else ended
     found: dict[int, Status] = {}
@@ -52,7 +52,7 @@ def poll(
         if places:
             said = backend.poll(record, {jobs[i].job.number: jobs[i].id for i in places})
             found |= {i: said.get(jobs[i].job.number, _UNKNOWN) for i in places}
-    # The store is read after the backend: what a job committed before it ended is seen.
+    # The store is read after the backend, to see everything that a job committed before it ended.
     progress.refresh()
     return [
         progress.reconcile(j.job, known.get(i) or found[i], forced=j.record.sweep.launcher.force)
@@ -66,13 +66,13 @@ def wait(
     progress: StoreProgress,
     look: Callable[[Sequence[Status]], None] = lambda statuses: None,
 ) -> list[Status]:
-    """Show the progress of jobs until all have ended, and return how each did.
+    """Show the progress of jobs until all have ended, and return their statuses.
 
     Args:
-        jobs: what to wait for.
-        backend: what runs them.
-        progress: what the store says.
-        look: told of each look at them.
+        jobs: the jobs to wait for.
+        backend: their backend.
+        progress: the store's progress.
+        look: called after each poll.
     """
     from rich.console import Console
     from rich.live import Live
@@ -101,7 +101,7 @@ def _say_end(started: SubmittedJob, status: Status, backend: Backend) -> None:
         return
     lines = last_lines(started, backend)
     log.error(
-        "%s failed: %s%s\n  all of its log: python -m clipvec.jobs logs %s --job %d",
+        "%s failed: %s%s\n  full log: python -m clipvec.jobs logs %s --job %d",
         describe(job),
         status.detail or "no reason given",
         "".join(f"\n  | {line}" for line in lines),
@@ -122,7 +122,7 @@ def last_lines(started: SubmittedJob, backend: Backend) -> list[str]:
 
 
 def describe(job: Job) -> str:
-    """Return how a job is called in messages: ``job 3 (shards 30-39)``."""
+    """Return a job's name for messages: ``job 3 (shards 30-39)``."""
     if not job.shards:
         return f"job {job.number}"
     noun = "shard" if len(job.shards) == 1 else "shards"
@@ -130,7 +130,7 @@ def describe(job: Job) -> str:
 
 
 class _View:
-    """What is shown while waiting."""
+    """The display while waiting."""
 
     def __init__(self, jobs: Sequence[SubmittedJob], progress: StoreProgress) -> None:
         self._jobs, self._progress = jobs, progress
@@ -139,7 +139,7 @@ class _View:
         self._said = ""
 
     def show(self, statuses: Sequence[Status], console: Console, live: Live) -> None:
-        """Refresh the table, or print a line where it differs from the last one."""
+        """Refresh the table, or print a line if it differs from the last one."""
         summary = self._summary(statuses)
         if console.is_terminal:
             live.update(self._renderable(statuses, summary), refresh=True)

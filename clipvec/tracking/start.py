@@ -28,5 +28,5 @@ def start_run(config: TrackingConfig, spec: RunSpec) -> Run:
 
         return WandbRun.open(config, spec)
     except Exception as error:
-        log.warning("nothing is tracked: wandb does not start (%s)", one_line(error))
+        log.warning("tracking is off: wandb failed to start (%s)", one_line(error))
         return NoopRun()

@@ -1,7 +1,7 @@
 """``python -m clipvec.tracking.upload RUN``: uploads a run while it is written, for ``online``.
 
-A process beside the work, so that a server that hangs keeps nobody waiting. It ends with the run,
-or with the process that started it, whose end closes its stdin.
+A separate process, so a server that hangs does not delay the work. It exits with the run, or with
+the process that started it, whose exit closes its stdin.
 """
 
 from __future__ import annotations

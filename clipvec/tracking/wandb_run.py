@@ -61,7 +61,7 @@ class WandbRun:
         online = config.mode == "online"
         if online and not wandb_sdk.has_credentials():
             log.warning(
-                "tracking=online: no key for wandb; wandb login stores one, or set WANDB_API_KEY. "
+                "tracking=online: no key for wandb; run wandb login, or set WANDB_API_KEY. "
                 "The run continues offline and can be uploaded later"
             )
             online = False
@@ -123,7 +123,7 @@ class WandbRun:
         if uploader is not None and uploader.finish():
             log.info("tracked: %s", uploader.url or "uploaded to wandb")
             return
-        late = "not all of it is uploaded; " if uploader is not None else ""
+        late = "upload incomplete; " if uploader is not None else ""
         # What a server has some of is replaced; to join it would have it twice.
         resume = "" if uploader is not None and uploader.url else "WANDB_RESUME=allow "
         again = f"{resume}wandb beta sync {os.path.relpath(self.folder.parent)}"

@@ -201,7 +201,7 @@ class Connection:
 
     @classmethod
     def open(cls) -> Connection:
-        """Read wandb's settings; the network is not asked.
+        """Read wandb's settings, without using the network.
 
         Raises:
             ConfigError: no key, or the settings do not fit.
@@ -213,7 +213,7 @@ class Connection:
 
         try:
             if not has_credentials():
-                raise ConfigError("no key for wandb; wandb login stores one, or set WANDB_API_KEY")
+                raise ConfigError("no key for wandb; run wandb login, or set WANDB_API_KEY")
             settings = wandb_setup.singleton().settings
             host = wbauth.HostUrl(settings.base_url)
             auth = _credentials(host, settings.credentials_file).as_requests_auth()

@@ -53,8 +53,9 @@ def test_an_unknown_key_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(ConfigError) as caught:
         cloud("+cloud.resources.gpus=1")
     assert str(caught.value).startswith("cloud.resources=")
-    assert "gpus is not among SkyPilot's resources: accelerator_args, accelerators, any_of," in str(
-        caught.value
+    assert (
+        "gpus is not one of SkyPilot's resources: accelerator_args, accelerators, any_of,"
+        in str(caught.value)
     )
 
 

@@ -170,7 +170,7 @@ def test_a_server_that_does_not_answer(python: Python, tmp_path: Path, action: s
     told = {"CLIPVEC_SERVE": "index.path=/data", "SKYPILOT_API_SERVER_ENDPOINT": NOBODY}
     said = python("-m", "clipvec.deploy", action, "cloud=slurm", exit_code=1, **told)
     *warnings, error = said.splitlines()
-    assert error.startswith("error: SkyPilot: its API server does not answer; start it with `sky ")
+    assert error.startswith("error: SkyPilot: its API server does not respond; start it with `sky ")
     unprotected = "CLIPVEC_API_KEY is not set: anyone who can reach the endpoint can search"
     assert warnings == ([unprotected] if action == "up" else [])
 

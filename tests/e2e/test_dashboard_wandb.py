@@ -63,7 +63,7 @@ def test_one_line_where_it_cannot_be_made(run: Run, monkeypatch: pytest.MonkeyPa
         "tracking=online allows; --local makes a page without it\n"
     )
     done = run("dashboard", exit_code=2)
-    assert done.stderr == "error: no key for wandb; wandb login stores one, or set WANDB_API_KEY\n"
+    assert done.stderr == "error: no key for wandb; run wandb login, or set WANDB_API_KEY\n"
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     done = run("dashboard", exit_code=1)
     assert done.stderr.startswith("error: http://127.0.0.1:9 cannot be reached (ConnectionError); ")
@@ -78,5 +78,5 @@ def test_a_server_that_hangs_is_given_up(run: Run, monkeypatch: pytest.MonkeyPat
         began = time.monotonic()
         done = run("dashboard", exit_code=1)
     assert time.monotonic() - began < 20
-    assert "does not answer within 8 s; try again later" in done.stderr
+    assert "did not answer within 8 s; try again later" in done.stderr
     assert done.stderr.count("\n") == 1

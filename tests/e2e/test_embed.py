@@ -245,7 +245,7 @@ def test_a_cut_that_cannot_be_leaves_no_store(run: Run, tiny: list[str], tmp_pat
     [
         (["model=nope"], 2, "model=nope is not there; there are local, mobileclip_s1"),
         (["nope=1"], 2, "nope is not an option here"),
-        (["dataset=folder", "dataset.path=~/x"], 2, "quoted once for the shell and once"),
+        (["dataset=folder", "dataset.path=~/x"], 2, "once for the shell and once for Hydra"),
         (["shards=9-0"], 2, "shards='9-0' runs backwards; write shards=0-9"),
         (["shards=0-100"], 2, "names shard 100, but sharding.count=100: allowed are 0-99"),
         (["shards=abc"], 2, "shards='abc' is not a shard specification"),

@@ -78,7 +78,7 @@ def test_a_failure_is_told_and_the_same_command_starts_just_that(
     assert "job 2 (shard 2) failed: exit code 3" in done.stderr
     assert "| error: 1 of 2 images of shard 2 were rejected" in done.stderr
     name = next(iter(started(tmp_path)))
-    assert f"all of its log: python -m clipvec.jobs logs {name} --job 2" in done.stderr
+    assert f"full log: python -m clipvec.jobs logs {name} --job 2" in done.stderr
     assert "error: 1 of 4 jobs failed, job 2: shards 2 not committed: exit code 3" in done.stderr
 
     run("embed", *sweep, "max_reject_fraction=0.5")
@@ -92,10 +92,10 @@ def test_started_without_waiting_and_waited_for_later(
     # One after the other, so that the last is still to come when it is asked for again.
     done = run("embed", *sweep, "launcher.wait=false", "launcher.processes=1")
     name = next(iter(started(tmp_path)))
-    assert f"python -m clipvec.jobs wait {name} waits for it" in done.stdout
+    assert f"to wait for it: python -m clipvec.jobs wait {name}" in done.stdout
     again = run("embed", *sweep, "shards=3")
     assert (
-        f"job 3 (shard 3) of sweep {name} is still working on this and is not started again"
+        f"job 3 (shard 3) of sweep {name} is still working on these shards and is not started again"
         in again.stderr
     )
     assert "job 3 (shard 3): done" in again.stderr
@@ -187,7 +187,7 @@ def test_two_sweeps_of_one_folder_name(run: Run, sweep: list[str], tmp_path: Pat
 
 def test_a_sweep_that_is_not_there(run: Run, tmp_path: Path) -> None:
     done = run("jobs", "status", "mine", exit_code=2)
-    assert done.stderr == "error: no sweep 'mine' in data/sweeps (the last ones: none yet)\n"
+    assert done.stderr == "error: no sweep 'mine' in data/sweeps (latest: none yet)\n"
 
 
 def test_a_moved_sweep_is_found_by_its_folder(run: Run, sweep: list[str], tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_a_server_that_hangs_costs_nothing(
 ) -> None:
     done = run("embed", *tiny, *pictures, "tracking=online")
     assert done.stdout.startswith("2 shards: 40 images, 1 reject")
-    assert "tracked: not all of it is uploaded; WANDB_RESUME=allow wandb beta" in done.stderr
+    assert "tracked: upload incomplete; WANDB_RESUME=allow wandb beta" in done.stderr
     listening.accept()[0].close()
     (found,) = recorded(tmp_path / "data/store")
     assert found.history[-1]["images"] == 41
@@ -127,7 +127,7 @@ def test_online_without_a_key(
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     done = run("embed", *tiny, *pictures, "tracking=online")
     (line,) = [line for line in done.stderr.splitlines() if "no key for wandb" in line]
-    assert "wandb login stores one, or set WANDB_API_KEY. The run goes on offline" in line
+    assert "run wandb login, or set WANDB_API_KEY. The run continues offline" in line
     assert recorded(tmp_path / "data/store")[0].exit_code == 0
 
 

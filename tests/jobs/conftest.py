@@ -71,7 +71,7 @@ class Scripted(Backend):
 
     def logs(self, record: Record, job: int, id: str, *, follow: bool) -> Iterator[str]:
         if not self.log:
-            raise LaunchError(f"job {job} has not begun, so it has no log yet")
+            raise LaunchError(f"job {job} has not started, so it has no log yet")
         yield from self.log
 
     def cancel(self, record: Record, ids: Mapping[int, str]) -> None:

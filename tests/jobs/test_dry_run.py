@@ -64,7 +64,7 @@ def test_only_what_is_missing_is_shown_and_written(
     assert run.splitlines()[1] == "shards=(0 2-3)"
     (message,) = caplog.messages
     assert message.startswith(
-        f"would be refused: store.root={tmp_path} is a folder of a cloud machine"
+        f"would be refused: store.root={tmp_path} is a folder on a cloud machine"
     )
 
 
@@ -94,4 +94,4 @@ def test_a_store_that_cannot_be_read_hides_nothing(
         ["0", "0"],
         ["1", "-"],
     ]
-    assert caplog.messages[0].startswith("what is committed cannot be told: ")
+    assert caplog.messages[0].startswith("cannot determine which shards are committed: ")

@@ -81,8 +81,8 @@ def test_without_waiting_nothing_is_asked(
     launch.launch_sweep(sweep(store, (1,), wait=False), tmp_path / "s/embed-1")
     assert backend.asked == []
     assert capsys.readouterr().out == (
-        "started; python -m clipvec.jobs status embed-1 shows its progress, "
-        "python -m clipvec.jobs wait embed-1 waits for it\n"
+        "started; to see its progress: python -m clipvec.jobs status embed-1, "
+        "to wait for it: python -m clipvec.jobs wait embed-1\n"
     )
 
 
@@ -114,8 +114,8 @@ def test_what_an_earlier_sweep_works_on_is_waited_for(
     assert [(job.number, job.shards) for job in backend.submitted] == [(1, (3,))]
     assert caplog.messages[:2] == [
         "sweep embed-2: 1 job to start, 1 of 4 shards already committed",
-        "job 0 (shards 1-2) of sweep embed-1 is still working on this and is not started again "
-        "(launcher.force=true starts it)",
+        "job 0 (shards 1-2) of sweep embed-1 is still working on these shards and is not "
+        "started again (launcher.force=true overrides this)",
     ]
 
 
@@ -200,7 +200,9 @@ def test_an_interrupt_says_how_to_come_back(
         raise raised
 
     backend.poll = poll  # type: ignore[method-assign]
-    with pytest.raises(Interrupted, match=r"jobs wait embed-1 waits for them again") as caught:
+    with pytest.raises(
+        Interrupted, match=r"to wait again: python -m clipvec\.jobs wait embed-1"
+    ) as caught:
         launch.launch_sweep(sweep(store, (1,)), tmp_path / "s/embed-1")
     assert caught.value.exit_code == 128 + signum
 
@@ -218,8 +220,8 @@ def test_an_interrupt_while_starting_keeps_what_was_started(
     with pytest.raises(Interrupted) as caught:
         launch.launch_sweep(sweep(store, (1,), (2,)), tmp_path / "s/embed-1")
     assert str(caught.value) == (
-        "stopped; jobs that were started keep running. python -m clipvec.jobs wait embed-1 waits "
-        "for them again, python -m clipvec.jobs cancel embed-1 stops them"
+        "stopped; jobs already started keep running; to wait again: python -m clipvec.jobs wait "
+        "embed-1, to stop them: python -m clipvec.jobs cancel embed-1"
     )
     assert [entry["id"] for entry in started(tmp_path / "s/embed-1")] == ["7"]
 

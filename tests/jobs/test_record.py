@@ -64,10 +64,10 @@ def test_found_by_name_by_folder_and_as_the_latest(tmp_path: Path) -> None:
 
 
 def test_a_sweep_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no sweep 'x' in .* \(the last ones: none yet\)"):
+    with pytest.raises(ConfigError, match=r"no sweep 'x' in .* \(latest: none yet\)"):
         Record.find("x", tmp_path)
     Record.create(tmp_path / "embed-1", sweep())
-    with pytest.raises(ConfigError, match=r"no sweep 'x' in .* \(the last ones: embed-1\)"):
+    with pytest.raises(ConfigError, match=r"no sweep 'x' in .* \(latest: embed-1\)"):
         Record.find("x", tmp_path)
 
 

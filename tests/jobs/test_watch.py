@@ -99,16 +99,15 @@ def test_a_failure_shows_the_end_of_its_log(
     watch.wait(started(tmp_path / "embed-1", Job(0, ()), Job(3, ())), backend, StoreProgress([]))
     shown = "\n  | line 3\n  | line 4\n  | line 5\n  | line 6\n  | error: no space\n"
     assert caplog.messages == [
-        f"job 0 failed: exit code 1{shown}"
-        "  all of its log: python -m clipvec.jobs logs embed-1 --job 0",
+        f"job 0 failed: exit code 1{shown}  full log: python -m clipvec.jobs logs embed-1 --job 0",
         f"job 3 failed: no reason given{shown}"
-        "  all of its log: python -m clipvec.jobs logs embed-1 --job 3",
+        "  full log: python -m clipvec.jobs logs embed-1 --job 3",
     ]
 
 
 def test_a_failure_without_a_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     watch.wait(started(tmp_path / "embed-1", Job(0, ())), Scripted({0: FAILED}), StoreProgress([]))
-    assert "\n  | (no log: job 0 has not begun, so it has no log yet)\n" in caplog.messages[0]
+    assert "\n  | (no log: job 0 has not started, so it has no log yet)\n" in caplog.messages[0]
 
 
 def test_a_job_that_nobody_knows_has_failed(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_shards_that_do_not_exist(jobs: Jobs) -> None:
 
 
 def test_no_shard_a_job() -> None:
-    with pytest.raises(ConfigError, match="shards_per_job=0: a job does at least 1 shard"):
+    with pytest.raises(ConfigError, match="shards_per_job=0: a job needs at least 1 shard"):
         ShardSweeper(0)
 
 

@@ -149,7 +149,7 @@ def _not_taken(run: Run, job: RunSpec, caplog: pytest.LogCaptureFixture) -> None
     run.finish()
     assert time.monotonic() - began < 5
     (said,) = [m for m in caplog.messages if m.startswith("tracked: ")]
-    assert "not all of it is uploaded; WANDB_RESUME=allow wandb beta sync" in said
+    assert "upload incomplete; WANDB_RESUME=allow wandb beta sync" in said
     (found,) = recorded(Path(job.root))
     assert [p["images"] for p in found.history] == list(range(1000))
     assert uploads() == []
@@ -163,7 +163,7 @@ def test_no_key(
         run.log({"images": 1}, step=1)
         assert not any("clipvec.tracking.upload" in p.cmdline() for p in uploads())
     assert caplog.messages[0] == (
-        "tracking=online: no key for wandb; wandb login stores one, or set WANDB_API_KEY. "
+        "tracking=online: no key for wandb; run wandb login, or set WANDB_API_KEY. "
         "The run continues offline and can be uploaded later"
     )
     (found,) = recorded(Path(job.root))

@@ -169,7 +169,7 @@ def test_a_place_that_cannot_be(
     (tmp_path / "store").write_text("a file")
     run = tracking.start_run(offline, RunSpec("embed", "x", str(tmp_path / "store"), {}))
     assert isinstance(run, NoopRun)
-    assert "nothing is tracked: wandb does not start (" in caplog.text
+    assert "tracking is off: wandb failed to start (" in caplog.text
 
 
 def test_beside_a_store_in_an_object_store(

@@ -122,11 +122,9 @@ def _unhealthy_runs(sweep: SweepRuns) -> list[tuple[str, str]]:
         if done.issuperset(shards.parse(run.config.get("shards", shards.ALL), count)):
             continue
         if run.exit_code is None:
-            unhealthy.append(
-                (run.id, "has not ended: it is still running, or its machine vanished")
-            )
+            unhealthy.append((run.id, "has not ended: still running, or its machine is gone"))
         elif run.preempted and run.exit_code:
-            unhealthy.append((run.id, "was preempted; it resumes when it is started again"))
+            unhealthy.append((run.id, "was preempted; it resumes when restarted"))
         elif run.exit_code:
             unhealthy.append((run.id, f"ended with exit code {run.exit_code}"))
     return unhealthy

@@ -133,7 +133,7 @@ class Server:
             return self._data(what, answer)
         except requests.Timeout:
             raise TrackingError(
-                f"{self._url} does not answer within {ANSWER_SECONDS:g} s; try again later, "
+                f"{self._url} did not answer within {ANSWER_SECONDS:g} s; try again later, "
                 f"{_ELSEWHERE}"
             ) from None
         except (requests.JSONDecodeError, LookupError, TypeError):
@@ -152,7 +152,7 @@ class Server:
             raise ConfigError(self._refused_key())
         if status >= 500:
             raise TrackingError(
-                f"{self._url} has trouble of its own (HTTP {status}); try again later, {_ELSEWHERE}"
+                f"{self._url} failed (HTTP {status}); try again later, {_ELSEWHERE}"
             )
         if wrong or not answer.ok:
             raise ConfigError(self._refused(what, "; ".join(wrong) or f"HTTP {status}"))
@@ -161,14 +161,11 @@ class Server:
     def _refused(self, what: str, why: str) -> str:
         return (
             f"{self._url} refuses {what}: {why[:300]}; tracking.entity names a user or a team "
-            "that you may write to, wandb login --relogin takes another account"
+            "that you may write to, wandb login --relogin switches accounts"
         )
 
     def _refused_key(self) -> str:
-        return (
-            f"{self._url} does not know the key; wandb login --relogin stores another, "
-            "or set WANDB_API_KEY"
-        )
+        return f"{self._url} rejects the key; run wandb login --relogin, or set WANDB_API_KEY"
 
 
 def _path(project: Project) -> str:

@@ -1,1 +1,1 @@
-"""Jobs as SkyPilot managed jobs; `sky` is imported in `backend` alone."""
+"""Jobs as SkyPilot managed jobs; only `backend` imports `sky`."""

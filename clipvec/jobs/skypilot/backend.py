@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 PARALLEL_SUBMISSIONS = 8
-"""Requests under way at once, where jobs differ in more than their shards."""
+"""Concurrent requests, if jobs differ in more than their shards."""
 _STATES = {
     "PENDING": State.PENDING,
     "SUBMITTED": State.PENDING,
@@ -44,19 +44,20 @@ _STATES = {
     "FAILED_NO_RESOURCE": State.FAILED,
     "FAILED_CONTROLLER": State.FAILED,
 }
-_MENDS = {
-    "NoCloudAccessError": "no cloud is enabled; `sky check` says what each one lacks",
-    "ApiServerConnectionError": "its API server does not answer; start it with `sky api start`",
-    "ApiServerAuthenticationError": "its API server wants a login: `sky api login`",
-    "APIVersionMismatchError": "client and API server differ; restart it: `sky api stop`",
+_FIXES = {
+    "NoCloudAccessError": "no cloud is enabled; `sky check` shows what each one lacks",
+    "ApiServerConnectionError": "its API server does not respond; start it with `sky api start`",
+    "ApiServerAuthenticationError": "its API server requires a login: `sky api login`",
+    "APIVersionMismatchError": "client and API server versions differ; restart the server: "
+    "`sky api stop`",
     "ResourcesUnavailableError": "no cloud has these resources; `sky check` and `sky show-gpus` "
-    "tell what there is, cloud.resources asks for others",
-    "PoolDoesNotExistError": "launcher.pool names no pool; `sky jobs pool status` lists them",
+    "list what is available, and cloud.resources selects it",
+    "PoolDoesNotExistError": "launcher.pool does not exist; `sky jobs pool status` lists all pools",
 }
 
 
 def status(record: Mapping[str, Any]) -> Status:
-    """Return how a job stands from a record of SkyPilot's queue."""
+    """Return a job's status from a record of SkyPilot's queue."""
     name = getattr(record["status"], "value", record["status"])
     state = _STATES[name]
     reason = one_line(record.get("failure_reason") or "")
@@ -85,11 +86,11 @@ class Sky(Backend):
     def submit(
         self, record: Record, jobs: Sequence[Job], saved: Callable[[Mapping[int, str]], None]
     ) -> None:
-        """Submit ``jobs``: one request for those that differ in their shards alone.
+        """Submit ``jobs``: one request for jobs that differ only in their shards.
 
         Raises:
-            LaunchError: SkyPilot refuses; what it took before is saved.
-            ConfigError: a job asks for what cannot be.
+            LaunchError: SkyPilot refuses; ids of jobs it accepted are saved.
+            ConfigError: a job's configuration is invalid.
         """
         pool = tasks.pool(record.sweep)
         for job in jobs:
@@ -100,7 +101,7 @@ class Sky(Backend):
         def submit(submission: Submission) -> Exception | None:
             try:
                 ids = _launch(sky, submission, pool)
-            except Exception as error:  # kept until the ids of the others are safe
+            except Exception as error:  # raised once the ids of the others are saved
                 return error
             numbers = [job.number for job in submission.jobs]
             with saving:
@@ -117,24 +118,24 @@ class Sky(Backend):
             try:
                 errors = [error for error in threads.map(submit, submissions) if error]
             except KeyboardInterrupt:
-                threads.shutdown(cancel_futures=True)  # what is under way is seen through
+                threads.shutdown(cancel_futures=True)  # requests in progress are completed
                 raise
             if errors:
                 raise errors[0]
 
     def machine(self, job: Job) -> str:
-        """Return the resources that a job asks for."""
+        """Return the resources that a job requests."""
         return tasks.describe(job.cloud)
 
     def price_per_hour(self, job: Job) -> float | None:
-        """Return the least price of a machine, as far as SkyPilot's lists on this disk know."""
+        """Return the lowest price of a machine, according to SkyPilot's local price lists."""
         cloud = repr(job.cloud)
         if cloud not in self._prices:
             self._prices[cloud] = prices.per_hour(job.cloud)
         return self._prices[cloud]
 
     def preview(self, sweep: Sweep, jobs: Sequence[Job], folder: Path) -> Iterator[str]:
-        """Write the YAML of each submission; yield its command, and what would be refused."""
+        """Write the YAML of each submission; yield its command, and any refusal."""
         for submission, file in zip(*_write(sweep, jobs, folder), strict=True):
             command = ["sky", "jobs", "launch"]
             if submission.num_jobs > 1:
@@ -149,10 +150,10 @@ class Sky(Backend):
             log.warning("would be refused: %s", error)
 
     def poll(self, record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
-        """Return how jobs stand, in one request.
+        """Return the status of jobs, in one request.
 
         Raises:
-            LaunchError: SkyPilot cannot be asked.
+            LaunchError: SkyPilot cannot be reached.
         """
         if not ids:
             return {}
@@ -180,10 +181,10 @@ class Sky(Backend):
                 yield from text.splitlines(keepends=True)
 
     def cancel(self, record: Record, ids: Mapping[int, str]) -> None:
-        """Ask SkyPilot to cancel jobs and wait until it has taken note.
+        """Ask SkyPilot to cancel jobs, and wait until it confirms.
 
         Raises:
-            LaunchError: it cannot be asked.
+            LaunchError: SkyPilot cannot be reached.
         """
         if ids:
             with connect() as sky:
@@ -233,7 +234,7 @@ def connect() -> Iterator[Any]:
     except Exception as error:
         kind = type(error).__name__
         said = one_line(error)[:500]
-        mend = _MENDS.get(kind)
+        fix = _FIXES.get(kind)
         raise LaunchError(
-            f"SkyPilot: {mend} ({kind}: {said})" if mend else f"SkyPilot: {kind}: {said}"
+            f"SkyPilot: {fix} ({kind}: {said})" if fix else f"SkyPilot: {kind}: {said}"
         ) from error

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Make the Python environment of a job: install.sh NAME EXTRAS TORCH PYTHON
+# Create the Python environment of a job: install.sh NAME EXTRAS TORCH PYTHON
 #
 #   NAME    the environment becomes ~/clipvec/NAME
-#   EXTRAS  of clipvec, with commas between them; may be empty
-#   TORCH   the build of torch, as uv's --torch-backend has it: auto (by the machine's driver), cpu;
-#           or image: the machine's own Python has everything already
+#   EXTRAS  extras of clipvec, comma-separated; may be empty
+#   TORCH   the build of torch, as for uv's --torch-backend: auto (by the machine's driver), cpu;
+#           or image: the machine's own Python already has everything
 #   PYTHON  version of Python, such as 3.12
 #
-# Beside this file lie the wheel of clipvec and, for each set of extras, the versions that were
-# installed where the job was launched: lock.txt, lock-s3-sample.txt.
+# Next to this file are the wheel of clipvec and, for each set of extras, the versions installed
+# where the job was launched: lock.txt, lock-s3-sample.txt.
 set -euo pipefail
 name=$1 extras=$2 torch=$3 version=$4
 here=$(cd "$(dirname "$0")" && pwd)
@@ -33,7 +33,7 @@ sys.exit(not (same_python and all(version(r.name) in r.specifier for r in wanted
 PYTHON
 }
 
-# Put clipvec alone into an environment that finds everything else in the machine's own.
+# Install only clipvec into an environment that finds everything else in the machine's Python.
 add_to_machine() {
   "$machine" -m venv --clear --without-pip "$environment"
   local site
@@ -43,14 +43,14 @@ add_to_machine() {
   "$environment/bin/python" -m zipfile -e "$wheel" "$site"
 }
 
-# Run uv again where the connection broke, which is its exit code 2.
+# Retry uv on connection errors, its exit code 2.
 retried() {
   local code pause
   for pause in ${CLIPVEC_RETRY_PAUSES:-5 15 45} last; do
     code=0
     "$uv" "$@" || code=$?
     [ $code = 2 ] && [ "$pause" != last ] || return $code
-    say "trying again in $pause s"
+    say "retrying in $pause s"
     sleep "$pause"
   done
 }
@@ -63,7 +63,7 @@ install() {
 }
 
 make_environment() {
-  uv=$HOME/.local/bin/uv # SkyPilot brings it
+  uv=$HOME/.local/bin/uv # SkyPilot installs it
   [ -x "$uv" ] || uv=$(command -v uv) || {
     uv=$HOME/clipvec/uv/bin/uv
     "$machine" -m pip install --quiet --target "$HOME/clipvec/uv" uv
@@ -81,7 +81,7 @@ make_environment() {
     fi
   done
   if [ $code != 0 ]; then
-    say "torch's own index (--torch-backend=$torch) has none; taking the one of PyPI"
+    say "torch's own index (--torch-backend=$torch) has no such build; using the one from PyPI"
     install "$lock"
   fi
 }

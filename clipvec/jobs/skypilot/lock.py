@@ -1,4 +1,4 @@
-"""The versions that are installed here, for jobs to install the same."""
+"""The versions installed here, so that jobs install the same."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _OF_TORCH_BUILD = re.compile(r"(nvidia|cuda)-|(pytorch-)?triton")
 
 
 def lock(wheel: Path, extras: Iterable[str]) -> list[str]:
-    """Return constraints on all that a wheel of clipvec needs with some extras, sorted by name.
+    """Return constraints for all requirements of clipvec with some extras, sorted by name.
 
-    ``numpy==2.3.1`` where a version is installed here, ``onnx>=1.20``, as it is required, where
-    none is, or one that comes from elsewhere than an index.
+    ``numpy==2.3.1`` if installed here; the requirement itself, such as ``onnx>=1.20``, if not
+    installed, or not installed from an index.
     """
     lines: dict[str, str] = {}
     todo = [(text, frozenset(extras)) for text in _requirements(wheel)]

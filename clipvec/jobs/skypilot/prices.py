@@ -1,4 +1,4 @@
-"""What machines cost, as far as SkyPilot's price lists on this disk know."""
+"""Machine prices, from SkyPilot's local price lists."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def per_hour(cloud: Mapping[str, Any]) -> float | None:
-    """Return the least US dollars an hour that a machine for ``cloud`` costs; None: not known.
+    """Return the lowest price of a machine for ``cloud`` in US dollars per hour; None: unknown.
 
-    Not known are machines without a GPU, among which SkyPilot chooses by rules of its own, and
-    those that a list does not hold as a whole: GCP's prices GPUs apart from their hosts.
+    Prices are unknown for machines without a GPU, which SkyPilot chooses by its own rules, and
+    where a list does not price whole machines: GCP's prices GPUs apart from their hosts.
     """
     resources = dict(cloud.get("resources", {}))
     alternatives = resources.pop("any_of", None) or resources.pop("ordered", None) or [{}]
@@ -46,7 +46,7 @@ def _prices(resources: Mapping[str, Any]) -> Iterator[float]:
 
 def _machines(cloud: str) -> Iterator[dict[str, str]]:
     """Yield the rows of a cloud's price list, or of all clouds' with ``*``."""
-    # SkyPilot keeps them once it has looked at a cloud: <version>/<cloud>/vms.csv
+    # SkyPilot caches them the first time it queries a cloud: <version>/<cloud>/vms.csv
     root = Path(os.environ.get("SKY_RUNTIME_DIR", "~"), ".sky", "catalogs").expanduser()
     versions = [f for f in root.glob("v*") if f.name[1:].isdecimal()]
     if not versions:
@@ -58,7 +58,7 @@ def _machines(cloud: str) -> Iterator[dict[str, str]]:
 
 
 def _gpus(accelerators: object) -> dict[str, float | None]:
-    """Return how many of which GPUs are asked for: ``{T4: 1}``, ``[T4:1]`` or ``T4:1``."""
+    """Return the requested GPUs and their counts, from ``{T4: 1}``, ``[T4:1]`` or ``T4:1``."""
     if isinstance(accelerators, dict):
         accelerators = [f"{name}:{count}" for name, count in accelerators.items()]
     listed = accelerators if isinstance(accelerators, list) else [accelerators or ""]
@@ -67,7 +67,7 @@ def _gpus(accelerators: object) -> dict[str, float | None]:
 
 
 def _enough(has: str, wanted: object) -> bool:
-    """Return whether a machine has what is wanted: ``8`` exactly, ``8+`` at least."""
+    """Return whether a machine meets a requirement: ``8`` exactly, ``8+`` at least."""
     if wanted is None:
         return True
     amount, found = _number(str(wanted).removesuffix("+")), _number(has)

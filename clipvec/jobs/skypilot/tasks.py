@@ -1,4 +1,4 @@
-"""From the jobs of a sweep to what SkyPilot is to run: pure, without SkyPilot."""
+"""Turns the jobs of a sweep into SkyPilot tasks: pure, without importing SkyPilot."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ _SHARED = {"slurm", "kubernetes"}
 
 @dataclass(frozen=True)
 class Submission:
-    """Jobs that differ in nothing but their shards: one request to SkyPilot."""
+    """Jobs that differ only in their shards: one request to SkyPilot."""
 
     name: str
     jobs: tuple[Job, ...]
     """In the order of their ranks."""
     task: dict[str, Any]
-    """What ``sky jobs launch`` accepts as YAML; secrets have no values in it."""
+    """What ``sky jobs launch`` accepts as YAML, without the values of secrets."""
 
     @property
     def num_jobs(self) -> int:
-        """How many jobs it starts."""
+        """Number of jobs it starts."""
         return len(self.jobs)
 
     @property
     def secrets(self) -> list[str]:
-        """Names of the environment variables that the jobs get as secrets."""
+        """Names of environment variables passed to the jobs as secrets."""
         return list(self.task.get("secrets", {}))
 
 
 def tasks(sweep: Sweep, jobs: Sequence[Job], packed: Path) -> list[Submission]:
-    """Return what has to be submitted for ``jobs`` of a sweep.
+    """Return the submissions for ``jobs`` of a sweep.
 
     Args:
         sweep: names the tasks and the command.
@@ -76,7 +76,7 @@ def _submission(sweep: Sweep, jobs: Sequence[Job], packed: Path, *, alone: bool)
         sweep.environment(jobs[0]),
     )
     if pool(sweep):
-        # SkyPilot sends a pool's machines the workdir of a job, but neither sets up nor mounts.
+        # SkyPilot sends a job's workdir to a pool's machines, but runs no setup and mounts nothing.
         task["run"] = task.pop("setup") + task["run"]
     return Submission(task["name"], tuple(jobs), task)
 
@@ -90,12 +90,12 @@ def install_and_run(
     run: str,
     envs: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return a task of SkyPilot that installs this very code and then runs a script.
+    """Return a SkyPilot task that installs the running code and then runs a script.
 
     Args:
-        name: of the task; what SkyPilot does not allow in one becomes a dot.
-        key: tells its environment from others on the same machine.
-        cloud: the ``cloud`` group; of its secrets, those that are set get into the task by name.
+        name: of the task; characters that SkyPilot does not allow become dots.
+        key: distinguishes its environment from others on the same machine.
+        cloud: the ``cloud`` group; those of its secrets that are set enter the task by name.
         packed: the folder that `workdir.pack` wrote.
         extras: of clipvec.
         run: the script.
@@ -118,7 +118,7 @@ def install_and_run(
 
 
 def _run(sweep: Sweep, jobs: Sequence[Job]) -> str:
-    """Return the script of the jobs: each takes its shards by its rank."""
+    """Return the script of the jobs: each picks its shards by its rank."""
     command = ["python", *sweep.command(replace(jobs[0], shards=()))]
     line = f"exec {shlex.join(command)}"  # exec, so that SIGTERM reaches it
     if not jobs[0].shards:
@@ -133,35 +133,35 @@ def pool(sweep: Sweep) -> str | None:
 
 
 def check_folders(job: Job, pool: str | None = None) -> None:
-    """Refuse a store or an index on a machine that goes away with its job.
+    """Refuse a store or an index on a machine that disappears with its job.
 
     Args:
-        job: with its folders and mounts.
-        pool: the SkyPilot pool that it is sent to, whose machines mount nothing for a job.
+        job: the job, with its folders and mounts.
+        pool: its SkyPilot pool, whose machines mount nothing for a job.
 
     Raises:
-        ConfigError: with what to give instead.
+        ConfigError: with alternatives.
     """
     if pool and job.cloud.get("file_mounts"):
         raise ConfigError(
-            f"launcher.pool={pool}: a pool's machines mount what the pool's own YAML says, not "
-            "cloud.file_mounts; use a URL, such as store.root=s3://name/store"
+            f"launcher.pool={pool}: a pool's machines mount only what the pool's own YAML lists, "
+            "not cloud.file_mounts; use a URL, such as store.root=s3://name/store"
         )
     for option, folder in job.folders.items():
         mounted = any(is_below(folder, target) for target in job.mounts())
         if "://" not in folder and not mounted and not is_shared(job.cloud["name"], folder):
             name = option.partition(".")[0]
             raise ConfigError(
-                f"{option}={folder} is a folder of a cloud machine, which goes away with its "
-                f"job; mount a bucket and name a folder in it: {option}=/bucket/{name} "
+                f"{option}={folder} is a folder on a cloud machine, which disappears with its "
+                f"job; mount a bucket and use a folder in it: {option}=/bucket/{name} "
                 "'cloud.file_mounts={/bucket: {source: s3://name, mode: MOUNT_CACHED}}'; "
-                "a store.root may also be a URL, such as s3://name/store; on slurm and "
-                "kubernetes an absolute path that all machines share will do"
+                "store.root may also be a URL, such as s3://name/store, and on slurm and "
+                "kubernetes an absolute path that all machines share"
             )
 
 
 def is_below(folder: str, target: str) -> bool:
-    """Return whether a folder is a mount's target, or lies in it."""
+    """Return whether a folder is a mount's target or inside it."""
     return (folder + "/").startswith(target.rstrip("/") + "/")
 
 

@@ -1,4 +1,4 @@
-"""The wheel of the very code that runs, for jobs to install."""
+"""The wheel of the running code, for jobs to install."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clipvec.errors import ConfigError
 
 _ROOT = Path(clipvec.__file__).parents[1]
 _OF_ENVIRONMENT = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json"}
-"""Files beside the metadata that are not the wheel's, or not as they were in it."""
+"""Metadata files that are not part of the wheel, or differ from those in it."""
 
 
 def wheel_name() -> str:
@@ -20,10 +20,10 @@ def wheel_name() -> str:
 
 
 def build_wheel(folder: Path) -> Path:
-    """Write the wheel into ``folder`` and return it: from the checkout, or as it was installed.
+    """Write the wheel into ``folder`` and return it: from the checkout, or from the installation.
 
     Raises:
-        ConfigError: what builds wheels is not installed, or what is installed is not known.
+        ConfigError: the build tool is missing, or the list of installed files is.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if (_ROOT / "pyproject.toml").is_file():
@@ -43,7 +43,7 @@ def _from_checkout(folder: Path) -> Path:
 
 
 def _from_installed(folder: Path) -> Path:
-    """Pack the installed files again, without what belongs to this environment alone."""
+    """Repack the installed files, without those specific to this environment."""
     distribution = metadata.distribution("clipvec")
     files = [
         file
@@ -52,7 +52,7 @@ def _from_installed(folder: Path) -> Path:
     ]
     if not files:
         raise ConfigError(
-            "clipvec was installed without a list of its files, so that no wheel can be made of "
+            "clipvec was installed without a list of its files, so no wheel can be made of "
             "it for the jobs; install it with pip"
         )
     wheel = folder / wheel_name()
@@ -64,7 +64,7 @@ def _from_installed(folder: Path) -> Path:
 
 
 def _record(files: list[metadata.PackagePath]) -> tuple[str, str]:
-    """Return the name and the text of the wheel's list of its files."""
+    """Return the name and text of the wheel's RECORD."""
     (metadata_file,) = (f for f in files if f.match("*.dist-info/METADATA"))
     record = metadata_file.with_name("RECORD").as_posix()
     lines = [f"{f},{f.hash.mode}={f.hash.value},{f.size}" for f in files if f.hash]

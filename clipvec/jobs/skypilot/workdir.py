@@ -1,4 +1,4 @@
-"""What goes to each machine, and what it does with it: see install.sh."""
+"""The files sent to each machine, and the scripts that use them; see install.sh."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pack(folder: Path, extras: Iterable[Sequence[str]]) -> None:
 
 
 def setup(cloud: Mapping[str, Any], name: str, extras: Sequence[str]) -> str:
-    """Return the script that makes the Python environment ``name`` on a machine."""
+    """Return the script that creates the Python environment ``name`` on a machine."""
     python = "{}.{}".format(*sys.version_info)
     arguments = [environment(name, extras), ",".join(extras), _torch(cloud), python]
     lines = ["set -e", cloud.get("setup", "").strip()]
@@ -42,7 +42,7 @@ def setup(cloud: Mapping[str, Any], name: str, extras: Sequence[str]) -> str:
 
 
 def environment(name: str, extras: Sequence[str]) -> str:
-    """Return what the environment is called, relative to ``~/clipvec``."""
+    """Return the environment's name, relative to ``~/clipvec``."""
     return "-".join([name, *extras])
 
 
@@ -52,7 +52,7 @@ def run(script: str, name: str, extras: Sequence[str]) -> str:
 
 
 def _torch(cloud: Mapping[str, Any]) -> str:
-    """Return the build of torch: 2 GB of CUDA are not for machines without a GPU."""
+    """Return the build of torch: machines without a GPU are spared 2 GB of CUDA."""
     if cloud.get("image"):
         return "image"
     resources = cloud.get("resources", {})

@@ -1,7 +1,7 @@
-"""Processes of this machine as the backend of a sweep.
+"""Processes on this machine as the backend of a sweep.
 
-A supervisor (`clipvec.jobs.workers.supervisor`) in a session of its own runs the jobs, so that they
-outlive the terminal that started them, as SkyPilot's jobs do. What it does stands in files of the
+A supervisor (`clipvec.jobs.workers.supervisor`) in its own session runs the jobs, so they outlive
+the terminal that started them, as SkyPilot's jobs do. It records its progress in files in the
 sweep's folder.
 """
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from clipvec.jobs.record import Record
 
 CLOCK_SECONDS = 60.0
-"""How far the system's clock may be set while jobs run: start times are told by it."""
-_GONE = Status(State.FAILED, "its supervisor is gone; was the machine started anew?")
+"""Tolerated change of the system clock while jobs run, since start times depend on it."""
+_GONE = Status(State.FAILED, "its supervisor is gone; was the machine restarted?")
 
 
 class Workers(Backend):
-    """Runs jobs on this machine; their id is their supervisor's process and its start time."""
+    """Runs jobs on this machine; their id is their supervisor's process id and start time."""
 
     def submit(
         self, record: Record, jobs: Sequence[Job], saved: Callable[[Mapping[int, str]], None]
@@ -45,7 +45,7 @@ class Workers(Backend):
             job_state.write(record.folder, job.number, Status(State.PENDING))
             record.paths.job_cancel(job.number).unlink(missing_ok=True)
         command = [sys.executable, "-m", "clipvec.jobs.workers.supervisor", str(record.folder)]
-        # This process has Hydra raise its errors; jobs are to print theirs as one line.
+        # This process makes Hydra raise its errors; jobs should print theirs as one line.
         environment = {k: v for k, v in os.environ.items() if k != "HYDRA_FULL_ERROR"}
         with record.paths.supervisor_log.open("ab") as log:
             try:
@@ -59,14 +59,14 @@ class Workers(Backend):
                 )
                 id_ = _id(psutil.Process(process.pid))
             except (OSError, psutil.Error) as error:
-                raise LaunchError(f"no process can be started here: {error}") from error
+                raise LaunchError(f"cannot start a process here: {error}") from error
         saved({job.number: id_ for job in jobs})
         assert process.stdin is not None
         process.stdin.close()  # which it waits for: it reads from disk what it is to do
         process.returncode = 0  # it is not waited for; Popen would warn
 
     def poll(self, record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
-        """Return how jobs stand."""
+        """Return the status of jobs."""
         alive = {id_: _process(id_) is not None for id_ in set(ids.values())}
         found = {}
         for job, id_ in ids.items():
@@ -79,14 +79,14 @@ class Workers(Backend):
         """Yield the lines of a job's log.
 
         Raises:
-            LaunchError: it has none yet.
+            LaunchError: there is none yet.
         """
         file = record.paths.job_log(job)
         if not file.is_file():
-            raise LaunchError(f"job {job} has not begun, so it has no log yet")
+            raise LaunchError(f"job {job} has not started, so it has no log yet")
         with file.open(encoding="utf-8", errors="replace") as lines:
             while True:
-                # Asked before the rest is read, so that nothing written before its end is missed.
+                # Checked before the rest is read, so nothing written before its end is missed.
                 ended = not follow or self._ended(record, job, id)
                 yield from lines
                 if ended:
@@ -98,7 +98,7 @@ class Workers(Backend):
         return status is None or status.state.ended
 
     def cancel(self, record: Record, ids: Mapping[int, str]) -> None:
-        """Ask jobs to stop; the supervisor sends those that run SIGTERM."""
+        """Ask jobs to stop; the supervisor sends SIGTERM to those running."""
         for job in ids:
             record.paths.job_cancel(job).touch()
 
@@ -108,7 +108,7 @@ def _id(process: psutil.Process) -> str:
 
 
 def _process(id_: str) -> psutil.Process | None:
-    """Return the process of an id, or None when it has ended."""
+    """Return the process of an id, or None if it has ended."""
     pid, created = id_.split("-", 1)
     try:
         process = psutil.Process(int(pid))

@@ -1,4 +1,4 @@
-"""How a job of local workers stands, in a file that is replaced as a whole."""
+"""The status of a local worker's job, in a file that is replaced atomically."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def write(folder: Path, job: int, status: Status) -> None:
-    """Say how a job of the sweep in ``folder`` stands."""
+    """Write the status of a job of the sweep in ``folder``."""
     file = paths.SweepPaths(folder).job_status(job)
     write_atomically(file, json.dumps(asdict(status)).encode())
 
 
 def read(folder: Path, job: int) -> Status | None:
-    """Return how a job stands, or None when it was never started."""
+    """Return the status of a job, or None if it was never started."""
     file = paths.SweepPaths(folder).job_status(job)
     try:
         values = json.loads(file.read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 """``python -m clipvec.jobs.workers.supervisor FOLDER``: runs the jobs of a sweep on this machine.
 
-Started by `clipvec.jobs.workers.backend`, in a session of its own. It begins when its stdin is
-closed, which says that the ids of its jobs are on disk, and does those that carry its id.
+Started by `clipvec.jobs.workers.backend`, in its own session. It starts working when its stdin
+closes, which means that the ids of its jobs are on disk, and runs the jobs that carry its id.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from clipvec.jobs.plan import Job, Sweep
 
 WATCH_SECONDS = 0.5
-"""Time between two looks at a running job's cancel mark."""
+"""Time between two checks of a running job's cancel marker."""
 _NOT_MENDED = {2, 3}
-"""Exit codes of errors that a restart cannot mend, see `clipvec.errors`."""
+"""Exit codes of errors that a restart cannot fix, see `clipvec.errors`."""
 
 
 class Supervisor:
@@ -52,7 +52,7 @@ class Supervisor:
                 pass
 
     def stop(self, signum: int, frame: FrameType | None) -> None:
-        """Cancel what runs and what has not begun."""
+        """Cancel running and pending jobs."""
         self.stopping.set()
 
     def _job(self, job: Job) -> None:
@@ -64,7 +64,7 @@ class Supervisor:
 
     def _run(self, job: Job, slot: dict[str, str]) -> None:
         recovery = job.cloud.get("resources", {}).get("job_recovery")
-        # a strategy's name alone, or a mapping
+        # the name of a strategy, or a mapping
         recovery = recovery if isinstance(recovery, dict) else {}
         restarts = int(recovery.get("max_restarts_on_errors") or 0)
         seconds = 0.0
@@ -114,7 +114,7 @@ class Supervisor:
 
 
 def environments(sweep: Sweep) -> list[dict[str, str]]:
-    """Return what each slot adds to the environment: its GPU, or its share of the cores."""
+    """Return the environment variables of each slot: its GPU, or its share of the cores."""
     gpus = _gpus()
     assert isinstance(sweep.launcher, WorkersLauncher)
     count = sweep.launcher.processes or len(gpus) or 1
@@ -125,7 +125,7 @@ def environments(sweep: Sweep) -> list[dict[str, str]]:
 
 
 def _gpus() -> list[str]:
-    """Return the GPUs that may be used, as CUDA_VISIBLE_DEVICES names them."""
+    """Return the usable GPUs, as CUDA_VISIBLE_DEVICES names them."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name for name in visible.split(",") if name not in {"", "-1"}]
@@ -133,7 +133,7 @@ def _gpus() -> list[str]:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return []
-    # the slices of a GPU are listed below it, indented
+    # a GPU's slices are listed below it, indented
     found = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
     return [str(number) for number, _ in enumerate(found)]
 

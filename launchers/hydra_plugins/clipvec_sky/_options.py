@@ -13,14 +13,14 @@ class SweeperOptions:
 
     _target_: str = "hydra_plugins.clipvec_sky.shard_sweeper.ShardSweeper"
     shards_per_job: int = 1
-    """How many shards one job does."""
+    """Number of shards per job."""
     params: dict[str, str] = field(default_factory=dict)
-    """Sweeps that a config asks for, as in Hydra's basic sweeper."""
+    """Sweeps defined in a config, as in Hydra's basic sweeper."""
 
 
 @dataclass
 class LauncherOptions:
-    """``hydra.launcher``; what users choose is in the ``launcher`` group."""
+    """``hydra.launcher``; users' options are in the ``launcher`` group."""
 
     _target_: str = "hydra_plugins.clipvec_sky.sweep_launcher.SweepLauncher"
 

@@ -1,4 +1,4 @@
-"""The sweeper that cuts ``shards=0-99`` into jobs."""
+"""The sweeper that splits ``shards=0-99`` into jobs."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 
 class ShardSweeper(Sweeper):
-    """Makes one job of every ``shards_per_job`` shards, times every other sweep.
+    """Creates one job per ``shards_per_job`` shards, multiplied by every other sweep.
 
-    ``shards`` may have any form that `clipvec.shards` knows, and Hydra's ``range(0,100)`` too.
+    ``shards`` may have any form that `clipvec.shards` accepts, or be Hydra's ``range(0,100)``.
     Commands whose configuration has no ``shards`` are swept as with Hydra's basic sweeper.
     """
 
     def __init__(self, shards_per_job: int = 1, params: Mapping[str, str] | None = None) -> None:
         if shards_per_job < 1:
             raise ConfigError(
-                f"hydra.sweeper.shards_per_job={shards_per_job}: a job does at least 1 shard"
+                f"hydra.sweeper.shards_per_job={shards_per_job}: a job needs at least 1 shard"
             )
         self.shards_per_job = shards_per_job
         self.params = dict(params or {})
@@ -46,7 +46,7 @@ class ShardSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what Hydra hands over, and make the launcher."""
+        """Keep Hydra's arguments, and create the launcher."""
         from hydra.core.plugins import Plugins
 
         self.hydra_context, self.config = hydra_context, config
@@ -55,10 +55,10 @@ class ShardSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Launch the jobs that the command line asks for and return what became of them.
+        """Launch the jobs of the command line and return their results.
 
         Raises:
-            ConfigError: they cannot be told from the command line.
+            ConfigError: the command line is invalid.
         """
         assert self.config is not None
         assert self.launcher is not None
@@ -75,7 +75,7 @@ class ShardSweeper(Sweeper):
         """Return the overrides of each job.
 
         Raises:
-            ShardSpecError: ``shards`` names what is not there.
+            ShardSpecError: ``shards`` is invalid.
         """
         assert self.hydra_context is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
@@ -92,8 +92,8 @@ class ShardSweeper(Sweeper):
     def _specs(self, combination: Sequence[str], chosen: Sequence[Override]) -> list[list[str]]:
         """Return the overrides of ``shards`` for one combination of everything else.
 
-        Composed once for each combination: Hydra would compose every job, which takes a minute
-        for a thousand.
+        The configuration is composed once per combination; Hydra would compose every job, which
+        takes a minute for a thousand.
         """
         assert self.hydra_context is not None
         assert self.config is not None
@@ -128,7 +128,7 @@ def _claimed(wanted: Path, config: DictConfig) -> Path:
 
 
 def _value(override: Override) -> object:
-    """Return what an override says, where Hydra may have taken commas for a sweep."""
+    """Return the text of an override whose commas Hydra may have parsed as a sweep."""
     if override.is_sweep_override():
         return [text.strip("'\"") for text in override.sweep_string_iterator()]
     return override.value()

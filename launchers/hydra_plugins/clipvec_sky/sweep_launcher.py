@@ -1,4 +1,4 @@
-"""The launcher that hands a sweep to what the ``launcher`` group names."""
+"""The launcher that passes a sweep to the backend chosen in the ``launcher`` group."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     SweptConfig: TypeAlias = EmbedConfig | IndexCommandConfig | RecallConfig
 
 _NOT_THE_JOBS = re.compile(r"[+~]*(shards|launcher|cloud|hydra)\b")
-"""Overrides that say how jobs are started, not what they do."""
+"""Overrides that control how jobs are started, not what they do."""
 
 
 class SweepLauncher(Launcher):
-    """Starts the jobs of a sweep, elsewhere than in this process."""
+    """Starts the jobs of a sweep outside this process."""
 
     def __init__(self) -> None:
         self.hydra_context: HydraContext | None = None
@@ -41,17 +41,17 @@ class SweepLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what Hydra hands over."""
+        """Keep Hydra's arguments."""
         self.hydra_context = hydra_context
         self.task_function, self.config = task_function, config
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Start the jobs and return how each came out.
+        """Start the jobs and return their outcomes.
 
         Raises:
-            ClipvecError: what was asked for cannot be, or the jobs cannot be started.
+            ClipvecError: the request is invalid, or the jobs cannot be started.
         """
         from clipvec.config import LauncherKind
         from clipvec.errors import ConfigError, SweepError
@@ -80,10 +80,10 @@ class SweepLauncher(Launcher):
         return returns
 
     def _module(self) -> str:
-        """Return what ``python -m`` has to run for one of the jobs.
+        """Return the module that ``python -m`` runs for a job.
 
         Raises:
-            ConfigError: not a command of clipvec's.
+            ConfigError: it is not a command of clipvec.
         """
         from clipvec.config import COMMANDS
         from clipvec.errors import ConfigError
@@ -96,7 +96,7 @@ class SweepLauncher(Launcher):
         if module not in COMMANDS:
             raise ConfigError(
                 f"hydra/launcher=clipvec starts jobs of {', '.join(COMMANDS)}, not of {module}; "
-                "another application is swept with hydra/launcher=basic"
+                "sweep another application with hydra/launcher=basic"
             )
         return module
 
@@ -105,10 +105,10 @@ class SweepLauncher(Launcher):
     ) -> tuple[list[Job], SweptConfig]:
         """Return the jobs and the first one's configuration.
 
-        It is composed once for all that differ in shards.
+        It is composed once for all jobs that differ only in shards.
 
         Raises:
-            ConfigError: a configuration that its command would refuse.
+            ConfigError: a job's configuration is invalid.
         """
         from clipvec.config import COMMANDS, read
 
@@ -124,7 +124,7 @@ class SweepLauncher(Launcher):
             if others not in configs:
                 cfg = loader.load_sweep_config(self.config, list(others))
                 with open_dict(cfg):
-                    del cfg["hydra"]  # parts of it are known within a job only
+                    del cfg["hydra"]  # some of it is known only within a job
                 configs[others] = read(cfg, schema)
             chosen = [parser.parse_override(o).value() for o in overrides if o not in others]
             jobs.append(_job(number, others, chosen, configs[others]))

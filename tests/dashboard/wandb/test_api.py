@@ -54,7 +54,7 @@ def test_without_wandb_workspaces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_key(saving: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_API_KEY")
-    assert error() == "no key for wandb; wandb login stores one, or set WANDB_API_KEY"
+    assert error() == "no key for wandb; run wandb login, or set WANDB_API_KEY"
     assert saving.operations == []
 
 
@@ -108,16 +108,13 @@ def test_a_server_that_hangs(deaf: socket.socket, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("WANDB_BASE_URL", url)
     began = time.monotonic()
     assert error() == (
-        f"{url} does not answer within 0.5 s; try again later, --local makes a page without it"
+        f"{url} did not answer within 0.5 s; try again later, --local makes a page without it"
     )
     assert time.monotonic() - began < 5
 
 
 def test_a_key_that_the_server_does_not_know(saving: WandbServer) -> None:
-    wanted = (
-        f"{saving.url} does not know the key; wandb login --relogin stores another, "
-        "or set WANDB_API_KEY"
-    )
+    wanted = f"{saving.url} rejects the key; run wandb login --relogin, or set WANDB_API_KEY"
     saving.entity = None
     assert error() == wanted
     saving.refusal = Refused("unauthorized", 401)
@@ -140,7 +137,7 @@ def test_an_entity_that_there_is_not(saving: WandbServer) -> None:
 
 def test_a_server_in_trouble(saving: WandbServer) -> None:
     saving.refusal = Refused("oh", 502)
-    assert "has trouble of its own (HTTP 502); try again later" in error()
+    assert "failed (HTTP 502); try again later" in error()
 
 
 @pytest.fixture

@@ -54,7 +54,9 @@ def test_a_service_answers_loses_a_replica_and_is_taken_down(
     ready = run("deploy", "status")
     assert f"clipvec: READY; 1 of 1 replicas ready; {endpoint}\nreplica 1: READY; http://" in ready
     again = run("deploy", "up", "cloud=slurm", exit_code=1, CLIPVEC_SERVE="index.path=/tmp")
-    assert "error: service.name=clipvec: SkyServe has one of that name (READY); take" in again
+    assert (
+        "error: service.name=clipvec: SkyServe already has one of that name (READY); take" in again
+    )
     other = run("deploy", "down", "service.name=other", exit_code=1)
     assert "error: service.name=other: there is no such service; SkyServe has clipvec\n" in other
 
@@ -66,6 +68,6 @@ def test_a_service_answers_loses_a_replica_and_is_taken_down(
     assert [line for line in command_lines_of_clipvec() if KEY in line] == []
     assert files_with(KEY, tmp_path, cloud.folder / "log", cloud.folder / "home") == []
 
-    assert "clipvec goes down" in run("deploy", "down")
+    assert "shutting down clipvec" in run("deploy", "down")
     until(lambda: not cloud.slurm("squeue -h").strip(), 120)
     until(lambda: start("deploy", "status").wait(60) == 1, 120)

@@ -147,7 +147,7 @@ def test_a_shard_that_fails_for_good(run: Call, tmp_path: Path) -> None:
     assert "job 1 (shards 4-7) failed: FAILED" in output
     assert "1 of 1 images of shard 5 were rejected" in output
     (name,) = started(tmp_path)
-    assert f"all of its log: python -m clipvec.jobs logs {name} --job 1" in output
+    assert f"full log: python -m clipvec.jobs logs {name} --job 1" in output
     assert "error: 1 of 2 jobs failed, job 1: shards 5 not committed: FAILED" in output
     status = run("jobs", "status")
     assert re.search(r"1 +\d+ +4-7 +failed +FAILED", status), "it was not started again"
@@ -156,7 +156,7 @@ def test_a_shard_that_fails_for_good(run: Call, tmp_path: Path) -> None:
     output = run("embed", *sweep, "launcher.wait=false", "max_reject_fraction=1")
     name = max(started(tmp_path))
     assert started(tmp_path)[name] == [[5]]
-    assert f"python -m clipvec.jobs wait {name} waits for it" in output
+    assert f"to wait for it: python -m clipvec.jobs wait {name}" in output
     run("jobs", "wait", name)
     assert committed(store) == list(range(8))
 

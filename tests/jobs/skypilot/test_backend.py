@@ -93,20 +93,20 @@ for error in [
 """
     lines = python("-c", code).splitlines()
     assert lines[0] == (
-        "SkyPilot: no cloud is enabled; `sky check` says what each one lacks "
+        "SkyPilot: no cloud is enabled; `sky check` shows what each one lacks "
         "(NoCloudAccessError: No cloud access is set up. Run: sky check)"
     )
     assert lines[1].startswith(
-        "SkyPilot: its API server does not answer; start it with `sky api start` "
+        "SkyPilot: its API server does not respond; start it with `sky api start` "
         "(ApiServerConnectionError: Could not connect to SkyPilot API server at http://127.0.0.1"
     )
     assert lines[2] == (
-        "SkyPilot: no cloud has these resources; `sky check` and `sky show-gpus` tell what there "
-        "is, cloud.resources asks for others (ResourcesUnavailableError: Catalog does not contain "
-        "any instances satisfying T4:64)"
+        "SkyPilot: no cloud has these resources; `sky check` and `sky show-gpus` list what is "
+        "available, and cloud.resources selects it (ResourcesUnavailableError: Catalog does not "
+        "contain any instances satisfying T4:64)"
     )
     assert lines[3] == (
-        "SkyPilot: launcher.pool names no pool; `sky jobs pool status` lists them "
+        "SkyPilot: launcher.pool does not exist; `sky jobs pool status` lists all pools "
         "(PoolDoesNotExistError: pool mine)"
     )
     assert lines[4] == f"SkyPilot: ValueError: {'x' * 500}"
@@ -115,7 +115,7 @@ for error in [
 
 def test_every_error_with_a_mend_exists(python: Python) -> None:
     code = "import sys, sky.exceptions as e; print(*(n for n in sys.argv[1:] if hasattr(e, n)))"
-    assert python("-c", code, *backend._MENDS).split() == list(backend._MENDS)
+    assert python("-c", code, *backend._FIXES).split() == list(backend._FIXES)
 
 
 def test_a_server_that_does_not_answer(python: Python, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_server_that_does_not_answer(python: Python, tmp_path: Path) -> None:
     record.save_ids({0: "7"}, made.jobs)
     nobody = "http://127.0.0.1:9"
     said = python(*("-m", "clipvec.jobs", "wait"), exit_code=1, SKYPILOT_API_SERVER_ENDPOINT=nobody)
-    assert said.startswith("error: SkyPilot: its API server does not answer; start it with `sky ")
+    assert said.startswith("error: SkyPilot: its API server does not respond; start it with `sky ")
     assert said.count("\n") == 1
 
 
@@ -241,7 +241,7 @@ def test_an_interrupt_saves_what_is_under_way_and_starts_no_more(
 
 
 def test_a_store_on_the_machine_starts_nothing(tmp_path: Path, stand_in: StandIn) -> None:
-    with pytest.raises(ConfigError, match="goes away with its job"):
+    with pytest.raises(ConfigError, match="disappears with its job"):
         submit(tmp_path, sweep(Job(0, (), cloud=CLOUD, folders={"store.root": "data/store"})))
     assert stand_in.launched == []
 

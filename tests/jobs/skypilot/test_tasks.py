@@ -119,7 +119,7 @@ def test_a_pool_gets_all_of_it_in_the_script_of_the_job() -> None:
 
 def test_mounts_are_refused_for_a_pool() -> None:
     place = {"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}
-    with pytest.raises(ConfigError, match=r"launcher.pool=gpus: a pool's machines mount what"):
+    with pytest.raises(ConfigError, match=r"launcher.pool=gpus: a pool's machines mount only what"):
         tasks.check_folders(Job(0, (), cloud=place, folders={"store.root": "/b/store"}), "gpus")
 
 
@@ -187,7 +187,7 @@ def test_folders_that_outlive_the_machine(place: dict[str, Any], store: str) -> 
 )
 def test_folders_that_would_go_with_the_machine(place: dict[str, Any], index: str) -> None:
     job = Job(0, (), cloud=place, folders={"store.root": "s3://b/store", "index.path": index})
-    with pytest.raises(ConfigError, match=rf"index.path={index} .* goes away with its job; mount"):
+    with pytest.raises(ConfigError, match=rf"index.path={index} .* disappears with its job; mount"):
         tasks.check_folders(job)
 
 

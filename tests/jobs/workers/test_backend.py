@@ -22,7 +22,7 @@ from clipvec.jobs.workers.backend import Workers
 from tests.jobs.conftest import until
 
 RUNNING, DONE = Status(State.RUNNING), Status(State.SUCCEEDED)
-GONE = Status(State.FAILED, "its supervisor is gone; was the machine started anew?")
+GONE = Status(State.FAILED, "its supervisor is gone; was the machine restarted?")
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_from_start_to_end(workers: Workers, record: Record, tmp_path: Path) -> 
     ids = submit(workers, record)
     until(lambda: workers.poll(record, ids)[0] == RUNNING)
     assert workers.poll(record, ids) == {0: RUNNING, 1: Status(State.PENDING)}
-    with pytest.raises(LaunchError, match="job 1 has not begun, so it has no log yet"):
+    with pytest.raises(LaunchError, match="job 1 has not started, so it has no log yet"):
         list(workers.logs(record, 1, ids[1], follow=True))
 
     lines = workers.logs(record, 0, ids[0], follow=True)
@@ -118,6 +118,6 @@ def test_no_process_can_be_started(
     workers: Workers, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with pytest.raises(LaunchError, match=r"^no process can be started here: .*/nowhere/python"):
+    with pytest.raises(LaunchError, match=r"^cannot start a process here: .*/nowhere/python"):
         submit(workers, record)
     assert record.started() == []
