@@ -9,7 +9,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from clipvec import config, paths, projection, tracking
-from clipvec.config import TrackingConfig
+from clipvec.config import TrackingConfig, WorkersLauncher
 from clipvec.dashboard.panels import SECTIONS, Section
 from clipvec.embed.run import embed_shards
 from clipvec.index.build import build_index
@@ -41,17 +41,17 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> list[R
     offline = TrackingConfig(mode="offline", log_interval_s=1e-9)
     store = paths.store_dir(f"{root}/store", "webdataset", "local")
     job = Job(0, (), (0, 1), store, folders={"store.root": f"{root}/store"})
-    options = {"name": "workers", "force": True}
-    sweep = Sweep("embed-1", "clipvec.embed", "workers", (job,), options, offline, time.time())
+    launcher = WorkersLauncher(force=True)
+    sweep = Sweep("embed-1", "clipvec.embed", launcher, (job,), offline, time.time())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(launch, "backend", lambda _: Scripted({0: DONE}))
         launch.launch_sweep(sweep, root / "sweeps/embed-1")
 
-    page = root / paths.REPORT_HTML
-    for file in (page, page.with_name(paths.REPORT_JSON)):
+    files = paths.ReportPaths(root)
+    for file in (files.page, files.data):
         file.write_text("")
     with tracking.start_run(offline, RunSpec("recall", "x", f"{root}/store", {})) as run:
-        reports.track(run, report(), page, "toys--toy")
+        reports.track(run, report(), files.page, "toys--toy")
     return read_runs(f"{root}/store")
 
 

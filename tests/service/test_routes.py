@@ -186,7 +186,7 @@ BAD = [
     ({"terms": [{"text": "a"}] * 17}, "terms: list should have at most 16 items"),
     ({"terms": [{"text": "a"}, {"text": "a", "weight": -1}]}, "cancel each other out"),
     ({"terms": [{"image": "no base64!"}]}, "image is not base64"),
-    ({"terms": [{"image": "aGVsbG8="}]}, "image cannot be used: not an image"),
+    ({"terms": [{"image": "aGVsbG8="}]}, "image cannot be used: not a supported image format"),
     ({"terms": [{"vector": [0.0] * 64}]}, "64 numbers that are not all zero are needed"),
     ({"terms": [{"vector": [1.0]}]}, "64 numbers that are not all zero are needed, not 1"),
     ([], "should be a valid dictionary"),

@@ -130,8 +130,8 @@ def test_what_is_not_allowed(status: int, saving: WandbServer) -> None:
 def test_an_entity_that_there_is_not(saving: WandbServer) -> None:
     assert error(TrackingConfig(mode="online", project="photos", entity="nobody")) == (
         f"{saving.url} refuses nobody/photos: entity nobody not found during upsertModel; "
-        "tracking.entity names a user or a team that you may write to, wandb login --relogin takes "
-        "another account"
+        "tracking.entity names a user or a team that you may write to, wandb login --relogin "
+        "switches accounts"
     )
 
 
