@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -48,6 +49,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent / "e2e"):
             item.add_marker("e2e")
+
+
+@pytest.fixture(autouse=True)
+def logging_of_python() -> Iterator[None]:
+    """Hydra sets up logging for the whole process, which later tests would see."""
+    _reset_logging()
+    yield
+    _reset_logging()
+
+
+def _reset_logging() -> None:
+    logging.disable(logging.NOTSET)
+    for name, level in (("", logging.WARNING), ("clipvec", logging.NOTSET)):
+        logger = logging.getLogger(name)
+        logger.setLevel(level)
+        logger.propagate, logger.disabled = True, False
+        # Those of pytest stay.
+        ours = [h for h in logger.handlers if type(h).__module__.startswith(("logging", "clipvec"))]
+        for handler in ours:
+            logger.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ def test_examples(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "{'id': 'sample-0000/0000', 'caption': " in out
     assert re.search(r"^364 rows; \d+ queries$", out, re.MULTILINE)
     last = out.splitlines()[-1]
-    said = re.search(r"# (where .*), \.\.\.$", blocks[-1], re.MULTILINE)
+    said = re.search(r"# (where: .*), \.\.\.$", blocks[-1], re.MULTILINE)
     assert said is not None
     assert last.startswith(said[1])
 
