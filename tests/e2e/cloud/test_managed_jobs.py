@@ -172,7 +172,7 @@ def test_cancelled(cloud: Cloud, run: Call, tmp_path: Path) -> None:
     sweep += ["batch_size=1", "part_rows=1", f"store.root={store}"]
     run("embed", *sweep, "launcher.wait=false")
     until(lambda: list(store.glob("*/*/shard-00000/part-*.parquet")))
-    assert "1 job of embed-" in run("jobs", "cancel")
+    assert ": 1 job cancelled" in run("jobs", "cancel")
     output = run("jobs", "wait", exit_code=1)
     assert "job 0 (shard 0): cancelled" in output
     assert "error: 1 of 1 job failed, job 0: shards 0 not committed: cancelled" in output
@@ -188,7 +188,7 @@ def test_an_index_is_built_and_measured_by_jobs(run: Call, tmp_path: Path) -> No
     name = re.search(r"python -m clipvec.jobs wait (\S+)", output)
     assert name is not None
     again = run("index", *build, "launcher.wait=false")
-    assert f"job 0 of sweep {name[1]} still works" in again
+    assert f"job 0 of sweep {name[1]} is still working on" in again
     run("jobs", "wait", name[1])
     found = run("search", "a frog", f"index.path={index}", "--json")
     assert len(json.loads(found)) == 10
