@@ -90,7 +90,7 @@ def test_the_index_says_when_it_takes_back_what_was_applied(run: Run, folder: Pa
     kept = run("index", *OPTIONS, "hnsw.ef_search=400")
     assert "ef_search" not in kept.stderr
     back = run("index", *OPTIONS)
-    assert "sample--sample: ef_search: 400 → 100, as hnsw.ef_search says" in back.stderr
+    assert "sample--sample: ef_search: 400 → 100 (hnsw.ef_search)" in back.stderr
 
 
 def test_a_sweep_and_its_runs_in_one_plot(run: Run, folder: Path) -> None:
