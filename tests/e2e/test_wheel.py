@@ -95,7 +95,7 @@ def test_installed_plugins_and_configs_are_found(
     lines = out.splitlines()
     assert lines[0] == "sweep: 3 jobs"
     assert [line.split() for line in lines[2:5]] == [
-        [str(job), str(job), "-", "-", "slurm,", "memory", "1+,", "cpus", "1+"] for job in range(3)
+        [str(job), str(job), "-", "-", "slurm,", "cpus", "1+,", "memory", "1+"] for job in range(3)
     ]
     assert lines[5] == "sky jobs launch --num-jobs 3 sweep/task-00000.yaml"
     task = yaml.safe_load((cwd / "sweep/task-00000.yaml").read_text())
