@@ -123,8 +123,8 @@ def test_whoever_stops_waiting_is_told_how_to_come_back(
     name = next(iter(started(tmp_path)))
     *_, last = lines
     assert last == (
-        f"error: stopped waiting; the jobs keep running. python -m clipvec.jobs wait {name} waits "
-        f"for them again, python -m clipvec.jobs cancel {name} stops them\n"
+        "error: stopped waiting; the jobs keep running; to wait again: python -m clipvec.jobs wait "
+        f"{name}, to stop them: python -m clipvec.jobs cancel {name}\n"
     )
     process.stderr.close()
     assert committed(tmp_path) == []
@@ -173,7 +173,7 @@ def test_dry_run_starts_nothing(run: Run, tmp_path: Path) -> None:
     assert lines[101].split()[:3] == ["99", "99", "10,000"]
     task = Path(tmp_path, lines[102].removeprefix("sky jobs launch --num-jobs 100 "))
     assert "shards=(0 1 2 3" in task.read_text()
-    assert "would be refused: store.root=data/store is a folder of a cloud machine" in done.stderr
+    assert "would be refused: store.root=data/store is a folder on a cloud machine" in done.stderr
     assert started(tmp_path) == {}
 
 
