@@ -103,7 +103,7 @@ def test_another_store_than_was_asked_for_is_not_measured(run: Run) -> None:
     ("options", "message"),
     [
         (["dataset=synthetic"], "dataset=synthetic with model=vit_b_32: synthetic vectors"),
-        (["model=synthetic"], "dataset=sample with model=synthetic: drawn vectors"),
+        (["model=synthetic"], "dataset=sample with model=synthetic: synthetic vectors"),
         (["dataset=synthetic", "model=synthetic"], "store.thumbnail=256: dataset=synthetic has no"),
         ([*SMALL, "dataset.rows=0"], "dataset.rows=0: input should be greater than"),
         ([*SMALL, "dataset.seed=-1"], "dataset.seed=-1: input should be greater than"),
@@ -120,8 +120,9 @@ def test_another_distribution_is_another_store(run: Run) -> None:
     run("embed", *SMALL, "dataset.rows=100")
     for changed in ("dataset.rows=101", "dataset.seed=1", "dataset.dim=33"):
         refused = run("embed", *SMALL, "dataset.rows=100", changed, exit_code=2).stderr
-        key, value = changed.removeprefix("dataset.").split("=")
-        assert f"{key}: {value}" in refused
+        key, value = changed.split("=")
+        assert f"was made with {key} " in refused
+        assert f", not {value}: use {key}=" in refused
 
 
 def test_memory_does_not_grow(tmp_path: Path) -> None:
