@@ -113,6 +113,23 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_sample(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
+    """A folder with ``store`` and ``index`` of the bundled images by `tiny_weights`, to be read."""
+
+    def make(folder: Path) -> None:
+        options: dict[str, object] = {
+            "model": "local",
+            "model.pretrained": f"local-dir:{tiny_weights}",
+            "sharding": "x1",
+            "store.root": folder / "store",
+        }
+        clipvec.run_embed(**options)
+        clipvec.run_index(**options, **{"index.path": folder / "index"})
+
+    return once(tmp_path_factory, "tiny_sample", make)
+
+
+@pytest.fixture(scope="session")
 def exports(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
     """A folder to be ``XDG_CACHE_HOME``, with `tiny_weights` in ONNX."""
     from clipvec.config import ModelConfig

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.serving import free_port, start, wait_ready
-from tests.shared import once
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -69,19 +68,9 @@ def small_disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 @pytest.fixture(scope="session")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What scripts/demo builds."""
-
-    def make(folder: Path) -> None:
-        for command in ("embed", "index"):
-            subprocess.run(
-                [sys.executable, "-m", f"clipvec.{command}", "experiment=demo"],
-                cwd=folder,
-                check=True,
-                capture_output=True,
-            )
-
-    return once(tmp_path_factory, "demo", make) / "data" / "index"
+def index(sample: Path) -> Path:
+    """The index of the bundled images, for tests that read it."""
+    return sample / "data" / "index"
 
 
 @pytest.fixture(scope="session")

@@ -8,14 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from PIL import Image
 
-from clipvec import config, model, paths
+from clipvec import config, model
 from clipvec.data import decode_image
-from clipvec.embed.run import embed_shards
 from clipvec.index import open_index
-from clipvec.index.build import build_index
 from clipvec.index.query import combine
 from clipvec.model import Encoder
 from clipvec.search import __main__ as search
@@ -25,30 +22,15 @@ Search = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def indexed(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
-    """A folder with a store and an index of the bundled pictures by the small untrained model."""
-    root = tmp_path_factory.mktemp("indexed")
-    overrides = ["model=local", f"model.pretrained=local-dir:{tiny_weights}", "sharding=x1"]
-    overrides += [f"store.root={root}/store"]
-    with initialize_config_dir(str(paths.CONF_DIR), version_base="1.3"):
-        embed = config.read(compose("embed", overrides), config.EmbedConfig)
-        overrides += [f"index.path={root}/index"]
-        index = config.read(compose("index", overrides), config.IndexCommandConfig)
-    embed_shards(embed)
-    build_index(index)
-    return root
-
-
-@pytest.fixture(scope="module")
-def encoder(indexed: Path) -> Encoder:
+def encoder(tiny_sample: Path) -> Encoder:
     """The encoder that made the index."""
-    with open_index(config.ChromaConfig(f"{indexed}/index")) as collection:
+    with open_index(config.ChromaConfig(f"{tiny_sample}/index")) as collection:
         return model.load_encoder(collection.model_config)
 
 
 @pytest.fixture
 def ask(
-    indexed: Path,
+    tiny_sample: Path,
     encoder: Encoder,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -57,7 +39,7 @@ def ask(
     monkeypatch.setattr("clipvec.model.load.load_encoder", lambda _: encoder)
 
     def call(*arguments: str, exit_code: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["search", *arguments, f"index.path={indexed}/index"])
+        monkeypatch.setattr(sys, "argv", ["search", *arguments, f"index.path={tiny_sample}/index"])
         if exit_code:
             with pytest.raises(SystemExit) as caught:
                 search.main()
@@ -84,7 +66,7 @@ def photo(path: Path) -> Path:
 
 
 def test_a_weighted_sum_of_texts_and_images_equals_numpy(
-    ask: Search, indexed: Path, encoder: Encoder, tmp_path: Path
+    ask: Search, tiny_sample: Path, encoder: Encoder, tmp_path: Path
 ) -> None:
     file = photo(tmp_path / "a photo.png")
     out = ask(
@@ -95,7 +77,7 @@ def test_a_weighted_sum_of_texts_and_images_equals_numpy(
     image = encoder.encode_images(encoder.preprocess(picture)[None])
     texts = encoder.encode_texts(["a red bird", "size=9", "a person"])
     query = combine(np.concatenate([texts, image]), [1.5, 1, -1, 2])
-    ids, vectors = rows_of(indexed)
+    ids, vectors = rows_of(tiny_sample)
     answer = dict(zip(ids, vectors @ query / np.linalg.norm(vectors, axis=1), strict=True))
     hits = json.loads(out)
     assert {hit["id"] for hit in hits} == set(ids)

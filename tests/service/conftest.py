@@ -15,26 +15,16 @@ from hydra import compose, initialize_config_dir
 
 from clipvec import config, paths
 from clipvec.config import ServeConfig
-from clipvec.embed.run import embed_shards
-from clipvec.index.build import build_index
 from clipvec.service.routes import create_app
 from clipvec.service.searcher import Searcher
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> ServeConfig:
-    """Settings of a service of the bundled pictures."""
-    root = tmp_path_factory.mktemp("served")
-    overrides = ["model=local", f"model.pretrained=local-dir:{tiny_weights}", "sharding=x1"]
-    overrides += [f"store.root={root}/store"]
+def served(tiny_sample: Path) -> ServeConfig:
+    """Settings of a service of the bundled images."""
+    overrides = [f"index.path={tiny_sample}/index", "max_body_bytes=1_000_000"]
     with initialize_config_dir(str(paths.CONF_DIR), version_base="1.3"):
-        embed = config.read(compose("embed", overrides), config.EmbedConfig)
-        overrides += [f"index.path={root}/index"]
-        index = config.read(compose("index", overrides), config.IndexCommandConfig)
-        serve = compose("serve", [f"index.path={root}/index", "max_body_bytes=1_000_000"])
-    embed_shards(embed)
-    build_index(index)
-    return config.read(serve, ServeConfig)
+        return config.read(compose("serve", overrides), ServeConfig)
 
 
 @pytest.fixture(scope="session")
