@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 T = TypeVar("T")
-_KINDS = {"chroma", "chroma_http", "faiss"}
-_NAMED = {"systems"}
-"""Sections that map names, which a user types, to things of several kinds."""
 
 
 def read(cfg: DictConfig, schema: type[T]) -> T:
@@ -65,10 +62,7 @@ def to_dict(section: object) -> dict[str, Any]:
 
 
 def _problem(detail: Mapping[str, Any], schema: type, values: object) -> str:
-    # pydantic puts the kind by which it chose a section behind it; a user never typed it there
-    chosen = 2 if detail["loc"][:1] and detail["loc"][0] in _NAMED else 1
-    loc = [str(p) for i, p in enumerate(detail["loc"]) if i != chosen or p not in _KINDS]
-    where = ".".join(loc) or "configuration"
+    where = ".".join(map(str, detail["loc"])) or "configuration"
     if detail["type"] == "missing":
         return f"{where} is not set; give it as {where}=..."
     if detail["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from clipvec.config.fields import STRICT, Efs, Limit, Name, Number, Values
+from clipvec.config.kinds import Kind, Registry
 from clipvec.config.models import arch_extras
 
 CODE_ROWS = 10_240
 
 
-@dataclass(frozen=True, config=STRICT)
-class FaissSystemConfig:
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class SystemKind(Kind):
+    """What every system under test has; it loads a `clipvec.recall.systems.base.SearchSystem`."""
+
+    live: ClassVar[bool] = False
+    """It is the index in use, or a copy of it."""
+    sweep: dict[str, Values] = Field(default_factory=dict)
+    """Search parameters and their values, multiplied out."""
+
+    def about(self) -> dict[str, Any]:
+        """Return what a `clipvec.recall.results.SystemResult` says of it unless it was opened."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class FaissSystemConfig(SystemKind):
     """A FAISS index, inner product."""
 
-    kind: Literal["faiss"]
+    loads = "clipvec.recall.systems.faiss:FaissSystem"
+    kind: Literal["faiss"] = "faiss"
     factory: str
     """FAISS factory string; ``{nlist}`` and ``{m}`` are computed from the store, see
     `clipvec.recall.systems.factory`."""
@@ -32,23 +48,47 @@ class FaissSystemConfig:
     code_rows: Annotated[int, Field(ge=256)] = CODE_ROWS
     """Rows of these that product quantisers and OPQ rotations learn from: 40 a centroid."""
 
-    @property
-    def training(self) -> dict[str, int]:
-        """What is set of ``train_rows`` and ``code_rows``."""
-        rows = {} if self.train_rows is None else {"train_rows": self.train_rows}
-        return rows if self.code_rows == CODE_ROWS else rows | {"code_rows": self.code_rows}
+    def about(self) -> dict[str, Any]:
+        """Return what the result says of it unless it was opened."""
+        training = {} if self.train_rows is None else {"train_rows": self.train_rows}
+        if self.code_rows != CODE_ROWS:
+            training["code_rows"] = self.code_rows
+        return {
+            "kind": "faiss",
+            "factory": self.factory,
+            "build_parameters": self.build,
+            "training": training,
+        }
 
 
-@dataclass(frozen=True, config=STRICT)
-class ChromaSystemConfig:
-    """The live collection, in this process or over HTTP; it is never changed."""
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ChromaSystemConfig(SystemKind):
+    """A copy of the live collection, in a process of its own."""
 
-    kind: Literal["chroma", "chroma_http"]
-    sweep: dict[Literal["ef_search"], Efs] = Field(default_factory=dict)
+    loads = "clipvec.recall.systems.chroma:ChromaSystem"
+    live = True
+    over_http: ClassVar[bool] = False
+    kind: Literal["chroma"] = "chroma"
+    sweep: dict[Literal["ef_search"], Efs] = Field(default_factory=dict)  # type: ignore[assignment]
     """Values of ``ef_search``; empty: the collection's own."""
 
+    def about(self) -> dict[str, Any]:
+        """Return what the result says of it unless it was opened."""
+        return {"kind": "chroma", "factory": "HNSW"}
 
-SystemConfig = Annotated[FaissSystemConfig | ChromaSystemConfig, Field(discriminator="kind")]
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ChromaHttpSystemConfig(ChromaSystemConfig):
+    """The live collection over HTTP, on its own server or a copy on one that is started for it."""
+
+    over_http = True
+    kind: Literal["chroma_http"] = "chroma_http"  # type: ignore[assignment]
+
+
+SYSTEMS: Registry[SystemKind] = Registry(
+    "clipvec.systems", (ChromaSystemConfig, ChromaHttpSystemConfig, FaissSystemConfig)
+)
+SystemConfig: TypeAlias = Annotated[SystemKind, SYSTEMS]
 Systems: TypeAlias = dict[Name, SystemConfig]
 """The systems to measure, by a name of the user's choice."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipvec import machine, paths, tracking, version
-from clipvec.config import FaissSystemConfig, to_dict
+from clipvec.config import to_dict
 from clipvec.errors import ClipvecError, ConfigError
 from clipvec.recall import report
 from clipvec.recall.ground_truth import ground_truth
@@ -103,7 +103,7 @@ def _check(config: RecallConfig, rows: Rows) -> None:
 
 
 def _with_chroma(config: RecallConfig) -> bool:
-    return any(not isinstance(s, FaissSystemConfig) for s in config.systems.values())
+    return any(system.live for system in config.systems.values())
 
 
 def _measure(config: RecallConfig, rows: Rows, collection: str) -> Report:

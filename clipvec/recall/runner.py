@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clipvec import paths
-from clipvec.config import FaissSystemConfig
 from clipvec.errors import CollectionError
 from clipvec.progress import Progress
 from clipvec.recall import filters
@@ -111,7 +110,7 @@ class Runner:
         """Return what identifies the live collection, if the system is that."""
         # Without a collection the system is skipped, with the reason that its own process gives.
         with contextlib.suppress(CollectionError):
-            if not isinstance(system, FaissSystemConfig):
+            if system.live:
                 return Live(self.index, self.collection).identity()
         return {}
 

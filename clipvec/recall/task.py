@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from clipvec import version
-from clipvec.config import FaissSystemConfig, IndexConfig, MeasureConfig, SystemConfig
+from clipvec.config import IndexConfig, MeasureConfig, SystemConfig  # noqa: TC001
 from clipvec.errors import one_line
 from clipvec.machine import processor
 from clipvec.recall.results import SystemResult
@@ -48,14 +48,9 @@ class MeasureTask:
 
     def skipped(self, reason: str, factory: str | None = None) -> SystemResult:
         """Return the system as one that was not measured."""
-        about: dict[str, Any] = {"kind": "chroma", "factory": factory or "HNSW"}
-        if isinstance(self.system, FaissSystemConfig):
-            about = {
-                "kind": "faiss",
-                "factory": factory or self.system.factory,
-                "build_parameters": self.system.build,
-                "training": self.system.training,
-            }
+        about = self.system.about()
+        if factory:
+            about["factory"] = factory
         return SystemResult(self.name, skipped=one_line(reason), **about)
 
     def write(self, file: Path) -> None:

@@ -14,25 +14,18 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from clipvec.config import FaissSystemConfig
 from clipvec.errors import ClipvecError
 from clipvec.files import write_atomically
 from clipvec.process import when_parent_ends
 from clipvec.recall.measure import Measurer
 from clipvec.recall.recall_at_k import Ties
 from clipvec.recall.results import SystemResult
-from clipvec.recall.systems.chroma import ChromaSystem, Live
-from clipvec.recall.systems.faiss import FaissSystem
 from clipvec.recall.task import MeasureTask
 from clipvec.recall.workload import Workload
 from clipvec.store import Rows
-
-if TYPE_CHECKING:
-    from clipvec.recall.systems.base import SearchSystem
 
 
 def main(file: str) -> None:
@@ -51,7 +44,7 @@ def measure(task: MeasureTask) -> SystemResult:
     factory = None
     try:
         rows = Rows.open(task.store)
-        with open_system(task, rows) as system:
+        with task.system.load().of(task, rows) as system:
             factory = system.factory
             build = system.build()
             _step()
@@ -62,13 +55,6 @@ def measure(task: MeasureTask) -> SystemResult:
         return replace(task.skipped("", factory), build=build, settings=settings, measured=measured)
     except ClipvecError as error:
         return task.skipped(str(error), factory)
-
-
-def open_system(task: MeasureTask, rows: Rows) -> SearchSystem:
-    """Return the system of a task, over the ``rows`` of its store."""
-    if isinstance(task.system, FaissSystemConfig):
-        return FaissSystem(task.system, rows, task.scratch, task.threads, task.options.seed)
-    return ChromaSystem(task.system, Live(task.index, task.collection), rows, task.scratch)
 
 
 def _step() -> None:

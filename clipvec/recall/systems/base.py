@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from clipvec.recall.results import Build, Parameters
+    from clipvec.recall.task import MeasureTask
     from clipvec.recall.workload import Filter
+    from clipvec.store import Rows
 
 
 class SearchSystem(Protocol):
@@ -18,6 +20,15 @@ class SearchSystem(Protocol):
 
     factory: str
     """What it is, in FAISS's or Chroma's words."""
+
+    @classmethod
+    def of(cls, task: MeasureTask, rows: Rows) -> Self:
+        """Return the system of a task, over the ``rows`` of its store.
+
+        Raises:
+            ClipvecError: it cannot be measured here.
+        """
+        ...
 
     def __enter__(self) -> Self: ...
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec import paths
-from clipvec.config import ChromaConfig
+from clipvec.config import ChromaConfig, ChromaSystemConfig
 from clipvec.errors import CollectionError, ConfigError
 from clipvec.index import chroma_errors, chroma_server, memory_bytes, open_index, partitions_of
 from clipvec.recall.results import Build
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from clipvec.config import ChromaSystemConfig, IndexConfig
+    from clipvec.config import IndexConfig
     from clipvec.index import Hit, VectorIndex
     from clipvec.recall.results import Parameters
+    from clipvec.recall.task import MeasureTask
     from clipvec.recall.workload import Filter
     from clipvec.store import Rows
 
@@ -73,7 +74,7 @@ class ChromaSystem:
     def __init__(self, config: ChromaSystemConfig, live: Live, rows: Rows, scratch: Path) -> None:
         self._live, self._rows, self._scratch = live, rows, scratch
         self._efs = config.sweep.get("ef_search", [])
-        self._over_http = config.kind == "chroma_http"
+        self._over_http = config.over_http
         self._copied = isinstance(live.index, ChromaConfig)
         self._stack = contextlib.ExitStack()
         self._open: VectorIndex | None = None
@@ -89,6 +90,17 @@ class ChromaSystem:
         self._numbers = Numbers.read(rows)
         links, built = self._hnsw["max_neighbors"], self._hnsw["ef_construction"]
         self.factory = f"HNSW max_neighbors={links} ef_construction={built}"
+
+    @classmethod
+    def of(cls, task: MeasureTask, rows: Rows) -> Self:
+        """Return the system of a task, over the ``rows`` of its store.
+
+        Raises:
+            ConfigError: it is on a server, and ``task.system`` wants it in a folder.
+            CollectionError: it is not there, or is of another store.
+        """
+        assert isinstance(task.system, ChromaSystemConfig)
+        return cls(task.system, Live(task.index, task.collection), rows, task.scratch)
 
     def __enter__(self) -> Self:
         return self

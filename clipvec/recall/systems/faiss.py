@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec import paths
+from clipvec.config import FaissSystemConfig
 from clipvec.machine import peak_bytes
 from clipvec.recall.results import Build
 from clipvec.recall.systems import memory
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from clipvec.config import FaissSystemConfig
     from clipvec.recall.results import Parameters
+    from clipvec.recall.task import MeasureTask
     from clipvec.recall.workload import Filter
     from clipvec.store import Rows
 
@@ -46,6 +47,16 @@ class FaissSystem:
         self._scratch, self._seed = scratch, seed
         self.factory = fill(config.factory, len(rows), rows.dim)
         self._index = empty_index(config, len(rows), rows.dim)
+
+    @classmethod
+    def of(cls, task: MeasureTask, rows: Rows) -> Self:
+        """Return the system of a task, over the ``rows`` of its store.
+
+        Raises:
+            ConfigError: FAISS refuses its factory string.
+        """
+        assert isinstance(task.system, FaissSystemConfig)
+        return cls(task.system, rows, task.scratch, task.threads, task.options.seed)
 
     def __enter__(self) -> Self:
         return self
