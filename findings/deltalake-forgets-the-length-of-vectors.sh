@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# delta-rs: a table takes vectors of a fixed length, and returns lists of any length.
+# delta-rs: a table accepts fixed-length vectors and returns them as variable-length lists.
 #
 # Versions: deltalake 1.6.6, pyarrow 26.0.1, numpy 2.4.2.
-# Guess: a type that Delta Lake does not have is refused when it is written (as Float16 is), or comes
-#   back as it was written.
+# Guess: a type that Delta Lake does not have is either rejected on write (as Float16 is) or read back
+#   unchanged.
 # Seen: fixed_size_list<float>[8] is accepted and becomes array<float> in the table's schema; reading it
 #   gives list<float>, although the table's own Parquet file says fixed_size_list<float>[8]. A later
-#   append of rows with another length is accepted.
-# Matters: nothing guards the dimension any more, and code that wants one has to cast on each read.
+#   append of rows of a different length is accepted.
+# Matters: nothing enforces the dimension any more, and code that relies on it has to cast on every read.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -46,5 +46,5 @@ except Exception as error:
     print("half floats:", str(error).splitlines()[0])
     assert "Float16" in str(error)
 else:
-    raise AssertionError("half floats are taken")
+    raise AssertionError("half floats are accepted")
 PY

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# DuckDB: vectors of a fixed length are arrays from Arrow, and lists from Parquet.
+# DuckDB: fixed-length vectors are arrays when they come from Arrow, but lists from Parquet.
 #
 # Versions: duckdb 2.0.1, pyarrow 26.0.1, numpy 2.4.2.
 # Guess: a fixed_size_list<float>[8] column is FLOAT[8] wherever it comes from: the Parquet file says
-#   so in its Arrow schema, which Polars and PyArrow read.
-# Seen: from an Arrow table in memory it is FLOAT[8]; from a Parquet file of the same table it is
-#   FLOAT[], for which array_cosine_similarity is refused. A cast (::FLOAT[8]) mends it. A column of
-#   half floats is read from Parquet (as FLOAT[]) and refused from Arrow.
+#   so in its Arrow schema, which Polars and PyArrow honour.
+# Seen: from an in-memory Arrow table it is FLOAT[8]; from a Parquet file of the same table it is
+#   FLOAT[], which array_cosine_similarity rejects. A cast (::FLOAT[8]) fixes it. A column of half
+#   floats is readable from Parquet (as FLOAT[]) but rejected from Arrow.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# fsspec: a range of a file is the whole file where an HTTP server does not serve ranges.
+# fsspec: a range request returns the whole file if the HTTP server does not support ranges.
 #
 # Versions: fsspec 2026.9.0, aiohttp 3.14.5.
-# Guess: cat_file(url, start, end) and cat_ranges return end - start bytes or raise, as a seek and read
-#   of the opened file does ("doesn't appear to support range requests").
-# Seen: both return all 10,240 bytes for a range of 5, and no error: the status 200 in place of 206 is
-#   not looked at. `head` cuts to the right length; `tail`, `read_block` and `open` raise.
-# Matters: readers of Parquet footers or tar members by ranges take the wrong bytes; check the length.
+# Guess: cat_file(url, start, end) and cat_ranges return end - start bytes or raise, as seek and read on
+#   the opened file do ("doesn't appear to support range requests").
+# Seen: both return all 10,240 bytes for a range of 5, without an error: a status of 200 instead of 206
+#   is not checked. `head` truncates to the right length; `tail`, `read_block` and `open` raise.
+# Matters: code that reads Parquet footers or tar members by range gets the wrong bytes; check lengths.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Lance: cosine search drops rows of zeros, and answers a query of zeros with nothing.
+# Lance: cosine search drops all-zero rows and returns nothing for an all-zero query.
 #
 # Versions: pylance 14.0.2, pyarrow 26.0.1, numpy 2.4.2.
-# Guess: a vector without a direction has some distance (1, infinity or NaN) and sorts last, so that
-#   k = number of rows returns every row.
-# Seen: rows of zeros and rows with NaN are not in the answer at any k, without a word, and a query of
-#   zeros gets an empty table. By L2 the row of zeros is there.
-# Matters: a listing "of all rows by similarity" is shorter than the dataset; count before paging.
+# Guess: a vector without a direction has some distance (1, infinity or NaN) and sorts last, so k equal
+#   to the number of rows returns every row.
+# Seen: all-zero rows and rows with NaN are silently missing from the results at any k, and an all-zero
+#   query returns an empty table. With L2 the all-zero row is returned.
+# Matters: a listing of "all rows by similarity" is shorter than the dataset; count before paging.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -31,7 +31,7 @@ def nearest(query, metric):
 
 
 cosine, l2, zeros = nearest(rows[5], "cosine"), nearest(rows[5], "l2"), nearest(rows[7], "cosine")
-print(f"rows {data.count_rows()}; by cosine {len(cosine)}, by L2 {len(l2)}, of a query of zeros {len(zeros)}")
+print(f"rows {data.count_rows()}; by cosine {len(cosine)}, by L2 {len(l2)}, all-zero query {len(zeros)}")
 assert len(cosine) == 1998 and not {7, 8} & set(cosine)
 assert 7 in l2
 assert zeros == []

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# PyArrow: half floats are stored, counted and searched for NaN, but not compared, sorted or summed.
+# PyArrow: half floats can be stored, counted and tested for NaN, but not compared, sorted or summed.
 #
 # Versions: pyarrow 26.0.1, numpy 2.4.2.
-# Guess: what Parquet keeps a minimum and a maximum of can be filtered by.
-# Seen: `unique`, `is_nan` and `cast` take halffloat, Parquet statistics of the column are written;
-#   `equal`, `less`, `min_max`, `sort_indices` and `sum` have no kernel, so that a filter on the column
-#   is an error of the scan. Polars 2.1.0 filters the same file.
+# Guess: a column for which Parquet keeps min/max statistics can be filtered on.
+# Seen: `unique`, `is_nan` and `cast` accept halffloat, and Parquet statistics of the column are written;
+#   `equal`, `less`, `min_max`, `sort_indices` and `sum` have no kernel, so a scan with a filter on the
+#   column fails. Polars 2.1.0 filters the same file.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

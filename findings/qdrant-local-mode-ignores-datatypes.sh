@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# qdrant-client: local mode takes a collection's datatype and stores floats all the same.
+# qdrant-client: local mode accepts a collection's datatype but stores plain floats.
 #
 # Versions: qdrant-client 1.20.0.
-# Guess: QdrantClient(":memory:") rounds or refuses what does not fit Datatype.UINT8 or FLOAT16, as the
-#   types of the collection say and as a server stores them.
-# Seen: a UINT8 vector comes back with -1.5, 300 and 0.7, a FLOAT16 vector with 70,000 (the largest half
-#   float is 65,504): nothing is converted, nothing warns.
-# Matters: recall and overflow that were tried in local mode say nothing about a server with datatypes.
+# Guess: QdrantClient(":memory:") rounds or rejects values that do not fit Datatype.UINT8 or FLOAT16, in
+#   line with the collection's datatype and with what a server stores.
+# Seen: a UINT8 vector comes back with -1.5, 300 and 0.75, a FLOAT16 vector with 70,000 (the largest half
+#   float is 65,504): nothing is converted, and there is no warning.
+# Matters: recall and overflow measured in local mode say nothing about a server that uses datatypes.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# sqlite-vec: "id in (...)" filters before the k nearest are taken, "id > n" filters afterwards.
+# sqlite-vec: "id in (...)" filters before the k nearest are chosen, "id > n" filters afterwards.
 #
 # Versions: sqlite-vec 0.1.9, apsw 3.54.1.0, numpy 2.4.2.
-# Guess: conditions on the primary key of one KNN query are all applied at the same stage.
+# Guess: all conditions on the primary key in a KNN query are applied at the same stage.
 # Seen: of 50 rows, 24 have an id above 25. `k = 10 AND id > 25` returns 4 rows: those among the ten
-#   nearest of all. The same 24 ids as `id IN (26, 27, ...)` return ten rows.
-# Matters: a range on the key silently returns fewer than k rows, or none.
+#   nearest overall. The same 24 ids given as `id IN (26, 27, ...)` return ten rows.
+# Matters: a range condition on the key silently returns fewer than k rows, or none.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-# apsw brings an SQLite that loads extensions, which the one of many Pythons does not.
+# apsw ships an SQLite that can load extensions, which many Python builds' sqlite3 cannot.
 "$folder/venv/bin/python" -m pip install --quiet sqlite-vec==0.1.9 apsw==3.54.1.0 numpy==2.4.2
 "$folder/venv/bin/python" - <<'PY'
 import apsw

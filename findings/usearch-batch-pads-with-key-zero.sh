@@ -2,10 +2,11 @@
 # USearch: a batch of queries that finds fewer than k rows is padded with key 0, a valid key.
 #
 # Versions: usearch 2.26.6, numpy 2.4.2.
-# Guess: as in FAISS, places without a row hold a key that no row has (-1), or an infinite distance.
-# Seen: one query returns only what there is. Two queries at once return full rows of k keys; the
-#   places behind the last row hold key 0, which is a row's, and the distance NaN. `counts` tells.
-# Matters: `keys` alone, as most code reads it, finds row 0 five times for every query.
+# Guess: as in FAISS, empty slots hold a key that no row has (-1), or an infinite distance.
+# Seen: a single query returns only the rows it found. A batch of two returns k keys for each; the slots
+#   after the last hit hold key 0, which belongs to a row, and distance NaN. Only `counts` tells them
+#   apart.
+# Matters: code that reads `keys` alone, as most does, sees row 0 five times for every query.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# USearch: an inner-product index of 8-bit integers ranks by cosine.
+# USearch: an inner-product index with 8-bit integers ranks by cosine.
 #
 # Versions: usearch 2.26.6, numpy 2.4.2.
-# Guess: dtype="i8" quantises the numbers that it is given, so that metric="ip" still prefers longer
-#   vectors, with a rounding error.
-# Seen: each vector is scaled to the same length before it is rounded: what comes back of a row has
-#   lost its length, and exact search by "ip" gives the ten nearest by cosine, in the same order. In
-#   float32 the same rows and the same query give other ten, by inner product.
-# Matters: maximum inner product search (logits, weighted embeddings) is silently another search;
+# Guess: dtype="i8" quantises the values as they are, so metric="ip" still prefers longer vectors, up to
+#   rounding error.
+# Seen: each vector is scaled to the same length before rounding: a row read back has lost its length,
+#   and exact search by "ip" returns the ten nearest by cosine, in the same order. In float32 the same
+#   rows and query return a different ten, by inner product.
+# Matters: maximum inner product search (logits, weighted embeddings) silently becomes cosine search;
 #   unit vectors are not affected.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Voyager: with 8-bit storage a row is not at distance 0 of itself, and cosine distances go below 0.
+# Voyager: with 8-bit storage a row is not at distance 0 from itself, and cosine distances go below 0.
 #
 # Versions: voyager 2.2.3, numpy 2.4.2.
-# Guess: rounding costs precision of a row, but a row's distance to its own vector stays 0 to within
-#   1e-3, and a cosine distance lies in 0 to 2.
-# Seen: vectors are normalised first and rounded afterwards, so that they are no longer of unit length,
-#   and the distance is 1 minus a plain product: the own vector of 32 numbers is at 0.02 to 0.05 with
-#   Float8, and at -0.04 to 0.04 with E4M3. The nearest row is right in all three.
+# Guess: rounding costs precision, but a row's distance to its own vector stays 0 to within 1e-3, and
+#   cosine distances lie between 0 and 2.
+# Seen: vectors are normalised first and rounded afterwards, so they no longer have unit length, and the
+#   distance is 1 minus the plain dot product: a row of dimension 32 is at 0.02 to 0.05 from itself with
+#   Float8, and at -0.04 to 0.04 with E4M3. The nearest row is right with all three.
 # Matters: a threshold such as "distance < 0.01 is a duplicate" misses exact copies.
 set -euo pipefail
 folder=$(mktemp -d)
