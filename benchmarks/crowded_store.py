@@ -1,11 +1,11 @@
-"""A store with many rows around those of a real one, to search a large collection by real texts.
+"""A store of many rows scattered around real ones, to search a large collection by real texts.
 
     python -m benchmarks.crowded_store data/store/sample/sample crowd/crowd/sample [--rows 100000]
     python -m clipvec.index model=sample dataset=sample dataset.name=crowd store.root=crowd
     CLIPVEC_SERVE=collection=crowd--sample bentoml serve
     python -m benchmarks.serve_load http://127.0.0.1:3000
 
-Each row is one of the real ones with noise, of the same model, without thumbnails.
+Each row is a real row plus noise, for the same model, without thumbnails.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from clipvec.store import EMBEDDING, Row, Store, matrix
 
 PART_ROWS = 5000
 NOISE = 0.7
-"""Length of the noise, where the real vectors have 1."""
+"""Length of the noise vector; real vectors have length 1."""
 
 
 def crowd(real: Store, url: str, rows: int) -> Store:
@@ -35,10 +35,10 @@ def crowd(real: Store, url: str, rows: int) -> Store:
     for start in range(0, rows, PART_ROWS):
         chosen = rng.integers(0, len(vectors), min(PART_ROWS, rows - start))
         noise = rng.standard_normal((len(chosen), vectors.shape[1])).astype(np.float32)
-        drawn = vectors[chosen] + NOISE * noise / np.linalg.norm(noise, axis=1, keepdims=True)
-        drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+        noisy = vectors[chosen] + NOISE * noise / np.linalg.norm(noise, axis=1, keepdims=True)
+        noisy /= np.linalg.norm(noisy, axis=1, keepdims=True)
         writer.write_part(
-            [row(start + i, known[c]) for i, c in enumerate(chosen)], drawn, start + len(chosen)
+            [row(start + i, known[c]) for i, c in enumerate(chosen)], noisy, start + len(chosen)
         )
     writer.commit({})
     return store

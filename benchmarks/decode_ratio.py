@@ -1,4 +1,4 @@
-"""Decode and preprocess on one core against open_clip's own transform on the same files.
+"""Decoding and preprocessing on one core, compared with open_clip's transform on the same files.
 
 python -m benchmarks.decode_ratio [--rounds 5]
 """

@@ -1,8 +1,8 @@
-"""Peak memory of embed at a small and a ten times larger shard.
+"""Peak memory of embed with a small shard and with one ten times larger.
 
-    python -m benchmarks.embed_memory [--images 1000] [--arch RN50]
+    python -m benchmarks.embed_memory [--images 1000]
 
-Each runs in a process of its own; the larger shard's peak should not be more than a tenth higher.
+Each runs in its own process; the peak of the larger should be at most a tenth higher.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TINY = {
     },
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
 }
-"""Small, so that decoding and not the encoder is kept busy."""
+"""Small, so that decoding, not the encoder, is the bottleneck."""
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def write_model(folder: Path) -> None:
 
 
 def write_tar(path: Path, count: int) -> Path:
-    """Write a tar of ``count`` photographs; a hundred different ones, to be made quickly."""
+    """Write a tar of ``count`` photographs; only a hundred distinct ones, to save time."""
     import io
 
     photos = [jpeg(seed, 500, 375) for seed in range(min(count, 100))]
@@ -73,7 +73,7 @@ def write_tar(path: Path, count: int) -> Path:
 
 
 def peak(cwd: Path, tar: Path, model: Path) -> int:
-    """Run embed on one tar and return its highest resident memory in bytes."""
+    """Run embed on one tar and return its peak resident memory in bytes."""
     cwd.mkdir()
     process = subprocess.Popen(
         [

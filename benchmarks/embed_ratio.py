@@ -1,9 +1,9 @@
-"""embed against the bare model: how much of the encoder's speed reaches the store.
+"""embed compared with the bare model: how much of the encoder's throughput reaches the store.
 
     python -m benchmarks.embed_ratio [--images 512] [--rounds 3] [--arch ViT-B-32]
 
 Both run in this process, one after the other, in each round: the model alone on preloaded tensors,
-and one shard of a folder of JPEGs from the first read to the commit. Random weights.
+and one shard of a folder of JPEGs from the first read to the commit. Weights are random.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def compare(options: argparse.Namespace, work: Path) -> None:
     pixels = preloaded(photos, encoder)
     ratios = []
     for round_ in range(options.rounds):
-        # Bare, ours, bare: so that a machine that slows down or speeds up favours neither.
+        # Bare, ours, bare: if the machine slows down or speeds up, neither benefits.
         before = time_of(lambda: bare_model(encoder, pixels, options.batch_size))
         shutil.rmtree(work / "store", ignore_errors=True)
         summary = embed_shards(settings)
@@ -86,7 +86,7 @@ def embed_config(work: Path, photos: Path, options: argparse.Namespace) -> confi
 
 
 def preloaded(photos: Path, encoder: model.Encoder) -> torch.Tensor:
-    """Return the photographs as the model's own float32 input [N, 3, H, W]."""
+    """Return the photographs as the model's float32 input [N, 3, H, W]."""
     pre = encoder.preprocess
     images = [
         decode_image(p.read_bytes(), pre.target, 10**9).image for p in sorted(photos.iterdir())

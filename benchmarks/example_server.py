@@ -1,8 +1,8 @@
-"""The server of SkyPilot's example "Building a million-scale image vector database", built again.
+"""The server of SkyPilot's example "Building a million-scale image vector database", rebuilt.
 
-What it does is kept: one FastAPI application whose asynchronous handler calls the model and Chroma
-itself, all 77 tokens of every text, and thumbnails as base64 in Chroma's metadata that come with
-every answer. See examples/vector_database/scripts/serve_vectordb.py of
+Its behaviour is kept: one FastAPI application whose async handler calls the model and Chroma
+directly, encodes all 77 tokens of every text, and stores thumbnails as base64 in Chroma's metadata,
+which come with every result. See examples/vector_database/scripts/serve_vectordb.py in
 https://github.com/skypilot-org/skypilot; `benchmarks.serve_ratio` fills and starts it.
 """
 
@@ -20,14 +20,14 @@ from pydantic import BaseModel
 
 
 class Query(BaseModel):
-    """What a client sends."""
+    """Request body."""
 
     text: str
     n_results: int = 5
 
 
 class Result(BaseModel):
-    """One row of the answer."""
+    """One row of the response."""
 
     image_base64: str
     similarity: float
@@ -72,9 +72,9 @@ def main() -> None:
     parser.add_argument("--weights", required=True)
     parser.add_argument("--folder", required=True)
     parser.add_argument("--port", type=int, required=True)
-    given = parser.parse_args()
-    app = application(given.arch, given.weights, given.folder)
-    uvicorn.run(app, port=given.port, log_level="warning")
+    args = parser.parse_args()
+    app = application(args.arch, args.weights, args.folder)
+    uvicorn.run(app, port=args.port, log_level="warning")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Rows/s of ``clipvec.index`` against a bare loop of ``collection.add`` on the same arrays.
+"""Rows/s of ``clipvec.index`` compared with a bare ``collection.add`` loop on the same arrays.
 
     python -m benchmarks.index_ratio [--rows 20000] [--dim 512] [--rounds 5]
 
-Both write the same vectors and metadata into new embedded collections with the same HNSW
-settings and the same number of rows a request, in turns, within one process. What clipvec does
-besides is inside its time: reading Parquet, the ledger, the verification.
+Both write the same vectors and metadata into new embedded collections with the same HNSW settings
+and the same number of rows per request, taking turns in one process. clipvec's time includes all
+that it does besides: reading Parquet, the ledger, verification.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ def make_store(root: Path, rows: int, dim: int) -> Store:
 
 
 def row(shard: int, number: int) -> Row:
-    """Return a row with metadata of ordinary length."""
+    """Return a row with metadata of typical length."""
     uri = f"/data/tars/train-{shard:05d}.tar#{number:09d}.jpg"
     caption = f"a photo of bird number {number} on a branch in front of a house"
     return Row(f"train-{shard:05d}/{number}", uri, caption, 640, 480, None, {"category": "animals"})
 
 
 def bare(loaded: list, folder: str) -> float:
-    """Return the seconds of a loop of ``add`` over batches that lie in memory."""
+    """Return the seconds of an ``add`` loop over batches in memory."""
     with chromadb.PersistentClient(folder, Settings(anonymized_telemetry=False)) as client:
         settings = {"hnsw": {"space": "cosine", **HNSW}}
         collection = client.create_collection(
@@ -84,7 +84,7 @@ def bare(loaded: list, folder: str) -> float:
 
 
 def indexed(root: Path, folder: str, batch_rows: int) -> float:
-    """Return the seconds of the whole of ``clipvec.index`` in this process."""
+    """Return the seconds of a complete ``clipvec.index`` run in this process."""
     name = {"name": "bench", "arch": "bench", "pretrained": "bench"}
     values = {
         "model": name,
@@ -110,7 +110,7 @@ def indexed(root: Path, folder: str, batch_rows: int) -> float:
 
 
 def timed(work: Callable[[], float]) -> tuple[float, float]:
-    """Return what ``work`` says that it took, and the CPU time of all threads, in seconds."""
+    """Return the seconds that ``work`` reports, and the CPU seconds of all threads."""
     before = time.process_time()
     return work(), time.process_time() - before
 
@@ -121,29 +121,29 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch-rows", type=int, default=2048)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        store = make_store(root, asked.rows, asked.dim)
+        store = make_store(root, args.rows, args.dim)
         parts = store.parts()
-        loaded = list(batches(store, parts, asked.batch_rows))
+        loaded = list(batches(store, parts, args.batch_rows))
         ratios = []
-        for turn in range(asked.rounds):
-            # The order changes from turn to turn, since the load of a machine drifts.
+        for turn in range(args.rounds):
+            # The order alternates, since the load of a machine drifts.
             runs = [
                 ("bare", lambda t=turn: bare(loaded, f"{scratch}/bare-{t}")),
-                ("index", lambda t=turn: indexed(root, f"{scratch}/index-{t}", asked.batch_rows)),
+                ("index", lambda t=turn: indexed(root, f"{scratch}/index-{t}", args.batch_rows)),
             ]
             spent = {name: timed(work) for name, work in (runs if turn % 2 else runs[::-1])}
             (a, a_cpu), (b, b_cpu) = spent["bare"], spent["index"]
             ratios.append((a / b, a_cpu / b_cpu))
             print(
-                f"bare {asked.rows / a:,.0f} rows/s ({a_cpu:.1f} s of CPU), "
-                f"clipvec.index {asked.rows / b:,.0f} rows/s ({b_cpu:.1f} s of CPU)"
+                f"bare {args.rows / a:,.0f} rows/s ({a_cpu:.1f} s of CPU), "
+                f"clipvec.index {args.rows / b:,.0f} rows/s ({b_cpu:.1f} s of CPU)"
             )
         wall, cpu = (statistics.median(values) for values in zip(*ratios, strict=True))
         print(
-            f"ratio {wall:.3f} by the clock, {cpu:.3f} by CPU time (medians of {asked.rounds}); "
+            f"ratio {wall:.3f} in wall time, {cpu:.3f} in CPU time (medians of {args.rounds}); "
             f"load average {os.getloadavg()[0]:.1f}"
         )
 

@@ -1,4 +1,4 @@
-"""Real photographs for benchmarks: crops of pictures that scikit-learn and scikit-image bring."""
+"""Real photographs for benchmarks: crops of images bundled with scikit-learn and scikit-image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 @functools.cache
 def originals() -> list[Image.Image]:
-    """Return some photographs, at least 400 pixels on each side."""
+    """Return photographs of at least 400 pixels on each side."""
     import skimage.data
     from sklearn.datasets import load_sample_images
 
@@ -36,7 +36,7 @@ def jpeg(seed: int, width: int, height: int) -> bytes:
     x, y = rng.integers(0, source.width - w + 1), rng.integers(0, source.height - h + 1)
     image = source.resize((width, height), box=(x, y, x + w, y + h))
     tinted = np.asarray(image) * rng.uniform(0.8, 1.2, 3)
-    # Sensor noise, without which the files would be smaller than a camera's
+    # Sensor noise; without it the files would be smaller than a camera's.
     noisy = tinted + rng.normal(0, 3, tinted.shape)
     buffer = io.BytesIO()
     Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=90)
@@ -44,7 +44,7 @@ def jpeg(seed: int, width: int, height: int) -> bytes:
 
 
 def folder(path: Path, count: int, width: int = 500, height: int = 375) -> Path:
-    """Fill ``path`` with ``count`` JPEGs, unless they are there already."""
+    """Fill ``path`` with ``count`` JPEGs, unless they already exist."""
     path.mkdir(parents=True, exist_ok=True)
     for seed in range(count):
         file = path / f"{seed:05d}.jpg"

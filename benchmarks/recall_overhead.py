@@ -1,10 +1,10 @@
-"""Queries/s through clipvec against the bare libraries, on the same rows.
+"""Queries/s through clipvec compared with the bare libraries, on the same rows.
 
     python -m benchmarks.recall_overhead [--rows 20000] [--dim 512] [--rounds 7] [--seconds 1]
 
-Chroma through `clipvec.index.Collection` (as the service asks it) against ``collection.query``
-with distances and metadata; FAISS through the harness of the recall benchmark against
-``index.search`` in a loop. Both ask the same objects single queries for ten rows, in turns.
+Chroma through `clipvec.index.VectorIndex` (as the service uses it) and by ``collection.query`` with
+distances and metadata; FAISS through the recall benchmark's harness and by ``index.search`` in a
+loop. Each pair sends single queries for ten rows to the same object, taking turns.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def compare(
     """Return the median ratio of ours to theirs over some rounds."""
     ratios = []
     for turn in range(rounds):
-        # The order changes from turn to turn, since the load of a machine drifts.
+        # The order alternates, since the load of a machine drifts.
         runs = [
             ("ours", lambda: through(ours, queries, seconds)),
             ("bare", lambda: bare(theirs, queries, seconds)),
@@ -74,10 +74,10 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        rows = Rows.open(make_store(root, asked.rows, asked.dim).url)
+        rows = Rows.open(make_store(root, args.rows, args.dim).url)
         queries = rows.sample(QUERIES, 0)
         indexed(root, f"{scratch}/index", BATCH_ROWS)
         config = FaissSystemConfig(
@@ -99,17 +99,17 @@ def main() -> None:
                     lambda v: inner.query(
                         query_embeddings=v, n_results=K, include=["distances", "metadatas"]
                     ),
-                    *(queries, asked.rounds, asked.seconds),
+                    *(queries, args.rounds, args.seconds),
                 ),
                 "faiss": compare(
                     "faiss",
                     lambda v: system.query(v, K),
                     lambda v: system._index.search(v, K),
-                    *(queries, asked.rounds, asked.seconds),
+                    *(queries, args.rounds, args.seconds),
                 ),
             }
     for name, ratio in ratios.items():
-        print(f"{name}: ratio {ratio:.3f} (median of {asked.rounds}, target 0.95)")
+        print(f"{name}: ratio {ratio:.3f} (median of {args.rounds}, target 0.95)")
     print(f"load average {os.getloadavg()[0]:.1f}")
 
 

@@ -1,12 +1,12 @@
-"""Whether the interval of a recommendation holds the recall that other queries have.
+"""Whether a recommendation's prediction interval covers the recall on other queries.
 
     python -m clipvec.embed experiment=synthetic dataset.rows=20_000
     python -m clipvec.recall experiment=synthetic dataset.rows=20_000 -m 'queries.seed=range(20)' \\
         systems=quick '~systems.chroma' '~systems.flat' measure=quick
     python -m benchmarks.recommendation_seeds data/reports
 
-A line for each report: the recommended setting, the prediction interval from the half of the
-queries that selected it, and the recall of the other half. At least 19 of 20 should lie inside.
+Prints per report: the recommended setting, the prediction interval from the half of the queries
+that selected it, and the recall on the other half. At least 19 of 20 should lie inside.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from clipvec.recall.results import Candidate
 
 
 def line(seed: int, kind: str, choice: Candidate) -> str:
-    """Return what one report found."""
+    """Return one recommendation as a line."""
     parameters = ", ".join(f"{name}={value:g}" for name, value in choice.parameters.items())
     inside = "inside" if holds(choice) else "OUTSIDE"
     return (
@@ -35,7 +35,7 @@ def holds(choice: Candidate) -> bool:
 
 
 def main() -> None:
-    """Print a line for each recommendation and how many hold."""
+    """Print a line for each recommendation, and how many hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("reports", type=Path, help="folder of the reports of a sweep")
     found = []

@@ -1,11 +1,11 @@
-"""Queries/s and latency of a running service, at some numbers of concurrent clients.
+"""Queries/s and latency of a running service, at several numbers of concurrent clients.
 
     python -m benchmarks.serve_load http://127.0.0.1:3000 [--clients 1 8 32] [--seconds 10]
     python -m benchmarks.serve_load http://127.0.0.1:3000 --vectors 640
 
-Each client asks one query after the other, all of them different: texts, or with ``--vectors``
-drawn ones of so many numbers, which the encoder has no part in. The stages are what the service
-itself says in ``Server-Timing``, waiting included; the rest is HTTP, JSON and the client.
+Each client sends one query after another, all distinct: texts, or with ``--vectors`` random vectors
+of that dimension, which bypass the encoder. The stages are those that the service reports in
+``Server-Timing``, queueing included; the rest is HTTP, JSON and the client.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _PLACES = ("in the snow", "at night", "on a table", "by the sea", "in a garden",
 
 @dataclass(frozen=True)
 class Load:
-    """What was measured at one number of clients."""
+    """Measurements at one number of clients."""
 
     clients: int
     qps: float
     latency: np.ndarray
-    """float64 [N]: milliseconds."""
+    """Milliseconds, float64 [N]."""
     stages: dict[str, np.ndarray]
-    """Milliseconds of each answer by stage, float64 [N]; empty where the service does not say."""
+    """Milliseconds of each response by stage, float64 [N]; empty if the service gives none."""
 
     def __str__(self) -> str:
         """Return a line of a table."""
@@ -56,14 +56,14 @@ class Load:
 
 
 def texts(k: int = 10) -> Iterator[Body]:
-    """Yield different text queries as people type them, and other ones in each run."""
+    """Yield distinct text queries like those people type; they differ from run to run."""
     places = itertools.cycle(itertools.product(_THINGS, _PLACES))
     for number, (thing, place) in enumerate(places, random.randrange(10**6)):
         yield {"text": f"a {thing} number {number} {place}", "k": k}
 
 
 def vectors(dim: int, k: int = 10) -> Iterator[Body]:
-    """Yield different queries by a vector."""
+    """Yield distinct vector queries."""
     rng = np.random.default_rng(0)
     while True:
         vector = rng.standard_normal(dim).round(4).tolist()
@@ -71,7 +71,7 @@ def vectors(dim: int, k: int = 10) -> Iterator[Body]:
 
 
 def load(url: str, bodies: Callable[[], Iterator[Body]], clients: int, seconds: float) -> Load:
-    """Return what ``clients`` see for ``seconds``, after a short time that is not counted."""
+    """Return what ``clients`` measure for ``seconds``, after a short warm-up."""
     return asyncio.run(_load(url, bodies(), clients, seconds))
 
 
@@ -80,14 +80,14 @@ async def _load(url: str, bodies: Iterator[Body], clients: int, seconds: float) 
     answers: list[tuple[float, dict[str, float]]] = []
 
     async def client(session: aiohttp.ClientSession) -> None:
-        while (asked := time.perf_counter()) < start + seconds:
+        while (sent := time.perf_counter()) < start + seconds:
             async with session.post(f"{url}/search", json=next(bodies)) as answer:
                 await answer.read()
                 if answer.status != 200:
                     raise SystemExit(f"{url} answers {answer.status}: {await answer.text()}")
                 said = _STAGE.findall(answer.headers.get("Server-Timing", ""))
-            if asked >= start:
-                taken = (time.perf_counter() - asked) * 1e3
+            if sent >= start:
+                taken = (time.perf_counter() - sent) * 1e3
                 answers.append((taken, {name: float(value) for name, value in said}))
 
     connector = aiohttp.TCPConnector(limit=0)
@@ -108,7 +108,9 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--vectors", type=int, metavar="D", help="query by vectors of D numbers")
+    parser.add_argument(
+        "--vectors", type=int, metavar="D", help="query by random vectors of dimension D"
+    )
     options = parser.parse_args()
     dim = options.vectors
     for clients in options.clients:

@@ -1,10 +1,10 @@
-"""bentoml serve against the server of SkyPilot's example, with one model and the same rows.
+"""bentoml serve compared with the server of SkyPilot's example: same model, same rows.
 
     python -m benchmarks.serve_ratio [--arch ViT-B-32] [--clients 32] [--rounds 3] [--seconds 10]
 
-The bundled pictures, a model of random weights, and the collection that clipvec.index makes of
-them; `benchmarks.example_server` gets the same vectors, with the thumbnails in its metadata. In
-each round ours runs, theirs, and ours again. All queries are different, so that no cache helps.
+The bundled images, a model with random weights, and the collection that clipvec.index builds from
+them; `benchmarks.example_server` gets the same vectors, with the thumbnails in its metadata. Each
+round runs ours, theirs, and ours again. All queries are distinct, so that no cache helps.
 """
 
 from __future__ import annotations
@@ -35,38 +35,38 @@ from clipvec.store import EMBEDDING, Store, matrix
 
 ROOT = Path(__file__).parents[1]
 K = 5
-"""Rows of an answer, as SkyPilot's clients ask for by default."""
+"""Rows per query, the default of SkyPilot's clients."""
 PAGE = 2048
 
 
 def main() -> None:
-    """Print the queries/s of both, and their ratio."""
+    """Print the queries/s of both and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--arch", default="ViT-B-32")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10)
-    given = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         work = Path(name)
         weights = work / "weights.pt"
-        torch.save(open_clip.create_model(given.arch).state_dict(), weights)
-        clipvec("embed", work, f"model.arch={given.arch}", f"model.pretrained={weights}")
+        torch.save(open_clip.create_model(args.arch).state_dict(), weights)
+        clipvec("embed", work, f"model.arch={args.arch}", f"model.pretrained={weights}")
         clipvec("index", work)
         theirs = filled(work)
         ours = stack.enter_context(bentoml_serve(work))
-        example = stack.enter_context(example_server(given.arch, weights, theirs))
-        compare(ours, example, given)
+        example = stack.enter_context(example_server(args.arch, weights, theirs))
+        compare(ours, example, args)
 
 
 def clipvec(command: str, work: Path, *arguments: str) -> None:
-    """Run a command over the bundled pictures."""
+    """Run a command on the bundled images."""
     options = ["model=local", "model.pretrained=none", "dataset=sample", "sharding=x1", *arguments]
     subprocess.run([sys.executable, "-m", f"clipvec.{command}", *options], cwd=work, check=True)
 
 
 def filled(work: Path) -> Path:
-    """Return the folder of the example's collection with the rows of ours."""
+    """Return the folder of the example's collection, filled with our rows."""
     folder = work / "example"
     with chromadb.PersistentClient(str(folder), Settings(anonymized_telemetry=False)) as client:
         rows = client.create_collection(
@@ -75,36 +75,36 @@ def filled(work: Path) -> Path:
         store = Store.open(str(work / "data/store/sample/local"))
         for part in store.parts():
             for piece in store.read(part, ["id", EMBEDDING, "thumbnail"], PAGE):
-                pictures = [base64.b64encode(p).decode() for p in piece["thumbnail"].to_pylist()]
+                images = [base64.b64encode(p).decode() for p in piece["thumbnail"].to_pylist()]
                 rows.add(
                     ids=piece["id"].to_pylist(),
                     embeddings=matrix(piece),
-                    metadatas=[{"image_base64": picture} for picture in pictures],
+                    metadatas=[{"image_base64": image} for image in images],
                 )
     return folder
 
 
-def compare(ours: str, theirs: str, given: argparse.Namespace) -> None:
-    """Measure in turns, since the load of a machine drifts."""
+def compare(ours: str, theirs: str, args: argparse.Namespace) -> None:
+    """Take turns, since the load of a machine drifts."""
     numbers = itertools.count()
 
-    def asked(name: str) -> Iterator[Body]:
+    def bodies(name: str) -> Iterator[Body]:
         for body in texts(K):
             yield body | {"text": f"{body['text']} {next(numbers)}"}
 
     def example() -> Iterator[Body]:
-        return ({"text": b["text"], "n_results": K} for b in asked("theirs"))
+        return ({"text": b["text"], "n_results": K} for b in bodies("theirs"))
 
     ratios = []
-    for turn in range(given.rounds):
-        before = load(ours, lambda: asked("ours"), given.clients, given.seconds)
-        rival = load(theirs, example, given.clients, given.seconds)
-        after = load(ours, lambda: asked("ours"), given.clients, given.seconds)
+    for turn in range(args.rounds):
+        before = load(ours, lambda: bodies("ours"), args.clients, args.seconds)
+        rival = load(theirs, example, args.clients, args.seconds)
+        after = load(ours, lambda: bodies("ours"), args.clients, args.seconds)
         ratios.append((before.qps + after.qps) / 2 / rival.qps)
         print(f"round {turn}, ours   {before}\n         theirs {rival}\n         ours   {after}")
         print(f"         ratio {ratios[-1]:.2f}", flush=True)
     print(
-        f"{given.arch}, {given.clients} clients: median ratio {statistics.median(ratios):.2f}; "
+        f"{args.arch}, {args.clients} clients: median ratio {statistics.median(ratios):.2f}; "
         f"load average {os.getloadavg()[0]:.1f}"
     )
 
@@ -144,7 +144,7 @@ def running(
                 break
             time.sleep(0.1)
         else:
-            sys.exit(f"{command[0]} ended with exit code {process.returncode}")
+            sys.exit(f"{command[0]} exited with code {process.returncode}")
         yield url
     finally:
         process.terminate()
@@ -152,7 +152,7 @@ def running(
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

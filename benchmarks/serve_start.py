@@ -1,8 +1,8 @@
-"""bentoml serve with torch against ONNX Runtime: start to ready, and resident memory.
+"""bentoml serve with torch and with ONNX Runtime: time to ready, and resident memory.
 
     python -m benchmarks.serve_start [--rounds 3] [--index data/index]
 
-Over the index that scripts/demo makes. The two take turns; the model is converted beforehand.
+Uses the index that scripts/demo builds. The two take turns; the model is exported beforehand.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def measure(index: str, runtime: str) -> tuple[float, int, int]:
-    """Return seconds to ready, bytes of the largest process, and bytes of all."""
+    """Return seconds to ready, bytes of the largest process, and bytes of all processes."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -76,7 +76,7 @@ def wait_ready(url: str, process: subprocess.Popen[bytes]) -> None:
                 return
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.05)
-    sys.exit(f"bentoml serve ended with exit code {process.returncode}; is there an index?")
+    sys.exit(f"bentoml serve exited with code {process.returncode}; is there an index?")
 
 
 def ask(port: int) -> None:

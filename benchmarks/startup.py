@@ -1,4 +1,4 @@
-"""How long --help and --cfg job of every command take, warm.
+"""How long commands take for --help and --cfg job, with warm caches.
 
 python -m benchmarks.startup [--rounds 5]
 """

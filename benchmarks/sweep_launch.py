@@ -1,10 +1,10 @@
-"""What a sweep costs before its first image, on a running local cloud.
+"""The overhead of a sweep before its first image, on a running local cloud.
 
     ./scripts/local-cloud start /tmp/cloud
     python benchmarks/sweep_launch.py /tmp/cloud
 
-CPU seconds to plan 100 and 1,000 jobs; time from Enter to all ids on disk, and requests to
-SkyPilot's API server, for 8 and 100 jobs; and the parts of one job, from Enter to its end.
+CPU seconds to plan 100 and 1,000 jobs; time from Enter until all ids are on disk, and requests to
+SkyPilot's API server, for 8 and 100 jobs; and the steps of one job, from Enter to its end.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ REQUEST = re.compile(r'"(?:GET|POST) (/[^ ?"]*)')
 
 
 def environment(cloud: Path) -> dict[str, str]:
-    """Return the environment that ``scripts/local-cloud env`` prints, applied to this one."""
+    """Return this environment with the exports of ``scripts/local-cloud env`` applied."""
     script = f'eval "$("{ROOT}/scripts/local-cloud" env "{cloud}")"; env -0'
     venv = {"CLIPVEC_VENV": sys.prefix}
     done = subprocess.run(
@@ -38,24 +38,24 @@ def environment(cloud: Path) -> dict[str, str]:
 
 
 def requests(cloud: Path, since: int) -> tuple[Counter[str], int]:
-    """Return the requests in the API server's log behind a byte, and where it ends now."""
+    """Return the requests in the API server's log after byte ``since``, and its length now."""
     text = (cloud / "sky-home/.sky/api_server/server.log").read_bytes()
     return Counter(REQUEST.findall(text[since:].decode(errors="replace"))), len(text)
 
 
 def plan(jobs: int, folder: Path) -> None:
-    """Print the CPU time of the whole command that plans so many jobs."""
+    """Print the CPU time of a command that plans ``jobs`` jobs."""
     sharding = f"sharding.count={jobs}"
     before = os.times()
     arguments = [*EMBED, *SKY, sharding, "launcher.dry_run=true", "store.root=/store"]
     subprocess.run(arguments, cwd=folder, capture_output=True, check=True)
     after = os.times()
     seconds = sum(after[2:4]) - sum(before[2:4])
-    print(f"plan {jobs:,} jobs: {seconds:.2f} s of CPU, Hydra's start included")
+    print(f"plan {jobs:,} jobs: {seconds:.2f} s of CPU, including Hydra's startup")
 
 
 def submit(jobs: int, cloud: Path, folder: Path, env: dict[str, str]) -> None:
-    """Print how long it takes until the ids of so many jobs are on disk; then cancel them."""
+    """Print how long it takes until the ids of ``jobs`` jobs are on disk; then cancel them."""
     _, since = requests(cloud, 0)
     started = time.time()
     store = f"store.root={folder}/store-{jobs}"
@@ -103,7 +103,7 @@ def parts(cloud: Path, folder: Path, env: dict[str, str]) -> None:
 
 
 def jobs_here() -> Iterator[float]:
-    """Yield the start times of clipvec's jobs that run on this machine."""
+    """Yield the start times of clipvec's jobs running on this machine."""
     for process in psutil.process_iter():
         try:
             if process.cmdline()[1:3] == ["-m", "clipvec.embed"] and (

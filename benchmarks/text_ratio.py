@@ -1,8 +1,8 @@
-"""Texts that are cut behind their end against all 77 tokens: time of the text tower.
+"""Text tower latency: texts truncated after their end-of-text token, and all 77 tokens.
 
     python -m benchmarks.text_ratio [--arch ViT-B-32] [--rounds 9]
 
-Random weights. Full and short take turns, each pass on the same texts.
+Weights are random. Full and short passes over the same texts take turns.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""What tracking=offline costs embed, and what a run takes on the disk.
+"""What tracking=offline costs embed, and how much disk space a run takes.
 
     python -m benchmarks.tracking_ratio [--rounds 3] [--images 10000]
 
-The ratio: the bundled pictures with the sample model, disabled, offline, disabled in each round,
-in this process, from the first read to the end of the run; by the clock, and by the processors'
-time of this process and of wandb's, which other work on the machine disturbs less. The size: one
-shard of JPEGs that the same model embeds, tracked with the defaults.
+The ratio: the bundled images with the sample model, disabled, offline, disabled in each round, in
+this process, from the first read to the end of the run; in wall time, and in CPU time of this
+process and wandb's, which other load on the machine affects less. The size: one shard of JPEGs
+embedded by the same model, tracked with the defaults.
 """
 
 from __future__ import annotations
@@ -33,41 +33,39 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        seconds(work, "offline")  # caches are warm, wandb is imported
-        clocks, processors = [], []
+        seconds(work, "offline")  # warms caches, imports wandb
+        wall_ratios, cpu_ratios = [], []
         for _ in range(options.rounds):
             before, offline, after = (
                 seconds(work, mode) for mode in ("disabled", "offline", "disabled")
             )
-            clock, processor = (
-                2 * o / (b + a) for b, o, a in zip(before, offline, after, strict=True)
-            )
-            clocks.append(clock)
-            processors.append(processor)
-            print(f"by the clock {clock:.3f}, by the processors' time {processor:.3f}", flush=True)
+            wall, cpu = (2 * o / (b + a) for b, o, a in zip(before, offline, after, strict=True))
+            wall_ratios.append(wall)
+            cpu_ratios.append(cpu)
+            print(f"wall time {wall:.3f}, CPU time {cpu:.3f}", flush=True)
         print(
-            f"median ratio by the clock {statistics.median(clocks):.3f}, by the processors' time "
-            f"{statistics.median(processors):.3f}; load average {os.getloadavg()[0]:.1f}",
+            f"median ratio in wall time {statistics.median(wall_ratios):.3f}, in CPU time "
+            f"{statistics.median(cpu_ratios):.3f}; load average {os.getloadavg()[0]:.1f}",
             flush=True,
         )
         size(work, options.images)
 
 
 def seconds(work: Path, mode: str) -> tuple[float, float]:
-    """Return how long the bundled pictures take: by the clock, and of the processors' time."""
+    """Return the wall and CPU seconds that the bundled images take."""
     shutil.rmtree(work / "store", ignore_errors=True)
-    started, used = time.perf_counter(), _processors()
+    started, used = time.perf_counter(), _cpu_seconds()
     embed(work, f"tracking={mode}")
-    return time.perf_counter() - started, _processors() - used
+    return time.perf_counter() - started, _cpu_seconds() - used
 
 
-def _processors() -> float:
+def _cpu_seconds() -> float:
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system
 
 
 def size(work: Path, images: int) -> None:
-    """Print what the run of one shard takes on the disk."""
+    """Print how much disk space the run of one shard takes."""
     photos = folder(work / "photos", images, 224, 168)
     shutil.rmtree(work / "store", ignore_errors=True)
     summary = embed(work, "tracking=offline", "dataset=folder", f"dataset.path={photos}")

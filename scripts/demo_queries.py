@@ -1,4 +1,4 @@
-"""What scripts/demo asks of the sample: some queries, and how many captions find their picture.
+"""The queries of scripts/demo: a few examples, and how many captions find their image.
 
 python scripts/demo_queries.py        after embed and index with experiment=demo
 """
@@ -27,7 +27,7 @@ RANKS = (1, 5, 10)
 
 
 def main() -> None:
-    """Print the answers."""
+    """Print the results."""
     with open_index(INDEX, paths.collection_name("sample", "sample")) as collection:
         encoder = model.load_encoder(collection.model_config)
         for text in TEXTS:
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def show_image_query(collection: VectorIndex, encoder: Encoder) -> None:
-    """Search with the thumbnail of one of the pictures, saved as a file."""
+    """Search with the thumbnail of one of the images, saved as a file."""
     (hit,) = collection.query(query_vector([Term("a parrot")], encoder), 1)
     (thumbnail,) = collection.thumbnails([hit])
     assert thumbnail is not None
@@ -49,25 +49,25 @@ def show_image_query(collection: VectorIndex, encoder: Encoder) -> None:
 
 
 def show_recall(collection: VectorIndex, encoder: Encoder) -> None:
-    """Use every caption as a query; it is right when a picture with that caption comes back."""
+    """Use every caption as a query; an image with that caption is a correct result."""
     parts = sorted(Path(collection.info.store).glob("shard-*/part-*.parquet"))
     table = pq.read_table(parts, columns=["caption"])
-    held = Counter(caption for caption in table["caption"].to_pylist() if caption)
-    captions = sorted(held)
-    found = collection.query_many(encoder.encode_texts(captions), max(RANKS))
+    counts = Counter(caption for caption in table["caption"].to_pylist() if caption)
+    captions = sorted(counts)
+    rankings = collection.query_many(encoder.encode_texts(captions), max(RANKS))
     ranks = [
         next((i for i, hit in enumerate(hits) if hit.caption == caption), math.inf)
-        for caption, hits in zip(captions, found, strict=True)
+        for caption, hits in zip(captions, rankings, strict=True)
     ]
-    print(f"\n{len(captions)} captions as queries over {table.num_rows} pictures:")
+    print(f"\n{len(captions)} captions as queries over {table.num_rows} images:")
     for k in RANKS:
-        chance = np.mean([by_chance(held[caption], table.num_rows, k) for caption in captions])
+        chance = np.mean([chance_level(counts[text], table.num_rows, k) for text in captions])
         print(f"recall@{k}: {np.mean([rank < k for rank in ranks]):.1%} (chance {chance:.1%})")
 
 
-def by_chance(right: int, rows: int, k: int) -> float:
-    """Return the probability that k random rows hold at least one of the right ones."""
-    return 1 - math.comb(rows - right, k) / math.comb(rows, k)
+def chance_level(relevant: int, rows: int, k: int) -> float:
+    """Return the probability that k random rows contain at least one relevant row."""
+    return 1 - math.comb(rows - relevant, k) / math.comb(rows, k)
 
 
 if __name__ == "__main__":

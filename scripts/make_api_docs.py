@@ -1,4 +1,4 @@
-"""Write docs/api.md from the docstrings of what ``import clipvec`` offers.
+"""Write docs/api.md from the docstrings of clipvec's public API.
 
 python scripts/make_api_docs.py
 """
@@ -49,7 +49,7 @@ def function(one: griffe.Function, head: str) -> Iterator[str]:
 
 
 def arguments(parameters: Iterable[griffe.Parameter]) -> Iterator[str]:
-    """Yield the arguments of a function, as its signature has them."""
+    """Yield the arguments of a function as they appear in its signature."""
     stars = {"variadic positional": "*", "variadic keyword": "**"}
     keyword_only = False
     for each in parameters:
@@ -73,8 +73,8 @@ def class_(one: griffe.Class) -> Iterator[str]:
         yield "| attribute | type | |\n| --- | --- | --- |"
         for each in values:
             kind = str(each.annotation or "").replace("|", "\\|")
-            said = markdown(str(each.docstring.value)) if each.docstring else ""
-            yield f"| `{each.name}` | {f'`{kind}`' if kind else ''} | {' '.join(said.split())} |"
+            text = markdown(str(each.docstring.value)) if each.docstring else ""
+            yield f"| `{each.name}` | {f'`{kind}`' if kind else ''} | {' '.join(text.split())} |"
         yield ""
     if "__len__" in one.members:
         yield f"`len()`: {str(one.members['__len__'].docstring.value).removeprefix('Return ')}\n"
@@ -99,7 +99,7 @@ def docstring(one: griffe.Object) -> Iterator[str]:
 
 
 def markdown(text: str) -> str:
-    """Return text of a docstring, in which code stands between two backquotes, as Markdown."""
+    """Return a docstring's text, whose code is in double backquotes, as Markdown."""
     return re.sub(r"``([^`]+)``", r"`\1`", text)
 
 

@@ -1,8 +1,8 @@
-"""Take docs/images/page.png: the page of the service, with the bundled images in its index.
+"""Take docs/images/page.png, a screenshot of the service's page over the bundled images.
 
     python scripts/make_page_image.py [INDEX]
 
-INDEX: a folder that ``python -m clipvec.index model=sample`` made; without it, one is made.
+INDEX: a folder made by ``python -m clipvec.index model=sample``; built if not given.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WIDTH, HEIGHT = 1200, 780
 
 
 def main() -> None:
-    """Start the service, search, and take the picture."""
+    """Start the service, search, and take the screenshot."""
     with tempfile.TemporaryDirectory() as folder:
         index = Path(sys.argv[1]) if sys.argv[1:] else make_index(Path(folder))
         with socket.socket() as probe:
@@ -64,7 +64,7 @@ def wait(url: str, service: subprocess.Popen[bytes]) -> None:
     """Wait until the service is ready."""
     while True:
         if service.poll() is not None:
-            sys.exit("the service ended; bentoml serve says why")
+            sys.exit("the service exited; run bentoml serve to see why")
         try:
             urllib.request.urlopen(url)
             return
@@ -73,7 +73,7 @@ def wait(url: str, service: subprocess.Popen[bytes]) -> None:
 
 
 def take(url: str) -> None:
-    """Write what a browser shows."""
+    """Save what a browser shows."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]

@@ -1,6 +1,6 @@
-"""Make the sample dataset of clipvec from the pictures of Tux Paint's stamps.
+"""Make clipvec's sample dataset from Tux Paint's stamps.
 
-The pictures come from the Debian package ``tuxpaint-stamps-default`` (GPL-2):
+The images come from the Debian package ``tuxpaint-stamps-default`` (GPL-2):
 
     apt-get download tuxpaint-stamps-default
     dpkg -x tuxpaint-stamps-default_*.deb stamps
@@ -26,7 +26,7 @@ from PIL import Image
 LONGEST_SIDE = 256
 JPEG_QUALITY = 88
 TAR_SIZES = (31, 78, 104)
-"""Pictures of all the tars but the last: uneven, as real datasets are."""
+"""Images per tar, except the last: uneven, as in real datasets."""
 
 FOLDERS = (
     "animals/",
@@ -43,10 +43,10 @@ FOLDERS = (
     "town/",
     "vehicles/",
 )
-"""Folders with pictures of things. What is left out: letters, numbers, coins, weapons."""
+"""Folders of things. Left out: letters, numbers, coins, weapons."""
 
 CATEGORIES = {"hobbies/music": "music", "hobbies": "household", "naturalforces": "nature"}
-"""Folders whose name is not the category."""
+"""Folders whose name differs from the category."""
 
 DRAWINGS = {
     "clothes/armor/cartoon/knight_helmet",
@@ -68,7 +68,7 @@ DRAWINGS = {
     "vehicles/masstransit/cartoon/double_decker_bus",
     "vehicles/ship/cartoon/tugboat",
 }
-"""The only drawings from folders of cartoons: things of which there is no photograph."""
+"""The only drawings taken from cartoon folders: things without a photograph."""
 
 PHOTOS_ELSEWHERE = {
     "military/paratrooper",
@@ -85,7 +85,7 @@ PHOTOS_ELSEWHERE = {
     "seasonal/halloween/grave-d",
     "seasonal/halloween/jackolantern_mean",
 }
-"""The only pictures from folders that are otherwise left out."""
+"""The only images from folders that are otherwise left out."""
 
 DROPPED = {
     "animals/mammals/hedgehog",
@@ -102,10 +102,10 @@ DROPPED = {
     "town/monuments/inukshuk-outline",
     "vehicles/emergency/sedan_police",
 }
-"""Drawings among photographs, pictures seen twice, and captions that say nothing."""
+"""Drawings among photographs, duplicate images, and captions that say nothing."""
 
 ROADSIGNS = {"railroad_crossing", "stop", "traffic_cone"}
-"""The only road signs: those that stand for themselves without a text."""
+"""The only road signs taken: those that need no text."""
 
 CAPTIONS = {
     "food/vegetables/broccoli": "Broccoli",
@@ -146,16 +146,16 @@ def category(source: str) -> str:
 
 
 def flat(path: Path) -> Image.Image:
-    """Return a stamp as RGB over white, at most `LONGEST_SIDE` pixels."""
-    picture = Image.open(path).convert("RGBA")
-    white = Image.new("RGBA", picture.size, "white")
-    picture = Image.alpha_composite(white, picture).convert("RGB")
-    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
-    return picture
+    """Return a stamp as RGB over white, its longer side at most `LONGEST_SIDE` pixels."""
+    image = Image.open(path).convert("RGBA")
+    white = Image.new("RGBA", image.size, "white")
+    image = Image.alpha_composite(white, image).convert("RGB")
+    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+    return image
 
 
 def sources(stamps: Path) -> list[str]:
-    """Return the chosen stamps with a description, by path without suffix, in order."""
+    """Return the chosen stamps that have a description, as sorted paths without suffix."""
     found = (path.relative_to(stamps).with_suffix("") for path in stamps.rglob("*.png"))
     return sorted(
         source.as_posix()
@@ -165,7 +165,7 @@ def sources(stamps: Path) -> list[str]:
 
 
 def members(stamps: Path, source: str) -> dict[str, bytes]:
-    """Return the members of one sample by suffix."""
+    """Return the tar members of one sample by suffix."""
     path = stamps / source
     jpeg = io.BytesIO()
     flat(path.with_name(path.name + ".png")).save(jpeg, "JPEG", quality=JPEG_QUALITY, optimize=True)
@@ -179,7 +179,7 @@ def members(stamps: Path, source: str) -> dict[str, bytes]:
 
 
 def write_tar(path: Path, samples: list[tuple[str, dict[str, bytes]]]) -> None:
-    """Write samples as one tar that depends on nothing but their content."""
+    """Write samples as one tar whose bytes depend only on their content."""
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
         for key, parts in samples:
             for suffix, content in parts.items():
@@ -189,7 +189,7 @@ def write_tar(path: Path, samples: list[tuple[str, dict[str, bytes]]]) -> None:
 
 
 def main() -> None:
-    """Read the stamps' folder, write the tars."""
+    """Read the folder of stamps and write the tars."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("stamps", type=Path, help="usr/share/tuxpaint/stamps of the package")
     parser.add_argument("output", type=Path)
@@ -204,7 +204,7 @@ def main() -> None:
         numbers = range(len(order))[first:last]
         samples = [(f"{i:04d}", members(args.stamps, order[i])) for i in numbers]
         write_tar(args.output / f"sample-{number:04d}.tar", samples)
-    print(f"{len(order)} pictures in {len(bounds) - 1} tars in {args.output}")
+    print(f"{len(order)} images in {len(bounds) - 1} tars in {args.output}")
 
 
 if __name__ == "__main__":

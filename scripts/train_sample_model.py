@@ -1,4 +1,4 @@
-"""Train the heads of clipvec's sample model on emoji and stamps, some minutes on one core.
+"""Train the heads of clipvec's sample model on emoji and stamps: a few minutes on one core.
 
     apt-get download tuxpaint-stamps-default
     dpkg -x tuxpaint-stamps-default_*.deb stamps
@@ -10,9 +10,9 @@
         --emoji google/package twitter/package --cache features.safetensors \
         --output clipvec/model/sample_heads.safetensors
 
-No picture of the sample dataset is trained on, and no stamp with a caption of its. ``--strict``
-leaves out the emoji with such a caption as well. ``--validate`` holds out a tenth of the emoji and
-shows the recall on them. docs/sample-model.md has the figures of all three.
+No image of the sample dataset is trained on, and no stamp that shares a caption with it.
+``--strict`` also leaves out the emoji with such a caption. ``--validate`` holds out a tenth of the
+emoji and prints the recall on them. docs/sample-model.md has the figures for all three.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 40, 512, 2e-3, 0.1, 0.3
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture to train on and the texts that fit it."""
+class Example:
+    """A training image and the texts that match it."""
 
     key: str
     path: Path
@@ -71,8 +71,8 @@ def sample_captions() -> list[str]:
     return [content.decode() for content in sample_members(".txt")]
 
 
-def stamps(folder: Path) -> list[Picture]:
-    """Return the stamps that are neither in the sample dataset nor captioned like one of it."""
+def stamps(folder: Path) -> list[Example]:
+    """Return the stamps that are not in the sample dataset and share no caption with it."""
     taken = {json.loads(content)["source"] for content in sample_members(".json")}
     captions = {bare(text) for text in sample_captions()}
     found = []
@@ -82,12 +82,12 @@ def stamps(folder: Path) -> list[Picture]:
             continue
         text = caption(description.read_text(encoding="utf-8")).lower()
         if bare(text) not in captions:
-            found.append(Picture(f"stamps/{source}", path, tuple({text: 0, bare(text): 0})))
+            found.append(Example(f"stamps/{source}", path, tuple({text: 0, bare(text): 0})))
     return found
 
 
-def emoji(package: Path, strict: bool = False) -> list[Picture]:
-    """Return the emoji of an ``emoji-datasource`` package; if strict, none named in the sample."""
+def emoji(package: Path, strict: bool = False) -> list[Example]:
+    """Return the emoji of an ``emoji-datasource`` package; if strict, without sample captions."""
     vendor = json.loads((package / "package.json").read_text())["name"].rsplit("-", 1)[-1]
     left_out = {bare(text) for text in sample_captions()} if strict else set()
     found = []
@@ -100,40 +100,40 @@ def emoji(package: Path, strict: bool = False) -> list[Picture]:
         if left_out.isdisjoint(texts):
             subject = entry["subcategory"].rsplit("-", 1)[-1]
             key = f"{vendor}/{entry['unified']}"
-            found.append(Picture(key, path, (*texts, subject)))
+            found.append(Example(key, path, (*texts, subject)))
     return found
 
 
 def on_white(path: Path) -> Image.Image:
-    """Return a picture as RGB over white."""
-    picture = Image.open(path).convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    """Return an image as RGB over white."""
+    image = Image.open(path).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 class Towers:
-    """The two frozen towers: pictures to features [N, 1280], texts to unit vectors [N, 384]."""
+    """The two frozen towers: images to features [N, 1280], texts to unit vectors [N, 384]."""
 
     def __init__(self) -> None:
         self.model, self.tokenizer, self.classifier = sample.towers()
         self.preprocess = Preprocess.from_open_clip(sample.PREPROCESS)
 
     @torch.inference_mode()
-    def see(self, pictures: Sequence[Picture], cache: Path) -> torch.Tensor:
-        """Return the features of pictures, from the cache where it has them."""
+    def image_features(self, examples: Sequence[Example], cache: Path) -> torch.Tensor:
+        """Return the image features of examples, from the cache if it has them."""
         from safetensors.torch import load_file, save_file
 
         known = load_file(cache) if cache.exists() else {}
-        missing = [picture for picture in pictures if picture.key not in known]
-        for picture in missing:
-            pixels = torch.tensor(self.preprocess(on_white(picture.path)))
+        missing = [example for example in examples if example.key not in known]
+        for example in missing:
+            pixels = torch.tensor(self.preprocess(on_white(example.path)))
             batch = pixels.float().div(127.5).sub(1).permute(2, 0, 1)[None]
-            known[picture.key] = self.model.visual(batch)[0].clone()
+            known[example.key] = self.model.visual(batch)[0].clone()
         if missing:
             save_file(known, cache)
-        return torch.stack([known[picture.key] for picture in pictures])
+        return torch.stack([known[example.key] for example in examples])
 
     @torch.inference_mode()
-    def read(self, texts: Sequence[str]) -> torch.Tensor:
+    def embed_texts(self, texts: Sequence[str]) -> torch.Tensor:
         """Return the embeddings of texts."""
         rows = []
         for first in range(0, len(texts), 128):
@@ -144,7 +144,7 @@ class Towers:
 
 
 def class_texts() -> list[list[str]]:
-    """Return of each ImageNet class its names, then name and definition (WordNet's, in timm)."""
+    """Return, per ImageNet class, its names, then name and definition (WordNet's, from timm)."""
     from timm.data import ImageNetInfo
 
     info = ImageNetInfo()
@@ -152,17 +152,17 @@ def class_texts() -> list[list[str]]:
     return [[*text.split(": ")[0].split(", "), text] for text in full]
 
 
-def class_names(texts: list[list[str]], read: Callable[[Sequence[str]], torch.Tensor]) -> Any:
+def class_names(texts: list[list[str]], embed: Callable[[Sequence[str]], torch.Tensor]) -> Any:
     """Return one embedding per class, halfway between its names and its definition [1000, 384]."""
     rows = []
     for *names, definition in texts:
-        both = [read(names).mean(0), read([definition])[0]]
+        both = [embed(names).mean(0), embed([definition])[0]]
         rows.append(normalize(torch.stack(both), dim=-1).mean(0))
     return normalize(torch.stack(rows), dim=-1)
 
 
 def contrastive(similarity: torch.Tensor, fits: torch.Tensor) -> torch.Tensor:
-    """Return the symmetric contrastive loss where several texts may fit a picture."""
+    """Return the symmetric contrastive loss when several texts may match an image."""
     loss = torch.zeros(())
     for logits, target in ((similarity, fits.float()), (similarity.T, fits.T.float())):
         share = target / target.sum(1, keepdim=True)
@@ -171,23 +171,23 @@ def contrastive(similarity: torch.Tensor, fits: torch.Tensor) -> torch.Tensor:
 
 
 class Trainer:
-    """Trains the heads' trained halves; the fixed ones stay what they are."""
+    """Trains the trainable half of each head; the fixed half is not changed."""
 
-    def __init__(self, towers: Towers, pictures: Sequence[Picture], features: torch.Tensor) -> None:
+    def __init__(self, towers: Towers, examples: Sequence[Example], features: torch.Tensor) -> None:
         self.features = features
-        texts = sorted({text for picture in pictures for text in picture.texts})
+        texts = sorted({text for example in examples for text in example.texts})
         number = {text: n for n, text in enumerate(texts)}
-        self.choices = [[number[text] for text in picture.texts] for picture in pictures]
-        self.fits = torch.zeros(len(pictures), len(texts), dtype=torch.bool)
+        self.choices = [[number[text] for text in example.texts] for example in examples]
+        self.fits = torch.zeros(len(examples), len(texts), dtype=torch.bool)
         for row, choice in enumerate(self.choices):
             self.fits[row, choice] = True
-        self.texts = towers.read(texts)
+        self.texts = towers.embed_texts(texts)
         of_classes = class_texts()
-        self.class_texts = [towers.read(some) for some in of_classes]
+        self.class_texts = [towers.embed_texts(some) for some in of_classes]
         self.towards = normalize(towers.classifier["weight"], dim=-1)
         self.heads = sample.heads()
         self.heads["image"].fixed.classifier.load_state_dict(towers.classifier)
-        self.heads["image"].fixed.names.copy_(class_names(of_classes, towers.read))
+        self.heads["image"].fixed.names.copy_(class_names(of_classes, towers.embed_texts))
         self.scale = torch.nn.Parameter(torch.tensor(20.0).log())
 
     def train(self) -> None:
@@ -210,15 +210,15 @@ class Trainer:
             print(f"epoch {epoch + 1}/{EPOCHS}: loss {loss.item():.3f}", flush=True)
 
     def pairs(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return pictures' features, one text for each, and which text fits which picture."""
+        """Return image features, one text for each, and which text matches which image."""
         chosen = torch.tensor([pick(self.choices[row]) for row in batch.tolist()])
         return self.features[batch], self.texts[chosen], self.fits[batch][:, chosen]
 
     def imagined(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return features pushed towards random ImageNet classes, and texts of those classes.
 
-        No photograph is at hand, but the trunk's classifier knows what one would look like: in
-        which direction it moves the features.
+        There are no photographs to train on, but the trunk's classifier knows in which direction
+        one would move the features.
         """
         classes = torch.randint(0, sample.CLASSES, (len(batch),))
         features = self.features[batch]
@@ -227,14 +227,14 @@ class Trainer:
         return relu(features + far * self.towards[classes]), texts, classes[:, None] == classes
 
     def loss(self, features: torch.Tensor, texts: torch.Tensor, fits: torch.Tensor) -> torch.Tensor:
-        """Return the loss of the trained halves alone."""
+        """Return the loss of the trained halves only."""
         images = self.heads["image"].trained(dropout(features, DROPOUT))
         words = self.heads["text"].trained(texts)
         cosines = normalize(images, dim=-1) @ normalize(words, dim=-1).T
         return contrastive(self.scale.exp() * cosines, fits)
 
     def trained(self) -> dict[str, torch.Tensor]:
-        """Return what `sample.build` loads: everything but the packages' own weights."""
+        """Return the state that `sample.build` loads: all but the packages' own weights."""
         state = self.heads.state_dict()
         return {
             name: tensor.half().contiguous()
@@ -244,12 +244,12 @@ class Trainer:
 
 
 def pick(choices: Any) -> Any:
-    """Return one of several by torch's random numbers."""
+    """Return a random element, drawn by torch's generator."""
     return choices[int(torch.randint(len(choices), ()))]
 
 
 def recall(images: torch.Tensor, captions: Sequence[str], texts: torch.Tensor) -> list[float]:
-    """Return recall@1, 5 and 10: the share of distinct captions that find a picture of theirs.
+    """Return recall@1, 5 and 10: the share of distinct captions that find one of their images.
 
     ``texts`` holds the embeddings of ``sorted(set(captions))``.
     """
@@ -262,14 +262,14 @@ def recall(images: torch.Tensor, captions: Sequence[str], texts: torch.Tensor) -
 
 
 def folder(name: str) -> Path:
-    """Return an argument as a folder that is there."""
+    """Return an argument as an existing folder."""
     if not Path(name).is_dir():
         raise argparse.ArgumentTypeError(f"no folder {name}; --help says how to get it")
     return Path(name)
 
 
 def main() -> None:
-    """Read the pictures, train, and write the heads or show the recall."""
+    """Read the examples, train, and write the heads or print the recall."""
     from safetensors.torch import save_file
 
     parser = argparse.ArgumentParser(
@@ -277,33 +277,31 @@ def main() -> None:
     )
     parser.add_argument("--stamps", type=folder, required=True)
     parser.add_argument("--emoji", type=folder, nargs="+", required=True)
-    parser.add_argument("--cache", type=Path, required=True, help="file of image features")
-    parser.add_argument("--output", type=Path, help="file of the heads to write")
+    parser.add_argument("--cache", type=Path, required=True, help="file that caches image features")
+    parser.add_argument("--output", type=Path, help="file to write the heads to")
     parser.add_argument("--strict", action="store_true", help="no emoji with a sample caption")
     parser.add_argument("--validate", action="store_true", help="hold out a tenth of the emoji")
     args = parser.parse_args()
     if not (args.output or args.validate):
-        parser.error(
-            "give --output FILE to write the heads, or --validate to see how good they get"
-        )
+        parser.error("give --output FILE to write the heads, or --validate to print their recall")
     torch.manual_seed(0)
     torch.set_num_threads(1)
 
     towers = Towers()
-    drawn = [picture for package in args.emoji for picture in emoji(package, args.strict)]
-    names = sorted({picture.key.split("/")[1] for picture in drawn})
+    drawn = [example for package in args.emoji for example in emoji(package, args.strict)]
+    names = sorted({example.key.split("/")[1] for example in drawn})
     held_names = set(names[::10] if args.validate else [])
-    held = [picture for picture in drawn if picture.key.split("/")[1] in held_names]
-    pictures = [*stamps(args.stamps), *(picture for picture in drawn if picture not in held)]
-    trainer = Trainer(towers, pictures, towers.see(pictures, args.cache))
-    print(f"{len(pictures)} pictures, {len(trainer.texts)} texts")
+    held = [example for example in drawn if example.key.split("/")[1] in held_names]
+    examples = [*stamps(args.stamps), *(example for example in drawn if example not in held)]
+    trainer = Trainer(towers, examples, towers.image_features(examples, args.cache))
+    print(f"{len(examples)} images, {len(trainer.texts)} texts")
     trainer.train()
     if held:
-        captions = [picture.texts[0] for picture in held]
+        captions = [example.texts[0] for example in held]
         heads = trainer.heads.eval()
         with torch.inference_mode():
-            images = heads["image"](towers.see(held, args.cache))
-            texts = heads["text"](towers.read(sorted(set(captions))))
+            images = heads["image"](towers.image_features(held, args.cache))
+            texts = heads["text"](towers.embed_texts(sorted(set(captions))))
         print("held-out emoji, recall@1/5/10:", recall(images, captions, texts))
     if args.output:
         save_file(trainer.trained(), args.output)

@@ -24,9 +24,9 @@ Written by `scripts/write_configuration.py` from the dataclasses in `clipvec/con
 
 Every command reads `conf/<command>.yaml`, one option of each config group, and the overrides on its
 command line: `key=value` sets an option, `group=option` chooses from a group. `--help` lists the
-options of a command with the values they would have; `--cfg job` prints the configuration as YAML.
-The query service takes its overrides from `CLIPVEC_SERVE="key=value ..."`. A default of `???` must
-be given.
+options of a command with their current values; `--cfg job` prints the configuration as YAML. The
+query service takes its overrides from `CLIPVEC_SERVE="key=value ..."`. An option whose default is
+`???` must be set.
 """
 _HEADER = "| option | default | takes | meaning |\n| --- | --- | --- | --- |"
 
@@ -62,12 +62,12 @@ def page() -> str:
 
 
 def plain(composed: Any) -> Any:
-    """Return a composed configuration as plain values, interpolations as they are written."""
+    """Return a composed configuration as plain values, interpolations unresolved."""
     return OmegaConf.to_container(composed)
 
 
 def _of(section: Section, command: str) -> Any:
-    """Return the configuration of a command where the group's option is of the section's kind."""
+    """Return a command's configuration with the group option that has the section's kind."""
     group = section.key.split(".")[0]
     options = options_of(group) if ANY_NAME not in section.key else []
     for option in [None, *options]:

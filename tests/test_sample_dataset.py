@@ -47,12 +47,12 @@ def test_keys_are_unique(samples):
     assert len({sample["__key__"] for sample in samples}) == len(samples) == 364
 
 
-def test_every_picture_is_a_small_rgb_jpeg(samples):
+def test_every_image_is_a_small_rgb_jpeg(samples):
     for sample in samples:
-        picture = Image.open(io.BytesIO(sample["jpg"]))
-        picture.load()
-        assert (picture.format, picture.mode) == ("JPEG", "RGB")
-        assert max(picture.size) <= 256
+        image = Image.open(io.BytesIO(sample["jpg"]))
+        image.load()
+        assert (image.format, image.mode) == ("JPEG", "RGB")
+        assert max(image.size) <= 256
 
 
 def test_captions_name_things(samples):
@@ -62,7 +62,7 @@ def test_captions_name_things(samples):
     assert len(set(captions)) == 349
 
 
-def test_every_picture_has_a_category_and_a_source(samples):
+def test_every_image_has_a_category_and_a_source(samples):
     facts = [json.loads(sample["json"]) for sample in samples]
     assert {tuple(sorted(fact)) for fact in facts} == {("category", "source")}
     assert len({fact["source"] for fact in facts}) == len(samples)
@@ -72,7 +72,7 @@ def test_every_picture_has_a_category_and_a_source(samples):
     assert counts["music"] == 11
 
 
-def test_the_licence_is_beside_the_pictures():
+def test_the_licence_is_beside_the_images():
     assert "GNU GENERAL PUBLIC LICENSE" in (DATA / "GPL-2.txt").read_text()
     assert "tuxpaint-stamps-default" in (DATA / "LICENSE.txt").read_text()
 
@@ -103,13 +103,13 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 def test_the_script_chooses_flattens_and_shrinks(stamps, tmp_path):
     done = run(stamps, tmp_path)
-    assert done.stdout.startswith("2 pictures in "), done.stderr
+    assert done.stdout.startswith("2 images in "), done.stderr
     made = read(tmp_path / "sample-0000.tar")
     assert sorted(sample["txt"] for sample in made) == [b"A UK post box", b"A bee"]
     assert {json.loads(sample["json"])["category"] for sample in made} == {"animals", "town"}
-    picture = Image.open(io.BytesIO(made[0]["jpg"]))
-    assert picture.size == (256, 128)
-    assert picture.getpixel((128, 64)) == (255, 255, 255)
+    image = Image.open(io.BytesIO(made[0]["jpg"]))
+    assert image.size == (256, 128)
+    assert image.getpixel((128, 64)) == (255, 255, 255)
 
 
 def test_the_script_gives_the_same_bytes_again(stamps, tmp_path):

@@ -1,4 +1,4 @@
-"""The small model of ``model=sample``, on the pictures that come with clipvec."""
+"""The small model of ``model=sample``, on the images bundled with clipvec."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_open_clip_normalises_to_the_same_vectors(encoder):
     assert vector == pytest.approx(encoder.encode_texts(["a frog"])[0], abs=1e-5)
 
 
-def test_recall_on_pictures_it_never_saw(encoder, images, training):
+def test_recall_on_unseen_images(encoder, images, training):
     import torch
 
     captions = training.sample_captions()
@@ -111,7 +111,7 @@ def test_a_missing_package_names_the_extra(monkeypatch, package):
         sample.build()
 
 
-def test_no_sample_picture_is_trained_on(training, tmp_path):
+def test_no_sample_image_is_trained_on(training, tmp_path):
     sources = [json.loads(content)["source"] for content in training.sample_members(".json")]
     descriptions = dict.fromkeys(sources, "A thing of another name.")
     # Of the two that are not in the sample, one has a caption that is.
@@ -144,7 +144,7 @@ def test_strict_leaves_out_emoji_with_a_sample_caption(training, tmp_path):
     (tmp_path / "img/google/64").mkdir(parents=True)
     for name in names:
         (tmp_path / f"img/google/64/{name}.png").touch()
-    assert [picture.key for picture in training.emoji(tmp_path)] == [
+    assert [example.key for example in training.emoji(tmp_path)] == [
         "google/frog",
         "google/unicorn",
     ]
