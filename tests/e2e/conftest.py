@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.preloaded import Preloaded
 from tests.e2e.serving import free_port, start, wait_ready
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="session")
+def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preloaded]:
+    """What `run` runs commands by."""
+    started = Preloaded(tmp_path_factory.mktemp("preloaded"))
+    yield started
+    started.close()
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path: Path, preloaded: Preloaded) -> Run:
     """Run ``python -m clipvec.<command> <arguments>``; no traceback may ever come out."""
 
     def call(
         command: str, *arguments: str, exit_code: int = 0, cwd: Path = tmp_path
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", f"clipvec.{command}", *arguments],
-            cwd=cwd,
-            env=os.environ | {"COLUMNS": "200"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
+        env = os.environ | {"COLUMNS": "200"}
+        done = preloaded.run(f"clipvec.{command}", arguments, env, cwd)
         assert "Traceback" not in done.stderr, done.stderr
         assert done.returncode == exit_code, done.stdout + done.stderr
         return done
