@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clipvec.errors import SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
 SCHEMA = "schema_version"
@@ -45,14 +45,17 @@ def to_json(values: Mapping[str, Any], schema: int) -> bytes:
     return json.dumps({SCHEMA: schema, **values}, indent=1, allow_nan=False).encode()
 
 
-def from_json(data: bytes, schema: int, file: object, mend: str) -> dict[str, Any]:
+def from_json(
+    data: bytes, schema: int, file: object, mend: str, also: Collection[int] = ()
+) -> dict[str, Any]:
     """Return the content of a JSON file that `to_json` wrote, without its schema number.
 
     Args:
         data: the bytes of the file.
-        schema: the one schema that is read.
+        schema: the one schema that is written.
         file: its path or URL, for the message.
         mend: what makes the file anew, for the message: ``remove it and ...``.
+        also: older schemas that are read too.
 
     Raises:
         SchemaError: the file has an older or a newer schema; with both numbers and the mend.
@@ -62,7 +65,7 @@ def from_json(data: bytes, schema: int, file: object, mend: str) -> dict[str, An
     if not isinstance(values, dict):
         raise ValueError("not a JSON object")
     seen = values.pop(SCHEMA, None)
-    if seen != schema:
+    if seen not in {schema, *also}:
         has = "no schema number" if seen is None else f"schema {seen!r}"
         update = "update clipvec, or " if isinstance(seen, int) and seen > schema else ""
         raise SchemaError(f"{file} has {has}, this clipvec reads schema {schema}; {update}{mend}")

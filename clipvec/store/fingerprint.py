@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +112,11 @@ class Fingerprint:
         for field, name in _SETTINGS.items():
             _same(name, getattr(self, field), other[field], where)
 
+    def digest(self) -> str:
+        """Return 16 hexadecimal digits that stand for all that is compared."""
+        compared = {name: value for name, value in self.to_json().items() if name != "code"}
+        return hashlib.sha256(json.dumps(compared, sort_keys=True).encode()).hexdigest()[:16]
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return asdict(self)
@@ -119,7 +126,13 @@ class Fingerprint:
         """Return the fingerprint that `to_json` wrote."""
         model = dict(values["model"])
         model["golden"] = Golden(**model["golden"])
-        return cls(**{**values, "model": ModelFingerprint(**model)})
+        found = cls(**{**values, "model": ModelFingerprint(**model)})
+        golden, dim = found.model.golden, found.model.dim
+        if not len(golden.image) == len(golden.text) == dim:
+            raise ValueError(f"dim is {dim}, the golden vectors have {len(golden.image)} numbers")
+        if found.dtype not in {"float16", "float32"} or found.sharding_count < 1:
+            raise ValueError(f"dtype {found.dtype}, {found.sharding_count} shards")
+        return found
 
 
 def _same(name: str, mine: object, others: object, where: str, mend: str = "") -> None:

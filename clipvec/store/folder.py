@@ -98,6 +98,18 @@ class Folder:
         with self._errors(name):
             return bytes(self._fs.cat_file(f"{self._base}/{name}"))
 
+    def read_ranges(self, name: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Return ranges of a file's bytes, [start, stop); concurrently from an object store.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            StoreError: it cannot be read.
+        """
+        starts, stops = [list(ends) for ends in zip(*ranges, strict=True)]
+        names = [f"{self._base}/{name}"] * len(ranges)
+        with self._errors(name):
+            return list(self._fs.cat_ranges(names, starts, stops, on_error="raise"))
+
     def open(self, name: str) -> Any:
         """Open a file for random access; only the bytes read are fetched from an object store."""
         # by default fsspec would fetch 5 to 50 MB around each offset

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
+import logging
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from clipvec import files, paths, version
 from clipvec.errors import StoreError
+from clipvec.store import checksums
 from clipvec.store.schema import EMBEDDING, Row, rejects_schema
 
 if TYPE_CHECKING:
@@ -22,12 +24,16 @@ if TYPE_CHECKING:
 
     from clipvec.store.folder import Folder
 
-_SCHEMA = 1
-"""Schema number of a commit marker."""
+log = logging.getLogger(__name__)
+_SCHEMA = 2
+"""Schema number of a commit marker; in 1, parts have no ``sha256_without_thumbnails``."""
+_ORIGIN = b"clipvec.origin"
+"""Footer key of a part: the shard and the store that it belongs to."""
 _SPAN = b"clipvec.span"
 """Footer key of a part: the positions of the shard that it covers, as ``[start, stop]``."""
 _CURSOR = b"clipvec.cursor"
 """Footer key of a part: the file of its last item, and how many of its items are processed."""
+_HEX = re.compile(r"[0-9a-f]{64}")
 _GROUP_ROWS = 256
 """Rows of a row group: reading one thumbnail reads those of a whole row group."""
 
@@ -40,6 +46,14 @@ class Part:
     rows: int
     bytes: int
     sha256: str
+    sha256_without_thumbnails: str | None = None
+    """Of what is read to load and to measure; None: written before there was one."""
+
+    def check(self) -> None:
+        """Raise a ValueError where a value is none that embed writes."""
+        sums = (self.sha256, self.sha256_without_thumbnails or self.sha256)
+        if self.rows < 0 or self.bytes < 0 or not all(map(_HEX.fullmatch, sums)):
+            raise ValueError(f"it does not describe {self.file} as embed does")
 
 
 @dataclass(frozen=True)
@@ -56,15 +70,30 @@ class CommitMarker:
     clipvec: str = field(default_factory=version.version)
 
     @classmethod
-    def from_json(cls, data: bytes, file: str, mend: str) -> CommitMarker:
-        """Return the marker that `ShardWriter.commit` wrote.
+    def from_json(cls, data: bytes, shard: int, file: str, mend: str) -> CommitMarker:
+        """Return the marker that `ShardWriter.commit` wrote for a shard.
 
         Raises:
             SchemaError: it has another schema; see `clipvec.files.from_json`.
-            ValueError, KeyError, TypeError: it is damaged.
+            ValueError, KeyError, TypeError: it is damaged, or that of another shard.
         """
-        values = files.from_json(data, _SCHEMA, file, mend)
-        return cls(**{**values, "parts": [Part(**part) for part in values["parts"]]})
+        values = files.from_json(data, _SCHEMA, file, mend, also=(1,))
+        marker = cls(**{**values, "parts": [Part(**part) for part in values["parts"]]})
+        marker._check(shard)
+        return marker
+
+    def _check(self, shard: int) -> None:
+        """Raise a ValueError where it contradicts itself, or is not of this shard."""
+        if self.shard != shard:
+            raise ValueError(f"it is that of shard {self.shard}")
+        for number, part in enumerate(self.parts):
+            if part.file != (wanted := paths.ShardPaths(shard).part(number)):
+                raise ValueError(f"it names {part.file}, not {wanted}")
+            part.check()
+        if self.rows != (rows := sum(part.rows for part in self.parts)):
+            raise ValueError(f"it counts {self.rows} rows, its parts have {rows}")
+        if self.rejects != (rejects := sum(self.reasons.values())):
+            raise ValueError(f"it counts {self.rejects} rejects, its reasons have {rejects}")
 
 
 class ShardWriter:
@@ -75,11 +104,20 @@ class ShardWriter:
     same position in the dataset: the file of the last item, and the number of its processed items.
     """
 
-    def __init__(self, folder: Folder, shard: int, schema: pa.Schema) -> None:
+    def __init__(self, folder: Folder, shard: int, schema: pa.Schema, store: str = "") -> None:
+        """Take over what an earlier run wrote.
+
+        Args:
+            folder: of the store.
+            shard: its number.
+            schema: of the parts.
+            store: what tells this store from others, see `Fingerprint.digest`.
+        """
         self._folder = folder
         self.shard = shard
         self._paths = paths.ShardPaths(shard)
         self._schema = schema
+        self._origin = origin(store, shard)
         self._parts: list[Part] = []
         self._ids: list[str] = []
         self._rejects: list[tuple[int, str, str, str, str]] = []
@@ -146,7 +184,7 @@ class ShardWriter:
         """
         self._save_rejects(stop)
         name = self._paths.part(self.parts)
-        notes = {_SPAN: [self.position, stop], _CURSOR: cursor}
+        notes = {_SPAN: [self.position, stop], _CURSOR: cursor, _ORIGIN: self._origin}
         data = self._part_bytes(rows, embeddings, notes)
         self._folder.write(name, data)
         self._parts.append(_part(name, len(rows), data))
@@ -185,19 +223,25 @@ class ShardWriter:
             self._saved_rejects = len(saved) if len(saved) == len(self._rejects) else -1
 
     def _take(self, name: str) -> bool:
-        """Adopt a part if it is complete and of this schema."""
+        """Adopt a part if it is, byte for byte, what was written as the next of this shard."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         data = self._folder.read(name)
         try:
+            footer = pq.read_metadata(io.BytesIO(data))
+            if not checksums.is_sealed(data, footer.metadata[checksums.SEAL]):
+                raise ValueError("its checksum is another")
             table = pq.read_table(io.BytesIO(data))
             metadata = table.schema.metadata or {}
             start, stop = json.loads(metadata[_SPAN])
             cursor = json.loads(metadata[_CURSOR])
-        except (pa.ArrowException, OSError, KeyError, ValueError):
-            return False  # truncated, for example by an unclean unmount: written again
-        if start != self.position or not table.schema.equals(self._schema):
+            mine = json.loads(metadata[_ORIGIN]) == self._origin
+        except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+            # Truncated by an unclean unmount, for example.
+            log.warning("%s is damaged (%s): embedded again", self._folder.path(name), error)
+            return False
+        if start != self.position or not mine or not table.schema.equals(self._schema):
             return False
         self._parts.append(_part(name, table.num_rows, data))
         self._ids += table["id"].to_pylist()
@@ -258,16 +302,17 @@ class ShardWriter:
         table = pa.Table.from_arrays(columns, schema=self._schema.with_metadata(metadata))
         text = [n for n in self._schema.names if n not in {EMBEDDING, "thumbnail"}]
         buffer = io.BytesIO()
-        pq.write_table(
-            table,
+        with pq.ParquetWriter(
             buffer,
-            row_group_size=_GROUP_ROWS,
+            table.schema,
             # JPEG and embeddings do not compress
             compression={n: "zstd" if n in text else "none" for n in _leaves(self._schema)},
             use_dictionary=[n for n in text if n not in {"id", "uri"}],
             write_statistics=text,
-        )
-        return buffer.getvalue()
+        ) as writer:
+            writer.write_table(table, _GROUP_ROWS)
+            writer.add_key_value_metadata({checksums.SEAL: checksums.BLANK})
+        return checksums.seal(buffer.getvalue())
 
 
 def _leaves(schema: pa.Schema) -> list[str]:
@@ -275,5 +320,21 @@ def _leaves(schema: pa.Schema) -> list[str]:
     return [f"{n}.list.element" if n == EMBEDDING else n for n in schema.names]
 
 
+def origin(store: str, shard: int) -> str:
+    """Return what the parts of a shard say of where they belong."""
+    return f"{store}/{shard}"
+
+
+def origin_of(schema: pa.Schema) -> str | None:
+    """Return what a part says of where it belongs; None: written before parts said so."""
+    note = (schema.metadata or {}).get(_ORIGIN)
+    return None if note is None else str(json.loads(note))
+
+
 def _part(name: str, rows: int, data: bytes) -> Part:
-    return Part(name, rows, len(data), hashlib.sha256(data).hexdigest())
+    import pyarrow.parquet as pq
+
+    view = memoryview(data)
+    ranges = checksums.without_thumbnails(pq.read_metadata(io.BytesIO(data)), len(data))
+    lean = checksums.sha256(*(view[start:stop] for start, stop in ranges))
+    return Part(name, rows, len(data), checksums.sha256(data), lean)

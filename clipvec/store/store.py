@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from clipvec import files, paths
 from clipvec.errors import StoreError
+from clipvec.store import checksums
+from clipvec.store.checksums import THUMBNAIL
 from clipvec.store.fingerprint import Fingerprint
 from clipvec.store.folder import Folder
 from clipvec.store.schema import part_schema
-from clipvec.store.shard import CommitMarker, Part, ShardWriter
+from clipvec.store.shard import CommitMarker, Part, ShardWriter, origin, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 _SCHEMA = 3
 """Schema number of ``store.json``."""
@@ -29,6 +33,9 @@ class Store:
         self.fingerprint = fingerprint
         self.model = dict(model)
         """The model's configuration, enough to rebuild the encoder."""
+        self._digest = fingerprint.digest()
+        self._compared: dict[str, bool] = {}
+        """The parts whose checksum was compared; True: with their thumbnails."""
 
     @property
     def url(self) -> str:
@@ -119,33 +126,102 @@ class Store:
     def _marker(self, name: str, shard: int, data: bytes) -> CommitMarker:
         file, mend = self.folder.path(name), f"remove it and embed shards={shard} again"
         try:
-            return CommitMarker.from_json(data, file, mend)
-        except (ValueError, KeyError, TypeError) as error:
+            return CommitMarker.from_json(data, shard, file, mend)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"{file} is damaged ({error}); {mend}") from error
 
     def writer(self, shard: int) -> ShardWriter:
         """Return the writer of an uncommitted shard, positioned after its finished parts."""
-        return ShardWriter(self.folder, shard, self.schema())
+        return ShardWriter(self.folder, shard, self.schema(), self._digest)
 
     def read(
         self, part: Part, columns: Sequence[str] | None = None, batch_rows: int = 4096
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of a part in batches, so memory does not depend on its size.
+        """Yield the rows of a part in batches.
+
+        The first time, all of the part but its thumbnails is read at once, those too if ``columns``
+        has them, and compared with the checksum in its shard's commit marker; later, no more than
+        the ``columns``.
 
         Raises:
-            StoreError: the file is missing or damaged.
+            StoreError: the file is missing, damaged, or another than was committed.
+        """
+        import pyarrow as pa
+
+        whole = columns is None or THUMBNAIL in columns
+        known = self._compared.get(part.file)
+        try:
+            if known is None or (whole and not known):
+                parquet = self._parquet(self._compare(part, whole))
+                self._compared[part.file] = whole
+                self._check_origin(part, parquet.schema_arrow)
+                yield from parquet.iter_batches(batch_rows, columns=columns)
+            else:
+                with self.folder.open(part.file) as file:
+                    yield from self._parquet(file).iter_batches(batch_rows, columns=columns)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            done = self.folder.path(paths.ShardPaths(_shard_of(part)).done)
+            raise StoreError(
+                f"{self.folder.path(part.file)} is missing or damaged ({error}): remove {done} and "
+                f"embed shards={_shard_of(part)} again, which keeps the parts that are whole"
+            ) from error
+
+    def _parquet(self, source: Any) -> pq.ParquetFile:
+        import pyarrow.parquet as pq
+
+        # fetches neighbouring columns of an object in one request; not needed on disk
+        return pq.ParquetFile(source, pre_buffer=not self.folder.local)
+
+    def compare(self, part: Part) -> None:
+        """Compare all bytes of a part with the checksum in its shard's commit marker.
+
+        Raises:
+            StoreError: the file is missing, damaged, or another than was committed.
+        """
+        next(self.read(part), None)
+
+    def _compare(self, part: Part, whole: bool) -> Any:
+        """Return a part as a file to read, without its thumbnails unless ``whole``.
+
+        Raises:
+            ValueError: it has another checksum than was committed.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        try:
-            with self.folder.open(part.file) as file:
-                # fetches neighbouring columns of an object in one request; not needed on disk
-                parquet = pq.ParquetFile(file, pre_buffer=not self.folder.local)
-                yield from parquet.iter_batches(batch_rows, columns=columns)
-        except (pa.ArrowException, OSError) as error:
-            shard = part.file.split("/")[0]
-            raise StoreError(
-                f"{self.folder.path(part.file)} is missing or damaged ({error}); remove "
-                f"{self.folder.path(shard)} and embed shards={int(shard[6:])} again"
-            ) from error
+        with self.folder.open(part.file) as file:
+            size = file.seek(0, os.SEEK_END)
+            if size != part.bytes:
+                raise ValueError(f"it has {size:,} bytes, {part.bytes:,} were committed")
+            ranges, wanted = [(0, size)], part.sha256
+            if not whole and part.sha256_without_thumbnails is not None:
+                ranges = checksums.without_thumbnails(pq.read_metadata(file), size)
+                wanted = part.sha256_without_thumbnails
+        pieces = self.folder.read_ranges(part.file, ranges)
+        if (seen := checksums.sha256(*pieces)) != wanted:
+            raise ValueError(f"its SHA-256 is {seen[:12]}…, {wanted[:12]}… was committed")
+        # Bytes that are never written to, those of the thumbnails, take no memory.
+        buffer = bytearray(size)
+        for (start, stop), piece in zip(ranges, pieces, strict=True):
+            buffer[start:stop] = piece
+        return pa.BufferReader(buffer)
+
+    def _check_origin(self, part: Part, schema: pa.Schema) -> None:
+        """Refuse a part as it was committed that ``store.json`` does not describe."""
+        wanted = self.schema()
+        mine = origin_of(schema) in {None, origin(self._digest, _shard_of(part))}
+        if mine and schema.equals(wanted):
+            return
+        differs = [
+            f.name for f in wanted if f.name not in schema.names or schema.field(f.name) != f
+        ]
+        what = f"other columns ({', '.join(differs)})" if differs else "another fingerprint"
+        raise StoreError(
+            f"{self.folder.path(paths.STORE_JSON)} was changed after embed wrote it: "
+            f"{part.file} was made with {what}; put the file that was there back, or embed into "
+            "another store.root"
+        )
+
+
+def _shard_of(part: Part) -> int:
+    return int(part.file.split("/")[0].removeprefix("shard-"))

@@ -262,12 +262,13 @@ def test_server_not_reachable(tmp_path: Path, store_factory: StoreFactory) -> No
         build_index(build_config(tmp_path, index))
 
 
-def copied(store: Store, spare: Path, store_factory: StoreFactory) -> None:
-    """Give shard 1 the rows of shard 0, under another name."""
-    twin = store_factory(spare, {0: [20]})
-    shutil.copytree(Path(twin.url) / "shard-00000", Path(store.url) / "copy-1")
-    mark = Path(store.url) / "shard-00001" / "done.json"
-    mark.write_text(mark.read_text().replace("shard-00001/part", "copy-1/part"))
+def copied(store: Store) -> None:
+    """Give shard 1 the rows of shard 0."""
+    shutil.rmtree(Path(store.url) / "shard-00001")
+    writer = store.writer(1)
+    vectors = np.random.default_rng(0).normal(size=(20, 16)).astype(np.float32)
+    writer.write_part([row(0, number) for number in range(20)], vectors, 20)
+    writer.commit({})
 
 
 @pytest.mark.parametrize("batch_rows", [20, 100])
@@ -276,12 +277,12 @@ def test_an_id_in_two_shards_is_named_at_once(
 ) -> None:
     """In one request and in two: before any row of the second shard, or of a later one, is in."""
     store = store_factory(tmp_path, {0: [20], 1: [20], 2: [100]})
-    copied(store, tmp_path / "twin", store_factory)
+    copied(store)
     config = build_config(tmp_path, index, batch_rows=batch_rows)
     for _ in range(2):
         with pytest.raises(
             CollectionError,
-            match=r"the id 0/\d+ is in shard-00000/part-00000.parquet and in copy-1/part-00000"
+            match=r"the id 0/\d+ is in shard-00000/part-00000.parquet and in shard-00001/part-00000"
             r".parquet; embed again with ids that are unique .* dataset.id, or none$",
         ):
             build_index(config)
@@ -289,7 +290,7 @@ def test_an_id_in_two_shards_is_named_at_once(
             states = {file.split("/")[0]: entry.state for file, entry in writer.ledger().items()}
             held = writer.finish().count()
         together = batch_rows == 100
-        assert states == {"shard-00000": "loading" if together else "loaded", "copy-1": "loading"}
+        assert states == {"shard-00000": "loading" if together else "loaded", "shard-00001": "loading"}
         assert held == (0 if together else 20)
     shutil.rmtree(Path(store.url) / "shard-00001")
     write_shard(store, 1, [25])
@@ -316,7 +317,7 @@ def test_an_id_that_was_passed_over_is_named(
 ) -> None:
     """By whatever loaded both shards without asking."""
     store = store_factory(tmp_path, {0: [20], 1: [20], 2: [10]})
-    copied(store, tmp_path / "twin", store_factory)
+    copied(store)
     config = build_config(tmp_path, folder)
     with CollectionWriter(client_factory(folder), NAME, store, config.hnsw) as writer:
         for part in store.parts():
@@ -326,7 +327,7 @@ def test_an_id_that_was_passed_over_is_named(
                     writer._rows.add(ids=ids, embeddings=vectors, metadatas=metadata(rows))
     with pytest.raises(
         CollectionError,
-        match=r"has 30 rows, the store 50: the id 0/\d+ is in shard-00000/.* and in copy-1/",
+        match=r"has 30 rows, the store 50: the id 0/\d+ is in shard-00000/.* and in shard-00001/",
     ):
         build_index(config)
 

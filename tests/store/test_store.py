@@ -47,9 +47,9 @@ def test_a_marker_that_is_damaged(store_factory: StoreFactory, tmp_path: Path, t
 @pytest.mark.parametrize(
     ("number", "message"),
     [
-        (None, "has no schema number, this clipvec reads schema 1; remove it and embed shards=0"),
-        (0, "has schema 0, this clipvec reads schema 1; remove it and embed shards=0 again"),
-        (2, "has schema 2, this clipvec reads schema 1; update clipvec, or remove it and embed"),
+        (None, "has no schema number, this clipvec reads schema 2; remove it and embed shards=0"),
+        (0, "has schema 0, this clipvec reads schema 2; remove it and embed shards=0 again"),
+        (3, "has schema 3, this clipvec reads schema 2; update clipvec, or remove it and embed"),
     ],
 )
 def test_a_marker_of_another_version(
@@ -58,7 +58,7 @@ def test_a_marker_of_another_version(
     store = store_factory(tmp_path, {0: [3]})
     file = Path(store.url, "shard-00000/done.json")
     values = json.loads(file.read_text())
-    assert values["schema_version"] == 1
+    assert values["schema_version"] == 2
     del values["schema_version"]
     file.write_text(json.dumps(values if number is None else {**values, "schema_version": number}))
     with pytest.raises(SchemaError) as error:
