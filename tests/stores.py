@@ -35,6 +35,7 @@ def make_store(
     count: int | None = None,
     weights: str = "w" * 64,
     seed: int = 0,
+    thumbnail: bytes | None = None,
 ) -> Store:
     """Return a store with the given rows of each part of each shard, at ``root/toys/toy``."""
     golden = Golden([1.0] * dim, [0.5] * dim)
@@ -48,25 +49,29 @@ def make_store(
     )
     store = Store.create(str(root / "toys" / "toy"), fingerprint, MODEL)
     for shard, parts in shards.items():
-        write_shard(store, shard, parts, seed)
+        write_shard(store, shard, parts, seed, thumbnail)
     return store
 
 
-def write_shard(store: Store, shard: int, parts: list[int], seed: int = 0) -> None:
-    """Write and commit a shard."""
+def write_shard(
+    store: Store, shard: int, parts: list[int], seed: int = 0, thumbnail: bytes | None = None
+) -> None:
+    """Write and commit a shard, or what is missing of it."""
     writer = store.writer(shard)
     dim = store.fingerprint.model.dim
     for part, count in enumerate(parts):
+        if part < writer.parts:
+            continue
         rng = np.random.default_rng([seed, shard, part])
         vectors = rng.normal(size=(count, dim)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         first = sum(parts[:part])
-        rows = [row(shard, number) for number in range(first, first + count)]
+        rows = [row(shard, number, thumbnail) for number in range(first, first + count)]
         writer.write_part(rows, vectors, first + count)
     writer.commit({})
 
 
-def row(shard: int, number: int) -> Row:
+def row(shard: int, number: int, thumbnail: bytes | None = None) -> Row:
     """Return a row; every seventh has no caption, every fifth no stars."""
     return Row(
         id=f"{shard}/{number}",
@@ -74,7 +79,7 @@ def row(shard: int, number: int) -> Row:
         caption=None if number % 7 == 0 else f"toy <{number}>",
         width=100 + number,
         height=80,
-        thumbnail=_THUMBNAIL,
+        thumbnail=thumbnail or _THUMBNAIL,
         attributes={
             "category": ("bird", "fish")[number % 2],
             "stars": None if number % 5 == 0 else number % 4,

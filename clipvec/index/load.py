@@ -66,6 +66,9 @@ def load(
         CollectionError: the backend cannot take the rows.
         StoreError: a part cannot be read.
     """
+    if plan.drop:  # only once all of what replaces it is known to be as it was written
+        for part in plan.load:
+            store.compare(part)
     writer.drop(plan.drop)
     started = time.monotonic()
     with Progress() as progress:

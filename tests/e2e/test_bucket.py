@@ -65,7 +65,7 @@ def test_from_embed_to_dashboard(
     gets = [
         line for line in caplog.messages if f"GET /photos/store/sample/local/{part.file}" in line
     ]
-    assert len(gets) == 2, "the footer, and the neighbouring columns at once"
+    assert len(gets) == 3, "the footer, and what lies before and behind the thumbnails"
 
 
 def test_a_bucket_that_does_not_exist(run: Run, tiny: list[str], bucket: None) -> None:

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from clipvec.errors import SchemaError, StoreError
 from clipvec.store import Store
-from tests.stores import StoreFactory
+from tests.stores import StoreFactory, write_shard
 
 
 def test_markers_of_those_that_are_committed(store_factory: StoreFactory, tmp_path: Path) -> None:
@@ -77,3 +79,174 @@ def test_a_store_of_another_version(store_factory: StoreFactory, tmp_path: Path)
         f"{file} has schema 2, this clipvec reads schema 3; use the version of clipvec that made "
         "the store, or another store.root"
     )
+
+
+def damaged(how: str, file: Path, other: Path) -> None:
+    """Damage a part in one way."""
+    data = bytearray(file.read_bytes())
+    if how == "gone":
+        file.unlink()
+    elif how == "another":
+        shutil.copy(other, file)
+    elif how == "cut":
+        file.write_bytes(data[:-100])
+    else:
+        data[{"first": 0, "vectors": 900, "last": len(data) - 9}[how]] ^= 1
+        file.write_bytes(data)
+
+
+DAMAGES = ("gone", "another", "cut", "first", "vectors", "last")
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_damaged_part_is_refused(store_factory: StoreFactory, tmp_path: Path, how: str) -> None:
+    store = store_factory(tmp_path, {0: [40], 1: [40]})
+    file, other = (Path(store.url, part.file) for part in store.parts())
+    damaged(how, file, other)
+    for columns in (None, ["id"]):
+        with pytest.raises(StoreError) as error:
+            list(Store.open(store.url).read(store.parts()[0], columns))
+        text = str(error.value)
+        assert text.startswith(f"{file} is missing or damaged (")
+        assert text.endswith(
+            f"): remove {file.parent}/done.json and embed shards=0 again, which keeps the parts "
+            "that are whole"
+        )
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_the_mend_of_a_damaged_part(store_factory: StoreFactory, tmp_path: Path, how: str) -> None:
+    """Whoever embeds the shard anew keeps what is whole, and nothing that is not."""
+    store = store_factory(tmp_path, {0: [40, 30, 20], 1: [40, 30]})
+    before = Path(store.url, "shard-00000/done.json").read_bytes()
+    kept = {part.file: Path(store.url, part.file).read_bytes() for part in store.parts()}
+    damaged(how, Path(store.url, store.parts()[1].file), Path(store.url, store.parts()[4].file))
+    Path(store.url, "shard-00000/done.json").unlink()
+    writer = store.writer(0)
+    assert (writer.position, writer.parts) == (40, 1)
+    write_shard(store, 0, [40, 30, 20])
+    assert {part.file: Path(store.url, part.file).read_bytes() for part in store.parts()} == kept
+    assert Path(store.url, "shard-00000/done.json").read_bytes() == before
+
+
+def test_any_flipped_bit_of_an_open_part(store_factory: StoreFactory, tmp_path: Path) -> None:
+    store = store_factory(tmp_path, {0: [10]})
+    file = Path(store.url, store.parts()[0].file)
+    Path(store.url, "shard-00000/done.json").unlink()
+    data = file.read_bytes()
+    for at in np.random.default_rng(0).choice(len(data), 60, replace=False):
+        file.write_bytes(data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :])
+        assert store.writer(0).parts == 0
+        assert not file.exists()
+    file.write_bytes(data)
+    assert store.writer(0).parts == 1
+
+
+def test_a_flipped_bit_of_a_thumbnail(store_factory: StoreFactory, tmp_path: Path) -> None:
+    """It is noticed by whoever reads thumbnails, and is no matter of the others."""
+    store = store_factory(tmp_path, {0: [40]})
+    (part,) = store.parts()
+    file = Path(store.url, part.file)
+    data = bytearray(file.read_bytes())
+    data[data.index(b"JFIF")] ^= 1
+    file.write_bytes(data)
+    assert sum(map(len, store.read(part, ["id", "embedding"]))) == 40
+    with pytest.raises(StoreError, match="its SHA-256 is"):
+        list(store.read(part, ["thumbnail"]))
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_no_more_is_read_than_is_compared(
+    store_factory: StoreFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remote: bool
+) -> None:
+    """Thumbnails stay where they are."""
+    store = store_factory(tmp_path, {0: [2000]}, thumbnail=b"x" * 5000)
+    (part,) = store.parts()
+    monkeypatch.setattr(store.folder, "local", not remote)
+    read, ranges = [0], store.folder.read_ranges
+
+    def counted(name: str, wanted: list[tuple[int, int]]) -> list[bytes]:
+        read[0] += sum(stop - start for start, stop in wanted)
+        return ranges(name, wanted)
+
+    monkeypatch.setattr(store.folder, "read_ranges", counted)
+    assert sum(map(len, store.read(part, ["id", "embedding"]))) == 2000
+    assert 2000 * 16 * 2 < read[0] < part.bytes / 10
+    assert sum(map(len, store.read(part, ["id"]))) == 2000  # compared already
+    assert read[0] < part.bytes / 10
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shard": 1}, "it is that of shard 1"),
+        ({"rows": 6}, "it counts 6 rows, its parts have 7"),
+        ({"rejects": 2}, "it counts 2 rejects, its reasons have 0"),
+        ({"twice": 1}, "it names shard-00000/part-00000.parquet, not shard-00000/part-00001"),
+        ({"sha256": "abc"}, "it does not describe shard-00000/part-00000.parquet as embed does"),
+        ({"parts": None}, ""),
+        ({"reasons": 3}, ""),
+    ],
+)
+def test_a_marker_that_contradicts_itself(
+    store_factory: StoreFactory, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    store = store_factory(tmp_path, {0: [3, 4]})
+    file = Path(store.url, "shard-00000/done.json")
+    values = json.loads(file.read_text())
+    if "twice" in change:
+        values["parts"][1] = values["parts"][0]
+    elif "sha256" in change:
+        values["parts"][0] |= change
+    else:
+        values |= change
+    file.write_text(json.dumps(values))
+    with pytest.raises(StoreError) as error:
+        store.committed()
+    assert str(error.value).startswith(f"{file} is damaged ({message}")
+    assert str(error.value).endswith("; remove it and embed shards=0 again")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [({"dtype": "float32"}, r"other columns \(embedding\)"), ({"dataset": {}}, "another fingerp")],
+)
+def test_an_edited_store_json(
+    store_factory: StoreFactory, tmp_path: Path, change: dict[str, Any], what: str
+) -> None:
+    store = store_factory(tmp_path, {0: [3]})
+    file = Path(store.url, "store.json")
+    values = json.loads(file.read_text())
+    values["fingerprint"] |= change
+    file.write_text(json.dumps(values))
+    edited = Store.open(store.url)
+    with pytest.raises(StoreError, match=rf"store\.json was changed after .*{what}.* back, or"):
+        list(edited.read(edited.parts()[0]))
+
+
+def test_a_store_json_that_contradicts_itself(store_factory: StoreFactory, tmp_path: Path) -> None:
+    store = store_factory(tmp_path, {0: [3]})
+    file = Path(store.url, "store.json")
+    for name, value in (("dim", 17), ("dtype", "float15"), ("sharding_count", 0)):
+        values = json.loads(file.read_text())
+        section = values["fingerprint"]
+        (section["model"] if name == "dim" else section)[name] = value
+        other = tmp_path / name / "store.json"
+        other.parent.mkdir()
+        other.write_text(json.dumps(values))
+        with pytest.raises(StoreError, match="is not a store's fingerprint"):
+            Store.open(str(other.parent))
+
+
+def test_markers_of_the_first_schema(store_factory: StoreFactory, tmp_path: Path) -> None:
+    """Their parts have one checksum, of the whole file."""
+    store = store_factory(tmp_path, {0: [40]})
+    file = Path(store.url, "shard-00000/done.json")
+    values = json.loads(file.read_text())
+    del values["parts"][0]["sha256_without_thumbnails"]
+    file.write_text(json.dumps({**values, "schema_version": 1}))
+    (part,) = store.parts()
+    assert sum(map(len, store.read(part, ["id"]))) == 40
+    damaged("vectors", Path(store.url, part.file), file)
+    with pytest.raises(StoreError, match="its SHA-256 is"):
+        list(Store.open(store.url).read(part, ["id"]))
