@@ -49,6 +49,9 @@ class ImageDatasetConfig(DatasetKind):
     """Columns, or fields of ``.json`` files, to store, and their types."""
     limit: Limit = None
     """Use only this many records, from the first; null: all. Part of the store's identity."""
+    max_file_bytes: Annotated[int, Field(ge=1)] = 2**28
+    """Most bytes of an image or caption, as a file, a member of a tar or a value of a column; a
+    larger one is rejected unread."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import re
+import asyncio
 import socket
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 import tenacity
 
-from clipvec.data.files import dataset_errors, display_url, filesystem, first_line
+from clipvec.data.files import (
+    dataset_errors,
+    display_url,
+    filesystem,
+    first_line,
+    is_http,
+    is_local,
+)
+from clipvec.data.regular import NotAFile, TooManyBytes, read_regular
 from clipvec.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -37,10 +46,14 @@ _UNANSWERED = {
 _NO_SUCH_HOST = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
-def read_files(paths: Sequence[str]) -> list[bytes | OSError]:
+def read_files(paths: Sequence[str], most: int) -> list[bytes | OSError]:
     """Return the content of each file, or the error that prevents reading it.
 
     Remote files are read concurrently; transient errors of a server or connection are retried.
+
+    Args:
+        paths: local paths, or URLs.
+        most: bytes of a file; of a larger one no more is read.
 
     Raises:
         ConfigError: none of several files can be read because a package is missing.
@@ -51,7 +64,7 @@ def read_files(paths: Sequence[str]) -> list[bytes | OSError]:
     def read() -> bool:
         """Read the missing files; return whether a retry may get more of them."""
         missing = [i for i in range(len(paths)) if _may_come(contents.get(i))]
-        contents.update(_read(paths, missing))
+        contents.update(_read(paths, missing, most))
         return any(_may_come(contents[i]) for i in missing)
 
     tenacity.Retrying(
@@ -67,7 +80,7 @@ def read_files(paths: Sequence[str]) -> list[bytes | OSError]:
     return [_reason(content) if isinstance(content, Exception) else content for content in found]
 
 
-def _read(paths: Sequence[str], wanted: Iterable[int]) -> dict[int, Content]:
+def _read(paths: Sequence[str], wanted: Iterable[int], most: int) -> dict[int, Content]:
     contents: dict[int, Content] = {}
     groups: dict[Any, dict[int, str]] = {}
     for index in wanted:
@@ -78,9 +91,57 @@ def _read(paths: Sequence[str], wanted: Iterable[int]) -> dict[int, Content]:
         else:
             groups.setdefault(fs, {})[index] = stripped
     for fs, files in groups.items():
-        read = fs.cat_ranges(list(files.values()), None, None, on_error="return")
-        contents.update(zip(files, read, strict=True))
+        contents.update(zip(files, _contents(fs, list(files.values()), most), strict=True))
     return contents
+
+
+def _contents(fs: Any, paths: Sequence[str], most: int) -> Sequence[Content]:
+    if is_local(fs):
+        return [_local(path, most) for path in paths]
+    if is_http(fs):
+        from fsspec.asyn import sync
+
+        found: Sequence[Content] = sync(fs.loop, _download, fs, paths, most)
+        return found
+    read = fs.cat_ranges(paths, 0, most + 1, on_error="return")
+    return [_within(fs, path, content, most) for path, content in zip(paths, read, strict=True)]
+
+
+def _local(path: str, most: int) -> Content:
+    try:
+        return read_regular(path, most)
+    except (OSError, ValueError) as error:  # ValueError: a name with a null byte
+        return error
+
+
+async def _download(fs: Any, paths: Sequence[str], most: int) -> list[Any]:
+    """Read files of web servers: not by ranges, which some servers answer with the whole file."""
+    return await asyncio.gather(*(_get(fs, path, most) for path in paths), return_exceptions=True)
+
+
+async def _get(fs: Any, path: str, most: int) -> bytes:
+    session = await fs.set_session()
+    async with session.get(fs.encode_url(path), **fs.kwargs) as response:
+        if response.status == HTTPStatus.NOT_FOUND:
+            raise FileNotFoundError(path)
+        response.raise_for_status()
+        content = bytearray()
+        async for piece in response.content.iter_any():
+            content += piece
+            if len(content) > most:
+                raise TooManyBytes.of(response.content_length, most)
+        return bytes(content)
+
+
+def _within(fs: Any, path: str, content: Content, most: int) -> Content:
+    """Return what was read of an object, unless there is more of it than is allowed."""
+    if isinstance(content, bytes):
+        return content if len(content) <= most else TooManyBytes.of(None, most)
+    try:  # an object store has no byte 0 of an empty object, and says that the range is wrong
+        empty = not _may_come(content) and fs.info(path)["size"] == 0
+    except Exception:
+        return content
+    return b"" if empty else content
 
 
 def _check_reach(paths: Sequence[str], errors: Sequence[Exception]) -> None:
@@ -95,7 +156,7 @@ def _check_reach(paths: Sequence[str], errors: Sequence[Exception]) -> None:
     if several or any(map(_unreached, errors)):
         raise DatasetError(
             f"none of {len(errors)} consecutive files can be reached, starting with {first}: "
-            f"{_said(errors[0])}; check the connection and run the same command to resume"
+            f"{first_line(errors[0])}; check the connection and run the same command to resume"
         )
 
 
@@ -124,6 +185,8 @@ def _status(error: object) -> int | None:
 
 def _reason(error: Exception) -> OSError:
     """Return the error of one row's file."""
+    if isinstance(error, NotAFile | TooManyBytes):
+        return error
     if isinstance(error, OSError) and error.strerror and "\n" not in error.strerror:
         return error
     status = _status(error)
@@ -133,9 +196,4 @@ def _reason(error: Exception) -> OSError:
     if isinstance(error, FileNotFoundError):  # its message is the address, already in the row
         return FileNotFoundError("not found")
     kind = PermissionError if isinstance(error, PermissionError) else OSError
-    return kind(_said(error))
-
-
-def _said(error: Exception) -> str:
-    """Return an error's message without URL query strings, which may be secrets."""
-    return re.sub(r"\?[^\s'\")]+", "", first_line(error))
+    return kind(first_line(error))

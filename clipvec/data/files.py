@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import takewhile
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from clipvec.config import SCHEME_EXTRAS
-from clipvec.errors import ClipvecError, ConfigError, DatasetError
+from clipvec.data.regular import open_regular
+from clipvec.errors import ClipvecError, ConfigError, DatasetError, without_secrets
 from clipvec.paths import PACKAGE_SCHEME, package_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _AHEAD = {"cache_type": "background", "cache_options": {"maxblocks": 4}}
+_HTTP = re.compile(r"(^|::)https?://", re.IGNORECASE)
 _INSTALL = {scheme: f"'clipvec[{extra}]'" for scheme, extra in SCHEME_EXTRAS.items()} | {
     "http": "aiohttp",
     "https": "aiohttp",
@@ -38,7 +40,7 @@ class Source:
     path: str
     """Local path or URL to open."""
     url: str
-    """Address to show and store: without the query, which may hold a signature."""
+    """Address to show and store: without a password, and the query, which may be a signature."""
     name: str
     """Relative to the folder that all sources have in common."""
     size: int | None
@@ -97,7 +99,7 @@ def _match(pattern: str) -> dict[str, int | None]:
             listing = fs.glob(glob.escape(folder) + below, detail=True)
             files = {name: info for name, info in listing.items() if info["type"] == "file"}
             found.update((full_path(fs, name), info.get("size")) for name, info in files.items())
-        elif _is_http(fs):  # a size would cost a request per file; missing ones fail when opened
+        elif is_http(fs):  # a size would cost a request per file; missing ones fail when opened
             found[path] = None
         else:
             parent = path.rsplit("/", 1)[0]
@@ -132,7 +134,7 @@ def _literal_folder(path: str) -> tuple[str, str]:
 
 
 def _is_pattern(fs: Any, path: str) -> bool:
-    if _is_http(fs):
+    if is_http(fs):
         return "*" in path  # "?" starts the query
     return glob.has_magic(path) and not (is_local(fs) and fs.exists(path))
 
@@ -150,7 +152,8 @@ def is_local(fs: Any) -> bool:
     return "file" in _protocols(fs)
 
 
-def _is_http(fs: Any) -> bool:
+def is_http(fs: Any) -> bool:
+    """Return whether a file system is that of web servers."""
     return "http" in _protocols(fs)
 
 
@@ -164,16 +167,16 @@ def full_path(fs: Any, path: str) -> str:
 
 
 def display_url(path: str) -> str:
-    """Return ``path`` in a form fit for storing: without a query, portable for bundled data."""
+    """Return ``path`` in a form fit for storing: without secrets, portable for bundled data."""
     package = package_file(PACKAGE_SCHEME).rstrip("/") + "/"
     if path.startswith(package):
         return PACKAGE_SCHEME + path.removeprefix(package)
-    return to_utf8(_without_query(path))
+    return to_utf8(without_secrets(_without_query(path)))
 
 
 def _without_query(path: str) -> str:
     # A URL's query may hold a signature, a secret that must not reach the store.
-    return path.split("?", 1)[0] if path.lower().startswith(("http://", "https://")) else path
+    return path.split("?", 1)[0] if _HTTP.search(path) else path
 
 
 def to_utf8(name: str) -> str:
@@ -203,13 +206,16 @@ def open_file(path: str, ahead: bool = True) -> IO[bytes]:
     Args:
         path: a local path, or a URL.
         ahead: False for random access: only the bytes read are fetched.
+
+    Raises:
+        NotAFile: it is local, and a pipe, a device or a socket.
     """
     fs, stripped = filesystem(path)
     if is_local(fs):
-        return Path(stripped).open("rb")
+        return open_regular(stripped)
     cache = _AHEAD if ahead else {"cache_type": "none"}
     stream = cast("IO[bytes]", fs.open(stripped, "rb", **cache))
-    if _is_http(fs) and not can_seek(stream):
+    if is_http(fs) and not can_seek(stream):
         stream.close()
         stream = cast("IO[bytes]", fs.open(stripped, "rb", block_size=0))
     return stream
@@ -221,7 +227,7 @@ def can_seek(stream: IO[bytes]) -> bool:
     fsspec's HTTP files claim to be seekable, and fail later if the server does not support ranges.
     """
     fs = getattr(stream, "fs", None)
-    if fs is None or not _is_http(fs):
+    if fs is None or not is_http(fs):
         return stream.seekable()
     try:
         if stream.seek(0, os.SEEK_END):
@@ -258,4 +264,4 @@ def dataset_errors(what: str, path: str = "") -> Iterator[None]:
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or its class name if it has none."""
     lines = str(error).strip().splitlines()
-    return to_utf8(lines[0]) if lines else type(error).__name__
+    return to_utf8(without_secrets(lines[0])) if lines else type(error).__name__

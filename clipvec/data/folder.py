@@ -96,7 +96,8 @@ class FolderDataset:
             notes = {name for row in batch for name in self._notes_of(row)}
             images = {row.file for row in batch if row.file}
             names = [*images, *notes]
-            contents = read_files([join(self._root, name) for name in names])
+            paths = [join(self._root, name) for name in names]
+            contents = read_files(paths, self._config.max_file_bytes)
             found = dict(zip(names, contents, strict=True))
             for number, row in enumerate(batch, first):
                 yield self._record(number, row, found)

@@ -183,7 +183,8 @@ class HuggingFaceDataset:
 
     def _records(self, batch: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[Record | Reject]:
         config = self._config
-        images = read_images([row.get(config.image) for _, row in batch], config.path)
+        cells = [row.get(config.image) for _, row in batch]
+        images = read_images(cells, config.path, config.max_file_bytes)
         hub = config.path if self._local else f"hf://datasets/{config.path}@{self._revision}"
         for (place, row), (image, address) in zip(batch, images, strict=True):
             for column, label in self._labels.items():

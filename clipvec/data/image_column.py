@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from clipvec.data.fetch import read_files
 from clipvec.data.files import display_url
+from clipvec.data.regular import TooManyBytes
 from clipvec.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -19,12 +20,13 @@ _BASE64 = re.compile(r"data:image/|(/9j/|iVBORw0KGgo|UklGR|R0lGOD|Qk0|SUkq)[A-Za
 
 
 def read_images(
-    cells: Sequence[object], folder: str
+    cells: Sequence[object], folder: str, most: int
 ) -> list[tuple[bytes | OSError | None, str | None]]:
     """Return the encoded image and the address of each cell; None for an empty cell.
 
     A path is absolute, a URL, or relative to ``folder``; files of one call are read concurrently.
-    The address is that path, without a URL's query; None if the cell itself holds the image.
+    The address is that path, without the secrets of a URL; None if the cell holds the image.
+    An image of more than ``most`` bytes is an error.
 
     Raises:
         DatasetError: a store of image files cannot be reached, or the text is an image in base64.
@@ -41,11 +43,19 @@ def read_images(
         for index, image in enumerate(images)
         if isinstance(image, str)
     }
-    found = dict(zip(paths, read_files(list(paths.values())), strict=True))
+    found = dict(zip(paths, read_files(list(paths.values()), most), strict=True))
     return [
-        (found[index], display_url(paths[index])) if isinstance(image, str) else (image, None)
+        (found[index], display_url(paths[index]))
+        if isinstance(image, str)
+        else (_within(image, most), None)
         for index, image in enumerate(images)
     ]
+
+
+def _within(image: bytes | None, most: int) -> bytes | OSError | None:
+    if image is not None and len(image) > most:
+        return TooManyBytes.of(len(image), most)
+    return image
 
 
 def _content(cell: object) -> bytes | str | None:

@@ -109,7 +109,8 @@ class ParquetDataset:
         self, source: Source, rows: list[dict[str, Any]], first: int
     ) -> Iterator[Record | Reject]:
         config = self._config
-        images = read_images([row[config.image] for row in rows], dirname(source.path))
+        cells = [row[config.image] for row in rows]
+        images = read_images(cells, dirname(source.path), config.max_file_bytes)
         stem = source.name.removesuffix(".parquet")
         for number, (row, (image, address)) in enumerate(zip(rows, images, strict=True), first):
             given = row[config.id] if config.id else None

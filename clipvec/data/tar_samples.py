@@ -20,6 +20,7 @@ from clipvec.data import files
 from clipvec.data.files import Source, dataset_errors, first_line, to_utf8
 from clipvec.data.formats import SUFFIXES, UNREADABLE
 from clipvec.data.record import Reject
+from clipvec.data.regular import TooManyBytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +41,14 @@ _META = re.compile(r"__[^/]*__(/|$)")
 """WebDataset's own members, which are not samples."""
 _COMPRESSED = re.compile(r"\.(tar\.(gz|bz2|xz)|tgz|tbz2?|txz)$")
 _STEM = re.compile(r"\.(tar(\.(gz|bz2|xz))?|tgz|tbz2?|txz)$")
+_EXTENSIONS = {
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+}
+_EXTENSION_BYTES = 2**20
 _BUFFER = 2**20
 """Bytes per read of a stream."""
 _DAMAGED = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
@@ -73,13 +82,14 @@ def has_member(source: Source) -> bool:
 
 
 def walk(
-    source: Source, passed_over: PassedOver, at: int = 0, done: int = 0
+    source: Source, passed_over: PassedOver, most: int, at: int = 0, done: int = 0
 ) -> Iterator[Sample | Reject]:
     """Yield the samples of one tar, and a reject if it is damaged.
 
     Args:
         source: the tar.
         passed_over: takes the members that are no part of a sample.
+        most: bytes of a member; reading a larger one raises `TooManyBytes`.
         at: the `Sample.offset` to start at, for a seekable tar.
         done: number of samples before it.
 
@@ -99,7 +109,7 @@ def walk(
             yield Reject(stem, whole, reason, "NotATar")
             return
         try:
-            for item in _samples(tar, stem, source.url, seekable, passed_over):
+            for item in _samples(tar, stem, source.url, seekable, passed_over, most):
                 done += isinstance(item, Sample)
                 yield item
         except _DAMAGED as error:
@@ -126,9 +136,17 @@ class _Header(tarfile.TarInfo):
                 raise EOFHeaderError(str(error)) from error  # a file of zero bytes
             raise tarfile.ReadError(f"{error} at byte {tar.offset}") from error
 
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Return a header; one whose extension would be read whole by tarfile is bounded."""
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in _EXTENSIONS and header.size > _EXTENSION_BYTES:
+            raise tarfile.HeaderError(f"an extended header of {header.size:,} bytes")
+        return header
+
 
 def _samples(
-    tar: Any, stem: str, url: str, seekable: bool, passed_over: PassedOver
+    tar: Any, stem: str, url: str, seekable: bool, passed_over: PassedOver, most: int
 ) -> Iterator[Sample | Reject]:
     """Group the members of a tar into samples; a member that repeats a name becomes a reject.
 
@@ -150,8 +168,9 @@ def _samples(
             if reason:
                 passed_over.add(reason, _uri(url, name))
             elif not header.isdir():
-                read = partial(_read, tar, header)
-                if not seekable and name.rpartition(".")[2].lower() in _WANTED:
+                read = partial(_read, tar, header, most)
+                wanted = name.rpartition(".")[2].lower() in _WANTED and header.size <= most
+                if wanted and not seekable:
                     read = partial(bytes, read())  # a stream can be read only once
                 # webdataset passes on the URL of a sample's first member
                 yield {"fname": name, "data": read, "__url__": header.offset}
@@ -187,6 +206,8 @@ def _uri(url: str, name: str) -> str:
     return f"{url}#{name.replace('#', '%23')}"  # `file_of` cuts at the last
 
 
-def _read(tar: tarfile.TarFile, header: tarfile.TarInfo) -> bytes:
+def _read(tar: tarfile.TarFile, header: tarfile.TarInfo, most: int) -> bytes:
+    if header.size > most:
+        raise TooManyBytes.of(header.size, most)
     member = tar.extractfile(header)
     return b"" if member is None else member.read()

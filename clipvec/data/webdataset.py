@@ -15,6 +15,7 @@ from clipvec.data.formats import SUFFIXES, UNREADABLE, raw_by_name
 from clipvec.data.passed_over import PassedOver
 from clipvec.data.ranges import share, span
 from clipvec.data.record import Record, Reject
+from clipvec.data.regular import TooManyBytes
 from clipvec.data.tar_samples import CAPTIONS, Sample, compressed, has_member, walk
 from clipvec.data.text import UnknownEncoding, decode_text
 from clipvec.errors import ConfigError, DatasetError, printable
@@ -84,7 +85,7 @@ class TarDataset:
             if cursor is not None and cursor.file in urls:  # does not hold if the tars were moved
                 chosen, start = chosen[urls.index(cursor.file) :], cursor.items
             items = islice(
-                chain.from_iterable(walk(tar, passed_over) for tar in chosen), start, None
+                chain.from_iterable(self._walk(tar, passed_over) for tar in chosen), start, None
             )
         try:
             for item in items:
@@ -121,7 +122,7 @@ class TarDataset:
                     *(source.url, self.files),
                 )
             offsets, at = array("q"), 0
-            for item in walk(source, PassedOver()):
+            for item in self._walk(source, PassedOver()):
                 at = item.offset if isinstance(item, Sample) else at  # a reject keeps the last one
                 offsets.append(at)
             self._offsets[source] = offsets
@@ -134,8 +135,13 @@ class TarDataset:
         if positions:
             offsets = self._offsets[source]
             first = bisect_left(offsets, offsets[positions.start])
-            items = walk(source, passed_over, offsets[first], len(set(offsets[:first])))
+            items = self._walk(source, passed_over, offsets[first], len(set(offsets[:first])))
             yield from islice(items, positions.start - first, positions.stop - first)
+
+    def _walk(
+        self, source: Source, passed_over: PassedOver, at: int = 0, done: int = 0
+    ) -> Iterator[Sample | Reject]:
+        return walk(source, passed_over, self._config.max_file_bytes, at, done)
 
     def _record(self, sample: Sample, passed_over: PassedOver) -> Record | Reject:
         members, id, uri = sample.members, sample.id, sample.uri
@@ -149,9 +155,12 @@ class TarDataset:
         stem, _, suffix = image.rpartition(".")
         words, notes = _beside(members, stem, CAPTIONS), _beside(members, stem, ("json",))
         with dataset_errors(uri):
-            content = members[image]()
-            text = None if words is None else words()
-            fields_text = b"{}" if notes is None else notes()
+            try:
+                content = members[image]()
+                text = None if words is None else words()
+                fields_text = b"{}" if notes is None else notes()
+            except TooManyBytes as error:
+                return make_record(id, uri, error, None, {}, self.attributes)
         try:
             fields = parse_json(fields_text)
         except ValueError as error:

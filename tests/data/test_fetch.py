@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+import fsspec
 import pytest
 import tenacity
 
 from clipvec.data import fetch
 from clipvec.data.fetch import read_files
+from clipvec.data.regular import TooManyBytes
 from clipvec.errors import ConfigError, DatasetError
 from tests.http_server import served
 
+MOST = 10**6
 CLOSED = "http://127.0.0.1:9"
 """A port where nobody listens."""
 
@@ -54,16 +57,27 @@ def server(asked: Counter[str]) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.parametrize("most", [4, 3])
+def test_no_more_is_read_than_is_allowed(server: str, most: int) -> None:
+    with fsspec.open("memory://bounds/four", "wb") as file:
+        file.write(b"good")
+    for content in read_files([f"{server}/200", "memory://bounds/four"], most):
+        if most == 4:
+            assert content == b"good"
+        else:
+            assert isinstance(content, TooManyBytes)
+
+
 def test_a_file_that_is_missing_on_a_disk(tmp_path: Path) -> None:
     (tmp_path / "a[1]*.png").write_bytes(b"one")
-    contents = read_files([f"{tmp_path}/none.png", f"{tmp_path}/a[1]*.png"])
+    contents = read_files([f"{tmp_path}/none.png", f"{tmp_path}/a[1]*.png"], MOST)
     assert isinstance(contents[0], FileNotFoundError)
     assert contents[1] == b"one"
 
 
 def test_what_a_server_refuses_is_the_row_s(server: str, asked: Counter[str]) -> None:
     statuses = [403, 404, 410, 451]
-    contents = read_files([f"{server}/{status}?key=secret" for status in statuses])
+    contents = read_files([f"{server}/{status}?key=secret" for status in statuses], MOST)
     assert [type(content) for content in contents] == [
         PermissionError,
         FileNotFoundError,
@@ -85,7 +99,7 @@ def test_what_a_server_refuses_is_the_row_s(server: str, asked: Counter[str]) ->
     ],
 )
 def test_what_cannot_be_asked_for_is_the_row_s(server: str, path: str, said: str) -> None:
-    bad, good = read_files([path, f"{server}/200"])
+    bad, good = read_files([path, f"{server}/200"], MOST)
     assert isinstance(bad, OSError)
     assert said in str(bad)
     assert "secret" not in str(bad)
@@ -93,14 +107,16 @@ def test_what_cannot_be_asked_for_is_the_row_s(server: str, path: str, said: str
 
 
 def test_a_busy_server_is_asked_again(server: str, asked: Counter[str]) -> None:
-    found = read_files([f"{server}/503-2", f"{server}/429-1", f"{server}/200", f"{server}/500"])
+    found = read_files(
+        [f"{server}/503-2", f"{server}/429-1", f"{server}/200", f"{server}/500"], MOST
+    )
     assert found[:3] == [b"good"] * 3
     assert str(found[3]) == "the server returned 500 Internal Server Error"
     assert asked == {"/503-2": 3, "/429-1": 2, "/200": 1, "/500": 4}
 
 
 def test_an_answer_that_breaks_off_is_asked_for_again(server: str, asked: Counter[str]) -> None:
-    found = read_files([f"{server}/cut-1", f"{server}/cut-9"])
+    found = read_files([f"{server}/cut-1", f"{server}/cut-9"], MOST)
     assert found[0] == b"good"
     assert str(found[1]).startswith("Response payload is not completed")
     assert asked == {"/cut-1": 2, "/cut-9": 4}
@@ -110,7 +126,7 @@ def test_nothing_is_tried_for_ever(
     server: str, asked: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetch, "_PATIENCE", 0.0)
-    read_files([f"{server}/503-2"])
+    read_files([f"{server}/503-2"], MOST)
     assert asked == {"/503-2": 1}
 
 
@@ -120,20 +136,20 @@ def test_hosts_that_are_no_more(server: str, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     dead = ["http://gone.invalid/1.png?key=secret", "http://gone.invalid/2.png"]
-    for content in read_files(dead):  # of one site all rows are dead links
+    for content in read_files(dead, MOST):  # of one site all rows are dead links
         assert isinstance(content, OSError)
         assert content.strerror == "Name or service not known"
     with pytest.raises(DatasetError, match=r"gone\.invalid/1\.png: Cannot connect"):
-        read_files([*dead, "http://other.invalid/1.png"])
+        read_files([*dead, "http://other.invalid/1.png"], MOST)
 
 
 def test_a_package_that_is_missing(server: str) -> None:
-    gone, good = read_files(["gs://bucket/a.png", f"{server}/200"])
+    gone, good = read_files(["gs://bucket/a.png", f"{server}/200"], MOST)
     assert isinstance(gone, OSError)
     assert "gcsfs" in str(gone)
     assert good == b"good"
     with pytest.raises(ConfigError, match=r"run: pip install 'clipvec\[gcs\]'"):
-        read_files(["gs://bucket/a.png", "gs://bucket/b.png"])
+        read_files(["gs://bucket/a.png", "gs://bucket/b.png"], MOST)
 
 
 def test_a_bucket_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +162,7 @@ def test_a_bucket_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> Non
     s3fs.S3FileSystem.clear_instance_cache()  # one that other tests connected elsewhere
     try:
         with pytest.raises(DatasetError, match=r"s3://photos/a\.png: Could not connect"):
-            read_files(["s3://photos/a.png", "s3://photos/b.png"])
+            read_files(["s3://photos/a.png", "s3://photos/b.png"], MOST)
     finally:
         s3fs.S3FileSystem.clear_instance_cache()
 
@@ -155,4 +171,4 @@ def test_a_network_that_is_gone() -> None:
     with pytest.raises(
         DatasetError, match=r"none of 2 consecutive .*127\.0\.0\.1:9/a\.png: Cannot"
     ):
-        read_files([f"{CLOSED}/a.png?key=secret", f"{CLOSED}/b.png"])
+        read_files([f"{CLOSED}/a.png?key=secret", f"{CLOSED}/b.png"], MOST)

@@ -113,3 +113,27 @@ def test_a_folder_whose_name_has_characters_of_patterns(
 def test_a_bracket_that_matches_nothing_names_the_mend(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"matches no file; .*'\[\[\]' for a '\['"):
         files.expand(f"{tmp_path}/[x/*.tar")
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("https://me:pass@host/a@b.tar?sig=x", "https://host/a@b.tar"),
+        ("https://token@host/a.tar", "https://host/a.tar"),
+        ("s3://KEY:SECRET@bucket/a?b.jpg", "s3://bucket/a?b.jpg"),
+        ("simplecache::https://host/a.tar?sig=x", "simplecache::https://host/a.tar"),
+        ("zip://a.jpg::ftp://me:pass@host/a.zip", "zip://a.jpg::ftp://host/a.zip"),
+        ("abfs://container@account.dfs.core.windows.net/a", None),
+        ("github://org:repo@main/a", None),
+        ("/data/me:pass@host/a?b", None),
+    ],
+)
+def test_an_address_is_shown_without_secrets(path: str, shown: str | None) -> None:
+    assert files.display_url(path) == (shown or path)
+
+
+def test_an_error_is_shown_without_secrets() -> None:
+    with pytest.raises(DatasetError) as raised:
+        files.expand("ftp://me:pass@host.invalid/*.tar")
+    assert "pass" not in str(raised.value)
+    assert "ftp://host.invalid/*.tar" in str(raised.value)

@@ -339,3 +339,30 @@ def test_names_do_not_write_to_the_terminal(
         read(tmp_path)
     (line,) = caplog.messages
     assert line.endswith("files that are no images (1, such as red [31m .md)")
+
+
+def test_what_is_no_regular_file_or_too_large_is_a_reject(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")  # nobody ever writes there
+    (tmp_path / "device.png").symlink_to("/dev/zero")
+    with (tmp_path / "huge.png").open("wb") as sparse:
+        sparse.truncate(2**40)
+    (tmp_path / "ok.png").write_bytes(encode())
+    os.mkfifo(tmp_path / "ok.txt")
+    records = list(read(tmp_path, max_file_bytes=1000).records(0, 1))
+    rejects = {r.id: (r.error, r.reason) for r in records if isinstance(r, Reject)}
+    unread = "the image file cannot be read: it"
+    assert rejects == {
+        "device.png": ("NotAFile", f"{unread} is a device, not a regular file"),
+        "huge.png": (
+            "TooManyBytes",
+            f"{unread} has 1,099,511,627,776 bytes, more than dataset.max_file_bytes=1000",
+        ),
+        "pipe.png": ("NotAFile", f"{unread} is a pipe, not a regular file"),
+    }
+    assert [(r.id, r.caption) for r in records if isinstance(r, Record)] == [("ok.png", None)]
+
+
+def test_a_manifest_that_is_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "rows.csv")
+    with pytest.raises(DatasetError, match=r"rows.csv' cannot be read.* is a pipe, not a regular"):
+        read(tmp_path, manifest="rows.csv")
