@@ -12,13 +12,21 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from clipvec.errors import ClipvecError, ConfigError, Interrupted, one_line, signal_of
+from clipvec.errors import (
+    ClipvecError,
+    ConfigError,
+    Interrupted,
+    holds_secret,
+    one_line,
+    signal_of,
+)
 from clipvec.paths import CONF_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
+    from hydra.experimental.callback import Callback
     from omegaconf import DictConfig
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -169,6 +177,32 @@ def _refuse_single_run(name: str) -> None:
             f"launcher={launcher} starts sweeps, which -m asks for: "
             f"python -m clipvec.{name} -m {arguments}"
         )
+
+
+def secrets_callback() -> Callback:
+    """Return what refuses a URL with a secret before Hydra writes it into a run's folder.
+
+    A callback of Hydra, named in ``conf/common.yaml``. A value such as ``${oc.env:NAME}`` is
+    written as it stands.
+    """
+    from hydra.experimental.callback import Callback
+    from omegaconf import OmegaConf
+
+    class RefuseSecrets(Callback):
+        def on_run_start(self, config: DictConfig, **_: Any) -> None:
+            if holds_secret(OmegaConf.to_yaml(config, resolve=False)):
+                # By SystemExit: Hydra makes a warning of an Exception.
+                fail(
+                    ConfigError(
+                        "a URL has a password or a signature in it, which would be written into "
+                        "the run's folder; put the URL into the environment or .env under a name "
+                        "such as DATASET_URL, and give dataset.path='${oc.env:DATASET_URL}'"
+                    )
+                )
+
+        on_multirun_start = on_run_start
+
+    return RefuseSecrets()
 
 
 def run(main: Callable[[], object]) -> None:

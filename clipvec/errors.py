@@ -22,17 +22,35 @@ for errors that running the same command again cannot fix.
 
 from __future__ import annotations
 
+import re
 import signal
 
 _JOINERS = "\u200c\u200d"
 """Not printable, but letters of Persian and parts of emoji are joined or kept apart by them."""
 
 
+_USER = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^/?#\s'\"]*@", re.IGNORECASE)
+_QUERY = re.compile(r"(https?://[^?\s'\")]*)\?[^\s'\")]*", re.IGNORECASE)
+_NOT_USERS = frozenset({"abfs", "abfss", "wasb", "wasbs", "git", "github"})
+"""Schemes of fsspec in which what precedes ``@`` is a container or a repository."""
+_PASSWORD = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^/?#\s@:]*:[^/?#\s@$]+@", re.IGNORECASE)
+_SIGNED = re.compile(
+    r"https?://[^?\s]*\?\S*?"
+    r"(\b(x-\w+-signature|sig|signature|\w*token|\w*key|auth|password|secret)=[^&\s$]"
+    r"|=[\w%+/-]{20})",
+    re.IGNORECASE,
+)
+"""URLs whose query holds a secret by its name, or something as long as one."""
+
+
 class ClipvecError(Exception):
-    """Base of all errors that are shown to the user as one line."""
+    """Base of all errors that are shown to the user as one line; without the secrets of URLs."""
 
     exit_code: int = 1
     """Of a command that ends with it."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(without_secrets(message))
 
 
 class ConfigError(ClipvecError):
@@ -115,3 +133,19 @@ def one_line(text: object) -> str:
 def printable(text: object) -> str:
     """Return a text with a space for each character that is not printable, line ends included."""
     return "".join(c if c.isprintable() or c in _JOINERS else " " for c in str(text))
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without users, passwords and queries of URLs: a query may be a signature."""
+    if "://" not in text:
+        return text
+    text = _USER.sub(lambda m: m[0] if m[1].lower() in _NOT_USERS else f"{m[1]}://", text)
+    return _QUERY.sub(r"\1", text)
+
+
+def holds_secret(text: str) -> bool:
+    """Return whether a text has a URL with a password, or with a query that may be a signature."""
+    password = _PASSWORD.search(text)
+    if password is not None and password[1].lower() not in _NOT_USERS:
+        return True
+    return _SIGNED.search(text) is not None

@@ -7,6 +7,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from clipvec.errors import without_secrets
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
@@ -26,6 +28,14 @@ class TerminalHandler(logging.StreamHandler[TextIO]):
     def stream(self) -> TextIO:  # type: ignore[override]  # a plain attribute in logging
         """Return the current stderr."""
         return sys.stderr
+
+
+class Formatter(logging.Formatter):
+    """Leaves the secrets of URLs out of messages: other packages log what they were given."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record."""
+        return without_secrets(super().format(record))
 
 
 class Task:

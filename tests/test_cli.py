@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -146,3 +147,50 @@ def test_every_command_has_the_version(command: tuple[str, ...]) -> None:
 def test_a_misspelt_command() -> None:
     done = clipvec("embd", "model=sample")
     assert (done.returncode, done.stderr) == (2, "error: embd is no command; did you mean embed?\n")
+
+
+SECRET = "dataset.path='https://me:hunter2@host/a.tar'"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [SECRET],
+        ["-m", "shards=0,1", SECRET],
+        ["dataset.path='https://host/a.tar?X-Amz-Date=1&X-Amz-Signature=hunter2'"],
+        ["dataset.path='https://host/a.tar?id=hunter2hunter2hunter2'"],
+        ["store.root='s3://KEY:hunter2@bucket/stores'"],
+    ],
+)
+def test_a_secret_in_a_url_is_not_written(
+    start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        start(*arguments, "dataset=webdataset")
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "dataset.path='${oc.env:DATASET_URL}'" in error
+    assert "hunter2" not in error
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_a_secret_of_the_environment_is_written_as_its_name(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DATASET_URL", "https://me:hunter2@host/a.tar?download=1&sig=hunter2")
+
+    def task(cfg: DictConfig) -> None:
+        assert "hunter2" in cfg.dataset.path
+        logging.getLogger("other").warning("cannot read %s", cfg.dataset.path)
+        logging.shutdown()
+
+    start("dataset=webdataset", "dataset.path='${oc.env:DATASET_URL}'", task=task)
+    written = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("cannot read https://host/a.tar\n" in text for text in written)
+    assert any("${oc.env:DATASET_URL}" in text for text in written)
+    assert not any("hunter2" in text for text in written)
+
+
+def test_a_query_without_a_secret_is_taken(start: Start) -> None:
+    start("dataset=webdataset", "dataset.path='https://host/a.tar?download=1'")

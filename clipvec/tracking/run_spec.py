@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from clipvec.errors import without_secrets
 
 SWEEP_VARIABLE = "CLIPVEC_SWEEP"
 """Environment variable of a sweep's jobs: the name of their sweep."""
@@ -45,8 +45,9 @@ class RunSpec:
 
     @property
     def config_and_sweep(self) -> dict[str, Any]:
-        """The configuration, and the sweep."""
-        return {**self.config, **({SWEEP: self.group} if self.group else {})}
+        """The configuration without the secrets of URLs, and the sweep."""
+        config: dict[str, Any] = _public(self.config)
+        return {**config, **({SWEEP: self.group} if self.group else {})}
 
     @property
     def id(self) -> str | None:
@@ -55,6 +56,14 @@ class RunSpec:
             return _clean(self.sweep)
         prefix = os.environ.get(RUN_VARIABLE) or os.environ.get(SWEEP_VARIABLE)
         return _clean("-".join(filter(None, [prefix, self.shards]))) if prefix else None
+
+
+def _public(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _public(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_public(one) for one in value]
+    return without_secrets(value) if isinstance(value, str) else value
 
 
 def _clean(id_: str) -> str:

@@ -53,3 +53,9 @@ def test_disabled_does_not_import_wandb() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_the_configuration_has_no_secrets_of_urls() -> None:
+    config = {"dataset": {"path": ["https://me:pw@host/a.tar?sig=x"], "limit": 3}}
+    spec = RunSpec("embed", "x", "root", config)
+    assert spec.config_and_sweep == {"dataset": {"path": ["https://host/a.tar"], "limit": 3}}
