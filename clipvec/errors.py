@@ -6,6 +6,7 @@
     │   └── SchemaError          2  a file that another version of clipvec wrote
     ├── DatasetError             1  the dataset cannot be read
     ├── ModelError               1  the model cannot be loaded or run
+    │   └── GpuError             4  this job was given a GPU that cannot be used as it is
     ├── StoreError               1  the store cannot be read or written
     │   ├── FingerprintError     2  made by another model, dataset or sharding
     │   └── IncompleteStoreError 1  shards are missing
@@ -16,8 +17,8 @@
     ├── TrackingError            1  wandb's server cannot be asked
     └── Interrupted              128 + signal number
 
-A message is one line: the value seen, the values allowed, and how to fix it. Codes 2 and 3 are
-for errors that running the same command again cannot fix.
+A message is one line: the value seen, the values allowed, and how to fix it. Codes 2, 3
+and 4 are for errors that running the same command again cannot fix.
 """
 
 from __future__ import annotations
@@ -73,6 +74,12 @@ class DatasetError(ClipvecError):
 
 class ModelError(ClipvecError):
     """The model cannot be loaded or run."""
+
+
+class GpuError(ModelError):
+    """This job was given a GPU, and would run on the CPU or leave some of its GPUs idle."""
+
+    exit_code = 4
 
 
 class StoreError(ClipvecError):

@@ -6,12 +6,15 @@ import contextlib
 import os
 import platform
 import resource
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _MINE = Path("/proc/self/cgroup")
+_SKYPILOT_GPUS = "SKYPILOT_NUM_GPUS_PER_NODE"
+_VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 
 
 def hardware() -> dict[str, str]:
@@ -108,3 +111,53 @@ def _left_by_cgroup(group: Path, names: _Names) -> list[int]:
     # Version 1 writes a number beyond any machine's memory where version 2 has "max".
     droppable = int(counts.get(names.droppable, 0))
     return [] if limit == "max" else [max(0, int(limit) - used + droppable)]
+
+
+def gpus() -> list[str]:
+    """Return the NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    visible = _visible()
+    if visible is not None:
+        return visible
+    # a GPU's slices are listed below it, indented
+    found = [line for line in _nvidia_smi("-L") if line.startswith("GPU ")]
+    return [str(number) for number, _ in enumerate(found)]
+
+
+def given_gpus() -> tuple[int, str]:
+    """Return the number of GPUs that this process was given, and the variable that says so.
+
+    A GPU that the machine merely has does not count: (0, "").
+    """
+    visible = _visible()
+    if visible:
+        return len(visible), f"{_VISIBLE_GPUS}={','.join(visible)}"
+    skypilot = os.environ.get(_SKYPILOT_GPUS, "")
+    count = int(skypilot) if skypilot.isdecimal() else 0
+    return count, f"{_SKYPILOT_GPUS}={count}" if count else ""
+
+
+def describe_gpus() -> str:
+    """Return the names of this machine's NVIDIA GPUs and their driver, in words."""
+    lines = _nvidia_smi("--query-gpu=name,driver_version", "--format=csv,noheader")
+    if not lines:
+        return "nvidia-smi finds no GPU"
+    name, _, driver = lines[0].partition(", ")
+    return f"{name}, driver {driver}"
+
+
+def _visible() -> list[str] | None:
+    visible = os.environ.get(_VISIBLE_GPUS)
+    if visible is None:
+        return None
+    return [name for name in visible.split(",") if name not in {"", "-1"}]
+
+
+def _nvidia_smi(*options: str) -> list[str]:
+    """Return the lines that nvidia-smi prints; none where it is missing or fails."""
+    try:
+        done = subprocess.run(
+            ["nvidia-smi", *options], capture_output=True, text=True, check=True, timeout=60
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return done.stdout.splitlines()

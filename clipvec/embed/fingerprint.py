@@ -40,7 +40,11 @@ def data_fields(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> dic
 
 
 def fingerprint(
-    config: EmbedConfig, dataset: Dataset | SyntheticDataset, model: ModelFingerprint
+    config: EmbedConfig,
+    dataset: Dataset | SyntheticDataset,
+    model: ModelFingerprint,
+    precision: str,
 ) -> Fingerprint:
     """Return the fingerprint of a store of ``dataset`` with the vectors of ``model``."""
-    return Fingerprint(model=model, code=version.version(), **data_fields(config, dataset))
+    fields = data_fields(config, dataset)
+    return Fingerprint(model=model, precision=precision, code=version.version(), **fields)

@@ -19,7 +19,12 @@ from clipvec.embed.fingerprint import data_fields, fingerprint
 from clipvec.embed.stop import Stop
 from clipvec.embed.timings import Timings
 from clipvec.embed.tracking import EmbedLogger
-from clipvec.embed.vector_source import EncodedVectors, SyntheticVectors, check_pair
+from clipvec.embed.vector_source import (
+    EncodedVectors,
+    SyntheticVectors,
+    check_gpus,
+    check_pair,
+)
 from clipvec.errors import DatasetError, Interrupted, TooManyRejects
 from clipvec.progress import Progress, counted
 from clipvec.store import Store
@@ -71,26 +76,31 @@ def embed_shards(config: EmbedConfig) -> EmbedSummary:
         ConfigError: the configuration is invalid for this dataset.
         DatasetError: the dataset, or some shards of it, cannot be read.
         ModelError: the model cannot be loaded or run.
+        GpuError: this job was given a GPU that torch cannot use, or several.
         StoreError: the store cannot be written, or belongs to another dataset or model.
         TooManyRejects: some shards had too many rejects; all others are committed.
         Interrupted: by Ctrl-C or SIGTERM; finished parts are kept.
     """
     check_pair(config)
     wanted = shards.parse(config.shards, config.sharding.count)
-    dataset = open_dataset(config.dataset)
     url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
     store = Store.find(url)
-    committed: dict[int, CommitMarker] = {}
-    if store is not None:
-        store.fingerprint.check_data(data_fields(config, dataset), f"the store {store.url}")
-        committed = store.committed(wanted)
+    committed: dict[int, CommitMarker] = {} if store is None else store.committed(wanted)
     todo = [shard for shard in wanted if shard not in committed]
+    if todo:
+        check_gpus(config)  # before anything is downloaded
+    dataset = open_dataset(config.dataset)
+    if store is not None:
+        where = f"the store {store.url}"
+        store.fingerprint.check_data(data_fields(config, dataset), where)
+        if todo and config.model.precision != "auto":
+            store.fingerprint.check_precision(config.model.precision, where)
     if store is not None and not todo and _same_weights(store, config):
         return EmbedSummary(url, reused=list(wanted))
     with suppress(DatasetError):  # specific to a shard, reported when its turn comes
         for shard in todo[:1]:  # refuse an impossible sharding before a store is created with it
             dataset.num_items(shard, config.sharding.count)
-    store, source = _load(config, dataset, url)
+    store, source = _load(config, dataset, url, store)
     summary = EmbedSummary(url, reused=list(committed))
     with tracking.start_run(config, store, shards.format(wanted), source.device) as run:
         before = sum(marker.rows + marker.rejects for marker in committed.values())
@@ -109,18 +119,20 @@ def _same_weights(store: Store, config: EmbedConfig) -> bool:
 
 
 def _load(
-    config: EmbedConfig, dataset: Dataset | SyntheticDataset, url: str
+    config: EmbedConfig, dataset: Dataset | SyntheticDataset, url: str, known: Store | None
 ) -> tuple[Store, VectorSource]:
     """Return the store, opened or created, and the source of its vectors."""
     source: VectorSource
     if isinstance(dataset, SyntheticDataset):
         source = SyntheticVectors(config, dataset)
     else:
-        source = EncodedVectors(config, dataset)
-    made = source.fingerprint()
-    store = Store.create(url, fingerprint(config, dataset, made), to_dict(config.model))
+        source = EncodedVectors(config, dataset, None if known is None else known.fingerprint)
+    made, precision = source.fingerprint(), source.device["precision"]
+    begun = fingerprint(config, dataset, made, precision)
+    store = Store.create(url, begun, to_dict(config.model))
     where = f"the store {store.url}"
     store.fingerprint.check_data(data_fields(config, dataset), where)
+    store.fingerprint.check_precision(precision, where)
     store.fingerprint.model.check(
         made, where, f"model={config.model.name} ({config.model.pretrained})"
     )

@@ -7,13 +7,14 @@ import os
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from clipvec.config import SyntheticConfig
+from clipvec import machine
+from clipvec.config import ModelConfig, SyntheticConfig, from_dict, to_dict
 from clipvec.data import Cursor
 from clipvec.embed.fingerprint import synthetic_fingerprint
 from clipvec.embed.pipeline import Batch, Pipeline
 from clipvec.embed.prefetch import Prefetch
 from clipvec.embed.timings import Timings
-from clipvec.errors import ConfigError
+from clipvec.errors import ConfigError, GpuError
 from clipvec.model import fingerprint_of
 from clipvec.store import Row
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from clipvec.config import EmbedConfig
     from clipvec.data import Dataset, SyntheticDataset
-    from clipvec.store import ModelFingerprint, ShardWriter
+    from clipvec.store import Fingerprint, ModelFingerprint, ShardWriter
 
 log = logging.getLogger(__name__)
 _SYNTHETIC = "synthetic"
@@ -79,16 +80,47 @@ def check_pair(config: EmbedConfig) -> None:
         )
 
 
+def check_gpus(config: EmbedConfig) -> None:
+    """Refuse to run on the CPU, or on one of several GPUs, where GPUs were given and are paid for.
+
+    Raises:
+        GpuError: with what would use them.
+    """
+    given, why = machine.given_gpus()
+    if not given or config.model.device != "auto" or config.model.arch == _SYNTHETIC:
+        return
+    if given > 1:
+        raise GpuError(
+            f"{why}: a job embeds on one GPU; ask for machines with one, such as "
+            "'cloud.resources.accelerators={L4: 1}'; on a machine of your own -m launcher=workers "
+            "uses all of them, and model.device=cuda the first"
+        )
+    if config.model.runtime == "torch":
+        from clipvec import model
+
+        model.choose_device(config.model.device)
+
+
 class EncodedVectors:
     """Vectors of images that a model encodes."""
 
-    def __init__(self, config: EmbedConfig, dataset: Dataset) -> None:
+    def __init__(self, config: EmbedConfig, dataset: Dataset, made: Fingerprint | None) -> None:
+        """Load the encoder.
+
+        Args:
+            config: of the command.
+            dataset: the images.
+            made: fingerprint of the store to which the vectors are added; None: a new one.
+        """
         from clipvec import model
 
         self._config = config
         self._dataset = dataset
         log.info("loading model %s (%s)", config.model.name, config.model.pretrained)
-        self._encoder = encoder = model.load_encoder(config.model)
+        settings = config.model
+        if made is not None and made.precision and settings.precision == "auto":
+            settings = from_dict({**to_dict(settings), "precision": made.precision}, ModelConfig)
+        self._encoder = encoder = model.load_encoder(settings)
         log.info(
             "encoding on %s in %s, %d dimensions", encoder.device, encoder.precision, encoder.dim
         )

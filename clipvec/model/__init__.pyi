@@ -2,6 +2,7 @@ from .encoder import Encoder
 from .identity import fingerprint_of
 from .load import load_checked, load_encoder
 from .preprocess import Preprocess
+from .torch.device import choose_device
 from .torch.encoder import TorchEncoder
 from .torch.pack import pack
 
@@ -9,6 +10,7 @@ __all__ = [
     "Encoder",
     "Preprocess",
     "TorchEncoder",
+    "choose_device",
     "fingerprint_of",
     "load_checked",
     "load_encoder",

@@ -91,6 +91,8 @@ class Fingerprint:
     dtype: str
     thumbnail: int
     model: ModelFingerprint
+    precision: str = ""
+    """Precision of the encoder; empty: unknown, as of stores made before it was recorded."""
     code: str = ""
     """Version of clipvec that made the store, see `clipvec.version`; recorded, not compared."""
 
@@ -116,6 +118,18 @@ class Fingerprint:
         """Return 16 hexadecimal digits that stand for all that is compared."""
         compared = {name: value for name, value in self.to_json().items() if name != "code"}
         return hashlib.sha256(json.dumps(compared, sort_keys=True).encode()).hexdigest()[:16]
+
+    def check_precision(self, precision: str, where: str) -> None:
+        """Refuse vectors of another precision than those in the store, if that is known.
+
+        Args:
+            precision: of the encoder in use.
+            where: name of the store, for the message.
+
+        Raises:
+            FingerprintError: with both values and the fix.
+        """
+        _same("model.precision", self.precision or precision, precision, where)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from clipvec import machine
 from clipvec.config import WorkersLauncher
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.record import Record
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 WATCH_SECONDS = 0.5
 """Time between two checks of a running job's cancel marker."""
-_NOT_MENDED = {2, 3}
+_NOT_MENDED = {2, 3, 4}
 """Exit codes of errors that a restart cannot fix, see `clipvec.errors`."""
 
 
@@ -115,27 +116,13 @@ class Supervisor:
 
 def environments(sweep: Sweep) -> list[dict[str, str]]:
     """Return the environment variables of each slot: its GPU, or its share of the cores."""
-    gpus = _gpus()
+    gpus = machine.gpus()
     assert isinstance(sweep.launcher, WorkersLauncher)
     count = sweep.launcher.processes or len(gpus) or 1
     if gpus:
         return [{"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} for slot in range(count)]
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // count))
     return [{"OMP_NUM_THREADS": threads} for _ in range(count)]
-
-
-def _gpus() -> list[str]:
-    """Return the usable GPUs, as CUDA_VISIBLE_DEVICES names them."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [name for name in visible.split(",") if name not in {"", "-1"}]
-    try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return []
-    # a GPU's slices are listed below it, indented
-    found = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
-    return [str(number) for number, _ in enumerate(found)]
 
 
 def _reason(code: int) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipvec.errors import ModelError
+from clipvec import machine
+from clipvec.errors import GpuError, ModelError
 
 if TYPE_CHECKING:
     import torch
 
+
+log = logging.getLogger(__name__)
 
 # glibc's malloc.h, mallopt(3)
 _TRIM, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
@@ -22,23 +26,54 @@ def choose_device(name: str) -> torch.device:
 
     Raises:
         ModelError: this machine has no such device.
+        GpuError: ``auto``, and this process was given a GPU that torch cannot use.
     """
     import torch
 
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        return _best()
+    reason = _unusable(name)
+    if reason is not None:
+        found = next(each for each in ("cuda", "mps", "cpu") if _unusable(each) is None)
         raise ModelError(
             f"model.device={name!r} cannot be used here ({reason}); "
-            f"allowed are auto, cpu and what torch finds (now: {choose_device('auto')})"
-        ) from error
-    return device
+            f"allowed are auto, cpu and what torch finds (now: {found})"
+        )
+    return torch.device(name)
+
+
+def _best() -> torch.device:
+    """Return the fastest device, and never in silence the CPU of a machine with a GPU."""
+    import torch
+
+    given, why = machine.given_gpus()
+    if not given and not torch.cuda.is_available():
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        if not machine.gpus():
+            return torch.device("cpu")
+    reason = _unusable("cuda")
+    if reason is None:
+        return torch.device("cuda")
+    said = f"torch {torch.__version__} cannot use the GPU ({machine.describe_gpus()}): {reason}"
+    if given:
+        raise GpuError(
+            f"{why}, but {said}; install a build of torch for this driver (those of CUDA 12.6 run "
+            "on every driver since 525), or give model.device=cpu"
+        )
+    log.warning("%s; model.device=cpu hides this warning", said)
+    return torch.device("cpu")
+
+
+def _unusable(name: str) -> str | None:
+    """Return why a device cannot be used, or None; a build may lack the kernels of a GPU."""
+    import torch
+
+    try:
+        torch.ones(1, device=name).add_(1).cpu()
+    except (RuntimeError, AssertionError) as error:
+        return str(error).splitlines()[0]
+    return None
 
 
 def choose_precision(name: str, device: torch.device) -> str:

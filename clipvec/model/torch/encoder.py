@@ -57,7 +57,9 @@ class TorchEncoder(Encoder):
 
         Raises:
             ModelError: there is no such model, or its weights cannot be fetched or do not fit it.
+            GpuError: this process was given a GPU that torch cannot use.
         """
+        choose_precision(config.precision, choose_device(config.device))  # before any download
         return cls(*load_weights(config), config)
 
     def encode_images(self, pixels: np.ndarray) -> np.ndarray:
