@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
@@ -38,6 +39,17 @@ class DatasetKind(Kind):
     @property
     def attributes(self) -> Attributes:
         """Attributes of the rows, and their types."""
+        return {}
+
+    @property
+    def inputs(self) -> dict[str, list[str]]:
+        """Files, folders and URLs that the dataset is read from, by option."""
+        places = getattr(self, "path", [])
+        return {"dataset.path": [places] if isinstance(places, str) else list(places)}
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Environment variables without which it cannot be read, and why."""
         return {}
 
 
@@ -89,6 +101,14 @@ class FolderConfig(ImageDatasetConfig):
     follow_links: bool = False
     """Enter links to folders, each folder once; false: they are passed over."""
 
+    @property
+    def inputs(self) -> dict[str, list[str]]:
+        """The folder; a manifest outside of it."""
+        outside = self.manifest is not None and not self.manifest.startswith(self.path)
+        return {"dataset.path": [self.path]} | (
+            {"dataset.manifest": [self.manifest or ""]} if outside else {}
+        )
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class ParquetConfig(ImageDatasetConfig):
@@ -136,6 +156,19 @@ class HuggingFaceConfig(ImageDatasetConfig):
     """Column of the caption."""
     id: str | None = None
     """Column of a unique id; null: split and row number, or data file and row number."""
+
+    @property
+    def inputs(self) -> dict[str, list[str]]:
+        """The local folder, if it is one; any other is a name on the hub."""
+        local = self.path.startswith(("/", "~", ".")) or Path(self.path).exists()
+        return {"dataset.path": [self.path]} if local else {}
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """HF_TOKEN, for a gated dataset of the hub."""
+        if not self.gated or self.inputs:
+            return {}
+        return {"HF_TOKEN": f"dataset.path={self.path!r} is gated"}
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

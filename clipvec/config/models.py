@@ -48,7 +48,8 @@ class ModelConfig:
     device: str = "auto"
     """``auto``, or a torch device such as ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     precision: Precision = "auto"
-    """``auto`` takes the fastest that the device supports natively."""
+    """``auto`` takes the fastest that the device supports natively, or what a store to which
+    vectors are added was made with."""
     compile: bool = False
     """Compile the image tower with ``torch.compile``: slower startup, then more images/s."""
     runtime: Runtime = "torch"
@@ -60,6 +61,12 @@ class ModelConfig:
         """Extras of clipvec that the model and its runtime need."""
         runtime = RUNTIMES.get(self.runtime)
         return (*arch_extras(self.arch), *(runtime.extras if runtime else ()))
+
+    @property
+    def inputs(self) -> dict[str, list[str]]:
+        """The folder or file of its weights, by option; none for weights that have a name."""
+        local = self.pretrained.startswith("local-dir:") or Path(self.pretrained).is_file()
+        return {"model.pretrained": [self.pretrained]} if local else {}
 
 
 @dataclass(frozen=True, config=STRICT)

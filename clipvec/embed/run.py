@@ -93,7 +93,7 @@ def embed_shards(config: EmbedConfig) -> EmbedSummary:
     if store is not None:
         where = f"the store {store.url}"
         store.fingerprint.check_data(data_fields(config, dataset), where)
-        if todo and config.model.precision != "auto":
+        if todo and config.model.precision != "auto":  # before the model is loaded
             store.fingerprint.check_precision(config.model.precision, where)
     if store is not None and not todo and _same_weights(store, config):
         return EmbedSummary(url, reused=list(wanted))
@@ -127,7 +127,7 @@ def _load(
         source = SyntheticVectors(config, dataset)
     else:
         source = EncodedVectors(config, dataset, None if known is None else known.fingerprint)
-    made, precision = source.fingerprint(), source.device["precision"]
+    made, precision = source.fingerprint(), source.precision
     begun = fingerprint(config, dataset, made, precision)
     store = Store.create(url, begun, to_dict(config.model))
     where = f"the store {store.url}"

@@ -51,6 +51,11 @@ class VectorSource(Protocol):
         """The device, and its precision."""
         ...
 
+    @property
+    def precision(self) -> str:
+        """The encoder's precision; empty where there is no encoder."""
+        ...
+
     def fingerprint(self) -> ModelFingerprint:
         """Return the fingerprint of what makes the vectors."""
         ...
@@ -124,7 +129,8 @@ class EncodedVectors:
         log.info(
             "encoding on %s in %s, %d dimensions", encoder.device, encoder.precision, encoder.dim
         )
-        self.device = {"device": str(encoder.device), "precision": str(encoder.precision)}
+        self.precision = str(encoder.precision)
+        self.device = {"device": str(encoder.device), "precision": self.precision}
 
     def fingerprint(self) -> ModelFingerprint:
         """Return the encoder's fingerprint."""
@@ -155,6 +161,7 @@ class SyntheticVectors:
         self._config = config
         self._dataset = dataset
         self.device: Mapping[str, str] = {"device": "cpu", "precision": config.store.dtype}
+        self.precision = ""
 
     def fingerprint(self) -> ModelFingerprint:
         """Return the distribution's fingerprint."""

@@ -2,7 +2,8 @@ from .backend import Backend, State, Status
 from .launch import check, launch_sweep
 from .plan import Job, Sweep
 from .skypilot.backend import connect
-from .skypilot.tasks import as_yaml, install_and_run, is_below, is_shared
+from .skypilot.checks import is_below, is_shared
+from .skypilot.tasks import as_yaml, install_and_run
 from .skypilot.workdir import pack
 
 __all__ = [

@@ -44,6 +44,16 @@ class Status:
     """Run time over all of its starts, as far as its backend knows."""
 
 
+@dataclass(frozen=True)
+class Preview:
+    """What a backend has to say about jobs before they start."""
+
+    refusals: list[str] = field(default_factory=list)
+    """Why they would not start, each reason with its fix."""
+    lines: list[str] = field(default_factory=list)
+    """What would be done, for the user to read."""
+
+
 class Backend(ABC):
     """Runs jobs; every job has an id that outlives this process."""
 
@@ -80,6 +90,10 @@ class Backend(ABC):
         """Return the lowest price of a job's machine in US dollars per hour; None: unknown."""
         return None
 
-    def preview(self, sweep: Sweep, jobs: Sequence[Job], folder: Path) -> Iterator[str]:
-        """Yield further lines for a dry run; files go to ``folder``, which may not exist."""
-        yield from ()
+    def precision(self, job: Job) -> str | None:
+        """Return the precision that is native to any machine a job may get; None: unknown."""
+        return None
+
+    def preview(self, sweep: Sweep, jobs: Sequence[Job], folder: Path) -> Preview:
+        """Return what starting ``jobs`` would do; files go to ``folder``, which may not exist."""
+        return Preview()

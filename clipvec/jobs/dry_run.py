@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from clipvec import shards
 from clipvec.errors import ConfigError, StoreError
+from clipvec.jobs.backend import Preview
+from clipvec.jobs.precision import in_one_precision
 from clipvec.jobs.progress import StoreProgress, only_missing
 from clipvec.progress import counted
 
@@ -25,20 +28,30 @@ PIPE_WIDTH = 120
 
 
 def dry_run(sweep: Sweep, runs: Backend, folder: Path) -> None:
-    """Print the missing jobs of a sweep, and their backend's details."""
+    """Print what is missing, the jobs to start, and their backend's details.
+
+    Raises:
+        ConfigError: the jobs would not be started.
+    """
     from rich.console import Console
 
     console = Console()
     console = console if console.is_terminal else Console(width=PIPE_WIDTH)
-    todo = _todo(sweep)
+    todo = _todo(sweep, runs)
+    preview = runs.preview(sweep, todo, folder) if todo else Preview()
+    for reason in preview.refusals:
+        console.print(f"missing: {reason}", soft_wrap=True, highlight=False, markup=False)
     console.print(f"{sweep.name}: {counted(len(todo), 'job')}", highlight=False)
     console.print(_table(todo, runs))
-    if todo:
-        for line in runs.preview(sweep, todo, folder):
-            console.print(line, soft_wrap=True, highlight=False)
+    for line in preview.lines:
+        console.print(line, soft_wrap=True, highlight=False)
+    if preview.refusals:
+        first, *others = preview.refusals
+        more = f" (and {counted(len(others), 'other reason')}, above)" if others else ""
+        raise ConfigError(f"the sweep would not start: {first}{more}")
 
 
-def _todo(sweep: Sweep) -> list[Job]:
+def _todo(sweep: Sweep, runs: Backend) -> list[Job]:
     """Return the jobs, each with its uncommitted shards."""
     try:
         progress = StoreProgress(sweep.jobs)
@@ -46,7 +59,8 @@ def _todo(sweep: Sweep) -> list[Job]:
         log.warning("cannot determine which shards are committed: %s", error)
         return list(sweep.jobs)
     jobs = [only_missing(job, progress) for job in sweep.jobs]
-    return [job for job in jobs if job.shards or not job.store]
+    missing = [job for job in jobs if job.shards or not job.store]
+    return [in_one_precision(job, runs, progress) for job in missing]
 
 
 def _table(jobs: Sequence[Job], runs: Backend) -> Table:
@@ -55,13 +69,21 @@ def _table(jobs: Sequence[Job], runs: Backend) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("job", "shards", "images", "$/h", "machine"):
         table.add_column(name, justify="left" if name in {"shards", "machine"} else "right")
-    for job in jobs:
-        price = runs.price_per_hour(job)
+    for _, group in groupby(jobs, _all_but_shards):
+        equal = list(group)
+        first, price = equal[0], runs.price_per_hour(equal[0])
+        each = f" ({len(first.shards)} each)" if first.shards and equal[1:] else ""
+        images = "-" if first.images is None else f"{first.images:,}"
         table.add_row(
-            str(job.number),
-            shards.format(job.shards) or "-",
-            "-" if job.images is None else f"{job.images:,}",
+            shards.format(job.number for job in equal),
+            shards.format(shard for job in equal for shard in job.shards) + each or "-",
+            images + (" each" if equal[1:] and first.images is not None else ""),
             "-" if price is None else f"{price:,.2f}",
-            runs.machine(job),
+            runs.machine(first),
         )
     return table
+
+
+def _all_but_shards(job: Job) -> tuple[object, ...]:
+    """Return what two jobs have in common that are shown in one row."""
+    return job.overrides, repr(job.cloud), job.store, len(job.shards), job.images

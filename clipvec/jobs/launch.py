@@ -12,6 +12,7 @@ from clipvec.errors import Interrupted, SweepError, signal_of
 from clipvec.jobs import tracking, watch
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.dry_run import dry_run
+from clipvec.jobs.precision import in_one_precision
 from clipvec.jobs.progress import StoreProgress, only_missing
 from clipvec.jobs.record import Record, folders
 from clipvec.jobs.tracking import SweepLogger
@@ -64,6 +65,7 @@ def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
     progress = StoreProgress(sweep.jobs)
     busy = [] if settings.force else _busy(sweep, folder, runs, progress)
     todo = list(sweep.jobs) if settings.force else _todo(sweep.jobs, busy, progress)
+    todo = [in_one_precision(job, runs, progress) for job in todo]
     _say_plan(sweep, todo, busy, progress)
     record = Record.create(folder, sweep)
     if todo:

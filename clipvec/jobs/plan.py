@@ -31,6 +31,12 @@ class Job:
     """Extras of clipvec that it needs, such as ``s3``."""
     images: int | None = None
     """Approximate number of images in its shards, if known without opening the dataset."""
+    precision: str = ""
+    """``model.precision``, if its machine decides what that means; empty otherwise."""
+    inputs: dict[str, list[str]] = field(default_factory=dict)
+    """Files and folders of a machine that it reads, by the option that names them."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Environment variables that it needs, and why."""
 
     def visible_store(self) -> str:
         """Return the store as seen from this machine: a mounted bucket by its URL."""

@@ -25,6 +25,7 @@ class StoreProgress:
         for job in jobs:
             if job.shards:
                 self._wanted.setdefault(job.visible_store(), set()).update(job.shards)
+        self._begun: set[str] = set()
         self._images: dict[str, dict[int, int]] = {url: {} for url in self._wanted}
         """Of every committed shard, wanted or not, since another sweep's job may wait for it."""
         self.refresh()
@@ -38,6 +39,7 @@ class StoreProgress:
         for url, known in self._images.items():
             store = Store.find(url)
             if store is not None:
+                self._begun.add(url)
                 new = set(range(store.fingerprint.sharding_count)).difference(known)
                 known |= {shard: m.rows + m.rejects for shard, m in store.committed(new).items()}
 
@@ -49,6 +51,10 @@ class StoreProgress:
         if not job.shards:
             return ()
         return tuple(sorted(set(job.shards).difference(self._images[job.visible_store()])))
+
+    def begun(self, job: Job) -> bool:
+        """Return whether a job's store exists."""
+        return job.visible_store() in self._begun
 
     @property
     def wanted(self) -> int:

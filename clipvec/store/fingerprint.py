@@ -92,7 +92,7 @@ class Fingerprint:
     thumbnail: int
     model: ModelFingerprint
     precision: str = ""
-    """Precision of the encoder; empty: unknown, as of stores made before it was recorded."""
+    """Precision of the encoder; empty: none, or made before it was recorded."""
     code: str = ""
     """Version of clipvec that made the store, see `clipvec.version`; recorded, not compared."""
 

@@ -166,14 +166,21 @@ def test_launchers_that_hydra_would_ignore(run: Run, arguments: list[str], messa
     assert run("embed", *arguments, exit_code=2).stderr.startswith(message)
 
 
-def test_dry_run_starts_nothing(run: Run, tmp_path: Path) -> None:
-    done = run("embed", "-m", "experiment=skypilot_example", "launcher.dry_run=true")
+def test_dry_run_starts_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ["embed", "-m", "experiment=skypilot_example", "launcher.dry_run=true"]
+    monkeypatch.setenv("HF_TOKEN", "")
+    monkeypatch.setenv("HOME", str(tmp_path))  # SkyPilot's own checks note things there
+    monkeypatch.setenv("SKYPILOT_DISABLE_USAGE_COLLECTION", "1")
+    done = run(*asked, exit_code=2)
     lines = done.stdout.splitlines()
-    assert lines[0].endswith(": 100 jobs")
-    assert lines[101].split()[:3] == ["99", "99", "10,000"]
-    task = Path(tmp_path, lines[102].removeprefix("sky jobs launch --num-jobs 100 "))
+    assert lines[0].startswith("missing: dataset.path='ILSVRC/imagenet-1k' is gated, so jobs need ")
+    assert lines[1].startswith("missing: store.root=data/store is a folder on a cloud machine")
+    assert lines[2].endswith(": 100 jobs")
+    assert lines[4].split()[:6] == ["0-99", "0-99", "(1", "each)", "10,000", "each"]
+    task = Path(tmp_path, lines[5].removeprefix("sky jobs launch --num-jobs 100 "))
     assert "shards=(0 1 2 3" in task.read_text()
-    assert "would be refused: store.root=data/store is a folder on a cloud machine" in done.stderr
+    assert "model.precision=fp16" in task.read_text()
+    assert done.stderr.startswith("error: the sweep would not start: dataset.path='ILSVRC/imagen")
     assert started(tmp_path) == {}
 
 

@@ -81,8 +81,10 @@ def test_installed_command_runs_from_the_root(installed: Installed, tmp_path: Pa
 
 @pytest.mark.parametrize("program", [("python", "-m", "clipvec.embed"), ("clipvec-embed",)])
 def test_installed_plugins_and_configs_are_found(
-    installed: Installed, tmp_path: Path, program: tuple[str, ...]
+    installed: Installed, tmp_path: Path, program: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # SkyPilot's own checks note things there
+    monkeypatch.setenv("SKYPILOT_DISABLE_USAGE_COLLECTION", "1")
     cwd = tmp_path / "it's here, somewhere"
     cwd.mkdir()
     out = installed.run(
@@ -94,12 +96,12 @@ def test_installed_plugins_and_configs_are_found(
     )
     lines = out.splitlines()
     assert lines[0] == "sweep: 3 jobs"
-    assert [line.split() for line in lines[2:5]] == [
-        [str(job), str(job), "-", "-", "slurm,", "cpus", "1+,", "memory", "1+"] for job in range(3)
-    ]
-    assert lines[5] == "sky jobs launch --num-jobs 3 sweep/task-00000.yaml"
+    row = ["0-2", "0-2", "(1", "each)", "-", "-", "slurm,", "cpus", "1+,", "memory", "1+"]
+    assert lines[2].split() == row
+    assert lines[3] == "sky jobs launch --num-jobs 3 sweep/task-00000.yaml"
     task = yaml.safe_load((cwd / "sweep/task-00000.yaml").read_text())
-    command = f"exec python -m clipvec.embed store.root={tmp_path}/store launcher=local "
+    command = f"exec python -m clipvec.embed store.root={tmp_path}/store model.precision=fp32 "
+    command += "launcher=local "
     assert f"shards=(0 1 2)\n{command}" in task["run"]
 
 

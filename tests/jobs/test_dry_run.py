@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import yaml
 
 from clipvec.config import SkyLauncher, WorkersLauncher
+from clipvec.errors import ConfigError
 from clipvec.jobs.dry_run import dry_run
 from clipvec.jobs.plan import Job, Sweep
 from clipvec.jobs.skypilot import prices
@@ -19,6 +22,17 @@ from tests.stores import StoreFactory
 
 T4 = {"name": "aws", "resources": {"infra": "aws", "accelerators": {"T4": 1}}}
 A10 = {"name": "aws", "resources": {"infra": "aws", "accelerators": {"A10": 1}}}
+
+
+@pytest.fixture
+def sky(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """SkyPilot, which takes every task; the real one reads them in test_tasks.py."""
+    sky = types.ModuleType("sky")
+    sky.Task = types.SimpleNamespace(from_yaml_config=lambda task, **kwargs: None)
+    sky.jobs = types.ModuleType("sky.jobs")
+    monkeypatch.setitem(sys.modules, "sky", sky)
+    monkeypatch.setitem(sys.modules, "sky.jobs", sky.jobs)
+    return sky
 
 
 @pytest.fixture
@@ -38,8 +52,8 @@ def test_only_what_is_missing_is_shown_and_written(
     tmp_path: Path,
     store_factory: StoreFactory,
     asked: list[Any],
+    sky: types.ModuleType,
     capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = store_factory(tmp_path, {1: [3]}, count=8).url
     jobs = (
@@ -49,8 +63,12 @@ def test_only_what_is_missing_is_shown_and_written(
         Job(3, ("model=toy", "batch_size=8"), (4, 5, 7), store, A10),
     )
     folder = tmp_path / "embed-1"
-    dry_run(Sweep("embed-1", "clipvec.embed", SkyLauncher(), jobs), Sky(), folder)
-    assert capsys.readouterr().out.splitlines() == [
+    with pytest.raises(ConfigError) as caught:
+        dry_run(Sweep("embed-1", "clipvec.embed", SkyLauncher(), jobs), Sky(), folder)
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"missing: store.root={tmp_path} is a folder on a cloud machine")
+    assert str(caught.value) == f"the sweep would not start: {first.removeprefix('missing: ')}"
+    assert lines == [
         "embed-1: 3 jobs",
         "job  shards  images   $/h  machine   ",
         "  0  0       12,500  0.53  aws, T4:1 ",
@@ -62,10 +80,36 @@ def test_only_what_is_missing_is_shown_and_written(
     assert asked == [T4, A10]
     run = yaml.safe_load((folder / "task-00000.yaml").read_text())["run"]
     assert run.splitlines()[1] == "shards=(0 2-3)"
-    (message,) = caplog.messages
-    assert message.startswith(
-        f"would be refused: store.root={tmp_path} is a folder on a cloud machine"
-    )
+
+
+def test_equal_jobs_are_one_row(
+    tmp_path: Path, asked: list[Any], sky: types.ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = str(tmp_path / "store")
+    jobs = [Job(n, (), (2 * n, 2 * n + 1), store, T4, images=20_000) for n in range(49)]
+    jobs.append(Job(49, (), (98,), store, T4, images=10_000))
+    sweep = Sweep("embed-1", "clipvec.embed", SkyLauncher(), tuple(jobs))
+    dry_run(sweep, Sky(), tmp_path / "embed-1")
+    assert capsys.readouterr().out.splitlines()[:4] == [
+        "embed-1: 50 jobs",
+        " job  shards              images   $/h  machine  ",
+        "0-48  0-97 (2 each)  20,000 each  0.53  aws, T4:1",
+        "  49  98                  10,000  0.53  aws, T4:1",
+    ]
+
+
+def test_what_skypilot_itself_refuses(
+    tmp_path: Path, sky: types.ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(task: Any, **kwargs: Any) -> None:
+        raise ValueError("Invalid infra: mars")
+
+    sky.Task = types.SimpleNamespace(from_yaml_config=refuse)
+    sweep = Sweep("index-1", "clipvec.index", SkyLauncher(), (Job(0, (), cloud=T4),))
+    said = "the sweep would not start: SkyPilot: ValueError: Invalid infra: mars"
+    with pytest.raises(ConfigError, match=f"^{said}$"):
+        dry_run(sweep, Sky(), tmp_path / "index-1")
+    assert capsys.readouterr().out.startswith("missing: SkyPilot: ValueError: Invalid infra: mars")
 
 
 def test_nothing_is_missing(

@@ -230,3 +230,20 @@ def test_backends_by_kind(store: Store) -> None:
     assert type(launch.backend(sweep(store))).__name__ == "Workers"
     sky = Sweep("embed-1", "clipvec.embed", SkyLauncher(), ())
     assert type(launch.backend(sky)).__name__ == "Sky"
+
+
+def test_one_precision_for_all_machines(
+    store: Store, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = runs({})
+    monkeypatch.setattr(backend, "precision", lambda job: "fp16")
+    new = Job(0, (), (1,), str(tmp_path / "new"), precision="auto")
+    begun = Job(1, (), (1,), store.url, precision="auto")
+    asked = Job(2, ("model.precision=fp32",), (2,), str(tmp_path / "new"), precision="fp32")
+    made = Sweep("embed-1", "clipvec.embed", WorkersLauncher(wait=False), (new, begun, asked))
+    launch.launch_sweep(made, tmp_path / "s/embed-1")
+    assert [job.overrides for job in backend.submitted] == [
+        ("model.precision=fp16",),
+        (),  # as the store's fingerprint says
+        ("model.precision=fp32",),
+    ]

@@ -212,3 +212,18 @@ def test_images_where_their_number_is_known(run: Run, planned: list[Sweep]) -> N
 def test_the_launcher_group_goes_along(run: Run, planned: list[Sweep]) -> None:
     run("shards=0", "launcher.pool=mine", "launcher.wait=false")
     assert planned[0].launcher == SkyLauncher(wait=False, dry_run=True, pool="mine")
+
+
+def test_what_jobs_need(run: Run, planned: list[Sweep], tmp_path: Path) -> None:
+    photos = ["dataset=folder", f"dataset.path={tmp_path}", "tracking=online"]
+    for given in (photos, ["dataset=imagenet"], ["experiment=synthetic"], ["dataset=sample"]):
+        run(*given, "shards=0")
+    needed = [sweep.jobs[0] for sweep in planned]
+    assert [job.inputs for job in needed] == [{"dataset.path": [str(tmp_path)]}, {}, {}, {}]
+    assert [job.precision for job in needed] == ["auto", "auto", "", "auto"]
+    assert [job.variables for job in needed] == [
+        {"WANDB_API_KEY": "tracking=online writes to wandb"},
+        {"HF_TOKEN": "dataset.path='ILSVRC/imagenet-1k' is gated"},
+        {},
+        {},
+    ]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import paths
 from clipvec.errors import ConfigError, LaunchError, one_line
-from clipvec.jobs.backend import Backend, State, Status
-from clipvec.jobs.skypilot import prices, tasks, workdir
+from clipvec.jobs.backend import Backend, Preview, State, Status
+from clipvec.jobs.skypilot import checks, gpus, prices, tasks, workdir
 from clipvec.progress import Progress
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ class Sky(Backend):
             ConfigError: a job's configuration is invalid.
         """
         pool = tasks.pool(record.sweep)
-        for job in jobs:
-            tasks.check_folders(job, pool)
+        for reason in checks.refusals(record.sweep, jobs):
+            raise ConfigError(reason)
         submissions, _ = _write(record.sweep, jobs, record.folder)
         saving = Lock()
 
@@ -134,20 +134,28 @@ class Sky(Backend):
             self._prices[cloud] = prices.per_hour(job.cloud)
         return self._prices[cloud]
 
-    def preview(self, sweep: Sweep, jobs: Sequence[Job], folder: Path) -> Iterator[str]:
-        """Write the YAML of each submission; yield its command, and any refusal."""
-        for submission, file in zip(*_write(sweep, jobs, folder), strict=True):
+    def precision(self, job: Job) -> str | None:
+        """Return the precision that is native to any machine a job may get."""
+        return gpus.precision(job.cloud)
+
+    def preview(self, sweep: Sweep, jobs: Sequence[Job], folder: Path) -> Preview:
+        """Write the YAML of each submission, for its command; SkyPilot itself checks it as well."""
+        refusals, lines = checks.refusals(sweep, jobs), []
+        submissions, files = _write(sweep, jobs, folder)
+        for submission, file in zip(submissions, files, strict=True):
             command = ["sky", "jobs", "launch"]
             if submission.num_jobs > 1:
                 command += ["--num-jobs", str(submission.num_jobs)]
             for name in submission.secrets:
                 command += ["--secret", name]
-            yield shlex.join([*command, str(file)])
+            lines.append(shlex.join([*command, str(file)]))
         try:
-            for job in jobs:
-                tasks.check_folders(job, tasks.pool(sweep))
-        except ConfigError as error:
-            log.warning("would be refused: %s", error)
+            with connect() as sky:
+                for submission in submissions:
+                    _task(sky, submission)
+        except LaunchError as error:
+            refusals.append(str(error))
+        return Preview(refusals, lines)
 
     def poll(self, record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
         """Return the status of jobs, in one request.
@@ -201,12 +209,8 @@ def _write(sweep: Sweep, jobs: Sequence[Job], folder: Path) -> tuple[list[Submis
 
 def _launch(sky: ModuleType, submission: Submission, pool: str | None) -> list[int]:
     """Submit one task and return the ids of its jobs, by rank."""
-    task = sky.Task.from_yaml_config(
-        dict(submission.task),
-        secrets_overrides=[(name, os.environ[name]) for name in submission.secrets],
-    )
     request = sky.jobs.launch(
-        task,
+        _task(sky, submission),
         name=submission.name,
         pool=pool,
         num_jobs=submission.num_jobs if submission.num_jobs > 1 else None,
@@ -214,6 +218,14 @@ def _launch(sky: ModuleType, submission: Submission, pool: str | None) -> list[i
     )
     ids, _ = sky.get(request)
     return list(ids)
+
+
+def _task(sky: ModuleType, submission: Submission) -> Any:
+    """Return SkyPilot's own object, which it refuses to make of what it does not understand."""
+    return sky.Task.from_yaml_config(
+        dict(submission.task),
+        secrets_overrides=[(name, os.environ[name]) for name in submission.secrets],
+    )
 
 
 @contextmanager

@@ -7,6 +7,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipvec.jobs.skypilot import gpus
+from clipvec.jobs.skypilot.gpus import number
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -17,29 +20,27 @@ def per_hour(cloud: Mapping[str, Any]) -> float | None:
     Prices are unknown for machines without a GPU, which SkyPilot chooses by its own rules, and
     where a list does not price whole machines: GCP's prices GPUs apart from their hosts.
     """
-    resources = dict(cloud.get("resources", {}))
-    alternatives = resources.pop("any_of", None) or resources.pop("ordered", None) or [{}]
-    prices = [p for chosen in alternatives for p in _prices({**resources, **chosen})]
+    prices = [price for each in gpus.alternatives(cloud) for price in _prices(each)]
     return min(prices, default=None)
 
 
 def _prices(resources: Mapping[str, Any]) -> Iterator[float]:
     """Yield the prices of the machines that satisfy ``resources``."""
-    gpus = _gpus(resources.get("accelerators"))
+    wanted = gpus.requested(resources)
     place = str(resources.get("infra") or "*").lower().split("/")
     column = "SpotPrice" if resources.get("use_spot") else "Price"
     for row in _machines(place[0]):
-        count = gpus.get(row["AcceleratorName"].lower())
+        count = wanted.get(row["AcceleratorName"].lower())
         if (
             count is not None
-            and count == _number(row["AcceleratorCount"])
+            and count == number(row["AcceleratorCount"])
             and row["InstanceType"]
             and resources.get("instance_type") in {None, row["InstanceType"]}
             and place[1:2] in ([], ["*"], [row["Region"].lower()])
             and place[2:3] in ([], ["*"], [row.get("AvailabilityZone", "").lower()])
             and _enough(row["vCPUs"], resources.get("cpus"))
             and _enough(row["MemoryGiB"], resources.get("memory"))
-            and (price := _number(row[column]))
+            and (price := number(row[column]))
         ):
             yield price
 
@@ -57,27 +58,11 @@ def _machines(cloud: str) -> Iterator[dict[str, str]]:
             yield from csv.DictReader(lines)
 
 
-def _gpus(accelerators: object) -> dict[str, float | None]:
-    """Return the requested GPUs and their counts, from ``{T4: 1}``, ``[T4:1]`` or ``T4:1``."""
-    if isinstance(accelerators, dict):
-        accelerators = [f"{name}:{count}" for name, count in accelerators.items()]
-    listed = accelerators if isinstance(accelerators, list) else [accelerators or ""]
-    pairs = [str(entry).lower().partition(":") for entry in listed]
-    return {name: _number(count or "1") for name, _, count in pairs if name}
-
-
 def _enough(has: str, wanted: object) -> bool:
     """Return whether a machine meets a requirement: ``8`` exactly, ``8+`` at least."""
     if wanted is None:
         return True
-    amount, found = _number(str(wanted).removesuffix("+")), _number(has)
+    amount, found = number(str(wanted).removesuffix("+")), number(has)
     if amount is None or found is None:
         return False
     return found >= amount if str(wanted).endswith("+") else found == amount
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

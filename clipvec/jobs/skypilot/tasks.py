@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import paths, shards, version
 from clipvec.config import SkyLauncher
-from clipvec.errors import ConfigError
 from clipvec.jobs.skypilot import workdir
 
 if TYPE_CHECKING:
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clipvec.jobs.plan import Job, Sweep
-
-_SHARED = {"slurm", "kubernetes"}
-"""Clouds whose machines may share a folder with this one."""
 
 
 @dataclass(frozen=True)
@@ -130,44 +126,6 @@ def _run(sweep: Sweep, jobs: Sequence[Job]) -> str:
 def pool(sweep: Sweep) -> str | None:
     """Return the SkyPilot pool that the jobs of a sweep are sent to."""
     return sweep.launcher.pool if isinstance(sweep.launcher, SkyLauncher) else None
-
-
-def check_folders(job: Job, pool: str | None = None) -> None:
-    """Refuse a store or an index on a machine that disappears with its job.
-
-    Args:
-        job: the job, with its folders and mounts.
-        pool: its SkyPilot pool, whose machines mount nothing for a job.
-
-    Raises:
-        ConfigError: with alternatives.
-    """
-    if pool and job.cloud.get("file_mounts"):
-        raise ConfigError(
-            f"launcher.pool={pool}: a pool's machines mount only what the pool's own YAML lists, "
-            "not cloud.file_mounts; use a URL, such as store.root=s3://name/store"
-        )
-    for option, folder in job.folders.items():
-        mounted = any(is_below(folder, target) for target in job.mounts())
-        if "://" not in folder and not mounted and not is_shared(job.cloud["name"], folder):
-            name = option.partition(".")[0]
-            raise ConfigError(
-                f"{option}={folder} is a folder on a cloud machine, which disappears with its "
-                f"job; mount a bucket and use a folder in it: {option}=/bucket/{name} "
-                "'cloud.file_mounts={/bucket: {source: s3://name, mode: MOUNT_CACHED}}'; "
-                "store.root may also be a URL, such as s3://name/store, and on slurm and "
-                "kubernetes an absolute path that all machines share"
-            )
-
-
-def is_below(folder: str, target: str) -> bool:
-    """Return whether a folder is a mount's target or inside it."""
-    return (folder + "/").startswith(target.rstrip("/") + "/")
-
-
-def is_shared(cloud: str, folder: str) -> bool:
-    """Return whether the machines of a cloud may share a folder with this one."""
-    return cloud in _SHARED and folder.startswith("/")
 
 
 def describe(cloud: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipvec.jobs.skypilot import gpus
 from clipvec.jobs.skypilot.lock import lock
 from clipvec.jobs.skypilot.wheel import build_wheel
 
@@ -55,7 +56,6 @@ def _torch(cloud: Mapping[str, Any]) -> str:
     """Return the build of torch: machines without a GPU are spared 2 GB of CUDA."""
     if cloud.get("image"):
         return "image"
-    resources = cloud.get("resources", {})
-    choices = [resources, *(resources.get("any_of") or resources.get("ordered") or [])]
-    gpu = any(each.get("accelerators") or each.get("instance_type") for each in choices)
+    machines = gpus.alternatives(cloud)
+    gpu = any(each.get("accelerators") or each.get("instance_type") for each in machines)
     return "auto" if gpu else "cpu"

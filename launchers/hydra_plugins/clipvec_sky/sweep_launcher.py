@@ -16,7 +16,7 @@ from clipvec import paths, shards
 from hydra_plugins.clipvec_sky import _options  # noqa: F401  # registers what Hydra looks for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
@@ -136,12 +136,21 @@ def _job(number: int, overrides: Sequence[str], chosen: list[Any], config: Swept
     from clipvec.jobs import Job
 
     doing: tuple[int, ...] = ()
-    store, images = "", None
+    store, images, precision = "", None, ""
+    inputs: dict[str, list[str]] = {}
+    online = config.tracking.mode == "online"
+    variables = {"WANDB_API_KEY": "tracking=online writes to wandb"} if online else {}
     folders = {"store.root": config.store.root}
     if not isinstance(config, EmbedConfig) and config.index.folder is not None:
         folders["index.path"] = config.index.folder
     if isinstance(config, RecallConfig):
         folders["report_dir"] = config.report_dir
+    if isinstance(config, EmbedConfig):
+        variables |= config.dataset.variables
+        inputs = _local(config.dataset.inputs | config.model.inputs)
+        runs_torch = config.model.runtime == "torch" and config.model.arch != "synthetic"
+        if runs_torch and config.model.device == "auto":
+            precision = config.model.precision
     if isinstance(config, EmbedConfig) and chosen:
         doing = shards.parse(chosen[-1], config.sharding.count)
         store = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
@@ -156,4 +165,16 @@ def _job(number: int, overrides: Sequence[str], chosen: list[Any], config: Swept
         folders,
         extras_for(config),
         images,
+        precision,
+        inputs,
+        variables,
     )
+
+
+def _local(inputs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return the inputs that are no URLs; ``pkg://`` is clipvec itself, which jobs have."""
+    local = {
+        option: [place for place in places if paths.local_root(place) is not None]
+        for option, places in inputs.items()
+    }
+    return {option: places for option, places in local.items() if places}

@@ -14,7 +14,6 @@ from omegaconf import OmegaConf
 
 from clipvec import version
 from clipvec.config import CloudConfig, SkyLauncher, from_dict, to_dict
-from clipvec.errors import ConfigError
 from clipvec.jobs.plan import Job, Sweep
 from clipvec.jobs.skypilot import tasks
 from clipvec.paths import CONF_DIR
@@ -117,12 +116,6 @@ def test_a_pool_gets_all_of_it_in_the_script_of_the_job() -> None:
     }
 
 
-def test_mounts_are_refused_for_a_pool() -> None:
-    place = {"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}
-    with pytest.raises(ConfigError, match=r"launcher.pool=gpus: a pool's machines mount only what"):
-        tasks.check_folders(Job(0, (), cloud=place, folders={"store.root": "/b/store"}), "gpus")
-
-
 def test_secrets_are_named_but_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "planted")
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
@@ -158,37 +151,6 @@ def test_skypilot_accepts_the_task(tmp_path: Path, name: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[0] == "clipvec-embed-1"
-
-
-@pytest.mark.parametrize(
-    ("place", "store"),
-    [
-        ({"name": "aws"}, "s3://bucket/store"),
-        ({"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}, "/b/store"),
-        ({"name": "aws", "file_mounts": {"/b/store": {"source": "s3://b"}}}, "/b/store"),
-        ({"name": "slurm"}, "/shared/store"),
-    ],
-)
-def test_folders_that_outlive_the_machine(place: dict[str, Any], store: str) -> None:
-    tasks.check_folders(Job(0, (), cloud=place, folders={"store.root": store}))
-
-
-@pytest.mark.parametrize(
-    ("place", "index"),
-    [
-        ({"name": "aws"}, "data/index"),
-        ({"name": "aws"}, "/disk/index"),
-        ({"name": "slurm"}, "data/index"),
-        # SkyPilot copies these to the machine, and nothing back.
-        ({"name": "aws", "file_mounts": {"/b": "s3://b"}}, "/b/index"),
-        ({"name": "aws", "file_mounts": {"/b": {"source": "s3://b", "mode": "COPY"}}}, "/b/index"),
-        ({"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}, "/bucket/index"),
-    ],
-)
-def test_folders_that_would_go_with_the_machine(place: dict[str, Any], index: str) -> None:
-    job = Job(0, (), cloud=place, folders={"store.root": "s3://b/store", "index.path": index})
-    with pytest.raises(ConfigError, match=rf"index.path={index} .* disappears with its job; mount"):
-        tasks.check_folders(job)
 
 
 def test_resources_in_one_line() -> None:

@@ -1,0 +1,103 @@
+"""What can be known before the first request: that a job would fail on every machine."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from clipvec.jobs.skypilot import gpus, tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from clipvec.jobs.plan import Job, Sweep
+
+_SHARED = {"slurm", "kubernetes"}
+"""Clouds whose machines may share a folder with this one."""
+
+
+def refusals(sweep: Sweep, jobs: Sequence[Job]) -> list[str]:
+    """Return why the jobs would fail, each reason once with its fix; empty: nothing is missing."""
+    pool = tasks.pool(sweep)
+    found = (
+        reason
+        for job in jobs
+        for reasons in (_variables(job), _inputs(job), _folders(job), _mounts(job, pool), _gpu(job))
+        for reason in reasons
+    )
+    return list(dict.fromkeys(found))
+
+
+def _variables(job: Job) -> Iterator[str]:
+    """Yield the environment variables that a job lacks."""
+    for name, why in job.variables.items():
+        if not os.environ.get(name):
+            yield f"{why}, so jobs need {name}: put {name}=... into the environment or into .env"
+        elif name not in job.cloud.get("secrets", []):
+            given = ",".join([*job.cloud.get("secrets", []), name])
+            yield (
+                f"{why}, so jobs need {name}, which cloud.secrets does not name: "
+                f"cloud.secrets=[{given}]"
+            )
+
+
+def _inputs(job: Job) -> Iterator[str]:
+    """Yield the files and folders of this machine that a job would look for on its own."""
+    copied = job.cloud.get("file_mounts", {})
+    for option, places in job.inputs.items():
+        for place in places:
+            folder = place.removeprefix("local-dir:")
+            below = any(is_below(folder, target) for target in copied)
+            if not below and not is_shared(job.cloud["name"], folder):
+                scheme = place.removesuffix(folder)
+                yield (
+                    f"{option}={place} is on this machine, and the machines of jobs do not have "
+                    "it; have SkyPilot copy it there: "
+                    f"'cloud.file_mounts={{/input: {folder}}}' {option}={scheme}/input, or put it "
+                    f"into a bucket and give {'that' if scheme else 'its URL'}"
+                )
+
+
+def _folders(job: Job) -> Iterator[str]:
+    """Yield the stores and indexes on a machine that disappears with its job."""
+    for option, folder in job.folders.items():
+        mounted = any(is_below(folder, target) for target in job.mounts())
+        if "://" not in folder and not mounted and not is_shared(job.cloud["name"], folder):
+            name = option.partition(".")[0]
+            yield (
+                f"{option}={folder} is a folder on a cloud machine, which disappears with its "
+                f"job; mount a bucket and use a folder in it: {option}=/bucket/{name} "
+                "'cloud.file_mounts={/bucket: {source: s3://name, mode: MOUNT_CACHED}}'; "
+                "store.root may also be a URL, such as s3://name/store, and on slurm and "
+                "kubernetes an absolute path that all machines share"
+            )
+
+
+def _mounts(job: Job, pool: str | None) -> Iterator[str]:
+    if pool and job.cloud.get("file_mounts"):
+        yield (
+            f"launcher.pool={pool}: a pool's machines mount only what the pool's own YAML lists, "
+            "not cloud.file_mounts; use a URL, such as store.root=s3://name/store"
+        )
+
+
+def _gpu(job: Job) -> Iterator[str]:
+    """Yield the requests for several GPUs, of which a job would use one."""
+    for resources in gpus.alternatives(job.cloud) if job.precision else []:
+        for name, count in gpus.requested(resources).items():
+            if count is not None and count > 1:
+                yield (
+                    f"cloud.resources.accelerators: {name.upper()}:{count:g} is {count:g} GPUs, "
+                    "and a job embeds on one; ask for more jobs on machines with one each: "
+                    f"'cloud.resources.accelerators={{{name.upper()}: 1}}'"
+                )
+
+
+def is_below(folder: str, target: str) -> bool:
+    """Return whether a folder is a mount's target or inside it."""
+    return (folder + "/").startswith(target.rstrip("/") + "/")
+
+
+def is_shared(cloud: str, folder: str) -> bool:
+    """Return whether the machines of a cloud may share a folder with this one."""
+    return cloud in _SHARED and folder.startswith("/")

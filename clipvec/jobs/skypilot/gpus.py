@@ -1,0 +1,52 @@
+"""The GPUs that the machine of a job may have, whichever of its alternatives SkyPilot finds."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BF16 = re.compile(
+    r"a10g?|a30|a40|a100.*|a[2456]000.*|l4|l40s?|gh200.*|h[12]00.*|[bg]b?[23]00.*|rtx[3-6]0\d\d.*",
+    re.IGNORECASE,
+)
+"""Names of GPUs with native bf16, Ampere and later; fp16 is native to all others as well."""
+
+
+def alternatives(cloud: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the resources of each alternative of the ``cloud`` group, at least one."""
+    resources = dict(cloud.get("resources", {}))
+    listed = [resources.pop(key, None) for key in ("any_of", "ordered")]
+    chosen: list[dict[str, Any]] = next((each for each in listed if each), [{}])
+    return [{**resources, **each} for each in chosen]
+
+
+def requested(resources: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return GPUs, in lower case, and their counts, from ``{T4: 1}``, ``[T4:1]`` or ``T4:1``."""
+    accelerators = resources.get("accelerators")
+    if isinstance(accelerators, dict):
+        accelerators = [f"{name}:{count}" for name, count in accelerators.items()]
+    listed = accelerators if isinstance(accelerators, list) else [accelerators or ""]
+    pairs = [str(entry).lower().partition(":") for entry in listed]
+    return {name: number(count or "1") for name, _, count in pairs if name}
+
+
+def precision(cloud: Mapping[str, Any]) -> str | None:
+    """Return the fastest precision that is native to every machine a job may get; None: unknown."""
+    machines = alternatives(cloud)
+    if any(each.get("instance_type") and not requested(each) for each in machines):
+        return None
+    if not all(requested(each) for each in machines):
+        return "fp32"  # some processors have bf16, and others not
+    names = [name for each in machines for name in requested(each)]
+    return "bf16" if all(map(_BF16.fullmatch, names)) else "fp16"
+
+
+def number(text: str) -> float | None:
+    """Return the number that a text stands for, if it does."""
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,113 @@
+"""What is known before the first request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clipvec.config import SkyLauncher
+from clipvec.jobs.plan import Job, Sweep
+from clipvec.jobs.skypilot import checks
+
+AWS = {"name": "aws", "secrets": ["HF_TOKEN"]}
+
+
+def refusals(*jobs: Job, pool: str | None = None) -> list[str]:
+    return checks.refusals(Sweep("embed-1", "clipvec.embed", SkyLauncher(pool=pool), jobs), jobs)
+
+
+@pytest.mark.parametrize(
+    ("place", "store"),
+    [
+        ({"name": "aws"}, "s3://bucket/store"),
+        ({"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}, "/b/store"),
+        ({"name": "aws", "file_mounts": {"/b/store": {"source": "s3://b"}}}, "/b/store"),
+        ({"name": "slurm"}, "/shared/store"),
+    ],
+)
+def test_folders_that_outlive_the_machine(place: dict[str, Any], store: str) -> None:
+    assert refusals(Job(0, (), cloud=place, folders={"store.root": store})) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "index"),
+    [
+        ({"name": "aws"}, "data/index"),
+        ({"name": "aws"}, "/disk/index"),
+        ({"name": "slurm"}, "data/index"),
+        # SkyPilot copies these to the machine, and nothing back.
+        ({"name": "aws", "file_mounts": {"/b": "s3://b"}}, "/b/index"),
+        ({"name": "aws", "file_mounts": {"/b": {"source": "s3://b", "mode": "COPY"}}}, "/b/index"),
+        ({"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}, "/bucket/index"),
+    ],
+)
+def test_folders_that_would_go_with_the_machine(place: dict[str, Any], index: str) -> None:
+    job = Job(0, (), cloud=place, folders={"store.root": "s3://b/store", "index.path": index})
+    (said,) = refusals(job)
+    assert said.startswith(f"index.path={index} is a folder on a cloud machine, which disappears ")
+
+
+def test_mounts_are_refused_for_a_pool() -> None:
+    place = {"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}
+    job = Job(0, (), cloud=place, folders={"store.root": "/b/store"})
+    (said,) = refusals(job, pool="gpus")
+    assert said.startswith("launcher.pool=gpus: a pool's machines mount only what the pool's own")
+
+
+def test_inputs_that_only_this_machine_has() -> None:
+    inputs = {"dataset.path": ["/home/me/photos"], "model.pretrained": ["local-dir:/weights"]}
+    job = Job(0, (), (0,), cloud=AWS, inputs=inputs)
+    first, second = refusals(job, Job(1, (), (1,), cloud=AWS, inputs=inputs))
+    assert first == (
+        "dataset.path=/home/me/photos is on this machine, and the machines of jobs do not have it; "
+        "have SkyPilot copy it there: 'cloud.file_mounts={/input: /home/me/photos}' "
+        "dataset.path=/input, or put it into a bucket and give its URL"
+    )
+    assert second == (
+        "model.pretrained=local-dir:/weights is on this machine, and the machines of jobs do not "
+        "have it; have SkyPilot copy it there: 'cloud.file_mounts={/input: /weights}' "
+        "model.pretrained=local-dir:/input, or put it into a bucket and give that"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cloud", "place"),
+    [
+        ({"name": "aws", "file_mounts": {"/input": "/home/me/photos"}}, "/input/2024"),
+        ({"name": "aws", "file_mounts": {"/w": "s3://b"}}, "local-dir:/w"),
+        ({"name": "slurm"}, "/shared/photos"),
+    ],
+)
+def test_inputs_that_jobs_find(cloud: dict[str, Any], place: str) -> None:
+    assert refusals(Job(0, (), cloud=cloud, inputs={"dataset.path": [place]})) == []
+
+
+def test_a_token_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    job = Job(0, (), cloud=AWS, variables={"HF_TOKEN": "dataset.path='a/b' is gated"})
+    assert refusals(job) == [
+        "dataset.path='a/b' is gated, so jobs need HF_TOKEN: put HF_TOKEN=... into the "
+        "environment or into .env"
+    ]
+    monkeypatch.setenv("HF_TOKEN", "planted")
+    assert refusals(job) == []
+
+
+def test_a_token_that_jobs_are_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "planted")
+    job = Job(0, (), cloud=AWS, variables={"WANDB_API_KEY": "tracking=online writes to wandb"})
+    assert refusals(job) == [
+        "tracking=online writes to wandb, so jobs need WANDB_API_KEY, which cloud.secrets does not "
+        "name: cloud.secrets=[HF_TOKEN,WANDB_API_KEY]"
+    ]
+
+
+@pytest.mark.parametrize("gpus", [{"T4": 4}, "T4:4", ["L4:1", "T4:4"]])
+def test_several_gpus_of_which_one_would_work(gpus: object) -> None:
+    cloud = {"name": "aws", "resources": {"accelerators": gpus}}
+    assert refusals(Job(0, (), (0,), cloud=cloud, precision="auto")) == [
+        "cloud.resources.accelerators: T4:4 is 4 GPUs, and a job embeds on one; ask for more jobs "
+        "on machines with one each: 'cloud.resources.accelerators={T4: 1}'"
+    ]
+    assert refusals(Job(0, (), (0,), cloud=cloud)) == []  # on model.device=cuda:0, say
