@@ -15,6 +15,7 @@ _EXAMPLES = """examples
   python -m clipvec.jobs resume                              # restart the missing jobs
 
 A sweep is named by its folder under data/sweeps. Only shards committed to the store count as done.
+Jobs of other sweeps that work on the same shards are shown, and cancelled, with its own.
 """
 
 

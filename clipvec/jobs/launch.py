@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clipvec import config, shards
-from clipvec.errors import Interrupted, SweepError, signal_of
+from clipvec.errors import Interrupted, LaunchError, StoreError, SweepError, signal_of
 from clipvec.jobs import tracking, watch
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.dry_run import dry_run
@@ -63,13 +63,13 @@ def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
         dry_run(sweep, runs, folder)
         return [Outcome(job.number, State.PENDING, "dry run") for job in sweep.jobs]
     progress = StoreProgress(sweep.jobs)
-    busy = [] if settings.force else _busy(sweep, folder, runs, progress)
+    busy = [] if settings.force else busy_jobs(sweep, folder, runs, progress)
     todo = list(sweep.jobs) if settings.force else _todo(sweep.jobs, busy, progress)
     todo = [in_one_precision(job, runs, progress) for job in todo]
     _say_plan(sweep, todo, busy, progress)
     record = Record.create(folder, sweep)
     if todo:
-        with _told_how_to_come_back(sweep.name, "stopped; jobs already started keep running"):
+        with _told_how_to_come_back(sweep.name, "jobs already started keep running"):
             runs.submit(record, todo, lambda ids: record.save_ids(ids, todo))
     if not settings.wait:
         _say_how_to_come_back(sweep.name)
@@ -85,7 +85,7 @@ def attach(record: Record) -> list[Outcome]:
         Interrupted: while waiting; the jobs keep running.
     """
     runs, progress = backend(record.sweep), StoreProgress(record.sweep.jobs)
-    return finish(record, _busy(record.sweep, record.folder, runs, progress), runs, progress)
+    return finish(record, busy_jobs(record.sweep, record.folder, runs, progress), runs, progress)
 
 
 def resume(record: Record) -> list[Outcome]:
@@ -120,7 +120,7 @@ def finish(
     sweep = record.sweep
     running = record.started()
     running += [s for s in busy if s.record.folder != record.folder]
-    told = _told_how_to_come_back(sweep.name, "stopped waiting; the jobs keep running")
+    told = _told_how_to_come_back(sweep.name, "the jobs keep running")
     if not running:
         statuses: list[Status] = []
     else:
@@ -137,7 +137,7 @@ def _outcome(
     """Return the outcome of a job, some of whose shards may belong to another sweep's job."""
     if job.shards and not progress.missing(job):
         return Outcome(job.number, State.SUCCEEDED, "")
-    ran = [status for s, status in zip(running, statuses, strict=True) if _overlap(s.job, job)]
+    ran = [status for s, status in zip(running, statuses, strict=True) if overlap(s.job, job)]
     if not job.shards:
         first = ran[0] if ran else _NOT_STARTED
         return Outcome(job.number, first.state, first.detail)
@@ -148,7 +148,7 @@ def _outcome(
     return Outcome(job.number, state, f"{said}: {detail}" if detail else said)
 
 
-def _overlap(one: Job, other: Job) -> bool:
+def overlap(one: Job, other: Job) -> bool:
     """Return whether two jobs of a command are the same, or commit some of the same shards."""
     if not one.shards:
         return not other.shards and one.overrides == other.overrides
@@ -156,7 +156,9 @@ def _overlap(one: Job, other: Job) -> bool:
     return same_store and not set(one.shards).isdisjoint(other.shards)
 
 
-def _busy(sweep: Sweep, folder: Path, runs: Backend, progress: StoreProgress) -> list[SubmittedJob]:
+def busy_jobs(
+    sweep: Sweep, folder: Path, runs: Backend, progress: StoreProgress
+) -> list[SubmittedJob]:
     """Return jobs of this and earlier sweeps that are still working on this sweep's shards."""
     missing = [only_missing(job, progress) for job in sweep.jobs]
     found = []
@@ -167,7 +169,7 @@ def _busy(sweep: Sweep, folder: Path, runs: Backend, progress: StoreProgress) ->
         jobs = [
             s
             for s in record.started()
-            if any(_overlap(s.job, job) for job in missing) and record.sweep.module == sweep.module
+            if any(overlap(s.job, job) for job in missing) and record.sweep.module == sweep.module
         ]
         if jobs:
             said = runs.poll(record, {s.job.number: s.id for s in jobs})
@@ -187,7 +189,7 @@ def _todo(jobs: Sequence[Job], busy: Sequence[SubmittedJob], progress: StoreProg
     todo = []
     for job in jobs:
         if not job.shards:
-            if not any(_overlap(s.job, job) for s in busy):
+            if not any(overlap(s.job, job) for s in busy):
                 todo.append(job)
             continue
         left = set(progress.missing(job)) - taken.get(job.visible_store(), set())
@@ -216,12 +218,15 @@ def _say_plan(
 def _told_how_to_come_back(name: str, said: str) -> Iterator[None]:
     try:
         yield
-    except KeyboardInterrupt as error:
-        raise Interrupted(
-            signal_of(error),
+    except (KeyboardInterrupt, LaunchError, StoreError) as error:
+        back = (
             f"{said}; to wait again: python -m clipvec.jobs wait {name}, "
-            f"to stop them: python -m clipvec.jobs cancel {name}",
-        ) from error
+            f"to stop them: python -m clipvec.jobs cancel {name}"
+        )
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(signal_of(error), f"stopped; {back}") from error
+        error.args = (f"{error}; {back}",)
+        raise
 
 
 def _say_how_to_come_back(name: str) -> None:

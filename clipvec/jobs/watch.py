@@ -7,7 +7,10 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import tenacity
+
 from clipvec import shards
+from clipvec.errors import LaunchError, StoreError
 from clipvec.jobs.backend import State, Status
 from clipvec.progress import counted, duration
 
@@ -26,6 +29,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 LOG_LINES = 5
 """Number of last log lines shown for a failed job."""
+SHOWN_LOGS = 3
+"""Failed jobs whose log is fetched; where more fail, the reason is mostly the same."""
+PATIENCE = 1800.0
+"""Seconds during which polls may fail before waiting ends."""
+LONGEST_PAUSE = 60.0
+"""Seconds between failed polls, at most."""
 SHOWN_JOBS = 20
 """Maximum number of rows in the live table."""
 _UNKNOWN = Status(State.FAILED, "the backend no longer knows this job; was it deleted there?")
@@ -68,11 +77,17 @@ def wait(
 ) -> list[Status]:
     """Show the progress of jobs until all have ended, and return their statuses.
 
+    Once there was an answer, polls may fail for a while: servers are restarted, networks break.
+
     Args:
         jobs: the jobs to wait for.
         backend: their backend.
         progress: the store's progress.
         look: called after each poll.
+
+    Raises:
+        LaunchError: the backend cannot be asked, or no longer.
+        StoreError: a store cannot be read, or no longer.
     """
     from rich.console import Console
     from rich.live import Live
@@ -80,26 +95,46 @@ def wait(
     console = Console(stderr=True)
     view = _View(jobs, progress)
     ended: dict[int, Status] = {}
+    patient = _patient(backend.poll_seconds)
+    statuses = poll(jobs, backend, progress, ended)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
-            statuses = poll(jobs, backend, progress, ended)
             for i, status in enumerate(statuses):
                 if status.state.ended and i not in ended:
                     ended[i] = status
-                    _say_end(jobs[i], status, backend)
+                    failed = sum(each.state is State.FAILED for each in ended.values())
+                    _say_end(jobs[i], status, backend, with_log=failed <= SHOWN_LOGS)
             view.show(statuses, console, live)
             look(statuses)
             if len(ended) == len(jobs):
                 return statuses
             time.sleep(backend.poll_seconds)
+            statuses = patient(poll, jobs, backend, progress, ended)
 
 
-def _say_end(started: SubmittedJob, status: Status, backend: Backend) -> None:
+def _patient(pause: float) -> tenacity.Retrying:
+    """Return what repeats a poll that failed, with pauses in seconds that grow from ``pause``."""
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type((LaunchError, StoreError)),
+        wait=tenacity.wait_exponential(multiplier=pause, max=LONGEST_PAUSE),
+        stop=tenacity.stop_after_delay(PATIENCE),
+        before_sleep=_say_failed_poll,
+        reraise=True,
+    )
+
+
+def _say_failed_poll(state: tenacity.RetryCallState) -> None:
+    assert state.outcome is not None
+    if state.attempt_number == 1:
+        log.warning("cannot ask now, but the jobs go on: %s", state.outcome.exception())
+
+
+def _say_end(started: SubmittedJob, status: Status, backend: Backend, *, with_log: bool) -> None:
     job, sweep = started.job, started.record.sweep
     if status.state is not State.FAILED:
         log.info("%s: %s", describe(job), status.state.value)
         return
-    lines = last_lines(started, backend)
+    lines = last_lines(started, backend) if with_log else []
     log.error(
         "%s failed: %s%s\n  full log: python -m clipvec.jobs logs %s --job %d",
         describe(job),
@@ -112,8 +147,6 @@ def _say_end(started: SubmittedJob, status: Status, backend: Backend) -> None:
 
 def last_lines(started: SubmittedJob, backend: Backend) -> list[str]:
     """Return the last lines of a job's log, or why there are none."""
-    from clipvec.errors import LaunchError
-
     try:
         lines = backend.logs(started.record, started.job.number, started.id, follow=False)
         return [line.rstrip() for line in lines if line.strip()][-LOG_LINES:]

@@ -247,3 +247,32 @@ def test_one_precision_for_all_machines(
         (),  # as the store's fingerprint says
         ("model.precision=fp32",),
     ]
+
+
+def test_a_backend_that_goes_away_leaves_word_how_to_come_back(
+    store: Store, runs: Runs, tmp_path: Path
+) -> None:
+    backend = runs({0: RUNNING})
+
+    def poll(record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
+        raise LaunchError("SkyPilot: its API server does not respond")
+
+    backend.poll = poll  # type: ignore[method-assign]
+    with pytest.raises(LaunchError) as caught:
+        launch.launch_sweep(sweep(store, (1,)), tmp_path / "s/embed-1")
+    assert str(caught.value) == (
+        "SkyPilot: its API server does not respond; the jobs keep running; to wait again: "
+        "python -m clipvec.jobs wait embed-1, to stop them: python -m clipvec.jobs cancel embed-1"
+    )
+
+
+def test_resuming_waits_though_the_first_command_did_not(
+    store: Store, runs: Runs, tmp_path: Path
+) -> None:
+    runs({})
+    folder = tmp_path / "s/embed-1"
+    launch.launch_sweep(sweep(store, (1,), wait=False), folder)
+    backend = runs({0: FAILED})
+    (outcome,) = launch.resume(Record.open(folder))
+    assert outcome.status is State.FAILED
+    assert backend.asked == [[0], [0]]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import logging
 import re
+import types
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from clipvec.config import WorkersLauncher
+from clipvec.errors import LaunchError
 from clipvec.jobs import watch
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.plan import Job, Sweep
@@ -168,7 +171,8 @@ def test_how_fast_and_how_long(
     store = store_factory(tmp_path, {0: [3, 4]}, count=4)
     jobs = started(tmp_path / "embed-1", Job(0, (), (0, 1, 2, 3), store.url))
     clock = iter([100.0, 100.0, 110.0, 120.0])
-    monkeypatch.setattr("clipvec.jobs.watch.time.monotonic", lambda: next(clock))
+    mine = types.SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda seconds: None)
+    monkeypatch.setattr(watch, "time", mine)
 
     class Working(Scripted):
         def poll(self, record: Record, ids: object) -> dict[int, Status]:
@@ -198,3 +202,47 @@ def test_a_forced_job_has_to_end_though_its_shards_are_committed(
     backend = Scripted({0: PENDING}, {0: RUNNING}, {0: FAILED})
     assert watch.wait(jobs, backend, StoreProgress([jobs[0].job])) == [DONE]
     assert len(backend.asked) == answers
+
+
+class Broken(Scripted):
+    """A backend that cannot be asked the second to fifth time."""
+
+    def poll(self, record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
+        if 1 <= len(self.asked) < 5:
+            self.asked.append([])
+            raise LaunchError("SkyPilot: its API server does not respond")
+        return super().poll(record, ids)
+
+
+def test_failed_polls_are_repeated(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "clipvec")
+    backend = Broken({0: RUNNING}, {0: DONE})
+    jobs = started(tmp_path / "embed-1", Job(0, ()))
+    assert watch.wait(jobs, backend, StoreProgress([])) == [DONE]
+    assert len(backend.asked) == 6
+    assert caplog.messages == [
+        "1 job: 1 running",
+        "cannot ask now, but the jobs go on: SkyPilot: its API server does not respond",
+        "job 0: done",
+        "1 job: 1 done",
+    ]
+
+
+def test_waiting_ends_where_nobody_answers_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "PATIENCE", 0.0)
+    backend = Broken({0: RUNNING})
+    with pytest.raises(LaunchError, match="does not respond"):
+        watch.wait(started(tmp_path / "embed-1", Job(0, ())), backend, StoreProgress([]))
+
+
+def test_few_of_many_failures_show_their_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = Scripted(dict.fromkeys(range(1000), FAILED))
+    backend.log = ["error: no space\n"]
+    jobs = started(tmp_path / "embed-1", *(Job(n, ()) for n in range(1000)))
+    watch.wait(jobs, backend, StoreProgress([]))
+    assert sum("no space" in message for message in caplog.messages) == watch.SHOWN_LOGS
+    assert len([m for m in caplog.messages if "failed: exit code 1" in m]) == 1000
