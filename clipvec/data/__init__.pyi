@@ -1,4 +1,5 @@
 from .decode import decode_image, thumbnail
+from .fetch import is_transient
 from .formats import Undecodable
 from .open import open_dataset
 from .ranges import span
@@ -15,6 +16,7 @@ __all__ = [
     "Undecodable",
     "decode_image",
     "file_of",
+    "is_transient",
     "open_dataset",
     "span",
     "thumbnail",

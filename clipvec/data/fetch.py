@@ -36,13 +36,20 @@ _BUSY = {408, 425, 429, 500, 502, 503, 504}
 _UNANSWERED = {
     "ClientConnectionError",  # aiohttp
     "ClientPayloadError",
+    "ChunkedEncodingError",  # requests: a download that broke off
     "ConnectionError",  # Python, requests, botocore
     "HTTPClientError",  # botocore
+    "ProtocolError",  # urllib3
     "Timeout",  # requests
     "TimeoutError",  # Python, fsspec
     "TransportError",  # httpx
 }
 """Connection errors, by name because not all of these packages are always installed."""
+_FINAL = {
+    "ClientSSLError",  # a host's certificate
+    "OfflineModeIsEnabled",  # huggingface_hub
+}
+"""Connection errors that come again, however often one tries."""
 _NO_SUCH_HOST = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
@@ -162,7 +169,12 @@ def _check_reach(paths: Sequence[str], errors: Sequence[Exception]) -> None:
 
 def _may_come(content: Content | None) -> bool:
     """Return whether a retry may succeed."""
-    return content is None or _status(content) in _BUSY or _unreached(content)
+    return content is None or (isinstance(content, Exception) and is_transient(content))
+
+
+def is_transient(error: Exception) -> bool:
+    """Return whether a later attempt may succeed: a server was busy, or a host did not answer."""
+    return _status(error) in _BUSY or _unreached(error)
 
 
 def _unreached(content: Content) -> bool:
@@ -174,7 +186,7 @@ def _unreached(content: Content) -> bool:
 
 def _unconnected(content: Content) -> bool:
     names = {kind.__name__ for kind in type(content).__mro__}
-    return bool(names & _UNANSWERED) and "ClientSSLError" not in names  # a host's certificate
+    return bool(names & _UNANSWERED) and not names & _FINAL
 
 
 def _status(error: object) -> int | None:

@@ -27,10 +27,12 @@ def main() -> None:
 
 def _embed(cfg: DictConfig) -> None:
     from clipvec import config
+    from clipvec.embed.retry import in_place
     from clipvec.embed.run import embed_shards
 
     config.load_env()
-    summary = embed_shards(config.read(cfg, config.EmbedConfig))
+    settings = config.read(cfg, config.EmbedConfig)
+    summary = in_place(lambda: embed_shards(settings))
     print(summary)
 
 
