@@ -12,7 +12,8 @@ from typing import IO
 import pytest
 from PIL import Image
 
-from clipvec.data import Dataset, Record, Reject, files
+from clipvec.config import WebDatasetConfig
+from clipvec.data import Dataset, Record, Reject, files, open_dataset
 
 Items = list[Record | Reject]
 Fetched = dict[str, list[int]]
@@ -59,6 +60,14 @@ def samples(first: int, count: int, prefix: str = "") -> list[tuple[str, bytes]]
             (f"{key}.txt", f"no {number}\n".encode()),
         ]
     return members
+
+
+def read_tars(path: str | Path | list[str], **options: object) -> Dataset:
+    """Open a dataset of tars."""
+    where = path if isinstance(path, list) else str(path)
+    return open_dataset(
+        WebDatasetConfig(kind="webdataset", name="test", path=where, **options)  # type: ignore[arg-type]
+    )
 
 
 def everything(dataset: Dataset, count: int) -> list[Items]:

@@ -5,7 +5,6 @@ import json
 import logging
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -341,28 +340,6 @@ def test_an_id_that_was_passed_over_is_named(
         build_index(config)
 
 
-def test_rows_that_went_missing_are_noticed(
-    folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
-) -> None:
-    store_factory(tmp_path, {0: [20], 1: [30]})
-    build_index(build_config(tmp_path, folder))
-    with open_index(folder, NAME) as collection:
-        collection._rows.delete(ids=["1/3", "1/4"])
-    with pytest.raises(CollectionError, match=r"28 of 30 rows of shard-00001/.*--rebuild"):
-        build_index(build_config(tmp_path, folder))
-
-
-def test_another_vector_than_the_stores_is_noticed(
-    folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
-) -> None:
-    store_factory(tmp_path, {0: [20]})
-    build_index(build_config(tmp_path, folder))
-    with open_index(folder, NAME) as collection:
-        collection._rows.update(ids=["0/3"], embeddings=[[1.0] * 16])
-    with pytest.raises(CollectionError, match=r"1 of 20 rows .*another vector.*0/3.*--rebuild"):
-        build_index(build_config(tmp_path, folder))
-
-
 def test_parts_are_grouped_to_batches(tmp_path: Path, store_factory: StoreFactory) -> None:
     store = store_factory(tmp_path, {0: [5, 5], 1: [5], 2: [30], 3: [4]})
     assert [[p.rows for p in group] for group in groups(store.parts(), 10)] == [
@@ -384,35 +361,6 @@ def test_no_default_embedding_model_is_loaded(
     monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
     build_index(build_config(tmp_path, folder))
     assert "onnxruntime" not in sys.modules
-
-
-@pytest.mark.parametrize(("links", "breaks"), [(4, True), (12, False)])
-def test_a_graph_that_reaches_too_few_rows(
-    tmp_path: Path,
-    store_factory: StoreFactory,
-    caplog: pytest.LogCaptureFixture,
-    links: int,
-    breaks: bool,
-) -> None:
-    """Some unreached rows are a matter of recall, many are a broken graph."""
-    store_factory(tmp_path, {0: [2000]}, dim=64)
-    index = ChromaConfig(str(tmp_path / "index"))
-    config = build_config(tmp_path, index)
-    hnsw = replace(config.hnsw, max_neighbors=links, ef_construction=links, ef_search=links)
-    poor = replace(config, hnsw=hnsw)
-    if breaks:
-        with pytest.raises(
-            CollectionError,
-            match=r"are not found by their own vectors .*; rebuild it with "
-            r"--rebuild hnsw.max_neighbors=8 hnsw.ef_construction=8$",
-        ):
-            build_index(poor)
-    else:
-        assert "of 100 rows found by their own vectors" in build_index(poor).verified
-        (told,) = caplog.messages
-        assert "of 100 rows are not found by their own vectors (0/" in told
-        more = "; --rebuild hnsw.max_neighbors=24 hnsw.ef_construction=24 would find more"
-        assert told.endswith(more)
 
 
 @pytest.mark.parametrize("schema", [{}, {"schema_version": 2}], ids=["none", "newer"])
