@@ -82,7 +82,7 @@ def test_search_by_text(index: clipvec.SearchIndex) -> None:
     assert "image" not in repr(hits[0])
 
 
-def test_an_image_finds_itself_in_each_form(
+def test_an_image_finds_itself_in_every_form(
     index: clipvec.SearchIndex, store: clipvec.StoreReader, tmp_path: Path
 ) -> None:
     row = store.to_arrow().slice(100, 1).to_pylist()[0]
@@ -95,7 +95,7 @@ def test_an_image_finds_itself_in_each_form(
     assert ids(index.search(Image.open(file).convert("CMYK"), 1)) == [row["id"]]
 
 
-def test_an_image_is_turned_as_its_camera_says(
+def test_an_image_is_rotated_by_its_exif_orientation(
     index: clipvec.SearchIndex, store: clipvec.StoreReader, tmp_path: Path
 ) -> None:
     row = store.to_arrow().slice(100, 1).to_pylist()[0]
@@ -146,7 +146,7 @@ def test_where_and_min_score(index: clipvec.SearchIndex) -> None:
     ],
     ids=str,
 )
-def test_queries_that_cannot_be(index: clipvec.SearchIndex, query: object, message: str) -> None:
+def test_invalid_queries(index: clipvec.SearchIndex, query: object, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         index.search(query)  # type: ignore[arg-type]
 
@@ -159,7 +159,7 @@ def test_vectors_need_no_encoder(sample: Path, store: clipvec.StoreReader) -> No
             index.search("a red fruit")
 
 
-def test_open_index_that_is_not_there(tmp_path: Path, sample: Path) -> None:
+def test_opening_a_missing_index(tmp_path: Path, sample: Path) -> None:
     with pytest.raises(CollectionError, match=r"there is no collection in .*nowhere"):
         clipvec.open_index(tmp_path / "nowhere")
     with pytest.raises(CollectionError, match="no collection another in"):
@@ -190,14 +190,14 @@ def test_store(store: clipvec.StoreReader, sample: Path) -> None:
         clipvec.open_store(sample)
 
 
-def test_summaries_of_what_is_done_already(sample: Path) -> None:
+def test_summaries_when_nothing_is_left_to_do(sample: Path) -> None:
     options = {"model": "sample", "sharding": "x10", "store.root": sample / "data/store"}
     done = clipvec.run_embed("dataset=sample", shards=range(3), **options)
     assert (done.embedded, done.reused) == ([], [0, 1, 2])
     assert done.store == str(sample / "data/store/sample/sample")
 
 
-def test_a_run_of_ones_own(tmp_path: Path) -> None:
+def test_embed_and_index_a_folder(tmp_path: Path) -> None:
     images = tmp_path / "it's, {my} = ${HOME}"
     images.mkdir()
     for name, color in {"red": (200, 0, 0), "blue": (0, 0, 200), "green": (0, 200, 0)}.items():
@@ -247,15 +247,13 @@ def test_recall(sample: Path, tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_options_that_cannot_be(
-    overrides: list[str], options: dict[str, object], message: str
-) -> None:
+def test_invalid_options(overrides: list[str], options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         clipvec.run_embed(*overrides, **options)
     assert "\n" not in str(caught.value)
 
 
-def test_inside_a_program_that_uses_hydra(sample: Path, tmp_path: Path) -> None:
+def test_inside_another_hydra_app(sample: Path, tmp_path: Path) -> None:
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf/mine.yaml").write_text("k: 2\n")
     (tmp_path / "mine.py").write_text(

@@ -61,7 +61,7 @@ def test_the_task_gets_the_configuration(start: Start) -> None:
     ],
     ids=str,
 )
-def test_a_refusal_is_one_line(
+def test_an_error_is_one_line(
     start: Start, capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
 ) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -108,7 +108,7 @@ def test_tracebacks_on_demand(start: Start, monkeypatch: pytest.MonkeyPatch) -> 
     assert os.environ["HYDRA_FULL_ERROR"] == "1"
 
 
-def test_the_job_is_of_the_task_s_module(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_job_has_the_tasks_module(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     import hydra
 
     seen = []

@@ -59,7 +59,7 @@ def test_option(app: str, override: str) -> None:
 
 
 @pytest.mark.parametrize("override", sorted(MANDATORY))
-def test_what_must_be_given_is_named(override: str) -> None:
+def test_a_missing_mandatory_option_is_named(override: str) -> None:
     key = MANDATORY[override].split("=")[0]
     with pytest.raises(ConfigError, match=f"{key} is not set; give it as {key}=..."):
         read("embed", override)
@@ -103,7 +103,7 @@ def test_wrong_values_are_refused(override: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("dataset", sorted({*options("dataset")} - {"synthetic"}))
-def test_every_dataset_of_pictures_can_be_limited(dataset: str) -> None:
+def test_every_dataset_of_images_can_be_limited(dataset: str) -> None:
     extra = MANDATORY.get(f"dataset={dataset}", f"dataset.name={dataset}")
     for given, limit in {"null": None, "1": 1, "1e6": 1_000_000}.items():
         made = read("embed", f"dataset={dataset}", extra, f"dataset.limit={given}")

@@ -83,7 +83,7 @@ def test_scripts_in_the_documents_exist() -> None:
             assert (ROOT / script).is_file(), f"{page.name}: {script}"
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_are_not_broken() -> None:
     for page in PAGES:
         for link in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
             if "://" not in link:

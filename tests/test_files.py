@@ -10,14 +10,14 @@ from clipvec import files
 from clipvec.errors import SchemaError
 
 
-def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+def test_a_file_is_replaced_and_no_temporary_file_is_left(tmp_path: Path) -> None:
     file = tmp_path / "new folder" / "a 'b'\n.json"
     files.write_atomically(file, b"old")
     files.write_atomically(file, b"new")
     assert [path.read_bytes() for path in file.parent.iterdir()] == [b"new"]
 
 
-def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     files.write_atomically(file, b"old")
     with pytest.raises(TypeError):
@@ -50,6 +50,6 @@ def test_another_schema_is_refused(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"), [("[]", "not a JSON object"), ("", "Expecting value"), ("{", "Expecting")]
 )
-def test_what_is_no_json_object(text: str, message: str) -> None:
+def test_json_that_is_not_an_object(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         files.from_json(text.encode(), 4, "x.json", "make it again")

@@ -116,12 +116,12 @@ def test_the_picture_of_the_levels() -> None:
     assert shown == {level: sorted(rooms) for level, rooms in enumerate(LEVELS)}
 
 
-def test_every_room_has_a_level() -> None:
+def test_every_package_has_a_level() -> None:
     assert {room(module) for module in MODULES} - {"__init__", "__main__"} == set(LEVEL)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
-def test_imports_go_down_and_through_faces(module: Path) -> None:
+def test_imports_go_down_and_through_interfaces(module: Path) -> None:
     here = room(module)
     for there, inner, name in of_clipvec(module):
         if there == here or here in {"__init__", "__main__"}:
@@ -131,7 +131,7 @@ def test_imports_go_down_and_through_faces(module: Path) -> None:
         assert not name or there not in FACES or name in FACES[there], f"{there} offers no {name}"
 
 
-def test_what_a_face_offers_is_used_by_others() -> None:
+def test_exported_names_are_used_elsewhere() -> None:
     used: dict[str, set[str]] = {name: set() for name in ROOMS}
     plugins, page = ROOT.parent / "launchers", ROOT.parent / "docs/extending.md"
     files = [*(ROOT / module for module in MODULES), *plugins.rglob("*.py")]
@@ -158,7 +158,7 @@ def test_what_a_face_offers_is_used_by_others() -> None:
 
 
 @pytest.mark.parametrize("name", ROOMS)
-def test_faces(name: str) -> None:
+def test_interfaces(name: str) -> None:
     package = importlib.import_module(f"clipvec.{name}")
     assert sorted(package.__all__) == sorted(FACES[name])
     for offered, module in FACES[name].items():
@@ -171,7 +171,7 @@ def test_faces(name: str) -> None:
             assert getattr(package, offered) is getattr(inner, offered)
 
 
-def test_no_circle_of_imports() -> None:
+def test_no_circular_imports() -> None:
     graph = {}
     names = {dotted(module): module for module in MODULES}
     for name, module in names.items():
@@ -200,7 +200,7 @@ def test_heavy_packages_have_one_home_each(module: Path) -> None:
         assert any(module.is_relative_to(home) for home in homes), f"{module} imports {package}"
 
 
-def test_a_backend_is_imported_by_its_room_in_one_place() -> None:
+def test_a_backend_is_imported_in_one_place() -> None:
     for module in MODULES:
         for there, inner, name in of_clipvec(module):
             path = "/".join([there, *(inner or name).split(".")[:1]])

@@ -63,7 +63,7 @@ def test_no_cgroups(tmp_path: Path) -> None:
     assert machine._left_by_cgroups(tmp_path / "nowhere", tmp_path) == []
 
 
-def test_a_limit_counts_where_it_is_below_what_the_machine_has(
+def test_the_lower_of_limit_and_machine_memory_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(machine, "_left_by_cgroups", lambda mine, root: [123])
@@ -75,7 +75,7 @@ def test_a_limit_counts_where_it_is_below_what_the_machine_has(
 PROGRAM = "from clipvec.machine import peak_bytes; print(peak_bytes())"
 
 
-def test_peak_memory_is_that_of_this_program_and_not_of_its_parent() -> None:
+def test_peak_memory_excludes_that_of_the_parent() -> None:
     held = bytearray(300_000_000)
     held[::4096] = b"x" * len(held[::4096])
     done = subprocess.run(

@@ -12,7 +12,7 @@ time.sleep(60)
 """
 
 
-def test_a_child_notices_that_its_stdin_is_closed() -> None:
+def test_a_child_notices_when_its_stdin_closes() -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -72,7 +72,7 @@ def test_every_image_has_a_category_and_a_source(samples):
     assert counts["music"] == 11
 
 
-def test_the_licence_is_beside_the_images():
+def test_the_licence_is_next_to_the_images():
     assert "GNU GENERAL PUBLIC LICENSE" in (DATA / "GPL-2.txt").read_text()
     assert "tuxpaint-stamps-default" in (DATA / "LICENSE.txt").read_text()
 

@@ -41,7 +41,7 @@ def test_parse(spec: object, expected: tuple[int, ...]) -> None:
         (True, "shards=True is not a shard specification"),
     ],
 )
-def test_refuse(spec: object, message: str) -> None:
+def test_invalid_specifications_are_refused(spec: object, message: str) -> None:
     with pytest.raises(ShardSpecError) as error:
         shards.parse(spec, 100)
     assert message in str(error.value)

@@ -32,16 +32,16 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     version.version.cache_clear()
 
 
-def test_a_clean_checkout_says_its_commit(checkout: Path) -> None:
+def test_a_clean_checkout_shows_its_commit(checkout: Path) -> None:
     assert re.fullmatch(re.escape(__version__) + r"\+g[0-9a-f]{7,}", version.version())
 
 
-def test_a_changed_file_is_said(checkout: Path) -> None:
+def test_a_changed_file_makes_it_dirty(checkout: Path) -> None:
     (checkout / "conf/embed.yaml").write_text("batch_size: 32\n")
     assert version.version().endswith(".dirty")
 
 
-def test_a_new_file_is_said_where_the_wheel_takes_it(checkout: Path) -> None:
+def test_a_new_file_makes_it_dirty_if_the_wheel_includes_it(checkout: Path) -> None:
     (checkout / "notes.txt").touch()
     assert not version.version().endswith(".dirty")
     version.version.cache_clear()
@@ -56,6 +56,8 @@ def test_an_installed_wheel_has_its_version(
     assert version.version() == __version__
 
 
-def test_a_job_says_what_launched_it(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_reports_the_version_that_launched_it(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(version.VARIABLE, "0.1.0+g1234567.dirty")
     assert version.version() == "0.1.0+g1234567.dirty"

@@ -22,7 +22,7 @@ def cloud(*overrides: str) -> CloudConfig:
     return config.from_dict({"cloud": OmegaConf.to_container(cfg)}, dict[str, CloudConfig])["cloud"]
 
 
-def test_what_is_given_for_a_mapping_replaces_it() -> None:
+def test_a_given_mapping_replaces_the_default() -> None:
     given = "cloud.resources.accelerators={L4: 1}"
     assert cloud("cloud=any", given).resources["accelerators"] == {"L4": 1}
     recovery = cloud("cloud=aws", "cloud.resources.job_recovery={strategy: FAILOVER}").resources
@@ -31,7 +31,7 @@ def test_what_is_given_for_a_mapping_replaces_it() -> None:
     assert cloud(mounts).file_mounts == {"/b": {"source": "s3://b", "mode": "MOUNT_CACHED"}}
 
 
-def test_a_cloud_of_its_own_gpus_asks_for_no_others() -> None:
+def test_a_cloud_with_its_own_gpus_requests_no_others() -> None:
     assert cloud("cloud=lambda").resources == {
         "infra": "lambda",
         "accelerators": {"A10": 1, "A6000": 1, "A100": 1},
@@ -45,11 +45,11 @@ def test_a_cloud_of_its_own_gpus_asks_for_no_others() -> None:
 
 
 @pytest.mark.parametrize("key", RESOURCES)
-def test_every_key_is_given_without_a_plus(key: str) -> None:
+def test_every_key_is_set_without_a_plus(key: str) -> None:
     assert cloud(f"cloud.resources.{key}=1").resources == {key: 1}
 
 
-def test_an_unknown_key_is_refused_with_those_that_are_known() -> None:
+def test_an_unknown_key_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError) as caught:
         cloud("+cloud.resources.gpus=1")
     assert str(caught.value).startswith("cloud.resources=")

@@ -33,13 +33,13 @@ from clipvec.errors import ConfigError
         ("search", "index.pth=a", "index.pth is not an option here; did you mean index.path?"),
     ],
 )
-def test_refusals(command: str, override: str, line: str) -> None:
+def test_invalid_values_are_refused(command: str, override: str, line: str) -> None:
     with pytest.raises(ConfigError) as error:
         config.read_command(command, [override], SCHEMAS[command])
     assert str(error.value).startswith(line)
 
 
-def test_an_option_of_another_kind_is_not_what_was_meant() -> None:
+def test_an_option_of_another_kind_is_not_suggested() -> None:
     with pytest.raises(ConfigError) as error:
         config.read_command("embed", ["dataset=synthetic", "+dataset.limit=5"], SCHEMAS["embed"])
     assert "did you mean dataset.limit" not in str(error.value)

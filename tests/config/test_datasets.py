@@ -15,7 +15,7 @@ def composed(*overrides: str) -> EmbedConfig:
         return read(compose("embed", overrides=list(overrides)), EmbedConfig)
 
 
-def test_what_a_folder_passes_over() -> None:
+def test_what_a_folder_skips() -> None:
     folder = composed("dataset=folder", "dataset.path=x").dataset
     assert folder == FolderConfig(name="folder", path="x"), "the same default in Python"
     overrides = ("dataset.exclude=['.*',thumbs]", "dataset.follow_links=true")
@@ -46,7 +46,7 @@ def test_the_encoding_of_captions(kind: str) -> None:
         (["store.root="], "store.root=''"),
     ],
 )
-def test_a_place_from_a_variable_that_is_not_set(overrides: list[str], value: str) -> None:
+def test_a_path_from_an_unset_variable(overrides: list[str], value: str) -> None:
     with pytest.raises(ConfigError) as caught:
         composed(*overrides)
     assert str(caught.value) == (
@@ -54,7 +54,7 @@ def test_a_place_from_a_variable_that_is_not_set(overrides: list[str], value: st
     )
 
 
-def test_an_index_in_a_variable_that_is_not_set() -> None:
+def test_an_index_path_from_an_unset_variable() -> None:
     with (
         initialize_config_dir(str(CONF_DIR), version_base=None),
         pytest.raises(ConfigError, match=r"^index\.path='': empty, as from a shell's variable"),

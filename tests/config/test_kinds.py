@@ -61,13 +61,13 @@ def test_extras_of_a_configuration(command: str, extras: str) -> None:
     assert config.extras_for(read(name, *overrides)) == tuple(extras.split())
 
 
-def test_what_skypilot_mounts_needs_no_extra() -> None:
+def test_a_path_mounted_by_skypilot_needs_no_extra() -> None:
     cloud = config.CloudConfig("aws", file_mounts={"/store": "s3://b", "/x": {"source": "s3://b"}})
     assert config.extras_for(cloud) == ()
 
 
 @pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.group)
-def test_every_kind_has_what_it_names(registry: Registry[Any]) -> None:
+def test_every_kind_has_its_module_and_extras(registry: Registry[Any]) -> None:
     project = (CONF_DIR.parent / "pyproject.toml").read_text(encoding="utf-8")
     for kind in registry.own:
         assert isinstance(kind.load(), type)
@@ -92,13 +92,13 @@ def test_row_settings_are_options() -> None:
         ("folder", "dataset.kind is not set"),
     ],
 )
-def test_a_dataset_that_is_refused(values: object, message: str) -> None:
+def test_an_invalid_dataset_is_refused(values: object, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         config.from_dict({"dataset": values}, dict[str, config.DatasetConfig])
     assert str(error.value).startswith(message)
 
 
-def test_a_runtime_that_is_refused() -> None:
+def test_an_invalid_runtime_is_refused() -> None:
     values = {"name": "x", "arch": "x", "pretrained": "x", "runtime": "tvm"}
     with pytest.raises(ConfigError, match=r"^runtime='tvm': one of onnx, torch$"):
         config.from_dict(values, config.ModelConfig)
@@ -122,7 +122,7 @@ def test_a_package_that_cannot_be_imported(tmp_path: Path, monkeypatch: pytest.M
     assert "mine" in DATASETS.names()
 
 
-def test_entry_points_are_read_for_unknown_kinds_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entry_points_are_read_only_for_unknown_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(**_: object) -> object:
         raise AssertionError("entry points were read")
 

@@ -41,7 +41,7 @@ def test_an_option() -> None:
     )
 
 
-def test_kinds_are_told_apart() -> None:
+def test_kinds_are_distinguished() -> None:
     kinds = [s.tags["index.kind"] for s in sections(config.SearchConfig) if s.key == "index"]
     assert kinds == [("chroma",), ("chroma_http",)]
 

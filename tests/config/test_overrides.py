@@ -21,7 +21,7 @@ def value_of(override: str) -> object:
 
 
 @given(st.text(alphabet="\\'\"${}[]()=,:~#; ab0\n\té🐦", max_size=12))
-def test_any_text_means_itself(text: str) -> None:
+def test_any_text_round_trips(text: str) -> None:
     assert value_of(config.override("key", text)) == text
 
 
@@ -42,7 +42,7 @@ def test_other_types() -> None:
         config.override("key", {1})
 
 
-def test_compose_leaves_the_hydra_around_it_alone() -> None:
+def test_compose_leaves_an_outer_hydra_alone() -> None:
     outer = GlobalHydra.instance()
     outer.hydra = marker = object()  # type: ignore[assignment]
     try:

@@ -26,7 +26,7 @@ def test_new_name(old: str, new: str | None) -> None:
     assert new_name(old) == new
 
 
-def test_no_new_name_is_an_old_one() -> None:
+def test_no_new_name_is_also_an_old_one() -> None:
     assert {new_name(new) for new in RENAMED.values()} == {None}
 
 

@@ -66,7 +66,7 @@ def has(run: RecordedRun, key: str) -> bool:
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title)
-def test_what_panels_show_is_logged(section: Section, runs: list[RecordedRun]) -> None:
+def test_every_key_of_a_panel_is_logged(section: Section, runs: list[RecordedRun]) -> None:
     (run,) = [run for run in runs if run.job_type == section.job_type]
     keys = {key for panel in section.panels for key in panel.keys} - ELSEWHERE
     assert {key for key in keys if not has(run, key)} == set()

@@ -70,7 +70,7 @@ def test_reserved_names_are_refused(name: str) -> None:
         check({name: "string"})
 
 
-def test_a_value_that_does_not_convert_rejects_its_record_alone() -> None:
+def test_a_value_that_does_not_convert_rejects_only_its_record() -> None:
     good = make_record("a", "u", b"x", "words ", {"n": "3", "more": []}, {"n": "int", "m": "bool"})
     assert good == Record("a", "u", b"x", "words", {"n": 3, "m": None})
     bad = make_record("a", "u", b"x", None, {"n": "three"}, {"n": "int"})
@@ -92,6 +92,6 @@ def test_captions() -> None:
     ("content", "message"),
     [(b"{", "not valid JSON"), (b"[1]", "not a JSON object but list"), (b"[" * 10**5, "not valid")],
 )
-def test_json_that_is_no_object(content: bytes, message: str) -> None:
+def test_json_that_is_not_an_object(content: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_json(content)

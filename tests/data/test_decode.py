@@ -174,7 +174,7 @@ def test_truncated_files_are_refused(kind: str, keep: float) -> None:
         (png_header(0, 5), "the image "),
     ],
 )
-def test_what_is_no_image(data: bytes, message: str) -> None:
+def test_files_that_are_not_images(data: bytes, message: str) -> None:
     with pytest.raises(Undecodable) as caught:
         decode_image(data, 224, LIMIT)
     assert str(caught.value).startswith(message)

@@ -58,7 +58,7 @@ def server(asked: Counter[str]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("most", [4, 3])
-def test_no_more_is_read_than_is_allowed(server: str, most: int) -> None:
+def test_no_more_than_the_limit_is_read(server: str, most: int) -> None:
     with fsspec.open("memory://bounds/four", "wb") as file:
         file.write(b"good")
     for content in read_files([f"{server}/200", "memory://bounds/four"], most):
@@ -68,14 +68,14 @@ def test_no_more_is_read_than_is_allowed(server: str, most: int) -> None:
             assert isinstance(content, TooManyBytes)
 
 
-def test_a_file_that_is_missing_on_a_disk(tmp_path: Path) -> None:
+def test_a_missing_local_file(tmp_path: Path) -> None:
     (tmp_path / "a[1]*.png").write_bytes(b"one")
     contents = read_files([f"{tmp_path}/none.png", f"{tmp_path}/a[1]*.png"], MOST)
     assert isinstance(contents[0], FileNotFoundError)
     assert contents[1] == b"one"
 
 
-def test_what_a_server_refuses_is_the_row_s(server: str, asked: Counter[str]) -> None:
+def test_a_refused_file_rejects_its_row(server: str, asked: Counter[str]) -> None:
     statuses = [403, 404, 410, 451]
     contents = read_files([f"{server}/{status}?key=secret" for status in statuses], MOST)
     assert [type(content) for content in contents] == [
@@ -98,7 +98,7 @@ def test_what_a_server_refuses_is_the_row_s(server: str, asked: Counter[str]) ->
         (f"{CLOSED}/a.png?key=secret", "Cannot connect to host 127.0.0.1:9"),
     ],
 )
-def test_what_cannot_be_asked_for_is_the_row_s(server: str, path: str, said: str) -> None:
+def test_a_malformed_address_rejects_its_row(server: str, path: str, said: str) -> None:
     bad, good = read_files([path, f"{server}/200"], MOST)
     assert isinstance(bad, OSError)
     assert said in str(bad)
@@ -106,7 +106,7 @@ def test_what_cannot_be_asked_for_is_the_row_s(server: str, path: str, said: str
     assert good == b"good"
 
 
-def test_a_busy_server_is_asked_again(server: str, asked: Counter[str]) -> None:
+def test_a_busy_server_is_retried(server: str, asked: Counter[str]) -> None:
     found = read_files(
         [f"{server}/503-2", f"{server}/429-1", f"{server}/200", f"{server}/500"], MOST
     )
@@ -115,14 +115,14 @@ def test_a_busy_server_is_asked_again(server: str, asked: Counter[str]) -> None:
     assert asked == {"/503-2": 3, "/429-1": 2, "/200": 1, "/500": 4}
 
 
-def test_an_answer_that_breaks_off_is_asked_for_again(server: str, asked: Counter[str]) -> None:
+def test_an_interrupted_response_is_retried(server: str, asked: Counter[str]) -> None:
     found = read_files([f"{server}/cut-1", f"{server}/cut-9"], MOST)
     assert found[0] == b"good"
     assert str(found[1]).startswith("Response payload is not completed")
     assert asked == {"/cut-1": 2, "/cut-9": 4}
 
 
-def test_nothing_is_tried_for_ever(
+def test_retries_are_bounded(
     server: str, asked: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetch, "_PATIENCE", 0.0)
@@ -130,7 +130,7 @@ def test_nothing_is_tried_for_ever(
     assert asked == {"/503-2": 1}
 
 
-def test_hosts_that_are_no_more(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hosts_that_no_longer_exist(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def getaddrinfo(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -143,7 +143,7 @@ def test_hosts_that_are_no_more(server: str, monkeypatch: pytest.MonkeyPatch) ->
         read_files([*dead, "http://other.invalid/1.png"], MOST)
 
 
-def test_a_package_that_is_missing(server: str) -> None:
+def test_a_missing_package_is_named(server: str) -> None:
     gone, good = read_files(["gs://bucket/a.png", f"{server}/200"], MOST)
     assert isinstance(gone, OSError)
     assert "gcsfs" in str(gone)
@@ -152,7 +152,7 @@ def test_a_package_that_is_missing(server: str) -> None:
         read_files(["gs://bucket/a.png", "gs://bucket/b.png"], MOST)
 
 
-def test_a_bucket_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     s3fs = pytest.importorskip("s3fs")
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
     for name, value in {**keys, "AWS_ENDPOINT_URL": CLOSED}.items():
@@ -167,7 +167,7 @@ def test_a_bucket_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> Non
         s3fs.S3FileSystem.clear_instance_cache()
 
 
-def test_a_network_that_is_gone() -> None:
+def test_a_network_outage() -> None:
     with pytest.raises(
         DatasetError, match=r"none of 2 consecutive .*127\.0\.0\.1:9/a\.png: Cannot"
     ):

@@ -16,7 +16,7 @@ def touch(folder: Path, *names: str) -> None:
         (folder / name).write_text(name)
 
 
-def test_braces_globs_and_lists_are_sorted_and_without_repeats(tmp_path: Path) -> None:
+def test_braces_globs_and_lists_are_sorted_without_duplicates(tmp_path: Path) -> None:
     touch(tmp_path, "a-00.tar", "a-01.tar", "b/c.tar", "other.txt")
     found = files.expand(
         [f"{tmp_path}/b/c.tar", f"{tmp_path}/a-{{01,00}}.tar", f"{tmp_path}/*.tar"]
@@ -54,7 +54,7 @@ def test_remote_files_are_listed_with_sizes() -> None:
         store.rm("/sources-bucket", recursive=True)
 
 
-def test_https_is_not_asked_before_it_is_read_and_its_signature_is_not_shown() -> None:
+def test_https_is_not_requested_before_reading_and_its_signature_is_hidden() -> None:
     found = files.expand("https://nowhere.invalid/a/{0..1}.tar?sig=secret/x")
     assert [(source.url, source.name, source.size) for source in found] == [
         ("https://nowhere.invalid/a/0.tar", "0.tar", None),
@@ -63,7 +63,7 @@ def test_https_is_not_asked_before_it_is_read_and_its_signature_is_not_shown() -
     assert found[0].path == "https://nowhere.invalid/a/0.tar?sig=secret/x"
 
 
-def test_what_cannot_be_found_is_one_line(tmp_path: Path) -> None:
+def test_missing_files_are_a_one_line_error(tmp_path: Path) -> None:
     touch(tmp_path, "a.tar")
     cases = {
         f"{tmp_path}/*.zip": (DatasetError, "matches no file; give files, patterns such as"),
@@ -96,9 +96,7 @@ STRANGE = "[2020] cats, {raw} (50%) #1 'é' ~x*?"
 
 @pytest.mark.parametrize("pattern", ["*.tar", "{a,b}.tar", "[ab].tar", "a.tar"])
 @pytest.mark.parametrize("name", [STRANGE, "{open", "**"])
-def test_a_folder_whose_name_has_characters_of_patterns(
-    tmp_path: Path, name: str, pattern: str
-) -> None:
+def test_a_folder_with_glob_characters_in_its_name(tmp_path: Path, name: str, pattern: str) -> None:
     (tmp_path / name / "[sub]").mkdir(parents=True)
     (tmp_path / "2").mkdir()  # what "[2020] cats" is a pattern of
     for file in ("a.tar", "b.tar"):
@@ -110,7 +108,7 @@ def test_a_folder_whose_name_has_characters_of_patterns(
     ]
 
 
-def test_a_bracket_that_matches_nothing_names_the_mend(tmp_path: Path) -> None:
+def test_a_bracket_that_matches_nothing_names_the_fix(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"matches no file; .*'\[\[\]' for a '\['"):
         files.expand(f"{tmp_path}/[x/*.tar")
 

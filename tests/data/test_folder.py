@@ -62,7 +62,7 @@ def test_captions_and_attributes_beside_the_images(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
-def test_the_records_of_a_manifest_are_its_rows(tmp_path: Path, suffix: str) -> None:
+def test_the_records_of_a_manifest_follow_its_rows(tmp_path: Path, suffix: str) -> None:
     fill(tmp_path)
     texts = {
         "csv": '\ufefffile,words,stars\nz.gif,"last, first",1\n'
@@ -98,7 +98,7 @@ def test_identity_follows_the_listing_and_the_captions(tmp_path: Path) -> None:
     assert read(tmp_path).identity() == first
 
 
-def test_mistakes_are_one_line(tmp_path: Path) -> None:
+def test_mistakes_are_one_line_errors(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "none").mkdir()
     (tmp_path / "no_file.csv").write_text("path,words\na.png,x\n")
@@ -158,7 +158,7 @@ def test_a_file_that_vanishes_is_a_reject(tmp_path: Path) -> None:
     assert (last.id, last.error) == ("z.gif", "FileNotFoundError")
 
 
-def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+def test_file_names_that_are_not_utf8(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(encode())
     (item,) = read(tmp_path).records(0, 1)
     assert isinstance(item, Record)
@@ -183,7 +183,7 @@ def test_object_store(tmp_path: Path) -> None:
         store.rm("/folder-bucket", recursive=True)
 
 
-def test_a_name_does_not_decide_what_is_read(
+def test_the_suffix_does_not_decide_the_format(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     names = ["a.jpg", "b.jfif", "c.HEIC", "d.avif", "e.jpe", "f.JPG", "g.txt", "h.pdf", "f.cr2"]
@@ -200,7 +200,7 @@ def test_a_name_does_not_decide_what_is_read(
     ]
 
 
-def test_a_raw_file_that_is_a_tiff_is_known_by_its_name(tmp_path: Path) -> None:
+def test_a_raw_file_in_tiff_format_is_recognised_by_its_name(tmp_path: Path) -> None:
     for name in ("a.nef", "b.tif"):
         (tmp_path / name).write_bytes(b"II*\0 its preview may be called the image")
     (tmp_path / "rows.csv").write_text("file,caption\na.nef,x\nb.tif,x\n")
@@ -224,7 +224,7 @@ SYSTEM = [
 ]
 
 
-def test_what_file_servers_keep_beside_photos_is_passed_over(
+def test_folders_that_file_servers_add_are_skipped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("2019/IMG_1.jpg", *SYSTEM):
@@ -275,9 +275,7 @@ def test_links_to_folders(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> N
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may list every folder")
-def test_a_folder_that_cannot_be_listed_is_said(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_unreadable_folder_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     fill(tmp_path)
     (tmp_path / "b").chmod(0)
     try:
@@ -292,7 +290,7 @@ WORDS = "Ein Mädchen, «schön»"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
-def test_a_caption_that_says_its_encoding(tmp_path: Path, encoding: str) -> None:
+def test_a_caption_with_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "a.png").write_bytes(encode())
     (tmp_path / "b.png").write_bytes(encode())
     (tmp_path / "a.txt").write_bytes(f"{WORDS} 漢字\r\n".encode(encoding))
@@ -304,7 +302,7 @@ def test_a_caption_that_says_its_encoding(tmp_path: Path, encoding: str) -> None
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le"])
-def test_a_caption_in_an_encoding_that_it_does_not_say(tmp_path: Path, encoding: str) -> None:
+def test_a_caption_in_an_unknown_encoding(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "a.png").write_bytes(encode())
     (tmp_path / "a.txt").write_bytes(WORDS.encode(encoding))
     (item,) = read(tmp_path).records(0, 1)
@@ -322,7 +320,7 @@ def test_a_caption_in_an_encoding_that_it_does_not_say(tmp_path: Path, encoding:
     assert item.reason.startswith("its .txt file is not ascii: ")
 
 
-def test_a_caption_that_is_not_of_the_encoding_that_is_named(tmp_path: Path) -> None:
+def test_a_caption_that_does_not_match_the_named_encoding(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(encode())
     (tmp_path / "a.txt").write_bytes("words".encode("utf-16-le"))
     (item,) = read(tmp_path, encoding="cp1252").records(0, 1)
@@ -330,7 +328,7 @@ def test_a_caption_that_is_not_of_the_encoding_that_is_named(tmp_path: Path) -> 
     assert item.reason == "its .txt file is not cp1252: it has NUL characters"
 
 
-def test_names_do_not_write_to_the_terminal(
+def test_names_cannot_control_the_terminal(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("a.png", "red\x1b[31m\n.md"):

@@ -56,14 +56,14 @@ METADATA = {
 
 @pytest.mark.parametrize("extra", METADATA.values(), ids=list(METADATA))
 @pytest.mark.parametrize("behind", [False, True], ids=["before", "behind"])
-def test_metadata_of_a_png_does_not_matter(extra: bytes, behind: bool) -> None:
+def test_large_metadata_of_a_png_does_not_matter(extra: bytes, behind: bool) -> None:
     plain = save(photo(), "PNG")
     at = len(plain) - 12 if behind else 33
     assert (pixels(plain[:at] + extra + plain[at:]) == np.asarray(photo())).all()
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_the_orientation_beside_large_metadata_is_applied(packed: bool) -> None:
+def test_orientation_beside_large_metadata_is_applied(packed: bool) -> None:
     plain = save(photo(), "PNG")
     words = b"\1\0\0\0" + zlib.compress(TURNED) if packed else b"\0\0\0\0" + TURNED
     xmp = chunk(b"iTXt", b"XML:com.adobe.xmp\0" + words)
@@ -74,14 +74,14 @@ def test_the_orientation_beside_large_metadata_is_applied(packed: bool) -> None:
         assert (decoded.width, decoded.height) == (64, 96)
 
 
-def test_a_png_that_is_cut_off_behind_large_metadata_is_refused() -> None:
+def test_a_png_truncated_after_large_metadata_is_refused() -> None:
     plain = save(photo(), "PNG")
     whole = plain[:33] + METADATA["zTXt"] + plain[33:]
     assert refusal(whole[:-2000])[0] == "DamagedImage"
 
 
 @pytest.mark.parametrize("brand", [b"mif1", b"miaf", b"msf1"])
-def test_an_avif_is_known_by_any_of_its_brands(brand: bytes) -> None:
+def test_an_avif_is_recognised_by_any_of_its_brands(brand: bytes) -> None:
     data = bytearray(save(photo(), "AVIF"))
     expected = pixels(bytes(data))
     data[8:12] = brand
@@ -102,18 +102,18 @@ def test_an_avif_is_known_by_any_of_its_brands(brand: bytes) -> None:
         (b"FUJIFILMCCD-RAW 0201", "raw (RAF)"),
     ],
 )
-def test_a_format_that_is_not_read_is_named(data: bytes, name: str) -> None:
+def test_an_unsupported_format_is_named(data: bytes, name: str) -> None:
     message = f"{name} images are not read; convert it to JPEG, PNG or WebP"
     assert refusal(data + bytes(100)) == ("UnsupportedFormat", message)
 
 
-def test_a_film_is_no_image() -> None:
+def test_a_video_is_not_an_image() -> None:
     assert refusal(b"\0\0\0\x18ftypisom\0\0\2\0isommp41" + bytes(99))[0] == "NotAnImage"
 
 
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("size", [(96, 64), (1600, 1200)], ids=["whole", "scaled"])
-def test_a_jpeg_that_lacks_its_end_mark_alone_is_read(
+def test_a_jpeg_that_lacks_only_its_end_marker_is_read(
     progressive: bool, size: tuple[int, int]
 ) -> None:
     data = save(photo(*size), "JPEG", quality=95, progressive=progressive)
@@ -150,7 +150,7 @@ def test_the_full_page_of_a_tiff_is_the_image() -> None:
         (259, 34887, "compression 34887"),  # LERC
     ],
 )
-def test_a_tiff_that_is_not_read_is_not_called_damaged(tag: int, value: int, variant: str) -> None:
+def test_an_unsupported_tiff_is_not_called_damaged(tag: int, value: int, variant: str) -> None:
     data = bytearray(save(Image.new("CMYK", (9, 9)), "TIFF"))
     (tags,) = struct.unpack_from("<I", data, 4)
     at = next(
@@ -163,7 +163,7 @@ def test_a_tiff_that_is_not_read_is_not_called_damaged(tag: int, value: int, var
     )
 
 
-def test_the_size_of_a_tiff_that_its_xmp_turns() -> None:
+def test_the_size_of_a_tiff_rotated_by_its_xmp() -> None:
     decoded = decode_image(save(photo(), "TIFF", tiffinfo={700: TURNED}), 224, LIMIT)
     assert (np.asarray(decoded.image) == np.rot90(np.asarray(photo()), -1)).all()
     assert (decoded.width, decoded.height) == (64, 96)
@@ -171,13 +171,13 @@ def test_the_size_of_a_tiff_that_its_xmp_turns() -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
-def test_greys_that_use_some_of_sixteen_bits(kind: str, bits: int) -> None:
+def test_grey_levels_that_use_only_some_of_sixteen_bits(kind: str, bits: int) -> None:
     greys = np.arange(256, dtype=np.uint16).reshape(16, 16)
     data = save(Image.fromarray(greys << (bits - 8)), kind)
     assert (pixels(data)[..., 0] == greys).all()
 
 
-def test_a_tiff_that_says_its_largest_sample() -> None:
+def test_a_tiff_with_a_maximum_sample_value() -> None:
     greys = np.full((4, 4), 512, dtype=np.uint16)
     said = save(Image.fromarray(greys), "TIFF", tiffinfo={281: 4095})
     assert (pixels(said) == 32).all()

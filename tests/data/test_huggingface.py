@@ -94,7 +94,7 @@ def test_the_first_records_of_a_stream(folder: Path, limit: int, files: int) -> 
     )
 
 
-def test_the_rows_of_a_stream_are_known_from_footers(
+def test_the_rows_of_a_stream_are_counted_from_footers(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for path in folder.iterdir():
@@ -177,7 +177,7 @@ def test_identity(folder: Path) -> None:
     assert read(folder, limit=4, streaming=True).identity() == {**streamed, "limit": 4}
 
 
-def test_a_dataset_of_the_hub_is_known_by_its_revision(
+def test_a_hub_dataset_is_identified_by_its_revision(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "set").mkdir()
@@ -224,7 +224,7 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
         read("owner/name")
 
 
-def test_an_unreachable_hub_is_told_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_fails_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
     before = time.monotonic()
     with pytest.raises(DatasetError, match=r"dataset\.path='owner/name': the hub did not answer"):
@@ -232,7 +232,7 @@ def test_an_unreachable_hub_is_told_quickly(monkeypatch: pytest.MonkeyPatch) -> 
     assert time.monotonic() - before < 5
 
 
-def test_mistakes_are_one_line(folder: Path, tmp_path: Path) -> None:
+def test_mistakes_are_one_line_errors(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     cases: list[tuple[type[Exception], str, str | Path, dict[str, object]]] = [
         (

@@ -52,7 +52,7 @@ def first(sizes: list[int], limit: int) -> LimitedDataset:
     limit=st.integers(1, 40),
     count=st.integers(1, 15),
 )
-def test_every_one_of_them_is_in_one_shard(sizes: list[int], limit: int, count: int) -> None:
+def test_every_limited_record_is_in_one_shard(sizes: list[int], limit: int, count: int) -> None:
     expected = [f"{n}" for n in range(min(limit, sum(sizes)))]
     check_partition(first(sizes, limit), [count], expected)
 
@@ -62,15 +62,13 @@ def test_every_one_of_them_is_in_one_shard(sizes: list[int], limit: int, count: 
     more=st.integers(0, 5),
     count=st.integers(1, 15),
 )
-def test_a_limit_that_takes_no_record_away_changes_no_shard(
-    sizes: list[int], more: int, count: int
-) -> None:
+def test_a_limit_above_the_size_changes_no_shard(sizes: list[int], more: int, count: int) -> None:
     sizes = [*sizes, 1]  # files without records at the end are not counted
     whole, limited = Numbers(sizes), first(sizes, sum(sizes) + more)
     for shard in range(count):
         assert ids(list(limited.records(shard, count))) == ids(list(whole.records(shard, count)))
 
 
-def test_identity_is_that_of_the_whole_and_the_limit() -> None:
+def test_identity_covers_the_whole_dataset_and_the_limit() -> None:
     assert first([5], 3).identity() == {"kind": "numbers", "limit": 3}
     assert first([5], 30).identity() == {"kind": "numbers", "limit": 30}

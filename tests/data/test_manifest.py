@@ -49,13 +49,13 @@ def test_any_delimiter(folder: Path, name: str, delimiter: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_marked_encodings(folder: Path, encoding: str) -> None:
+def test_encodings_with_a_byte_order_mark(folder: Path, encoding: str) -> None:
     assert captions(read(folder, "rows.csv", table().encode(encoding))) == EXPECTED
     lines = "\r\n".join(json.dumps({"file": f, "caption": c}) for f, c in EXPECTED.items())
     assert captions(read(folder, "rows.jsonl", lines.encode(encoding))) == EXPECTED
 
 
-def test_an_encoding_that_is_not_said(folder: Path) -> None:
+def test_an_unknown_encoding(folder: Path) -> None:
     content = table().encode("cp1252")
     with pytest.raises(ConfigError) as caught:
         read(folder, "rows.csv", content)
@@ -73,7 +73,7 @@ def test_a_large_field(folder: Path) -> None:
     assert captions(read(folder, "rows.csv", content)) == EXPECTED
 
 
-def test_capitals_and_blanks_of_a_header(folder: Path) -> None:
+def test_capitals_and_blanks_in_a_header(folder: Path) -> None:
     content = f"File , Caption,Year\n{FILES[0]}, red, 2019\n"
     (item,) = read(folder, "rows.csv", content, attributes={"year": "int"})
     assert isinstance(item, Record)
@@ -97,7 +97,7 @@ def test_metadata_of_the_hub(folder: Path, caplog: pytest.LogCaptureFixture) -> 
     ]
 
 
-def test_rows_that_are_longer_or_shorter_than_the_header(folder: Path) -> None:
+def test_rows_longer_or_shorter_than_the_header(folder: Path) -> None:
     content = f"file,caption,n\n{FILES[0]},a, b,1\n{FILES[1]}\n{FILES[2]},c,3\n"
     long, *rest = read(folder, "rows.csv", content)
     reason = "row 1 of rows.csv has 4 fields and its header 3; quote a value that holds ','"
@@ -170,7 +170,7 @@ def test_other_values_as_pandas_writes_them(
 
 
 @pytest.mark.parametrize("text", ["1_0.5", "inf", "1,5"])
-def test_words_that_are_no_number(folder: Path, text: str) -> None:
+def test_words_that_are_not_numbers(folder: Path, text: str) -> None:
     content = f'file,caption,v\n{FILES[0]},x,"{text}"\n'
     (item,) = read(folder, "rows.csv", content, attributes={"v": "float"})
     assert isinstance(item, Reject)

@@ -57,7 +57,7 @@ def test_the_first_records(tmp_path: Path, sizes: list[int], limit: int) -> None
     assert dataset.num_items(0, 1) == len(expected)
 
 
-def test_what_lies_before_a_limited_shard_is_not_read(
+def test_rows_before_a_limited_shard_are_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path, [6, 6, 6, 6])
@@ -102,7 +102,7 @@ def test_images_as_struct_or_path(tmp_path: Path, kind: str) -> None:
     assert none == Reject("t/4", f"{tmp_path}/t.parquet#4", "there is no image", "NoImage")
 
 
-def test_mistakes_are_one_line(tmp_path: Path) -> None:
+def test_mistakes_are_one_line_errors(tmp_path: Path) -> None:
     write(tmp_path, [2])
     (tmp_path / "text.parquet").write_text("not parquet")
     pq.write_table(pa.table({"image": pa.array([], pa.binary())}), tmp_path / "empty.parquet")
@@ -146,7 +146,7 @@ SPARK = {
         (pa.array([{"text": "x"}]), "write the encoded image files as binary"),
     ],
 )
-def test_columns_that_hold_no_images(tmp_path: Path, images: pa.Array, mend: str) -> None:
+def test_columns_without_images(tmp_path: Path, images: pa.Array, mend: str) -> None:
     pq.write_table(pa.table({"image": images}), tmp_path / "t.parquet")
     with pytest.raises(ConfigError) as caught:
         read(tmp_path / "t.parquet")
@@ -164,14 +164,14 @@ def test_columns_of_every_binary_type(tmp_path: Path, kind: pa.DataType) -> None
 
 
 @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
-def test_images_in_base64_name_the_mend(tmp_path: Path, prefix: str) -> None:
+def test_images_in_base64_name_the_fix(tmp_path: Path, prefix: str) -> None:
     text = prefix + base64.b64encode(encode() + bytes(200)).decode()
     pq.write_table(pa.table({"image": [text]}), tmp_path / "t.parquet")
     with pytest.raises(DatasetError, match=r"base64 text.*write it as binary: base64\.b64decode"):
         list(read(tmp_path / "t.parquet").records(0, 1))
 
 
-def test_the_keys_of_hives_folders_are_columns(tmp_path: Path) -> None:
+def test_hive_partition_keys_are_columns(tmp_path: Path) -> None:
     for number, folder in enumerate(
         ("split=train/year=2019", "split=a%20b/year=__HIVE_DEFAULT_PARTITION__")
     ):
@@ -218,7 +218,7 @@ def test_memory_stays_flat_in_one_large_row_group(tmp_path: Path) -> None:
     assert highest < 40_000_000
 
 
-def test_of_a_remote_file_only_the_columns_that_are_needed_are_fetched(
+def test_only_the_needed_columns_of_a_remote_file_are_fetched(
     tmp_path: Path, ranges: tuple[str, Fetched]
 ) -> None:
     def column(first: int) -> list[bytes]:

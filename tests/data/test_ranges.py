@@ -14,7 +14,7 @@ def test_spans_cover_every_index_once_and_evenly(count: int, total: int) -> None
 
 
 @given(files=st.integers(1, 40), more=st.integers(0, 100))
-def test_shares_give_every_file_all_of_its_parts(files: int, more: int) -> None:
+def test_shares_cover_every_file_completely(files: int, more: int) -> None:
     count = files + more
     shares = [share(shard, count, files) for shard in range(count)]
     expected = []

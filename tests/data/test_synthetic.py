@@ -39,7 +39,7 @@ def test_every_row_is_in_one_shard() -> None:
     assert [dataset.num_items(shard, 7) for shard in range(7)] == [2857] * 6 + [2858]
 
 
-def test_a_vector_depends_on_its_row_alone(images: np.ndarray) -> None:
+def test_a_vector_depends_only_on_its_row(images: np.ndarray) -> None:
     other = SyntheticDataset(replace(CONFIG, rows=9_999_999, name="other"))
     rows = range(BLOCK - 3, 2 * BLOCK + 2)
     vectors, buckets = other.read(rows)
@@ -57,7 +57,7 @@ def test_another_seed_is_another_space(images: np.ndarray) -> None:
     np.testing.assert_array_equal(texts(CONFIG, 5, 1), texts(replace(CONFIG, rows=1), 5, 1))
 
 
-def test_the_digest_is_of_all_that_the_vectors_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_digest_covers_all_that_the_vectors_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
     digests = {
         Distribution(config).digest()
         for config in (CONFIG, *(replace(CONFIG, **{k: 9}) for k in ("seed", "dim", "clusters")))

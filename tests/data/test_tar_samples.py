@@ -13,7 +13,7 @@ from tests.data.making import check_partition, encode, everything, write_tar
 from tests.data.making import read_tars as read
 
 
-def test_members_that_are_no_image(tmp_path: Path) -> None:
+def test_members_that_are_not_images(tmp_path: Path) -> None:
     members = [
         ("__meta__/note.jpg", b"skipped"),
         ("a.left.png", encode()),
@@ -38,7 +38,7 @@ def test_members_that_are_no_image(tmp_path: Path) -> None:
     assert bad_json.reason.startswith("its .json member is not valid JSON: ")
 
 
-def test_a_name_does_not_decide_what_is_read(tmp_path: Path) -> None:
+def test_the_suffix_does_not_decide_the_format(tmp_path: Path) -> None:
     members = [
         ("a.heic", encode()),
         ("b.x.CR2", b"II*\0 its preview may be called the image"),
@@ -80,7 +80,7 @@ def test_a_tar_made_on_a_mac(tmp_path: Path, folder: str, caplog: pytest.LogCapt
     ]
 
 
-def test_several_images_of_a_key(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_several_images_with_one_key(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     members = [
         ("1.jpg", encode((1, 0, 0))),
         ("1.mask.png", encode()),
@@ -111,7 +111,7 @@ def test_several_images_of_a_key(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     ]
 
 
-def test_a_tar_in_the_order_of_a_folder_names_the_mend(
+def test_a_tar_with_images_apart_from_captions_names_the_fix(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     members = [(f"{n}.png", encode()) for n in range(3)] + [(f"{n}.txt", b"x") for n in range(3)]
@@ -124,7 +124,7 @@ def test_a_tar_in_the_order_of_a_folder_names_the_mend(
     ]
 
 
-def test_a_caption_in_an_encoding_that_it_does_not_say(tmp_path: Path) -> None:
+def test_a_caption_in_an_unknown_encoding(tmp_path: Path) -> None:
     members = [("a.png", encode()), ("a.txt", "schön".encode("cp1252"))]
     members += [("b.png", encode()), ("b.txt", "schön".encode("utf-16"))]
     write_tar(tmp_path / "t.tar", members)
@@ -174,7 +174,7 @@ def test_a_repeated_member_is_rejected_and_a_repeated_key_is_kept(tmp_path: Path
 
 @pytest.mark.parametrize("kind", ["tar", "tar.gz"])
 @pytest.mark.parametrize("keep", [0.3, 0.5, 0.75, 0.99])
-def test_a_tar_that_is_cut_off(tmp_path: Path, kind: str, keep: float) -> None:
+def test_a_truncated_tar(tmp_path: Path, kind: str, keep: float) -> None:
     noise = [(f"{n:03d}.jpg", encode() + os.urandom(3000)) for n in range(20)]
     whole = write_tar(tmp_path / "whole.tar", noise).read_bytes()
     end = 20 * 4096  # header and data of a member; end mark and padding follow
@@ -193,7 +193,7 @@ def test_a_tar_that_is_cut_off(tmp_path: Path, kind: str, keep: float) -> None:
     assert f"truncated or damaged after {len(good)} records" in last.reason
 
 
-def test_a_damaged_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
+def test_a_damaged_header_is_not_mistaken_for_the_end(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "t.tar", [(f"{n}.jpg", encode()) for n in range(4)])
     content = bytearray(path.read_bytes())
     content[2 * 1024 : 2 * 1024 + 512] = b"x" * 512

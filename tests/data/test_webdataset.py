@@ -54,7 +54,7 @@ def test_the_first_records(tmp_path: Path, sizes: list[int], limit: int) -> None
     assert dataset.num_items(0, 1) == len(expected)
 
 
-def test_the_first_records_are_cut_as_if_their_tars_were_all(
+def test_the_first_records_are_sharded_as_if_their_tars_were_the_dataset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     img2dataset(tmp_path, [3, 1, 4, 5, 6])
@@ -89,7 +89,7 @@ def test_a_record(tmp_path: Path) -> None:
     ]
 
 
-def test_identity_is_of_the_content_and_not_of_the_place(tmp_path: Path) -> None:
+def test_identity_depends_on_the_content_not_the_location(tmp_path: Path) -> None:
     img2dataset(tmp_path / "a", [2, 1])
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     first = read(tmp_path / "a/*.tar").identity()
@@ -107,7 +107,7 @@ def test_equal_keys_in_different_tars_do_not_collide(tmp_path: Path) -> None:
     assert found == ["x/a/000000000", "y/a/000000000"]
 
 
-def test_tar_as_tar_writes_it_with_folders(tmp_path: Path) -> None:
+def test_a_tar_with_folders_as_tar_writes_it(tmp_path: Path) -> None:
     (tmp_path / "in/sub").mkdir(parents=True)
     for name in ("one", "sub/two"):
         (tmp_path / f"in/{name}.JPG").write_bytes(encode())
@@ -122,7 +122,7 @@ def test_tar_as_tar_writes_it_with_folders(tmp_path: Path) -> None:
     ]
 
 
-def test_compressed_tars_are_read_whole_and_not_cut(tmp_path: Path) -> None:
+def test_compressed_tars_are_read_whole_and_not_split(tmp_path: Path) -> None:
     write_tar(tmp_path / "a.tar.gz", samples(0, 3), "w:gz")
     write_tar(tmp_path / "b.tgz", samples(10, 2), "w:gz")
     dataset = read([f"{tmp_path}/a.tar.gz", f"{tmp_path}/b.tgz"])
@@ -155,7 +155,7 @@ def test_compressed_tars_are_limited_in_one_shard(
 
 
 @pytest.mark.parametrize("limit", [None, 9])
-def test_going_on_opens_no_tar_before_that_where_it_stopped(
+def test_resuming_opens_no_tar_before_the_one_it_stopped_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int | None
 ) -> None:
     img2dataset(tmp_path, [3, 1, 4, 5])
@@ -175,7 +175,7 @@ def test_going_on_opens_no_tar_before_that_where_it_stopped(
     assert ids(list(dataset.records(0, 1, 5, moved))) == [item.id for item in whole[5:]]
 
 
-def test_going_on_where_names_have_a_number_sign(tmp_path: Path) -> None:
+def test_resuming_with_number_signs_in_names(tmp_path: Path) -> None:
     for name in ("a", "a#1.tar", "b#.tar"):
         members = [("1#x.png", encode()), ("2.png", encode()), ("2.PNG", encode())]
         write_tar(tmp_path / name, [*members, ("3#.png", encode()), ("3#.png", encode())])
@@ -202,7 +202,7 @@ def tars_of(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("limit", [None, 9])
-def test_going_on_in_a_part_of_a_tar(tmp_path: Path, limit: int | None) -> None:
+def test_resuming_within_a_range_of_a_tar(tmp_path: Path, limit: int | None) -> None:
     img2dataset(tmp_path, [9])
     dataset = read(tmp_path / "*.tar", limit=limit)
     whole = list(dataset.records(1, 3))
@@ -210,7 +210,7 @@ def test_going_on_in_a_part_of_a_tar(tmp_path: Path, limit: int | None) -> None:
     assert [item.id for item in dataset.records(1, 3, 1, cursor)] == [w.id for w in whole[1:]]
 
 
-def test_a_part_of_a_tar_is_read_from_its_first_record_on(tmp_path: Path) -> None:
+def test_a_range_of_a_tar_is_read_from_its_first_record(tmp_path: Path) -> None:
     img2dataset(tmp_path, [9])
     dataset = read(tmp_path / "00000.tar")
     expected = list(dataset.records(1, 3, 1))
@@ -220,7 +220,7 @@ def test_a_part_of_a_tar_is_read_from_its_first_record_on(tmp_path: Path) -> Non
     assert ids(expected) == ["00000/000000004", "00000/000000005"]
 
 
-def test_a_remote_tar_that_is_cut(
+def test_a_remote_tar_that_is_split(
     tmp_path: Path, ranges: tuple[str, Fetched], caplog: pytest.LogCaptureFixture
 ) -> None:
     images = [encode() + os.urandom(2**20) for _ in range(40)]

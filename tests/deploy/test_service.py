@@ -93,7 +93,7 @@ def test_spot_machines_where_there_are_any(cloud: str, spot: bool) -> None:
     assert {"any_of", "job_recovery"}.isdisjoint(made["resources"])
 
 
-def test_a_processor_unless_a_gpu_is_asked_for() -> None:
+def test_a_cpu_unless_a_gpu_is_requested() -> None:
     for cloud in ("any", "lambda", "slurm"):
         assert "accelerators" not in task(f"cloud={cloud}")["resources"]
         asked = task(f"cloud={cloud}", "cloud.resources.accelerators={T4: 1}")["resources"]
@@ -109,13 +109,13 @@ def test_a_processor_unless_a_gpu_is_asked_for() -> None:
         (["model=sample", "model.runtime=onnx"], "onnx,s3,sample,serve"),
     ],
 )
-def test_what_the_model_wants_is_installed(model: list[str], extras: str) -> None:
+def test_the_models_extras_are_installed(model: list[str], extras: str) -> None:
     for given in ("[s3]", "[s3,serve]"):
         made = service.task(wanted(f"extras={given}"), serving("/index", *model), "", PACKED)
         assert f" {extras} cpu 3." in made["setup"]
 
 
-def test_numbers_of_replicas_that_contradict_each_other() -> None:
+def test_contradictory_numbers_of_replicas() -> None:
     said = r"^service.min_replicas=4 is more than service.max_replicas=3; give service.max_repl"
     with pytest.raises(ConfigError, match=said):
         service.check_replicas(wanted("service.min_replicas=4"))
@@ -153,7 +153,7 @@ for file in sys.argv[1:]:
     assert said.splitlines()[-7:] == ["/readyz 3000 1 3"] * 7
 
 
-def test_an_index_that_no_replica_would_find_is_refused() -> None:
+def test_an_index_that_no_replica_can_reach_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"^index.path=data/index is not on the machines of aws;"):
         service.check_index(serving("data/index"), wanted("cloud=aws").cloud)
     with pytest.raises(ConfigError, match=r"^index.path=data/index is not on the machines of slu"):
@@ -197,7 +197,7 @@ def test_replicas_are_checked_before_anything_is_built(python: Python, tmp_path:
     assert list(tmp_path.rglob("*.whl")) == []
 
 
-def test_what_is_served_is_checked_here(python: Python) -> None:
+def test_the_served_configuration_is_checked_locally(python: Python) -> None:
     told = {"CLIPVEC_SERVE": "worker=2"}
     said = python("-m", "clipvec.deploy", "up", "cloud=slurm", exit_code=2, **told)
     assert said.startswith("error: CLIPVEC_SERVE='worker=2': ")

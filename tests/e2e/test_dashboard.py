@@ -44,7 +44,7 @@ def test_a_sweep_on_a_page(run: Run, tiny: list[str], tmp_path: Path, browser: B
     visit.close()
 
 
-def test_what_cannot_be(run: Run, tmp_path: Path) -> None:
+def test_invalid_requests_are_refused(run: Run, tmp_path: Path) -> None:
     done = run("dashboard", "--local", "model=sample", exit_code=1)
     assert "there is no store at" in done.stderr
     assert not (tmp_path / "data/store").exists()

@@ -33,7 +33,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbServer]:
         yield serving
 
 
-def test_made_and_updated(run: Run, server: WandbServer, tmp_path: Path) -> None:
+def test_created_and_updated(run: Run, server: WandbServer, tmp_path: Path) -> None:
     done = run("dashboard", "tracking.project=photos")
     ids = list(server.views)
     report = next(i for i, view in server.views.items() if view["type"] == "runs").rstrip("=")
@@ -56,7 +56,7 @@ def test_dry_run_needs_no_key_and_no_network(run: Run) -> None:
         assert done.stderr == ""
 
 
-def test_one_line_where_it_cannot_be_made(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_are_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     done = run("dashboard", "tracking=offline", exit_code=2)
     assert done.stderr == (
         "error: tracking=offline: a dashboard in wandb is made on its server, which "

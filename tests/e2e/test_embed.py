@@ -229,7 +229,7 @@ def test_limit(run: Run, tiny: list[str], tmp_path: Path) -> None:
     assert again.stdout.startswith("nothing to do: 10 shards already committed")
 
 
-def test_a_cut_that_cannot_be_leaves_no_store(run: Run, tiny: list[str], tmp_path: Path) -> None:
+def test_an_impossible_sharding_leaves_no_store(run: Run, tiny: list[str], tmp_path: Path) -> None:
     tar = write_tar(tmp_path / "a.tar.gz", [(f"{i}.jpg", photo(i)) for i in range(5)], "w:gz")
     options = [*tiny, "dataset=webdataset", f"dataset.path={tar}", "dataset.limit=3"]
     refused = run("embed", *options, "sharding=x10", exit_code=2)

@@ -31,7 +31,7 @@ def test_a_query_is_answered(url: str) -> None:
     assert httpx.get(f"{url}/health").json()["collection_size"] == 364
 
 
-def test_what_is_measured(url: str) -> None:
+def test_metrics(url: str) -> None:
     httpx.post(f"{url}/search", json={"text": "a measured query"})
     httpx.post(f"{url}/search", json={"text": ""})
     httpx.get(f"{url}/thumbnail/sample-0002/0133")
@@ -45,7 +45,7 @@ def test_what_is_measured(url: str) -> None:
     assert re.search(r'clipvec_batch_size_count\{stage="text"\} [1-9]', text)
 
 
-def test_what_nobody_serves_leaves_nothing_behind(url: str) -> None:
+def test_unknown_paths_leave_no_metrics(url: str) -> None:
     answer = httpx.get(f"{url}/none")
     assert answer.status_code == 404
     assert answer.json() == {"error": "there is nothing at this path; /docs shows what there is"}
@@ -72,7 +72,7 @@ def test_the_endpoints_are_documented(url: str, browser: Browser) -> None:
     page.close()
 
 
-def test_only_this_machine_is_answered(url: str) -> None:
+def test_only_this_host_is_served(url: str) -> None:
     port = int(url.rsplit(":", 1)[1])
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", port), timeout=5)
@@ -146,7 +146,7 @@ def chroma(folder: Path) -> Iterator[int]:
         process.wait(30)
 
 
-def test_while_chroma_is_away(index: Path, tmp_path: Path) -> None:
+def test_while_chroma_is_down(index: Path, tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
     url = f"http://127.0.0.1:{port}"
     with ExitStack() as running:
@@ -222,7 +222,7 @@ def test_a_bento_answers_with_the_model_that_it_holds(
         rows = httpx.post(f"{url}/search", json={"text": "a red fruit"}).json()
         assert rows[0]["caption"] == "A strawberry"
         assert rows[0]["similarity"] == pytest.approx(0.5952, abs=2e-3)
-        test_only_this_machine_is_answered(url)
+        test_only_this_host_is_served(url)
     finally:
         process.terminate()
         process.wait(60)

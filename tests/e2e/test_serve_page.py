@@ -81,7 +81,7 @@ def test_terms_with_plus_and_minus_live_in_the_link(page: Page, browser: Browser
     again.close()
 
 
-def test_a_picture_is_dropped_and_stays_in_the_link(
+def test_a_dropped_image_stays_in_the_link(
     page: Page, url: str, browser: Browser, tmp_path: Path
 ) -> None:
     file = tmp_path / "query.jpg"
@@ -175,7 +175,7 @@ def test_captions_are_text(page: Page, url: str) -> None:
     assert page.locator("#grid script, #filters script, #terms script").count() == 0
 
 
-def test_errors_are_said_in_a_sentence(page: Page) -> None:
+def test_errors_are_shown_as_a_sentence(page: Page) -> None:
     page.route("**/search", lambda route: route.abort())
     page.fill("#text", "a bird")
     expect(page.locator("#notice")).to_contain_text("The service does not answer.")
@@ -198,7 +198,7 @@ def test_light_and_dark(page: Page, browser: Browser, url: str) -> None:
     dark.close()
 
 
-def test_an_upload_is_tried_again(page: Page, url: str) -> None:
+def test_an_upload_is_retried(page: Page, url: str) -> None:
     picture = httpx.get(f"{url}/thumbnail/{BERRY}").content
     page.route("**/embed_image", lambda route: route.abort())
     page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": picture})
@@ -209,7 +209,7 @@ def test_an_upload_is_tried_again(page: Page, url: str) -> None:
     expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
 
 
-def test_a_picture_of_another_page_is_dropped(page: Page) -> None:
+def test_an_image_dragged_from_another_page_is_dropped(page: Page) -> None:
     data = page.evaluate_handle(
         """() => {
             const data = new DataTransfer();
@@ -224,7 +224,7 @@ def test_a_picture_of_another_page_is_dropped(page: Page) -> None:
     expect(page.locator("#grid li")).to_have_count(40)
 
 
-def test_keys_that_are_meant_for_something_else(page: Page) -> None:
+def test_keys_meant_for_something_else(page: Page) -> None:
     page.fill("#text", "a red fruit")
     expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
     page.click("#add-filter")
@@ -240,7 +240,7 @@ def test_keys_that_are_meant_for_something_else(page: Page) -> None:
     expect(page.locator("#terms .term")).to_have_count(0)
 
 
-def test_more_pictures_stay_in_the_link(page: Page, browser: Browser) -> None:
+def test_loading_more_images_stays_in_the_link(page: Page, browser: Browser) -> None:
     page.fill("#text", "a red fruit")
     expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
     page.click("#more")
@@ -287,7 +287,7 @@ def test_attributes_that_cannot_be_typed(page: Page) -> None:
     assert asked[-1]["where"][2] == "nice=true"
 
 
-def test_what_is_wrong_is_said_to_a_person(page: Page) -> None:
+def test_validation_errors_are_readable(page: Page) -> None:
     page.goto(f"{page.url.split('?')[0]}?t=1*text:{'a' * 2001}")
     said = "The text should have at most 2000 characters."
     expect(page.locator("#notice p")).to_have_text(said)

@@ -30,7 +30,7 @@ def locked(index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         process.wait(60)
 
 
-def test_a_key_is_asked_for(locked: str, browser: Browser) -> None:
+def test_a_key_is_requested(locked: str, browser: Browser) -> None:
     assert httpx.post(f"{locked}/search", json={"text": "a"}).status_code == 401
     context = browser.new_context()
     page = context.new_page()
@@ -48,7 +48,7 @@ def test_a_key_is_asked_for(locked: str, browser: Browser) -> None:
     context.close()
 
 
-def test_an_upload_goes_on_once_the_key_is_known(locked: str, browser: Browser) -> None:
+def test_an_upload_continues_once_the_key_is_given(locked: str, browser: Browser) -> None:
     context = browser.new_context()
     page = context.new_page()
     page.goto(locked)

@@ -68,7 +68,7 @@ def test_all_is_committed_and_nothing_is_done_twice(
     assert len(started(tmp_path)) == 1
 
 
-def test_a_failure_is_told_and_the_same_command_starts_just_that(
+def test_a_failure_is_reported_and_the_same_command_retries_only_it(
     run: Run, sweep: list[str], pictures: Path, tmp_path: Path
 ) -> None:
     good = (pictures / "5.png").read_bytes()
@@ -105,7 +105,7 @@ def test_started_without_waiting_and_waited_for_later(
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_whoever_stops_waiting_is_told_how_to_come_back(
+def test_interrupting_the_wait_says_how_to_resume_it(
     run: Run, sweep: list[str], tmp_path: Path, signum: signal.Signals
 ) -> None:
     process = subprocess.Popen(
@@ -192,7 +192,7 @@ def test_two_sweeps_of_one_folder_name(run: Run, sweep: list[str], tmp_path: Pat
     assert "mine-2" in run("jobs", "list").stdout
 
 
-def test_a_sweep_that_is_not_there(run: Run, tmp_path: Path) -> None:
+def test_a_missing_sweep(run: Run, tmp_path: Path) -> None:
     done = run("jobs", "status", "mine", exit_code=2)
     assert done.stderr == "error: no sweep 'mine' in data/sweeps (latest: none yet)\n"
 

@@ -89,7 +89,7 @@ def test_a_sweep_of_sizes_measures_each(run: Run, tmp_path: Path) -> None:
     run("recall", "compare", str(files[0]), str(files[1]), "--to", "changes")
 
 
-def test_another_store_than_was_asked_for_is_not_measured(run: Run) -> None:
+def test_a_store_other_than_the_requested_one_is_not_measured(run: Run) -> None:
     run("embed", *SMALL, "dataset.rows=300")
     for changed in ("dataset.rows=200", "dataset.seed=1", "dataset.dim=33", "dataset.clusters=9"):
         options = [*SMALL, "dataset.rows=300", changed]
@@ -110,7 +110,7 @@ def test_another_store_than_was_asked_for_is_not_measured(run: Run) -> None:
         ([*SMALL, "+dataset.limit=5"], "dataset.limit is not an option here"),
     ],
 )
-def test_refused(run: Run, options: list[str], message: str) -> None:
+def test_invalid_options_are_refused(run: Run, options: list[str], message: str) -> None:
     stderr = run("embed", *options, exit_code=2).stderr
     assert stderr.startswith(f"error: {message}")
     assert len(stderr.splitlines()) == 1

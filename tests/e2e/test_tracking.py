@@ -105,7 +105,7 @@ def _no_secret(folder: Path) -> None:
         assert not [name for name, secret in SECRETS.items() if secret.encode() in data], file
 
 
-def test_a_server_that_hangs_costs_nothing(
+def test_a_server_that_hangs_does_not_delay_the_run(
     run: Run, tiny: list[str], pictures: list[str], tmp_path: Path, listening: socket.socket
 ) -> None:
     done = run("embed", *tiny, *pictures, "tracking=online")

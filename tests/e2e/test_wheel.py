@@ -114,9 +114,7 @@ def contents(wheel: Path) -> dict[str, bytes]:
     return found
 
 
-def test_jobs_get_the_wheel_that_is_installed(
-    installed: Installed, wheel: Path, tmp_path: Path
-) -> None:
+def test_jobs_get_the_installed_wheel(installed: Installed, wheel: Path, tmp_path: Path) -> None:
     code = (
         "import sys, pathlib\n"
         "from clipvec.jobs.skypilot import wheel\n"

@@ -77,7 +77,7 @@ def test_rejects_do_not_make_batches_smaller(encoder: Encoder) -> None:
     assert rejects == [(3, "NotAnImage"), (9, "NoImage"), (17, "NotAnImage")]
 
 
-def test_going_on_makes_the_same_rows(encoder: Encoder) -> None:
+def test_resuming_makes_the_same_rows(encoder: Encoder) -> None:
     whole = take(pipeline(encoder, records(24)))
     rest = take(pipeline(encoder, records(24, first=8), start=8))
     for mine, theirs in zip(rest, whole[1:], strict=True):
@@ -87,7 +87,7 @@ def test_going_on_makes_the_same_rows(encoder: Encoder) -> None:
         np.testing.assert_array_equal(mine.embeddings, theirs.embeddings)
 
 
-def test_it_knows_where_in_the_dataset_each_batch_ends(encoder: Encoder) -> None:
+def test_each_batch_knows_its_cursor(encoder: Encoder) -> None:
     def items() -> Iterator[Record | Reject]:
         for file, count in (("a.tar", 7), ("b.tar", 12)):
             for record in records(count):
@@ -105,7 +105,7 @@ def test_it_knows_where_in_the_dataset_each_batch_ends(encoder: Encoder) -> None
     assert (rest.stop, rest.cursor) == ends[-1]
 
 
-def test_vectors_that_are_no_numbers_are_rejected(
+def test_vectors_that_are_not_finite_are_rejected(
     encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encode_images = encoder.encode_images
@@ -127,7 +127,7 @@ def test_vectors_that_are_no_numbers_are_rejected(
     ]
 
 
-def test_an_id_that_the_shard_has_already_is_rejected(encoder: Encoder) -> None:
+def test_a_duplicate_id_within_the_shard_is_rejected(encoder: Encoder) -> None:
     (batch,) = take(pipeline(encoder, records(4), seen={"2"}))
     assert [row.id for row in batch.rows] == ["0", "1", "3"]
     assert batch.rejects[0][1].reason == "the id '2' occurs twice"
@@ -158,7 +158,7 @@ def test_no_more_is_read_than_is_needed(encoder: Encoder) -> None:
     assert not [t for t in threading.enumerate() if t.name in {"read", "collate", "encode"}]
 
 
-def test_a_source_that_breaks(encoder: Encoder) -> None:
+def test_a_failing_source(encoder: Encoder) -> None:
     def broken() -> Iterator[Record]:
         yield from records(9)
         raise OSError("the disk is gone")

@@ -12,7 +12,7 @@ def test_items_in_order() -> None:
     assert list(Prefetch((i for i in range(100)), 3, "test")) == list(range(100))
 
 
-def test_runs_ahead_but_not_further_than_asked() -> None:
+def test_runs_ahead_but_not_beyond_its_limit() -> None:
     made: list[int] = []
     full = threading.Event()
 

@@ -88,7 +88,7 @@ def run(code: str, *arguments: str, **env: str) -> str:
     return done.stdout
 
 
-def test_a_store_that_onnx_runtime_makes(
+def test_a_store_made_by_onnx_runtime(
     indexed: Path,
     tiny_weights: Path,
     exports: Path,

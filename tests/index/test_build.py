@@ -77,7 +77,7 @@ def test_holds_the_rows_of_the_store(
     assert (hit.part, hit.row) == ("shard-00000/part-00001.parquet", 1)
 
 
-def test_again_loads_only_what_is_new(
+def test_a_second_run_loads_only_new_parts(
     index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store = store_factory(tmp_path, {0: [50, 20]}, count=2)
@@ -92,7 +92,7 @@ def test_again_loads_only_what_is_new(
     assert_equal(index, store)
 
 
-def test_a_collection_knows_what_its_build_took(
+def test_a_collection_keeps_its_build_stats(
     index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     """As long as one run loaded it all."""
@@ -134,7 +134,7 @@ def test_a_changed_shard_is_replaced(
     assert_equal(index, store)
 
 
-def test_a_half_loaded_part_is_loaded_anew(
+def test_a_half_loaded_part_is_reloaded(
     index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store = store_factory(tmp_path, {0: [50], 1: [40]})
@@ -237,7 +237,7 @@ def test_a_folder_of_something_else_is_refused(
     assert [path.name for path in other.iterdir()] == ["photo.jpg"]
 
 
-def test_a_damaged_database_is_mended_by_rebuild(
+def test_a_damaged_database_is_repaired_by_rebuild(
     folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store = store_factory(tmp_path, {0: [20]})
@@ -306,7 +306,7 @@ def test_an_id_in_two_shards_is_named_at_once(
     assert_equal(index, store)
 
 
-def test_an_id_twice_in_one_part_is_named(
+def test_a_duplicate_id_within_a_part_is_named(
     folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store = store_factory(tmp_path, {}, count=1)
@@ -340,7 +340,7 @@ def test_an_id_that_was_passed_over_is_named(
         build_index(config)
 
 
-def test_parts_are_grouped_to_batches(tmp_path: Path, store_factory: StoreFactory) -> None:
+def test_parts_are_grouped_into_batches(tmp_path: Path, store_factory: StoreFactory) -> None:
     store = store_factory(tmp_path, {0: [5, 5], 1: [5], 2: [30], 3: [4]})
     assert [[p.rows for p in group] for group in groups(store.parts(), 10)] == [
         [5, 5],

@@ -66,7 +66,7 @@ def test_overlapping_partitions_give_each_row_once(
     assert len({hit.id for hit in hits}) == len(hits) == 150
 
 
-def test_shards_without_a_partition_are_told(
+def test_shards_without_a_partition_are_reported(
     tmp_path: Path,
     folder: ChromaConfig,
     store_factory: StoreFactory,
@@ -92,7 +92,7 @@ def test_partitions_of_two_stores_are_refused(
         open_index(folder)
 
 
-def test_a_shard_that_there_is_not(
+def test_a_shard_that_does_not_exist(
     tmp_path: Path, folder: ChromaConfig, store_factory: StoreFactory
 ) -> None:
     store_factory(tmp_path, SHARDS)

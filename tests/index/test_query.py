@@ -73,7 +73,7 @@ def test_many_queries_in_one_request(large: tuple[Folder, Store]) -> None:
     assert best == [exact_answer(store, vector)[0][0] for vector in vectors]
 
 
-def test_scores_below_the_least_are_left_out(large: tuple[Folder, Store]) -> None:
+def test_scores_below_the_minimum_are_left_out(large: tuple[Folder, Store]) -> None:
     index, store = large
     vector = random_units(1)[0]
     with open_index(index) as collection:
@@ -130,7 +130,7 @@ def test_filters_as_large_as_they_may_be(large: tuple[Folder, Store]) -> None:
         assert {hit.width for hit in found} == {100}
 
 
-def test_ef_search_holds_once_the_collection_is_opened_again(
+def test_ef_search_applies_after_reopening(
     tmp_path: Path, folder: Folder, store_factory: StoreFactory
 ) -> None:
     store_factory(tmp_path, {0: [3000]}, dim=64)

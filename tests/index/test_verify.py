@@ -15,7 +15,7 @@ from tests.index.conftest import build_config
 from tests.stores import StoreFactory
 
 
-def test_rows_that_went_missing_are_noticed(
+def test_missing_rows_are_noticed(
     folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store_factory(tmp_path, {0: [20], 1: [30]})
@@ -26,7 +26,7 @@ def test_rows_that_went_missing_are_noticed(
         build_index(build_config(tmp_path, folder))
 
 
-def test_another_vector_than_the_stores_is_noticed(
+def test_a_vector_that_differs_from_the_store_is_noticed(
     folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store_factory(tmp_path, {0: [20]})

@@ -74,7 +74,7 @@ def test_only_what_is_missing_is_started(
     assert caplog.messages == ["sweep embed-1: 1 job to start, 1 of 2 shards already committed"]
 
 
-def test_without_waiting_nothing_is_asked(
+def test_without_waiting_nothing_is_polled(
     store: Store, runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     backend = runs({})
@@ -86,7 +86,7 @@ def test_without_waiting_nothing_is_asked(
     )
 
 
-def test_what_an_earlier_sweep_works_on_is_waited_for(
+def test_shards_of_a_running_sweep_are_waited_for(
     store: Store,
     runs: Runs,
     tmp_path: Path,
@@ -120,7 +120,7 @@ def test_what_an_earlier_sweep_works_on_is_waited_for(
 
 
 @pytest.mark.parametrize("said", [FAILED, CANCELLED, DONE, None])
-def test_what_an_earlier_sweep_gave_up_is_started(
+def test_shards_an_earlier_sweep_gave_up_are_started(
     store: Store, runs: Runs, tmp_path: Path, said: Status | None
 ) -> None:
     runs({})
@@ -130,7 +130,7 @@ def test_what_an_earlier_sweep_gave_up_is_started(
     assert [job.shards for job in backend.submitted] == [(1,)]
 
 
-def test_force_starts_what_is_committed_and_what_is_worked_on(
+def test_force_starts_committed_and_running_shards(
     store: Store, runs: Runs, tmp_path: Path
 ) -> None:
     runs({})
@@ -145,7 +145,7 @@ def test_force_starts_what_is_committed_and_what_is_worked_on(
     assert backend.asked == [[0, 1], [0, 1]]
 
 
-def test_resuming_is_never_by_force(store: Store, runs: Runs, tmp_path: Path) -> None:
+def test_resuming_never_forces(store: Store, runs: Runs, tmp_path: Path) -> None:
     runs({0: DONE, 1: FAILED})
     folder = tmp_path / "s/embed-1"
     launch.launch_sweep(sweep(store, (0,), (1,), force=True), folder)
@@ -168,7 +168,7 @@ def test_jobs_without_shards_are_started_once(store: Store, runs: Runs, tmp_path
     assert [entry["job"] for entry in started(folder)] == [0, 1]
 
 
-def test_what_could_not_be_started_has_failed(runs: Runs, tmp_path: Path) -> None:
+def test_jobs_that_could_not_be_started_have_failed(runs: Runs, tmp_path: Path) -> None:
     """The first of two jobs was taken, then its backend went away."""
     jobs = (Job(0, ("rebuild=true",)), Job(1, ("rebuild=false",)))
     made = Sweep("index-1", "clipvec.index", WorkersLauncher(), jobs)
@@ -191,7 +191,7 @@ def test_what_could_not_be_started_has_failed(runs: Runs, tmp_path: Path) -> Non
     ("raised", "signum"),
     [(KeyboardInterrupt(), signal.SIGINT), (KeyboardInterrupt(signal.SIGTERM), signal.SIGTERM)],
 )
-def test_an_interrupt_says_how_to_come_back(
+def test_an_interrupt_says_how_to_resume_waiting(
     store: Store, runs: Runs, tmp_path: Path, raised: KeyboardInterrupt, signum: int
 ) -> None:
     backend = runs({0: RUNNING})

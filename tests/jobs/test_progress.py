@@ -36,7 +36,7 @@ def test_a_job_of_another_sweep_may_do_more_shards(job: Job) -> None:
     assert progress.missing(Job(7, (), (0, 1, 2, 3), job.store)) == (1, 3)
 
 
-def test_what_was_committed_meanwhile_is_seen_after_a_refresh(
+def test_shards_committed_meanwhile_are_seen_after_a_refresh(
     job: Job, store_factory: StoreFactory, tmp_path: Path
 ) -> None:
     progress = StoreProgress([job])
@@ -63,7 +63,7 @@ def test_committed_is_a_success_whatever_was_reported(job: Job) -> None:
     assert StoreProgress([done]).reconcile(done, FAILED) == Status(State.SUCCEEDED, "", 2)
 
 
-def test_a_job_is_cut_down_to_what_is_missing(job: Job) -> None:
+def test_a_job_is_reduced_to_its_missing_shards(job: Job) -> None:
     rest = only_missing(replace(job, images=30), StoreProgress([job]))
     assert (rest.shards, rest.images) == ((1,), 10)
     assert only_missing(job, StoreProgress([job])).images is None

@@ -27,7 +27,7 @@ def test_a_sweep_begins_once(tmp_path: Path) -> None:
     assert resumed.begun == first.begun
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_state_round_trip(tmp_path: Path) -> None:
     Record.create(tmp_path / "embed-1", sweep())
     assert Record.open(tmp_path / "embed-1").sweep == sweep()
 
@@ -63,7 +63,7 @@ def test_found_by_name_by_folder_and_as_the_latest(tmp_path: Path) -> None:
     assert [folder.name for folder in folders(tmp_path)] == ["b", "a"]
 
 
-def test_a_sweep_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_sweep(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no sweep 'x' in .* \(latest: none yet\)"):
         Record.find("x", tmp_path)
     Record.create(tmp_path / "embed-1", sweep())

@@ -71,7 +71,7 @@ def test_jobs_are_called_by_their_shards() -> None:
     assert watch.describe(Job(3, ())) == "job 3"
 
 
-def test_lines_where_there_is_no_terminal(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_lines_without_a_terminal(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "clipvec")
     jobs = started(tmp_path / "embed-1", Job(0, ()), Job(1, ()))
     backend = Scripted(
@@ -113,7 +113,7 @@ def test_a_failure_without_a_log(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     assert "\n  | (no log: job 0 has not started, so it has no log yet)\n" in caplog.messages[0]
 
 
-def test_a_job_that_nobody_knows_has_failed(tmp_path: Path) -> None:
+def test_an_unknown_job_has_failed(tmp_path: Path) -> None:
     jobs = started(tmp_path / "embed-1", Job(0, ()))
     (status,) = watch.poll(jobs, Scripted({}), StoreProgress([]))
     assert status.state is State.FAILED
@@ -161,7 +161,7 @@ def test_the_live_table_shows_the_first_of_many(
     ]
 
 
-def test_how_fast_and_how_long(
+def test_rate_and_time_left(
     tmp_path: Path,
     store_factory: StoreFactory,
     monkeypatch: pytest.MonkeyPatch,

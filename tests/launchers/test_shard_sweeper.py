@@ -66,7 +66,7 @@ def test_every_form_of_shards(jobs: Jobs, given: str, wanted: list[int]) -> None
     assert specs(jobs(given)) == [f"shards='{shard}'" for shard in wanted]
 
 
-def test_several_shards_a_job(jobs: Jobs) -> None:
+def test_several_shards_per_job(jobs: Jobs) -> None:
     found = specs(jobs("shards=0-20,40", shards_per_job=10))
     assert found == ["shards='0-9'", "shards='10-19'", "shards='20,40'"]
 
@@ -97,7 +97,7 @@ def test_shards_that_do_not_exist(jobs: Jobs) -> None:
         jobs("shards=0-99", "sharding=x10")
 
 
-def test_no_shard_a_job() -> None:
+def test_zero_shards_per_job() -> None:
     with pytest.raises(ConfigError, match="shards_per_job=0: a job needs at least 1 shard"):
         ShardSweeper(0)
 

@@ -132,7 +132,7 @@ def test_sweep_1_job_strict_and_bad_key(run: Run, planned: list[Sweep]) -> None:
     assert planned == []
 
 
-def test_a_configuration_that_the_command_would_refuse(run: Run, planned: list[Sweep]) -> None:
+def test_a_configuration_the_command_would_refuse(run: Run, planned: list[Sweep]) -> None:
     with pytest.raises(ConfigError, match=r"^batch_size=0: "):
         run("batch_size=8,0")
     assert planned == []
@@ -154,7 +154,7 @@ def test_a_sweep_of_recall(run: Run, planned: list[Sweep]) -> None:
     assert second.folders["report_dir"] == "/b/1"
 
 
-def test_a_command_of_somebody_else(run: Run) -> None:
+def test_another_hydra_app(run: Run) -> None:
     with pytest.raises(
         ConfigError, match=r"of clipvec.embed, clipvec.index, clipvec.recall, not of my_app; "
     ):
@@ -172,7 +172,7 @@ def test_a_command_of_somebody_else(run: Run) -> None:
         (["++model.compile=true"], ("++model.compile=True",)),
     ],
 )
-def test_jobs_get_what_says_what_they_do(
+def test_jobs_get_their_overrides(
     run: Run, planned: list[Sweep], overrides: list[str], kept: tuple[str, ...]
 ) -> None:
     run("shards=0", *overrides)
@@ -197,19 +197,19 @@ def test_extras_that_jobs_install(
     assert planned[0].jobs[0].extras == extras
 
 
-def test_each_job_has_the_cloud_of_its_configuration(run: Run, planned: list[Sweep]) -> None:
+def test_each_job_uses_the_cloud_of_its_configuration(run: Run, planned: list[Sweep]) -> None:
     run("shards=0", "cloud=aws,gcp")
     assert [job.cloud["resources"]["infra"] for job in planned[0].jobs] == ["aws", "gcp"]
 
 
-def test_images_where_their_number_is_known(run: Run, planned: list[Sweep]) -> None:
+def test_the_image_count_where_it_is_known(run: Run, planned: list[Sweep]) -> None:
     run("experiment=skypilot_example", "shards=0-2", "hydra.sweeper.shards_per_job=2")
     assert [job.images for job in planned[0].jobs] == [20_000, 10_000]
     run("shards=0")
     assert planned[1].jobs[0].images is None
 
 
-def test_the_launcher_group_goes_along(run: Run, planned: list[Sweep]) -> None:
+def test_the_launcher_group_is_passed_on(run: Run, planned: list[Sweep]) -> None:
     run("shards=0", "launcher.pool=mine", "launcher.wait=false")
     assert planned[0].launcher == SkyLauncher(wait=False, dry_run=True, pool="mine")
 

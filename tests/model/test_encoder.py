@@ -27,7 +27,7 @@ def test_vectors_have_unit_length(tiny_weights: Path) -> None:
     np.testing.assert_allclose(np.linalg.norm(np.vstack([images, texts]), axis=1), 1, atol=1e-5)
 
 
-def test_same_weights_same_print(tiny_weights: Path, tmp_path: Path) -> None:
+def test_same_weights_same_fingerprint(tiny_weights: Path, tmp_path: Path) -> None:
     first, second = model.load_encoder(local(tiny_weights)), model.load_encoder(local(tiny_weights))
     assert first.weights == second.weights
     assert first.golden() == second.golden()
@@ -60,7 +60,7 @@ def test_compiled_vectors_agree(tiny_weights: Path) -> None:
         ("ViT-B-32", "datacomp_xl_s13b_b90k", "could not be fetched"),
     ],
 )
-def test_weights_that_cannot_be_had(arch: str, pretrained: str, message: str) -> None:
+def test_unavailable_weights(arch: str, pretrained: str, message: str) -> None:
     with pytest.raises(ModelError) as error:
         model.load_encoder(ModelConfig("x", arch, pretrained))
     assert message in str(error.value)
@@ -102,7 +102,7 @@ def test_texts_of_all_lengths_keep_their_order(tiny_weights: Path) -> None:
     assert encoder.encode_texts([]).shape == (0, 64)
 
 
-def test_an_encoder_that_made_other_vectors_is_refused(tiny_weights: Path) -> None:
+def test_an_encoder_with_different_vectors_is_refused(tiny_weights: Path) -> None:
     config = local(tiny_weights)
     made = model.fingerprint_of(model.load_encoder(config))
     assert model.load_checked(made, config, "the store x").weights == made.weights

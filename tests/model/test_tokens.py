@@ -70,7 +70,7 @@ def test_any_text(both: Any, texts: list[str]) -> None:
     assert ours(texts).tolist() == theirs(texts).tolist()
 
 
-def test_what_cannot_be_carried_over() -> None:
+def test_tokenizers_that_cannot_be_converted() -> None:
     with pytest.raises(ModelError, match=r"\(SimpleTokenizer\) cannot be exported as it is set up"):
         convert(open_clip.SimpleTokenizer(reduction_mask="random"))
     with pytest.raises(ModelError, match=r"use model\.runtime=torch"):

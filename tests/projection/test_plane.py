@@ -30,7 +30,7 @@ def groups(tmp_path_factory: pytest.TempPathFactory, store_factory: StoreFactory
     return store
 
 
-def test_like_lies_beside_like(groups: Store) -> None:
+def test_similar_images_are_close(groups: Store) -> None:
     made = projection.project(groups)
     assert made is not None
     assert made.points.shape == (180, 2)
@@ -65,7 +65,7 @@ def test_the_same_store_gives_the_same_projection(groups: Store) -> None:
     assert one.ids == two.ids
 
 
-def test_a_large_store_is_read_in_part(
+def test_a_large_store_is_sampled(
     tmp_path: Path, store_factory: StoreFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = store_factory(tmp_path, {shard: [40, 3] for shard in range(6)})

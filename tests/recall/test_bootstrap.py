@@ -65,7 +65,9 @@ def test_the_interval_covers_the_true_recall(draw: Draw, true: float, queries: i
 
 
 @pytest.mark.parametrize(("draw", "true", "queries"), POPULATIONS)
-def test_the_expected_interval_covers_other_queries(draw: Draw, true: float, queries: int) -> None:
+def test_the_prediction_interval_covers_other_queries(
+    draw: Draw, true: float, queries: int
+) -> None:
     covered = 0
     for seed in range(SEEDS):
         rng = np.random.default_rng(seed)

@@ -15,7 +15,7 @@ from tests.recall.conftest import DIM, ROWS, Ground
 from tests.stores import make_store
 
 
-def test_filters_of_the_selectivities_asked_for(ground: Ground) -> None:
+def test_filters_have_the_requested_selectivities(ground: Ground) -> None:
     chosen = filters.choose(ground.rows, [0.01, 0.1, 0.5], 10)
     assert [f.condition for f in chosen] == [
         # of 1,500 + 500 images, width counts up from 100 in each shard
@@ -38,7 +38,7 @@ def test_filters_that_leave_too_few_rows_are_left_out(
     ]
 
 
-def test_places_serve_where_no_attribute_does(
+def test_row_positions_stand_in_for_attributes(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(filters, "_MOST_VALUES", 1)
@@ -50,7 +50,7 @@ def test_places_serve_where_no_attribute_does(
     ]
 
 
-def test_answers_are_those_of_numpy(ground: Ground) -> None:
+def test_masks_match_numpy(ground: Ground) -> None:
     rows, matrix = ground.rows, ground.matrix
     queries = matrix[[3, 40, 1999]]
     asked: dict[Kind, QuerySet] = {"image": QuerySet(queries, np.array([3, 40, 1999]), "rows")}

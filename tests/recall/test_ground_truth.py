@@ -47,7 +47,7 @@ def image(rows: Rows, count: int) -> dict[Kind, QuerySource]:
     return {"image": QuerySource(about, lambda: queries.images(rows, count, 0))}
 
 
-def test_neighbours_are_those_of_numpy(store: Store) -> None:
+def test_neighbours_match_numpy(store: Store) -> None:
     rows = Rows.open(store.url)
     everything = rows.vectors(np.arange(len(rows)))
     found = ground_truth(rows, text() | image(rows, 8), 10)
@@ -93,7 +93,7 @@ def test_queries_of_another_format_are_not_found(
         ground_truth(Rows.open(store.url), text(never), 5)
 
 
-def test_a_lost_file_is_made_again(store: Store) -> None:
+def test_a_lost_file_is_recreated(store: Store) -> None:
     ground_truth(Rows.open(store.url), text(), 5)
     (kept,) = Path(store.url).glob("ground_truth/*.npz")
     before = kept.read_bytes()
@@ -102,7 +102,7 @@ def test_a_lost_file_is_made_again(store: Store) -> None:
     assert kept.read_bytes() == before
 
 
-def test_more_neighbours_than_there_are(store: Store) -> None:
+def test_more_neighbours_than_rows(store: Store) -> None:
     rows = Rows.open(store.url)
     with pytest.raises(ConfigError, match=r"k=55: .* has 55 rows, .* has 54 neighbours; choose"):
         ground_truth(rows, text(never) | image(rows, 8), 55)
@@ -145,7 +145,7 @@ def test_memory_does_not_grow_with_the_store(tmp_path: Path, store_factory: Stor
     assert large < small + 20e6
 
 
-def test_a_store_that_is_not_ours_to_write(
+def test_a_read_only_store(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(self: Folder, name: str, data: bytes) -> None:

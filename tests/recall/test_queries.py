@@ -33,7 +33,7 @@ def all_vectors(store: Store, rows: Rows) -> np.ndarray:
     return np.concatenate([matrix(p) for part in rows.parts for p in store.read(part)])
 
 
-def test_rows_are_numbered_through(rows: Rows, all_vectors: np.ndarray) -> None:
+def test_rows_are_numbered_consecutively(rows: Rows, all_vectors: np.ndarray) -> None:
     assert len(rows) == 70
     assert rows.dim == 16
     chunks = list(rows.chunks())
@@ -67,7 +67,7 @@ def test_images_are_rows_of_unit_length(rows: Rows, all_vectors: np.ndarray) -> 
     assert (queries.images(rows, 30, seed=2).self_row != drawn.self_row).any()
 
 
-def test_no_more_images_than_there_are(rows: Rows) -> None:
+def test_no_more_images_than_the_store_has(rows: Rows) -> None:
     assert sorted(queries.images(rows, 1000, seed=0).self_row.tolist()) == list(range(70))
 
 
@@ -126,7 +126,7 @@ def test_some_of_many_lines_are_drawn(tmp_path: Path) -> None:
     assert drawn != queries.lines_of(str(file), 50, 1)
 
 
-def test_texts_of_drawn_vectors_are_drawn(tmp_path: Path) -> None:
+def test_text_queries_of_a_synthetic_store(tmp_path: Path) -> None:
     config = SyntheticConfig(name="toys", rows=10, dim=8, clusters=4, seed=3)
     dataset = SyntheticDataset(config)
     image, text = dataset.distribution.golden()

@@ -18,12 +18,12 @@ def test_json_brings_back_the_same_report() -> None:
     assert Report.from_json(written, "report.json") == report()
 
 
-def test_report_fits_its_schema() -> None:
+def test_report_conforms_to_its_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
     jsonschema.validate(report().to_json(), schema())
 
 
-def test_schema_says_what_every_field_means() -> None:
+def test_schema_describes_every_field() -> None:
     for kind in (*schema()["$defs"].values(), schema()):
         for name, field in kind["properties"].items():
             assert field.get("description"), f"{kind['title']}.{name}"
@@ -44,7 +44,7 @@ def test_schema_says_what_every_field_means() -> None:
         (("schema_version",), 1, "should be 2"),
     ],
 )
-def test_what_cannot_be_is_refused(path: tuple[Any, ...], value: object, problem: str) -> None:
+def test_invalid_reports_are_refused(path: tuple[Any, ...], value: object, problem: str) -> None:
     values = report().to_json()
     inner: Any = values
     for step in path[:-1]:

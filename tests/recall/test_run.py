@@ -47,7 +47,7 @@ def ef_search(asked: RecallConfig) -> int:
         return int(collection.settings["ef_search"])
 
 
-def test_applied_with_how_sure_it_is(asked: RecallConfig) -> None:
+def test_applied_with_its_uncertainty(asked: RecallConfig) -> None:
     said = apply(asked, validated(0.94, 0.955, 0.97)).splitlines()
     assert ef_search(asked) == 33
     assert said[0].startswith("applied: toys--toy now searches with ef_search=33. Selected on one ")
@@ -63,7 +63,7 @@ def test_a_contradicted_choice_is_not_applied(asked: RecallConfig) -> None:
     assert ef_search(asked) == 100
 
 
-def test_a_report_of_skipped_systems_is_no_success() -> None:
+def test_a_report_of_only_skipped_systems_is_a_failure() -> None:
     refused = SystemResult("flat", "faiss", "Flat", skipped="too little memory")
     for systems, fine in (([refused, *report().systems], True), ([refused] * 2, False)):
         found = RecallSummary(report(systems=systems), Path("report.html"))

@@ -180,7 +180,7 @@ def test_chroma_is_swept_on_a_copy(ground: Ground, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("chroma.sqlite3"))
 
 
-def test_a_live_server_is_asked_as_it_is(ground: Ground, tmp_path: Path) -> None:
+def test_a_live_server_is_measured_in_place(ground: Ground, tmp_path: Path) -> None:
     source = paths.IndexPaths(ground.index.path).collection(ground.collection)
     with chroma_server(source, tmp_path / "server.log") as index:
         served = Ground(ground.store, index, ground.query_sets)
@@ -246,7 +246,7 @@ def test_settings_take_turns() -> None:
     assert [(s.batch_size, s.concurrency) for s in settings[1].latency] == [(1, 1), (8, 1), (1, 2)]
 
 
-def test_one_that_fails_costs_only_itself(
+def test_a_failing_system_is_skipped_alone(
     ground: Ground, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -267,7 +267,7 @@ def test_one_that_fails_costs_only_itself(
     assert [p.name.split("-")[0] for p in (tmp_path / "results").iterdir()] == ["flat"]
 
 
-def test_a_process_that_dies_is_told(
+def test_a_dead_process_is_reported(
     ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killer = tmp_path / "python"
@@ -286,7 +286,7 @@ def test_other_rows_and_other_vectors_are_skipped(ground: Ground, tmp_path: Path
     assert flat.settings
 
 
-def test_what_was_measured_is_kept(ground: Ground, tmp_path: Path) -> None:
+def test_measurements_are_kept(ground: Ground, tmp_path: Path) -> None:
     first = measured(ground, tmp_path, flat=FLAT, hnsw=HNSW)
     assert measured(ground, tmp_path, flat=FLAT, hnsw=HNSW) == first
     wider = {**HNSW, "sweep": {"efSearch": [10, 61]}}
@@ -298,7 +298,7 @@ def test_what_was_measured_is_kept(ground: Ground, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["processor", "code", "seconds"])
-def test_what_was_measured_elsewhere_does_not_stand(
+def test_measurements_under_other_conditions_are_repeated(
     ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     (first,) = measured(ground, tmp_path, flat=FLAT)

@@ -41,7 +41,7 @@ def test_batches_go_round() -> None:
     assert next(cycled(QUERIES, 4, 7))[:, 0].tolist() == [14, 16, 18, 0]
 
 
-def test_a_batch_is_as_wide_as_asked_for_however_few_queries_there_are() -> None:
+def test_a_batch_has_the_requested_size_however_few_queries_there_are() -> None:
     (batch,) = [next(cycled(QUERIES, 25))]
     assert batch[:, 0].tolist() == [*range(0, 20, 2), *range(0, 20, 2), *range(0, 10, 2)]
 
@@ -57,14 +57,14 @@ def test_the_median_round_and_its_spread() -> None:
 
 
 @pytest.mark.parametrize(("calls", "p99"), [(99, None), (100, 5)])
-def test_a_99th_percentile_wants_a_hundred_calls(calls: int, p99: float | None) -> None:
+def test_a_99th_percentile_needs_a_hundred_calls(calls: int, p99: float | None) -> None:
     rounds = Rounds()
     rounds.add(calls, 1, [0.005] * calls)
     found = rounds.result("text", 1, 1).p99_ms
     assert found == (p99 and pytest.approx(p99))
 
 
-def test_a_timing_takes_the_time_or_the_calls_that_it_should(clock: Clock) -> None:
+def test_a_timing_stops_at_its_time_or_call_limit(clock: Clock) -> None:
     assert len(calls(clock.query, cycled(QUERIES, 1), 0.079, 1)) == 20
     assert len(calls(clock.query, cycled(QUERIES, 1), 0.03, 12)) == 12
     # five times the time is the end, however few calls there were
@@ -89,7 +89,7 @@ def test_sequential(clock: Clock, size: int) -> None:
     assert rounds.spread() == pytest.approx([size * 250] * 3)
 
 
-def test_clients_ask_at_the_same_time() -> None:
+def test_clients_query_concurrently() -> None:
     entered: set[int] = set()
 
     def slow(vectors: np.ndarray) -> None:
@@ -102,7 +102,7 @@ def test_clients_ask_at_the_same_time() -> None:
     assert latency.qps > 1.5 * 1000 / latency.p50_ms
 
 
-def test_what_a_client_meets_comes_out() -> None:
+def test_errors_of_a_client_are_raised() -> None:
     def fail(vectors: np.ndarray | None = None) -> None:
         raise CollectionError("gone")
 

@@ -86,7 +86,7 @@ def test_a_weighted_sum_of_texts_and_images_equals_numpy(
     np.testing.assert_allclose(scores, [answer[hit["id"]] for hit in hits], atol=1e-5)
 
 
-def test_json_has_what_a_row_holds(ask: Search) -> None:
+def test_json_has_every_field_of_a_row(ask: Search) -> None:
     first = json.loads(ask("anything", "-k", "1", "--json"))[0]
     assert first["uri"].startswith("pkg://clipvec/sample_data/")
     assert set(first) == {
@@ -94,13 +94,13 @@ def test_json_has_what_a_row_holds(ask: Search) -> None:
     }
 
 
-def test_a_table_into_a_pipe(ask: Search) -> None:
+def test_a_table_written_to_a_pipe(ask: Search) -> None:
     lines = ask("a bird", "-k", "3", "--where", "category=animals").splitlines()
     assert len(lines) == 3
     assert all(len(line.split("\t")) == 4 for line in lines)
 
 
-def test_filters_and_least_score(ask: Search) -> None:
+def test_filters_and_minimum_score(ask: Search) -> None:
     found = json.loads(ask("x", "--where", "category=animals", "-k", "999", "--json"))
     assert {hit["attributes"]["category"] for hit in found} == {"animals"}
     narrow = json.loads(
@@ -150,7 +150,7 @@ def test_another_model_is_refused(
     assert "was made with model weights" in err
 
 
-def test_model_override_takes_the_place_of_the_collections(tiny_weights: Path) -> None:
+def test_a_model_override_replaces_the_collections(tiny_weights: Path) -> None:
     made = config.ModelConfig("made", "ViT-B-32", "openai")
     local = ["model=local", f"model.pretrained=local-dir:{tiny_weights}"]
     chosen = config.read_command("search", local, config.SearchConfig).model.over(made)

@@ -51,7 +51,7 @@ def test_a_key(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.get("/stats", headers={"Authorization": "secret"}).status_code == 401
 
 
-def test_what_needs_no_key(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endpoints_without_a_key(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLIPVEC_API_KEY", "secret")
     for path in ("/", "/page/main.js", "/docs", "/openapi.json", "/health"):
         assert client.get(path).status_code == 200
@@ -116,7 +116,7 @@ def rejects(reason: str) -> float:
     return REGISTRY.get_sample_value("clipvec_rejects_total", {"reason": reason}) or 0.0
 
 
-def test_what_is_counted(client: httpx.Client) -> None:
+def test_request_metrics(client: httpx.Client) -> None:
     before = rejects("413")
     client.post("/search", content=b"x" * 1_000_001, headers=JSON)
     assert rejects("413") == before + 1

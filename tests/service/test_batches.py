@@ -30,7 +30,7 @@ class Admission:
         return [ValueError(f"{x} is odd") if x % 2 else 2 * x for x in items]
 
 
-def test_what_waits_becomes_the_next_batch(threads: ThreadPoolExecutor) -> None:
+def test_waiting_items_become_the_next_batch(threads: ThreadPoolExecutor) -> None:
     gate = Admission()
 
     async def main() -> list[int]:
@@ -46,7 +46,7 @@ def test_what_waits_becomes_the_next_batch(threads: ThreadPoolExecutor) -> None:
     assert gate.batches == [[0], [2, 4, 6], [8]]
 
 
-def test_an_error_is_that_of_its_own_item(threads: ThreadPoolExecutor) -> None:
+def test_an_error_belongs_to_its_own_item(threads: ThreadPoolExecutor) -> None:
     gate = Admission()
     gate.open.set()
 
@@ -75,7 +75,7 @@ def test_a_failing_batch_fails_for_all_and_the_next_one_works(threads: ThreadPoo
     assert (third, fourth) == (2, 3)
 
 
-def test_who_has_gone_is_not_worked_for(threads: ThreadPoolExecutor) -> None:
+def test_cancelled_items_are_skipped(threads: ThreadPoolExecutor) -> None:
     gate = Admission()
 
     async def main() -> int:

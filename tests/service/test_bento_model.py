@@ -49,7 +49,7 @@ def bento(tag: str) -> object:
     return SimpleNamespace(tag="bento:1", info=SimpleNamespace(all_models=[model]))
 
 
-def test_a_model_is_put_once_and_is_found_by_the_service(
+def test_a_model_is_stored_once_and_found_by_the_service(
     models: ModelStore, tiny_weights: Path
 ) -> None:
     wanted = ModelConfig("Tiny", "tiny", f"local-dir:{tiny_weights}", device="cpu")
@@ -70,7 +70,7 @@ def test_a_model_is_put_once_and_is_found_by_the_service(
         bento_model.settings_of(bento(tag), settings("data/index"))
 
 
-def test_without_a_model_the_collection_is_asked(tmp_path: Path) -> None:
+def test_without_a_model_the_collection_is_needed(tmp_path: Path) -> None:
     with pytest.raises(CollectionError):
         bento_model.chosen(settings(str(tmp_path)))
 

@@ -7,7 +7,7 @@ import pytest
 from clipvec.service.logs import one_line
 
 
-def test_a_path_makes_no_line_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_path_cannot_inject_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
     log = logging.getLogger("test_logs")
     log.addFilter(one_line)
     with caplog.at_level(logging.INFO, "test_logs"):

@@ -45,25 +45,25 @@ def test_plain() -> None:
     assert asked == [25]
 
 
-def test_exact_mends_the_order_and_the_scores() -> None:
+def test_rerank_fixes_the_order_and_the_scores() -> None:
     hits, asked = best(Options(k=6, rerank=True), blur=0.05)
     assert asked == [60]
     assert [h.id for h in hits] == [f"{i:02}" for i in ORDER[:6]]
     assert [h.score for h in hits] == pytest.approx([1.0] * 6)
 
 
-def test_duplicates_are_hidden_and_their_places_filled() -> None:
+def test_duplicates_are_hidden_and_replaced() -> None:
     hits, asked = best(Options(k=5, hide_duplicates=0.99))
     assert [h.id for h in hits] == ["00", *(f"{i:02}" for i in ORDER[20:24])]
     assert asked == [10, 40]  # ten rows were all copies
 
 
-def test_fewer_where_there_are_no_more() -> None:
+def test_fewer_if_no_more_match() -> None:
     hits, _ = best(Options(k=50, hide_duplicates=0.99))
     assert len(hits) == 41
 
 
-def test_ordinary_rows() -> None:
+def test_score_baseline() -> None:
     mean, deviation = ranking.ScoreBaseline(VECTORS).spread(QUERY)
     assert mean == pytest.approx(SCORES.mean(), abs=1e-6)
     assert deviation == pytest.approx(SCORES.std(), abs=1e-6)

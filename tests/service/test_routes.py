@@ -130,7 +130,7 @@ def test_the_openapi_page_shows_every_endpoint(client: httpx.Client) -> None:
     assert "swagger-ui-bundle.js" in client.get("/docs").text
 
 
-def test_the_openapi_document_says_what_is_so(client: httpx.Client) -> None:
+def test_the_openapi_document_is_accurate(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     schemes = document["components"]["securitySchemes"]
     assert schemes == {
@@ -251,7 +251,7 @@ def test_the_page_may_do_nothing_else(client: httpx.Client) -> None:
     assert client.get("/page/..%2f..%2frouting.py").status_code == 404
 
 
-def test_nothing_scores_so_high(client: httpx.Client) -> None:
+def test_no_row_scores_above_the_minimum(client: httpx.Client) -> None:
     assert found(client, text="a bird", min_score=1.0, hide_duplicates=0.5, rerank=True) == []
 
 
@@ -268,7 +268,7 @@ def test_a_fault_behind_the_service_shows_no_folder(
     assert not asyncio.run(searcher.ready())
 
 
-def test_as_many_similar_rows_as_are_wanted(
+def test_as_many_similar_rows_as_requested(
     client: httpx.Client, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
@@ -286,7 +286,7 @@ def test_as_many_similar_rows_as_are_wanted(
 @pytest.mark.parametrize(
     "bad", [{"terms": [{"vector": [""] * 200_000}]}, {"text": "a bird", "where": [1] * 200_000}]
 )
-def test_a_body_that_is_all_wrong_is_looked_at_once(client: httpx.Client, bad: object) -> None:
+def test_an_invalid_body_is_validated_once(client: httpx.Client, bad: object) -> None:
     started = time.monotonic()
     answer = client.post("/search", json=bad)
     assert answer.status_code == 422

@@ -64,7 +64,7 @@ def test_queries_of_one_kind_are_one_request(
         assert [hit.id for hit, _ in rows] == [hit.id for hit in alone]
 
 
-def test_ready_only_while_the_encoder_answers_rightly(
+def test_ready_only_while_the_encoder_is_correct(
     searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert asyncio.run(searcher.ready())

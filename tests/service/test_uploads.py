@@ -59,7 +59,7 @@ def test_bad_images(client: httpx.Client, path: str, file: bytes, reason: str) -
     assert reason in answer.json()["error"]
 
 
-def test_too_much_at_once(client: httpx.Client) -> None:
+def test_too_many_images_at_once(client: httpx.Client) -> None:
     large = json.dumps({"text": "a" * 1_000_001}).encode()
     for body in (large, iter([large[:500_000], large[500_000:]])):  # announced, and in chunks
         answer = client.post("/search", content=body, headers=JSON)

@@ -78,7 +78,7 @@ def test_resumes_after_the_finished_parts(tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "shard-00003" / "rejects.parquet").num_rows == 1
 
 
-def test_rejects_that_are_none_any_more(tmp_path: Path) -> None:
+def test_rejects_that_no_longer_apply(tmp_path: Path) -> None:
     first = writer(tmp_path)
     first.write_part(rows(0, 4), vectors(4), stop=4)
     first.reject(4, "late", "file#late", "why", "Undecodable")
@@ -87,7 +87,7 @@ def test_rejects_that_are_none_any_more(tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "shard-00003" / "rejects.parquet").num_rows == 0
 
 
-def test_it_knows_where_in_the_dataset_it_is(tmp_path: Path) -> None:
+def test_it_keeps_the_dataset_cursor(tmp_path: Path) -> None:
     first = writer(tmp_path)
     assert first.cursor is None
     first.write_part(rows(0, 4), vectors(4), stop=4, cursor=("s3://b/0.tar", 4))
@@ -95,7 +95,7 @@ def test_it_knows_where_in_the_dataset_it_is(tmp_path: Path) -> None:
     assert writer(tmp_path).cursor == ("s3://b/1.tar", 1)
 
 
-def test_parts_are_taken_over_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_are_recovered_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # those from 100,000 on have longer names, which come first in a listing
     file, number = paths.ShardPaths.part, paths.part_number
     monkeypatch.setattr(paths.ShardPaths, "part", lambda self, part: file(self, part + 99_998))
@@ -110,7 +110,7 @@ def test_parts_are_taken_over_by_number(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("damage", ["cut", "schema", "gap"])
-def test_a_part_that_is_not_whole_is_made_again(tmp_path: Path, damage: str) -> None:
+def test_an_incomplete_part_is_rewritten(tmp_path: Path, damage: str) -> None:
     shard = writer(tmp_path)
     for number in range(3):
         shard.write_part(rows(4 * number, 4), vectors(4), stop=4 * number + 4)
@@ -134,7 +134,7 @@ def test_equal_rows_make_equal_bytes(tmp_path: Path) -> None:
     assert a == b
 
 
-def test_no_permission_is_one_line(tmp_path: Path) -> None:
+def test_missing_permission_is_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "shard-00003").write_text("a file where a folder should be")
     with pytest.raises(StoreError, match="part of the path is a file; choose another"):
         writer(tmp_path).write_part(rows(0, 1), vectors(1), stop=1)

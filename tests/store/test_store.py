@@ -13,7 +13,7 @@ from clipvec.store import Store
 from tests.stores import StoreFactory, write_shard
 
 
-def test_markers_of_those_that_are_committed(store_factory: StoreFactory, tmp_path: Path) -> None:
+def test_markers_of_committed_shards(store_factory: StoreFactory, tmp_path: Path) -> None:
     store = store_factory(tmp_path, {0: [3, 4], 2: [5]}, count=4)
     store.writer(1).write_part([], np.empty((0, 16)), stop=0)
     assert {shard: marker.rows for shard, marker in store.committed().items()} == {0: 7, 2: 5}
@@ -23,13 +23,13 @@ def test_markers_of_those_that_are_committed(store_factory: StoreFactory, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["E [1]", "a*b", "{x,y}"])
-def test_a_root_with_the_signs_of_patterns(
+def test_a_root_with_glob_characters(
     store_factory: StoreFactory, tmp_path: Path, name: str
 ) -> None:
     assert list(store_factory(tmp_path / name, {0: [3]}).committed()) == [0]
 
 
-def test_what_else_lies_in_a_store(store_factory: StoreFactory, tmp_path: Path) -> None:
+def test_other_files_in_a_store(store_factory: StoreFactory, tmp_path: Path) -> None:
     store = store_factory(tmp_path, {0: [3]})
     kept = Path(store.url, "shard-00000.bak")
     Path(store.url, "shard-00000").rename(kept)
@@ -39,7 +39,7 @@ def test_what_else_lies_in_a_store(store_factory: StoreFactory, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 1}'])
-def test_a_marker_that_is_damaged(store_factory: StoreFactory, tmp_path: Path, text: str) -> None:
+def test_a_damaged_marker(store_factory: StoreFactory, tmp_path: Path, text: str) -> None:
     store = store_factory(tmp_path, {0: [3]})
     Path(store.url, "shard-00000/done.json").write_text(text)
     with pytest.raises(StoreError, match=r"done\.json is damaged .* embed shards=0 again"):

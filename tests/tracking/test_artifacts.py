@@ -14,7 +14,7 @@ from tests.wandb_files import recorded
 LONGEST = [paths.collection_name("d" * 64, model * 64) for model in "mn"]
 
 
-def test_the_longest_names_are_tracked(
+def test_the_longest_names_can_be_tracked(
     offline: TrackingConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "report.html").write_text("<p>")
@@ -36,5 +36,5 @@ def test_the_longest_names_are_tracked(
     assert all(artifacts.store_name(name) in found.artifacts for name in LONGEST)
 
 
-def test_other_names_are_as_they_were() -> None:
+def test_shorter_names_are_unchanged() -> None:
     assert artifacts.store_name("toys--toy") == "store-toys--toy"

@@ -24,7 +24,7 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> fsspec.AbstractFi
     files.rm("/tracked", recursive=True)
 
 
-def test_a_run_that_is_still_on_its_way_is_not_brought(bucket: fsspec.AbstractFileSystem) -> None:
+def test_an_incomplete_run_is_not_downloaded(bucket: fsspec.AbstractFileSystem) -> None:
     run = "/tracked/store/wandb/offline-run-1-a"
     bucket.pipe(f"{run}/files/media/picture.jpg", b"a picture")
     folder = RunsFolder(ROOT)
@@ -37,7 +37,7 @@ def test_a_run_that_is_still_on_its_way_is_not_brought(bucket: fsspec.AbstractFi
     assert (here / "files/media/picture.jpg").is_file()
 
 
-def test_a_run_that_broke_is_kept_too(
+def test_a_failed_run_is_uploaded_too(
     bucket: fsspec.AbstractFileSystem, job: RunSpec, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "clipvec")

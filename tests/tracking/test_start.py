@@ -28,11 +28,11 @@ def test_jobs_of_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (job("0-9").id, job("0-9").group) == ("embed-1-sample-vit_b_32-0-9", "embed-1")
 
 
-def test_the_run_of_a_sweep_has_its_name() -> None:
+def test_the_run_of_a_sweep_has_the_name_of_the_sweep() -> None:
     assert (job(sweep="embed-1").id, job(sweep="embed-1").group) == ("embed-1", "embed-1")
 
 
-def test_ids_are_short_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_are_short_and_distinct(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLIPVEC_SWEEP", "embed-1")
     specs = [",".join(map(str, range(first, 1000, 2))) for first in (0, 2)]
     one, two = (str(job(spec).id) for spec in specs)

@@ -59,7 +59,7 @@ def test_online(
     assert uploads() == []
 
 
-def test_a_run_that_lasts_and_fills_no_block(
+def test_a_long_run_that_fills_no_block(
     server: WandbServer, job: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
@@ -83,7 +83,7 @@ def sync(root: Path, server: WandbServer) -> None:
     )
 
 
-def test_a_preempted_job_goes_on_with_its_run(
+def test_a_preempted_job_resumes_its_run(
     server: WandbServer, job: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLIPVEC_SWEEP", "embed-1")

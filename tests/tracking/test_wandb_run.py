@@ -24,7 +24,7 @@ from tests.tracking.conftest import SECRETS
 from tests.wandb_files import recorded
 
 
-def test_everything_that_is_told(
+def test_everything_logged_is_in_the_files(
     offline: TrackingConfig, job: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLIPVEC_SWEEP", "embed-1")
@@ -122,14 +122,14 @@ def test_a_run_that_fails(
     assert (found.exit_code, found.preempted) == (exit_code, preempted)
 
 
-def test_points_come_at_a_bounded_rate(job: RunSpec) -> None:
+def test_points_are_logged_at_a_bounded_rate(job: RunSpec) -> None:
     with tracking.start_run(TrackingConfig(mode="offline", log_interval_s=3600), job) as run:
         assert not any(run.should_log() for _ in range(1000))
     with tracking.start_run(TrackingConfig(mode="offline", log_interval_s=1e-9), job) as run:
         assert run.should_log()
 
 
-def test_what_wandb_refuses_does_not_reach_the_work(
+def test_errors_of_wandb_do_not_stop_the_work(
     offline: TrackingConfig, job: RunSpec, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with tracking.start_run(offline, job) as run:
@@ -163,7 +163,7 @@ def test_wandb_is_killed(tmp_path: Path) -> None:
     assert line.startswith("tracking stopped, the work continues: ")
 
 
-def test_a_place_that_cannot_be(
+def test_an_impossible_location(
     offline: TrackingConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "store").write_text("a file")

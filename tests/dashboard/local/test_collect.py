@@ -27,7 +27,7 @@ def test_a_sweep_by_name(swept: Path) -> None:
     assert found.runs["sweep"] == []
 
 
-def test_an_unknown_sweep(swept: Path) -> None:
+def test_an_unknown_sweep_is_refused(swept: Path) -> None:
     with pytest.raises(ConfigError, match=r"sweep=mine: no run of it beside .*: embed-0, embed-1"):
         collect(asked(swept, "sweep=mine"))
 

@@ -29,7 +29,7 @@ def page(browser: Browser, file: Path):  # type: ignore[no-untyped-def]
     visit.close()
 
 
-def test_what_stands_on_top(page: Page) -> None:
+def test_the_top_of_the_page(page: Page) -> None:
     expect(page.locator("h1")).to_have_text("embed-1")
     expect(page.locator(".lead")).to_contain_text("90 images of toys--toy, in 3 of 4 shards")
     expect(page.locator(".notice").first).to_contain_text("Not committed: shards 2")
@@ -105,7 +105,9 @@ def test_a_store_without_runs(
     visit.close()
 
 
-def test_what_cannot_be(swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_requests_are_refused(
+    swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"page=.*cannot be written: .*; choose another file"):
         local.write(asked(swept, f"page={tmp_path}/file/page.html"))

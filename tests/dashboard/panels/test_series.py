@@ -28,7 +28,7 @@ def jobs(count: int) -> list[RecordedRun]:
 SPEED = Curves("Speed", ("images_per_s",), "images/s")
 
 
-def test_few_runs_have_a_line_each() -> None:
+def test_a_few_runs_get_a_line_each() -> None:
     lines = series.lines(SPEED, jobs(3))
     assert [line.name for line in lines] == ["0", "1", "2"]
     assert [list(line.values) for line in lines] == [[0, 1], [1, 2], [2, 3]]
@@ -44,7 +44,7 @@ def test_many_runs_are_one_line_with_a_band() -> None:
     assert (line.low[0], line.high[0]) == (10, 90)
 
 
-def test_a_run_counts_where_it_has_values() -> None:
+def test_a_run_counts_only_where_it_has_values() -> None:
     runs = [*jobs(7), run(9, [{"_step": 0, "images_per_s": 99}, {"_step": 10, "images_per_s": 99}])]
     (line,) = series.lines(SPEED, runs)
     assert line.high is not None
@@ -52,7 +52,7 @@ def test_a_run_counts_where_it_has_values() -> None:
     assert line.high[-1] < 7
 
 
-def test_metrics_of_a_prefix_are_lines() -> None:
+def test_metrics_with_a_prefix_become_lines() -> None:
     panel = Curves("Shares", ("share/",), "share", stacked=True)
     runs = [
         run(n, [{"_step": s, "share/read": r, "share/write": 1 - r} for s in (0, 8)])
@@ -64,14 +64,14 @@ def test_metrics_of_a_prefix_are_lines() -> None:
     assert lines[1].values == pytest.approx(0.7)
 
 
-def test_steps_that_were_done_twice_count_once() -> None:
+def test_repeated_steps_count_once() -> None:
     points = [{"_step": s, "images_per_s": v} for s, v in ((8, 1), (16, 2), (16, 5), (24, 6))]
     (line,) = series.lines(SPEED, [run(0, points)])
     assert list(line.steps) == [8, 16, 24]
     assert list(line.values) == [1, 5, 6]
 
 
-def test_the_machine_is_measured_by_the_clock() -> None:
+def test_system_metrics_are_placed_by_time() -> None:
     points = [{"_step": s, "_timestamp": t} for s, t in ((0, 1000.0), (80, 1010.0))]
     machine = [{"_timestamp": 1005.0, "system/gpu.0.gpu": 66.0}]
     panel = Curves("GPU", ("system/gpu.0.gpu",), "%")
@@ -79,7 +79,7 @@ def test_the_machine_is_measured_by_the_clock() -> None:
     assert (list(line.steps), list(line.values)) == ([40], [66])
 
 
-def test_runs_of_one_step() -> None:
+def test_runs_with_a_single_step() -> None:
     runs = [run(n, [{"_step": 10 * n, "images_per_s": n}]) for n in range(9)]
     (line,) = series.lines(SPEED, runs)
     assert np.isfinite(line.values).all()

@@ -69,7 +69,7 @@ def test_the_key_of_wandb_login(
     assert key not in json.dumps(saving.views)
 
 
-def test_a_token_file_that_is_not_there(
+def test_a_missing_token_file(
     saving: WandbServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("WANDB_API_KEY")
@@ -80,14 +80,14 @@ def test_a_token_file_that_is_not_there(
     )
 
 
-def test_a_key_that_is_none(saving: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_malformed_key(saving: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "too_short_a_key")
     said = error()
     assert "API key must have 40+ characters, has 15." in said
     assert "too_short_a_key" not in said
 
 
-def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_malformed_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", "wandb.example")
     assert error().startswith("wandb's settings do not fit: base_url: Input should be a valid URL")
 
@@ -113,7 +113,7 @@ def test_a_server_that_hangs(deaf: socket.socket, monkeypatch: pytest.MonkeyPatc
     assert time.monotonic() - began < 5
 
 
-def test_a_key_that_the_server_does_not_know(saving: WandbServer) -> None:
+def test_a_key_the_server_rejects(saving: WandbServer) -> None:
     wanted = f"{saving.url} rejects the key; run wandb login --relogin, or set WANDB_API_KEY"
     saving.entity = None
     assert error() == wanted
@@ -122,12 +122,12 @@ def test_a_key_that_the_server_does_not_know(saving: WandbServer) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 403, 404])
-def test_what_is_not_allowed(status: int, saving: WandbServer) -> None:
+def test_a_refused_request(status: int, saving: WandbServer) -> None:
     saving.refusal = Refused("permission denied", status)
     assert f"{saving.url} refuses the account: permission denied; tracking.entity" in error()
 
 
-def test_an_entity_that_there_is_not(saving: WandbServer) -> None:
+def test_an_entity_that_does_not_exist(saving: WandbServer) -> None:
     assert error(TrackingConfig(mode="online", project="photos", entity="nobody")) == (
         f"{saving.url} refuses nobody/photos: entity nobody not found during upsertModel; "
         "tracking.entity names a user or a team that you may write to, wandb login --relogin "
@@ -162,7 +162,7 @@ def test_a_server_that_is_not_wandb(another: str, monkeypatch: pytest.MonkeyPatc
     assert error() == f"{another} answers, but not as wandb does; check WANDB_BASE_URL"
 
 
-def test_a_view_of_another_form(saving: WandbServer) -> None:
+def test_a_view_with_an_unknown_spec(saving: WandbServer) -> None:
     save.save(ONLINE)
     (view,) = [v for v in saving.views.values() if v["type"] == "project-view"]
     for spec in ("", "[]", '{"section": {"panels": []}}'):

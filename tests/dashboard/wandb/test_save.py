@@ -144,7 +144,7 @@ def filters(runs: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     return [(f["key"]["section"], f["key"]["name"], f["op"], f["value"]) for f in found]
 
 
-def test_panels_of_a_report_lie_beside_each_other(saving: WandbServer) -> None:
+def test_panels_of_a_report_are_side_by_side(saving: WandbServer) -> None:
     save.save(ONLINE)
     for block in saved(saving, "runs")[2]["blocks"]:
         if block["type"] != "panel-grid":
@@ -160,14 +160,14 @@ def test_panels_of_a_report_lie_beside_each_other(saving: WandbServer) -> None:
         assert max(x for x, _ in cells) < 24
 
 
-def test_a_project_that_is_not_there_is_made(saving: WandbServer) -> None:
+def test_a_missing_project_is_created(saving: WandbServer) -> None:
     save.save(ONLINE)
     assert saving.projects == [("me", "photos")]
     save.save(ONLINE)
     assert saving.operations.count("CreateProject") == 1
 
 
-def test_made_again(saving: WandbServer) -> None:
+def test_the_second_run_updates(saving: WandbServer) -> None:
     save.save(ONLINE)
     before = {id_: view["name"] for id_, view in saving.views.items()}
     view = saved(saving, "project-view")[2]
@@ -178,7 +178,7 @@ def test_made_again(saving: WandbServer) -> None:
     assert saved(saving, "project-view")[2] == view
 
 
-def test_what_others_put_into_the_view_stays(saving: WandbServer) -> None:
+def test_the_users_own_panels_are_kept(saving: WandbServer) -> None:
     save.save(ONLINE)
     _, view, spec = saved(saving, "project-view")
     mine = {
@@ -243,7 +243,7 @@ def test_the_entity_of_wandbs_settings(
     assert f"{saving.url}/team/photos?nw=clipvec\n" in save.save(ONLINE)
 
 
-def test_a_chart_is_that_of_the_run(
+def test_a_chart_is_the_one_the_run_logged(
     saving: WandbServer, offline: TrackingConfig, job: RunSpec, tmp_path: Path
 ) -> None:
     with tracking.start_run(offline, job) as run:
@@ -262,7 +262,7 @@ def test_a_chart_is_that_of_the_run(
     assert ours["fields"] == theirs["fields"]
 
 
-def test_what_is_asked_is_what_wandb_asks() -> None:
+def test_requests_match_those_of_wandb() -> None:
     from wandb.apis import _generated as wandb
     from wandb.apis.public.reports import Reports
     from wandb_gql import gql
@@ -296,7 +296,7 @@ def test_keys_are_distinct() -> None:
     assert all(isinstance(key, str) and key for keys in tables for key in keys)
 
 
-def test_outline_asks_nobody() -> None:
+def test_outline_uses_no_network() -> None:
     lines = save.outline(TrackingConfig(mode="offline", project="photos")).splitlines()
     assert lines[:3] == [
         "project  (your default entity)/photos",

@@ -71,7 +71,7 @@ def files_with(token: str, *folders: Path) -> list[Path]:
     return [file for file in files if token.encode() in file.read_bytes()]
 
 
-def test_eight_shards_in_two_jobs_and_a_secret_that_nobody_sees(
+def test_eight_shards_in_two_jobs_and_a_hidden_secret(
     cloud: Cloud, start: Clipvec, run: Call, tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
@@ -109,7 +109,7 @@ def test_eight_shards_in_two_jobs_and_a_secret_that_nobody_sees(
     assert "0 jobs to start, 8 of 8 shards already committed" in again
 
 
-def test_a_preempted_job_recovers_and_its_store_is_what_it_would_have_been(
+def test_a_preempted_job_recovers_and_its_store_is_identical(
     cloud: Cloud, start: Clipvec, run: Call, tmp_path: Path
 ) -> None:
     slowly = [*SAMPLE, "sharding=x1", "batch_size=4", "part_rows=4"]
@@ -134,7 +134,7 @@ def test_a_preempted_job_recovers_and_its_store_is_what_it_would_have_been(
     assert {f.name: f.read_bytes() for f in shard.glob("*.parquet")} == parts
 
 
-def test_a_shard_that_fails_for_good(run: Call, tmp_path: Path) -> None:
+def test_a_shard_that_fails_permanently(run: Call, tmp_path: Path) -> None:
     pictures, store = tmp_path / "pictures", tmp_path / "store"
     pictures.mkdir()
     for number in range(8):

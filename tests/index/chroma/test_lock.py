@@ -23,7 +23,7 @@ from tests.stores import StoreFactory
 NAME = "toys--toy"
 
 
-def test_a_second_command_is_refused_and_takes_nothing(
+def test_a_second_command_is_refused_and_changes_nothing(
     folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store = store_factory(tmp_path, {0: [20]})
@@ -47,7 +47,7 @@ def test_a_second_command_is_refused_and_takes_nothing(
     assert factory.names() == [NAME]
 
 
-def test_partitions_are_filled_beside_each_other(
+def test_partitions_can_be_filled_concurrently(
     folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store_factory(tmp_path, {0: [20], 1: [30]})

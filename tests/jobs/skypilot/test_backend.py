@@ -113,7 +113,7 @@ for error in [
     assert len(lines) == 5
 
 
-def test_every_error_with_a_mend_exists(python: Python) -> None:
+def test_every_error_with_a_fix_exists(python: Python) -> None:
     code = "import sys, sky.exceptions as e; print(*(n for n in sys.argv[1:] if hasattr(e, n)))"
     assert python("-c", code, *backend._FIXES).split() == list(backend._FIXES)
 
@@ -199,7 +199,7 @@ def test_jobs_that_differ_in_shards_are_one_request(
     assert not any(b"planted" in f.read_bytes() for f in tmp_path.rglob("*") if f.is_file())
 
 
-def test_what_was_taken_before_an_error_is_saved(
+def test_ids_received_before_an_error_are_saved(
     tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def launch(task: Any, **kwargs: Any) -> Any:
@@ -214,7 +214,7 @@ def test_what_was_taken_before_an_error_is_saved(
     assert sorted(ids(Record.open(tmp_path))) == [0, 2]
 
 
-def test_an_interrupt_saves_what_is_under_way_and_starts_no_more(
+def test_an_interrupt_saves_pending_ids_and_starts_nothing_more(
     tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backend, "PARALLEL_SUBMISSIONS", 1)
@@ -246,7 +246,7 @@ def test_a_store_on_the_machine_starts_nothing(tmp_path: Path, stand_in: StandIn
     assert stand_in.launched == []
 
 
-def test_all_jobs_are_asked_about_at_once(tmp_path: Path, stand_in: StandIn) -> None:
+def test_all_jobs_are_polled_in_one_request(tmp_path: Path, stand_in: StandIn) -> None:
     record = Record.create(tmp_path, sweep(job(0), job(1), job(2)))
     assert Sky().poll(record, {0: "8", 1: "7", 2: "99"}) == {
         0: Status(State.SUCCEEDED),

@@ -42,7 +42,7 @@ def test_folders_that_outlive_the_machine(place: dict[str, Any], store: str) -> 
         ({"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}, "/bucket/index"),
     ],
 )
-def test_folders_that_would_go_with_the_machine(place: dict[str, Any], index: str) -> None:
+def test_folders_that_would_vanish_with_the_machine(place: dict[str, Any], index: str) -> None:
     job = Job(0, (), cloud=place, folders={"store.root": "s3://b/store", "index.path": index})
     (said,) = refusals(job)
     assert said.startswith(f"index.path={index} is a folder on a cloud machine, which disappears ")

@@ -156,7 +156,7 @@ def test_a_machine_with_another_version_gets_the_locked_one(
     assert versions(tmp_path, "mine", "tiny") == "1 "
 
 
-def test_an_image_is_taken_as_it_is(
+def test_an_image_is_used_as_it_is(
     install: Install, machine: Path, packages: Path, tmp_path: Path
 ) -> None:
     add(machine, packages, "tiny-2")
@@ -165,7 +165,7 @@ def test_an_image_is_taken_as_it_is(
     assert versions(tmp_path, "mine", "clipvec", "tiny") == "7 2 "
 
 
-def test_a_broken_connection_is_tried_again(install: Install, tmp_path: Path) -> None:
+def test_a_broken_connection_is_retried(install: Install, tmp_path: Path) -> None:
     """The first two attempts reach an index that nobody serves."""
     uv = tmp_path / "home/.local/bin/uv"
     uv.unlink()
@@ -188,7 +188,7 @@ def test_what_cannot_be_resolved_ends_the_job(install: Install, sky_workdir: Pat
     assert "trying again" not in said
 
 
-def test_torch_of_pypi_where_its_own_index_is_out_of_reach(
+def test_torch_from_pypi_if_its_own_index_is_unreachable(
     install: Install, sky_workdir: Path, packages: Path, tmp_path: Path
 ) -> None:
     for version in ("1", "2"):
@@ -204,7 +204,7 @@ def test_torch_of_pypi_where_its_own_index_is_out_of_reach(
     assert versions(tmp_path, "mine", "torch") == "1 "
 
 
-def test_setup_names_what_a_job_runs_in() -> None:
+def test_setup_prints_the_environment_of_the_job() -> None:
     cloud = {"setup": "echo before\n", "resources": {"any_of": [{"accelerators": "T4"}]}}
     assert workdir.setup(cloud, "embed-1-0.1.0", ["s3", "sample"]) == (
         "set -e\necho before\n"
@@ -224,11 +224,11 @@ def test_setup_names_what_a_job_runs_in() -> None:
         ({"resources": {"accelerators": {"L4": 1}}, "image": "docker:me/clipvec"}, "image"),
     ],
 )
-def test_torch_by_what_the_machine_has(cloud: dict[str, object], torch: str) -> None:
+def test_the_torch_build_fits_the_machine(cloud: dict[str, object], torch: str) -> None:
     assert workdir.setup(cloud, "x", []).split()[-2] == torch
 
 
-def test_what_is_packed(tmp_path: Path) -> None:
+def test_contents_of_the_workdir(tmp_path: Path) -> None:
     workdir.pack(tmp_path, [(), ("s3",), ()])
     assert sorted(file.name for file in tmp_path.iterdir() if file.suffix != ".whl") == [
         "install.sh",

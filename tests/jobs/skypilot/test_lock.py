@@ -28,7 +28,7 @@ def wheel(tmp_path: Path) -> Path:
     return file
 
 
-def test_what_is_installed_is_pinned_with_what_it_needs(wheel: Path) -> None:
+def test_installed_packages_are_pinned_with_their_dependencies(wheel: Path) -> None:
     lines = lock(wheel, [])
     assert lines == sorted(lines)
     assert f"hydra-core=={metadata.version('hydra-core')}" in lines
@@ -42,7 +42,7 @@ def test_extras_bring_theirs(wheel: Path) -> None:
     assert f"s3fs=={metadata.version('s3fs')}" in lock(wheel, ["s3"])
 
 
-def test_the_build_of_torch_is_the_machines_choice(wheel: Path) -> None:
+def test_the_torch_build_is_left_to_the_machine(wheel: Path) -> None:
     lines = lock(wheel, [])
     (torch,) = (line for line in lines if line.startswith("torch=="))
     assert torch == f"torch=={metadata.version('torch').partition('+')[0]}"

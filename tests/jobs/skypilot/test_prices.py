@@ -81,7 +81,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({"accelerators": {"A10": 1, "T4": 1}}, 0.526),
     ],
 )
-def test_the_cheapest_machine_that_will_do(resources: dict[str, Any], price: float | None) -> None:
+def test_the_cheapest_suitable_machine(resources: dict[str, Any], price: float | None) -> None:
     assert prices.per_hour({"name": "x", "resources": resources}) == price
 
 
@@ -98,16 +98,16 @@ def test_the_cheapest_machine_that_will_do(resources: dict[str, Any], price: flo
         {"infra": "aws", "accelerators": 4},
     ],
 )
-def test_what_is_not_known(resources: dict[str, Any]) -> None:
+def test_unknown_prices(resources: dict[str, Any]) -> None:
     assert prices.per_hour({"name": "x", "resources": resources}) is None
 
 
-def test_no_lists_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_price_lists_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
     assert prices.per_hour({"resources": {"accelerators": {"T4": 1}}}) is None
 
 
-def test_lists_where_skypilot_was_told_to_keep_them(
+def test_price_lists_in_a_custom_skypilot_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "nobody"))

@@ -74,7 +74,7 @@ def test_the_script_takes_the_shards_of_its_rank(tmp_path: Path, rank: str, spec
     assert done.stdout.split("\n")[-2] == f"shards='{spec}'"
 
 
-def test_other_differences_are_submissions_of_their_own() -> None:
+def test_other_differences_make_separate_submissions() -> None:
     made = sweep(job(0, 0), job(1, 1), job(2, 0, model="vit_b_32"))
     first, second = tasks.tasks(made, made.jobs, PACKED)
     assert (first.name, first.num_jobs) == ("clipvec-embed-1-0-1", 2)
@@ -104,7 +104,7 @@ def test_an_image() -> None:
     assert task["setup"].split()[-2] == "image"
 
 
-def test_a_pool_gets_all_of_it_in_the_script_of_the_job() -> None:
+def test_a_pool_gets_everything_in_the_job_script() -> None:
     """SkyPilot runs it there by ``sky exec``, which neither sets up nor mounts."""
     alone = sweep(job(0, 0))
     pooled = Sweep("embed-1", "clipvec.embed", SkyLauncher(pool="gpus"), alone.jobs)

@@ -23,14 +23,16 @@ def test_the_checkout_is_what_jobs_install(tmp_path: Path) -> None:
         assert "hydra_plugins/clipvec_sky/sweep_launcher.py" in archive.namelist()
 
 
-def test_what_builds_wheels_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_wheel_builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hatchling.builders.wheel", None)
     with pytest.raises(ConfigError, match=r"hatchling, .* is not installed; pip install 'clipvec"):
         wheel.build_wheel(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nobody_knows_what_was_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installation_without_a_file_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As some packagers do, who leave RECORD out."""
     info = tmp_path / "clipvec-9.dist-info"
     info.mkdir()

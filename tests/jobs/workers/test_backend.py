@@ -68,7 +68,7 @@ def test_from_start_to_end(workers: Workers, record: Record, tmp_path: Path) -> 
     assert workers.poll(record, {7: ids[0]}) == {}
 
 
-def test_a_supervisor_that_is_gone(workers: Workers, record: Record, tmp_path: Path) -> None:
+def test_a_dead_supervisor(workers: Workers, record: Record, tmp_path: Path) -> None:
     job_state.write(record.folder, 7, DONE)
     ids = submit(workers, record)
     until((tmp_path / "job0.tries").exists)
@@ -78,7 +78,7 @@ def test_a_supervisor_that_is_gone(workers: Workers, record: Record, tmp_path: P
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(1.5, RUNNING), (-1.5, RUNNING), (3600, GONE)])
-def test_a_supervisor_is_known_by_when_it_began(
+def test_a_supervisor_is_identified_by_its_start_time(
     workers: Workers, tmp_path: Path, seconds: float, status: Status
 ) -> None:
     """The clock may be set meanwhile; another process of the same number began at another time."""

@@ -40,7 +40,7 @@ def log(folder: Path, number: int) -> list[str]:
     return paths.SweepPaths(folder / "sweep").job_log(number).read_text().splitlines()
 
 
-def test_jobs_end_as_their_processes_do(tmp_path: Path, program: str) -> None:
+def test_jobs_end_like_their_processes(tmp_path: Path, program: str) -> None:
     assert run(tmp_path, program, job(0, "0"), job(1, "1"), job(2, "kill")) == [
         Status(State.SUCCEEDED),
         Status(State.FAILED, "exit code 1"),
@@ -94,7 +94,7 @@ def test_each_slot_has_its_gpu(
     assert shown[2] in shown[:2]
 
 
-def test_cancelled_while_it_runs_and_before_it_began(tmp_path: Path, program: str) -> None:
+def test_cancelled_while_running_and_before_starting(tmp_path: Path, program: str) -> None:
     made = supervisor(tmp_path, program, *(job(n, "wait", restarts=5) for n in range(2)))
     thread = threading.Thread(target=made.run, args=[list(made.record.sweep.jobs)])
     thread.start()
@@ -169,7 +169,7 @@ def test_hidden_gpus_are_not_used(
 
 
 @pytest.mark.parametrize("broken", ["#!/bin/sh\nexit 9\n", None])
-def test_cores_are_shared_where_there_is_no_gpu(
+def test_cores_are_shared_without_a_gpu(
     nvidia_smi: Path, monkeypatch: pytest.MonkeyPatch, broken: str | None
 ) -> None:
     if broken is None:

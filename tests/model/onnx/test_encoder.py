@@ -39,7 +39,7 @@ def least_cosine(one: np.ndarray, other: np.ndarray) -> float:
     return float((one * other).sum(axis=1).min())
 
 
-def test_vectors_are_those_of_torch(tiny: ModelConfig, by_torch: Encoder) -> None:
+def test_vectors_match_torch(tiny: ModelConfig, by_torch: Encoder) -> None:
     encoder = model.load_encoder(tiny)
     assert isinstance(encoder, OnnxEncoder)
     assert (encoder.weights, encoder.preprocess) == (by_torch.weights, by_torch.preprocess)
@@ -63,7 +63,7 @@ def test_short_texts_take_short_passes(tiny: ModelConfig, monkeypatch: pytest.Mo
     assert shapes == [(3, 11), (1, 20), (1, 77)]
 
 
-def test_the_first_time_exports(
+def test_the_first_load_exports(
     tiny: ModelConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_torch: Encoder
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -80,7 +80,7 @@ def test_the_first_time_exports(
     assert [path.name for path in tmp_path.iterdir()] == ["clipvec"]
 
 
-def test_weights_that_moved_are_not_exported_again(
+def test_moved_weights_are_not_exported_again(
     tiny: ModelConfig, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = ModelConfig(
@@ -101,7 +101,7 @@ def test_weights_that_moved_are_not_exported_again(
         ("compile", True, "use model.compile=false, or model.runtime=torch"),
     ],
 )
-def test_what_onnx_runtime_does_not_do(field: str, value: object, message: str) -> None:
+def test_unsupported_options_are_refused(field: str, value: object, message: str) -> None:
     asked = ModelConfig("x", "sample", "sample", runtime="onnx", **{field: value})  # type: ignore[arg-type]
     with pytest.raises(ModelError) as error:
         model.load_encoder(asked)
@@ -119,7 +119,7 @@ def test_a_missing_package_names_its_extra(
         model.load_encoder(tiny)
 
 
-def test_weights_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unavailable_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(ModelError) as error:
         model.load_encoder(ModelConfig("x", "local", "local-dir:/nope", runtime="onnx"))
@@ -139,7 +139,7 @@ def test_a_damaged_export(
         model.load_encoder(tiny)
 
 
-def test_an_export_that_makes_other_vectors_is_refused(
+def test_an_export_with_different_vectors_is_refused(
     tiny: ModelConfig, by_torch: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = cache.find(tiny)

@@ -14,13 +14,13 @@ print(sklearn.__name__, wandb.__name__)
 """
 
 
-def test_packages_that_open_clip_would_only_offer_help_to() -> None:
+def test_optional_packages_of_open_clip_are_imported_lazily() -> None:
     """Their imports took longer than open_clip's own; whoever asks for them later gets them."""
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     assert done.stdout == "['open_clip']\nsklearn wandb\n"
 
 
-def test_packages_that_are_in_use_already_stay() -> None:
+def test_packages_already_imported_stay() -> None:
     code = "import wandb, sys, clipvec.model.torch; print(sys.modules['wandb'] is wandb)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"

@@ -75,7 +75,9 @@ def test_the_sample_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         load_encoder(ModelConfig("sample", "sample", "local-dir:/nothing"))
 
 
-def test_what_asks_the_hub_at_every_start_is_refused(tiny_weights: Path, tmp_path: Path) -> None:
+def test_a_model_that_needs_the_hub_at_every_start_is_refused(
+    tiny_weights: Path, tmp_path: Path
+) -> None:
     encoder = load_encoder(ModelConfig("local", "local", f"local-dir:{tiny_weights}", "cpu"))
     config = {"model_cfg": {"text_cfg": {"hf_model_name": "somebody/roberta"}}}
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config))

@@ -87,7 +87,7 @@ def test_free_queries_find_the_subject(encoder, images, training, query, categor
     assert {facts[n]["category"] for n in best} == {category}
 
 
-def test_it_says_nothing_and_asks_no_network():
+def test_it_prints_nothing_and_uses_no_network():
     script = (
         "import socket\n"
         "def refuse(*_): raise AssertionError('network')\n"

@@ -73,7 +73,7 @@ def test_texts_that_need_their_padding(model: type, text: dict[str, object]) -> 
     assert end_of_text(made(model, **text)) is None
 
 
-def test_towers_of_other_makers_get_all_tokens() -> None:
+def test_other_kinds_of_towers_get_all_tokens() -> None:
     coca = open_clip.CoCa(48, {"width": 64, "heads": 2, "layers": 1}, TEXT, VISION)
     assert end_of_text(coca) is None
 

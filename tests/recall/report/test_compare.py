@@ -45,7 +45,9 @@ def test_change_of_one_setting() -> None:
     ("after", "half", "apart"),
     [(0.95, 0.01, True), (0.95, 0.06, False), (0.85, 0.01, True), (0.9, 0.01, False)],
 )
-def test_apart_means_that_intervals_do_not_overlap(after: float, half: float, apart: bool) -> None:
+def test_a_difference_means_that_intervals_do_not_overlap(
+    after: float, half: float, apart: bool
+) -> None:
     made = reports.compare(one(0.9), one(after, half))
     assert made.changes[0].apart is apart
     assert made.apart == apart
@@ -69,7 +71,7 @@ def test_largest_change_comes_first() -> None:
     assert len(made.changes) == 52
 
 
-def test_what_one_report_lacks_is_named() -> None:
+def test_missing_entries_of_a_report_are_named() -> None:
     new = replace(one(0.9).systems[0], name="new")
     wider = replace(one(0.9).systems[0].settings[0], parameters={"ef": 16})
     before = one(0.9)
@@ -80,7 +82,7 @@ def test_what_one_report_lacks_is_named() -> None:
     assert "Not compared" in reports.comparison_markdown(made)
 
 
-def test_builds_that_were_there_have_no_ratio() -> None:
+def test_existing_builds_have_no_ratio() -> None:
     made = reports.compare(one(0.9, seconds=None), one(0.9))
     assert made.builds[0].seconds is None
 

@@ -24,7 +24,7 @@ def names(points: list[curves.Point]) -> list[float]:
     return [point.setting.parameters["ef"] for point in points]
 
 
-def test_front_holds_what_nothing_beats() -> None:
+def test_front_holds_unbeaten_settings() -> None:
     settings = [
         setting({"ef": 1}, missed=0.3, qps=900),
         setting({"ef": 2}, missed=0.4, qps=800),  # beaten by 1 in both
@@ -72,7 +72,7 @@ def test_gain_is_over_exact_search() -> None:
     assert curves.gain(Run("", without), choice, "text") is None
 
 
-def test_ranks_and_ways_are_those_measured() -> None:
+def test_ks_and_load_modes_are_those_measured() -> None:
     assert curves.ranks([RUN]) == [1, 10, 100]
     assert curves.modes([RUN]) == [SINGLE, LoadMode(64, 1), LoadMode(1, 8)]
     assert [str(mode) for mode in curves.modes([RUN])] == [

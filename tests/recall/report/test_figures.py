@@ -138,7 +138,7 @@ def test_filters_say_what_they_admit() -> None:
     ]
 
 
-def test_build_says_what_is_not_known() -> None:
+def test_build_shows_unknown_values() -> None:
     seconds, memory, disk = parsed(plots.build(RUNS))
     assert [t.text for t in seconds.iter(f"{SVG}text")][:4] == [
         "chroma",
@@ -220,7 +220,7 @@ def test_colours_stand_out(theme: int) -> None:
             assert contrast(pair[theme], panel) >= 4.5, name
 
 
-def test_looks_repeat_late() -> None:
+def test_line_styles_repeat_late() -> None:
     looks = [(palette.look(n).colour, palette.look(n).marker) for n in range(100)]
     assert len(set(looks)) == 100
 

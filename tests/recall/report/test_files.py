@@ -25,7 +25,7 @@ def test_folder_holds_everything(folder: Path) -> None:
     assert figures == {f"{name}.{suffix}" for name in expected for suffix in ("png", "svg")}
 
 
-def test_read_brings_back_what_was_written(folder: Path) -> None:
+def test_read_round_trip(folder: Path) -> None:
     assert reports.read(folder) == reports.read(folder / "report.json") == report()
 
 

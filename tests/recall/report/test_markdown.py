@@ -48,7 +48,7 @@ def test_report_starts_with_the_recommendations(folder: Path) -> None:
     assert measured.replace("-", "\N{EN DASH}") in lines
 
 
-def test_tables_show_what_numbers_rest_on(folder: Path) -> None:
+def test_tables_show_sample_sizes(folder: Path) -> None:
     text = (folder / "report.md").read_text(encoding="utf-8").replace("\N{EN DASH}", "-")
     searched = "| flat | as built | text | stars \\< 1 | 1 % | 10 | 80 | 1.000 (1.000-1.000) |"
     assert f"{searched} 20.4 (18.4-22.4) |" in text

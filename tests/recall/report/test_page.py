@@ -62,7 +62,7 @@ def test_recommendations_stand_on_top(page: Page) -> None:
     assert card.bounding_box()["y"] < 500  # type: ignore[index]
 
 
-def test_one_figure_is_shown_for_k_and_way(page: Page) -> None:
+def test_one_figure_is_shown_for_k_and_load_mode(page: Page) -> None:
     shown = page.locator("#recall-and-speed figure:visible")
     assert [shown.get_attribute(f"data-{key}") for key in ("k", "mode")] == ["10", "single"]
     expect(shown.locator("h3")).to_have_text(["Text queries", "Image queries"])
@@ -97,7 +97,7 @@ def test_table_sorts_by_click_and_by_key(page: Page) -> None:
     assert page.locator("#all th[aria-sort='none']").count() == 11
 
 
-def test_texts_sort_as_a_reader_counts(page: Page) -> None:
+def test_texts_sort_in_natural_order(page: Page) -> None:
     page.locator("#all th[aria-sort]", has_text="Setting").get_by_role("button").click()
     settings = [text for text in column(page, 2) if text.startswith("efSearch")]
     assert settings == [f"efSearch={ef}" for ef in (16, 32, 64, 128, 256) for _ in range(2)]
@@ -125,7 +125,7 @@ def test_systems_can_be_hidden(page: Page) -> None:
     assert parts.count() > 10
 
 
-def test_points_say_what_they_are(page: Page) -> None:
+def test_points_have_tooltips(page: Page) -> None:
     point = page.locator("figure:visible [data-tip*='efSearch=64']").first
     point.scroll_into_view_if_needed()
     box = point.bounding_box()
@@ -139,7 +139,7 @@ def test_points_say_what_they_are(page: Page) -> None:
     expect(tip).to_be_hidden()
 
 
-def test_everything_is_named_for_those_who_cannot_see_it(page: Page) -> None:
+def test_everything_has_a_text_alternative(page: Page) -> None:
     assert page.locator("table:not(:has(> caption))").count() == 0
     assert page.locator("figure svg:not([role=img][aria-label])").count() == 0
     assert page.locator("input:not(label input)").count() == 0
@@ -154,7 +154,7 @@ def test_everything_is_named_for_those_who_cannot_see_it(page: Page) -> None:
     assert doubled == []
 
 
-def test_figures_find_what_they_refer_to(page: Page) -> None:
+def test_references_in_figures_resolve(page: Page) -> None:
     lost = page.evaluate(
         "() => [...document.querySelectorAll('use')].filter("
         "(u) => !document.querySelector(u.getAttribute('xlink:href'))).length"

@@ -69,7 +69,7 @@ def test_long_lists_are_counted() -> None:
         (0.90, 0.92, 0.94, "contradicts the choice: take the next wider setting"),
     ],
 )
-def test_a_recommendation_says_how_sure_it_is(
+def test_a_recommendation_states_its_uncertainty(
     low: float, value: float, high: float, said: str
 ) -> None:
     rounds = (10, 9, 11)
@@ -117,10 +117,10 @@ def test_a_recommendation_as_a_line() -> None:
     )
 
 
-def test_a_percentile_that_is_not_known_is_a_dash() -> None:
+def test_an_unknown_percentile_is_a_dash() -> None:
     assert (format.milliseconds(12.04), format.milliseconds(None)) == ("12.0", "\N{EN DASH}")
 
 
-def test_short_cuts_what_is_too_wide() -> None:
+def test_short_truncates_long_text() -> None:
     assert format.short("w" * 50, 10) == "w" * 9 + "…"
     assert format.short("short", 10) == "short"
