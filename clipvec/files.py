@@ -1,4 +1,4 @@
-"""How files of this machine are written, and which form of them is read."""
+"""Atomic writes of local files, and JSON files with a schema number."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SCHEMA = "schema_version"
 
 
 def write_atomically(file: Path, data: bytes) -> None:
-    """Write a local file that appears whole or not at all, and its folder.
+    """Write a local file atomically, creating its folder if needed.
 
     Raises:
-        OSError: it cannot be written; what was there before stays.
+        OSError: it cannot be written; an existing file is kept.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
@@ -36,11 +36,11 @@ def write_atomically(file: Path, data: bytes) -> None:
 
 
 def to_json(values: Mapping[str, Any], schema: int) -> bytes:
-    """Return a JSON file that says which schema it has, for `from_json`.
+    """Return the bytes of a JSON file with a schema number, for `from_json`.
 
     Args:
         values: the content.
-        schema: raise it whenever an older clipvec could not read the file, or misread it.
+        schema: increase it whenever an older clipvec could not read the file or would misread it.
     """
     return json.dumps({SCHEMA: schema, **values}, indent=1, allow_nan=False).encode()
 

@@ -1,4 +1,4 @@
-"""The machine that runs this process: its processor, its memory, and how much of it was taken."""
+"""The machine that runs this process: its processor, its memory, and how much of it is used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 
 
 def hardware() -> dict[str, str]:
-    """Return what a measurement depends on, in words."""
+    """Return a description of the hardware that a measurement depends on."""
     import psutil
 
     return {
@@ -41,10 +41,10 @@ def processor() -> str:
 
 
 def peak_bytes() -> int:
-    """Return the high-water mark of this process's resident memory, everything included.
+    """Return the peak resident memory of this process, everything included.
 
-    ``ru_maxrss`` begins on Linux with what the parent process held when it started this one, so
-    the kernel's own mark of this program is read where there is one.
+    On Linux ``ru_maxrss`` starts at the parent's memory at the time of the fork, so the kernel's
+    ``VmHWM`` of this program is read where there is one.
     """
     status = Path("/proc/self/status")
     if status.is_file():
@@ -56,7 +56,7 @@ def peak_bytes() -> int:
 
 
 def free_bytes() -> int:
-    """Return the memory that this process may still take: of the machine, and of its cgroups."""
+    """Return the memory that this process may still use, by the machine and by its cgroups."""
     import psutil
 
     return min([psutil.virtual_memory().available, *_left_by_cgroups(_MINE, _CGROUPS)])
@@ -64,12 +64,12 @@ def free_bytes() -> int:
 
 @dataclass(frozen=True)
 class _Names:
-    """What a version of cgroups calls its files, and the entry of ``memory.stat`` read here."""
+    """File names of one cgroup version, and the entry of ``memory.stat`` that is read."""
 
     limit: str
     used: str
     droppable: str
-    """Pages of files that were read: they count as used, but make room for whoever wants it."""
+    """Page cache: it counts as used, but is reclaimed when memory is needed."""
 
 
 _V1 = _Names("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
@@ -77,12 +77,12 @@ _V2 = _Names("memory.max", "memory.current", "inactive_file")
 
 
 def _left_by_cgroups(mine: Path, root: Path) -> list[int]:
-    """Return the bytes that each limit on a process's cgroups leaves, those of parents too.
+    """Return the bytes left under each limit of a process's cgroups and their parents.
 
     Args:
-        mine: ``/proc/self/cgroup``, a line ``id:controllers:path`` for each hierarchy; that of
-            version 2 has no controllers.
-        root: where cgroups are mounted; each hierarchy of version 1 has a folder there.
+        mine: ``/proc/self/cgroup``, a line ``id:controllers:path`` for each hierarchy; version
+            2's has no controllers.
+        root: where cgroups are mounted; each version 1 hierarchy has a folder there.
     """
     left = []
     with contextlib.suppress(OSError):
@@ -91,7 +91,7 @@ def _left_by_cgroups(mine: Path, root: Path) -> list[int]:
             if controllers and "memory" not in controllers.split(","):
                 continue
             names, mount = (_V1, root / controllers) if controllers else (_V2, root)
-            # In a container the path may be the host's, of which there is only the mount here.
+            # In a container the path may be the host's; only the mount exists here.
             group = mount / path.strip("/")
             for folder in [group, *group.parents]:
                 if folder.is_relative_to(mount):
@@ -100,7 +100,7 @@ def _left_by_cgroups(mine: Path, root: Path) -> list[int]:
 
 
 def _left_by_cgroup(group: Path, names: _Names) -> list[int]:
-    """Return the limit of one cgroup less what it uses; nothing where it has no limit."""
+    """Return the limit of one cgroup minus its usage; an empty list if it has no limit."""
     try:
         limit = (group / names.limit).read_text(encoding="ascii").strip()
         used = int((group / names.used).read_text(encoding="ascii"))
@@ -108,7 +108,7 @@ def _left_by_cgroup(group: Path, names: _Names) -> list[int]:
     except OSError:
         return []
     counts = dict(line.split() for line in statistics)
-    # Version 1 writes a number beyond any machine's memory where version 2 has "max".
+    # Where version 2 has "max", version 1 has a number beyond any machine's memory.
     droppable = int(counts.get(names.droppable, 0))
     return [] if limit == "max" else [max(0, int(limit) - used + droppable)]
 

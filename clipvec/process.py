@@ -18,8 +18,8 @@ def when_parent_ends(act: Callable[[], None]) -> None:
     """
 
     def wait() -> None:
-        # Not by sys.stdin: a waiting thread would hold its lock, over which the interpreter aborts
-        # at its end.
+        # Not through sys.stdin: the waiting thread would hold its lock, and the interpreter aborts
+        # over that at exit.
         os.read(sys.stdin.fileno(), 1)
         act()
 

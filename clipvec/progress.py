@@ -1,4 +1,4 @@
-"""Progress of long work: bars on a terminal, plain lines elsewhere."""
+"""Progress of long-running work: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 LINE_SECONDS = 10.0
-"""Least time between two lines of one task, where there is no terminal."""
+"""Minimum time between two lines of one task when there is no terminal."""
 
 
 class TerminalHandler(logging.StreamHandler[TextIO]):
-    """Writes messages to what stderr is at the time: above the bars, while there are any."""
+    """Writes messages to the current stderr: above the bars, while there are any."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -53,7 +53,7 @@ class Task:
         self._started = self._said = time.monotonic()
 
     def advance(self, n: int = 1) -> None:
-        """Count ``n`` more units."""
+        """Advance by ``n`` units."""
         self._done += n
         now = time.monotonic()
         if self._rich is not None and self._id is not None:
@@ -63,7 +63,7 @@ class Task:
             log.info("%s", self._line(now))
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._rich is not None and self._id is not None:
             self._rich.remove_task(self._id)
 
@@ -99,7 +99,7 @@ class Progress:
             self._rich.stop()
 
     def task(self, label: str, total: int | None, unit: str, done: int = 0) -> Task:
-        """Return a new task of ``total`` units (None: unknown), ``done`` of them done before."""
+        """Return a new task of ``total`` units (None: unknown), ``done`` of them already done."""
         return Task(label, total, unit, done, self._rich)
 
 
@@ -118,7 +118,7 @@ def _bars(console: object) -> RichProgress:
 
 
 def duration(seconds: float) -> str:
-    """Return a time: ``0.0123 s``, ``40 s``, ``4 min 5 s``, ``3 h 30 min``."""
+    """Format a duration: ``0.0123 s``, ``40 s``, ``4 min 5 s``, ``3 h 30 min``."""
     if seconds < 120:
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)

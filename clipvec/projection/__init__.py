@@ -1,8 +1,8 @@
 """The embedding projection: a sample of a store's images on a plane, similar ones near each other.
 
-project          a store → a `Projection`, or None where it has too few rows
-log_projection   a store → a page of its own, in a tracked run
-ASSETS, template_values   for a page with ``projection.html`` in it
+project          a store → a `Projection`, or None if it has too few rows
+log_projection   a store → a separate page, in a tracked run
+ASSETS, template_values   for a page that includes ``projection.html``
 """
 
 import lazy_loader

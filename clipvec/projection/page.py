@@ -1,4 +1,4 @@
-"""A projection as a page, and in a tracked run."""
+"""A projection as a page or in a tracked run."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 ASSETS = page.PageAssets("clipvec.projection", ["projection.css"], ["projection.js"])
-"""What a page with ``projection.html`` in it needs."""
+"""For a page that includes ``projection.html``."""
 PROJECTION_KEY = "projection"
 """Key of the page in a tracked run."""
 
 
 def html(projection: Projection, title: str) -> str:
-    """Return a page of its own."""
+    """Return a page that shows only the projection."""
     values = template_values(projection)
     return page.render("projection_page.html", ASSETS, title=title, projection=values)
 
 
 def log_projection(run: Run, store: Store) -> None:
-    """Log the projection of a store to a tracked run; an error is one line and no more."""
+    """Log the projection of a store to a tracked run; an error is logged as one line."""
     if not run.tracked:
         return
     try:
@@ -42,7 +42,7 @@ def log_projection(run: Run, store: Store) -> None:
 
 
 def template_values(projection: Projection) -> dict[str, Any]:
-    """Return what ``projection.html`` shows."""
+    """Return the values for ``projection.html``."""
     tiles = projection.tiles
     return {
         "rows": projection.rows,

@@ -1,4 +1,4 @@
-"""From a store to points on a plane."""
+"""Projects a store's embeddings onto a plane."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
     from clipvec.store import Part, Store
 
 SAMPLE = 1024
-"""Most images of a projection."""
+"""Maximum number of images in a projection."""
 PARTS = 32
-"""Most part files that are read for it, however large the store is."""
+"""Maximum number of part files read for it, however large the store is."""
 TILE = 64
-"""Pixels of the longest side of an image on the plane."""
+"""Longest side of an image on the plane, in pixels."""
 _LEAST = 8
-"""Fewest rows that are projected."""
+"""Minimum number of rows to project."""
 _COLUMNS = 32
-"""Tiles side by side in the image that holds all of them."""
+"""Tiles per row of the image that holds all of them."""
 _DIRECTIONS = 50
-"""Directions of most variance that t-SNE is given, as its authors advise."""
+"""Principal components passed to t-SNE, as its authors advise."""
 _QUALITY = 80
 
 
 @dataclass(frozen=True)
 class Projection:
-    """Some images of a store, and where they lie."""
+    """Some images of a store and their positions."""
 
     points: np.ndarray
-    """float32 [N, 2], within 0 and 1."""
+    """float32 [N, 2], between 0 and 1."""
     ids: list[str]
     captions: list[str]
     tiles: bytes | None
-    """A JPEG of all N thumbnails, each in a square of `TILE` pixels, `_COLUMNS` to a row; None
-    where the store has none."""
+    """A JPEG of all N thumbnails, each in a square of `TILE` pixels, `_COLUMNS` to a row; None if
+    the store has none."""
     rows: int
-    """Of the whole store."""
+    """Rows of the whole store."""
 
     columns: int = _COLUMNS
     tile: int = TILE
@@ -54,7 +54,7 @@ class Projection:
 def project(store: Store, seed: int = 0) -> Projection | None:
     """Return the projection of a sample: t-SNE (van der Maaten and Hinton 2008) of its vectors.
 
-    The time does not depend on the size of the store, nor does the memory.
+    Time and memory do not depend on the size of the store.
 
     Raises:
         ConfigError: scikit-learn is not installed.
@@ -76,13 +76,13 @@ def project(store: Store, seed: int = 0) -> Projection | None:
 
 
 def _sample(store: Store, parts: Sequence[Part], random: np.random.Generator) -> pa.Table:
-    """Return rows from some parts: of each as many as of the others, as far as it has them."""
+    """Return rows from some parts, equally many from each as far as it has them."""
     import pyarrow as pa
 
     chosen = [parts[i] for i in np.sort(random.permutation(len(parts))[:PARTS])]
     columns = [c for c in ("id", "caption", "thumbnail", EMBEDDING) if c in store.schema().names]
     left, found = SAMPLE, []
-    # The smallest first: what they lack is taken from the others.
+    # Smallest first: the larger ones make up for what they lack.
     for place, part in enumerate(sorted(chosen, key=lambda part: part.rows)):
         count = min(part.rows, left // (len(chosen) - place))
         wanted = np.sort(random.permutation(part.rows)[:count])
@@ -96,7 +96,7 @@ def _sample(store: Store, parts: Sequence[Part], random: np.random.Generator) ->
 
 
 def _plane(vectors: np.ndarray, seed: int) -> np.ndarray:
-    """Return places of float32 [N, D] vectors of unit length on a plane, float32 [N, 2]."""
+    """Return positions on a plane, float32 [N, 2], for unit vectors, float32 [N, D]."""
     try:
         from sklearn.decomposition import PCA
         from sklearn.manifold import TSNE

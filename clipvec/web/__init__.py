@@ -1,4 +1,4 @@
-"""The kit of every page: frame, style, SVG, palette, number formats."""
+"""Shared parts of every page: frame, style, SVG, palette, number formats."""
 
 import lazy_loader
 

@@ -1,7 +1,7 @@
 from . import format, page, palette, svg
 from .format import number, percent, share
 from .page import jpeg_url
-from .palette import GROUND, look
+from .palette import GROUND, line_style
 from .scales import count_scale, recall_scale
 
 __all__ = [
@@ -9,7 +9,7 @@ __all__ = [
     "count_scale",
     "format",
     "jpeg_url",
-    "look",
+    "line_style",
     "number",
     "page",
     "palette",

@@ -1,4 +1,4 @@
-"""Numbers, sizes and times as a reader wants them."""
+"""Numbers, sizes and times formatted for readers."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def short(text: object, width: int) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with three significant digits at least: ``1,234``, ``12.0``, ``0.0123``."""
+    """Return a number with at least three significant digits: ``1,234``, ``12.0``, ``0.0123``."""
     if value == 0 or abs(value) >= 99.95:
         return f"{value:,.0f}"
     return f"{value:#.3g}"
 
 
 def tick(value: float) -> str:
-    """Return the number at a tick of an axis: ``1,000``, ``1.5``, ``0.5``."""
+    """Return the label of an axis tick: ``1,000``, ``1.5``, ``0.5``."""
     return f"{value:,.0f}" if value >= 1000 or float(value).is_integer() else f"{value:g}"
 
 
 def compact(count: float) -> str:
-    """Return a large round number in short: ``500k``, ``1M``."""
+    """Return a large round number in short form: ``500k``, ``1M``."""
     for unit, scale in (("M", 1e6), ("k", 1e3)):
         if count >= scale:
             return f"{count / scale:g}{unit}"
@@ -39,14 +39,14 @@ def compact(count: float) -> str:
 
 
 def share(value: float) -> str:
-    """Return a recall with three decimals; what is not whole is never rounded to 1."""
+    """Return a recall with three decimals; a value below 1 is never rounded up to 1."""
     if 0.9995 <= value < 1:
         return f"{min(value, 0.9999):.4f}"
     return f"{value:.3f}"
 
 
 def milliseconds(value: float | None) -> str:
-    """Return a percentile of a latency; a dash where there were too few calls for it."""
+    """Return a latency percentile; a dash if there were too few calls for it."""
     return "\N{EN DASH}" if value is None else number(value)
 
 
@@ -65,7 +65,7 @@ def size(count: float) -> str:
 
 
 def moment(created: str) -> str:
-    """Return an ISO 8601 time for a reader: ``2026-03-04 05:06 UTC``; anything else unchanged."""
+    """Return an ISO 8601 time as ``2026-03-04 05:06 UTC``; anything else unchanged."""
     try:
         time = datetime.fromisoformat(created.replace("Z", "+00:00"))
     except ValueError:
@@ -74,7 +74,7 @@ def moment(created: str) -> str:
 
 
 def brief(value: Any) -> Any:
-    """Return a JSON value with its long lists counted: the probe vectors of a fingerprint."""
+    """Return a JSON value with long lists replaced by their length (probe vectors, for example)."""
     if isinstance(value, dict):
         return {name: brief(inner) for name, inner in value.items()}
     if isinstance(value, list) and len(value) > 12:
@@ -83,7 +83,7 @@ def brief(value: Any) -> Any:
 
 
 def pretty(value: object) -> str:
-    """Return a value for a reader: a JSON object on lines of its own, a number with commas."""
+    """Return a value for a reader: objects as indented JSON, integers with commas."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -99,7 +99,7 @@ def slug(title: str) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """Return how many times as much; a dash where it is not known."""
+    """Return a factor with a multiplication sign; a dash if it is unknown."""
     if value is None:
         return "\N{EN DASH}"
     return f"\N{MULTIPLICATION SIGN}{value:,.{2 if value < 10 else 0}f}"
@@ -121,4 +121,4 @@ FILTERS = {
         slug,
     )
 }
-"""The functions that every template can use."""
+"""Filters available in every template."""

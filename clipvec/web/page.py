@@ -1,4 +1,4 @@
-"""The frame of an HTML page that loads nothing: reports, projections, dashboards, results."""
+"""The frame of self-contained HTML pages: reports, projections, dashboards, results."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PageAssets:
-    """Templates, and the style sheets and scripts that they need on their page."""
+    """Templates, with the style sheets and scripts that they need."""
 
     package: str
-    """Has them all in a folder ``templates``."""
+    """Has them all in its folder ``templates``."""
     styles: Sequence[str] = ()
     scripts: Sequence[str] = ()
 
@@ -32,7 +32,7 @@ _SHARED = PageAssets("clipvec.web", ["page.css"], ["page.js"])
 
 @dataclass(frozen=True)
 class Script:
-    """A script within a page, and what its page allows it by."""
+    """An inline script, and the hash that the page's Content-Security-Policy allows."""
 
     text: str
     hash: str
@@ -43,7 +43,7 @@ def environment(*packages: str, finalize: Callable[[Any], Any] | None = None) ->
 
     Args:
         packages: each has its templates in a folder ``templates``.
-        finalize: escapes what templates are given; None: HTML's escapes.
+        finalize: escapes the values in templates; None: HTML escaping.
     """
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
@@ -65,13 +65,13 @@ def render(
     filters: Mapping[str, Callable[..., object]] | None = None,
     **values: Any,
 ) -> str:
-    """Return a page; whatever its template is given is escaped.
+    """Return a page; all values are escaped.
 
     Args:
         template: extends ``base.html``.
-        assets: what the page has besides what all have.
-        filters: what the template uses besides `clipvec.web.format`.
-        values: what the template shows.
+        assets: the page's own, besides the shared ones.
+        filters: the template's own, besides those of `clipvec.web.format`.
+        values: shown by the template.
     """
     every = [_SHARED, *assets]
     templates = environment(*(part.package for part in every))
@@ -85,7 +85,7 @@ def render(
 
 
 def fragment(template: str, package: str, **values: Any) -> Markup:
-    """Return a piece of a page from a package's template; what it is given is escaped."""
+    """Return a piece of a page from a package's template; all values are escaped."""
     from markupsafe import Markup
 
     templates = environment(package, _SHARED.package)
@@ -93,7 +93,7 @@ def fragment(template: str, package: str, **values: Any) -> Markup:
 
 
 def jpeg_url(jpeg: bytes) -> str:
-    """Return an image as a ``data:`` URL, the only kind that a page may show."""
+    """Return an image as a ``data:`` URL, the only kind that pages allow."""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 

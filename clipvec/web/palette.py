@@ -1,7 +1,7 @@
 """Colours and markers, for light pages and paper, and for dark pages.
 
-Figures are drawn in the light colours. Where one stands in a page, `svg.inline` puts a CSS
-variable in place of each, so that the page chooses.
+Figures are drawn in the light colours. Within a page, `svg.inline` replaces each colour by a CSS
+variable, so that the page chooses.
 """
 
 from __future__ import annotations
@@ -30,44 +30,44 @@ _CURVES = (
     ("#4f5d6e", "#abb8c6"),
     ("#5a7a12", "#b5d455"),
 )
-"""Each has a contrast of 4.5 or more on its ground, and a marker of its own beside it."""
+"""Each has a contrast of at least 4.5 on its background, and its own marker."""
 _MARKERS = "os^DvPX*ph"
 _STEP = 3
-"""Markers from one run to the next; it shares no divisor with their number."""
+"""Markers to advance from one run to the next; coprime to their number."""
 _DASHES = ((0, None), (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
 
 @dataclass(frozen=True)
-class Look:
+class LineStyle:
     """How a curve is drawn."""
 
     variable: str
-    """CSS variable of the colour, without its dashes."""
+    """CSS variable of the colour, without the leading ``--``."""
     colour: str
     marker: str
     dash: Any
     """matplotlib's line style: an offset, and the lengths of dashes and gaps."""
 
 
-def look(number: int, run: int = 0) -> Look:
-    """Return how the system of a number is drawn, in one run among several.
+def line_style(number: int, run: int = 0) -> LineStyle:
+    """Return the style of a system in one run of several.
 
-    Its colour is the same in every run, its marker and its dashes are not: a system of one
-    setting is a marker alone.
+    The colour is the same in every run; marker and dashes differ, since a system with a single
+    setting is drawn as a marker only.
     """
     place = number % len(_CURVES)
     marker = _MARKERS[(number + number // len(_CURVES) + _STEP * run) % len(_MARKERS)]
-    return Look(f"curve-{place}", _CURVES[place][0], marker, _DASHES[run % len(_DASHES)])
+    return LineStyle(f"curve-{place}", _CURVES[place][0], marker, _DASHES[run % len(_DASHES)])
 
 
 def variables() -> dict[str, tuple[str, str]]:
-    """Return every CSS variable with its light and its dark colour."""
+    """Return every CSS variable with its light and dark colour."""
     return GROUND | {f"curve-{place}": pair for place, pair in enumerate(_CURVES)}
 
 
 @functools.cache
 def marker_path(marker: str) -> str:
-    """Return a marker as the data of an SVG path, within -1 and 1."""
+    """Return a marker as SVG path data within -1 and 1."""
     import numpy as np
     from matplotlib.markers import MarkerStyle
 

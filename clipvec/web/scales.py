@@ -1,4 +1,4 @@
-"""Axes of plots of recall and of counts."""
+"""Axes for recall and for counts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _RECALL_TICKS = (1, 0.9, 0.5, 0.99, 0.95, 0.8, 0.999, 0, 0.7, 0.2, 0.98, 0.97, 0.6, 0.995, 0.4)
-"""Where the recall axis may have a tick, the most wanted first."""
+"""Possible ticks of the recall axis, in order of preference."""
 
 
 def recall_scale(axes: Axes, axis: str, lows: Sequence[float]) -> None:
@@ -29,7 +29,7 @@ def recall_scale(axes: Axes, axis: str, lows: Sequence[float]) -> None:
 
     span = 1 - float(place(low))
     getattr(axes, f"set_{axis}scale")("function", functions=(place, value))
-    # Room beyond 1, for the markers of exact search.
+    # Space beyond 1 for the markers of exact search.
     getattr(axes, f"set_{axis}lim")(low, float(value(1 + 0.03 * span)))
     ticks: list[float] = []
     for tick in _RECALL_TICKS:
@@ -43,7 +43,7 @@ def recall_scale(axes: Axes, axis: str, lows: Sequence[float]) -> None:
 def count_scale(
     axes: Axes, axis: str, values: Sequence[float], write: Callable[[float], str] = format.tick
 ) -> None:
-    """Label a logarithmic axis with plain numbers, more of them where it is short."""
+    """Label a logarithmic axis with plain numbers, more densely if it spans few decades."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     low, high = min(values), max(values)

@@ -1,4 +1,4 @@
-"""A matplotlib figure as a part of an HTML page, or as files for a paper."""
+"""Matplotlib figures inline in an HTML page, or as files for a paper."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PNG_DPI = 200
 
 @contextmanager
 def drawing(fonttype: str = "none") -> Iterator[None]:
-    """Have matplotlib draw in the report's style, the same bytes for the same data.
+    """Make matplotlib draw in the report's style, with the same bytes for the same data.
 
     Raises:
         ConfigError: matplotlib is not installed.
@@ -42,7 +42,7 @@ def drawing(fonttype: str = "none") -> Iterator[None]:
     style: Any = {
         "svg.fonttype": fonttype,
         "svg.hashsalt": "clipvec",
-        "text.parse_math": False,  # a name may hold a dollar sign
+        "text.parse_math": False,  # names may contain dollar signs
         "font.size": 9,
         "text.color": ink,
         "axes.labelcolor": ink,
@@ -62,19 +62,19 @@ def drawing(fonttype: str = "none") -> Iterator[None]:
         "legend.frameon": False,
     }
     with mpl.rc_context(style), warnings.catch_warnings():
-        # A name in a script that matplotlib's font lacks: boxes in the PNG, right in the page.
+        # Scripts that matplotlib's font lacks are boxes in the PNG, but right in the page.
         warnings.filterwarnings("ignore", r"Glyph .* missing from font")
         yield
 
 
 def inline(figure: Figure, prefix: str, alt: str, tips: Mapping[str, str]) -> Markup:
-    """Return a figure as an ``<svg>`` element that takes fonts and colours from its page.
+    """Return a figure as an ``<svg>`` element that inherits fonts and colours from its page.
 
     Args:
         figure: drawn within `drawing`.
-        prefix: makes the ids of the figure unique within the page.
-        alt: what it shows, for those who cannot see it.
-        tips: what each artist says when pointed at, by its gid.
+        prefix: makes the figure's ids unique within the page.
+        alt: its text alternative.
+        tips: tooltips of artists, by their gid.
     """
     from markupsafe import Markup
 
@@ -90,19 +90,19 @@ def inline(figure: Figure, prefix: str, alt: str, tips: Mapping[str, str]) -> Ma
         _adopt(element, prefix, tips)
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", _XLINK)
-    # ElementTree escapes what it is given.
+    # ElementTree escapes its contents.
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
 def _adopt(element: ElementTree.Element, prefix: str, tips: Mapping[str, str]) -> None:
-    """Fit one element into a page: ids of its own, colours by name, what it says and belongs to."""
+    """Fit an element into a page: unique ids, colours by variable, its tooltip and curve."""
     name = element.get("id", "")
     if tip := tips.get(name):
         element.set("data-tip", tip)
     if curve := _CURVE.match(name):
         element.set("data-curve", curve[1])
     if name == "front":
-        # There is one for each run, and no need to refer to it.
+        # There is one for each run, and nothing refers to it.
         element.set("class", element.attrib.pop("id"))
     elif name:
         element.set("id", f"{prefix}-{name}")
@@ -122,7 +122,7 @@ def _by_name(style: str) -> str:
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:
-    """Write a figure as ``figures/<name>.png`` and ``.svg``, on white."""
+    """Write a figure as ``figures/<name>.png`` and ``.svg``, on a white background."""
     for suffix in ("png", "svg"):
         path = folder / paths.ReportPaths.figure(name, suffix)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -68,17 +68,19 @@ class Chart(Panel):
             axes.set_xlabel(self.x)
             axes.set_ylabel("queries per second")
             plot = svg.inline(figure, name, f"{self.title}: {', '.join(lines)}.", tips)
-        legend = [(line, palette.look(i).variable) for i, line in enumerate(lines)]
+        legend = [(line, palette.line_style(i).variable) for i, line in enumerate(lines)]
         return frame(self.title, plot, legend)
 
 
 def _draw(axes: Axes, lines: Mapping[str, Sequence[tuple[float, float]]]) -> dict[str, str]:
     tips = {}
     for number, (line, points) in enumerate(lines.items()):
-        look = palette.look(number)
-        axes.plot(*zip(*points, strict=True), color=look.colour, linewidth=1.3)
+        style = palette.line_style(number)
+        axes.plot(*zip(*points, strict=True), color=style.colour, linewidth=1.3)
         for at, (recall, qps) in enumerate(points):
             gid = f"line-{number}-{at}"
-            axes.plot([recall], [qps], marker=look.marker, color=look.colour, gid=gid, markersize=5)
+            axes.plot(
+                [recall], [qps], marker=style.marker, color=style.colour, gid=gid, markersize=5
+            )
             tips[gid] = f"{line}\nrecall {format.share(recall)}\n{format.number(qps)} QPS"
     return tips

@@ -87,7 +87,7 @@ class Curves(Panel):
             axes.yaxis.set_major_formatter(lambda value, _: _tick(value, self.unit))
             axes.xaxis.set_major_formatter(lambda value, _: _tick(value, step))
             plot = svg.inline(figure, name, self._alt(lines), tips)
-        legend = [(line.name, palette.look(i).variable) for i, line in enumerate(lines)]
+        legend = [(line.name, palette.line_style(i).variable) for i, line in enumerate(lines)]
         return frame(self.title, plot, legend if len(lines) > 1 else [], _caption(lines))
 
     def _alt(self, lines: Sequence[Line]) -> str:
@@ -102,12 +102,12 @@ def _pattern(key: str) -> str:
 def _draw(axes: Axes, lines: Sequence[Line], unit: str, step: str) -> dict[str, str]:
     tips = {}
     for number, line in enumerate(lines):
-        look = palette.look(number)
+        style = palette.line_style(number)
         if line.low is not None and line.high is not None:
             axes.fill_between(
-                line.steps, line.low, line.high, color=look.colour, alpha=0.2, linewidth=0
+                line.steps, line.low, line.high, color=style.colour, alpha=0.2, linewidth=0
             )
-        axes.plot(line.steps, line.values, color=look.colour, linewidth=1.6)
+        axes.plot(line.steps, line.values, color=style.colour, linewidth=1.6)
         for at in _marked(line):
             gid = f"line-{number}-{at}"
             axes.plot(
@@ -115,7 +115,7 @@ def _draw(axes: Axes, lines: Sequence[Line], unit: str, step: str) -> dict[str, 
                 [line.values[at]],
                 marker="o",
                 markersize=3.5,
-                color=look.colour,
+                color=style.colour,
                 gid=gid,
             )
             tips[gid] = (
@@ -134,7 +134,7 @@ def _marked(line: Line) -> list[int]:
 def _stack(axes: Axes, lines: Sequence[Line]) -> None:
     steps = np.unique(np.concatenate([line.steps for line in lines]))
     values = [np.interp(steps, line.steps, line.values) for line in lines]
-    colours = [palette.look(i).colour for i in range(len(lines))]
+    colours = [palette.line_style(i).colour for i in range(len(lines))]
     if len(steps) == 1:  # a run of one point: a bar of it
         below = 0.0
         for value, colour in zip(values, colours, strict=True):

@@ -1,5 +1,5 @@
 "use strict";
-// A projection of images: each is drawn where its vector lies, larger the further one zooms in.
+// A projection of images: each is drawn at the position of its vector, larger when zoomed in.
 for (const figure of document.querySelectorAll(".projection")) {
   const canvas = figure.querySelector(".projection-frame > canvas");
   const tip = figure.querySelector(".projection-tip");
@@ -13,7 +13,7 @@ for (const figure of document.querySelectorAll(".projection")) {
   let aimed = -1;
 
   const size = () => [canvas.clientWidth, canvas.clientHeight];
-  // Side of an image in pixels: as small as the crowd wants, as large as zooming gives room for.
+  // Side of an image in pixels: small enough for the crowd, growing as zooming makes space.
   const side = () => {
     const [width, height] = size();
     const room = Math.sqrt((width * height) / Math.max(points.length, 1)) * 0.8;
@@ -89,7 +89,7 @@ for (const figure of document.querySelectorAll(".projection")) {
     return best;
   }
 
-  // Zooms by a factor and keeps what is at (x, y), shares of the frame, where it is.
+  // Zooms by a factor around (x, y), given as fractions of the frame.
   function scale(factor, x = 0.5, y = 0.5) {
     const next = Math.min(40, Math.max(1, zoom * factor));
     left += x / zoom - x / next;

@@ -77,8 +77,8 @@ class Curve:
     """One system of one run."""
 
     number: int
-    look: int
-    """Colour: the same for the same system of every run."""
+    style: int
+    """Number of its `clipvec.web.palette.LineStyle`: the same for a system in every run."""
     run: int
     name: str
     system: SystemResult
@@ -127,14 +127,14 @@ def label(reports: Sequence[Report]) -> list[Run]:
 
 def curves(runs: Sequence[Run]) -> list[Curve]:
     """Return a curve for each system that was measured."""
-    looks: dict[str, int] = {}
+    styles: dict[str, int] = {}
     found: list[Curve] = []
     for number, run in enumerate(runs):
         for system in run.report.systems:
             if not system.skipped:
-                look = looks.setdefault(system.name, len(looks))
+                style = styles.setdefault(system.name, len(styles))
                 name = f"{system.name} · {run.label}" if run.label else system.name
-                found.append(Curve(len(found), look, number, name, system))
+                found.append(Curve(len(found), style, number, name, system))
     return found
 
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from clipvec.recall.report import curves, sentences
-from clipvec.web import GROUND, count_scale, format, look, recall_scale
+from clipvec.web import GROUND, count_scale, format, line_style, recall_scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ def pareto(axes: Axes, found: Sequence[Point], everything: Sequence[Point], k: i
 
 def _curve(axes: Axes, found: Sequence[Point], front: set[int], k: int) -> Tips:
     curve = found[0].curve
-    style = look(curve.look, curve.run)
+    style = line_style(curve.style, curve.run)
     xs, ys = [p.recall.value for p in found], [p.latency.qps for p in found]
     lows, highs = [p.recall.low for p in found], [p.recall.high for p in found]
     gid = f"curve-{curve.number}"
@@ -106,7 +106,7 @@ def latency(axes: Axes, found: Sequence[Point], everything: Sequence[Point], k: 
     """Draw p50, p95 and p99 of one setting of each system; arguments as of `pareto`."""
     tips = {}
     for row, point in enumerate(found):
-        style, fast = look(point.curve.look, point.curve.run), point.latency
+        style, fast = line_style(point.curve.style, point.curve.run), point.latency
         gid = f"curve-{point.curve.number}"
         slowest = fast.p99_ms or fast.p95_ms
         axes.hlines(row, fast.p50_ms, slowest, colors=style.colour, gid=f"{gid}-range")
@@ -143,7 +143,7 @@ def bars(axes: Axes, found: Sequence[tuple[Curve, float, str]]) -> Tips:
     """Draw a bar for each system, with its value in words."""
     for row, (curve, value, said) in enumerate(found):
         gid = f"curve-{curve.number}"
-        style = look(curve.look, curve.run)
+        style = line_style(curve.style, curve.run)
         axes.barh(row, value, height=0.34, color=style.colour, gid=f"{gid}-bar")
         _row_label(axes, row, curve.name, said, gid, room=40)
     _rows(axes, len(found))
@@ -159,7 +159,7 @@ def filtered(
     """Draw recall (``of="recall"``) or queries per second (``"qps"``) by what a filter admits."""
     tips = {}
     for place, (curve, searches) in enumerate(found):
-        style, gid = look(curve.look, curve.run), f"curve-{curve.number}"
+        style, gid = line_style(curve.style, curve.run), f"curve-{curve.number}"
         # Side by side, so that the intervals of one filter do not hide each other.
         aside = 1.06 ** (place - (len(found) - 1) / 2)
         xs = [search.selectivity * aside for search in searches]
@@ -192,7 +192,7 @@ def by_size(
     """Draw a line for each system over the rows of stores; hollow is what misses the target."""
     tips = {}
     for line in found:
-        style = look(line[0].curve.look)
+        style = line_style(line[0].curve.style)
         xs, ys = [one.rows for one in line], [one.value for one in line]
         axes.plot(xs, ys, color=style.colour, alpha=0.5)
         for one in line:
@@ -224,7 +224,7 @@ def legend(figure: Figure, found: Sequence[Curve]) -> None:
 
     handles = []
     for curve in found:
-        style = look(curve.look, curve.run)
+        style = line_style(curve.style, curve.run)
         handles.append(
             Line2D([], [], color=style.colour, marker=style.marker, linestyle=style.dash)
         )

@@ -36,7 +36,7 @@ def html(
     return page.render(
         "page.html",
         page.PageAssets("clipvec.recall.report", scripts=["switches.js"]),
-        filters={**sentences.FILTERS, "gain": curves.gain, "look": _look},
+        filters={**sentences.FILTERS, "gain": curves.gain, "line_style": _line_style},
         runs=runs,
         chapters=[(chapter.title, [_draw(p) for p in chapter.plots]) for chapter in chapters],
         curves=curves.curves(runs),
@@ -64,7 +64,7 @@ def _draw(plot: Plot) -> Drawing:
     return Drawing(plot, list(zip(titles, panels.inline(plot), strict=True)))
 
 
-def _look(curve: Curve) -> dict[str, str]:
-    found = palette.look(curve.look, curve.run)
-    dash = " ".join(f"{length / 5:g}" for length in found.dash[1] or ())
-    return {"colour": found.variable, "path": palette.marker_path(found.marker), "dash": dash}
+def _line_style(curve: Curve) -> dict[str, str]:
+    style = palette.line_style(curve.style, curve.run)
+    dash = " ".join(f"{length / 5:g}" for length in style.dash[1] or ())
+    return {"colour": style.variable, "path": palette.marker_path(style.marker), "dash": dash}

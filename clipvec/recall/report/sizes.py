@@ -37,7 +37,7 @@ def by_size(runs: Sequence[Run], mode: LoadMode) -> Plot:
         "reaches the target (hollow: at that of the best recall, where none does), and the time "
         "to build."
     )
-    legend = {curve.look: replace(curve, name=curve.system.name, run=0) for curve in lines}
+    legend = {curve.style: replace(curve, name=curve.system.name, run=0) for curve in lines}
     drawn = [panel for panel in panels if panel]
     return Plot("size", caption, 2.8, drawn, list(legend.values()), width=3.3)
 
@@ -72,7 +72,7 @@ def _size_panel(
     for one in found:
         if one:
             report = runs[one.curve.run].report
-            groups.setdefault((one.curve.look, report.dataset, report.model), []).append(one)
+            groups.setdefault((one.curve.style, report.dataset, report.model), []).append(one)
     drawn = [sorted(group, key=lambda one: one.rows) for group in groups.values()]
     if not drawn:
         return None

@@ -121,10 +121,10 @@ def test_skipped_systems_have_no_curve() -> None:
     assert [c.number for c in made] == list(range(7))
 
 
-def test_systems_look_the_same_in_every_run() -> None:
+def test_systems_have_the_same_style_in_every_run() -> None:
     runs = curves.label([report(), report(rows=1, systems=systems()[::-1])])
-    looks = {(c.system.name, c.look) for c in curves.curves(runs)}
-    assert len(looks) == 7
+    styles = {(c.system.name, c.style) for c in curves.curves(runs)}
+    assert len(styles) == 7
 
 
 def test_filters_are_those_of_the_setting_that_has_them() -> None:

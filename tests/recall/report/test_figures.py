@@ -123,9 +123,9 @@ def test_few_calls_have_no_99th_percentile() -> None:
 
 def test_runs_are_told_apart_by_their_markers() -> None:
     """Also those of a single setting, which have no line."""
-    flat = [palette.look(1, run) for run in range(10)]
-    assert len({look.colour for look in flat}) == 1
-    assert len({look.marker for look in flat}) == 10
+    flat = [palette.line_style(1, run) for run in range(10)]
+    assert len({style.colour for style in flat}) == 1
+    assert len({style.marker for style in flat}) == 10
 
 
 def test_filters_say_what_they_admit() -> None:
@@ -221,8 +221,8 @@ def test_colours_stand_out(theme: int) -> None:
 
 
 def test_line_styles_repeat_late() -> None:
-    looks = [(palette.look(n).colour, palette.look(n).marker) for n in range(100)]
-    assert len(set(looks)) == 100
+    styles = [(palette.line_style(n).colour, palette.line_style(n).marker) for n in range(100)]
+    assert len(set(styles)) == 100
 
 
 def test_missing_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
