@@ -1,7 +1,7 @@
-"""Where things lie: the one module that builds file names, with a class for each kind of folder.
+"""Where files are: the only module that builds file names, with a class for each kind of folder.
 
-Store paths are relative to the store's folder and use ``/``, so that they are keys of an object
-store as well as file names.
+Store paths are relative to the store's folder and use ``/``, so they work both as object store
+keys and as file names.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ SAMPLE_HEADS = _PACKAGE / "model" / "sample_heads.safetensors"
 """The trained projection heads of ``model=sample``."""
 
 PACKAGE_SCHEME = "pkg://clipvec/"
-"""Prefix of data files that come with clipvec itself; kept in URIs so that they are portable."""
+"""Prefix of data files bundled with clipvec; kept in URIs to keep them portable."""
 
 STORE_JSON = "store.json"
-"""Its fingerprint, relative to the store."""
+"""A store's fingerprint, relative to the store."""
 _PART = re.compile(r"part-(\d{5,})\.parquet")
 
 _PARTITION = "--shards-"
 
 SWEEPS = Path("data/sweeps")
-"""Where sweeps are kept, relative to the folder that they were started in."""
+"""The folder of sweeps, relative to the folder in which they were started."""
 
 
 def local_root(root: str) -> Path | None:
-    """Return a store's root as a folder of this machine, or None when it is an object store's."""
+    """Return a store's root as a local folder, or None if it is in an object store."""
     scheme, separator, rest = root.partition("://")
     if not separator:
         return Path(root).absolute()
@@ -41,21 +41,21 @@ def local_root(root: str) -> Path | None:
 
 
 def mirror(root: str) -> Path:
-    """Return the folder of this machine that stands for a root in an object store.
+    """Return the local folder that mirrors a root in an object store.
 
-    It is the same on every machine: what wandb notes of a run's files are absolute paths.
+    It is the same on every machine, since wandb records absolute paths of a run's files.
     """
     scheme, _, rest = root.partition("://")
     return Path(tempfile.gettempdir(), "clipvec", scheme, rest.strip("/"))
 
 
 def tracking_url(root: str) -> str:
-    """Return where the runs of a store's root are kept: what wandb itself calls its folder."""
+    """Return the folder of the runs of a store's root, under the name that wandb gives it."""
     return f"{root.rstrip('/')}/wandb"
 
 
 def ground_truth_file(kind: str, key: str) -> str:
-    """Return the queries of a kind with their exact neighbours, relative to a store."""
+    """Return the file of a kind of queries with their exact neighbours, relative to a store."""
     return f"ground_truth/{kind}-{key}.npz"
 
 
@@ -76,7 +76,7 @@ class ShardPaths:
 
     def __init__(self, shard: int) -> None:
         self.folder = f"shard-{shard:05d}"
-        """The shard's folder, which holds all others."""
+        """The shard's folder, which contains the other files."""
         self.done = f"{self.folder}/done.json"
         """The commit marker."""
         self.rejects = f"{self.folder}/rejects.parquet"
@@ -88,7 +88,7 @@ class ShardPaths:
 
 
 def part_number(name: str) -> int | None:
-    """Return the number of a part from its file name, or None when it is not a part."""
+    """Return the number of a part from its file name, or None if it is not a part."""
     match = _PART.fullmatch(name.rsplit("/", 1)[-1])
     return int(match[1]) if match else None
 
@@ -111,7 +111,7 @@ def whole_collection(name: str) -> str:
 
 
 def partition(name: str) -> str:
-    """Return the shards of a partition by its name."""
+    """Return the shards of a partition from its name."""
     return name.partition(_PARTITION)[2].replace("_", ",")
 
 
@@ -120,30 +120,30 @@ class IndexPaths:
 
     def __init__(self, root: str) -> None:
         self.folder = Path(root).expanduser()
-        """The folder that holds a folder for each collection."""
+        """The folder that contains a folder for each collection."""
 
     def collection(self, name: str) -> Path:
         """Return the folder of a collection."""
         return self.folder / name
 
     def lock(self, name: str) -> Path:
-        """Return the lock of whoever fills a collection."""
+        """Return the lock held while a collection is being filled."""
         return self.folder / f"{name}.lock"
 
 
 class ExportPaths:
-    """The files of a model in ONNX."""
+    """The files of a model exported to ONNX."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.about = folder / "export.json"
-        """What there is to know of the model."""
+        """Metadata of the model."""
         self.tokenizer = folder / "tokenizer.json"
         """The tokenizer that goes with the model."""
 
     @classmethod
     def of(cls, weights: str, digest: str) -> ExportPaths:
-        """Return the export of a model, by its weights and by all else that makes it."""
+        """Return the export of a model by two digests: of its weights and of all other inputs."""
         return cls(cls.cache() / f"{weights[:16]}-{digest[:16]}")
 
     @staticmethod
@@ -154,11 +154,11 @@ class ExportPaths:
 
     @classmethod
     def source(cls, digest: str) -> Path:
-        """Return the file that says which export is of a model; the digest is of its source."""
+        """Return the file that maps a model's source, by its digest, to its export."""
         return cls.cache() / "sources" / f"{digest}.json"
 
     def tower(self, tower: str) -> Path:
-        """Return a tower, image or text."""
+        """Return the file of a tower, image or text."""
         return self.folder / f"{tower}.onnx"
 
 
@@ -176,12 +176,12 @@ class RunPaths:
 
 
 class LaunchPaths:
-    """The files of whatever runs in the cloud."""
+    """The files of anything that runs in the cloud."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.workdir = folder / "workdir"
-        """The folder that goes to each machine: the wheel of the code, and how to install it."""
+        """The folder copied to each machine: the wheel of the code, and how to install it."""
 
 
 class DeployPaths(LaunchPaths):
@@ -199,7 +199,7 @@ class SweepPaths(LaunchPaths):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.sweep = folder / "sweep.json"
-        """What the sweep is."""
+        """The definition of the sweep."""
         self.ids = folder / "ids.jsonl"
         """The ids of its jobs."""
         self.supervisor_log = folder / "supervisor.log"
@@ -210,15 +210,15 @@ class SweepPaths(LaunchPaths):
         return self.folder / f"task-{number:05d}.yaml"
 
     def job_log(self, job: int) -> Path:
-        """Return the log of a job that a local worker runs."""
+        """Return the log of a job run by a local worker."""
         return self.folder / "jobs" / f"{job:05d}.log"
 
     def job_status(self, job: int) -> Path:
-        """Return the status of a job that a local worker runs."""
+        """Return the status of a job run by a local worker."""
         return self.folder / "jobs" / f"{job:05d}.json"
 
     def job_cancel(self, job: int) -> Path:
-        """Return the marker that asks a job of local workers to stop."""
+        """Return the marker file that tells a job of local workers to stop."""
         return self.folder / "jobs" / f"{job:05d}.cancel"
 
 
@@ -247,12 +247,12 @@ class ReportPaths:
 
 
 class WorkPaths:
-    """The files of a recall measurement: what its worker processes are given and leave behind."""
+    """The files of a recall measurement: inputs and outputs of its worker processes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lock = folder / "lock"
-        """The lock of whoever measures in the folder."""
+        """The lock held while a measurement uses the folder."""
         self.workload = folder / "workload"
         """The folder of the queries and filters for the worker processes."""
 
@@ -261,20 +261,20 @@ class WorkPaths:
         return self.folder / "results" / f"{name}-{digest}.json"
 
     def task(self, name: str) -> Path:
-        """Return what the worker process of a system has to do."""
+        """Return the task of a system's worker process."""
         return self.folder / f"{name}.task.json"
 
     def log(self, name: str) -> Path:
-        """Return the log of the worker process of a system."""
+        """Return the log of a system's worker process."""
         return self.folder / f"{name}.log"
 
     def scratch(self, name: str) -> Path:
-        """Return the folder for what the worker process of a system needs while it runs."""
+        """Return the temporary folder of a system's worker process."""
         return self.folder / f"{name}.scratch"
 
 
 class WorkloadPaths:
-    """The files of a workload; a filter's folder has its query sets and the admitted rows alone."""
+    """The files of a workload; a filter's folder has only its query sets and admitted rows."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -293,7 +293,7 @@ class WorkloadPaths:
 
 
 class ScratchPaths:
-    """The files that the worker process of a system needs while it runs."""
+    """The temporary files of a system's worker process."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""What tracked runs tell, in wandb or on a page of its own."""
+"""Dashboards of tracked runs, in wandb or as a local HTML page."""
 
 import lazy_loader
 

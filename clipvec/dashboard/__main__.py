@@ -30,15 +30,15 @@ def _dashboard(cfg: DictConfig) -> None:
     from clipvec.dashboard.wandb import save
 
     config.load_env()
-    wanted = config.read(cfg, config.DashboardConfig)
-    if wanted.local:
+    settings = config.read(cfg, config.DashboardConfig)
+    if settings.local:
         from clipvec.dashboard import local
 
-        print(local.write(wanted))
-    elif wanted.dry_run:
-        print(save.outline(wanted.tracking))
+        print(local.write(settings))
+    elif settings.dry_run:
+        print(save.outline(settings.tracking))
     else:
-        print(save.save(wanted.tracking))
+        print(save.save(settings.tracking))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Runs in Weights & Biases, or none: a room that tracks calls the same methods either way.
+"""Runs in Weights & Biases, or none: callers use the same methods either way.
 
 start       a configuration → a `Run`, which is `NoopRun` with ``tracking=disabled``
-artifacts   what runs make and use: a store, an index, a report
+artifacts   the inputs and outputs of runs: a store, an index, a report
 reader      the files of runs → `RecordedRun`
-wandb_sdk   all that is used of wandb
+wandb_sdk   the only module that uses wandb
 
-A run is always written to files first, by wandb's offline mode, which does not use the network.
+A run is always written to files first, in wandb's offline mode, which does not use the network.
 With ``tracking=online`` a separate process follows those files and uploads them, so that a server
 that is down, slow or full does not affect the work.
 """

@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 _NAME_LENGTH = 128
-"""Longest name that wandb accepts; the names of a dataset and of a model have up to 64 each."""
+"""Longest name that wandb accepts; names of datasets and of models have up to 64 characters."""
 
 
 def store_name(collection: str) -> str:
-    """Return the name of a store's artifact, by which its runs are found."""
+    """Return the name of a store's artifact, by which the store's runs are found."""
     return shorten(f"store-{collection}", _NAME_LENGTH)
 
 
 def store(url: str, collection: str, fingerprint: Mapping[str, Any]) -> Artifact:
-    """Return a store: one version for each making, whichever of its shards are committed.
+    """Return a store: one version per fingerprint, whichever of its shards are committed.
 
-    All jobs of a sweep make the same version, and it is what indexes and reports are made of.
+    All jobs of a sweep log the same version, and indexes and reports are built from it.
     """
     return Artifact("store", store_name(collection), url, fingerprint)
 

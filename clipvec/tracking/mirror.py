@@ -1,4 +1,4 @@
-"""Where the files of runs lie: beside the store, or in a mirror of a store that is a URL."""
+"""Where the files of runs are: beside the store, or in a local mirror if the store is a URL."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from clipvec import paths
 from clipvec.errors import StoreError, one_line
 
 _LAST = ".wandb"
-"""Suffix of the file of a run that is copied last: a folder without it is incomplete."""
+"""Suffix of the run file that is copied last: a folder without it is incomplete."""
 
 
 class RunsFolder:
-    """The local folder of a store's runs, and its copy in the object store of a store there."""
+    """The local folder of a store's runs, and its copy if the store is in an object store."""
 
     def __init__(self, root: str) -> None:
-        """Make the folder of the runs beside the stores of ``root``."""
+        """Create the folder of the runs beside the stores of ``root``."""
         self._url = ""
         local = paths.local_root(root)
         if local is None:
             self._url, local = root, paths.mirror(root)
         self.path = local
-        """What has the ``wandb`` folder; wandb appends to its files, which no object store can."""
+        """Parent of the ``wandb`` folder; wandb appends to files, which object stores cannot do."""
         self.path.mkdir(parents=True, exist_ok=True)
 
     def download(self) -> None:
-        """Copy the runs of the object store here, but those that are here already.
+        """Download the runs in the object store that are not here yet.
 
         Raises:
             StoreError: the object store cannot be read.
@@ -49,7 +49,7 @@ class RunsFolder:
             raise StoreError(f"the runs in {url} cannot be read ({why})") from error
 
     def upload(self, run: Path) -> None:
-        """Copy the folder of a run to the object store, where there is one.
+        """Copy the folder of a run to the object store, if there is one.
 
         Raises:
             Exception: whatever the object store's library raises.

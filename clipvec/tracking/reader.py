@@ -1,4 +1,4 @@
-"""What the files of runs hold; a run may still be in progress."""
+"""Reads the files of runs; a run may still be in progress."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SYSTEM_PREFIX = "system/"
-"""What names of wandb's own measurements of the machine begin with."""
+"""Prefix of the names of wandb's system metrics."""
 
 
 @dataclass
 class RecordedRun:
-    """A run; the pieces that a preempted job wrote are one."""
+    """A run; the pieces written by a preempted job are joined."""
 
     id: str
     name: str
@@ -33,27 +33,27 @@ class RecordedRun:
     job_type: str
     tags: list[str]
     folders: list[Path]
-    """One a piece, the oldest first."""
+    """One per piece, oldest first."""
     config: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
-    """What was logged, a dictionary with ``_step`` and ``_timestamp`` for each step."""
+    """The logged values, a dictionary with ``_step`` and ``_timestamp`` for each step."""
     system_metrics: list[dict[str, float]] = field(default_factory=list)
-    """wandb's own measurements, by ``system/<name>``, with ``_timestamp``."""
+    """wandb's system metrics, by ``system/<name>``, with ``_timestamp``."""
     summary: dict[str, Any] = field(default_factory=dict)
     artifacts: dict[str, RecordedArtifact] = field(default_factory=dict)
-    """What it made or used, by name."""
+    """The artifacts it logged or used, by name."""
     exit_code: int | None = None
-    """None: it is still running, or its machine vanished."""
+    """None: it is still running, or its machine is gone."""
     preempted: bool = False
-    """Whether a piece of it was."""
+    """Whether any piece of it was."""
 
     @property
     def sweep(self) -> str:
-        """The sweep that it belongs to, or the run itself; its group is the user's to choose."""
+        """The sweep it belongs to, or the run itself; not its group, which users may set."""
         return str(self.config.get(SWEEP) or self.group or self.id)
 
     def table(self, key: str) -> list[dict[str, Any]]:
-        """Return the rows of a table that the run shows, none where it shows none."""
+        """Return the rows of a table in the run's summary; an empty list if there is none."""
         for artifact in self.artifacts.values():
             file = artifact.files.get(f"{key}.table.json")
             if file is not None and file.is_file():
@@ -63,7 +63,7 @@ class RecordedRun:
         return []
 
     def extend(self, other: RecordedRun) -> None:
-        """Append the piece that was written next."""
+        """Append the next piece of the run."""
         self.folders += other.folders
         self.config |= other.config
         self.history += other.history
@@ -81,19 +81,19 @@ class RecordedArtifact:
     kind: str
     name: str
     used: bool
-    """Whether it was read, not made."""
+    """Whether the run used it as an input."""
     digest: str
     urls: list[str]
-    """What it refers to."""
+    """Its references."""
     files: dict[str, Path]
-    """What it holds, by name."""
+    """Its files, by name."""
 
 
 def read_runs(root: str) -> list[RecordedRun]:
-    """Return the runs beside the stores of a root, the oldest first.
+    """Return the runs beside the stores of a root, oldest first.
 
-    Runs in an object store are downloaded first. Those that have nothing on disk yet are left out,
-    and counted in a warning.
+    Runs in an object store are downloaded first. Runs with nothing on disk yet are left out and
+    counted in a warning.
     """
     folder = RunsFolder(root)
     folder.download()
@@ -116,12 +116,12 @@ def read_runs(root: str) -> list[RecordedRun]:
 
 
 def _began(file: Path) -> tuple[str, float]:
-    """Return when a run began, as its folder's name has it to the second."""
+    """Return when a run began, to the second from its folder's name, then by file time."""
     return file.parent.name.split("-")[2], file.stat().st_mtime
 
 
 def read(file: Path) -> RecordedRun | None:
-    """Return the piece of a run that a ``.wandb`` file holds, None where it holds none."""
+    """Return the piece of a run in a ``.wandb`` file, or None if it has none."""
     piece: RecordedRun | None = None
     for record in records(file):
         kind = record.WhichOneof("record_type")
@@ -153,7 +153,7 @@ def read(file: Path) -> RecordedRun | None:
 
 
 def records(file: Path) -> Iterator[Any]:
-    """Yield the records of a file, up to where one that was cut short begins."""
+    """Yield the records of a file up to the first truncated one."""
     try:
         yield from wandb_sdk.read_records(file)
     except Exception as error:
@@ -161,7 +161,7 @@ def records(file: Path) -> Iterator[Any]:
 
 
 def _update(values: dict[str, Any], items: Any) -> dict[str, Any]:
-    """Put key and value pairs into ``values``, those of nested keys into dictionaries of it."""
+    """Put key and value pairs into ``values``, nested keys into nested dictionaries."""
     for item in items:
         *outer, last = [item.key] if item.key else list(item.nested_key)
         inner = values
@@ -189,7 +189,7 @@ def _artifact(artifact: Any, folder: Path) -> RecordedArtifact:
 
 
 def _local(path: str, folder: Path) -> Path:
-    """Return where a file of a run lies now, whose path is that of the machine that wrote it."""
+    """Return the current path of a run's file, given its path on the machine that wrote it."""
     below = re.sub(rf"^.*/{re.escape(folder.name)}/", "", path)
     return folder / below
 

@@ -1,4 +1,4 @@
-"""What a run logs, and the run that logs nothing."""
+"""The interface of a tracked run, and the run that logs nothing."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Artifact:
-    """Something that a run made or used; equal contents are one version of it."""
+    """An output or input of a run; equal contents are one version."""
 
     kind: str
     """``store``, ``index`` or ``report``."""
     name: str
     url: str = ""
-    """Where it lies: a folder or a URL, which is referenced, not copied."""
+    """Its location: a folder or a URL, which is referenced, not copied."""
     contents: Mapping[str, Any] = field(default_factory=dict)
-    """What tells this version from others, as plain JSON values; kept as ``<kind>.json``."""
+    """What identifies this version, as plain JSON values; stored as ``<kind>.json``."""
     files: Sequence[Path] = ()
     """Files to copy."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table: values by column, a cell of which may be an `ImageCell`."""
+    """A table; cells may be an `ImageCell`."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
@@ -36,7 +36,7 @@ class Table:
 
 @dataclass(frozen=True)
 class ImageCell:
-    """A JPEG as a cell of a table."""
+    """A JPEG in a table cell."""
 
     jpeg: bytes
     caption: str
@@ -44,17 +44,17 @@ class ImageCell:
 
 @dataclass(frozen=True)
 class LineChart:
-    """A chart of several lines, each with points of its own."""
+    """A chart of several lines, each with its own points."""
 
     title: str
     x: str
-    """What the x axis is."""
+    """Label of the x axis."""
     points: Mapping[str, Sequence[tuple[float, float]]]
-    """The points of each line by its name."""
+    """The points of each line, by its name."""
 
 
 class Run(Protocol):
-    """One tracked run; what goes wrong in it never reaches the work."""
+    """A tracked run; its errors never affect the work."""
 
     @property
     def tracked(self) -> bool:
@@ -62,39 +62,39 @@ class Run(Protocol):
         ...
 
     def should_log(self) -> bool:
-        """Return whether it is time for the next point of a curve."""
+        """Return whether it is time to log the next point of a curve."""
         ...
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Add a point to curves; steps only grow."""
+        """Add a point to curves; steps must increase."""
         ...
 
     def update_summary(self, values: Mapping[str, Any]) -> None:
-        """Set values that stand for the whole run."""
+        """Set summary values of the whole run."""
         ...
 
     def log_table(self, name: str, table: Table) -> None:
-        """Show a table."""
+        """Log a table."""
         ...
 
     def log_chart(self, name: str, chart: LineChart) -> None:
-        """Show a chart."""
+        """Log a chart."""
         ...
 
     def log_html(self, name: str, html: str) -> None:
-        """Show an HTML page that loads nothing else."""
+        """Log a self-contained HTML page."""
         ...
 
     def use_artifact(self, artifact: Artifact) -> None:
-        """Record what the run reads."""
+        """Record an input of the run."""
         ...
 
     def log_artifact(self, artifact: Artifact) -> None:
-        """Record what the run made."""
+        """Record an output of the run."""
         ...
 
     def finish(self, exit_code: int = 0) -> None:
-        """End the run; with a code that is not 0 it is shown as failed."""
+        """End the run; a non-zero exit code marks it as failed."""
         ...
 
     def __enter__(self) -> Run: ...

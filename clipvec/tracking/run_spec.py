@@ -1,4 +1,4 @@
-"""What a tracked run is called, and what it describes."""
+"""The name, id and configuration of a tracked run."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from clipvec.errors import without_secrets
 SWEEP_VARIABLE = "CLIPVEC_SWEEP"
 """Environment variable of a sweep's jobs: the name of their sweep."""
 RUN_VARIABLE = "CLIPVEC_RUN"
-"""Environment variable of a sweep's jobs: what the ids of their runs begin with."""
+"""Environment variable of a sweep's jobs: the prefix of their run ids."""
 SWEEP = "sweep"
-"""Where a run's configuration has the name of its sweep."""
+"""Key of the sweep's name in a run's configuration."""
 _ID_LENGTH = 100
-"""Longest id; wandb takes 128 characters, and a file system 255 of a folder named after it."""
+"""Longest id; wandb allows 128 characters, and the folder named after it may have 255."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class RunSpec:
     type: str
     """``embed``, ``index``, ``recall`` or ``sweep``."""
     name: str
-    """Name of a run that belongs to no sweep."""
+    """Name if the run belongs to no sweep."""
     root: str
-    """The store's root, beside which the run's files go."""
+    """The store's root; the run's files are written beside it."""
     config: Mapping[str, Any]
     """The whole configuration, as plain values."""
     shards: str = ""
-    """The shards that it embeds, as `clipvec.shards` writes them."""
+    """The shards it embeds, as `clipvec.shards` writes them."""
     sweep: str = ""
     """The sweep that the run summarises; a job finds its own in the environment."""
 
@@ -51,7 +51,7 @@ class RunSpec:
 
     @property
     def id(self) -> str | None:
-        """The run's id; None where wandb chooses: outside of sweeps nothing is ever resumed."""
+        """The run's id; None lets wandb choose: outside of sweeps, runs are never resumed."""
         if self.sweep:
             return _clean(self.sweep)
         prefix = os.environ.get(RUN_VARIABLE) or os.environ.get(SWEEP_VARIABLE)
@@ -67,12 +67,12 @@ def _public(value: Any) -> Any:
 
 
 def _clean(id_: str) -> str:
-    """Return an id that wandb and file systems accept, and that no other id becomes."""
+    """Return a version of an id that wandb and file systems accept."""
     return shorten(re.sub(r"[^A-Za-z0-9._-]", "_", id_), _ID_LENGTH)
 
 
 def shorten(name: str, length: int) -> str:
-    """Return a name of at most ``length`` characters; a hash tells those apart that are cut."""
+    """Return a name of at most ``length`` characters; a hash keeps truncated names distinct."""
     if len(name) <= length:
         return name
     return f"{name[: length - 13]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"

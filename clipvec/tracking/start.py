@@ -1,4 +1,4 @@
-"""From a configuration to a run."""
+"""Starts a run from a configuration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 def start_run(config: TrackingConfig, spec: RunSpec) -> Run:
     """Return a new run: wandb's, or one that does nothing.
 
-    Where wandb does not start, one line says so and the work runs untracked.
+    If wandb does not start, one line says so and the work runs untracked.
     """
     if config.mode == "disabled":
         return NoopRun()

@@ -1,7 +1,7 @@
 """``python -m clipvec.tracking.upload RUN``: uploads a run while it is written, for ``online``.
 
-A separate process, so a server that hangs does not delay the work. It exits with the run, or with
-the process that started it, whose exit closes its stdin.
+It is a separate process, so that a server that hangs does not delay the work. It exits when the run
+ends, or when its parent does, which closes its stdin.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FIRST_SECONDS = 10.0
-"""How long a server has to answer first before the end of a run gives it up."""
+"""Time a server has for its first response before a finished run gives up on it."""
 _BLOCK = 2**15
-"""Bytes that wandb writes at once; before the first of them there is nothing to ask for."""
+"""Bytes that wandb writes at once; before the first block there is nothing to upload."""
 LAST_SECONDS = 15.0
-"""How long the end of a run waits for a server that took what came before."""
+"""Time a finished run waits for a server that has been accepting data."""
 _POLL_SECONDS = 0.1
 _LINK = re.compile(r"View run .* at (\S+)")
 
@@ -35,11 +35,11 @@ class Uploader:
     """The upload of one run."""
 
     def __init__(self, run: Path) -> None:
-        self._asked_at = time.monotonic()
+        self._started_at = time.monotonic()
         self._run = run
         self._log = paths.RunPaths(run).upload_log
         self._log.parent.mkdir(exist_ok=True)
-        # Not the process that writes the run, which wandb would take into its service too.
+        # Without WANDB_SERVICE, so that wandb does not share the service that writes the run.
         alone = {k: v for k, v in os.environ.items() if k != "WANDB_SERVICE"}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -48,23 +48,23 @@ class Uploader:
                 stdout=log,
                 stderr=log,
                 env=alone | {"WANDB_RESUME": "allow", "WANDB_DIR": str(run.parent.parent)},
-                start_new_session=True,  # Ctrl-C is for the work; and it ends with its children
+                start_new_session=True,  # no Ctrl-C for it, and a group to kill with its children
             )
 
     @property
     def url(self) -> str:
-        """Where the run is shown; empty as long as no server has taken it."""
+        """URL of the run; empty until a server has accepted it."""
         found = _LINK.search(self._log.read_text(encoding="utf-8", errors="replace"))
         return found[1] if found else ""
 
     def before_end(self) -> None:
-        """Note that the run is about to be written to its end, and may be asked for only then."""
+        """Restart the wait for a first response if nothing has been written to upload yet."""
         if not any(file.stat().st_size >= _BLOCK for file in self._run.glob("*.wandb")):
-            self._asked_at = time.monotonic()
+            self._started_at = time.monotonic()
 
     def finish(self) -> bool:
-        """Return whether all is uploaded, after waiting for a server that answers."""
-        while not self.url and time.monotonic() - self._asked_at < FIRST_SECONDS:
+        """Return whether everything is uploaded, after waiting for a server that responds."""
+        while not self.url and time.monotonic() - self._started_at < FIRST_SECONDS:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_POLL_SECONDS)
                 break

@@ -1,4 +1,4 @@
-"""A run that wandb writes to files; `clipvec.tracking` says why it never does more itself."""
+"""A run that wandb writes to files only; `clipvec.tracking` says why."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _STAGING = "WANDB_DATA_DIR"
-"""Environment variable of the folder where wandb keeps the files of artifacts."""
+"""Environment variable: the folder where wandb stages files of artifacts."""
 
 
 class WandbRun:
@@ -53,7 +53,7 @@ class WandbRun:
 
     @classmethod
     def open(cls, config: TrackingConfig, spec: RunSpec) -> WandbRun:
-        """Return a new run; the upload joins it to an earlier one of the same id.
+        """Return a new run; the upload appends it to an earlier one with the same id.
 
         Raises:
             Exception: whatever wandb raises.
@@ -71,7 +71,7 @@ class WandbRun:
         return cls(run, folder, config.log_interval_s, uploader)
 
     def should_log(self) -> bool:
-        """Return whether it is time for the next point of a curve."""
+        """Return whether it is time to log the next point of a curve."""
         now = time.monotonic()
         if now - self._logged_at < self._log_interval_s:
             return False
@@ -79,35 +79,35 @@ class WandbRun:
         return True
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Add a point to curves; steps only grow."""
+        """Add a point to curves; steps must increase."""
         self._try(lambda run: run.log(dict(values), step=step))
 
     def update_summary(self, values: Mapping[str, Any]) -> None:
-        """Set values that stand for the whole run."""
+        """Set summary values of the whole run."""
         self._try(lambda run: run.summary.update(dict(values)))
 
     def log_table(self, name: str, table: Table) -> None:
-        """Show a table."""
+        """Log a table."""
         self._try(lambda run: run.log({name: wandb_sdk.to_table(table)}))
 
     def log_chart(self, name: str, chart: LineChart) -> None:
-        """Show a chart."""
+        """Log a chart."""
         self._try(lambda run: run.log({name: wandb_sdk.to_chart(chart)}))
 
     def log_html(self, name: str, html: str) -> None:
-        """Show an HTML page that loads nothing else."""
+        """Log a self-contained HTML page."""
         self._try(lambda run: run.log({name: wandb_sdk.to_html(html)}))
 
     def use_artifact(self, artifact: Artifact) -> None:
-        """Record what the run reads."""
+        """Record an input of the run."""
         self._try(lambda run: wandb_sdk.log_artifact(run, artifact, self.folder, used=True))
 
     def log_artifact(self, artifact: Artifact) -> None:
-        """Record what the run made."""
+        """Record an output of the run."""
         self._try(lambda run: wandb_sdk.log_artifact(run, artifact, self.folder, used=False))
 
     def finish(self, exit_code: int = 0) -> None:
-        """End the run; with a code that is not 0 it is shown as failed."""
+        """End the run; a non-zero exit code marks it as failed."""
         if self._finished:
             return
         self._finished = True
@@ -124,7 +124,7 @@ class WandbRun:
             log.info("tracked: %s", uploader.url or "uploaded to wandb")
             return
         late = "upload incomplete; " if uploader is not None else ""
-        # What a server has some of is replaced; to join it would have it twice.
+        # A partly uploaded run is replaced; resuming it would upload its points twice.
         resume = "" if uploader is not None and uploader.url else "WANDB_RESUME=allow "
         again = f"{resume}wandb beta sync {os.path.relpath(self.folder.parent)}"
         log.info("tracked: %s%s uploads it", late, again)
@@ -149,7 +149,7 @@ class WandbRun:
             self.finish(1)
 
     def _try(self, call: Callable[[SdkRun], object]) -> None:
-        """Call wandb; when it raises, say so once and leave it alone from then on."""
+        """Call wandb; if it raises, log that once and stop using it."""
         run = self._run
         if run is None:
             return

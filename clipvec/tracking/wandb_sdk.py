@@ -1,7 +1,7 @@
-"""Everything that clipvec uses of wandb; no other module imports it.
+"""All of clipvec's use of wandb; no other module imports it.
 
-Much of it is private: wandb has no public way to write a run without its service asking the
-network, to read a run's file, or to learn whose key it would use without a prompt.
+Much of it is private: wandb has no public way to write a run without network access, to read a
+run's file, or to find the credentials it would use without a prompt.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def open_run(config: TrackingConfig, spec: RunSpec, folder: Path) -> SdkRun:
-    """Return a new run whose files go below ``folder``.
+    """Return a new run whose files are written below ``folder``.
 
     Raises:
         Exception: whatever wandb raises.
@@ -52,7 +52,7 @@ def open_run(config: TrackingConfig, spec: RunSpec, folder: Path) -> SdkRun:
         dir=str(folder),
         config=spec.config_and_sweep,
         mode="offline",
-        # Keep wandb from the console, and from recording what it was not given.
+        # Keep wandb off the console, and from recording anything it was not given.
         settings=wandb.Settings(
             silent=True,
             console="off",
@@ -61,7 +61,7 @@ def open_run(config: TrackingConfig, spec: RunSpec, folder: Path) -> SdkRun:
             host="",
             reinit="create_new",
             save_code=False,
-            symlink=False,  # which object stores and some mounts do not have
+            symlink=False,  # object stores and some mounts have none
             x_disable_meta=True,  # the command line, the user, the host
             x_save_requirements=False,
             x_stats_disk_paths=(),
@@ -80,7 +80,7 @@ def finish_run(run: SdkRun, exit_code: int) -> None:
 
 
 def to_table(table: Table) -> wandb.Table:
-    """Return a table as wandb logs it."""
+    """Return a table as a wandb object."""
     import wandb
 
     cells = [[_cell(value) for value in row] for row in table.rows]
@@ -98,7 +98,7 @@ def _cell(value: object) -> object:
 
 
 def to_chart(chart: LineChart) -> Any:
-    """Return a chart as wandb logs it."""
+    """Return a chart as a wandb object."""
     from wandb import plot
 
     series = list(chart.points.values())
@@ -112,19 +112,19 @@ def to_chart(chart: LineChart) -> Any:
 
 
 def to_html(html: str) -> wandb.Html:
-    """Return a page as wandb logs it."""
+    """Return a page as a wandb object."""
     import wandb
 
-    # inject: wandb's own style sheet, which would come from the network
+    # inject would add wandb's own style sheet, which comes from the network
     return wandb.Html(html, inject=False)
 
 
 def log_artifact(run: SdkRun, artifact: Artifact, folder: Path, *, used: bool) -> None:
-    """Log an artifact that a run made, or used; what it holds is written below ``folder``."""
+    """Log an artifact as an output or input of a run; its contents are written below ``folder``."""
     made = _artifact(artifact, folder)
     if used:
-        # What use_artifact() does when it is given an artifact; it refuses to do so offline,
-        # although the files hold all that the upload needs.
+        # What use_artifact() does with an artifact object; it refuses to do so offline, although
+        # the files contain all that the upload needs.
         run._log_artifact(made, is_user_created=True, use_after_commit=True)
     else:
         run.log_artifact(made)
@@ -137,13 +137,13 @@ def _artifact(artifact: Artifact, folder: Path) -> wandb.Artifact:
     made = wandb.Artifact(artifact.name, artifact.kind)
     if artifact.url:
         url = artifact.url if "://" in artifact.url else Path(artifact.url).absolute().as_uri()
-        # What add_reference(checksum=False) adds for a file; of a folder it would add every file,
-        # and for a bucket it wants that cloud's own library. The contents tell the version, not the
-        # place: a bucket has one address here and another where it is mounted.
+        # What add_reference(checksum=False) adds for a file; for a folder it would add every file,
+        # and for a bucket it needs that cloud's library. The contents determine the version, not
+        # the location: a bucket has one address here and another where it is mounted.
         digest = sha256(_json(artifact.contents)).hexdigest() if artifact.contents else url
         made.manifest.add_entry(ArtifactManifestEntry(path=artifact.kind, ref=url, digest=digest))
     if artifact.contents:
-        # Not by new_file(), which writes where nothing is left when the process has ended.
+        # Not with new_file(), whose folder is deleted when the process exits.
         file = paths.RunPaths(folder).artifact(artifact.kind)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(_json(artifact.contents))
@@ -158,10 +158,10 @@ def _json(contents: Mapping[str, Any]) -> bytes:
 
 
 def read_records(file: Path) -> Iterator[Any]:
-    """Yield the records of a ``.wandb`` file, up to where one that was cut short begins.
+    """Yield the records of a ``.wandb`` file up to the first truncated one.
 
     Raises:
-        Exception: where the file ends early; the reader asserts, or raises what its parser does.
+        Exception: the file ends early; the reader asserts, or raises its parser's errors.
     """
     from wandb.proto.wandb_internal_pb2 import Record
     from wandb.sdk.internal.datastore import DataStore
@@ -175,7 +175,7 @@ def read_records(file: Path) -> Iterator[Any]:
             yield record
     finally:
         if store._fp is not None:
-            store._fp.close()  # which the reader itself has no method for
+            store._fp.close()  # the reader has no method for it
 
 
 def has_credentials() -> bool:
@@ -190,13 +190,13 @@ def has_credentials() -> bool:
 
 @dataclass(frozen=True)
 class Connection:
-    """The server that wandb's settings name, with the key that wandb would use."""
+    """The server in wandb's settings, with the credentials that wandb would use."""
 
     url: str
     app_url: str
-    """What a browser opens."""
+    """Base URL of links for browsers."""
     entity: str | None
-    """The user or team of wandb's settings."""
+    """The user or team in wandb's settings."""
     _auth: Any
 
     @classmethod
@@ -217,7 +217,7 @@ class Connection:
             settings = wandb_setup.singleton().settings
             host = wbauth.HostUrl(settings.base_url)
             auth = _credentials(host, settings.credentials_file).as_requests_auth()
-        except ValidationError as error:  # whose own text has the values, and so maybe the key
+        except ValidationError as error:  # its own text contains the values, and maybe the key
             wrong = "; ".join(f"{x['loc'][0]}: {x['msg']}" for x in error.errors() if x["loc"])
             raise ConfigError(f"wandb's settings do not fit: {wrong}; check WANDB_*") from None
         except (Error, ValueError) as error:
@@ -227,7 +227,7 @@ class Connection:
     def post(
         self, query: str, variables: Mapping[str, Any], timeout: tuple[float, float]
     ) -> requests.Response:
-        """Return the answer to a GraphQL query.
+        """Return the response to a GraphQL query.
 
         Raises:
             ConfigError: there is no token.
@@ -243,21 +243,21 @@ class Connection:
                 auth=self._auth,
                 timeout=timeout,
             )
-        except requests.RequestException:  # some of which are an OSError too
+        except requests.RequestException:  # some are also an OSError
             raise
-        except (Error, OSError) as error:  # of a token, which is fetched for each request
+        except (Error, OSError) as error:  # from the token, which is fetched for each request
             raise ConfigError(f"no token for wandb: {error}; check WANDB_IDENTITY_*") from None
 
 
 def error_messages(answer: requests.Response) -> list[str]:
-    """Return why the server refuses, as far as the answer says so."""
+    """Return the error messages in the server's response, if any."""
     from wandb.util import parse_backend_error_messages
 
     return list(parse_backend_error_messages(answer))
 
 
 def _credentials(host: Any, file: str) -> Any:
-    """Return what `has_credentials` found; wandb's own way to it writes on the console."""
+    """Return the credentials; wandb's own way to get them writes to the console."""
     from wandb.sdk.lib import wbauth
 
     if key := os.environ.get("WANDB_API_KEY"):

@@ -1,4 +1,4 @@
-"""The dashboard as one HTML page: a sweep, from its store and from the runs beside it.
+"""The dashboard as one HTML page: a sweep, from its store and the runs beside it.
 
 collect   a configuration → `SweepRuns`: the store, and the runs to show
 write     a configuration → the page

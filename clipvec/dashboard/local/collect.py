@@ -1,4 +1,4 @@
-"""The store of a sweep, and the runs that the page shows."""
+"""Collects the store of a sweep and the runs to show."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SweepRuns:
-    """One sweep, or the runs that filled a store without one."""
+    """One sweep, or the runs that filled a store without a sweep."""
 
     name: str
-    """Its name; that of a run where no sweep was tracked; empty where no run was."""
+    """Its name; the run's if no sweep was tracked; empty if no run was."""
     others: list[str]
-    """The other sweeps of the store, the oldest first."""
+    """The other sweeps of the store, oldest first."""
     store: Store
     markers: list[CommitMarker]
-    """The commit markers of the store, whoever wrote them."""
+    """The commit markers of the store, whichever run wrote them."""
     runs: dict[str, list[RecordedRun]]
-    """By job type: those of the sweep, and the newest of each other type on the same store."""
+    """By job type: those of the sweep, and the newest of every other type on the same store."""
 
     @property
     def images(self) -> int:
-        """Images that were embedded or rejected."""
+        """Number of images embedded or rejected."""
         return sum(marker.rows + marker.rejects for marker in self.markers)
 
     @property
     def reasons(self) -> dict[str, int]:
-        """Rejects by error class, most first."""
+        """Rejects by error class, most frequent first."""
         counts: Counter[str] = Counter()
         for marker in self.markers:
             counts.update(marker.reasons)
@@ -56,11 +56,11 @@ class SweepRuns:
 
 
 def collect(config: DashboardConfig) -> SweepRuns:
-    """Return the runs to show: of the newest sweep, or of the one that is asked for.
+    """Return the runs to show: of the newest sweep, or of the requested one.
 
     Raises:
         StoreError: there is no store, or it cannot be read.
-        ConfigError: no run of the sweep is beside it.
+        ConfigError: no run of the requested sweep is beside it.
     """
     url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
     store = Store.open(url)

@@ -1,4 +1,4 @@
-"""The page itself."""
+"""Writes the page."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DashboardSummary:
-    """What was written."""
+    """The result of the command."""
 
     page: Path
     sweep: str
     runs: int
 
     def __str__(self) -> str:
-        """Return a line for the end of the command."""
+        """Return the last line of the command's output."""
         shown = f"{self.sweep}, {self.runs:,} runs" if self.runs else "no tracked run, the store"
         return f"{shown}: {self.page}"
 
 
 @dataclass(frozen=True)
 class SectionView:
-    """A section as the page has it."""
+    """A section as rendered on the page."""
 
     title: str
     panels: dict[str, list[Markup]]
-    """The drawn panels by `Slot`."""
+    """The rendered panels by `Slot`."""
 
 
 def write(config: DashboardConfig) -> DashboardSummary:
     """Write the page of a sweep.
 
     Raises:
-        ConfigError: no such sweep, a package is missing, or the page cannot be written.
+        ConfigError: there is no such sweep, a package is missing, or the page cannot be written.
         StoreError: the store cannot be read.
     """
     declared = all_sections()
@@ -88,7 +88,7 @@ def write(config: DashboardConfig) -> DashboardSummary:
 
 
 def _draw(section: Section, sweep: SweepRuns, steps: Task) -> SectionView | None:
-    """Return a section with its panels, or None where no run is of its kind."""
+    """Return a section with its panels, or None if no run is of its kind."""
     runs = sweep.runs.get(section.job_type)
     panels: dict[str, list[Markup]] = {slot.value: [] for slot in Slot}
     for number, panel in enumerate(section.panels):
@@ -100,7 +100,7 @@ def _draw(section: Section, sweep: SweepRuns, steps: Task) -> SectionView | None
 
 
 def _shards(sweep: SweepRuns) -> TableView:
-    """Return the shards of the store, as their commit markers have them."""
+    """Return the shards of the store, from their commit markers."""
     rows = []
     for marker in sweep.markers:
         seconds = float(marker.timings.get("seconds", 0))
@@ -111,9 +111,9 @@ def _shards(sweep: SweepRuns) -> TableView:
 
 
 def _unhealthy_runs(sweep: SweepRuns) -> list[tuple[str, str]]:
-    """Return the runs that failed or have not ended, and how they stand.
+    """Return the runs that failed or have not ended, with their state.
 
-    Those whose shards are all committed are left out, whichever run committed them.
+    Runs whose shards are all committed are left out, whichever run committed them.
     """
     done = {marker.shard for marker in sweep.markers}
     count = sweep.store.fingerprint.sharding_count

@@ -1,7 +1,7 @@
-"""What a dashboard shows of each kind of run: the same panels in wandb and on the local page.
+"""The panels of each kind of run: the same ones in wandb and on the local page.
 
-Each kind of panel is one module here, and draws itself for both. `sections.SECTIONS` declares the
-panels; other packages add theirs by entry points, see docs/extending.md.
+Each kind of panel is a module here and renders itself for both. `sections.SECTIONS` declares the
+panels; other packages add theirs through entry points, see docs/extending.md.
 """
 
 from clipvec.dashboard.panels.base import Panel, Section, Slot

@@ -1,4 +1,4 @@
-"""What a panel is: a part of a dashboard that draws itself in wandb and on the local page."""
+"""The interface of a panel, which renders itself for wandb and for the local page."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 
 
 class Slot(Enum):
-    """Where a section of the local page puts a panel."""
+    """Where a panel goes within a section of the local page."""
 
     NUMBERS = "numbers"
-    """In the list of numbers, as a ``<div>`` with ``<dt>`` and ``<dd>``."""
+    """In the list of numbers, as a ``<div>`` of ``<dt>`` and ``<dd>``."""
     FIGURES = "figures"
     """In the grid of figures, as a ``<figure>``."""
     WIDE = "wide"
-    """Below, in the full width of the page."""
+    """Below those, at full page width."""
 
 
 @dataclass(frozen=True)
 class Panel(ABC):
-    """A part of a section."""
+    """One panel of a section."""
 
     title: str
 
     slot: ClassVar[Slot]
     wandb_size: ClassVar[tuple[int, int] | None]
-    """Columns, of 24, and rows in a wandb report; None: a column of wandb's table of runs."""
+    """Columns (of 24) and rows in a wandb report; None: a column of wandb's runs table."""
 
     @property
     @abstractmethod
     def keys(self) -> tuple[str, ...]:
-        """What it shows of a run, as runs log it: a key that ends in ``/`` is a prefix."""
+        """The logged keys that it shows; a key ending in ``/`` is a prefix."""
 
     @property
     def label(self) -> str:
-        """The panel in an outline."""
+        """The panel's name in an outline."""
         return self.title
 
     @abstractmethod
@@ -51,33 +51,33 @@ class Panel(ABC):
         """Return the panel as an object of ``wandb_workspaces.reports.v2``.
 
         Args:
-            step: what the steps of the runs count; empty: they have none.
+            step: unit of the runs' steps; empty: they have none.
         """
 
     @abstractmethod
     def html(self, name: str, step: str, runs: Sequence[RecordedRun]) -> Markup | None:
-        """Return the panel as an element of the local page; None: the runs have nothing for it.
+        """Return the panel as an element of the local page; None: the runs have no data for it.
 
         Args:
             name: unique on the page, for ids.
-            step: as of `wandb`.
-            runs: at least one, the oldest first.
+            step: as in `wandb`.
+            runs: at least one, oldest first.
         """
 
 
 @dataclass(frozen=True)
 class Section:
-    """Panels of one kind of run."""
+    """The panels of one kind of run."""
 
     title: str
     job_type: str
     panels: tuple[Panel, ...]
     step: str = ""
-    """What the steps of such runs count."""
+    """Unit of the runs' steps."""
 
     @property
     def columns(self) -> tuple[Panel, ...]:
-        """The panels that are columns of wandb's table of runs."""
+        """The panels that are columns of wandb's runs table."""
         return tuple(panel for panel in self.panels if panel.wandb_size is None)
 
     @property

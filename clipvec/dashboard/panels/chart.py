@@ -1,4 +1,4 @@
-"""A chart of several lines as a run logged it: recall against queries per second."""
+"""A logged chart of several lines, such as recall against queries per second."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class Chart(Panel):
 
     key: str
     x: str
-    """What its x axis is."""
+    """Label of its x axis."""
 
     slot = Slot.FIGURES
     wandb_size = (8, 8)
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The table that wandb keeps a chart in."""
+        """The table in which wandb stores a chart."""
         return (f"{self.key}_table",)
 
     def wandb(self, step: str) -> Any:
-        """Return a custom chart, as ``wandb.plot.line_series`` has it."""
+        """Return a custom chart like that of ``wandb.plot.line_series``."""
         import wandb_workspaces.reports.v2 as wr
 
         (table,) = self.keys

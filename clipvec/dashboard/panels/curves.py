@@ -1,4 +1,4 @@
-"""Values over the steps of runs."""
+"""Metrics over the steps of runs."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Curves(Panel):
-    """Metrics of all runs: a line for each, or their median where there are many."""
+    """Metrics of all runs: one line each, or their median if there are many runs."""
 
     metrics: tuple[str, ...]
-    """One that ends in ``/`` stands for all whose names begin with it."""
+    """A name ending in ``/`` stands for all metrics with that prefix."""
     unit: str
-    """What the y axis counts."""
+    """Unit of the y axis."""
     stacked: bool = False
     """The metrics are parts of a whole."""
 
@@ -46,14 +46,14 @@ class Curves(Panel):
 
     @property
     def label(self) -> str:
-        """The title, and whether the metrics are stacked."""
+        """The title, and whether the lines are stacked."""
         return f"{self.title} (stacked)" if self.stacked else self.title
 
     def wandb(self, step: str) -> Any:
         """Return a line plot."""
         import wandb_workspaces.reports.v2 as wr
 
-        # What wandb measures of a machine has times only, no steps.
+        # wandb's system metrics have times only, no steps.
         timed = all(key.startswith(SYSTEM_PREFIX) for key in self.metrics)
         shown: dict[str, Any] = {"y": list(self.metrics)}
         if any(key.endswith("/") for key in self.metrics):
@@ -126,7 +126,7 @@ def _draw(axes: Axes, lines: Sequence[Line], unit: str, step: str) -> dict[str, 
 
 
 def _marked(line: Line) -> list[int]:
-    """Return the points that say what they are: at most a dozen, the last among them."""
+    """Return the points that get a tooltip: at most a dozen, including the last."""
     count = len(line.steps)
     return sorted({round(at) for at in np.linspace(0, count - 1, min(count, 12))})
 

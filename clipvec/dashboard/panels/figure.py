@@ -1,4 +1,4 @@
-"""The frame that plots of the local page share."""
+"""The frame shared by plots of the local page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIZE = (4.6, 2.7)
 
 @contextmanager
 def canvas() -> Iterator[tuple[Figure, Axes]]:
-    """Yield a figure in the style of the page, and its axes.
+    """Yield a figure in the page's style, and its axes.
 
     Raises:
         ConfigError: matplotlib is not installed.
@@ -38,10 +38,10 @@ def frame(
     """Return a ``<figure>``.
 
     Args:
-        title: stands above the plot.
+        title: shown above the plot.
         plot: an ``<svg>`` element.
         legend: name and CSS colour variable of each line.
-        caption: stands below.
+        caption: shown below the plot.
     """
     return page.fragment(
         "figure.html", __package__, title=title, plot=plot, legend=legend, caption=caption

@@ -1,4 +1,4 @@
-"""An HTML page as a run logged it."""
+"""A logged HTML page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HtmlPage(Panel):
-    """A page of its own; the local page cannot hold another one."""
+    """An embedded page; the local page cannot contain another one."""
 
     key: str
 
@@ -34,4 +34,4 @@ class HtmlPage(Panel):
         return wr.MediaBrowser(title=self.title, media_keys=[self.key], num_columns=1)
 
     def html(self, name: str, step: str, runs: Sequence[RecordedRun]) -> None:
-        """Return None: the local page draws the projection of the store itself."""
+        """Return None: the local page draws the store's projection itself."""

@@ -1,6 +1,6 @@
 """The panels of each kind of run.
 
-Their keys are those that the rooms log; tests/dashboard/test_panels.py compares them with real
+Their keys are those that the commands log; tests/dashboard/test_panels.py compares them with real
 runs.
 """
 
@@ -94,7 +94,7 @@ SECTIONS = (
 
 
 def all_sections() -> tuple[Section, ...]:
-    """Return the sections, with those of other packages; panels join a section of the same title.
+    """Return all sections; panels of other packages join a section of the same title.
 
     Raises:
         ConfigError: the package that offers a section cannot be imported.
@@ -103,7 +103,7 @@ def all_sections() -> tuple[Section, ...]:
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
             more: Section = point.load()
-        except Exception as error:  # whatever the import of another's package may raise
+        except Exception as error:  # importing another package may raise anything
             package = point.dist.name if point.dist else point.value
             raise ConfigError(
                 f"panels {point.name}, of {package}, cannot be imported: {error!r}"

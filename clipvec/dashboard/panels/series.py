@@ -1,4 +1,4 @@
-"""From what runs logged to the lines of a plot."""
+"""Turns the history of runs into the lines of a plot."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     from clipvec.tracking import RecordedRun
 
 APART = 6
-"""Most runs that have a line each; more are drawn together."""
+"""Maximum number of runs with a line each; more are aggregated."""
 _GRID = 120
-"""Steps at which runs are compared."""
+"""Number of steps at which aggregated runs are compared."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line, with a band where it stands for several runs."""
+    """One line, with a band if it aggregates several runs."""
 
     name: str
     steps: np.ndarray
     """float64 [P], ascending."""
     values: np.ndarray
-    """float64 [P]; of several runs, their median, or their mean where lines are stacked."""
+    """float64 [P]; for several runs their median, or their mean if lines are stacked."""
     low: np.ndarray | None = None
-    """float64 [P], the 10th percentile of several runs."""
+    """float64 [P], the 10th percentile over several runs."""
     high: np.ndarray | None = None
     runs: int = 1
 
 
 def lines(panel: Curves, runs: Sequence[RecordedRun]) -> list[Line]:
-    """Return a panel's lines: one a run, or one a metric for all runs together."""
+    """Return a panel's lines: one per run, or one per metric over all runs."""
     found = {key: curves for key in _keys(panel, runs) if (curves := _curves(key, runs))}
     if len(found) == 1:
         (curves,) = found.values()
@@ -52,7 +52,7 @@ def lines(panel: Curves, runs: Sequence[RecordedRun]) -> list[Line]:
 
 
 def _keys(panel: Curves, runs: Sequence[RecordedRun]) -> list[str]:
-    """Return the metrics of a panel, those of its prefixes in the order of their first values."""
+    """Return the metrics of a panel; those of a prefix in the order of their first values."""
     logged = dict.fromkeys(key for run in runs for point in run.history for key in point)
     found = []
     for key in panel.metrics:
@@ -66,13 +66,13 @@ def _short(key: str, panel: Curves) -> str:
 
 
 def _curves(key: str, runs: Sequence[RecordedRun]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return steps and values of a metric by run."""
+    """Return the steps and values of a metric by run."""
     found = {}
     for run in runs:
         points = sorted(_points(key, run))
         if points:
             steps, values = np.array(points, dtype=np.float64).T
-            # A preempted job does some of its steps twice: the later value stands.
+            # A preempted job repeats some of its steps: the later value wins.
             last = np.append(np.diff(steps) > 0, True)
             found[run.id.removeprefix(f"{run.sweep}-")] = (steps[last], values[last])
     return found
@@ -84,7 +84,7 @@ def _points(key: str, run: RecordedRun) -> Iterator[tuple[float, float]]:
             if isinstance(point.get(key), int | float):
                 yield point["_step"], point[key]
         return
-    # wandb measures the machine by the clock; where the run stood then is known from its points.
+    # System metrics have times only; the run's own points give the step at each time.
     measured = [(at["_timestamp"], at[key]) for at in run.system_metrics if key in at]
     if measured and run.history:
         times, values = zip(*measured, strict=True)
@@ -103,11 +103,11 @@ def _grid(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
 def _together(
     name: str, curves: Sequence[tuple[np.ndarray, np.ndarray]], grid: np.ndarray, stacked: bool
 ) -> Line:
-    """Return one line of several runs; a run counts only where it has values."""
+    """Return one line for several runs; each counts only where it has values."""
     rows = np.array([np.interp(grid, s, v, left=np.nan, right=np.nan) for s, v in curves])
     some = ~np.isnan(rows).all(axis=0)
     rows, steps = rows[:, some], grid[some]
-    if not rows.size:  # each has but one step, between those of the grid
+    if not rows.size:  # each run has a single step, between those of the grid
         rows, steps = np.array([[v[-1]] for _, v in curves]), curves[0][0][-1:]
     if stacked:
         return Line(name, steps, np.nanmean(rows, axis=0), runs=len(curves))

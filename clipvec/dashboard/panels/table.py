@@ -1,4 +1,4 @@
-"""A table as runs logged it."""
+"""A logged table."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from clipvec.tracking import RecordedRun
 
 _IMAGES = 48
-"""Most images that are shown of a sweep."""
+"""Maximum number of images shown of a sweep."""
 
 
 @dataclass(frozen=True)
 class Table(Panel):
-    """The rows of all runs, or their images where the table has such."""
+    """The rows of all runs, or their images if the table has any."""
 
     key: str
 
@@ -41,7 +41,7 @@ class Table(Panel):
         return wr.WeavePanelSummaryTable(table_name=self.key)
 
     def html(self, name: str, step: str, runs: Sequence[RecordedRun]) -> Markup | None:
-        """Return a table that sorts, or a grid of images."""
+        """Return a sortable table, or a grid of images."""
         rows = [row for run in runs for row in run.table(self.key)]
         if not rows:
             return None
@@ -56,7 +56,7 @@ class Table(Panel):
 
 @dataclass(frozen=True)
 class TableView:
-    """A table for a reader."""
+    """A table as rendered on a page."""
 
     title: str
     columns: list[str]
@@ -64,7 +64,7 @@ class TableView:
 
     @property
     def numeric(self) -> set[int]:
-        """The columns of numbers."""
+        """The numeric columns."""
         return {
             place
             for place, cells in enumerate(zip(*self.rows, strict=True))
@@ -72,5 +72,5 @@ class TableView:
         }
 
     def html(self) -> Markup:
-        """Return the table, folded where it is long."""
+        """Return the table, collapsed if it is long."""
         return page.fragment("table.html", __package__, table=self)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Number(Panel):
-    """A number, that of the newest run that has one."""
+    """A number, from the newest run that has one."""
 
     key: str
-    """A dot leads into a part of the summary."""
+    """Dots separate the keys of nested values."""
 
     slot = Slot.NUMBERS
     wandb_size: ClassVar[tuple[int, int] | None] = (4, 4)
@@ -55,7 +55,7 @@ class Number(Panel):
 
 @dataclass(frozen=True)
 class Text(Number):
-    """A text; wandb has no panel for one, but a column in its table of runs."""
+    """A text; wandb has no panel for texts, but shows it as a column of its runs table."""
 
     wandb_size = None
 

@@ -1,8 +1,8 @@
-"""What a dashboard asks of wandb's server, in the queries of wandb and wandb-workspaces.
+"""A client of wandb's server for dashboards, with the queries of wandb and wandb-workspaces.
 
-Not through ``wandb.Api()``, nor ``save()`` of wandb-workspaces, which opens one: it checks the key
-first, and repeats that without end where the server is down or hangs (wandb 0.26.1:
-``InternalApi`` retries for a year unless told otherwise, which ``wandb.Api`` cannot be).
+``wandb.Api()``, which ``save()`` of wandb-workspaces opens too, is not used: it checks the key
+first, and retries endlessly if the server is down or hangs (wandb 0.26.1: ``InternalApi`` retries
+for a year unless configured otherwise, which ``wandb.Api`` does not allow).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 8.0
-"""How long the server may be silent."""
+"""How long the server may take to respond."""
 _ELSEWHERE = "--local makes a page without it"
 _PAGE = 50
 
@@ -60,19 +60,19 @@ mutation upsertView($id: ID, $entityName: String, $projectName: String, $type: S
 
 @dataclass(frozen=True)
 class Project:
-    """A project that exists."""
+    """An existing project."""
 
     entity: str
     name: str
     id: str
-    """What the server calls it, in run sets."""
+    """The server's internal id, used in run sets."""
 
 
 class Server:
-    """The server that wandb's settings name, with the key that wandb would use.
+    """The server in wandb's settings, with the credentials that wandb would use.
 
-    Every call raises `TrackingError` where the server cannot be asked, `ConfigError` where it
-    refuses.
+    Every call raises `TrackingError` if the server cannot be reached or fails, and `ConfigError`
+    if it refuses the request.
     """
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Server:
         self._url = self._connection.url
 
     def project(self, name: str, entity: str | None) -> Project:
-        """Return a project, which is made if there is none; without an entity, one's own."""
+        """Return a project, creating it if needed; without an entity, the user's default one."""
         default = self._ask("the account", ENTITY)["viewer"]
         if default is None:
             raise ConfigError(self._refused_key())
@@ -96,7 +96,7 @@ class Server:
         return Project(owner, name, found["internalId"])
 
     def views(self, project: Project, kind: str, name: str | None = None) -> Iterator[Any]:
-        """Yield what was saved of a kind: ``id``, ``name``, ``displayName``, ``spec`` ..."""
+        """Yield the saved views of a kind: ``id``, ``name``, ``displayName``, ``spec`` ..."""
         wanted = {
             "project": project.name,
             "entity": project.entity,
@@ -113,13 +113,13 @@ class Server:
             cursor = page["edges"][-1]["cursor"] if more else None
 
     def save_view(self, project: Project, kind: str, values: Mapping[str, str | None]) -> str:
-        """Save a view, a new one if it has no ``id``; return its id."""
+        """Save a view, as a new one if it has no ``id``; return its id."""
         owner = {"entityName": project.entity, "projectName": project.name, "type": kind}
         saved = self._ask(_path(project), UPSERT_VIEW, owner | dict(values))
         return str(saved["upsertView"]["view"]["id"])
 
     def link(self, project: Project, *rest: str) -> str:
-        """Return where a browser finds something of a project."""
+        """Return the browser URL of a project or a page of it."""
         return "/".join(
             [self._connection.app_url, *map(quote, (project.entity, project.name, *rest))]
         )

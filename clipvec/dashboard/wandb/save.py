@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 VIEW = "clipvec"
 """The view's title, and its name in links."""
 _VIEW_NAME = f"nw-{VIEW}-v"
-"""Its name on the server, which wandb forms so; ours, not a random one, so that links stay."""
+"""Its name on the server, in wandb's form; fixed instead of random, so that links stay valid."""
 _TITLE_LENGTH = 128
 """Longest title of a report."""
 
 
 def outline(config: TrackingConfig) -> str:
-    """Return what `save` would write, one panel a line; no server is asked."""
+    """Return what `save` would write, one panel per line, without using the network."""
     owner = config.entity or "(your default entity)"
     lines = [
         f"project  {owner}/{config.project}",
@@ -40,13 +40,13 @@ def outline(config: TrackingConfig) -> str:
 
 
 def save(config: TrackingConfig) -> str:
-    """Create or update the view and the report; return lines that say where they are.
+    """Create or update the view and the report; return lines with their URLs.
 
-    The user's own sections and settings of the view are kept. The report is rewritten.
+    The user's own sections and settings of the view are kept. The report is overwritten.
 
     Raises:
         ConfigError: not online, no key, or the server refuses.
-        TrackingError: the server cannot be asked.
+        TrackingError: the server cannot be reached, or fails.
     """
     if config.mode != "online":
         raise ConfigError(
@@ -85,7 +85,7 @@ def _save_view(server: Server, project: Project) -> str:
 
 
 def _save_report(server: Server, project: Project) -> str:
-    kind = "runs"  # what wandb calls a report that is not a draft
+    kind = "runs"  # wandb's name for a report that is not a draft
     title = _report_title(project.name)
     spec = specs.report(project.entity, project.name, project.id, title)
     of_title = [view for view in server.views(project, kind) if view["displayName"] == title]

@@ -1,4 +1,4 @@
-"""The specs of a saved view and of a report, made of the panels."""
+"""The specs of a saved view and of a report, built from the panels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from clipvec.dashboard.panels import Panel, Section
 
 OURS = "clipvec"
-"""How the ids of our panels begin, which are the same each time."""
+"""Prefix of our panels' ids, which are the same each time."""
 COMMAND = "python -m clipvec.dashboard"
 _COLUMNS = 3
 _GRID = 24
@@ -23,7 +23,7 @@ _GRID = 24
 
 
 def view(entity: str, project: str, title: str) -> dict[str, Any]:
-    """Return the spec of a saved view: a section for each of ours, runs by sweep and job type."""
+    """Return the spec of a saved view: all our sections, runs grouped by sweep and job type."""
     import wandb_workspaces.workspaces as ws
 
     declared = all_sections()
@@ -53,9 +53,9 @@ def sections(spec: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def merge(there: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
-    """Return a view's spec with our panels as they are now, and all else as it was.
+    """Return a view's spec with our panels updated and everything else unchanged.
 
-    On the spec itself: wandb-workspaces knows some of it only, and would save no more than that.
+    This edits the spec itself: wandb-workspaces models only part of it and would drop the rest.
     """
     spec = copy.deepcopy(there)
     new = {section["name"]: section for section in sections(ours)}
@@ -87,7 +87,7 @@ def report(entity: str, project: str, project_id: str, title: str) -> dict[str, 
     spec = _spec(
         wr.Report(entity=entity, project=project, title=title, width="fluid", blocks=blocks)
     )
-    # A run set that is told its project looks the id up, through wandb.Api().
+    # Given a project, a run set would look up its id through wandb.Api().
     of_runs = {"entityName": entity, "name": project, "id": project_id}
     for block in spec["blocks"]:
         for run_set in block.get("metadata", {}).get("runSets", []):
@@ -96,7 +96,7 @@ def report(entity: str, project: str, project_id: str, title: str) -> dict[str, 
 
 
 def _spec(unsaved: Any) -> dict[str, Any]:
-    # Private, as only save() is public, which asks the server through wandb.Api().
+    # A private method: the only public one is save(), which uses wandb.Api().
     spec = unsaved._to_model().spec.model_dump_json(by_alias=True, exclude_none=True)
     return dict(json.loads(spec))
 
@@ -114,7 +114,7 @@ def _section(section: Section) -> Any:
 
 
 def _places(panels: Sequence[Panel]) -> Iterator[dict[str, int]]:
-    """Yield where panels go in a report's grid: from left to right, then a row further down."""
+    """Yield the layout of panels in a report's grid: left to right, then the next row."""
     x = y = height = 0
     for panel in panels:
         assert panel.wandb_size is not None
