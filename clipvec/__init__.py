@@ -1,7 +1,7 @@
 """clipvec: images in, a searchable vector index out, and proof that the index is good.
 
-The commands are ``python -m clipvec.embed`` and so on; the names of this package are the same from
-Python, see docs/python.md.
+The commands are ``python -m clipvec.embed`` and so on; this package offers the same from Python,
+see docs/python.md.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""``python -m clipvec``: the commands, and one door to all of them."""
+"""``python -m clipvec``: lists the commands, or runs one of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def listing() -> str:
-    """Return the commands with what each does, as their modules' docstrings say it."""
+    """Return the commands with their descriptions, taken from their modules' docstrings."""
     lines = ["python -m clipvec.COMMAND ..., or clipvec COMMAND ...", ""]
     for name, file in sorted(_FOLDERS.items()):
         about = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
@@ -38,7 +38,7 @@ def listing() -> str:
 
 
 def refusal(name: str) -> str:
-    """Return what is wrong with the name of a command that is not there."""
+    """Return the message for an unknown command."""
     import difflib
 
     near = difflib.get_close_matches(name, _FOLDERS, n=1)

@@ -1,7 +1,7 @@
-"""The library: what a notebook or a program of your own calls.
+"""The Python API, for notebooks and other programs.
 
-Functions that compose a configuration take it as a command does. Positional arguments are overrides
-in Hydra's words, as on the command line; keyword arguments are Python values by option:
+Functions that compose a configuration take options like the commands. Positional arguments are
+Hydra overrides, as on the command line; keyword arguments set options to Python values:
 
     clipvec.run_embed("sharding=x1", model="sample", shards=[0, 2], **{"dataset.path": folder})
 
@@ -37,20 +37,20 @@ T = TypeVar("T")
 Term: TypeAlias = "str | Path | bytes | Image | np.ndarray"
 """A text; an image as a path, as the bytes of an image file, or as a PIL image; or a vector."""
 _MODES = {"L", "LA", "P", "RGB", "RGBA"}
-"""Modes of PIL in which PNG keeps what clipvec reads of an image."""
+"""PIL modes that PNG stores without losing anything clipvec reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit(index.Hit):
-    """A row that a query found."""
+    """A search result."""
 
     _thumbnail: Callable[[], bytes | None] = field(repr=False, compare=False, kw_only=True)
 
     @property
     def image(self) -> Image | None:
-        """The thumbnail as a PIL image; None where the store has none.
+        """The thumbnail as a PIL image; None if the store has none.
 
-        The first one that is asked for reads those of all hits of its search.
+        The first access reads the thumbnails of all hits of the search.
         """
         from PIL import Image
 
@@ -102,14 +102,14 @@ class SearchIndex:
 
         Args:
             query: a text, an image (path, bytes, PIL image) or a vector (float [D]), or a list of
-                them; a pair of a term and a number gives its weight, below zero it is subtracted:
+                them; a pair of a term and a number sets its weight, negative to subtract it:
                 ``["a red bird", (Path("branch.jpg"), 0.5), ("a person", -1)]``.
-            k: number of hits, at least 1; fewer come when no more rows match.
+            k: number of hits, at least 1; fewer are returned if fewer rows match.
             where: filters that must all hold, such as ``"width>=200"`` or ``"category=animals"``.
             min_score: lowest cosine.
 
         Raises:
-            ConfigError: the query or a filter cannot be answered by this index.
+            ConfigError: the query or a filter is invalid for this index.
             FingerprintError: the encoder is not the one that made the index.
             ModelError: the encoder cannot be loaded.
         """
@@ -169,14 +169,14 @@ class SearchIndex:
 
 
 class StoreReader:
-    """The committed rows of a store, in the order of their shards."""
+    """The committed rows of a store, in shard order."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
 
     @property
     def url(self) -> str:
-        """Where the store lies: an absolute path, or a URL."""
+        """Location of the store: an absolute path, or a URL."""
         return self._rows.store.url
 
     @property
@@ -216,7 +216,7 @@ class StoreReader:
     def to_numpy(self) -> tuple[np.ndarray, list[str]]:
         """Return the vectors (float32 [N, D], unit length) and the ids of the rows.
 
-        Memory is that of the result: 4 * D bytes a row, and the ids.
+        Memory use is that of the result: 4 * D bytes per row, and the ids.
 
         Raises:
             StoreError: a part is missing or damaged.
@@ -231,10 +231,10 @@ class StoreReader:
 
 
 def open_index(path: str | Path | None = None, **options: object) -> SearchIndex:
-    """Return the index that ``python -m clipvec.index`` made.
+    """Open an index built by ``python -m clipvec.index``.
 
     Args:
-        path: folder of an embedded index, such as ``data/index``; None: as the options say.
+        path: folder of an embedded index, such as ``data/index``; None: see ``options``.
         options: those of ``python -m clipvec.search``, such as ``index="chroma_http"``,
             ``collection="sample--sample"``, ``**{"model.device": "cpu"}``.
 
@@ -244,15 +244,15 @@ def open_index(path: str | Path | None = None, **options: object) -> SearchIndex
     """
     if path is not None:
         options["index.path"] = path
-    asked = _compose("search", (), options, config.SearchConfig)
-    return SearchIndex(index.open_index(asked.index, asked.collection), asked.model)
+    settings = _compose("search", (), options, config.SearchConfig)
+    return SearchIndex(index.open_index(settings.index, settings.collection), settings.model)
 
 
 def open_store(url: str | Path) -> StoreReader:
-    """Return the store that ``python -m clipvec.embed`` made.
+    """Open a store written by ``python -m clipvec.embed``.
 
     Args:
-        url: its folder, ``<store.root>/<dataset>/<model>``, or a URL that fsspec opens.
+        url: its folder, ``<store.root>/<dataset>/<model>``, or a URL supported by fsspec.
 
     Raises:
         StoreError: there is no store, or it cannot be read.
@@ -270,13 +270,13 @@ def run_embed(*overrides: str, **options: object) -> EmbedSummary:
         options: the same as Python values: ``model="sample", shards=range(4)``.
 
     Raises:
-        ClipvecError: see ``clipvec.errors``; what is finished is kept.
+        ClipvecError: see ``clipvec.errors``; finished work is kept.
     """
     from clipvec.embed import embed_shards
 
-    asked = _compose("embed", overrides, options, config.EmbedConfig)
-    _refuse_launcher("embed", asked.launcher)
-    return embed_shards(asked)
+    settings = _compose("embed", overrides, options, config.EmbedConfig)
+    _refuse_launcher("embed", settings.launcher)
+    return embed_shards(settings)
 
 
 def run_index(*overrides: str, **options: object) -> IndexSummary:
@@ -287,14 +287,14 @@ def run_index(*overrides: str, **options: object) -> IndexSummary:
         options: the same as Python values: ``model="sample", rebuild=True``.
 
     Raises:
-        ClipvecError: see ``clipvec.errors``; what is loaded is kept.
+        ClipvecError: see ``clipvec.errors``; loaded rows are kept.
     """
     from clipvec import projection
     from clipvec.index import build_index
 
-    asked = _compose("index", overrides, options, config.IndexCommandConfig)
-    _refuse_launcher("index", asked.launcher)
-    return build_index(asked, projection.log_projection)
+    settings = _compose("index", overrides, options, config.IndexCommandConfig)
+    _refuse_launcher("index", settings.launcher)
+    return build_index(settings, projection.log_projection)
 
 
 def run_recall(*overrides: str, **options: object) -> RecallSummary:
@@ -305,24 +305,24 @@ def run_recall(*overrides: str, **options: object) -> RecallSummary:
         options: the same as Python values: ``model="sample", target_recall=0.98``.
 
     Raises:
-        ClipvecError: see ``clipvec.errors``; what was measured is kept.
+        ClipvecError: see ``clipvec.errors``; finished measurements are kept.
     """
     from clipvec.recall import apply, benchmark
 
-    asked = _compose("recall", overrides, options, config.RecallConfig)
-    _refuse_launcher("recall", asked.launcher)
-    summary = benchmark(asked)
+    settings = _compose("recall", overrides, options, config.RecallConfig)
+    _refuse_launcher("recall", settings.launcher)
+    summary = benchmark(settings)
     summary.check()
-    if asked.apply:
-        apply(asked, summary.report)
+    if settings.apply:
+        apply(settings, summary.report)
     return summary
 
 
 def load_report(path: str | Path) -> Report:
-    """Return a recall report: of the folder that ``run_recall`` wrote, or of its ``report.json``.
+    """Load a recall report from the folder written by ``run_recall``, or from its ``report.json``.
 
     Raises:
-        ConfigError: there is none, or it holds something else.
+        ConfigError: there is none, or the file is not a report.
     """
     from clipvec.recall import report
 
@@ -360,7 +360,7 @@ def _refuse_launcher(command: str, launcher: config.LauncherConfig) -> None:
 
 
 def _unit(vector: np.ndarray, dim: int) -> np.ndarray:
-    """Return a vector of a query with length 1, float32 [D]."""
+    """Return a query vector scaled to unit length, float32 [D]."""
     numbers = np.asarray(vector, np.float64)
     norm = float(np.linalg.norm(numbers)) if numbers.shape == (dim,) else 0.0
     if not 0 < norm < np.inf:
@@ -372,10 +372,10 @@ def _unit(vector: np.ndarray, dim: int) -> np.ndarray:
 
 
 def _image_bytes(term: Path | bytes | Image) -> bytes:
-    """Return an image of a query as the bytes of a file.
+    """Return a query image as the bytes of a file.
 
     Raises:
-        ConfigError: it is no image, or cannot be read.
+        ConfigError: it is not an image, or cannot be read.
     """
     from PIL import Image, ImageOps
 

@@ -1,4 +1,4 @@
-"""The frame of every command: a command line in, one line and an exit code out."""
+"""Runs every command: user errors become one line on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _FULL_ERROR = "HYDRA_FULL_ERROR"
 class HydraCommand:
     """A command whose configuration Hydra composes from ``conf/<name>.yaml``.
 
-    Hydra decides for itself how errors end: with stacks and hints of its own, and the first job
-    that fails ends a local sweep. Here errors of clipvec and of Hydra are one line on stderr and
-    an exit code; with ``HYDRA_FULL_ERROR=1`` they are raised.
+    Hydra itself reports errors with stacks and hints, and stops a local sweep at the first job
+    that fails. Here errors of clipvec and of Hydra are one line on stderr and an exit code; with
+    ``HYDRA_FULL_ERROR=1`` they are raised.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class HydraCommand:
         about: str | None,
         flags: Mapping[str, str] | None = None,
     ) -> None:
-        """Describe a command.
+        """Define a command.
 
         Args:
-            name: of the command, of its configuration, and of the job.
-            task: what to do with the configuration.
+            name: name of the command, its configuration and its job.
+            task: called with the configuration.
             about: what the command does, with examples: the docstring of its module.
-            flags: words of the command line and the overrides that they stand for.
+            flags: command-line flags and the overrides that they stand for.
         """
         self.name, self.task, self.about = name, task, about or ""
         self.flags = dict(flags or {})
@@ -61,7 +61,7 @@ class HydraCommand:
         self._tracebacks = full_errors()
 
     def main(self) -> None:
-        """Run the command with the arguments of this process, and end it if it failed."""
+        """Run the command with the arguments of this process; exit if it failed."""
         words = [self.flags.get(word, word) for word in sys.argv[1:]]
         if "--version" in words:
             print_version()
@@ -84,7 +84,7 @@ class HydraCommand:
 
         _refuse_swept_launcher(words)
 
-        @functools.wraps(self.task)  # Hydra and the launcher of sweeps ask for its module
+        @functools.wraps(self.task)  # Hydra and the sweep launcher read its module
         def job(cfg: DictConfig) -> None:
             self._job(cfg)
 
@@ -93,7 +93,7 @@ class HydraCommand:
             main()
 
     def _job(self, cfg: DictConfig) -> None:
-        """Run the task; keep its error from Hydra, which would not start the jobs that follow."""
+        """Run the task; hide its error from Hydra, which would not start the remaining jobs."""
         try:
             _refuse_single_run(self.name)
             self.task(cfg)
@@ -107,7 +107,7 @@ class HydraCommand:
 
     @contextmanager
     def _hydra_errors(self, words: Sequence[str]) -> Iterator[None]:
-        """Make one line of what Hydra refuses."""
+        """Turn Hydra's errors into one line."""
         from hydra.errors import HydraException
         from omegaconf.errors import OmegaConfBaseException
 
@@ -122,13 +122,13 @@ class HydraCommand:
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(config.explain(error, self.name)) from error
         except ValueError:
-            # Hydra refuses a few overrides by one, such as model=null; any other is a bug.
+            # Hydra raises one for a few overrides, such as model=null; any other is a bug.
             config.check_overrides(self.name, _overrides(words))
             raise
 
 
 def _overrides(words: Sequence[str]) -> list[str]:
-    """Return the words of a command line that are no flags of Hydra's, nor their values."""
+    """Return the arguments that are neither Hydra's flags nor their values."""
     from hydra._internal.utils import get_args_parser
 
     return list(get_args_parser().parse_args(words).overrides)
@@ -136,7 +136,7 @@ def _overrides(words: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _arguments(words: Sequence[str]) -> Iterator[None]:
-    """Set the arguments of this process, where Hydra looks for them."""
+    """Set the arguments of this process, from which Hydra reads them."""
     before = sys.argv
     sys.argv = [before[0], *words]
     try:
@@ -147,7 +147,7 @@ def _arguments(words: Sequence[str]) -> Iterator[None]:
 
 @contextmanager
 def _raised_by_hydra() -> Iterator[None]:
-    """Make Hydra raise its errors, which it would print with stacks and hints of its own."""
+    """Make Hydra raise its errors instead of printing them with stacks and hints."""
     os.environ[_FULL_ERROR] = "1"
     try:
         yield
@@ -156,7 +156,7 @@ def _raised_by_hydra() -> Iterator[None]:
 
 
 def _refuse_swept_launcher(arguments: Sequence[str]) -> None:
-    """Refuse what Hydra would take for a sweep over launchers and run on the default one."""
+    """Refuse what Hydra would treat as a sweep over launchers and run on the default one."""
     for argument in arguments:
         if re.match(r"launcher=.*[,(]", argument):
             raise ConfigError(
@@ -165,7 +165,7 @@ def _refuse_swept_launcher(arguments: Sequence[str]) -> None:
 
 
 def _refuse_single_run(name: str) -> None:
-    """Refuse a launcher of sweeps where Hydra would quietly run everything here."""
+    """Refuse a sweep launcher without -m, where Hydra would silently run everything here."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
@@ -206,7 +206,7 @@ def secrets_callback() -> Callback:
 
 
 def run(main: Callable[[], object]) -> None:
-    """Call ``main``; end the process with one line on stderr when a user's error comes out."""
+    """Call ``main``; on a user error, print one line on stderr and exit."""
     if full_errors():
         main()
         return
@@ -219,19 +219,19 @@ def run(main: Callable[[], object]) -> None:
         signum = signal_of(error)
         fail(Interrupted(signum, f"stopped by {signal.Signals(signum).name}"))
     except BrokenPipeError:
-        # The reader of a pipe, such as `head`, has what it wanted.
+        # The reader of the pipe, such as `head`, has read enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    # As Ctrl-C does, so that whoever stops in a way of its own does so for both; not as an
-    # Exception, which any library underneath might catch.
+    # Like Ctrl-C, so that code that handles one handles both; not an Exception, which any library
+    # in between might catch.
     raise KeyboardInterrupt(signum)
 
 
 def full_errors() -> bool:
-    """Return whether the user asked for tracebacks, in Hydra's way."""
+    """Return whether the user asked for tracebacks, by Hydra's own variable."""
     return os.environ.get(_FULL_ERROR) == "1"
 
 
@@ -252,33 +252,33 @@ def plain(docstring: str) -> str:
 
 
 def print_version() -> None:
-    """Print which clipvec this is."""
+    """Print the version of clipvec."""
     from clipvec.version import version
 
     print(f"clipvec {version()}")
 
 
 class VersionOption(argparse.Action):
-    """``--version`` of the commands that argparse reads."""
+    """``--version`` for the commands that use argparse."""
 
     def __init__(self, option_strings: Sequence[str], dest: str) -> None:
         super().__init__(option_strings, dest, nargs=0, help="print the version of clipvec")
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        """Print the version and end the process."""
+        """Print the version and exit."""
         print_version()
         parser.exit()
 
 
 class OverridesParser(argparse.ArgumentParser):
-    """A parser of options beside which a command takes overrides; its help lists those too."""
+    """A parser for commands that also take overrides; its help lists those too."""
 
     def __init__(self, command: str, **settings: Any) -> None:
         super().__init__(**settings)
         self._command = command
 
     def format_help(self) -> str:
-        """Return the help of the options, and of the configuration."""
+        """Return the help of the options and of the configuration."""
         from clipvec import config
 
         return f"{super().format_help()}\n{config.help_text(self._command, [])}\n"

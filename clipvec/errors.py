@@ -3,18 +3,18 @@
     ClipvecError                 exit code 1
     ├── ConfigError              2  the request is invalid
     │   ├── ShardSpecError       2
-    │   └── SchemaError          2  a file that another version of clipvec wrote
+    │   └── SchemaError          2  a file written by another version of clipvec
     ├── DatasetError             1  the dataset cannot be read
     ├── ModelError               1  the model cannot be loaded or run
     │   └── GpuError             4  this job was given a GPU that cannot be used as it is
     ├── StoreError               1  the store cannot be read or written
-    │   ├── FingerprintError     2  made by another model, dataset or sharding
+    │   ├── FingerprintError     2  made with another model, dataset or sharding
     │   └── IncompleteStoreError 1  shards are missing
     ├── TooManyRejects           3  more than max_reject_fraction of a shard was rejected
     ├── CollectionError          1  an index cannot be opened, built or searched
-    ├── LaunchError              1  jobs cannot be started or asked about
+    ├── LaunchError              1  jobs cannot be started or polled
     ├── SweepError               1  jobs of a sweep failed
-    ├── TrackingError            1  wandb's server cannot be asked
+    ├── TrackingError            1  wandb's server cannot be reached, or fails
     └── Interrupted              128 + signal number
 
 A message is one line: the value seen, the values allowed, and how to fix it. Codes 2, 3
@@ -27,7 +27,7 @@ import re
 import signal
 
 _JOINERS = "\u200c\u200d"
-"""Not printable, but letters of Persian and parts of emoji are joined or kept apart by them."""
+"""Not printable, but needed to join or separate Persian letters and parts of emoji."""
 
 
 _USER = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^/?#\s'\"]*@", re.IGNORECASE)
@@ -48,7 +48,7 @@ class ClipvecError(Exception):
     """Base of all errors that are shown to the user as one line; without the secrets of URLs."""
 
     exit_code: int = 1
-    """Of a command that ends with it."""
+    """Exit code of a command that fails with it."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(without_secrets(message))
@@ -87,7 +87,7 @@ class StoreError(ClipvecError):
 
 
 class FingerprintError(StoreError):
-    """Vectors made by another model, dataset or sharding than the one at hand."""
+    """Vectors made with a different model, dataset or sharding."""
 
     exit_code = 2
 
@@ -128,17 +128,17 @@ class Interrupted(ClipvecError):
 
 
 def signal_of(error: KeyboardInterrupt) -> int:
-    """Return the signal behind an interrupt: SIGTERM raises one with its number, Ctrl-C without."""
+    """Return the signal behind an interrupt: for SIGTERM it carries the number, for Ctrl-C none."""
     return int(error.args[0]) if error.args else signal.SIGINT
 
 
 def one_line(text: object) -> str:
-    """Return a text as one line of printable characters: messages and names come from anywhere."""
+    """Return a text as one line of printable characters; messages and names are untrusted."""
     return " ".join(printable(text).split())
 
 
 def printable(text: object) -> str:
-    """Return a text with a space for each character that is not printable, line ends included."""
+    """Return a text with non-printable characters, including line ends, replaced by spaces."""
     return "".join(c if c.isprintable() or c in _JOINERS else " " for c in str(text))
 
 

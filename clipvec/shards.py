@@ -1,7 +1,7 @@
 """Shard specifications: which shards of a dataset to work on.
 
-A specification is whatever Hydra makes of ``shards=...`` on the command line: an integer (``7``),
-text (``0-99``, ``0-9,20``, ``all``), or a list of those (``[0-9,20]``).
+A specification is the value that Hydra parses from ``shards=...`` on the command line: an integer
+(``7``), text (``0-99``, ``0-9,20``, ``all``), or a list of those (``[0-9,20]``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TOKEN = re.compile(r"(\d+)(?:-(\d+))?")
 
 
 def parse(spec: object, count: int) -> tuple[int, ...]:
-    """Return the shard numbers that ``spec`` names, ascending and without repeats.
+    """Return the shard numbers that ``spec`` names, in ascending order without duplicates.
 
     Raises:
         ShardSpecError: ``spec`` is malformed, empty, or names a shard outside ``0 .. count - 1``.

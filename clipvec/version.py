@@ -1,4 +1,4 @@
-"""Which code runs."""
+"""The version of the running code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 __version__ = "0.1.0"
 VARIABLE = "CLIPVEC_CODE"
-"""Environment variable by which a job learns what launched it."""
+"""Environment variable that tells a job the version that launched it."""
 _ROOT = Path(__file__).resolve().parents[1]
 _SHIPPED = ("clipvec", "conf", "launchers", "pyproject.toml")
 
@@ -18,8 +18,8 @@ _SHIPPED = ("clipvec", "conf", "launchers", "pyproject.toml")
 def version() -> str:
     """Return the version, such as ``0.1.0``; in a checkout with its commit: ``0.1.0+g1a2b3c4``.
 
-    ``.dirty`` at its end says that files differ from the commit. A job runs the wheel of what
-    launched it and says the same.
+    The suffix ``.dirty`` means that files differ from the commit. A job runs the wheel built where
+    it was launched, and reports the same version.
     """
     told = os.environ.get(VARIABLE)
     if told:
