@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -217,3 +218,33 @@ def test_an_empty_tar_among_others_has_no_records(tmp_path: Path) -> None:
     last = list(dataset.records(0, 1))[-1]
     assert isinstance(last, Reject)
     assert last.error == "NotATar"
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_a_member_that_is_too_large_is_one_reject(tmp_path: Path, mode: str) -> None:
+    large = [("b.png", encode()), ("b.txt", b"x" * 5000), ("c.png", b"x" * 5000)]
+    members = [("a.png", encode()), *large, ("d.png", encode())]
+    path = write_tar(tmp_path / f"x.tar{'.gz' * (mode != 'w')}", members, mode)
+    records = list(read(path, max_file_bytes=1000).records(0, 1))
+    assert [r.error if isinstance(r, Reject) else r.id for r in records] == [
+        "x/a",
+        "TooManyBytes",
+        "TooManyBytes",
+        "x/d",
+    ]
+
+
+def test_an_extended_header_is_not_read_whole(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = tarfile.XHDTYPE, 2**40
+    path = write_tar(tmp_path / "x.tar", [("a.png", encode()), ("b.png", encode())])
+    end = path.stat().st_size
+    with path.open("r+b") as tar:
+        tar.seek(2048)
+        tar.write(header.tobuf(tarfile.GNU_FORMAT))
+        tar.truncate(2**41)
+    assert end < 2**20
+    *_, last = read(path).records(0, 1)
+    assert isinstance(last, Reject)
+    assert (last.error, last.id) == ("TruncatedTar", "x")
+    assert "an extended header of 1,099,511,627,776 bytes" in last.reason
