@@ -1,4 +1,4 @@
-"""Image formats, known by the first bytes of a file: a name or a brand may say anything."""
+"""Image formats, recognised by a file's first bytes: its name or its brand may be wrong."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ SUFFIXES = frozenset(
 UNREADABLE = frozenset(
     {"heic", "heif", "jxl", "jp2", "psd", "cr2", "cr3", "nef", "arw", "dng", "raf", "orf", "rw2"}
 )
-"""Endings of images that are rarely readable: listed like the others, and judged by their bytes."""
+"""Endings of images that are rarely readable: listed like the others, then judged by content."""
 
 RAW_SUFFIXES = frozenset({"cr2", "nef", "arw", "dng", "orf", "rw2"})
-"""Of these, endings of raw files that are TIFFs, whose content may not tell what they are."""
+"""Of these, raw files in TIFF format, whose content may not identify them as raw."""
 
-# Image.open would try some forty formats, and would hold every image against Pillow's one limit
-# for the whole process (MAX_IMAGE_PIXELS); the limit here is an argument.
+# Image.open would try some forty formats and enforce Pillow's process-wide limit
+# (MAX_IMAGE_PIXELS); here the limit is an argument.
 _OPENERS = (
     (b"\xff\xd8\xff", JpegImagePlugin.jpeg_factory),
     (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
@@ -43,7 +43,7 @@ _OPENERS = (
     (b"II+\0", TiffImagePlugin.TiffImageFile),  # BigTIFF
     (b"MM\0+", TiffImagePlugin.TiffImageFile),
 )
-"""The mark of each format, and what opens it."""
+"""The signature of each format, and the function that opens it."""
 _NOT_READ = (
     (b"\xff\x0a", "JPEG XL"),
     (b"\0\0\0\x0cJXL ", "JPEG XL"),
@@ -62,36 +62,36 @@ _BRANDS = {
     **dict.fromkeys((b"mif1", b"msf1"), "HEIF"),
     b"crx ": "raw (CR3)",
 }
-"""Brands of ISO base media files; that of the first match, in this order, names the format."""
+"""Brands of ISO base media files; the first match, in this order, names the format."""
 _FTYP_BYTES = 512
 _DNG_VERSION = 50706
 _SUBFILE_TYPE = 254
 _REDUCED = 1
 _PAGES = 64
-"""Pages of a TIFF that are looked at for the full image."""
+"""Pages of a TIFF that are searched for the full image."""
 
 
 class Undecodable(Exception):
-    """An image file that cannot be turned into pixels; the message is one line for a reader.
+    """An image file that cannot be decoded to pixels; the message is one line for the user.
 
     Rejects are counted by the classes below.
     """
 
 
 class NotAnImage(Undecodable):
-    """None of the formats that are known."""
+    """Not in any known image format."""
 
 
 class UnsupportedFormat(Undecodable):
-    """An image in a format, or a variant of one, that is not read."""
+    """An image in an unsupported format, or in an unsupported variant of one."""
 
 
 def open_image(data: bytes) -> Image.Image:
-    """Read the header of an image file alone; of a TIFF that of its first full page.
+    """Read only the header of an image file; of a TIFF that of its first full page.
 
     Raises:
-        NotAnImage: none of the formats that are known.
-        UnsupportedFormat: an image of another format, or of a variant that Pillow does not read.
+        NotAnImage: not in any known image format.
+        UnsupportedFormat: in another format, or in a variant that Pillow does not read.
     """
     for mark, opener in _OPENERS:
         if data.startswith(mark):
@@ -111,17 +111,17 @@ def open_image(data: bytes) -> Image.Image:
 
 
 def not_read(name: str) -> UnsupportedFormat:
-    """Return the error of an image in a format that is not read."""
+    """Return the error for an image in an unsupported format."""
     return UnsupportedFormat(f"{name} images are not read; convert it to JPEG, PNG or WebP")
 
 
 def raw_by_name(suffix: str, image: object) -> bool:
-    """Say whether a TIFF is a raw file by its name, whose first full page may be a preview."""
+    """Return whether a TIFF is a raw file by its name; its first full page may be a preview."""
     return suffix in RAW_SUFFIXES and isinstance(image, bytes) and image[:2] in {b"II", b"MM"}
 
 
 def _brand(data: bytes) -> str | None:
-    """Return the format that a file's brands name: the major one, or any compatible one."""
+    """Return the format named by a file's brands: the major one, or any compatible one."""
     end = min(int.from_bytes(data[:4], "big"), _FTYP_BYTES, len(data))
     brands = {data[at : at + 4] for at in (8, *range(16, end - 3, 4))}
     return next((name for brand, name in _BRANDS.items() if brand in brands), None)
@@ -130,8 +130,8 @@ def _brand(data: bytes) -> str | None:
 def _open_tiff(data: bytes) -> Image.Image:
     """Open the first page of a TIFF that is not a reduced copy of another.
 
-    Raw files are TIFFs whose full image is in a form of the camera's: Pillow would take the small
-    preview for the image.
+    In raw files that are TIFFs the full image is in the camera's own encoding, and Pillow would
+    take the small preview for the image.
     """
     if data[8:10] == b"CR":
         raise not_read("raw (CR2)")
@@ -146,13 +146,13 @@ def _open_tiff(data: bytes) -> Image.Image:
                 image.seek(page)
             except EOFError:
                 raise not_read("raw (a TIFF of reduced pages alone)") from None
-    except SyntaxError as error:  # what Pillow raises for a layout or compression it does not know
+    except SyntaxError as error:  # Pillow's error for an unknown layout or compression
         if "unknown" in str(error):
             raise _variant_not_read(f"this layout ({error})") from error
         if str(error).isdecimal():
             raise _variant_not_read(f"compression {error}") from error
         raise
-    if image.info.get("compression") == "webp":  # libtiff in Pillow's wheels is built without it
+    if image.info.get("compression") == "webp":  # libtiff in Pillow's wheels lacks it
         raise _variant_not_read("compression webp")
     return image
 

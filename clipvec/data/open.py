@@ -1,4 +1,4 @@
-"""From a configuration to a dataset."""
+"""Opens a dataset from its configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader of files leaves out, counted, so that one line can say it."""
+"""Counts what a reader of files leaves out, for a one-line summary."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class PassedOver:
         self._first.setdefault(reason, name)
 
     def __str__(self) -> str:
-        """Return the counts as a list for a reader, or an empty text."""
+        """Return the counts as a list in words, or an empty string."""
         return ", ".join(
             f"{reason} ({count:,}, such as {printable(to_utf8(self._first[reason]))})"
             for reason, count in self._counts.items()
         )
 
     def report(self, where: str) -> None:
-        """Log one line where something was left out."""
+        """Log one line if something was left out."""
         if self._counts:
             log.info("%s: passed over %s", where, self)

@@ -1,4 +1,4 @@
-"""Images whose pixels are all there although Pillow refuses the file, made readable."""
+"""Makes images readable that Pillow refuses although all their pixels are intact."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _PNG_HEAD = 8
 """Bytes before the first chunk."""
 _TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
 _ORIENTATION = (b"XML:com.adobe.xmp", b"Raw profile type exif", b"exif")
-"""Keywords of texts that may say which way is up."""
+"""Keywords of text chunks that may contain the orientation."""
 _TEXT_BYTES = 2**20
-"""Size up to which such a text is kept; it is what Pillow unpacks at most."""
+"""Largest such text that is kept: the most that Pillow unpacks."""
 
 
 def without_metadata(png: bytes) -> bytes:
     """Return a PNG without its colour profile and texts, which can be too large for Pillow.
 
-    A text that may hold the orientation stays, where it is of a size to be believed.
+    A text that may contain the orientation is kept if its size is plausible.
     """
     kept = [png[:_PNG_HEAD]]
     kept.extend(chunk for kind, chunk in _chunks(png) if _is_needed(kind, chunk[8:-4]))
@@ -55,12 +55,12 @@ def _is_needed(kind: bytes, body: bytes) -> bool:
 
 
 def jpeg_endings(jpeg: bytes) -> tuple[bytes, bytes] | None:
-    """Return a JPEG that lacks its end mark with two endings; None: it has its mark.
+    """Return a JPEG without an end marker with two different endings; None: it has its marker.
 
-    A decoder that has all pixels ignores what stands before the mark, so that both give the same
-    image. Where pixels are missing it takes the second ending's bits for them.
+    A decoder that has all pixels ignores what precedes the marker, so both give the same image.
+    If pixels are missing, it decodes the bits of the second ending as pixels.
     """
     if jpeg.endswith(b"\xff\xd9"):
         return None
-    begun = jpeg.removesuffix(b"\xff")  # half of the mark
+    begun = jpeg.removesuffix(b"\xff")  # half of the marker
     return begun + b"\xff\xd9", begun + b"\x5a\xc3" * 64 + b"\xff\xd9"

@@ -1,10 +1,10 @@
-"""Text files as they come: UTF-8, UTF-16 with its mark, or an encoding that is named."""
+"""Text files: UTF-8, UTF-16 with a byte order mark, or a named encoding."""
 
 from __future__ import annotations
 
 import codecs
 
-_MARKS = (  # that of UTF-32 first: that of UTF-16 is its beginning
+_MARKS = (  # UTF-32 first: its mark starts with that of UTF-16
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -14,13 +14,13 @@ _MARKS = (  # that of UTF-32 first: that of UTF-16 is its beginning
 
 
 class UnknownEncoding(ValueError):
-    """Text in an encoding that nobody named; the message is the end of a sentence."""
+    """Text in an unknown encoding; the message completes a sentence."""
 
 
 def decode_text(content: bytes, encoding: str | None) -> str:
-    """Return the text of a file without its mark.
+    """Return the text of a file without its byte order mark.
 
-    A mark decides, then UTF-8 where it fits, then ``encoding``: a guess would give garbage.
+    The mark decides, else UTF-8 if valid, else ``encoding``: guessing would give garbage.
 
     Raises:
         UnknownEncoding: none of them fits.

@@ -1,4 +1,4 @@
-"""The files below a folder, and what of them is left out."""
+"""Lists the files below a folder, leaving some out."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def find(
 
     Args:
         root: a folder, local or a URL.
-        exclude: patterns of names of folders and files that are left out, in any case.
-        follow_links: enter links to folders; each folder is entered once.
-        passed_over: takes what is left out.
+        exclude: patterns of folder and file names to leave out, case-insensitive.
+        follow_links: follow links to folders; each folder is entered once.
+        passed_over: counts what is left out.
 
     Raises:
-        DatasetError: it is no folder, or a folder of this machine cannot be listed.
+        DatasetError: it is not a folder, or a local folder cannot be listed.
     """
     fs, folder = files.filesystem(root)
     if not fs.isdir(folder):
@@ -54,11 +54,11 @@ def _matcher(patterns: Sequence[str]) -> Callable[[str], object]:
 def _walk(
     root: str, excluded: Callable[[str], object], follow_links: bool, passed_over: PassedOver
 ) -> Iterator[str]:
-    # os.walk would not tell a folder from a link to one, and fsspec asks for the size of each file
+    # os.walk does not distinguish links to folders, and fsspec requests the size of every file
     folders = [""]
     links: list[str] = []
     entered: set[tuple[int, int]] = set()
-    while folders or links:  # links last: a folder keeps its own name where a link leads to it
+    while folders or links:  # links last, so that a linked folder keeps its own name
         folder = folders.pop() if folders else links.pop()
         if follow_links:
             status = Path(root, folder).stat()
@@ -99,5 +99,5 @@ def _entries(path: str, name: str, passed_over: PassedOver) -> Iterator[os.DirEn
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads to itself
+    except OSError:  # a link to itself
         return False
