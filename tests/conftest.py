@@ -1,4 +1,4 @@
-"""Fixtures that many tests share."""
+"""Shared fixtures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.stores import StoreFactory
 
-# Whatever a library would ask a hub or a telemetry server, it asks nobody here.
+# No library may contact a model hub or a telemetry server.
 os.environ.update(
     HF_HUB_OFFLINE="1",
     HF_DATASETS_OFFLINE="1",
@@ -30,8 +30,8 @@ os.environ.update(
     OMP_NUM_THREADS="1",
 )
 
-# A shell that starts the tests in the background has SIGINT ignored, which processes inherit: those
-# that tests start could not be interrupted by it.
+# A shell that runs the tests in the background ignores SIGINT, which processes inherit: those that
+# tests start could not be interrupted.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 QUIET = (
@@ -53,7 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def logging_of_python() -> Iterator[None]:
-    """Hydra sets up logging for the whole process, which later tests would see."""
+    """Undo Hydra's process-wide logging setup, which later tests would see."""
     _reset_logging()
     yield
     _reset_logging()
@@ -65,7 +65,7 @@ def _reset_logging() -> None:
         logger = logging.getLogger(name)
         logger.setLevel(level)
         logger.propagate, logger.disabled = True, False
-        # Those of pytest stay.
+        # pytest's handlers stay.
         ours = [h for h in logger.handlers if type(h).__module__.startswith(("logging", "clipvec"))]
         for handler in ours:
             logger.removeHandler(handler)
@@ -73,7 +73,7 @@ def _reset_logging() -> None:
 
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a real open_clip model, small and untrained, as ``local-dir:`` wants it."""
+    """A folder with a real open_clip model, small and untrained, for ``local-dir:``."""
     import open_clip
     import torch
 
@@ -97,7 +97,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``data/store`` and ``data/index`` of the bundled images by ``model=sample``.
 
-    Tests read it; one that writes makes a copy.
+    Read-only; a test that writes makes a copy.
     """
 
     def make(folder: Path) -> None:
@@ -114,7 +114,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_sample(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
-    """A folder with ``store`` and ``index`` of the bundled images by `tiny_weights`, to be read."""
+    """A folder with ``store`` and ``index`` of the bundled images by `tiny_weights`, read-only."""
 
     def make(folder: Path) -> None:
         options: dict[str, object] = {
@@ -131,7 +131,7 @@ def tiny_sample(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) ->
 
 @pytest.fixture(scope="session")
 def exports(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
-    """A folder to be ``XDG_CACHE_HOME``, with `tiny_weights` in ONNX."""
+    """A folder for ``XDG_CACHE_HOME``, with `tiny_weights` exported to ONNX."""
     from clipvec.config import ModelConfig
     from clipvec.model.onnx.export import export
 
@@ -145,17 +145,17 @@ def exports(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Pat
 
 @pytest.fixture(scope="session")
 def store_factory() -> StoreFactory:
-    """Make a committed store of vectors that a generator draws; no model is needed."""
+    """Return `make_store`, which makes a committed store without a model."""
     from tests.stores import make_store
 
     return make_store
 
 
-# Of a module, not of the session: while Playwright's synchronous interface is open, an
+# Module scope, not session: while Playwright's synchronous interface is open, an
 # event loop runs in this thread, and tests that call asyncio.run() fail.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium: the system's, or the one that ``playwright install chromium`` brought."""
+    """Chromium: the system's, or the one from ``playwright install chromium``."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

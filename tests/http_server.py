@@ -1,4 +1,4 @@
-"""Servers of this machine that answer as a test wants it."""
+"""Local HTTP servers with a test's own handler."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @contextmanager
 def served(handler: Callable[..., Any]) -> Iterator[str]:
-    """Serve by ``handler`` in a thread, and give the address."""
+    """Serve with ``handler`` in a thread; yield the URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -1,4 +1,4 @@
-"""Recall reports for tests: the numbers are invented, in the shape of real ones."""
+"""Recall reports for tests, with made-up but realistic numbers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from clipvec.recall.results import (
 )
 
 _HARDER = {"image": 1.0, "text": 2.6}
-"""Text queries find what image queries find, to this power."""
+"""Exponent that turns the recall of image queries into that of text queries."""
 _LOADS = ((1, 1, 1.0, 1.0), (64, 1, 1.7, 38.0), (1, 8, 1.9, 4.2))
-"""Batch size, concurrency, gain in QPS, factor of the latency."""
+"""Batch size, concurrency, gain in QPS, latency factor."""
 
 
 def interval(value: float, half: float = 0.012) -> Interval:
@@ -32,7 +32,7 @@ def interval(value: float, half: float = 0.012) -> Interval:
 def setting(
     parameters: Parameters, missed: float, qps: float, filters: bool = False
 ) -> SearchSetting:
-    """A setting that misses a share of image neighbours and answers so many queries a second."""
+    """A setting that misses a share of image neighbours, at a given QPS."""
     quality, speed, filtered = [], [], []
     kinds: tuple[Kind, ...] = ("image", "text")
     for kind in kinds:
@@ -67,7 +67,7 @@ def _recall(missed: float) -> Interval:
 
 
 def sweep(name: str, values: list[int], missed: float, qps: float) -> Iterator[SearchSetting]:
-    """Settings that miss less and answer slower with each value."""
+    """Settings that miss less and get slower with each value."""
     for step, value in enumerate(values):
         yield setting({name: value}, missed * 0.46**step, qps * 0.58**step, step == 2)
 
@@ -150,7 +150,7 @@ def recommendation(kind: Kind = "text") -> Recommendation:
 
 
 def report(**changes: object) -> Report:
-    """A report of an invented run; ``changes`` replace its fields."""
+    """A report of a made-up run; ``changes`` replace its fields."""
     values: dict[str, object] = {
         "created": "2026-03-04T05:06:07+00:00",
         "store": "data/store/sample/sample",

@@ -1,4 +1,4 @@
-"""What is made once for all processes that run the tests together."""
+"""Fixtures built once for all processes of a test session."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from filelock import FileLock
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """Return a folder that ``make`` filled, in this process or in another of the same session."""
+    """Return a folder filled by ``make``, in this or another process of the session."""
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent

@@ -1,4 +1,4 @@
-"""Stores made without a model, for tests of what reads them."""
+"""Stores made without a model, for tests that read them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def make_store(
     seed: int = 0,
     thumbnail: bytes | None = None,
 ) -> Store:
-    """Return a store with the given rows of each part of each shard, at ``root/toys/toy``."""
+    """Return a store with the given number of rows per part of each shard, at ``root/toys/toy``."""
     golden = Golden([1.0] * dim, [0.5] * dim)
     fingerprint = Fingerprint(
         dataset={"name": "toys", "kind": "webdataset", "sources": 1, "digest": "d" * 64},

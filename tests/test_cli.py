@@ -1,4 +1,4 @@
-"""One frame around every command: what it prints, how it ends, and what it leaves as it was."""
+"""How every command runs: its output, its exit code, and what it leaves unchanged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def ignore(cfg: DictConfig) -> None:
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Run ``clipvec-embed`` in a folder of its own, with another task."""
+    """Run ``clipvec-embed`` in a folder of its own, with a different task."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
 

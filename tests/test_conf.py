@@ -1,4 +1,4 @@
-"""Every option of every config group is composed, and fits the dataclasses."""
+"""Every option of every config group composes and matches the dataclasses."""
 
 from __future__ import annotations
 
@@ -162,4 +162,4 @@ def test_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert os.environ["HF_TOKEN"] == "from-file"
     assert os.environ["CHROMA_TOKEN"] == "from-environment"
-    del os.environ["HF_TOKEN"]  # monkeypatch would bring it back for the tests that follow
+    del os.environ["HF_TOKEN"]  # monkeypatch would restore it for later tests

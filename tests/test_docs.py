@@ -1,4 +1,4 @@
-"""Every command in the documents is one that the program accepts."""
+"""Every command in the documentation is accepted by the program."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FLAGS = {"--rebuild": "rebuild=true", "--local": "local=true", **deploy.ACTIONS}
 
 
 def commands() -> list[tuple[str, list[str]]]:
-    """Return where and in which words each document, help text and script runs clipvec."""
+    """Return each clipvec command in documents, help texts and scripts, and where it is."""
     found: list[tuple[str, str]] = []
     for page in PAGES:
         for block in re.findall(r"```(?:bash|console)\n(.*?)```", page.read_text(), re.DOTALL):
@@ -41,7 +41,7 @@ def commands() -> list[tuple[str, list[str]]]:
 
 
 def words_of(line: str) -> list[str]:
-    """Return the words of a line that starts a clipvec command, none of another line."""
+    """Return the words of a line that runs a clipvec command; empty for other lines."""
     line = line.strip().removeprefix("$ ").removeprefix("show ")
     if not line.startswith(("python -m clipvec.", "clipvec-")):
         return []
@@ -70,7 +70,7 @@ def test_command_is_accepted(page: str, words: list[str]) -> None:
     if {"--help", "-sc"} & set(arguments):
         return  # tests/e2e/test_help.py runs these
     overrides = [FLAGS.get(x, x) for x in arguments if x != "-m"]
-    if "-m" in arguments:  # the first of the values of a sweep
+    if "-m" in arguments:  # the first value of a sweep
         overrides = [re.sub(r"^([\w.]+=[\w-]+),[\w,-]+$", r"\1", x) for x in overrides]
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         cfg = compose(command, overrides=overrides)

@@ -1,4 +1,4 @@
-"""Messages of one line."""
+"""One-line messages."""
 
 from __future__ import annotations
 

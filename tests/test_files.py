@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and of a known schema."""
+"""Files are written atomically and have a known schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports go strictly downward, through faces; a heavy package is imported in one place."""
+"""Imports go strictly downward, through interfaces; heavy packages have one home each."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ LEVELS = (
     ("search", "service", "recall", "jobs"),
     ("api", "deploy", "dashboard"),
 )
-"""Rooms, the lowest first; those of one level do not import each other."""
+"""Top-level packages and modules, lowest level first; one level's do not import each other."""
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 ROOMS = sorted(path.parent.name for path in ROOT.glob("*/__init__.pyi"))
-"""Those that are packages, and so have a face."""
+"""Those that are packages, and so have an interface."""
 COMMANDS = sorted(path.parent.name for path in ROOT.glob("*/__main__.py"))
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 BACKENDS = {"model/onnx": "model/load.py", "model/torch": "model/load.py"}
-"""Backends and runtimes, and the module of their room that opens them."""
+"""Backends and runtimes, and the module of their package that opens them."""
 HOMES = {
     "torch": {"model/torch", "model/onnx/export.py"},
     "torchvision": {"model/torch"},
@@ -43,20 +43,20 @@ HOMES = {
     "sky": {"jobs/skypilot/backend.py"},
     "wandb": {"tracking/wandb_sdk.py"},
 }
-"""Where the imports of a package may stand: folders, or a module."""
+"""Where a package may be imported: folders, or a module."""
 
 
 def room(module: Path) -> str:
-    """Return the top-level room of a module: its package, or itself."""
+    """Return the top-level package of a module, or the module itself."""
     return module.parts[0].removesuffix(".py")
 
 
 def imports(module: Path, *, types: bool = True) -> set[tuple[str, str]]:
-    """Return what a module imports, wherever in its code, as pairs of module and name.
+    """Return all imports in a module, as pairs of module and name.
 
     Args:
         module: relative to the package.
-        types: also what only type checkers import.
+        types: include imports for type checkers only.
     """
     found = set()
     tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ def imports(module: Path, *, types: bool = True) -> set[tuple[str, str]]:
 
 
 def face(name: str) -> dict[str, str]:
-    """Return the names that a room offers, and the module that each comes from."""
+    """Return the names exported by a package, and the module that each comes from."""
     offered = {}
     for node in ast.parse((ROOT / name / "__init__.pyi").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom):
@@ -90,12 +90,12 @@ FACES = {name: face(name) for name in ROOMS}
 
 
 def dotted(module: Path) -> str:
-    """Return the name that a module is imported by."""
+    """Return the import name of a module."""
     return ".".join(("clipvec", *module.with_suffix("").parts)).removesuffix(".__init__")
 
 
 def of_clipvec(module: Path) -> set[tuple[str, str, str]]:
-    """Return the room, the path in it and the name of each import from clipvec itself."""
+    """Return the package, the path in it and the name of each import from clipvec itself."""
     found = set()
     for source, name in imports(module):
         package, _, rest = source.partition(".")
@@ -107,7 +107,7 @@ def of_clipvec(module: Path) -> set[tuple[str, str, str]]:
 
 
 def test_the_picture_of_the_levels() -> None:
-    """CONTRIBUTING.md shows each level, the highest first, with its rooms in alphabetical order."""
+    """CONTRIBUTING.md shows each level, highest first, with its packages in alphabetical order."""
     text = (ROOT.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
     shown: dict[int, list[str]] = {}
     for number, rooms in re.findall(r"^    (\d| )  (\w+(?:  \w+)*)  ", text, re.MULTILINE):
@@ -166,7 +166,7 @@ def test_interfaces(name: str) -> None:
         if module == f"clipvec.{name}.{offered}":
             assert getattr(package, offered) is inner
         else:
-            # Once imported, a submodule would hide what has its name.
+            # Once imported, a submodule would shadow a name equal to its own.
             assert not (ROOT / name / offered).with_suffix(".py").exists(), offered
             assert getattr(package, offered) is getattr(inner, offered)
 

@@ -1,4 +1,4 @@
-"""What is known of the machine, from files such as the kernel's."""
+"""Facts about the machine, read from files like the kernel's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clipvec import machine
 V2 = ("memory.max", "memory.current", "inactive_file")
 V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 NO_LIMIT = 9223372036854771712
-"""What version 1 writes in place of no limit."""
+"""Version 1's value for no limit."""
 
 
 def cgroup(
@@ -30,7 +30,7 @@ def test_limits_of_cgroups_version_2(tmp_path: Path) -> None:
     mine, root = tmp_path / "mine", tmp_path / "cgroup"
     mine.write_text("0::/slice/job\n")
     cgroup(root / "slice" / "job", V2, "max", 700)
-    # of 600 bytes in use, 150 are of files that were read and can be dropped
+    # of 600 bytes in use, 150 are page cache, which can be dropped
     cgroup(root / "slice", V2, 1000, 600, 150)
     assert machine._left_by_cgroups(mine, root) == [550]
     cgroup(root / "slice" / "other", V2, 500, 800)
@@ -40,7 +40,7 @@ def test_limits_of_cgroups_version_2(tmp_path: Path) -> None:
 
 def test_limits_of_cgroups_version_1(tmp_path: Path) -> None:
     mine, root = tmp_path / "mine", tmp_path / "cgroup"
-    # as systemd mounts both: memory is of version 1, the unified hierarchy has no memory files
+    # systemd's hybrid mount: memory is in version 1, the unified hierarchy has no memory files
     mine.write_text("5:cpu,cpuacct:/\n4:memory:/slice/job\n1:name=systemd:/x:y\n0::/slice/job\n")
     cgroup(root / "cpu,cpuacct", V1, 1, 0)
     cgroup(root / "memory" / "slice" / "job", V1, 2000, 100)

@@ -1,4 +1,4 @@
-"""Times and counts in words."""
+"""Formatted times and counts."""
 
 from __future__ import annotations
 

@@ -17,14 +17,14 @@ NOTEBOOK = ROOT / "docs/quickstart.ipynb"
 
 @pytest.fixture
 def here(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, with the sample embedded and indexed as the documents do first."""
+    """The working folder, with the sample embedded and indexed as in the documents."""
     shutil.copytree(sample / "data", tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def run_blocks(page: Path) -> tuple[list[str], dict[str, Any]]:
-    """Run the Python of a page; return its blocks, and the names that they made."""
+    """Run the Python blocks of a page; return them and the names they define."""
     names: dict[str, Any] = {}
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
     for block in blocks:

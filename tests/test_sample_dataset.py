@@ -1,4 +1,4 @@
-"""The sample dataset that comes with clipvec, and the script that makes it."""
+"""The bundled sample dataset, and the script that makes it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIMIT = 8_000_000
 
 
 def read(path: Path) -> list[dict[str, bytes]]:
-    """Read a tar by webdataset, which leaves the files that it opens itself open."""
+    """Read a tar with webdataset, which does not close files that it opens itself."""
     from webdataset.tariterators import group_by_keys, tar_file_expander
 
     with path.open("rb") as stream:

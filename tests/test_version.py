@@ -1,4 +1,4 @@
-"""Which code runs."""
+"""The version of the running code."""
 
 from __future__ import annotations
 

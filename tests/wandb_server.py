@@ -1,7 +1,7 @@
-"""A server on this machine that takes runs, views and reports as wandb's does.
+"""A local server that accepts runs, views and reports like wandb's.
 
-A fake, as wandb's own comes as a Docker image, which does not run here. It knows no GraphQL: it
-goes by the names of the operations, and tests compare what is asked with what wandb asks.
+It is a fake, since wandb's own is a Docker image, which does not run here. It does not parse
+GraphQL: it dispatches on operation names, and tests compare the queries with wandb's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 
 class Refused(Exception):
-    """An answer that is an error; with status 200 it is GraphQL's, with others HTTP's as well."""
+    """An error response: with status 200 a GraphQL error, otherwise also an HTTP error."""
 
     def __init__(self, message: str, status: int = 200) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class Refused(Exception):
 
 
 class WandbServer:
-    """The runs that were uploaded to it, and what was saved of its projects."""
+    """The uploaded runs, and the saved views and reports of projects."""
 
     def __init__(self) -> None:
         self.history: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -35,14 +35,14 @@ class WandbServer:
         self.operations: list[str] = []
         self.artifacts: list[str] = []
         self.entity: str | None = "me"
-        """Whose key it is; None: it knows no such key."""
+        """The user of the key; None: unknown key."""
         self.projects: list[tuple[str, str]] = []
         self.views: dict[str, dict[str, Any]] = {}
-        """Saved views and reports by their ids, each as it was given last."""
+        """Saved views and reports by id, in their latest version."""
         self.refusal: Refused | None = None
-        """What every operation is answered."""
+        """Response to every operation, if set."""
         self.page = 50
-        """How many views it lists at once, at most."""
+        """Maximum number of views per page."""
         handler = type("Handler", (_Handler,), {"wandb": self})
         self._http = _Http(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -72,7 +72,7 @@ class WandbServer:
             "project": {"id": "project", "name": "clipvec", "entity": {"id": "e", "name": "me"}},
         }
         if operation == "UpsertBucket":
-            if given["groupName"]:  # later changes leave out what stays
+            if given["groupName"]:  # later updates omit unchanged values
                 self.groups[str(given["name"])] = given["groupName"]
             return {"upsertBucket": {"bucket": bucket, "inserted": True}}
         if operation == "RunResumeStatus":
@@ -91,7 +91,7 @@ class WandbServer:
 
     @property
     def of_views(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        """What is asked of views, projects, and whose key it is, by the operations' names."""
+        """Handlers of views, projects and the user, by operation name."""
         return {
             "GetDefaultEntity": lambda _: {
                 "viewer": self.entity and {"id": "u", "entity": self.entity}
@@ -148,13 +148,13 @@ class WandbServer:
         tails = {name: json.dumps([json.dumps(lines[-1])]) for name in ("history", "events")}
         counts = {"historyLineCount": len(lines), "eventsLineCount": 0, "logLineCount": 0}
         last = {f"{name}Tail": tail for name, tail in tails.items()}
-        last["wandbConfig"] = json.dumps({"t": 1})  # which says that the run did begin
+        last["wandbConfig"] = json.dumps({"t": 1})  # confirms that the run has started
         return {"bucket": bucket | counts | last, "id": "project", "name": "clipvec"}
 
 
 class _Http(ThreadingHTTPServer):
     def handle_error(self, *_: object) -> None:
-        """Say nothing of clients that hang up."""
+        """Ignore clients that hang up."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -210,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _operation(query: str) -> str:
-    """Return the name that a query begins with; wandb's Python clients send it nowhere else."""
+    """Return the operation name in a query; wandb's Python clients send it nowhere else."""
     named = re.match(r"\s*(?:query|mutation)\s+(\w+)", query)
     assert named, query
     return named[1]

@@ -1,4 +1,4 @@
-"""What tests of the configuration share with those of sweeps."""
+"""Shared by tests of the configuration and of sweeps."""
 
 from tests.jobs.conftest import python
 

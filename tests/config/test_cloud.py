@@ -1,4 +1,4 @@
-"""The ``cloud`` group, as Hydra and the command line make it."""
+"""The ``cloud`` group, composed by Hydra from the command line."""
 
 from __future__ import annotations
 

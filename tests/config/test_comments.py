@@ -1,4 +1,4 @@
-"""YAML holds defaults; what an option means is said by its dataclass alone."""
+"""YAML holds defaults; only the dataclasses document options."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXPLAINED = {
 
 
 def explained(file: Path) -> list[tuple[int, str]]:
-    """Return the comments that stand on an option, by line; the first of a file are its own."""
+    """Return the comments on options, by line; those at the head of a file are the file's own."""
     found, indents = [], [(-1, "" if len(file.parts) == 1 else file.parts[0])]
     lines = (CONF_DIR / file).read_text(encoding="utf-8").splitlines()
     if lines[:1] == ["# @package _global_"]:

@@ -1,4 +1,4 @@
-"""What Hydra refuses, in clipvec's words."""
+"""Hydra's errors in clipvec's words."""
 
 from __future__ import annotations
 

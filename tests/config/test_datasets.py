@@ -1,4 +1,4 @@
-"""Options of datasets, composed as a command composes them."""
+"""Options of datasets, composed like a command does."""
 
 from __future__ import annotations
 

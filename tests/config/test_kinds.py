@@ -1,4 +1,4 @@
-"""A kind is declared once: what it needs, and what its options are, is said on its class."""
+"""A kind is declared once: its class has its requirements and its options."""
 
 from __future__ import annotations
 

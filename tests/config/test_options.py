@@ -1,4 +1,4 @@
-"""Options as the dataclasses declare them."""
+"""Options as declared by the dataclasses."""
 
 from __future__ import annotations
 

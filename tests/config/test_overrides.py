@@ -14,7 +14,7 @@ from clipvec.errors import ConfigError
 
 
 def value_of(override: str) -> object:
-    """Return what Hydra makes of an override, once it stands in a config."""
+    """Return the value that Hydra parses from an override, within a config."""
     parsed = OverridesParser.create().parse_override(override)
     made = OmegaConf.create({"key": parsed.value()})
     return OmegaConf.to_container(made, resolve=True)["key"]  # type: ignore[index, call-overload]

@@ -1,4 +1,4 @@
-"""The panel of docs/extending.md is added from outside of clipvec, and drawn."""
+"""The panel of docs/extending.md is added by another package and rendered."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from clipvec.tracking import RunSpec
 from tests.stores import StoreFactory
 from tests.test_extending import install, run
 
-# wandb-workspaces is written for pydantic 1 in places.
+# wandb-workspaces still uses pydantic 1 in places.
 pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")
 
 

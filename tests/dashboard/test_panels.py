@@ -1,4 +1,4 @@
-"""What panels show is what runs log; and panels of other packages."""
+"""Panels show keys that runs log; and panels of other packages."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.jobs.conftest import DONE, Scripted
 from tests.reports import report
 
 ELSEWHERE = {"sweep/cost_usd", "system/gpu.0.gpu"}
-"""What only runs on a cloud, or on a GPU, log."""
+"""Keys logged only by runs on a cloud or on a GPU."""
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> list[RecordedRun]:
-    """A run of each kind, written by the code that writes it."""
+    """A run of each kind, written by the real code."""
     root = tmp_path_factory.mktemp("logged")
     options = [*two_tars(root), "model=local", f"model.pretrained=local-dir:{tiny_weights}"]
     options += ["tracking=offline", "tracking.log_interval_s=1e-9", f"store.root={root}/store"]
@@ -56,7 +56,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> list[R
 
 
 def has(run: RecordedRun, key: str) -> bool:
-    """Return whether a run has a value, a metric, a page or a table of a key."""
+    """Return whether a run has a value, metric, page or table with a key."""
     value = run.summary
     for part in [key] if key.endswith("/") else key.split("."):
         value = value.get(part) if isinstance(value, dict) else None

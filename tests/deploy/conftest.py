@@ -1,4 +1,4 @@
-"""What tests of the deployed service share with those of sweeps."""
+"""Shared by tests of the deployed service and of sweeps."""
 
 from tests.jobs.conftest import python
 

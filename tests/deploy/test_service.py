@@ -1,4 +1,4 @@
-"""What SkyServe is asked to run."""
+"""The task given to SkyServe."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_an_index_that_no_replica_can_reach_is_refused() -> None:
 
 @pytest.mark.parametrize("action", ["up", "status", "down"])
 def test_a_server_that_does_not_answer(python: Python, tmp_path: Path, action: str) -> None:
-    """The real client, and a port that nobody listens on."""
+    """The real client, and a port without a listener."""
     told = {"CLIPVEC_SERVE": "index.path=/data", "SKYPILOT_API_SERVER_ENDPOINT": NOBODY}
     said = python("-m", "clipvec.deploy", action, "cloud=slurm", exit_code=1, **told)
     *warnings, error = said.splitlines()

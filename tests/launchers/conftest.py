@@ -1,4 +1,4 @@
-"""What Hydra has to know before tests of the plugins."""
+"""Imports that Hydra needs before tests of the plugins."""
 
-# Imported before Hydra's fixture keeps its registry, which it would reset to a state without them.
+# Imported before Hydra's fixture saves its registry, which it resets to afterwards.
 import hydra_plugins.clipvec_sky.sweep_launcher  # noqa: F401

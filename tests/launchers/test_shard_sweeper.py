@@ -1,4 +1,4 @@
-"""From ``shards=0-99`` to jobs."""
+"""``shards=0-99`` is split into jobs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Jobs = Callable[..., list[list[str]]]
 
 @pytest.fixture
 def jobs() -> Jobs:
-    """Return the overrides of the jobs that a command line makes."""
+    """Return the overrides of the jobs of a command line."""
     GlobalHydra.instance().clear()
     loader = ConfigLoaderImpl(create_config_search_path(str(CONF_DIR)))
 

@@ -1,4 +1,4 @@
-"""The launcher, as Hydra sees it."""
+"""The launcher, called by Hydra."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Run = Callable[..., list[JobReturn]]
     ("launcher_name", "overrides"), [("clipvec", ["hydra/sweeper=shards"]), ("clipvec", [])]
 )
 class TestHydrasOwnSuite(LauncherTestSuite):
-    """What of Hydra's suite can hold for jobs that are commands in processes of their own.
+    """The part of Hydra's test suite that applies to jobs that are separate processes.
 
-    Hydra's jobs are a function of the test that runs in this process, composed from configs of
-    Hydra's own, and the suite looks at what the function returns and at the configuration that it
-    got (``JobReturn.cfg``). Ours are ``python -m clipvec.<command>`` elsewhere, which return
-    nothing. The same sweeps of clipvec's own commands are tested below, under the names that
-    they have here. For the same reason no test of ``IntegrationTestSuite`` can hold: it has jobs
-    print the working directory and the name that Hydra gave them within the launching process.
+    Hydra's jobs are a function of the test that runs in this process with Hydra's own configs, and
+    the suite checks what the function returns and the configuration it received
+    (``JobReturn.cfg``). Ours are ``python -m clipvec.<command>`` processes, which return nothing.
+    The same sweeps of clipvec's own commands are tested below, under the same names. For the same
+    reason ``IntegrationTestSuite`` does not apply: its jobs print the working directory and the
+    name that Hydra gave them within the launching process.
     """
 
     test_sweep_1_job = None
@@ -42,12 +42,12 @@ class TestHydrasOwnSuite(LauncherTestSuite):
     test_sweep_2_optimizers = None
     test_sweep_over_unspecified_mandatory_default = None
     test_sweep_and_override = None
-    test_sweep_with_custom_resolver = None  # a resolver of this process is unknown in others
+    test_sweep_with_custom_resolver = None  # a resolver of this process is unknown to others
 
 
 @pytest.fixture
 def planned(monkeypatch: pytest.MonkeyPatch) -> list[Sweep]:
-    """The sweeps that were to be shown by a dry run."""
+    """The sweeps passed to a dry run."""
     sweeps: list[Sweep] = []
     monkeypatch.setattr(launch, "dry_run", lambda sweep, runs, folder: sweeps.append(sweep))
     return sweeps
@@ -61,7 +61,7 @@ def run(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Run:
-    """Plan a sweep of a command of clipvec's and return what Hydra gets for each of its jobs."""
+    """Plan a sweep of a clipvec command and return Hydra's result for each job."""
     monkeypatch.chdir(tmp_path)
 
     def call(
@@ -77,7 +77,7 @@ def run(
             temp_dir=tmp_path / "embed-1",
         )
         task.__module__ = module or f"clipvec.{app}"
-        sweep = task.__enter__()  # to leave it removes the folder
+        sweep = task.__enter__()  # leaving it removes the folder
         (returned,) = sweep.returns or []
         return list(returned)
 
@@ -121,7 +121,7 @@ def test_sweep_2_models(run: Run, planned: list[Sweep]) -> None:
 
 
 def test_sweep_and_override(run: Run, planned: list[Sweep]) -> None:
-    """A key that only the swept options have."""
+    """A key that exists only in the swept options."""
     run("dataset=folder,webdataset", "dataset.path=x", "dataset.name=mine", "shards=7")
     assert [job.store for job in planned[0].jobs] == ["data/store/mine/vit_b_32"] * 2
 

@@ -1,4 +1,4 @@
-"""Our resize-and-crop in one step against open_clip's own transform, on real photographs."""
+"""Our one-step resize and crop compared with open_clip's transform, on real photographs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Token ids are open_clip's, whatever the text."""
+"""Token ids equal open_clip's, whatever the text."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.stores import StoreFactory
 
 
 def pixels(page: Page) -> str:
-    """Return what is drawn."""
+    """Return the drawn pixels."""
     return str(page.locator(".projection-frame > canvas").evaluate("canvas => canvas.toDataURL()"))
 
 

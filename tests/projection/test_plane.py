@@ -1,4 +1,4 @@
-"""Like beside like, from a bounded sample."""
+"""Similar images are close, from a bounded sample."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.stores import StoreFactory, row
 
 @pytest.fixture(scope="module")
 def groups(tmp_path_factory: pytest.TempPathFactory, store_factory: StoreFactory) -> Store:
-    """A store whose rows are of three kinds by turns, in two shards."""
+    """A store with rows of three alternating kinds, in two shards."""
     store = store_factory(tmp_path_factory.mktemp("groups"), {}, count=2)
     random = np.random.default_rng(0)
     kinds = random.normal(size=(3, 16))

@@ -1,4 +1,4 @@
-"""Runs in folders of their own, with secrets planted that must not come out anywhere."""
+"""Runs in separate folders, with planted secrets that must not leak anywhere."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SECRETS = {"HF_TOKEN": "hf_planted_secret", "WANDB_API_KEY": "0123456789" * 4}
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No settings of whoever runs the tests; secrets that must not leave the environment."""
+    """No settings of the user who runs the tests; secrets that must not leave the environment."""
     for name in ("CLIPVEC_SWEEP", "CLIPVEC_RUN", "WANDB_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
-    wandb.teardown()  # which remembers its settings
+    wandb.teardown()  # it caches its settings
 
 
 @pytest.fixture
@@ -40,14 +40,14 @@ def job(tmp_path: Path) -> RunSpec:
 
 @pytest.fixture
 def server() -> Iterator[WandbServer]:
-    """A server that takes runs."""
+    """A server that accepts runs."""
     with WandbServer().serving() as serving:
         yield serving
 
 
 @pytest.fixture
 def deaf() -> Iterator[socket.socket]:
-    """A port of this machine that takes connections and never answers."""
+    """A local port that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(60)
         yield listening
@@ -55,6 +55,6 @@ def deaf() -> Iterator[socket.socket]:
 
 @pytest.fixture
 def saving(server: WandbServer, monkeypatch: pytest.MonkeyPatch) -> WandbServer:
-    """The server that wandb is set to."""
+    """The server in wandb's settings."""
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
     return server

@@ -1,4 +1,4 @@
-"""Artifacts of datasets and models with the longest names that there are."""
+"""Artifacts of datasets and models with the longest allowed names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run is called, and what is not even imported."""
+"""Names and ids of runs, and no import of wandb when disabled."""
 
 from __future__ import annotations
 

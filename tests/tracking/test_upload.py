@@ -1,4 +1,4 @@
-"""Uploading to servers of this machine that answer, hang, or are not there."""
+"""Uploads to local servers that answer, hang, or are down."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ONLINE = TrackingConfig(mode="online", log_interval_s=0.001)
 
 
 OTHERS: set[psutil.Process] = set()
-"""Processes that other tests started and keep, such as servers."""
+"""Processes of other tests, such as servers."""
 
 
 @pytest.fixture(autouse=True)
@@ -67,12 +67,12 @@ def test_a_long_run_that_fills_no_block(
     clock = time.monotonic
     with tracking.start_run(ONLINE, job) as run:
         run.log({"images": 8}, step=8)
-        monkeypatch.setattr(upload.time, "monotonic", lambda: clock() + 60)  # a minute goes by
+        monkeypatch.setattr(upload.time, "monotonic", lambda: clock() + 60)  # a minute passes
     assert [p["images"] for p in server.history["embed-1-0-9_20"]] == [8]
 
 
 def sync(root: Path, server: WandbServer) -> None:
-    """Do what docs/tracking.md says."""
+    """Run the command in docs/tracking.md."""
     subprocess.run(
         [sys.executable, "-m", "wandb", "beta", "sync", "wandb"],
         cwd=root,
@@ -111,7 +111,7 @@ def test_a_server_that_hangs(
     monkeypatch.setattr(upload, "FIRST_SECONDS", 0.0)
     monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{deaf.getsockname()[1]}")
     run = tracking.start_run(ONLINE, job)
-    with deaf.accept()[0]:  # it is asked
+    with deaf.accept()[0]:  # it receives a request
         _not_taken(run, job, caplog)
 
 
@@ -142,7 +142,7 @@ def test_a_server_that_is_full(
 
 
 def _not_taken(run: Run, job: RunSpec, caplog: pytest.LogCaptureFixture) -> None:
-    """Track a run that no server takes: nothing waits, and nothing is lost."""
+    """Track a run that no server accepts: nothing waits, and nothing is lost."""
     began = time.monotonic()
     for step in range(1000):
         run.log({"images": step}, step=step)
@@ -198,7 +198,7 @@ def test_the_upload_ends_with_a_job_that_is_killed(deaf: socket.socket, tmp_path
     with process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"started\n"
-        deaf.accept()[0].close()  # the upload is under way
+        deaf.accept()[0].close()  # the upload is running
         left = psutil.Process(process.pid).children(recursive=True)
         assert len(left) >= 3
         process.send_signal(signal.SIGKILL)

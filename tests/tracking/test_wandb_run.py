@@ -1,4 +1,4 @@
-"""What a run tells is what its files hold."""
+"""Everything logged to a run is in its files."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_everything_logged_is_in_the_files(
     assert found.summary["advice"] == {"ef": 16}
     assert found.exit_code == 0
     assert os.environ["WANDB_DATA_DIR"] == "before"
-    # Whatever the upload will need is in the run's own folder.
+    # Everything the upload needs is in the run's own folder.
     files = [file for made in found.artifacts.values() for file in made.files.values()]
     assert files
     assert all(file.is_relative_to(found.folders[0]) for file in files)
@@ -94,7 +94,7 @@ def test_it_is_quiet_and_keeps_secrets(
 
 
 def test_equal_artifacts_are_one_version(offline: TrackingConfig, tmp_path: Path) -> None:
-    """The store that a job made is the one that an index is made of."""
+    """A store logged by a job is the one used by an index."""
     store = Artifact("store", "store-toys", str(tmp_path / "toys"), {"dim": 4})
     for name in ("embed", "index"):
         with tracking.start_run(offline, RunSpec(name, name, str(tmp_path / "store"), {})) as run:
@@ -141,7 +141,7 @@ def test_errors_of_wandb_do_not_stop_the_work(
 
 
 def test_wandb_is_killed(tmp_path: Path) -> None:
-    """In a process of its own, to see how it ends."""
+    """In its own process, to see how it exits."""
     code = (
         "import logging, psutil\n"
         "from clipvec import tracking, config\n"

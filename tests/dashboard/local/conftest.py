@@ -1,4 +1,4 @@
-"""A sweep of several jobs over a small store, as real runs beside it."""
+"""A small store with the real runs of a sweep of several jobs beside it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from clipvec.paths import CONF_DIR
 from clipvec.tracking import ImageCell, LineChart, RunSpec, Table, artifacts
 from tests.stores import StoreFactory
 
-# A group of the user's own holds several sweeps.
+# A user-defined group contains several sweeps.
 OFFLINE = TrackingConfig(mode="offline", group="birds")
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
 
 def asked(root: Path, *overrides: str) -> DashboardConfig:
-    """Return what ``python -m clipvec.dashboard --local`` would be told."""
+    """Return the configuration of ``python -m clipvec.dashboard --local``."""
     where = ["local=true", f"store.root={root}", f"page={root}/page.html"]
     names = ["dataset.name=toys", "model.name=toy"]
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
@@ -30,7 +30,7 @@ def asked(root: Path, *overrides: str) -> DashboardConfig:
 
 
 def embed(root: Path, number: int) -> None:
-    """Write the run of one job; 1 and 2 fail, and what 2 was to do was committed by another."""
+    """Write the run of one job; 1 and 2 fail, and the shards of 2 were committed by another job."""
     picture = io.BytesIO()
     Image.new("RGB", (32, 24), "green").save(picture, "JPEG")
     shards = ["0", "1,2", "3"][number]

@@ -1,4 +1,4 @@
-"""Which runs a dashboard shows, and what it says of the store."""
+"""Which runs a dashboard shows, and what it shows of the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From points to lines."""
+"""Logged points become lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server that stands for wandb's, and settings of the tests' own."""
+"""A stand-in for wandb's server, and settings for the tests."""
 
 from tests.tracking.conftest import clean, deaf, job, offline, saving, server
 

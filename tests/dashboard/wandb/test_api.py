@@ -1,4 +1,4 @@
-"""A server that cannot be asked, or that refuses: one line each, and never the key."""
+"""A server that is unreachable or refuses: one-line errors that never contain the key."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.http_server import served
 from tests.tracking.conftest import SECRETS
 from tests.wandb_server import Refused, WandbServer
 
-# wandb-workspaces is written for pydantic 1 in places.
+# wandb-workspaces still uses pydantic 1 in places.
 pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")
 
 ONLINE = TrackingConfig(mode="online", project="photos")
 
 
 def error(config: TrackingConfig = ONLINE) -> str:
-    """Return how saving fails: in one line, without the key."""
+    """Return the error of saving: one line, without the key."""
     with pytest.raises((ConfigError, TrackingError)) as failed:
         save.save(config)
     said = str(failed.value)

@@ -1,4 +1,4 @@
-"""The view and the report that are saved: what they hold, and made again."""
+"""The saved view and report: their contents, and updating them."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from clipvec.tracking import LineChart, RunSpec
 from tests.wandb_files import recorded
 from tests.wandb_server import WandbServer
 
-# wandb-workspaces is written for pydantic 1 in places.
+# wandb-workspaces still uses pydantic 1 in places.
 pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")
 
 ONLINE = TrackingConfig(mode="online", project="photos")
 
 
 def saved(server: WandbServer, kind: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """Return the only view of a kind: its id, its values, its spec."""
+    """Return the only view of a kind: id, values and spec."""
     ((id_, view),) = [(i, v) for i, v in server.views.items() if v["type"] == kind]
     return id_, view, json.loads(view["spec"])
 
 
 def shown(panel: dict[str, Any]) -> tuple[str, str, list[str]]:
-    """Return a panel's type, title, and what it shows."""
+    """Return a panel's type, title and keys."""
     kind, config = panel["viewType"], panel["config"]
     if kind == "Weave":
         return kind, "", [config["panel2Config"]["exp"]["fromOp"]["inputs"]["key"]["val"]]
@@ -277,7 +277,7 @@ def test_requests_match_those_of_wandb() -> None:
         server.UPSERT_VIEW: workspaces.upsert_view,
     }
     for ours, theirs in pairs.items():
-        gql(ours)  # which raises where it is no GraphQL
+        gql(ours)  # raises if it is not GraphQL
         assert set(re.findall(r"\$?\w+", ours)) <= set(re.findall(r"\$?\w+", theirs))
 
 
@@ -288,7 +288,7 @@ def test_keys_are_distinct() -> None:
         panels = [(type(panel), *panel.keys) for panel in section.panels]
         titles = [(type(panel), panel.title) for panel in section.panels]
         assert len(set(panels)) == len(set(titles)) == len(section.panels)
-    # A table or a chart of one name would stand in the sections of two kinds of runs.
+    # Otherwise one table or chart would appear in the sections of two kinds of runs.
     tables = Counter(
         panel.keys for s in SECTIONS for panel in s.panels if not isinstance(panel, Curves)
     )

@@ -1,4 +1,4 @@
-"""What ONNX Runtime makes of a model is what torch makes of it."""
+"""ONNX Runtime produces the same vectors as torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEXTS = ["a cat", "", "two dogs & a bird, at night \U0001f600", "over water " * 
 
 @pytest.fixture
 def tiny(tiny_weights: Path, exports: Path, monkeypatch: pytest.MonkeyPatch) -> ModelConfig:
-    """The small model for ONNX Runtime, whose export is there."""
+    """The small model for ONNX Runtime, already exported."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(exports))
     return ModelConfig("tiny", "local", f"local-dir:{tiny_weights}", runtime="onnx")
 
@@ -76,7 +76,7 @@ def test_the_first_load_exports(
         folder.name,
         "sources",
     ]
-    # ONNX Runtime would keep an identifier of the device here, for what it reports
+    # ONNX Runtime would store a device identifier for its telemetry here
     assert [path.name for path in tmp_path.iterdir()] == ["clipvec"]
 
 

@@ -1,4 +1,4 @@
-"""What importing open_clip brings with it."""
+"""What importing open_clip pulls in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ print(sklearn.__name__, wandb.__name__)
 
 
 def test_optional_packages_of_open_clip_are_imported_lazily() -> None:
-    """Their imports took longer than open_clip's own; whoever asks for them later gets them."""
+    """Importing them took longer than open_clip itself; later imports still work."""
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     assert done.stdout == "['open_clip']\nsklearn wandb\n"
 

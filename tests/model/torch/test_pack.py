@@ -1,4 +1,4 @@
-"""A packed model makes the vectors of the original, and needs nothing else."""
+"""A packed model makes the same vectors as the original, and needs nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def description(folder: Path) -> dict[str, object]:
 
 
 def packed(original: ModelConfig, folder: Path) -> ModelConfig:
-    """Pack a model and check that what comes out is the same."""
+    """Pack a model and check that its vectors are unchanged."""
     encoder = load_encoder(original)
     folder.mkdir()
     pack(encoder, original, folder)

@@ -71,7 +71,7 @@ def test_recall_on_unseen_images(encoder, images, training):
     captions = training.sample_captions()
     texts = torch.from_numpy(encoder.encode_texts(sorted(set(captions))))
     at_1, at_5, at_10 = training.recall(torch.from_numpy(images), captions, texts)
-    # 29 %, 50 % and 60 % (chance: 0.3, 1.4 and 2.9 %); room for other versions of the libraries
+    # 29 %, 50 % and 60 % (chance: 0.3, 1.4 and 2.9 %); tolerant of other library versions
     assert at_1 > 0.27
     assert at_5 > 0.47
     assert at_10 > 0.56
@@ -114,7 +114,7 @@ def test_a_missing_package_names_the_extra(monkeypatch, package):
 def test_no_sample_image_is_trained_on(training, tmp_path):
     sources = [json.loads(content)["source"] for content in training.sample_members(".json")]
     descriptions = dict.fromkeys(sources, "A thing of another name.")
-    # Of the two that are not in the sample, one has a caption that is.
+    # Of the two stamps outside the sample, one has a caption from it.
     descriptions |= {"animals/another.png": "The Frog.", "town/bridge.png": "A bridge."}
     for source, text in descriptions.items():
         path = tmp_path / source

@@ -1,4 +1,4 @@
-"""Texts that are cut behind their end give what open_clip gives for all of their tokens."""
+"""Texts truncated after their end-of-text token give open_clip's vectors for all tokens."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ VISION = {"image_size": 32, "layers": 1, "width": 32, "patch_size": 16, "head_wi
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 3}
 EOS = {"pool_type": "eos", "eos_id": 49407}
 SENTENCE = "a photo of the small red bird on a branch over water at night"
-# Tokens with start and end: 2, 3, 8, 16, 17, 40, all 77, and more than there is room for.
+# Tokens with start and end: 2, 3, 8, 16, 17, 40, all 77, and more than fit.
 TEXTS = [" ".join((SENTENCE.split() * 8)[:count]) for count in (0, 1, 6, 14, 15, 38, 75, 100)]
 LENGTHS = [2, 3, 8, 16, 17, 40, 77, 77]
 
 
 def made(model: type, **text: object) -> Any:
-    """Return an untrained model whose texts differ by much."""
+    """Return an untrained model whose text vectors differ widely."""
     torch.manual_seed(0)
     found = model(embed_dim=48, vision_cfg=VISION, text_cfg={**TEXT, **text}).eval()
     with torch.no_grad():
