@@ -28,6 +28,9 @@ class LauncherKind(Kind):
     """Show what would start, without starting it."""
     force: bool = False
     """Also start shards that are committed, or that another job is working on."""
+    first: Annotated[int, Field(ge=0)] = 0
+    """Start this many jobs alone; when they have written parts, print from their speed what the
+    sweep will take and cost, and start the others. 0: all at once."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from clipvec import config, shards
 from clipvec.errors import Interrupted, LaunchError, StoreError, SweepError, signal_of
-from clipvec.jobs import tracking, watch
+from clipvec.jobs import first, tracking, watch
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.dry_run import dry_run
 from clipvec.jobs.precision import in_one_precision
@@ -70,11 +70,31 @@ def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
     record = Record.create(folder, sweep)
     if todo:
         with _told_how_to_come_back(sweep.name, "jobs already started keep running"):
-            runs.submit(record, todo, lambda ids: record.save_ids(ids, todo))
+            _start(record, todo, runs, progress)
     if not settings.wait:
         _say_how_to_come_back(sweep.name)
         return [Outcome(job.number, State.PENDING, "not waited for") for job in sweep.jobs]
     return finish(record, busy, runs, progress)
+
+
+def _start(record: Record, jobs: list[Job], runs: Backend, progress: StoreProgress) -> None:
+    """Start jobs, the first ones alone where ``first`` says so.
+
+    Raises:
+        SweepError: those ended without a part, and no other was started.
+    """
+    count = record.sweep.launcher.first
+    if not 0 < count < len(jobs) or not jobs[0].shards:
+        count = 0
+    alone, others = jobs[:count], jobs[count:]
+    if alone:
+        runs.submit(record, alone, lambda ids: record.save_ids(ids, alone))
+        numbers = {job.number for job in alone}
+        started = [s for s in record.started() if s.job.number in numbers]
+        forecast = first.wait_for_parts(started, len(others), runs, progress)
+        if forecast is not None:
+            log.info("%s", forecast.describe(jobs, runs.price_per_hour(jobs[0])))
+    runs.submit(record, others, lambda ids: record.save_ids(ids, others))
 
 
 def attach(record: Record) -> list[Outcome]:
@@ -102,10 +122,10 @@ def check(outcomes: Sequence[Outcome]) -> None:
     """
     failed = [o for o in outcomes if o.status in {State.FAILED, State.CANCELLED}]
     if failed:
-        first = failed[0]
+        one = failed[0]
         raise SweepError(
-            f"{len(failed)} of {counted(len(outcomes), 'job')} failed, job {first.job}: "
-            f"{first.detail or first.status.value}; run the same command to start what is missing"
+            f"{len(failed)} of {counted(len(outcomes), 'job')} failed, job {one.job}: "
+            f"{one.detail or one.status.value}; run the same command to start what is missing"
         )
 
 
@@ -139,8 +159,8 @@ def _outcome(
         return Outcome(job.number, State.SUCCEEDED, "")
     ran = [status for s, status in zip(running, statuses, strict=True) if overlap(s.job, job)]
     if not job.shards:
-        first = ran[0] if ran else _NOT_STARTED
-        return Outcome(job.number, first.state, first.detail)
+        status = ran[0] if ran else _NOT_STARTED
+        return Outcome(job.number, status.state, status.detail)
     failed = [status for status in ran if status.state is not State.SUCCEEDED]
     detail = (failed[0].detail or failed[0].state.value) if failed else ""
     state = failed[0].state if failed else State.FAILED

@@ -276,3 +276,47 @@ def test_resuming_waits_though_the_first_command_did_not(
     (outcome,) = launch.resume(Record.open(folder))
     assert outcome.status is State.FAILED
     assert backend.asked == [[0], [0]]
+
+
+def test_the_first_job_shows_what_the_others_will_take(
+    store: Store,
+    runs: Runs,
+    tmp_path: Path,
+    store_factory: StoreFactory,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "clipvec")
+    backend = runs({1: RUNNING}, {1: DONE, 2: DONE, 3: DONE})
+    began: list[list[int]] = []
+
+    def submit(record: Record, jobs: Sequence[Job], saved: Saved) -> None:
+        began.append([job.number for job in jobs])
+        if len(began) > 1:
+            for shard in (2, 3):
+                write_shard(store_factory(tmp_path, {}, count=4), shard, [2])
+        Scripted.submit(backend, record, jobs, saved)
+
+    def poll(record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
+        if len(backend.asked) == 1:
+            store.writer(1).commit({"images_per_s": 12.5, "seconds": 0.0})
+        return Scripted.poll(backend, record, ids)
+
+    backend.submit, backend.poll = submit, poll  # type: ignore[method-assign]
+    made = sweep(store, (0,), (1,), (2,), (3,), first=1)
+    outcomes = launch.launch_sweep(made, tmp_path / "s/embed-1")
+    assert {outcome.status for outcome in outcomes} == {State.SUCCEEDED}
+    assert began == [[1], [2, 3]]
+    assert caplog.messages[1] == "job 1 starts first; 2 others when it has written parts"
+    assert caplog.messages[2].startswith("12.5 images/s, ")
+
+
+def test_a_first_job_that_fails_starts_no_other(store: Store, runs: Runs, tmp_path: Path) -> None:
+    backend = runs({0: RUNNING}, {0: FAILED})
+    made = sweep(store, (1,), (2,), (3,), first=1)
+    with pytest.raises(SweepError) as caught:
+        launch.launch_sweep(made, tmp_path / "s/embed-1")
+    assert str(caught.value) == (
+        "job 0, started first, ended without a part (exit code 1), and 2 others did not start; "
+        "see python -m clipvec.jobs logs, then run the same command again"
+    )
+    assert [job.number for job in backend.submitted] == [0]

@@ -1,0 +1,142 @@
+"""``launcher.first``: some jobs start alone, and show what the others will take and cost."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clipvec import paths, shards
+from clipvec.errors import SweepError
+from clipvec.jobs import watch
+from clipvec.jobs.backend import State
+from clipvec.progress import counted, duration
+from clipvec.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clipvec.jobs.backend import Backend
+    from clipvec.jobs.plan import Job
+    from clipvec.jobs.progress import StoreProgress
+    from clipvec.jobs.record import SubmittedJob
+
+log = logging.getLogger(__name__)
+MEASURED_SECONDS = 20.0
+"""Least time over which images/s are measured."""
+_SHARE = 0.2
+"""Largest share of a sweep's time that starting should take."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a job took, and so will take."""
+
+    images_per_s: float
+    starting: float
+    """Seconds from its submission to its first image: queue, machine, installation, weights."""
+
+    def describe(self, jobs: Sequence[Job], price: float | None) -> str:
+        """Return what jobs will take and cost, in a line.
+
+        Args:
+            jobs: all of a sweep.
+            price: of a job's machine, in US dollars per hour; None: unknown.
+        """
+        said = f"{self.images_per_s:,.1f} images/s, {duration(self.starting)} from start to image"
+        images = [job.images for job in jobs if job.images is not None]
+        if len(images) < len(jobs):
+            return said
+        starting = self.starting * len(jobs)
+        hours = (starting + sum(images) / self.images_per_s) / 3600
+        share = starting / 3600 / hours
+        said += f"; forecast for {counted(len(jobs), 'job')}: {hours:,.1f} machine hours"
+        if price is not None:
+            said += f", ${hours * price:,.2f}"
+        said += f", {share:.0%} of it starting"
+        if share > _SHARE:
+            each = sum(images) / sum(len(job.shards) for job in jobs)
+            enough = math.ceil(self.starting * (1 / _SHARE - 1) * self.images_per_s / each)
+            said += f"; hydra.sweeper.shards_per_job={enough} would make that {_SHARE:.0%}"
+        return said
+
+
+def wait_for_parts(
+    started: Sequence[SubmittedJob], others: int, runs: Backend, progress: StoreProgress
+) -> Forecast | None:
+    """Wait until the jobs that were started first have written parts, and return how fast.
+
+    None: they committed their shards without an image.
+
+    Args:
+        started: those jobs, submitted just now.
+        others: number of jobs that start then.
+        runs: their backend.
+        progress: of their stores.
+
+    Raises:
+        SweepError: they ended before.
+        LaunchError: the backend cannot be asked.
+    """
+    began = time.monotonic()
+    numbers = shards.format(s.job.number for s in started)
+    log.info("job %s starts first; %s when it has written parts", numbers, counted(others, "other"))
+    seen: tuple[float, int] | None = None
+    while True:
+        statuses = watch.poll(started, runs, progress)
+        now = time.monotonic()
+        for s in started:
+            measured = _committed(s.job, now - began)
+            if measured is not None:
+                return measured
+        rows = sum(_rows(s.job) for s in started)
+        if rows and seen is None:
+            seen = now, rows
+        if seen is not None and rows > seen[1] and now - seen[0] >= MEASURED_SECONDS:
+            rate = (rows - seen[1]) / (now - seen[0]) / len(started)
+            return Forecast(rate, max(0.0, seen[0] - began - seen[1] / rate / len(started)))
+        if all(status.state is State.SUCCEEDED for status in statuses):
+            return None
+        if all(status.state.ended for status in statuses):
+            failed = next((s for s in statuses if s.state is not State.SUCCEEDED), statuses[0])
+            raise SweepError(
+                f"job {numbers}, started first, ended without a part "
+                f"({failed.detail or failed.state.value}), and {counted(others, 'other')} did not "
+                "start; see python -m clipvec.jobs logs, then run the same command again"
+            )
+        time.sleep(runs.poll_seconds)
+
+
+def _committed(job: Job, seconds: float) -> Forecast | None:
+    """Return what a job's first committed shard says of its speed."""
+    store = Store.find(job.visible_store())
+    markers = {} if store is None else store.committed(job.shards)
+    for marker in markers.values():
+        rate = marker.timings.get("images_per_s")
+        if rate:
+            return Forecast(rate, max(0.0, seconds - marker.timings["seconds"]))
+    return None
+
+
+def _rows(job: Job) -> int:
+    """Return the rows in the finished parts of a job's shards, all of which have the same size."""
+    store = Store.find(job.visible_store())
+    if store is None:
+        return 0
+    folders = [paths.ShardPaths(shard).folder for shard in job.shards]
+    parts = [
+        f"{folder}/{name}"
+        for folder in folders
+        for name in store.folder.names(folder)
+        if paths.part_number(name) is not None
+    ]
+    return len(parts) * _rows_of(store, parts[0]) if parts else 0
+
+
+def _rows_of(store: Store, part: str) -> int:
+    import pyarrow.parquet as pq
+
+    with store.folder.open(part) as file:
+        return int(pq.ParquetFile(file).metadata.num_rows)

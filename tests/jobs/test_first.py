@@ -1,0 +1,75 @@
+"""What the jobs that start first say of all others."""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipvec.config import WorkersLauncher
+from clipvec.jobs import first
+from clipvec.jobs.first import Forecast
+from clipvec.jobs.plan import Job, Sweep
+from clipvec.jobs.progress import StoreProgress
+from clipvec.jobs.record import Record
+from clipvec.store import Store
+from tests.jobs.conftest import RUNNING, Scripted
+from tests.stores import StoreFactory, row
+
+
+def jobs(count: int, images: int | None = 10_000) -> list[Job]:
+    return [Job(number, (), (number,), "/s", images=images) for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("forecast", "count", "images", "price", "said"),
+    [
+        (
+            Forecast(500.0, 180.0),
+            *(100, 10_000, 0.526),
+            "500.0 images/s, 3 min 0 s from start to image; forecast for 100 jobs: "
+            "5.6 machine hours, $2.92, 90% of it starting; "
+            "hydra.sweeper.shards_per_job=36 would make that 20%",
+        ),
+        (
+            Forecast(10.0, 60.0),
+            *(2, 10_000, None),
+            "10.0 images/s, 60 s from start to image; forecast for 2 jobs: 0.6 machine hours, "
+            "6% of it starting",
+        ),
+        (Forecast(10.0, 60.0), 2, None, 1.0, "10.0 images/s, 60 s from start to image"),
+    ],
+)
+def test_a_forecast(
+    forecast: Forecast, count: int, images: int | None, price: float | None, said: str
+) -> None:
+    assert forecast.describe(jobs(count, images), price) == said
+
+
+def write_part(store: Store) -> None:
+    """Write the next part of 4 rows of shard 0."""
+    writer = store.writer(0)
+    numbers = range(writer.position, writer.position + 4)
+    writer.write_part([row(0, n) for n in numbers], np.eye(4, 16, dtype=np.float32), numbers.stop)
+
+
+def test_speed_is_measured_between_parts(
+    tmp_path: Path, store_factory: StoreFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts of 4 rows after 100 s, then one more each 10 s: 0.4 images/s, the first after 90 s."""
+    store: Store = store_factory(tmp_path, {}, count=2)
+    job = Job(0, (), (0,), store.url)
+    record = Record.create(tmp_path / "s", Sweep("e", "clipvec.embed", WorkersLauncher(), (job,)))
+    record.save_ids({0: "7"}, [job])
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += 10.0
+        if now[0] >= 100.0:
+            write_part(store)
+
+    monkeypatch.setattr(first, "time", types.SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    found = first.wait_for_parts(record.started(), 1, Scripted({0: RUNNING}), StoreProgress([job]))
+    assert found == Forecast(0.4, 90.0)
