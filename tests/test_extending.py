@@ -105,7 +105,7 @@ def test_what_is_wrong_with_it_is_said_as_of_any_other(tmp_path: Path) -> None:
 
 
 def test_a_launcher(tmp_path: Path) -> None:
-    done = run(tmp_path, *install("A launcher", tmp_path))
+    done = run(tmp_path, *install("A launcher", tmp_path), "dataset.limit=8")
     assert done.returncode == 0, done.stderr
     assert "2 jobs: 2 done; 4 of 4 shards committed" in done.stderr + done.stdout
     (folder,) = (tmp_path / "data/sweeps").iterdir()

@@ -88,7 +88,7 @@ def test_the_index_says_when_it_takes_back_what_was_applied(run: Run, folder: Pa
 
 
 def test_a_sweep_and_its_runs_in_one_plot(run: Run, folder: Path) -> None:
-    sweep = ["launcher=workers", "launcher.processes=2", "queries.seed=0,1"]
+    sweep = ["launcher=workers", "launcher.processes=2", "queries.seed=0,1", "queries.images=0"]
     run("recall", "-m", *QUICK, *sweep)
     places = sorted(map(str, folder.glob("data/reports/sample--sample-*")))
     found = [json.loads(Path(place, "report.json").read_text()) for place in places]
@@ -98,7 +98,7 @@ def test_a_sweep_and_its_runs_in_one_plot(run: Run, folder: Path) -> None:
 
     run("recall", "compare", *places, "--to", "all")
     page = (folder / "all/report.html").read_text()
-    assert page.count("<figure") >= 4
+    assert page.count("<figure") >= 2
     assert "sample" in page
 
 
@@ -171,8 +171,9 @@ def test_bad_input(run: Run, folder: Path, arguments: list[str], message: str) -
 
 
 def test_a_factory_that_faiss_refuses_costs_only_itself(run: Run, folder: Path) -> None:
-    done = run("recall", *QUICK, "+systems.bad.kind=faiss", "+systems.bad.factory=HSNW32")
-    bad = next(c for c in report(folder).systems if c.name == "bad")
-    assert "HSNW32" in bad.skipped
+    bad = ["+systems.bad.kind=faiss", "+systems.bad.factory=HSNW32"]
+    done = run("recall", *QUICK, *bad, "queries.images=0")
+    skipped = next(c.skipped for c in report(folder).systems if c.name == "bad")
+    assert "HSNW32" in skipped
     assert "bad: not measured: " in done.stderr
     assert sum(bool(c.settings) for c in report(folder).systems) == 3
