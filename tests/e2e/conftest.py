@@ -1,4 +1,4 @@
-"""Running the commands as a user does: in a process and a folder of their own."""
+"""Runs commands as a user does: in a separate process and folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preloaded]:
 
 @pytest.fixture
 def run(tmp_path: Path, preloaded: Preloaded) -> Run:
-    """Run ``python -m clipvec.<command> <arguments>``; no traceback may ever come out."""
+    """Run ``python -m clipvec.<command> <arguments>``; it must never print a traceback."""
 
     def call(
         command: str, *arguments: str, exit_code: int = 0, cwd: Path = tmp_path
@@ -54,7 +54,7 @@ class Disk:
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)], check=True)
 
     def remount(self, options: str) -> None:
-        """Change its size, or make it read-only."""
+        """Resize it, or make it read-only."""
         subprocess.run(["mount", "-o", f"remount,{options}", str(self.path)], check=True)
 
 
@@ -70,13 +70,13 @@ def small_disk(tmp_path: Path) -> Iterator[Disk]:
 
 @pytest.fixture(scope="session")
 def index(sample: Path) -> Path:
-    """The index of the bundled images, for tests that read it."""
+    """The index of the bundled images, read-only."""
     return sample / "data" / "index"
 
 
 @pytest.fixture(scope="session")
 def url(index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the service answers."""
+    """URL of the service."""
     port, log = free_port(), tmp_path_factory.mktemp("serve") / "log"
     process = start(f"index.path={index}", port, log)
     where = f"http://127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""``bentoml serve`` in a process of its own."""
+"""``bentoml serve`` as a subprocess."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BENTOML = Path(sys.executable).with_name("bentoml")
 def start(
     overrides: str, port: int, log: Path, *bento: str, cwd: Path = ROOT, **env: str
 ) -> subprocess.Popen[bytes]:
-    """Start ``bentoml serve`` at the root of the repository, or of a bento somewhere."""
+    """Start ``bentoml serve`` in the repository's root, or in that of a bento."""
     with log.open("wb") as output:
         return subprocess.Popen(
             [BENTOML, "serve", "--port", str(port), *bento],

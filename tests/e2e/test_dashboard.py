@@ -13,20 +13,20 @@ from tests.recall.report.test_page import Visit
 
 
 def test_a_sweep_on_a_page(run: Run, tiny: list[str], tmp_path: Path, browser: Browser) -> None:
-    pictures = two_tars(tmp_path)
+    images = two_tars(tmp_path)
     often = "tracking.log_interval_s=1e-9"
-    run("embed", "-m", "launcher=workers", often, *tiny, *pictures)
-    run("index", *tiny, *pictures, "tracking=offline", often)
-    # k of 100 needs more rows than 40 pictures
+    run("embed", "-m", "launcher=workers", often, *tiny, *images)
+    run("index", *tiny, *images, "tracking=offline", often)
+    # k of 100 needs more rows than 40 images
     quick = [
         "systems=quick",
         "measure=quick",
         "measure.time_budget_s=1",
         "measure.recall_at=[1,10]",
     ]
-    run("recall", *tiny, *pictures, "tracking=offline", *quick)
+    run("recall", *tiny, *images, "tracking=offline", *quick)
 
-    names = [*pictures[:2], "model=local"]
+    names = [*images[:2], "model=local"]
     done = run("dashboard", "--local", *names, "model.pretrained=x")
     sweep, *_ = done.stdout.split(",")
     assert sweep.startswith("embed-")

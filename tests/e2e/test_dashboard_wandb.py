@@ -1,4 +1,4 @@
-"""``python -m clipvec.dashboard`` as a user runs it, against a server of this machine."""
+"""``python -m clipvec.dashboard`` as a user runs it, against a local server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEY = "0123456789" * 4
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No settings of whoever runs the tests; a network that is not there."""
+    """No settings of the user who runs the tests, and no network."""
     for name in ("WANDB_API_KEY", "WANDB_ENTITY", "WANDB_MODE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))

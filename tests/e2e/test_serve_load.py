@@ -22,10 +22,9 @@ from PIL import Image
 from tests.e2e.serving import free_port, start, wait_ready
 
 CLIENTS, SECONDS, ROUNDS = 64, 20, 6
-"""A leak goes on in every round; what torch keeps for the batches of each size that it meets, and
-what heaps are not filled with, does not."""
+"""A leak grows in every round; what torch caches per batch size, and heap fragmentation, do not."""
 ROOM = 64 * 2**20
-"""Bytes; the uploads of a round alone, were they kept, would be hundreds of megabytes."""
+"""Bytes; if kept, the uploads of a single round would be hundreds of megabytes."""
 
 Ask = Callable[[httpx.Client], httpx.Response]
 
@@ -45,9 +44,9 @@ def encoded(image: Image.Image, form: str) -> bytes:
 
 
 def bad_requests() -> dict[str, tuple[Ask, int]]:
-    """Return requests that have to be refused, and the status that says why."""
+    """Return requests that must be refused, with the expected status."""
     bomb = encoded(Image.new("1", (30_000, 30_000)), "PNG")
-    picture = encoded(Image.new("RGB", (64, 48), "red"), "JPEG")
+    image = encoded(Image.new("RGB", (64, 48), "red"), "JPEG")
     text = {"content-type": "text/plain"}
     return {
         "empty": (posted("/search", text=""), 422),
@@ -59,7 +58,7 @@ def bad_requests() -> dict[str, tuple[Ask, int]]:
         "where": (posted("/search", text="a bird", where=["colour=red"]), 422),
         "id": (posted("/similar", id="none"), 404),
         "path": (lambda client: client.get("/thumbnail/..%2F..%2F..%2Fetc%2Fpasswd"), 404),
-        "broken": (uploaded(picture[:200]), 422),
+        "broken": (uploaded(image[:200]), 422),
         "bomb": (uploaded(bomb), 422),
         "text": (uploaded(b"not an image"), 422),
         "huge": (uploaded(bytes(21_000_000)), 413),
@@ -75,7 +74,7 @@ JSON = {"content-type": "application/json"}
 def server(
     index: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, psutil.Process]]:
-    """Where a service of this module's own answers, and its process."""
+    """URL and process of a service for this module only."""
     port, log = free_port(), tmp_path_factory.mktemp("load") / "log"
     process = start(f"index.path={index}", port, log)
     url = f"http://127.0.0.1:{port}"
@@ -88,29 +87,29 @@ def server(
 
 
 def memory(process: psutil.Process) -> int:
-    """Return the resident bytes of a process and all that it started."""
+    """Return the resident bytes of a process and its descendants."""
     return sum(p.memory_info().rss for p in [process, *process.children(recursive=True)])
 
 
 class Crowd:
-    """Clients that ask for `SECONDS`, each for something bad every tenth time."""
+    """Clients that send requests for `SECONDS`, every tenth of them bad."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.bad = bad_requests()
-        self.picture = encoded(Image.new("RGB", (320, 240), "orange"), "JPEG")
+        self.image = encoded(Image.new("RGB", (320, 240), "orange"), "JPEG")
         self.counts: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.guard = threading.Lock()
 
     def ask(self) -> None:
-        """Ask until the time is over."""
+        """Send requests until the time is up."""
         end = time.monotonic() + SECONDS
         with ThreadPoolExecutor(CLIENTS) as threads:
             list(threads.map(lambda number: self.client(number, end), range(CLIENTS)))
 
     def client(self, number: int, end: float) -> None:
-        """Ask, one request after the other."""
+        """Send one request after another."""
         rng = random.Random(number)
         with httpx.Client(base_url=self.url, timeout=120) as asking:
             turn = 0
@@ -120,9 +119,9 @@ class Crowd:
                     name = rng.choice(sorted(self.bad))
                     ask, status = self.bad[name]
                 elif turn % 10 == (number + 5) % 10:
-                    name, ask, status = "image", uploaded(self.picture), 200
+                    name, ask, status = "image", uploaded(self.image), 200
                 else:
-                    text = f"picture {rng.randrange(100_000)} of client {number}"
+                    text = f"image {rng.randrange(100_000)} of client {number}"
                     name, ask, status = "good", posted("/search", text=text, k=20), 200
                 answer = ask(asking)
                 said = "" if status == 200 else answer.json()["error"]
@@ -150,7 +149,7 @@ def test_a_crowd_with_a_tenth_of_bad_requests(server: tuple[str, psutil.Process]
 def test_the_documented_interface_holds_under_a_fuzzer(
     server: tuple[str, psutil.Process], tmp_path: Path
 ) -> None:
-    """What schemathesis makes of the OpenAPI document meets no fault and no undocumented answer."""
+    """Schemathesis, given the OpenAPI document, finds no fault and no undocumented response."""
     checks = "not_a_server_error,status_code_conformance,content_type_conformance"
     done = subprocess.run(
         [
@@ -159,7 +158,7 @@ def test_the_documented_interface_holds_under_a_fuzzer(
             *("--phases", "coverage,fuzzing", "--max-examples", "30", "--seed", "0"),
             *("--continue-on-failure", "--no-color"),
         ],
-        cwd=tmp_path,  # where it leaves what it found
+        cwd=tmp_path,  # it leaves its findings there
         capture_output=True,
         text=True,
         timeout=200,

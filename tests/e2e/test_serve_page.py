@@ -19,7 +19,7 @@ BERRY = "sample-0002/0133"
 
 @pytest.fixture
 def page(browser: Browser, url: str) -> Iterator[Page]:
-    """The page, fully drawn; it must speak to nobody else and raise nothing."""
+    """The page, fully loaded; it must make no external request and raise no error."""
     context = browser.new_context(viewport={"width": 1280, "height": 860})
     opened = context.new_page()
     faults: list[str] = []
@@ -33,7 +33,7 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
 
 
 def found(page: Page) -> list[str]:
-    """Return the captions that are shown, once the newest query is answered."""
+    """Return the visible captions once the newest query is answered."""
     expect(page.locator("body")).not_to_have_class(re.compile("busy"))
     expect(page.locator("#grid")).not_to_have_class(re.compile("stale"))
     return page.locator("#grid .caption").all_inner_texts()
@@ -45,12 +45,12 @@ def test_search_as_you_type(page: Page) -> None:
     expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
     expect(page.locator("#status")).to_contain_text("40 images")
     assert page.url.endswith("?q=a+red+fruit")
-    picture = page.locator("#grid img").first
-    picture.evaluate("image => image.decode()")
-    box = picture.bounding_box()
+    image = page.locator("#grid img").first
+    image.evaluate("image => image.decode()")
+    box = image.bounding_box()
     assert box is not None
-    size = picture.evaluate("image => [image.naturalWidth, image.naturalHeight]")
-    assert picture.evaluate("image => getComputedStyle(image).objectFit") == "contain"
+    size = image.evaluate("image => [image.naturalWidth, image.naturalHeight]")
+    assert image.evaluate("image => getComputedStyle(image).objectFit") == "contain"
     assert box["width"] / box["height"] == pytest.approx(max(0.65, size[0] / size[1]), rel=0.05)
 
 
@@ -199,9 +199,9 @@ def test_light_and_dark(page: Page, browser: Browser, url: str) -> None:
 
 
 def test_an_upload_is_retried(page: Page, url: str) -> None:
-    picture = httpx.get(f"{url}/thumbnail/{BERRY}").content
+    image = httpx.get(f"{url}/thumbnail/{BERRY}").content
     page.route("**/embed_image", lambda route: route.abort())
-    page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": picture})
+    page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": image})
     expect(page.locator("#notice")).to_contain_text("The service does not answer.")
     page.unroute("**/embed_image")
     page.click("#notice button")

@@ -1,4 +1,4 @@
-"""The page for visitors of other kinds: with a key, without https, without a mouse."""
+"""The page for other visitors: with a key, without HTTPS, without a mouse."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from playwright.sync_api import Browser, expect
 
 from tests.e2e.serving import free_port, start, wait_ready
 
-KEY = "aé+b/c=="  # of base64, and of another script
+KEY = "aé+b/c=="  # a base64 character, and another script
 BERRY = "sample-0002/0133"
 
 
 @pytest.fixture(scope="module")
 def locked(index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where a service answers those who have its key."""
+    """URL of a service that requires a key."""
     port, log = free_port(), tmp_path_factory.mktemp("locked") / "log"
     process = start(f"index.path={index}", port, log, CLIPVEC_API_KEY=KEY)
     where = f"http://127.0.0.1:{port}"
@@ -42,9 +42,9 @@ def test_a_key_is_requested(locked: str, browser: Browser) -> None:
     page.get_by_label("API key").fill(KEY)
     page.keyboard.press("Enter")
     expect(page.locator("#grid li")).to_have_count(40)
-    picture = page.locator("#grid img").first
-    picture.evaluate("image => image.decode()")
-    assert picture.evaluate("image => image.naturalWidth") > 0
+    image = page.locator("#grid img").first
+    image.evaluate("image => image.decode()")
+    assert image.evaluate("image => image.naturalWidth") > 0
     context.close()
 
 
@@ -54,9 +54,9 @@ def test_an_upload_continues_once_the_key_is_given(locked: str, browser: Browser
     page.goto(locked)
     expect(page.locator("#notice h2")).to_have_text("A key is needed")
     page.get_by_label("API key").fill("what a visitor has begun to type")
-    picture = httpx.get(f"{locked}/thumbnail/{BERRY}", headers=[(b"X-API-Key", KEY.encode())])
+    image = httpx.get(f"{locked}/thumbnail/{BERRY}", headers=[(b"X-API-Key", KEY.encode())])
     page.set_input_files(
-        "#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": picture.content}
+        "#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": image.content}
     )
     expect(page.get_by_label("API key")).to_have_value("")
     page.get_by_label("API key").fill(KEY)
@@ -67,7 +67,7 @@ def test_an_upload_continues_once_the_key_is_given(locked: str, browser: Browser
 
 @pytest.mark.parametrize("secure", [True, False], ids=["https", "http"])
 def test_the_link_is_copied(browser: Browser, url: str, secure: bool) -> None:
-    """This machine counts as secure; another, over http, has no navigator.clipboard."""
+    """localhost counts as secure; other hosts over HTTP have no navigator.clipboard."""
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()
     if not secure:

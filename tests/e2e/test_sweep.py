@@ -18,13 +18,13 @@ from PIL import Image
 from tests.e2e.conftest import Run
 
 SWEEP = ["-m", "launcher=workers", "launcher.processes=2", "dataset=folder", "sharding.count=4"]
-SWEEP += ["tracking=disabled"]  # tests/e2e/test_tracking.py has it
+SWEEP += ["tracking=disabled"]  # tests/e2e/test_tracking.py covers it
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Eight pictures, two for each of four shards."""
-    folder = tmp_path / "pictures"
+def images(tmp_path: Path) -> Path:
+    """Eight images, two for each of four shards."""
+    folder = tmp_path / "images"
     folder.mkdir()
     for number in range(8):
         Image.new("RGB", (80, 60), (30 * number, 90, 10)).save(folder / f"{number}.png")
@@ -32,9 +32,9 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def sweep(pictures: Path, tiny: list[str]) -> list[str]:
-    """A sweep over the four shards of the pictures."""
-    return [*SWEEP, f"dataset.path={pictures}", *tiny]
+def sweep(images: Path, tiny: list[str]) -> list[str]:
+    """A sweep over the four shards of the images."""
+    return [*SWEEP, f"dataset.path={images}", *tiny]
 
 
 def committed(folder: Path) -> list[int]:
@@ -69,10 +69,10 @@ def test_all_is_committed_and_nothing_is_done_twice(
 
 
 def test_a_failure_is_reported_and_the_same_command_retries_only_it(
-    run: Run, sweep: list[str], pictures: Path, tmp_path: Path
+    run: Run, sweep: list[str], images: Path, tmp_path: Path
 ) -> None:
-    good = (pictures / "5.png").read_bytes()
-    (pictures / "5.png").write_bytes(good[:60].ljust(len(good), b"\0"))
+    good = (images / "5.png").read_bytes()
+    (images / "5.png").write_bytes(good[:60].ljust(len(good), b"\0"))
     done = run("embed", *sweep, "max_reject_fraction=0.1", exit_code=1)
     assert committed(tmp_path) == [0, 1, 3]
     assert "job 2 (shard 2) failed: exit code 3" in done.stderr
@@ -89,7 +89,7 @@ def test_a_failure_is_reported_and_the_same_command_retries_only_it(
 def test_started_without_waiting_and_waited_for_later(
     run: Run, sweep: list[str], tmp_path: Path
 ) -> None:
-    # One after the other, so that the last is still to come when it is asked for again.
+    # One after another, so that the last is still pending when it is requested again.
     done = run("embed", *sweep, "launcher.wait=false", "launcher.processes=1")
     name = next(iter(started(tmp_path)))
     assert f"to wait for it: python -m clipvec.jobs wait {name}" in done.stdout
@@ -141,7 +141,7 @@ def test_cancelled_and_resumed(run: Run, sweep: list[str], tmp_path: Path) -> No
     assert "4 of 4 jobs failed, job 0: shards 0 not committed" in waited.stderr
     assert run("jobs", "status").stdout.count("cancelled") == 4
     assert committed(tmp_path) == []
-    run("jobs", "resume")  # and waits, whatever the sweep was started with
+    run("jobs", "resume")  # and waits, whatever the sweep's options were
     assert committed(tmp_path) == [0, 1, 2, 3]
 
 
@@ -169,7 +169,7 @@ def test_launchers_that_hydra_would_ignore(run: Run, arguments: list[str], messa
 def test_dry_run_starts_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = ["embed", "-m", "experiment=skypilot_example", "launcher.dry_run=true"]
     monkeypatch.setenv("HF_TOKEN", "")
-    monkeypatch.setenv("HOME", str(tmp_path))  # SkyPilot's own checks note things there
+    monkeypatch.setenv("HOME", str(tmp_path))  # SkyPilot's own checks write there
     monkeypatch.setenv("SKYPILOT_DISABLE_USAGE_COLLECTION", "1")
     done = run(*asked, exit_code=2)
     lines = done.stdout.splitlines()

@@ -32,26 +32,26 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
 
 
 def two_tars(folder: Path) -> list[str]:
-    """Write a dataset of 41 pictures in two shards, one of them broken; return its options."""
+    """Write a dataset of 41 images in two shards, one of them broken; return its options."""
     for name in "ab":
         members = {f"{i:02d}.jpg": photo(i) for i in range(20)}
         members |= {"90.jpg": b"this is text"} if name == "b" else {}
-        captions = {f"{i:02d}.txt": f"picture {i}".encode() for i in range(20)}
+        captions = {f"{i:02d}.txt": f"image {i}".encode() for i in range(20)}
         write_tar(folder / f"{name}.tar", sorted((members | captions).items()))
     return ["dataset=webdataset", f"dataset.path={folder}/*.tar", "sharding.count=2"]
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> list[str]:
+def images(tmp_path: Path) -> list[str]:
     """`two_tars`."""
     return two_tars(tmp_path)
 
 
 def test_a_job(
-    run: Run, tiny: list[str], pictures: list[str], tmp_path: Path, listening: socket.socket
+    run: Run, tiny: list[str], images: list[str], tmp_path: Path, listening: socket.socket
 ) -> None:
     tracked = ["tracking=offline", "tracking.log_interval_s=1e-9"]
-    options = [*tiny, *pictures, "batch_size=8", *tracked]
+    options = [*tiny, *images, "batch_size=8", *tracked]
     done = run("embed", *options, "tracking.tags=[mine]")
     assert "tracked: WANDB_RESUME=allow wandb beta sync data/store/wandb uploads it" in done.stderr
     assert "wandb:" not in done.stderr
@@ -75,7 +75,7 @@ def test_a_job(
     assert 0 < max(p["cpu_cores"] for p in points) < 64
     rows = found.table("sample_images")
     assert len(rows) == 24
-    assert {row["caption"] for row in rows} <= {f"picture {i}" for i in range(20)}
+    assert {row["caption"] for row in rows} <= {f"image {i}" for i in range(20)}
     assert all(row["image"].caption == row["caption"] for row in rows)
     store = found.artifacts["store-webdataset--local"]
     assert store.urls[0] == (tmp_path / "data/store/webdataset/local").as_uri()
@@ -83,9 +83,9 @@ def test_a_job(
     assert found.exit_code == 0
     _no_secret(tmp_path)
     with pytest.raises(BlockingIOError):
-        listening.accept()  # nothing was asked for
+        listening.accept()  # nothing was requested
 
-    run("index", *tiny, *pictures, *tracked)
+    run("index", *tiny, *images, *tracked)
     index = recorded(tmp_path / "data/store")[-1]
     assert index.job_type == "index"
     assert index.artifacts["store-webdataset--local"].digest == store.digest
@@ -106,9 +106,9 @@ def _no_secret(folder: Path) -> None:
 
 
 def test_a_server_that_hangs_does_not_delay_the_run(
-    run: Run, tiny: list[str], pictures: list[str], tmp_path: Path, listening: socket.socket
+    run: Run, tiny: list[str], images: list[str], tmp_path: Path, listening: socket.socket
 ) -> None:
-    done = run("embed", *tiny, *pictures, "tracking=online")
+    done = run("embed", *tiny, *images, "tracking=online")
     assert done.stdout.startswith("2 shards: 40 images, 1 reject")
     assert "tracked: upload incomplete; WANDB_RESUME=allow wandb beta" in done.stderr
     listening.accept()[0].close()
@@ -119,13 +119,13 @@ def test_a_server_that_hangs_does_not_delay_the_run(
 def test_online_without_a_key(
     run: Run,
     tiny: list[str],
-    pictures: list[str],
+    images: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("WANDB_API_KEY")
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    done = run("embed", *tiny, *pictures, "tracking=online")
+    done = run("embed", *tiny, *images, "tracking=online")
     (line,) = [line for line in done.stderr.splitlines() if "no key for wandb" in line]
     assert "run wandb login, or set WANDB_API_KEY. The run continues offline" in line
     assert recorded(tmp_path / "data/store")[0].exit_code == 0
@@ -163,7 +163,7 @@ def test_a_preempted_job(
 
 
 def test_a_sweep(
-    run: Run, tiny: list[str], pictures: list[str], tmp_path: Path, listening: socket.socket
+    run: Run, tiny: list[str], images: list[str], tmp_path: Path, listening: socket.socket
 ) -> None:
     sweep = [
         "-m",
@@ -171,7 +171,7 @@ def test_a_sweep(
         "tracking.log_interval_s=1e-9",
         "hydra.sweep.dir=data/sweeps/mine",
     ]
-    run("embed", *sweep, *tiny, *pictures)
+    run("embed", *sweep, *tiny, *images)
     found = {r.id: r for r in recorded(tmp_path / "data/store")}
     assert sorted(found) == ["mine", "mine-0", "mine-1"]
     assert {r.group for r in found.values()} == {"mine"}
@@ -195,15 +195,15 @@ def test_a_sweep(
 
 
 def test_a_sweep_without_tracking(
-    run: Run, tiny: list[str], pictures: list[str], tmp_path: Path
+    run: Run, tiny: list[str], images: list[str], tmp_path: Path
 ) -> None:
-    run("embed", "-m", "launcher=workers", "tracking=disabled", *tiny, *pictures, "shards=0")
+    run("embed", "-m", "launcher=workers", "tracking=disabled", *tiny, *images, "shards=0")
     assert not (tmp_path / "data/store/wandb").exists()
     assert os.environ["WANDB_API_KEY"] == SECRETS["WANDB_API_KEY"]
 
 
 def test_a_full_disk(
-    run: Run, tiny: list[str], pictures: list[str], tmp_path: Path, small_disk: Disk
+    run: Run, tiny: list[str], images: list[str], tmp_path: Path, small_disk: Disk
 ) -> None:
     """The store has room, the folder of the runs has none."""
     (small_disk.path / "full").write_bytes(b"x" * 900_000)
@@ -211,6 +211,6 @@ def test_a_full_disk(
     store.mkdir(parents=True)
     (store / "wandb").symlink_to(small_disk.path)
     tracked = ["tracking=offline", "tracking.log_interval_s=1e-9"]
-    done = run("embed", *tiny, *pictures, "batch_size=1", *tracked)
+    done = run("embed", *tiny, *images, "batch_size=1", *tracked)
     assert done.stdout.startswith("2 shards: 40 images, 1 reject")
     assert os.statvfs(small_disk.path).f_bavail == 0

@@ -83,14 +83,14 @@ def test_installed_command_runs_from_the_root(installed: Installed, tmp_path: Pa
 def test_installed_plugins_and_configs_are_found(
     installed: Installed, tmp_path: Path, program: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))  # SkyPilot's own checks note things there
+    monkeypatch.setenv("HOME", str(tmp_path))  # SkyPilot's own checks write there
     monkeypatch.setenv("SKYPILOT_DISABLE_USAGE_COLLECTION", "1")
     cwd = tmp_path / "it's here, somewhere"
     cwd.mkdir()
     out = installed.run(
         *program,
         *("-m", "shards=0-2", "launcher=sky", "launcher.dry_run=true", "hydra.sweep.dir=sweep"),
-        # a folder and not a bucket, so that nobody outside is asked what it holds
+        # a folder, not a bucket, so that no network is needed to list it
         *("cloud=slurm", f"store.root={tmp_path}/store"),
         cwd=cwd,
     )

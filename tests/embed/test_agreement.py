@@ -20,7 +20,7 @@ from clipvec.model import Encoder
 from clipvec.paths import package_file
 
 EVERY = 6
-"""One in so many of the bundled pictures."""
+"""Every so many-th of the bundled images."""
 
 
 def bundled() -> list[bytes]:
@@ -67,6 +67,6 @@ def reference(encoder: Encoder, data: bytes) -> np.ndarray:
 @pytest.mark.parametrize("files", [bundled, large], ids=["bundled", "12 megapixels"])
 def test_cosine(encoder: Encoder, files: object) -> None:
     for data in files():  # type: ignore[operator]
-        picture = decode_image(data, encoder.preprocess.target, 10**9)
-        vector = encoder.encode_images(encoder.preprocess(picture.image)[None])[0]
+        decoded = decode_image(data, encoder.preprocess.target, 10**9)
+        vector = encoder.encode_images(encoder.preprocess(decoded.image)[None])[0]
         assert vector @ reference(encoder, data) >= 0.999

@@ -215,9 +215,9 @@ def test_thumbnails_come_from_the_store(
     index, store = large
     with open_index(index, "toys--toy") as collection:
         hits = collection.query(random_units(1)[0], 4)
-        pictures = collection.thumbnails(hits)
-        assert all(picture and picture.startswith(b"\xff\xd8") for picture in pictures)
-        page = results.to_html("<b>", hits, pictures)
+        thumbnails = collection.thumbnails(hits)
+        assert all(jpeg and jpeg.startswith(b"\xff\xd8") for jpeg in thumbnails)
+        page = results.to_html("<b>", hits, thumbnails)
         collection.info = replace(collection.info, store=f"{store.url}-gone")
         assert collection.thumbnails(hits) == [None] * 4
     assert caplog.text.count("no thumbnails from the store") == 1

@@ -73,8 +73,8 @@ def test_a_weighted_sum_of_texts_and_images_equals_numpy(
         *("a red bird^1.5", "--image", f"{file}^2", "--minus", "a person", "--text", "size=9"),
         *("-k", "1000", "--json"),
     )
-    picture = decode_image(file.read_bytes(), encoder.preprocess.target, 10**8).image
-    image = encoder.encode_images(encoder.preprocess(picture)[None])
+    pixels = decode_image(file.read_bytes(), encoder.preprocess.target, 10**8).image
+    image = encoder.encode_images(encoder.preprocess(pixels)[None])
     texts = encoder.encode_texts(["a red bird", "size=9", "a person"])
     query = combine(np.concatenate([texts, image]), [1.5, 1, -1, 2])
     ids, vectors = rows_of(tiny_sample)

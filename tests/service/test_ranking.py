@@ -13,7 +13,7 @@ from clipvec.service.schema import Options
 RNG = np.random.default_rng(0)
 VECTORS = RNG.normal(size=(60, 8)).astype(np.float32)
 VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
-VECTORS[1:20] = VECTORS[0]  # twenty copies of one picture
+VECTORS[1:20] = VECTORS[0]  # twenty copies of one image
 QUERY = VECTORS[0]
 SCORES = VECTORS @ QUERY
 ORDER = sorted(range(60), key=lambda i: (-SCORES[i], f"{i:02}"))

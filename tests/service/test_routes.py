@@ -42,12 +42,12 @@ def test_text_finds_what_the_collection_finds(client: httpx.Client, searcher: Se
 
 
 def test_terms_are_a_weighted_sum(client: httpx.Client, searcher: Searcher) -> None:
-    picture = jpeg()
+    image = jpeg()
     terms = [
         {"text": "a bird", "weight": 1.5},
-        {"image": base64.b64encode(picture).decode(), "weight": -0.5},
+        {"image": base64.b64encode(image).decode(), "weight": -0.5},
     ]
-    same = [Term("a bird", 1.5), Term("red.jpg", -0.5, picture)]
+    same = [Term("a bird", 1.5), Term("red.jpg", -0.5, image)]
     hits = searcher.collection.query(query_vector(same, searcher.encoder), 5)
     assert [row["id"] for row in found(client, terms=terms, k=5)] == [hit.id for hit in hits]
 
@@ -109,9 +109,9 @@ def test_rows_and_thumbnails(client: httpx.Client) -> None:
         "A strawberry",
         {"category": "food"},
     )
-    picture = client.get(f"/{row['thumbnail']}")
-    assert picture.headers["content-type"] == "image/jpeg"
-    size = Image.open(io.BytesIO(picture.content)).size
+    thumbnail = client.get(f"/{row['thumbnail']}")
+    assert thumbnail.headers["content-type"] == "image/jpeg"
+    size = Image.open(io.BytesIO(thumbnail.content)).size
     assert size[0] / size[1] == pytest.approx(row["width"] / row["height"], abs=0.02)
 
 

@@ -25,7 +25,7 @@ def test_many_queries_share_forward_passes(
         return encode(texts)
 
     monkeypatch.setattr(searcher.encoder, "encode_texts", counted)
-    texts = [f"a picture of {i} things" for i in range(40)]
+    texts = [f"an image of {i} things" for i in range(40)]
 
     async def main() -> list[np.ndarray]:
         return await asyncio.gather(*map(searcher.text, texts))

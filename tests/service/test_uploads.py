@@ -1,4 +1,4 @@
-"""Pictures that go in and out."""
+"""Images in requests and responses."""
 
 from __future__ import annotations
 
@@ -93,10 +93,10 @@ def test_images_of_a_request_share_forward_passes(
         sizes.append(len(pixels))
         return encode(pixels)
 
-    pictures = [jpeg((64, 10 + i)) for i in range(20)]
-    alone = [client.post("/embed_image", files=[("images", x)]).json() for x in pictures]
+    images = [jpeg((64, 10 + i)) for i in range(20)]
+    alone = [client.post("/embed_image", files=[("images", x)]).json() for x in images]
     monkeypatch.setattr(searcher.encoder, "encode_images", counted)
-    files = [("images", picture) for picture in pictures]
+    files = [("images", image) for image in images]
     vectors = client.post("/embed_image", files=files).json()["vectors"]
     np.testing.assert_allclose(vectors, [x["vectors"][0] for x in alone], atol=1e-5)
     assert sum(sizes) == 20

@@ -26,7 +26,7 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> fsspec.AbstractFi
 
 def test_an_incomplete_run_is_not_downloaded(bucket: fsspec.AbstractFileSystem) -> None:
     run = "/tracked/store/wandb/offline-run-1-a"
-    bucket.pipe(f"{run}/files/media/picture.jpg", b"a picture")
+    bucket.pipe(f"{run}/files/media/image.jpg", b"an image")
     folder = RunsFolder(ROOT)
     folder.download()
     here = folder.path / "wandb/offline-run-1-a"
@@ -34,7 +34,7 @@ def test_an_incomplete_run_is_not_downloaded(bucket: fsspec.AbstractFileSystem) 
     bucket.pipe(f"{run}/run-a.wandb", b"the run")
     folder.download()
     assert (here / "run-a.wandb").read_bytes() == b"the run"
-    assert (here / "files/media/picture.jpg").is_file()
+    assert (here / "files/media/image.jpg").is_file()
 
 
 def test_a_failed_run_is_uploaded_too(

@@ -31,8 +31,8 @@ def asked(root: Path, *overrides: str) -> DashboardConfig:
 
 def embed(root: Path, number: int) -> None:
     """Write the run of one job; 1 and 2 fail, and the shards of 2 were committed by another job."""
-    picture = io.BytesIO()
-    Image.new("RGB", (32, 24), "green").save(picture, "JPEG")
+    jpeg = io.BytesIO()
+    Image.new("RGB", (32, 24), "green").save(jpeg, "JPEG")
     shards = ["0", "1,2", "3"][number]
     about = {"dataset": {"name": "toys"}, "model": {"name": "toy"}, "shards": shards}
     run = tracking.start_run(OFFLINE, RunSpec("embed", "x", str(root), about, str(number)))
@@ -40,7 +40,7 @@ def embed(root: Path, number: int) -> None:
         values = {"images": step, "images_per_s": 10 * (number + 1) + step / 10}
         values |= {"share/encode": 0.8, "share/read": 0.2, "rejects/NotAnImage": step / 10}
         run.log(values, step=step)
-    cells = [[ImageCell(picture.getvalue(), HOSTILE), "7"]]
+    cells = [[ImageCell(jpeg.getvalue(), HOSTILE), "7"]]
     run.log_table("sample_images", Table(["image", "id"], cells))
     run.log_artifact(artifacts.store(f"{root}/toys/toy", "toys--toy", {"dim": 16}))
     run.finish(3 if number else 0)

@@ -25,7 +25,7 @@ class Cloud:
 
     def control(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run ``scripts/local-cloud <command>``."""
-        # Output goes to a file: the daemons that it starts would keep a pipe open.
+        # Output goes to a file: daemons that it starts would keep a pipe open.
         with (self.folder / f"{command}.out").open("w+", encoding="utf-8") as file:
             done = subprocess.run(
                 [str(LOCAL_CLOUD), command, str(self.folder)],
@@ -41,7 +41,7 @@ class Cloud:
         return subprocess.CompletedProcess(done.args, 0, text, "")
 
     def slurm(self, command: str) -> str:
-        """Return what a command of Slurm prints."""
+        """Return the output of a Slurm command."""
         return subprocess.run(
             shlex.split(command),
             env=self.environment,
@@ -57,7 +57,7 @@ _PATH = os.environ["PATH"]
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A local cloud, for all tests."""
+    """A local cloud shared by all tests."""
     folder = tmp_path_factory.mktemp("cloud")
     running = Cloud(folder)
     running.control("start")
@@ -95,7 +95,7 @@ def start(cloud: Cloud, tmp_path: Path) -> Iterator[Clipvec]:
 
 @pytest.fixture
 def run(start: Clipvec) -> Callable[..., str]:
-    """Run a command to its end and return what it printed; no traceback may come out."""
+    """Run a command to completion and return its output; it must not print a traceback."""
 
     def call(command: str, *arguments: str, exit_code: int = 0, **environment: str) -> str:
         process = start(command, *arguments, **environment)

@@ -20,11 +20,11 @@ KEY = "planted-0123456789-key"
 
 
 def up(run: Call, folder: Path) -> str:
-    """Start the service `clipvec` over the bundled pictures and return where it will answer."""
+    """Start the service `clipvec` over the bundled images and return its URL."""
     index = folder / "index"
     run("embed", "experiment=demo", f"store.root={folder}/store")
     run("index", "experiment=demo", f"store.root={folder}/store", f"index.path={index}")
-    # On one machine two replicas would want the same port.
+    # On one machine two replicas would need the same port.
     service = ["service.host=127.0.0.1", f"service.port={free_port()}", "service.max_replicas=1"]
     told = {"CLIPVEC_API_KEY": KEY, "CLIPVEC_SERVE": f"index.path={index}"}
     said = run("deploy", "up", "cloud=slurm", *service, "extras=[sample]", **told)
@@ -34,7 +34,7 @@ def up(run: Call, folder: Path) -> str:
 
 
 def captions(endpoint: str, key: str = KEY) -> list[str]:
-    """Return what is found, nothing where nobody answers yet."""
+    """Return the results; empty while the service does not respond yet."""
     try:
         headers = {"Authorization": f"Bearer {key}"}
         query = {"text": "a red fruit"}

@@ -29,7 +29,7 @@ def committed(store: Path) -> list[int]:
 
 
 def started(folder: Path) -> dict[str, list[list[int]]]:
-    """Return the shards of each started job, by sweep, the oldest first."""
+    """Return the shards of each started job by sweep, oldest first."""
     files = sorted((folder / "data/sweeps").glob("*/ids.jsonl"))
     return {
         file.parent.name: [json.loads(line)["shards"] for line in file.read_text().splitlines()]
@@ -40,7 +40,7 @@ def started(folder: Path) -> dict[str, list[list[int]]]:
 def until(
     true: Callable[[], object], seconds: float = 240, by: subprocess.Popen[str] | None = None
 ) -> None:
-    """Wait until a condition holds that another program brings about, which may be given."""
+    """Wait for a condition that another program, if given, brings about."""
     end = time.monotonic() + seconds
     while not true():
         assert by is None or by.poll() is None, by.communicate()[0]
@@ -49,10 +49,10 @@ def until(
 
 
 def command_lines_of_clipvec() -> Iterator[str]:
-    """Yield those of its commands and jobs, and of what they started.
+    """Yield the processes of its commands and jobs, and their descendants.
 
-    SkyPilot's own are left out: it sends a job's script, secrets and all, to a Slurm node as an
-    argument of ssh (docs/cloud.md says so).
+    SkyPilot's own are left out: it passes a job's script, secrets included, to a Slurm node as an
+    argument of ssh (see docs/cloud.md).
     """
     for process in psutil.process_iter():
         try:
@@ -102,7 +102,7 @@ def test_eight_shards_in_two_jobs_and_a_hidden_secret(
     until(lambda: "4 shards: " in run("jobs", "logs", "--job", "1"), 60)
     assert TOKEN not in output + status + run("jobs", "logs")
     assert files_with(TOKEN, tmp_path, cloud.folder / "log", cloud.folder / "home") == []
-    # The job had it: SkyPilot's own database, below its home, is where it travels.
+    # The job received it through SkyPilot's database, below its home.
     assert files_with(TOKEN, cloud.folder / "sky-home" / ".sky")
 
     again = run("embed", *SKY, *SAMPLE, "shards=0-7", f"store.root={store}")
@@ -126,7 +126,7 @@ def test_a_preempted_job_recovers_and_its_store_is_identical(
     assert process.returncode == 0, output
     assert "recovering" in output
     assert re.search(r"0 +\d+ +0 +done +1", run("jobs", "status"))
-    # SkyPilot fetches the log of a job that has ended a little later.
+    # SkyPilot fetches the log of a finished job with a delay.
     until(lambda: f"resuming after {before} parts" in run("jobs", "logs"), 60)
 
     run("embed", *slowly, f"store.root={calm}")
@@ -135,12 +135,12 @@ def test_a_preempted_job_recovers_and_its_store_is_identical(
 
 
 def test_a_shard_that_fails_permanently(run: Call, tmp_path: Path) -> None:
-    pictures, store = tmp_path / "pictures", tmp_path / "store"
-    pictures.mkdir()
+    images, store = tmp_path / "images", tmp_path / "store"
+    images.mkdir()
     for number in range(8):
-        Image.new("RGB", (80, 60), (30 * number, 90, 10)).save(pictures / f"{number}.png")
-    (pictures / "5.png").write_bytes(b"not a picture")
-    sweep = [*SKY, "model=sample", "dataset=folder", f"dataset.path={pictures}"]
+        Image.new("RGB", (80, 60), (30 * number, 90, 10)).save(images / f"{number}.png")
+    (images / "5.png").write_bytes(b"not an image")
+    sweep = [*SKY, "model=sample", "dataset=folder", f"dataset.path={images}"]
     sweep += ["sharding.count=8", f"store.root={store}", "hydra.sweeper.shards_per_job=4"]
     output = run("embed", *sweep, exit_code=1)
     assert committed(store) == [0, 1, 2, 3, 4, 6, 7]
@@ -152,7 +152,7 @@ def test_a_shard_that_fails_permanently(run: Call, tmp_path: Path) -> None:
     status = run("jobs", "status")
     assert re.search(r"1 +\d+ +4-7 +failed +FAILED", status), "it was not started again"
 
-    # Without waiting, and waited for later.
+    # Started without waiting, and waited for later.
     output = run("embed", *sweep, "launcher.wait=false", "max_reject_fraction=1")
     name = max(started(tmp_path))
     assert started(tmp_path)[name] == [[5]]
@@ -162,13 +162,11 @@ def test_a_shard_that_fails_permanently(run: Call, tmp_path: Path) -> None:
 
 
 def test_cancelled(cloud: Cloud, run: Call, tmp_path: Path) -> None:
-    pictures, store = tmp_path / "pictures", tmp_path / "store"
-    pictures.mkdir()
-    for number in range(4000):  # more than it can do until it is cancelled
-        Image.new("RGB", (64, 64), (number % 256, number // 256, 9)).save(
-            pictures / f"{number}.png"
-        )
-    sweep = [*SKY, "model=sample", "dataset=folder", f"dataset.path={pictures}", "sharding=x1"]
+    images, store = tmp_path / "images", tmp_path / "store"
+    images.mkdir()
+    for number in range(4000):  # more than it can finish before it is cancelled
+        Image.new("RGB", (64, 64), (number % 256, number // 256, 9)).save(images / f"{number}.png")
+    sweep = [*SKY, "model=sample", "dataset=folder", f"dataset.path={images}", "sharding=x1"]
     sweep += ["batch_size=1", "part_rows=1", f"store.root={store}"]
     run("embed", *sweep, "launcher.wait=false")
     until(lambda: list(store.glob("*/*/shard-00000/part-*.parquet")))
@@ -193,7 +191,7 @@ def test_an_index_is_built_and_measured_by_jobs(run: Call, tmp_path: Path) -> No
     found = run("search", "a frog", f"index.path={index}", "--json")
     assert len(json.loads(found)) == 10
 
-    # And how good it is, by jobs of their own, in one plot.
+    # Its recall, measured by separate jobs, in one plot.
     reports = tmp_path / "reports"
     quick = ["systems=quick", "measure=quick", "measure.time_budget_s=1", "queries.texts=60"]
     sweep = [
