@@ -14,7 +14,7 @@ from tests.http_server import served
 
 @pytest.fixture
 def ranges(tmp_path: Path) -> Iterator[tuple[str, Fetched]]:
-    """A server of the folder that answers ranges, as object stores do, and what it gave."""
+    """A server of the folder with range support, like an object store, and the bytes it sent."""
     fetched: Fetched = defaultdict(list)
 
     class Handler(BaseHTTPRequestHandler):

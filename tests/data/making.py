@@ -17,7 +17,7 @@ from clipvec.data import Dataset, Record, Reject, files, open_dataset
 
 Items = list[Record | Reject]
 Fetched = dict[str, list[int]]
-"""The bytes of each answer that a server gave, by path."""
+"""The size of each response of a server, by path."""
 
 
 def encode(colour: tuple[int, int, int] = (10, 200, 30), size: tuple[int, int] = (8, 6)) -> bytes:
@@ -27,7 +27,7 @@ def encode(colour: tuple[int, int, int] = (10, 200, 30), size: tuple[int, int] =
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG whose header promises more than it holds."""
+    """A PNG with fewer pixels than its header says."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
@@ -71,7 +71,7 @@ def read_tars(path: str | Path | list[str], **options: object) -> Dataset:
 
 
 def everything(dataset: Dataset, count: int) -> list[Items]:
-    """The items of each shard, after checks that hold for every dataset and count."""
+    """The items of each shard, after checks that apply to every dataset and count."""
     shards = [list(dataset.records(shard, count)) for shard in range(count)]
     for number, items in enumerate(shards):
         assert dataset.num_items(number, count) in {None, len(items)}
@@ -81,7 +81,7 @@ def everything(dataset: Dataset, count: int) -> list[Items]:
 
 
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files that datasets open from now on."""
+    """The names of the files that datasets open from here on."""
     names: list[str] = []
     open_file = files.open_file
 
@@ -98,7 +98,7 @@ def ids(items: Sequence[Record | Reject]) -> list[str]:
 
 
 def check_partition(dataset: Dataset, counts: Sequence[int], expected: Sequence[str]) -> None:
-    """Every item is in exactly one shard, in the order of the whole, for each count."""
+    """Check that every item is in exactly one shard, in overall order, for each shard count."""
     for count in counts:
         shards = everything(dataset, count)
         assert [name for items in shards for name in ids(items)] == list(expected)

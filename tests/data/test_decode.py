@@ -19,7 +19,7 @@ def save(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def quadrants(size: int = 32) -> Image.Image:
-    """Red, green / blue, grey: each corner tells which way up the image is."""
+    """Red, green / blue, grey: the corners show the orientation."""
     image = Image.new("RGB", (size * 2, size), (255, 0, 0))
     half = size // 2
     image.paste((0, 255, 0), (size, 0, size * 2, half))
@@ -41,7 +41,7 @@ GOOD: dict[str, dict[str, object]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "AVIF": {"quality": 95, "subsampling": "4:4:4"},
 }
-"""How each format is written so that it loses little."""
+"""Options that make each format nearly lossless."""
 LOSS = {"JPEG": 3, "AVIF": 4}
 CORNERS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)]
 

@@ -18,7 +18,7 @@ from tests.http_server import served
 
 MOST = 10**6
 CLOSED = "http://127.0.0.1:9"
-"""A port where nobody listens."""
+"""A port without a listener."""
 
 
 @pytest.fixture(autouse=True)
@@ -28,15 +28,15 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def asked() -> Counter[str]:
-    """How often each path was asked for."""
+    """Number of requests per path."""
     return Counter()
 
 
 @pytest.fixture
 def server(asked: Counter[str]) -> Iterator[str]:
-    """A server that answers ``/403`` with that status, and with ``/503-2`` twice, then well.
+    """A server: ``/403`` always has that status, ``/503-2`` has it twice and then succeeds.
 
-    ``/cut-1`` breaks off in the middle of its first answer.
+    ``/cut-1`` breaks off in the middle of its first response.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -136,7 +136,7 @@ def test_hosts_that_no_longer_exist(server: str, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     dead = ["http://gone.invalid/1.png?key=secret", "http://gone.invalid/2.png"]
-    for content in read_files(dead, MOST):  # of one site all rows are dead links
+    for content in read_files(dead, MOST):  # all rows of one site are dead links
         assert isinstance(content, OSError)
         assert content.strerror == "Name or service not known"
     with pytest.raises(DatasetError, match=r"gone\.invalid/1\.png: Cannot connect"):

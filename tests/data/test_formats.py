@@ -1,4 +1,4 @@
-"""Formats are known by their bytes, and a file whose pixels are all there is read."""
+"""Formats are recognised by their bytes; files with all their pixels are read."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def read(path: str | Path, **options: object) -> Dataset:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three Parquet files of 4, 3 and 2 rows, as a dataset of the hub has them."""
+    """Three Parquet files of 4, 3 and 2 rows, laid out like a hub dataset."""
     folder = tmp_path / "set"
     folder.mkdir()
     features = datasets.Features(
@@ -99,7 +99,7 @@ def test_the_rows_of_a_stream_are_counted_from_footers(
 ) -> None:
     for path in folder.iterdir():
         content = bytearray(path.read_bytes())
-        content[4:40] = b"x" * 36  # the first page: whoever reads it fails
+        content[4:40] = b"x" * 36  # the first page: reading it fails
         path.write_bytes(content)
     asked: list[str] = []
 
@@ -187,7 +187,7 @@ def test_a_hub_dataset_is_identified_by_its_revision(
 
     def load_dataset(path: str, revision: str, **options: object) -> object:
         asked.append(revision)
-        return load(str(tmp_path / "set"), **options)  # no hub is at hand
+        return load(str(tmp_path / "set"), **options)  # no hub is available
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     found = []
@@ -198,13 +198,13 @@ def test_a_hub_dataset_is_identified_by_its_revision(
     assert asked == ["1" * 40, "2" * 40]
     assert first["revision"] == "1" * 40
     assert second == {**first, "revision": "2" * 40}
-    (item,) = found[1].records(0, 1)  # its image lies in a cache that other machines do not have
+    (item,) = found[1].records(0, 1)  # its image is in a cache that other machines do not have
     assert item.uri == f"hf://datasets/owner/name@{'2' * 40}#train/0"
 
 
 def test_gated_without_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.setattr(datasets, "load_dataset", None)  # nothing may be loaded before
+    monkeypatch.setattr(datasets, "load_dataset", None)  # nothing may be loaded from the hub before
     with pytest.raises(ConfigError) as caught:
         read("ILSVRC/imagenet-1k", gated=True, streaming=True)
     assert str(caught.value) == (

@@ -1,4 +1,4 @@
-"""What holds for the first records of every kind; each kind's own tests say which they are."""
+"""What applies to the first records of every kind; each kind's own tests check which they are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONFIG = FolderConfig(kind="folder", name="test", path="/")
 
 
 class Numbers:
-    """A dataset of files of these sizes, whose records are numbered."""
+    """A dataset of files of given sizes with numbered records."""
 
     def __init__(self, sizes: list[int]) -> None:
         self.attributes: dict[str, str] = {}

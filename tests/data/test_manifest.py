@@ -1,4 +1,4 @@
-"""Manifests as spreadsheets, pandas, Windows and the Hugging Face hub write them."""
+"""Manifests as written by spreadsheets, pandas, Windows and the Hugging Face hub."""
 
 from __future__ import annotations
 

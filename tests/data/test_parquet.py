@@ -21,7 +21,7 @@ def read(path: str | Path, **options: object) -> Dataset:
 
 
 def write(folder: Path, sizes: list[int], group: int = 3) -> list[str]:
-    """Write files of these sizes with small row groups, and return the expected ids."""
+    """Write files of given sizes with small row groups; return the expected ids."""
     expected, first = [], 0
     for number, size in enumerate(sizes):
         rows = range(first, first + size)
@@ -209,7 +209,7 @@ def test_memory_stays_flat_in_one_large_row_group(tmp_path: Path) -> None:
     dataset = read(path)
     before = pa.total_allocated_bytes()
     highest = 0
-    tracemalloc.start()  # what is read from a file is Python's memory before it is Arrow's
+    tracemalloc.start()  # data read from a file is in Python's memory before it is in Arrow's
     for item in dataset.records(0, 1):
         assert isinstance(item, Record)
         highest = max(highest, pa.total_allocated_bytes() - before)

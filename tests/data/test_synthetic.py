@@ -1,4 +1,4 @@
-"""Drawn vectors depend on the seed and the row alone, and are spread as CLIP's are."""
+"""Synthetic vectors depend only on seed and row, and are distributed like CLIP's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the members of one tar become: records and rejects."""
+"""The members of a tar become records and rejects."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_a_repeated_member_is_rejected_and_a_repeated_key_is_kept(tmp_path: Path
 def test_a_truncated_tar(tmp_path: Path, kind: str, keep: float) -> None:
     noise = [(f"{n:03d}.jpg", encode() + os.urandom(3000)) for n in range(20)]
     whole = write_tar(tmp_path / "whole.tar", noise).read_bytes()
-    end = 20 * 4096  # header and data of a member; end mark and padding follow
+    end = 20 * 4096  # header and data of each member; end marker and padding follow
     content = whole[: round(end * keep)]
     if kind == "tar.gz":
         packed = gzip.compress(whole)

@@ -29,7 +29,7 @@ from tests.http_server import served
 
 
 def img2dataset(folder: Path, sizes: list[int]) -> list[str]:
-    """Write tars of these sizes, and return the expected ids."""
+    """Write tars of given sizes; return the expected ids."""
     expected = []
     for shard, size in enumerate(sizes):
         write_tar(folder / f"{shard:05d}.tar", samples(shard * 20, size))
@@ -213,7 +213,7 @@ def test_a_range_of_a_tar_is_read_from_its_first_record(tmp_path: Path) -> None:
     img2dataset(tmp_path, [9])
     dataset = read(tmp_path / "00000.tar")
     expected = list(dataset.records(1, 3, 1))
-    with (tmp_path / "00000.tar").open("r+b") as file:  # whoever reads what precedes it fails
+    with (tmp_path / "00000.tar").open("r+b") as file:  # reading what precedes it fails
         file.write(b"x" * 512 * 2 * 3 * 4)
     assert list(dataset.records(1, 3, 1)) == expected
     assert ids(expected) == ["00000/000000004", "00000/000000005"]
@@ -272,7 +272,7 @@ def test_object_store(tmp_path: Path) -> None:
 
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[str]:
-    """A server of the folder that neither announces nor answers ranges."""
+    """A server of the folder without range support."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:

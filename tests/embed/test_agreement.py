@@ -1,4 +1,4 @@
-"""Decoding and preprocessing together make the embeddings that open_clip's own transform makes."""
+"""Decoding and preprocessing give the same embeddings as open_clip's own transform."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from clipvec.model import Encoder
 from clipvec.paths import package_file
 
 EVERY = 6
-"""Every so many-th of the bundled images."""
+"""One in this many of the bundled images is embedded."""
 
 
 def bundled() -> list[bytes]:
@@ -36,7 +36,7 @@ def bundled() -> list[bytes]:
 
 
 def large() -> list[bytes]:
-    """Photographs of 12 megapixels, which are decoded at a fraction of their size."""
+    """12-megapixel photographs, which are decoded at a fraction of their size."""
     files = []
     for pixels in load_sample_images().images:
         buffer = io.BytesIO()
@@ -47,7 +47,7 @@ def large() -> list[bytes]:
 
 @pytest.fixture(scope="module", params=["sample", "tiny"])
 def encoder(request: pytest.FixtureRequest, tiny_weights: Path) -> Encoder:
-    # fp32, as the reference: what half precision adds is not the preprocessing's doing.
+    # fp32, like the reference: errors of half precision are not those of preprocessing.
     if request.param == "sample":
         return model.load_encoder(ModelConfig("sample", "sample", "sample", precision="fp32"))
     weights = f"local-dir:{tiny_weights}"

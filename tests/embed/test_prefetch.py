@@ -24,7 +24,7 @@ def test_runs_ahead_but_not_beyond_its_limit() -> None:
             yield i
 
     stage = Prefetch(items(), 3, "test")
-    assert full.wait(10)  # three are ready, and the fourth waits for a place
+    assert full.wait(10)  # three are ready, and the fourth waits for a free slot
     assert made == [0, 1, 2, 3]
     assert next(stage) == 0
     assert list(stage) == list(range(1, 10))

@@ -1,4 +1,4 @@
-"""A store that torch made goes on, and is searched, by ONNX Runtime; torch stays out of it."""
+"""ONNX Runtime resumes and searches a store made by torch, without importing torch."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Pat
 
 @pytest.fixture(scope="module")
 def by_torch(tiny_weights: Path) -> np.ndarray:
-    """The vector that torch makes of a query."""
+    """The vector of a query, by torch."""
     given = config.ModelConfig("t", "local", f"local-dir:{tiny_weights}", precision="fp32")
     return model.load_encoder(given).encode_texts(["a bird"])[0]
 
 
 def vectors(store: Store) -> np.ndarray:
-    """Return the vectors of its one shard, float32 [N, D]."""
+    """Return the vectors of the only shard, float32 [N, D]."""
     return np.concatenate([matrix(piece) for part in store.parts() for piece in store.read(part)])
 
 

@@ -1,4 +1,4 @@
-"""Partitions of a collection, searched side by side."""
+"""Partitions of a collection, searched together."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def test_vectors_that_do_not_fit(large: tuple[Folder, Store], vector: np.ndarray
 
 
 def test_rows_that_hnsw_does_not_reach(tmp_path: Path, folder: Folder) -> None:
-    """A graph of few links over clusters leaves rows out; the query does not."""
+    """A graph with few links over clusters misses rows; the query does not."""
     from tests.stores import make_store
 
     store = make_store(tmp_path, {}, dim=32, count=1)

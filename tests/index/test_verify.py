@@ -1,4 +1,4 @@
-"""What the verification at the end of a build notices."""
+"""Errors found by the verification at the end of a build."""
 
 from __future__ import annotations
 

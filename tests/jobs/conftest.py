@@ -1,4 +1,4 @@
-"""What tests of sweeps share."""
+"""Shared by tests of sweeps."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def until(true: Callable[[], bool]) -> None:
-    """Return when something is so; fail after a minute."""
+    """Wait until a condition holds; fail after a minute."""
     deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline

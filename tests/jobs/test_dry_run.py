@@ -1,4 +1,4 @@
-"""What a dry run shows."""
+"""The output of a dry run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ A10 = {"name": "aws", "resources": {"infra": "aws", "accelerators": {"A10": 1}}}
 
 @pytest.fixture
 def sky(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    """SkyPilot, which takes every task; the real one reads them in test_tasks.py."""
+    """A stand-in for SkyPilot that accepts every task; the real one reads them in test_tasks.py."""
     sky = types.ModuleType("sky")
     sky.Task = types.SimpleNamespace(from_yaml_config=lambda task, **kwargs: None)
     sky.jobs = types.ModuleType("sky.jobs")

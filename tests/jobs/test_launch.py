@@ -1,4 +1,4 @@
-"""Only what is missing is started, and nothing twice."""
+"""Only missing shards are started, and none twice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Saved = Callable[[Mapping[int, str]], None]
 
 @pytest.fixture(autouse=True)
 def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not the checkout, where somebody's ``.env`` may lie."""
+    """Not the checkout, which may contain a ``.env``."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -169,7 +169,7 @@ def test_jobs_without_shards_are_started_once(store: Store, runs: Runs, tmp_path
 
 
 def test_jobs_that_could_not_be_started_have_failed(runs: Runs, tmp_path: Path) -> None:
-    """The first of two jobs was taken, then its backend went away."""
+    """The first of two jobs was accepted, then the backend became unreachable."""
     jobs = (Job(0, ("rebuild=true",)), Job(1, ("rebuild=false",)))
     made = Sweep("index-1", "clipvec.index", WorkersLauncher(), jobs)
     backend = runs({0: DONE})

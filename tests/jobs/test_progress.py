@@ -1,4 +1,4 @@
-"""The store's word counts, not the backend's."""
+"""The store decides, not the backend."""
 
 from __future__ import annotations
 

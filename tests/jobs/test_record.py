@@ -1,4 +1,4 @@
-"""A sweep's folder holds the plan and the ids."""
+"""A sweep's folder contains the plan and the ids."""
 
 from __future__ import annotations
 

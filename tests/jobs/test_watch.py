@@ -1,4 +1,4 @@
-"""What is seen of a sweep while it runs."""
+"""What is shown of a sweep while it runs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def started(folder: Path, *jobs: Job, force: bool = False) -> list[SubmittedJob]
 
 
 def lines(table: object) -> list[str]:
-    """Return what a terminal of 100 columns shows, without colours."""
+    """Return the output on a terminal of 100 columns, without colours."""
     console = Console(force_terminal=True, width=100, file=io.StringIO())
     console.print(table)
     assert isinstance(console.file, io.StringIO)
@@ -90,7 +90,7 @@ def test_lines_without_a_terminal(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         "job 1: cancelled",
         "2 jobs: 1 done, 1 cancelled",
     ]
-    # whoever ended is not asked about again
+    # finished jobs are not polled again
     assert backend.asked == [[0, 1], [0, 1], [0, 1], [0, 1], [1]]
 
 
@@ -205,7 +205,7 @@ def test_a_forced_job_has_to_end_though_its_shards_are_committed(
 
 
 class Broken(Scripted):
-    """A backend that cannot be asked the second to fifth time."""
+    """A backend that fails the second to fifth poll."""
 
     def poll(self, record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
         if 1 <= len(self.asked) < 5:

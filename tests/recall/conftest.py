@@ -26,7 +26,7 @@ ROWS, DIM = 2000, 32
 
 @dataclass(frozen=True)
 class Ground:
-    """What systems are measured on."""
+    """The data that systems are measured on."""
 
     store: str
     index: IndexConfig

@@ -1,4 +1,4 @@
-"""Intervals cover what they say, also where nearly every query is answered fully."""
+"""Intervals have their nominal coverage, even if nearly every query has recall 1."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ SEEDS = 400
 
 
 def some_hard(rng: np.random.Generator, queries: int) -> np.ndarray:
-    """Recall@10 of queries of which some are hard, as recall is spread in practice: 0.9."""
+    """Recall@10 with some hard queries, distributed as in practice: mean 0.9."""
     return rng.binomial(10, rng.beta(9, 1, queries)) / 10
 
 
 def few_hard(rng: np.random.Generator, queries: int) -> np.ndarray:
-    """Recall@10 that is 1 but for a few queries, as with a large efSearch: 0.995."""
+    """Recall@10 that is 1 except for a few queries, as with a large efSearch: mean 0.995."""
     return rng.binomial(10, rng.beta(1.99, 0.01, queries)) / 10
 
 
 def right_or_wrong(rng: np.random.Generator, queries: int) -> np.ndarray:
-    """Recall@1 of 0.99."""
+    """Recall@1 with mean 0.99."""
     return rng.binomial(1, 0.99, queries) / 1
 
 

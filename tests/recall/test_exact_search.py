@@ -1,4 +1,4 @@
-"""Exact neighbours, against plain numpy."""
+"""Exact neighbours, compared with plain numpy."""
 
 from __future__ import annotations
 

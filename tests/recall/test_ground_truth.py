@@ -133,7 +133,7 @@ print(peak_bytes())
 
 
 def test_memory_does_not_grow_with_the_store(tmp_path: Path, store_factory: StoreFactory) -> None:
-    """Of 128 MB more vectors, held at once, this would tell."""
+    """It would notice 128 MB more of vectors held at once."""
     peaks = []
     for rows in (20_000, 520_000):
         parts = [20_000] * (rows // 20_000)

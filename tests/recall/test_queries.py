@@ -1,4 +1,4 @@
-"""Rows of a store as queries, and captions, and lines of a file."""
+"""Queries from rows of a store, from captions, and from lines of a file."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def test_the_query_itself_does_not_count() -> None:
 
 
 def test_equal_rows_stand_in_for_each_other() -> None:
-    """Also one that the ground truth lacks: its score comes from the store, where needed."""
+    """Also one missing from the ground truth: its score is read from the store if needed."""
     asked = query_set([0, 0, 0, 0.5, 0, 0.8, 0, 0], -1, 2)
     assert asked.rows.tolist() == [[5, 6]]
     read: list[list[int]] = []
@@ -57,7 +57,7 @@ def test_nearly_equal_scores_are_told_apart() -> None:
 
 @pytest.mark.parametrize("dim", [64, 512, 1024])
 def test_a_perfect_search_by_cosine_has_a_recall_of_1(dim: int) -> None:
-    """In float16 rows are not quite of length 1; the neighbours here lie close together."""
+    """In float16 rows do not have length exactly 1; the neighbours here are close together."""
     rng = np.random.default_rng(dim)
     centre = rng.standard_normal(dim)
     near = centre + 0.02 * rng.standard_normal((20_000, dim))

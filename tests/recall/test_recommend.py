@@ -125,7 +125,7 @@ def test_one_query_is_measured_but_not_chosen_on() -> None:
     ids=["apart", "two overlap", "all overlap"],
 )
 def test_a_tie_of_speeds_goes_to_the_higher_recall(spread: float, chosen: int) -> None:
-    """And what is too inaccurate takes no part, however fast."""
+    """Settings below the target are not considered, however fast."""
     settings = [
         setting({"ef": 0}, 0.90, 9000, spread=spread),
         setting({"ef": 1}, 0.96, 1000, spread=spread),

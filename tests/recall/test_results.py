@@ -1,4 +1,4 @@
-"""The data of ``report.json``: what is kept, what is refused, and that the schema agrees."""
+"""The data of ``report.json``: round trip, validation, and agreement with the schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done with a recommendation."""
+"""Applying a recommendation."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def test_flat_finds_everything(ground: Ground, tmp_path: Path) -> None:
 
 
 def test_hnsw_is_as_good_as_bare_faiss(ground: Ground, tmp_path: Path) -> None:
-    """At the same M and ef, k by k: the harness asks for k rows and not for more."""
+    """At the same M and ef, for each k: the harness requests exactly k rows."""
     (hnsw,) = measured(ground, tmp_path, hnsw=HNSW)
     matrix = ground.matrix
     bare = faiss.IndexHNSWFlat(DIM, 8, faiss.METRIC_INNER_PRODUCT)
@@ -138,7 +138,7 @@ def test_all_kinds_of_faiss_index(ground: Ground, tmp_path: Path) -> None:
 
 
 def digests(folder: str) -> dict[str, str]:
-    """Return the files of the graph; SQLite notes in its own whenever it is opened."""
+    """Return digests of the graph's files; SQLite writes to its own whenever it is opened."""
     files = sorted(Path(folder).rglob("*.bin")) + sorted(Path(folder).rglob("*.pickle"))
     return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
@@ -211,12 +211,12 @@ def test_partitions_are_skipped(ground: Ground, tmp_path: Path) -> None:
 
 
 def test_settings_take_turns() -> None:
-    """In every round, so that none has the whole of a bad moment."""
+    """In every round, so that a slow moment does not affect only one of them."""
     taken: list[int] = []
     asked: list[int] = []
 
     class Counting:
-        """Stands for an index, to note what it is asked and when."""
+        """A stand-in for an index that records its queries and their times."""
 
         def set_search_params(self, parameters: Parameters) -> None:
             taken.append(int(parameters["ef"]))

@@ -13,7 +13,7 @@ QUERIES = np.arange(20, dtype=np.float32).reshape(10, 2)
 
 
 class Clock:
-    """A clock that goes on by 4 ms with each call."""
+    """A clock that advances by 4 ms with each call."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -93,7 +93,7 @@ def test_clients_query_concurrently() -> None:
     entered: set[int] = set()
 
     def slow(vectors: np.ndarray) -> None:
-        time.sleep(0.004)  # stands for an index that works outside of Python
+        time.sleep(0.004)  # a stand-in for an index that works outside of Python
 
     rounds = Rounds()
     concurrent(slow, QUERIES, 4, 0.3, rounds, lambda: entered.add(threading.get_ident()))
@@ -108,6 +108,6 @@ def test_errors_of_a_client_are_raised() -> None:
 
     with pytest.raises(CollectionError, match="gone"):
         concurrent(fail, QUERIES, 3, 0.1, Rounds(), lambda: None)
-    # also before it asks anything
+    # also before its first query
     with pytest.raises(CollectionError, match="gone"):
         concurrent(lambda _: None, QUERIES, 3, 0.1, Rounds(), fail)

@@ -23,7 +23,7 @@ Search = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def encoder(tiny_sample: Path) -> Encoder:
-    """The encoder that made the index."""
+    """The encoder that built the index."""
     with open_index(config.ChromaConfig(f"{tiny_sample}/index")) as collection:
         return model.load_encoder(collection.model_config)
 

@@ -1,4 +1,4 @@
-"""Who is let in, and what is counted."""
+"""Admission control and request metrics."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_more_requests_at_once_than_allowed(
 
 
 def rejects(reason: str) -> float:
-    """Return how many requests were refused so far."""
+    """Return the number of rejected requests so far."""
     return REGISTRY.get_sample_value("clipvec_rejects_total", {"reason": reason}) or 0.0
 
 

@@ -38,7 +38,7 @@ def test_waiting_items_become_the_next_batch(threads: ThreadPoolExecutor) -> Non
         first = asyncio.create_task(batches(0))
         await asyncio.to_thread(gate.entered.wait, 10)
         rest = [asyncio.create_task(batches(x)) for x in (2, 4, 6, 8)]
-        await asyncio.sleep(0)  # each of them puts its item in
+        await asyncio.sleep(0)  # each of them adds its item
         gate.open.set()
         return [await first, *await asyncio.gather(*rest)]
 

@@ -1,4 +1,4 @@
-"""What goes into a bento."""
+"""The contents of a bento."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def models(tmp_path: Path) -> Iterator[ModelStore]:
-    """A model store of its own."""
+    """A separate model store."""
     before = BentoMLContainer.model_store.get()
     store = ModelStore(tmp_path)
     BentoMLContainer.model_store.set(store)
@@ -44,7 +44,7 @@ def settings(path: str = "/data/index", **chosen: str) -> ServeConfig:
 
 
 def bento(tag: str) -> object:
-    """The part of a bento that is looked at."""
+    """The inspected part of a bento."""
     model = SimpleNamespace(tag=tag)
     return SimpleNamespace(tag="bento:1", info=SimpleNamespace(all_models=[model]))
 

@@ -24,7 +24,7 @@ def hit(i: int, score: float) -> Hit:
 
 
 def best(options: Options, blur: float = 0.0) -> tuple[list[Hit], list[int]]:
-    """Return the rows, and how many were fetched each time, by an index that errs by ``blur``."""
+    """Return the rows and the sizes of all fetches, for an index whose scores err by ``blur``."""
     asked: list[int] = []
     noisy = SCORES + blur * RNG.normal(size=60)
 
@@ -55,7 +55,7 @@ def test_rerank_fixes_the_order_and_the_scores() -> None:
 def test_duplicates_are_hidden_and_replaced() -> None:
     hits, asked = best(Options(k=5, hide_duplicates=0.99))
     assert [h.id for h in hits] == ["00", *(f"{i:02}" for i in ORDER[20:24])]
-    assert asked == [10, 40]  # ten rows were all copies
+    assert asked == [10, 40]  # the first ten rows were all copies
 
 
 def test_fewer_if_no_more_match() -> None:

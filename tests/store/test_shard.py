@@ -70,7 +70,7 @@ def test_resumes_after_the_finished_parts(tmp_path: Path) -> None:
     first.reject(1, "bad", "file#bad", "why", "Undecodable")
     first.write_part(rows(0, 4), vectors(4), stop=5)
     first.reject(6, "late", "file#late", "why", "Undecodable")
-    first.save_rejects()  # a reject behind the last part is found again by the next run
+    first.save_rejects()  # the next run finds a reject after the last part again
     second = writer(tmp_path)
     assert (second.position, second.rows, second.parts, second.rejects) == (5, 4, 1, 1)
     assert second.ids() == [f"id-{i}" for i in range(4)]
@@ -96,7 +96,7 @@ def test_it_keeps_the_dataset_cursor(tmp_path: Path) -> None:
 
 
 def test_parts_are_recovered_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # those from 100,000 on have longer names, which come first in a listing
+    # parts from 100,000 on have longer names, which come first in a listing
     file, number = paths.ShardPaths.part, paths.part_number
     monkeypatch.setattr(paths.ShardPaths, "part", lambda self, part: file(self, part + 99_998))
     monkeypatch.setattr(

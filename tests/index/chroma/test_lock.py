@@ -1,4 +1,4 @@
-"""One command at a time fills a collection in a folder."""
+"""A collection in a folder is filled by one command at a time."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_file_system_without_locks(
     caplog: pytest.LogCaptureFixture,
     answer: int,
 ) -> None:
-    """The kernel's answer is forged: file systems that have none cannot be mounted here."""
+    """The kernel's error is faked: file systems without locks cannot be mounted here."""
 
     def refuse(fd: int, operation: int) -> None:
         raise OSError(answer, os.strerror(answer))

@@ -1,4 +1,4 @@
-"""install.sh, with the real uv, in a home of its own; packages come from a folder, not an index."""
+"""install.sh with the real uv in a separate home; packages come from a folder, not an index."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOBODY = "http://127.0.0.1:9"
 
 
 def write_wheel(folder: Path, name: str, version: str, requires: str = "") -> None:
-    """Write a wheel of one module, which says its version."""
+    """Write a wheel of one module that contains its version."""
     folder.mkdir(parents=True, exist_ok=True)
     about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}"
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
@@ -45,7 +45,7 @@ def packages(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sky_workdir(tmp_path: Path) -> Path:
-    """What is shipped: a wheel that wants ``tiny``, and with the extra ``s3`` also ``more``."""
+    """The workdir: a wheel that requires ``tiny``, and with the extra ``s3`` also ``more``."""
     folder = tmp_path / "sky_workdir"
     extra = "Provides-Extra: s3\nRequires-Dist: more; extra == 's3'\n"
     write_wheel(folder, "clipvec", "7", f"Requires-Dist: tiny>=1\n{extra}")
@@ -57,7 +57,7 @@ def sky_workdir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    """The machine's own Python, which has nothing but what tests add to it."""
+    """The machine's own Python, with only the packages that tests add."""
     folder = tmp_path / "machine"
     subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, folder], check=True)
     return folder
@@ -68,7 +68,7 @@ Install = Callable[..., str]
 
 @pytest.fixture
 def install(tmp_path: Path, packages: Path, sky_workdir: Path, machine: Path) -> Install:
-    """Run install.sh, with uv where SkyPilot puts it, and return what it says."""
+    """Run install.sh, with uv where SkyPilot puts it, and return its output."""
     home = tmp_path / "home"
     (home / ".local/bin").mkdir(parents=True)
     index = f"[[index]]\nurl = '{packages}'\nformat = 'flat'\ndefault = true\n"
@@ -99,7 +99,7 @@ def install(tmp_path: Path, packages: Path, sky_workdir: Path, machine: Path) ->
 
 
 def versions(tmp_path: Path, name: str, *modules: str) -> str:
-    """Return the versions that a job's ``python`` has."""
+    """Return the versions in a job's ``python``."""
     code = "; ".join(f"print(__import__({module!r}).version, end=' ')" for module in modules)
     python = tmp_path / f"home/clipvec/{name}/bin/python"
     return subprocess.run(
@@ -166,7 +166,7 @@ def test_an_image_is_used_as_it_is(
 
 
 def test_a_broken_connection_is_retried(install: Install, tmp_path: Path) -> None:
-    """The first two attempts reach an index that nobody serves."""
+    """The first two attempts get an index that is down."""
     uv = tmp_path / "home/.local/bin/uv"
     uv.unlink()
     uv.write_text(

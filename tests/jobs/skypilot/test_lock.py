@@ -13,7 +13,7 @@ from clipvec.jobs.skypilot.lock import lock
 
 @pytest.fixture
 def wheel(tmp_path: Path) -> Path:
-    """A wheel that wants things that are installed here, and some that are not."""
+    """A wheel that requires packages that are installed here, and some that are not."""
     requires = [
         "hydra-core>=1.3",
         "not-on-this-machine[fast]>=2,<3",

@@ -116,7 +116,7 @@ def test_price_lists_in_a_custom_skypilot_folder(
 
 
 def test_skypilot_reads_the_same_from_these_lists(home: Path) -> None:
-    """The real one, in a process of its own."""
+    """The real SkyPilot, in its own process."""
     code = """
 import json
 from sky import catalog

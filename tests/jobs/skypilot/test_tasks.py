@@ -1,4 +1,4 @@
-"""What SkyPilot is asked to run."""
+"""The tasks given to SkyPilot."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_jobs_that_differ_in_shards_are_one_submission() -> None:
 
 @pytest.mark.parametrize(("rank", "spec"), [("0", "0-2"), ("2", "7,9"), ("", "0-2")])
 def test_the_script_takes_the_shards_of_its_rank(tmp_path: Path, rank: str, spec: str) -> None:
-    """The script itself, where ``python`` is a program that prints its arguments."""
+    """The real script, with a ``python`` that prints its arguments."""
     made = sweep(*(job(n, *s) for n, s in enumerate([(0, 1, 2), (3, 4), (7, 9)])))
     program = tmp_path / "python"
     program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
@@ -105,7 +105,7 @@ def test_an_image() -> None:
 
 
 def test_a_pool_gets_everything_in_the_job_script() -> None:
-    """SkyPilot runs it there by ``sky exec``, which neither sets up nor mounts."""
+    """SkyPilot uses ``sky exec`` there, which neither runs setup nor mounts."""
     alone = sweep(job(0, 0))
     pooled = Sweep("embed-1", "clipvec.embed", SkyLauncher(pool="gpus"), alone.jobs)
     one = tasks.tasks(alone, alone.jobs, PACKED)[0].task
@@ -130,7 +130,7 @@ def test_secrets_are_named_but_not_written(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("name", ["any", "aws", "gcp", "azure", "lambda", "kubernetes", "slurm"])
 def test_skypilot_accepts_the_task(tmp_path: Path, name: str) -> None:
-    """The real SkyPilot reads the YAML, in a process and a home of its own."""
+    """The real SkyPilot reads the YAML, in its own process and home."""
     made = sweep(job(0, 0, cloud=cloud(name)))
     file = tasks.write(tasks.tasks(made, made.jobs, tmp_path)[0], tmp_path, 0)
     program = (

@@ -33,7 +33,7 @@ def test_a_missing_wheel_builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_an_installation_without_a_file_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As some packagers do, who leave RECORD out."""
+    """Some packagers leave out RECORD."""
     info = tmp_path / "clipvec-9.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.4\nName: clipvec\nVersion: 9\n")

@@ -1,4 +1,4 @@
-"""Local workers as a backend; with real processes."""
+"""Local workers as a backend, with real processes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
 
 @pytest.fixture
 def record(tmp_path: Path, program: str) -> Iterator[Record]:
-    """A sweep of two jobs that wait for a file each; none outlives its test."""
+    """A sweep of two jobs that each wait for a file; none outlives its test."""
     jobs = (Job(0, ("job0-wait",)), Job(1, ("job1-wait",)))
     sweep = Sweep("embed-1", program, WorkersLauncher(processes=1), jobs)
     yield Record.create(tmp_path / "sweep", sweep)
@@ -81,7 +81,7 @@ def test_a_dead_supervisor(workers: Workers, record: Record, tmp_path: Path) -> 
 def test_a_supervisor_is_identified_by_its_start_time(
     workers: Workers, tmp_path: Path, seconds: float, status: Status
 ) -> None:
-    """The clock may be set meanwhile; another process of the same number began at another time."""
+    """The clock may change; another process with the same pid started at another time."""
     me = psutil.Process()
     record = Record.create(
         tmp_path, Sweep("embed-1", "clipvec.embed", WorkersLauncher(), (Job(0, ()),))

@@ -1,4 +1,4 @@
-"""How a job stands, on disk."""
+"""The state of a job on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs on this machine: slots, restarts, cancelling; with real processes."""
+"""Jobs on this machine: slots, restarts and cancelling, with real processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.jobs.conftest import until
 
 
 def job(number: int, *steps: str, restarts: int | None = None) -> Job:
-    """Return a job that ends with one exit code after the other, see `PROGRAM`."""
+    """Return a job that exits with one code after another, see `PROGRAM`."""
     recovery = {} if restarts is None else {"job_recovery": {"max_restarts_on_errors": restarts}}
     return Job(number, ("-".join([f"job{number}", *steps]),), cloud={"resources": recovery})
 
@@ -120,7 +120,7 @@ def slots(**options: Any) -> list[dict[str, str]]:
 
 @pytest.fixture
 def nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program that prints what nvidia-smi does; a machine with GPUs may not be at hand."""
+    """A program that prints nvidia-smi's output; the machine may have no GPUs."""
     program = tmp_path / "bin/nvidia-smi"
     program.parent.mkdir()
     program.write_text(

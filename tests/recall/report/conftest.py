@@ -1,4 +1,4 @@
-"""A report that is written once, and a real browser to read it with."""
+"""A report that is written once, and a real browser."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a report all names of which are attacks, or hard to draw."""
+    """The folder of a report whose names are attacks, or hard to draw."""
     place = tmp_path_factory.mktemp("hostile")
     named = [replace(c, name=n, factory=n) for n, c in zip(HOSTILE, systems(), strict=True)]
     attack = HOSTILE[0]

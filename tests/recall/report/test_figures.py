@@ -1,4 +1,4 @@
-"""What is drawn: read back from the SVG that a page or a paper gets."""
+"""The drawn figures, read back from the SVG of a page or a paper."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_few_calls_have_no_99th_percentile() -> None:
 
 
 def test_runs_are_told_apart_by_their_markers() -> None:
-    """Also those of a single setting, which have no line."""
+    """Also those with a single setting, which have no line."""
     flat = [palette.line_style(1, run) for run in range(10)]
     assert len({style.colour for style in flat}) == 1
     assert len({style.marker for style in flat}) == 10

@@ -16,7 +16,7 @@ from tests.reports import report, systems
 
 
 class Visit:
-    """A page that was opened, and what it did besides showing itself."""
+    """An open page, with its requests and errors."""
 
     def __init__(self, browser: Browser, file: Path, **options: Any) -> None:
         self.context = browser.new_context(**options)
@@ -31,7 +31,7 @@ class Visit:
         self.page.goto(self.uri)
 
     def close(self) -> None:
-        """Leave; the page asked for nothing but itself, and nothing went wrong on it."""
+        """Close the page and check that it made no request and raised no error."""
         self.context.close()
         assert self.requests == [self.uri]
         assert self.complaints == []
@@ -45,7 +45,7 @@ def page(browser: Browser, folder: Path) -> Iterator[Page]:
 
 
 def column(page: Page, number: int) -> list[str]:
-    """Return the first line of each cell of a column, of the rows that are shown."""
+    """Return the first line of each cell of a column, in the visible rows."""
     cells = page.locator(f"#all tbody tr:visible > :nth-child({number})")
     return [text.splitlines()[0] for text in cells.all_inner_texts()]
 

@@ -17,7 +17,7 @@ from tests.wandb_files import RecordedRun, recorded
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> RecordedRun:
-    """The run of an ordinary report, as its files have it."""
+    """The run of an ordinary report, read from its files."""
     root = tmp_path_factory.mktemp("store")
     with tracking.start_run(
         TrackingConfig(mode="offline"), RunSpec("recall", "x", str(root), {})

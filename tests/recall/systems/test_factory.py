@@ -119,7 +119,7 @@ def test_bytes_of_a_row(string: str, expected: int) -> None:
 
 @pytest.mark.parametrize("string", ["Flat", "HNSW32", "IVF16,SQ8", "IVF16,PQ8np,RFlat"])
 def test_bytes_of_a_row_are_those_on_disk(string: str) -> None:
-    """But for the upper levels of a graph, and what does not grow with the rows."""
+    """Except for the upper levels of a graph, and parts that do not grow with the rows."""
     vectors = np.random.default_rng(0).normal(size=(6000, 64)).astype(np.float32)
     index = factory.empty_index(system(string, code_rows=512), 6000, 64)
     index.train(vectors[:1000])
