@@ -29,8 +29,8 @@ def crowd(real: Store, url: str, rows: int) -> Store:
     vectors = np.concatenate([matrix(piece) for piece in pieces])
     known = [row for piece in pieces for row in piece.drop_columns([EMBEDDING]).to_pylist()]
     about = {**real.fingerprint.dataset, "name": "crowd"}
-    print_ = replace(real.fingerprint, dataset=about, sharding_count=1, thumbnail=0)
-    store = Store.create(url, print_, real.model)
+    fingerprint = replace(real.fingerprint, dataset=about, sharding_count=1, thumbnail=0)
+    store = Store.create(url, fingerprint, real.model)
     writer, rng = store.writer(0), np.random.default_rng(0)
     for start in range(0, rows, PART_ROWS):
         chosen = rng.integers(0, len(vectors), min(PART_ROWS, rows - start))

@@ -39,7 +39,7 @@ def make_store(root: Path, rows: int, dim: int) -> Store:
     parts = [PART_ROWS] * (rows // PART_ROWS) + ([rows % PART_ROWS] if rows % PART_ROWS else [])
     shards = [parts[start : start + 4] for start in range(0, len(parts), 4)]
     golden = Golden([1.0] * dim, [1.0] * dim)
-    print_ = Fingerprint(
+    fingerprint = Fingerprint(
         dataset={"name": "bench", "kind": "webdataset", "sources": 1, "digest": "0"},
         sharding_count=len(shards),
         attributes={"category": "string"},
@@ -48,7 +48,7 @@ def make_store(root: Path, rows: int, dim: int) -> Store:
         model=ModelFingerprint("bench", "0", {}, dim, golden),
     )
     model = {"name": "bench", "arch": "bench", "pretrained": "bench"}
-    store = Store.create(str(root / "bench" / "bench"), print_, model)
+    store = Store.create(str(root / "bench" / "bench"), fingerprint, model)
     for shard, sizes in enumerate(shards):
         writer, stop = store.writer(shard), 0
         for size in sizes:

@@ -46,20 +46,20 @@ def to_json(values: Mapping[str, Any], schema: int) -> bytes:
 
 
 def from_json(
-    data: bytes, schema: int, file: object, mend: str, also: Collection[int] = ()
+    data: bytes, schema: int, file: object, fix: str, also: Collection[int] = ()
 ) -> dict[str, Any]:
     """Return the content of a JSON file that `to_json` wrote, without its schema number.
 
     Args:
         data: the bytes of the file.
-        schema: the one schema that is written.
+        schema: the schema that is written.
         file: its path or URL, for the message.
-        mend: what makes the file anew, for the message: ``remove it and ...``.
-        also: older schemas that are read too.
+        fix: how to recreate the file, for the message: ``remove it and ...``.
+        also: older schemas that are also accepted.
 
     Raises:
-        SchemaError: the file has an older or a newer schema; with both numbers and the mend.
-        ValueError: it is no JSON object; callers know what to call it.
+        SchemaError: the file has an older or newer schema; names both numbers and the fix.
+        ValueError: it is not a JSON object; callers add the context.
     """
     values = json.loads(data)
     if not isinstance(values, dict):
@@ -68,5 +68,5 @@ def from_json(
     if seen not in {schema, *also}:
         has = "no schema number" if seen is None else f"schema {seen!r}"
         update = "update clipvec, or " if isinstance(seen, int) and seen > schema else ""
-        raise SchemaError(f"{file} has {has}, this clipvec reads schema {schema}; {update}{mend}")
+        raise SchemaError(f"{file} has {has}, this clipvec reads schema {schema}; {update}{fix}")
     return values

@@ -59,7 +59,7 @@ class Registry(Generic[K]):
     """The kinds of clipvec itself."""
 
     def get(self, kind: str) -> type[K] | None:
-        """Return the class of a kind, or None where nobody offers it.
+        """Return the class of a kind, or None if no package offers it.
 
         Raises:
             ConfigError: the package that offers it cannot be imported.

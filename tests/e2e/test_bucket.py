@@ -1,4 +1,4 @@
-"""A store in a bucket: moto's server speaks S3's protocol, since no cloud is at hand."""
+"""A store in a bucket of moto's server, which speaks S3's protocol without a cloud."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ SAMPLES = 364
 
 
 def parquet_bytes(root: Path) -> dict[str, bytes]:
-    """Return every Parquet file below ``root`` by its name."""
+    """Return the bytes of every Parquet file below ``root``, by name."""
     return {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*.parquet"))}
 
 

@@ -185,7 +185,7 @@ def test_dry_run_starts_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_two_sweeps_of_one_folder_name(run: Run, sweep: list[str], tmp_path: Path) -> None:
-    """Two commands may start in the same second, which names their folder."""
+    """Two commands may start in the same second, after which their folders are named."""
     for shard in (0, 1):
         run("embed", *sweep, f"shards={shard}", "hydra.sweep.dir=data/sweeps/mine")
     assert started(tmp_path) == {"mine": [[0]], "mine-2": [[1]]}

@@ -1,4 +1,4 @@
-"""A store of drawn vectors from the outside: made, resumed, indexed, and what is refused."""
+"""A store of synthetic vectors end to end: embedded, resumed, indexed, and invalid options."""
 
 from __future__ import annotations
 

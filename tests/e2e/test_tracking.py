@@ -1,4 +1,4 @@
-"""Tracking from the outside: what jobs and sweeps leave beside the store, and never do."""
+"""Tracking end to end: the files that jobs and sweeps leave beside the store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRETS = {"HF_TOKEN": "hf_planted_secret", "WANDB_API_KEY": "0123456789" * 4}
 
 @pytest.fixture(autouse=True)
 def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """Where wandb is asked for: a port of this machine that takes connections and is silent."""
+    """The server in wandb's settings: a local port that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
         for name, value in SECRETS.items():

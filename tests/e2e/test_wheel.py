@@ -49,7 +49,7 @@ class Installed:
         (self.site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
 
     def run(self, program: str, *arguments: str, cwd: Path) -> str:
-        """Run one of its programs, as somebody who has no checkout, and return what it prints."""
+        """Run one of its programs, as a user without a checkout, and return its output."""
         done = subprocess.run(
             [str(self.bin / program), *arguments],
             cwd=cwd,

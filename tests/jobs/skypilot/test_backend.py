@@ -119,12 +119,12 @@ def test_every_error_with_a_fix_exists(python: Python) -> None:
 
 
 def test_a_server_that_does_not_answer(python: Python, tmp_path: Path) -> None:
-    """The real client, and a port that nobody listens on."""
+    """The real client, and a port without a listener."""
     made = sweep(Job(0, (), (0,), str(tmp_path / "store")))
     record = Record.create(tmp_path / "data/sweeps/embed-1", made)
     record.save_ids({0: "7"}, made.jobs)
-    nobody = "http://127.0.0.1:9"
-    said = python(*("-m", "clipvec.jobs", "wait"), exit_code=1, SKYPILOT_API_SERVER_ENDPOINT=nobody)
+    closed = "http://127.0.0.1:9"
+    said = python(*("-m", "clipvec.jobs", "wait"), exit_code=1, SKYPILOT_API_SERVER_ENDPOINT=closed)
     assert said.startswith("error: SkyPilot: its API server does not respond; start it with `sky ")
     assert said.count("\n") == 1
 
