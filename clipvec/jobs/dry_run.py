@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from clipvec.jobs.backend import Backend
     from clipvec.jobs.plan import Job, Sweep
 
-log = logging.getLogger(__name__)
 PIPE_WIDTH = 120
 """Width of the table in columns if there is no terminal."""
 
@@ -37,30 +35,30 @@ def dry_run(sweep: Sweep, runs: Backend, folder: Path) -> None:
 
     console = Console()
     console = console if console.is_terminal else Console(width=PIPE_WIDTH)
-    todo = _todo(sweep, runs)
+    todo, unreadable = _todo(sweep, runs)
     preview = runs.preview(sweep, todo, folder) if todo else Preview()
-    for reason in preview.refusals:
+    refusals = [*unreadable, *preview.refusals]
+    for reason in refusals:
         console.print(f"missing: {reason}", soft_wrap=True, highlight=False, markup=False)
     console.print(f"{sweep.name}: {counted(len(todo), 'job')}", highlight=False)
     console.print(_table(todo, runs))
     for line in preview.lines:
         console.print(line, soft_wrap=True, highlight=False)
-    if preview.refusals:
-        first, *others = preview.refusals
+    if refusals:
+        first, *others = refusals
         more = f" (and {counted(len(others), 'other reason')}, above)" if others else ""
         raise ConfigError(f"the sweep would not start: {first}{more}")
 
 
-def _todo(sweep: Sweep, runs: Backend) -> list[Job]:
-    """Return the jobs, each with its uncommitted shards."""
+def _todo(sweep: Sweep, runs: Backend) -> tuple[list[Job], list[str]]:
+    """Return the jobs, each with its uncommitted shards, or why those are not known."""
     try:
         progress = StoreProgress(sweep.jobs)
     except (StoreError, ConfigError) as error:
-        log.warning("cannot determine which shards are committed: %s", error)
-        return list(sweep.jobs)
+        return list(sweep.jobs), [f"the committed shards are not known: {error}"]
     jobs = [only_missing(job, progress) for job in sweep.jobs]
     missing = [job for job in jobs if job.shards or not job.store]
-    return [in_one_precision(job, runs, progress) for job in missing]
+    return [in_one_precision(job, runs, progress) for job in missing], []
 
 
 def _table(jobs: Sequence[Job], runs: Backend) -> Table:

@@ -69,7 +69,7 @@ def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
     _say_plan(sweep, todo, busy, progress)
     record = Record.create(folder, sweep)
     if todo:
-        with _told_how_to_come_back(sweep.name, "jobs already started keep running"):
+        with _told_how_to_come_back(record, "jobs already started keep running"):
             _start(record, todo, runs, progress)
     if not settings.wait:
         _say_how_to_come_back(sweep.name)
@@ -140,7 +140,7 @@ def finish(
     sweep = record.sweep
     running = record.started()
     running += [s for s in busy if s.record.folder != record.folder]
-    told = _told_how_to_come_back(sweep.name, "the jobs keep running")
+    told = _told_how_to_come_back(record, "the jobs keep running", running)
     if not running:
         statuses: list[Status] = []
     else:
@@ -235,17 +235,28 @@ def _say_plan(
 
 
 @contextmanager
-def _told_how_to_come_back(name: str, said: str) -> Iterator[None]:
+def _told_how_to_come_back(
+    record: Record, said: str, running: Sequence[SubmittedJob] = ()
+) -> Iterator[None]:
+    """Say at an interrupt, or an error while jobs run, that they go on, and how to return to them.
+
+    Args:
+        record: the sweep.
+        said: that they go on.
+        running: jobs known to run; those that the sweep has started are known.
+    """
+    name = record.sweep.name
+    back = (
+        f"{said}; to wait again: python -m clipvec.jobs wait {name}, "
+        f"to stop them: python -m clipvec.jobs cancel {name}"
+    )
     try:
         yield
-    except (KeyboardInterrupt, LaunchError, StoreError) as error:
-        back = (
-            f"{said}; to wait again: python -m clipvec.jobs wait {name}, "
-            f"to stop them: python -m clipvec.jobs cancel {name}"
-        )
-        if isinstance(error, KeyboardInterrupt):
-            raise Interrupted(signal_of(error), f"stopped; {back}") from error
-        error.args = (f"{error}; {back}",)
+    except KeyboardInterrupt as error:
+        raise Interrupted(signal_of(error), f"stopped; {back}") from error
+    except (LaunchError, StoreError) as error:
+        if running or record.started():
+            error.args = (f"{error}; {back}",)
         raise
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import types
 from pathlib import Path
@@ -123,19 +122,18 @@ def test_nothing_is_missing(
 
 
 def test_a_store_that_cannot_be_read_hides_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    caplog.set_level(logging.WARNING, "clipvec")
     (tmp_path / "store.json").write_text("[]")
     jobs = (Job(0, (), (0,), str(tmp_path)), Job(1, ("rebuild=true",)))
-    dry_run(
-        Sweep("embed-1", "clipvec.embed", WorkersLauncher(), jobs), Workers(), tmp_path / "embed-1"
-    )
+    sweep = Sweep("embed-1", "clipvec.embed", WorkersLauncher(), jobs)
+    with pytest.raises(ConfigError, match=r"^the sweep would not start: the committed shards are "):
+        dry_run(sweep, Workers(), tmp_path / "embed-1")
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in lines] == [
+    assert lines[0].startswith("missing: the committed shards are not known: ")
+    assert [line.split()[:2] for line in lines[1:]] == [
         ["embed-1:", "2"],
         ["job", "shards"],
         ["0", "0"],
         ["1", "-"],
     ]
-    assert caplog.messages[0].startswith("cannot determine which shards are committed: ")

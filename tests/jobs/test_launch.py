@@ -320,3 +320,16 @@ def test_a_first_job_that_fails_starts_no_other(store: Store, runs: Runs, tmp_pa
         "see python -m clipvec.jobs logs, then run the same command again"
     )
     assert [job.number for job in backend.submitted] == [0]
+
+
+def test_what_never_started_leaves_nothing_to_come_back_to(
+    store: Store, runs: Runs, tmp_path: Path
+) -> None:
+    backend = runs({})
+
+    def submit(record: Record, jobs: Sequence[Job], saved: Saved) -> None:
+        raise LaunchError("SkyPilot is not installed")
+
+    backend.submit = submit  # type: ignore[method-assign]
+    with pytest.raises(LaunchError, match=r"^SkyPilot is not installed$"):
+        launch.launch_sweep(sweep(store, (1,)), tmp_path / "s/embed-1")
