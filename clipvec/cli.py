@@ -12,6 +12,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from clipvec import process
 from clipvec.errors import (
     ClipvecError,
     ConfigError,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from hydra.experimental.callback import Callback
     from omegaconf import DictConfig
 
+END_SECONDS = 18.0
+"""After SIGTERM, whatever threads do: many schedulers kill after 20 or 30."""
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
@@ -212,7 +215,8 @@ def run(main: Callable[[], object]) -> None:
         return
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        main()
+        with process.after_sigterm(END_SECONDS, _end):
+            main()
     except ClipvecError as error:
         fail(error)
     except KeyboardInterrupt as error:
@@ -222,6 +226,12 @@ def run(main: Callable[[], object]) -> None:
         # The reader of the pipe, such as `head`, has read enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def _end() -> None:
+    """End the process without its threads."""
+    print_error(Interrupted(signal.SIGTERM, "stopped by SIGTERM, before its threads had ended"))
+    os._exit(128 + signal.SIGTERM)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:

@@ -1,14 +1,17 @@
-"""Processes that must not outlive the one that started them."""
+"""Processes that end: with the one that started them, or soon after they are told to."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def when_parent_ends(act: Callable[[], None]) -> None:
@@ -24,3 +27,30 @@ def when_parent_ends(act: Callable[[], None]) -> None:
         act()
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+@contextmanager
+def after_sigterm(seconds: float, act: Callable[[], None]) -> Iterator[None]:
+    """Call ``act`` in a thread ``seconds`` after a SIGTERM that comes while the context is open.
+
+    Python's own handler waits for the main thread, which may wait for a thread or a disk that never
+    answers; so does the interpreter at its end. For the main thread alone.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+
+    def wait() -> None:
+        while (received := os.read(reader, 1)) and received[0] != signal.SIGTERM:
+            continue
+        os.close(reader)
+        if received:
+            time.sleep(seconds)
+            act()
+
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writer)

@@ -23,3 +23,34 @@ def test_a_child_notices_when_its_stdin_closes() -> None:
         assert child.poll() is None
         child.stdin.close()
         assert child.wait(10) == 7
+
+
+STUCK = """
+import sys, threading
+from clipvec import cli
+cli.END_SECONDS = 0.5
+def main():
+    threading.Thread(target=threading.Event().wait).start()
+    print("ready", flush=True)
+    threading.Event().wait()
+cli.run(main)
+"""
+
+
+def test_sigterm_ends_a_command_whatever_its_threads_do() -> None:
+    """The interpreter waits at its end for a thread that never ends."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", STUCK],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    child.terminate()
+    _, error = child.communicate(timeout=20)
+    assert child.returncode == 143
+    assert error.splitlines() == [
+        "error: stopped by SIGTERM",
+        "error: stopped by SIGTERM, before its threads had ended",
+    ]

@@ -10,8 +10,8 @@ from clipvec.errors import Interrupted
 if TYPE_CHECKING:
     from types import FrameType
 
-GRACE_SECONDS = 20.0
-"""Seconds that SIGTERM waits for the current part: clouds give a preempted machine 30 or more."""
+GRACE_SECONDS = 15.0
+"""Seconds that SIGTERM waits for the current part; `clipvec.cli.END_SECONDS` is the end of all."""
 
 
 class Stop:
