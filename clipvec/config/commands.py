@@ -51,6 +51,9 @@ class EmbedConfig:
     max_pixels: Annotated[int, Field(ge=1)]
     """Most pixels (width x height) of an image; a larger one is rejected unread, as a guard against
     decompression bombs."""
+    max_decode_seconds: Annotated[int, Field(ge=1)]
+    """Most processor time for an image that is large or of many scans; one that takes longer is
+    rejected."""
     decode_threads: Annotated[int, Field(ge=0, le=1024)]
     """Threads that decode images; 0: one per core."""
 
@@ -146,6 +149,9 @@ class ServeConfig:
     max_pixels: Annotated[int, Field(ge=1)]
     """Most pixels (width x height) of an image; a larger one is refused unread, as a guard against
     decompression bombs. All images of a request may have twice as many together."""
+    max_decode_seconds: Annotated[int, Field(ge=1)]
+    """Most processor time for an image that is large or of many scans; one that takes longer is
+    refused."""
     model: QueryModelConfig
     """Encoder of the queries."""
 

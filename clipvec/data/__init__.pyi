@@ -1,4 +1,5 @@
-from .decode import decode_image, thumbnail
+from .decode import DecoderCrashed, TooMuchMemory, TooSlow, decode_image, thumbnail
+from .effort import LIGHT_PIXELS, is_light
 from .fetch import is_transient
 from .formats import Undecodable
 from .open import open_dataset
@@ -7,15 +8,20 @@ from .record import Cursor, Dataset, Record, Reject, file_of
 from .synthetic import Distribution, SyntheticDataset
 
 __all__ = [
+    "LIGHT_PIXELS",
     "Cursor",
     "Dataset",
+    "DecoderCrashed",
     "Distribution",
     "Record",
     "Reject",
     "SyntheticDataset",
+    "TooMuchMemory",
+    "TooSlow",
     "Undecodable",
     "decode_image",
     "file_of",
+    "is_light",
     "is_transient",
     "open_dataset",
     "span",

@@ -46,6 +46,18 @@ class UnknownRange(Undecodable):
     """Samples of a type whose value range is unknown."""
 
 
+class TooSlow(Undecodable):
+    """It took more processor time than is allowed."""
+
+
+class TooMuchMemory(Undecodable):
+    """It would take more memory than is allowed."""
+
+
+class DecoderCrashed(Undecodable):
+    """The process that decoded it ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
     """A decoded image."""
@@ -76,7 +88,7 @@ def decode_image(data: bytes, target: int, max_pixels: int) -> DecodedImage:
         raise EmptyFile("the file is empty (0 bytes)")
     try:
         return _decode(data, target, max_pixels)
-    except Undecodable:
+    except (Undecodable, MemoryError):
         raise
     except Image.DecompressionBombError as error:  # raised for WebP, GIF and TIFF
         raise TooManyPixels(f"exceeds Pillow's pixel limit: {error}") from error

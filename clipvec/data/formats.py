@@ -33,17 +33,17 @@ RAW_SUFFIXES = frozenset({"cr2", "nef", "arw", "dng", "orf", "rw2"})
 # Image.open would try some forty formats and enforce Pillow's process-wide limit
 # (MAX_IMAGE_PIXELS); here the limit is an argument.
 _OPENERS = (
-    (b"\xff\xd8\xff", JpegImagePlugin.jpeg_factory),
-    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
-    (b"RIFF", WebPImagePlugin.WebPImageFile),
-    (b"GIF8", GifImagePlugin.GifImageFile),
-    (b"BM", BmpImagePlugin.BmpImageFile),
-    (b"II*\0", TiffImagePlugin.TiffImageFile),
-    (b"MM\0*", TiffImagePlugin.TiffImageFile),
-    (b"II+\0", TiffImagePlugin.TiffImageFile),  # BigTIFF
-    (b"MM\0+", TiffImagePlugin.TiffImageFile),
+    (b"\xff\xd8\xff", "JPEG", JpegImagePlugin.jpeg_factory),
+    (b"\x89PNG\r\n\x1a\n", "PNG", PngImagePlugin.PngImageFile),
+    (b"RIFF", "WebP", WebPImagePlugin.WebPImageFile),
+    (b"GIF8", "GIF", GifImagePlugin.GifImageFile),
+    (b"BM", "BMP", BmpImagePlugin.BmpImageFile),
+    (b"II*\0", "TIFF", TiffImagePlugin.TiffImageFile),
+    (b"MM\0*", "TIFF", TiffImagePlugin.TiffImageFile),
+    (b"II+\0", "TIFF", TiffImagePlugin.TiffImageFile),  # BigTIFF
+    (b"MM\0+", "TIFF", TiffImagePlugin.TiffImageFile),
 )
-"""The signature of each format, and the function that opens it."""
+"""The signature of each format, its name, and the function that opens it."""
 _NOT_READ = (
     (b"\xff\x0a", "JPEG XL"),
     (b"\0\0\0\x0cJXL ", "JPEG XL"),
@@ -93,7 +93,7 @@ def open_image(data: bytes) -> Image.Image:
         NotAnImage: not in any known image format.
         UnsupportedFormat: in another format, or in a variant that Pillow does not read.
     """
-    for mark, opener in _OPENERS:
+    for mark, _, opener in _OPENERS:
         if data.startswith(mark):
             if opener is TiffImagePlugin.TiffImageFile:
                 return _open_tiff(data)
@@ -108,6 +108,13 @@ def open_image(data: bytes) -> Image.Image:
         if data.startswith(mark):
             raise not_read(name)
     raise NotAnImage("not a supported image format (JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF)")
+
+
+def known_by_mark(data: bytes) -> str | None:
+    """Return the format that the first bytes of a file name, of those that are read."""
+    if data[4:8] == b"ftyp":
+        return "AVIF"
+    return next((name for mark, name, _ in _OPENERS if data.startswith(mark)), None)
 
 
 def not_read(name: str) -> UnsupportedFormat:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from clipvec.data import Cursor, Record, Reject, Undecodable, decode_image, file_of, thumbnail
+from clipvec.data import Cursor, Record, Reject, Undecodable, file_of
 from clipvec.embed.prefetch import Prefetch
 from clipvec.embed.timings import Timings
 from clipvec.store import Row
@@ -27,7 +27,7 @@ from clipvec.store import Row
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from clipvec.model import Encoder
+    from clipvec.model import Encoder, PictureReader
 
 _Decoded: TypeAlias = "tuple[Row, np.ndarray] | Reject"
 _NICE = 10
@@ -76,8 +76,7 @@ class Pipeline:
         seen: ids already in the shard; further records with the same id are rejected.
         encoder: the encoder.
         batch_size: images per batch; only a shard's last one has fewer.
-        thumbnail_side: longest side of the thumbnails in pixels; 0: none.
-        max_pixels: images with more pixels are rejected.
+        reader: decodes the images, and is closed with the pipeline.
         decode_threads: number of decoding threads.
         timings: accumulates the encoder's time.
     """
@@ -91,15 +90,13 @@ class Pipeline:
         seen: set[str],
         encoder: Encoder,
         batch_size: int,
-        thumbnail_side: int,
-        max_pixels: int,
+        reader: PictureReader,
         decode_threads: int,
         timings: Timings,
     ) -> None:
         self._encoder = encoder
         self._batch_size = batch_size
-        self._thumbnail_side = thumbnail_side
-        self._max_pixels = max_pixels
+        self._reader = reader
         self._timings = timings
         self._seen = seen
         self._raw = threading.Semaphore(_RAW_PER_THREAD * decode_threads)
@@ -118,6 +115,7 @@ class Pipeline:
         stages = (self._items, self._batches, self._encoded)
         for stage in stages:
             stage.stop()
+        self._reader.close()
         for stage in stages:
             stage.join()
         self._pool.shutdown(cancel_futures=True)
@@ -137,19 +135,19 @@ class Pipeline:
 
     def _decode(self, record: Record) -> _Decoded:
         try:
-            decoded = decode_image(record.image, self._encoder.preprocess.target, self._max_pixels)
+            picture = self._reader(record.image)
         except Undecodable as error:
             return Reject(record.id, record.uri, str(error), type(error).__name__)
         row = Row(
             record.id,
             record.uri,
             record.caption,
-            decoded.width,
-            decoded.height,
-            thumbnail(decoded.image, self._thumbnail_side) if self._thumbnail_side else None,
+            picture.width,
+            picture.height,
+            picture.thumbnail or None,
             record.attributes,
         )
-        return row, self._encoder.preprocess(decoded.image)
+        return row, picture.pixels
 
     def _collate(self, start: int, cursor: Cursor | None) -> Generator[Batch, None, None]:
         batch = Batch(start, cursor=cursor)

@@ -7,7 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from clipvec import machine
+from clipvec import machine, model
 from clipvec.config import ModelConfig, SyntheticConfig, from_dict, to_dict
 from clipvec.data import Cursor
 from clipvec.embed.fingerprint import synthetic_fingerprint
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from clipvec.config import EmbedConfig
     from clipvec.data import Dataset, SyntheticDataset
+    from clipvec.model import PictureReader
     from clipvec.store import Fingerprint, ModelFingerprint, ShardWriter
 
 log = logging.getLogger(__name__)
@@ -117,9 +118,8 @@ class EncodedVectors:
             dataset: the images.
             made: fingerprint of the store to which the vectors are added; None: a new one.
         """
-        from clipvec import model
-
         self._config = config
+        self._said_memory = False
         self._dataset = dataset
         log.info("loading model %s (%s)", config.model.name, config.model.pretrained)
         settings = config.model
@@ -140,6 +140,15 @@ class EncodedVectors:
         """Return the encoded batches of a shard from the writer's position on."""
         config = self._config
         cursor = Cursor(*writer.cursor) if writer.cursor else None
+        threads = config.decode_threads or os.cpu_count() or 1
+        reader = model.PictureReader(
+            self._encoder.preprocess,
+            max_pixels=config.max_pixels,
+            max_seconds=config.max_decode_seconds,
+            threads=threads,
+            thumbnail_side=config.store.thumbnail,
+        )
+        self._say_memory(reader)
         return Pipeline(
             self._dataset.records(shard, config.sharding.count, writer.position, cursor),
             start=writer.position,
@@ -147,11 +156,20 @@ class EncodedVectors:
             seen=set(writer.ids()),
             encoder=self._encoder,
             batch_size=config.batch_size,
-            thumbnail_side=config.store.thumbnail,
-            max_pixels=config.max_pixels,
-            decode_threads=config.decode_threads or os.cpu_count() or 1,
+            reader=reader,
+            decode_threads=threads,
             timings=timings,
         )
+
+    def _say_memory(self, reader: PictureReader) -> None:
+        free = machine.free_bytes()
+        if reader.peak_bytes > free and not self._said_memory:
+            self._said_memory = True
+            log.warning(
+                "decoding may take %.1f GB at worst, of %.1f GB that are free: max_pixels=%d and "
+                "decode_threads bound it",
+                *(reader.peak_bytes / 1e9, free / 1e9, self._config.max_pixels),
+            )
 
 
 class SyntheticVectors:

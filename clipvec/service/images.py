@@ -1,4 +1,7 @@
-"""Image files of requests, decoded for the encoder."""
+"""Image files of requests, decoded for the encoder.
+
+Images that announce much work wait in a queue of their own, so that they hold up no others.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import TYPE_CHECKING, TypeVar
 
+from fastapi import HTTPException
 from PIL import Image
 
-from clipvec.data import Undecodable, decode_image
+from clipvec.data import Undecodable, is_light
 from clipvec.errors import ConfigError
+from clipvec.model import PictureReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +29,9 @@ if TYPE_CHECKING:
 _TOGETHER = 2
 """Times ``max_pixels`` that the images of a request may have together."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+_THREADS = 2
+_WAITING = 8
+"""Images that may wait to be decoded apart."""
 
 Result = TypeVar("Result")
 File = tuple[str, bytes]
@@ -36,11 +44,17 @@ class ImageDecoder:
     Args:
         preprocess: the encoder's.
         max_pixels: of one image.
+        max_seconds: of a processor, for one image.
     """
 
-    def __init__(self, preprocess: Preprocess, max_pixels: int) -> None:
-        self._preprocess, self._max_pixels = preprocess, max_pixels
-        self._threads = ThreadPoolExecutor(2, "images")
+    def __init__(self, preprocess: Preprocess, max_pixels: int, max_seconds: int) -> None:
+        self._max_pixels = max_pixels
+        self._reader = PictureReader(
+            preprocess, max_pixels=max_pixels, max_seconds=max_seconds, threads=_THREADS
+        )
+        self._threads = ThreadPoolExecutor(_THREADS, "images")
+        self._apart = ThreadPoolExecutor(self._reader.processes, "large images")
+        self._waiting = 0
 
     async def from_base64(self, texts: Sequence[str]) -> list[bytes]:
         """Return the files that stand in a request as base64.
@@ -69,22 +83,34 @@ class ImageDecoder:
 
         Raises:
             ConfigError: it cannot be decoded.
+            HTTPException: it announces much work, and too many like it are waiting.
         """
-        return await self._run(lambda: self._prepared(*file))
+        if await self._run(lambda: is_light(file[1])):
+            return await self._run(lambda: self._decode(*file))
+        if self._waiting >= _WAITING + self._reader.processes:
+            reason = f"{file[0]} takes long to decode, and others like it are waiting; retry later"
+            raise HTTPException(429, reason, {"Retry-After": "5"})
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._apart, lambda: self._decode(*file))
+        finally:
+            self._waiting -= 1
 
     def close(self) -> None:
-        """Finish what is being worked on."""
-        self._threads.shutdown()
+        """Finish what is being worked on, but for images that are decoded apart."""
+        self._reader.close()
+        for threads in (self._threads, self._apart):
+            threads.shutdown(cancel_futures=True)
 
     async def _run(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def _prepared(self, name: str, file: bytes) -> np.ndarray:
+    def _decode(self, name: str, file: bytes) -> np.ndarray:
         try:
-            picture = decode_image(file, self._preprocess.target, self._max_pixels)
+            return self._reader(file).pixels
         except Undecodable as error:
             raise ConfigError(f"{name} cannot be used: {error}") from error
-        return self._preprocess(picture.image)
 
 
 def _decoded(text: str) -> bytes:

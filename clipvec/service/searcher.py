@@ -61,7 +61,9 @@ class Searcher:
 
     def __init__(self, collection: VectorIndex, encoder: Encoder, settings: ServeConfig) -> None:
         self.collection, self.encoder = collection, encoder
-        self._decoder = ImageDecoder(encoder.preprocess, settings.max_pixels)
+        self._decoder = ImageDecoder(
+            encoder.preprocess, settings.max_pixels, settings.max_decode_seconds
+        )
         self._baseline = ranking.ScoreBaseline(collection.sample(_SAMPLE))
         encoding, searching, reading = (ThreadPoolExecutor(1, name) for name in "esr")
         self._texts = Batches("text", self._encode_texts, settings.max_batch_size, encoding)
