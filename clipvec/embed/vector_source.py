@@ -102,8 +102,6 @@ def check_gpus(config: EmbedConfig) -> None:
             "uses all of them, and model.device=cuda the first"
         )
     if config.model.runtime == "torch":
-        from clipvec import model
-
         model.choose_device(config.model.device)
 
 

@@ -140,12 +140,15 @@ class PictureReader:
         try:
             yield worker
         finally:
-            with self._lock:
-                self._busy.remove(worker)
-                if worker.alive and not self._closed:
-                    self._idle.append(worker)
-                elif worker.alive:
-                    worker.end()
+            self._give_back(worker)
+
+    def _give_back(self, worker: _Worker) -> None:
+        with self._lock:
+            self._busy.remove(worker)
+            if worker.alive and not self._closed:
+                self._idle.append(worker)
+            elif worker.alive:
+                worker.end()
 
     def _start(self) -> _Worker:
         return _Worker(
