@@ -123,7 +123,7 @@ def test_interrupting_the_wait_says_how_to_resume_it(
     name = next(iter(started(tmp_path)))
     *_, last = lines
     assert last == (
-        "error: stopped waiting; the jobs keep running; to wait again: python -m clipvec.jobs wait "
+        "error: stopped; the jobs keep running; to wait again: python -m clipvec.jobs wait "
         f"{name}, to stop them: python -m clipvec.jobs cancel {name}\n"
     )
     process.stderr.close()
