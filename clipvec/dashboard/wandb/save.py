@@ -76,8 +76,8 @@ def _save_view(server: Server, project: Project) -> str:
             spec = specs.merge(json.loads(there["spec"]), spec)
         except (LookupError, TypeError, ValueError):
             raise ConfigError(
-                f"the view {where} is not of a form that this version knows; "
-                "delete it, and this command makes a new one"
+                f"the view {VIEW} of {server.link(project)} has a form unknown to this version; "
+                "delete it, and this command creates a new one"
             ) from None
         values = {"id": there["id"], "name": _VIEW_NAME, "displayName": there["displayName"]}
     server.save_view(project, kind, values | {"spec": json.dumps(spec)})

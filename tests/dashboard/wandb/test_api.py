@@ -168,7 +168,7 @@ def test_a_view_with_an_unknown_spec(saving: WandbServer) -> None:
     for spec in ("", "[]", '{"section": {"panels": []}}'):
         view["spec"] = spec
         assert error() == (
-            f"the view {saving.url}/me/photos?nw=clipvec is not of a form that this version "
-            "knows; delete it, and this command makes a new one"
+            f"the view clipvec of {saving.url}/me/photos has a form unknown to this version; "
+            "delete it, and this command creates a new one"
         )
         assert view["spec"] == spec
