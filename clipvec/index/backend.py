@@ -74,6 +74,12 @@ class IndexWriter(Protocol):
         """Return the number of rows from a part file, to explain a wrong count."""
         ...
 
+    def set_expected_rows(self, rows: int | None) -> None:
+        """Record for a new index how many rows its first loading brings; None: it is verified.
+
+        A backend whose indexes appear when they are complete has nothing to record.
+        """
+
     def set_build_stats(self, stats: BuildStats | None) -> None:
         """Record what the build took; None: several runs built the index."""
         ...

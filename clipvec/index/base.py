@@ -265,6 +265,11 @@ class VectorIndex(Protocol):
         raise ConfigError(f"the index {self.location} has no search settings")
 
     @property
+    def expected_rows(self) -> int | None:
+        """Rows that a first loading, not finished yet, will bring; None: it is finished."""
+        return None
+
+    @property
     def build_id(self) -> str:
         """A different text for every build."""
         return ""

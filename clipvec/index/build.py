@@ -136,6 +136,8 @@ def _fill(
     """Load and verify, and return the fields of an `IndexSummary`."""
     plan = Plan.make(parts, writer.ledger())
     logger.held(sum(part.rows for part in plan.reused))
+    rows = sum(part.rows for part in parts)
+    writer.set_expected_rows(rows)
     batch_rows = min(config.batch_rows, writer.max_batch_rows or config.batch_rows)
     if plan.load or plan.drop:
         writer.set_build_stats(None)
@@ -152,14 +154,16 @@ def _fill(
     if loaded and not (plan.reused or plan.drop):
         peak = None if index.capabilities.remote else peak_bytes()
         writer.set_build_stats(BuildStats(loaded, seconds, peak))
+    verified = verify(index, writer, store, parts)
+    writer.set_expected_rows(None)
     return {
-        "rows": sum(part.rows for part in parts),
+        "rows": rows,
         "loaded": len(plan.load) - plan.replaced,
         "reused": len(plan.reused),
         "replaced": plan.replaced,
         "dropped": len(plan.drop) - plan.replaced,
         "rows_per_s": loaded / seconds,
-        "verified": verify(index, writer, store, parts),
+        "verified": verified,
     }
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clipvec.config import IndexConfig
+    from clipvec.index.backend import IndexBackend
     from clipvec.index.base import VectorIndex
     from clipvec.store import Fingerprint
 
@@ -30,8 +31,8 @@ def open_index(config: IndexConfig, name: str | None = None) -> VectorIndex:
             partition; None: the only one there is.
 
     Raises:
-        CollectionError: there is none, there are several to choose from, or clipvec did not build
-            it.
+        CollectionError: there is none, there are several to choose from, clipvec did not build it,
+            or its first loading is not finished.
         FingerprintError: the partitions are of different stores.
     """
     backend = open_backend(config)
@@ -42,15 +43,31 @@ def open_index(config: IndexConfig, name: str | None = None) -> VectorIndex:
     if name is None or name not in {*wholes, *names}:
         raise CollectionError(_no_collection(name, wholes, config.location()))
     if name in names:  # it comes before its partitions, if somebody built both
-        return backend.open(name)
+        return _open(backend, name)
     partitions = [each for each in names if paths.whole_collection(each) == name]
     with contextlib.ExitStack() as opened:
-        found = [opened.enter_context(backend.open(each)) for each in partitions]
+        found = [opened.enter_context(_open(backend, each)) for each in partitions]
         for other in found[1:]:
             _check_alike(found[0], other)
         opened.pop_all()
     _warn_of_missing(name, partitions, found[0].fingerprint)
     return Partitions(name, found)
+
+
+def _open(backend: IndexBackend, name: str) -> VectorIndex:
+    """Return an index, unless it would answer from some of its rows as if they were all."""
+    index = backend.open(name)
+    try:
+        if (expected := index.expected_rows) is not None:
+            raise CollectionError(
+                f"{index.location} holds {index.count():,} of {expected:,} rows: its first loading "
+                "is going on, or was interrupted; wait for it, or run python -m clipvec.index "
+                "with the same options again"
+            )
+    except BaseException:
+        index.close()
+        raise
+    return index
 
 
 def partitions_of(config: IndexConfig, name: str) -> list[str]:

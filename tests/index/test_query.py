@@ -10,6 +10,7 @@ import pytest
 from clipvec.config import ChromaConfig, HnswConfig
 from clipvec.errors import CollectionError, ConfigError
 from clipvec.index import filters, open_index
+from clipvec.index.backend import open_backend
 from clipvec.index.base import SCORE_TOLERANCE
 from clipvec.index.build import build_index
 from clipvec.index.chroma import brute_force
@@ -175,7 +176,9 @@ def test_rows_that_hnsw_does_not_reach(tmp_path: Path, folder: Folder) -> None:
     with pytest.raises(CollectionError, match=r"are not found by their own.*max_neighbors=4"):
         build_index(build_config(tmp_path, folder, hnsw=vars(few), batch_rows=2000))
     vector = rng.normal(size=32).astype(np.float32)
-    with open_index(folder, "toys--toy") as collection:
+    with pytest.raises(CollectionError, match="holds 2,000 of 2,000 rows: its first loading"):
+        open_index(folder)  # nothing that failed its verification is taken for an index
+    with open_backend(folder).open("toys--toy") as collection:
         assert len(collection.nearest(vector[None], 2000)[0][0]) < 2000
         hits = collection.query(vector, 2000)
         birds = collection.query(vector, 2000, filters.Comparison("category", "=", "bird"))

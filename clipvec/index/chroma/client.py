@@ -12,6 +12,7 @@ from clipvec import paths
 from clipvec.config import ChromaConfig
 from clipvec.errors import CollectionError
 from clipvec.index.base import BuildStats, IndexInfo
+from clipvec.index.chroma.graphs import DATABASE, REBUILD_IT, check_graphs, is_chromas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,15 +26,18 @@ MARK = "clipvec"
 """Metadata key of every collection that clipvec made."""
 BUILD_STATS = f"{MARK}_built"
 """Metadata key of what the build took."""
+EXPECTED_ROWS = f"{MARK}_expected_rows"
+"""Metadata key of how many rows a first loading brings; it goes when that is verified."""
 LEDGER = "--ledger"
 REBUILD = "--rebuild"
 OLD = "--old"
-_DATABASE = "chroma.sqlite3"
 _LITTLE_SPACE = 2**24
 """Bytes free on a disk below which it counts as full."""
 _FULL = "the disk is full; free space, or choose another index.path, and rerun the command"
+_DAMAGED = f"the index is damaged; {REBUILD_IT}"
 _MENDS = {
     "code: 8)": "the database cannot be written; make it writable, or choose another index.path",
+    "code: 11)": _DAMAGED,
     "code: 13)": _FULL,
     "code: 14)": "the database cannot be opened; check its permissions, or choose another "
     "index.path",
@@ -45,6 +49,10 @@ _MENDS = {
     "Errno 20": "choose another index.path",
     "Errno 30": "choose another index.path",
     "os error 28": _FULL,
+    "hnsw": _DAMAGED,
+    "Error getting embedding": _DAMAGED,
+    "Error finding id": _DAMAGED,
+    "does not exist": "make it with python -m clipvec.index",
 }
 
 
@@ -141,8 +149,9 @@ class LocalChroma(ChromaClientFactory):
     def names(self) -> list[str]:
         """Return the names of the collections here."""
         with chroma_errors(self._root):
-            found = paths.IndexPaths(self._root).folder.glob(f"*/{_DATABASE}")
-            return sorted(path.parent.name for path in found)
+            root = paths.IndexPaths(self._root).folder
+            folders = [path for path in root.glob("*") if path.is_dir()]
+            return sorted(path.name for path in folders if is_chromas(path))
 
     def location(self, name: str) -> str:
         """Return the folder of a collection."""
@@ -163,11 +172,14 @@ class LocalChroma(ChromaClientFactory):
 
         folder = self._dir(name)
         with chroma_errors(str(folder)):
-            if folder.is_dir() and any(folder.iterdir()) and not (folder / _DATABASE).is_file():
+            if folder.is_dir() and any(folder.iterdir()) and not (folder / DATABASE).is_file():
+                if is_chromas(folder):
+                    raise CollectionError(f"{folder}: its {DATABASE} is gone; {REBUILD_IT}")
                 raise CollectionError(
                     f"{folder} is not empty and not a Chroma database; choose another index.path"
                 )
             folder.mkdir(parents=True, exist_ok=True)
+            check_graphs(folder)
             try:
                 return cast("Client", chromadb.PersistentClient(str(folder), _settings()))
             except BaseException:
@@ -182,13 +194,18 @@ class LocalChroma(ChromaClientFactory):
         try:
             client = self.connect(name)
         except CollectionError:
-            if (self._dir(name) / _DATABASE).is_file():
+            if is_chromas(self._dir(name)):
                 return
             raise
         try:
             with chroma_errors(self.location(name)):
-                for collection in client.list_collections():
-                    _check_mark(collection, f"{self.location(name)}: collection {collection.name}")
+                found = client.list_collections()
+                ledgers = {c.name for c in found if MARK in (c.metadata or {})}
+                for collection in found:
+                    # A ledger tells whose a collection is that has lost its description.
+                    if f"{collection.id}{LEDGER}" not in ledgers:
+                        where = f"{self.location(name)}: collection {collection.name}"
+                        _check_mark(collection, where)
         finally:
             close(client)
 
@@ -309,7 +326,9 @@ def read_info(collection: Any, location: str) -> IndexInfo:
     try:
         return IndexInfo.from_json((collection.metadata or {})[MARK], location)
     except (KeyError, TypeError, ValueError) as error:
-        raise CollectionError(not_ours(location)) from error
+        raise CollectionError(
+            f"{not_ours(location)}; or, if it was and its description is damaged, {REBUILD_IT}"
+        ) from error
 
 
 def read_build_stats(collection: Any) -> BuildStats | None:

@@ -11,7 +11,13 @@ import numpy as np
 from clipvec.errors import ConfigError
 from clipvec.index.base import BuildStats, Capabilities, Hit, VectorIndex, clamp
 from clipvec.index.chroma import brute_force
-from clipvec.index.chroma.client import chroma_errors, close, read_build_stats, read_info
+from clipvec.index.chroma.client import (
+    EXPECTED_ROWS,
+    chroma_errors,
+    close,
+    read_build_stats,
+    read_info,
+)
 from clipvec.index.filters import to_json
 
 if TYPE_CHECKING:
@@ -64,6 +70,12 @@ class ChromaIndex(VectorIndex):
     def build_id(self) -> str:
         """Chroma's id of the collection, which stays when it is renamed."""
         return str(self._rows.id)
+
+    @property
+    def expected_rows(self) -> int | None:
+        """Rows that a first loading, not finished yet, will bring; None: it is finished."""
+        rows = (self._rows.metadata or {}).get(EXPECTED_ROWS)
+        return None if rows is None else int(rows)
 
     @property
     def build_stats(self) -> BuildStats | None:

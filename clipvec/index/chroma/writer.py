@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import CollectionError
 from clipvec.index.backend import IndexWriter, check_made_of, duplicate_id_message
-from clipvec.index.base import PART, IndexInfo
-from clipvec.index.chroma.client import BUILD_STATS, MARK, chroma_errors, close
+from clipvec.index.base import PART, ROW, IndexInfo
+from clipvec.index.chroma.client import BUILD_STATS, EXPECTED_ROWS, MARK, chroma_errors, close
 from clipvec.index.chroma.collection import ChromaIndex
 from clipvec.index.chroma.ledger import Ledger
 
@@ -54,7 +54,7 @@ class CollectionWriter(IndexWriter):
             with chroma_errors(self.location):
                 self._rows = self._client.get_or_create_collection(
                     factory.inner(name),
-                    metadata={MARK: IndexInfo.of(store).to_json()},
+                    metadata={MARK: IndexInfo.of(store).to_json(), EXPECTED_ROWS: 0},
                     configuration={"hnsw": wanted},
                     embedding_function=None,
                 )
@@ -99,23 +99,28 @@ class CollectionWriter(IndexWriter):
             CollectionError: an id occurs twice, or is in the collection already; none is added.
         """
         ids = rows["id"].to_pylist()
-        self._check_new(ids, rows[PART].to_pylist())
+        self._check_new(ids, rows)
         with chroma_errors(self.location):
             self._rows.add(ids=ids, embeddings=vectors, metadatas=metadata(rows))
 
-    def _check_new(self, ids: Sequence[str], parts: Sequence[str]) -> None:
+    def _check_new(self, ids: Sequence[str], rows: pa.Table) -> None:
         """Refuse duplicate ids: Chroma silently skips those that exist.
 
         Asking for the ids takes as long however many rows there are, unlike counting.
         """
         seen: dict[str, str] = {}
-        for id, part in zip(ids, parts, strict=True):
+        for id, part in zip(ids, rows[PART].to_pylist(), strict=True):
             if id in seen:
                 raise CollectionError(
                     f"{self.location}: {duplicate_id_message(id, seen[id], part)}"
                 )
             seen[id] = part
         for hit in self._index.get(ids).values():
+            if hit.part == seen[hit.id] and hit.row == rows[ROW][ids.index(hit.id)].as_py():
+                raise CollectionError(
+                    f"{self.location} has rows of {hit.part}, which its ledger does not know; "
+                    "rebuild it with --rebuild"
+                )
             message = duplicate_id_message(hit.id, hit.part, seen[hit.id])
             raise CollectionError(f"{self.location}: {message}")
 
@@ -128,14 +133,22 @@ class CollectionWriter(IndexWriter):
         with chroma_errors(self.location):
             return len(self._rows.get(where={PART: file}, include=[])["ids"])
 
+    def set_expected_rows(self, rows: int | None) -> None:
+        """Record what a first loading brings, in the metadata of a collection that is new."""
+        if self._index.expected_rows is not None:
+            self._note(EXPECTED_ROWS, rows)
+
     def set_build_stats(self, stats: BuildStats | None) -> None:
         """Record what the build took in the collection's metadata."""
-        if stats == self._index.build_stats:
-            return
+        if stats != self._index.build_stats:
+            self._note(BUILD_STATS, None if stats is None else json.dumps(asdict(stats)))
+
+    def _note(self, key: str, value: str | int | None) -> None:
+        """Change one key of the collection's metadata; None: remove it."""
         known: dict[str, Any] = dict(self._rows.metadata or {})
-        known.pop(BUILD_STATS, None)
-        if stats is not None:
-            known[BUILD_STATS] = json.dumps(asdict(stats))
+        known.pop(key, None)
+        if value is not None:
+            known[key] = value
         with chroma_errors(self.location):
             self._rows.modify(metadata=known)
 

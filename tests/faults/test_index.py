@@ -1,0 +1,144 @@
+"""Single faults of an index in a folder: each is told by whatever reads it, and its mend heals."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipvec.config import ChromaConfig
+from clipvec.errors import CollectionError
+from clipvec.index import open_index
+from clipvec.index.build import build_index
+from clipvec.index.chroma.client import LEDGER, client_factory, close
+from clipvec.store import Store, matrix
+from tests.index.conftest import build_config
+from tests.stores import make_store
+
+NAME = "toys--toy"
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store and its index, large enough that Chroma has written the graph."""
+    root = tmp_path_factory.mktemp("good")
+    make_store(root / "store", {0: [700], 1: [500]}, dim=8)
+    build_index(build_config(root / "store", ChromaConfig(f"{root}/index")))
+    return root
+
+
+@pytest.fixture
+def root(good: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(good, tmp_path / "root"))
+
+
+def graph(folder: Path) -> Path:
+    """Return the folder of the graph of the rows, not of the ledger."""
+    return max(folder.glob("*/data_level0.bin"), key=lambda file: file.stat().st_size).parent
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def sql(folder: Path, command: str) -> None:
+    with sqlite3.connect(folder / "chroma.sqlite3") as database:
+        database.execute(command)
+    database.close()
+
+
+def lose_ledger(folder: Path) -> None:
+    client = client_factory(ChromaConfig(str(folder.parent))).connect(NAME)
+    (ledger,) = (c.name for c in client.list_collections() if c.name.endswith(LEDGER))
+    client.delete_collection(ledger)
+    close(client)
+
+
+ROWS = "key='clipvec' and str_value!='ledger'"
+FAULTS: dict[str, Callable[[Path], None]] = {
+    "database cut": lambda folder: cut(folder / "chroma.sqlite3"),
+    "database gone": lambda folder: (folder / "chroma.sqlite3").unlink(),
+    "graph cut": lambda folder: cut(graph(folder) / "data_level0.bin"),
+    "graph gone": lambda folder: (graph(folder) / "data_level0.bin").unlink(),
+    "header gone": lambda folder: (graph(folder) / "header.bin").unlink(),
+    "folder of the graph gone": lambda folder: shutil.rmtree(graph(folder)),
+    "description overwritten": lambda folder: sql(
+        folder, f"update collection_metadata set str_value='x' where {ROWS}"
+    ),
+    "description gone": lambda folder: sql(folder, f"delete from collection_metadata where {ROWS}"),
+}
+
+
+def assert_right(root: Path) -> None:
+    """Compare every row of the index with the store."""
+    (url,) = (root / "store").glob("*/*")
+    store = Store.open(str(url))
+    vectors = {
+        id: vector
+        for part in store.parts()
+        for piece in store.read(part)
+        for id, vector in zip(piece["id"].to_pylist(), matrix(piece), strict=True)
+    }
+    with open_index(ChromaConfig(f"{root}/index")) as index:
+        assert index.count() == len(vectors) == 1200
+        there = index.vectors(list(vectors))
+        for id, vector in vectors.items():
+            np.testing.assert_allclose(there[id], vector, rtol=1e-5)
+        for id in list(vectors)[::100]:
+            assert index.query(vectors[id], 1)[0].id == id
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_damaged_index(root: Path, name: str) -> None:
+    FAULTS[name](root / "index" / NAME)
+    index = ChromaConfig(f"{root}/index")
+    with pytest.raises(CollectionError) as told, open_index(index) as opened:
+        opened.query(np.ones(8, np.float32), 5)
+    assert "clipvec.index --rebuild" in str(told.value)
+    with pytest.raises(CollectionError, match="--rebuild"):
+        build_index(build_config(root / "store", index))
+    build_index(build_config(root / "store", index, rebuild=True))
+    assert_right(root)
+
+
+def test_a_lost_ledger(root: Path) -> None:
+    """The rows are as they were; it is the loading that has to begin anew."""
+    lose_ledger(root / "index" / NAME)
+    index = ChromaConfig(f"{root}/index")
+    assert_right(root)
+    with pytest.raises(CollectionError, match=r"has rows of shard-00000/.*ledger.*--rebuild$"):
+        build_index(build_config(root / "store", index))
+    assert_right(root)
+    build_index(build_config(root / "store", index, rebuild=True))
+    assert_right(root)
+
+
+def test_an_index_that_is_being_loaded(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody takes some of its rows for all; an index that is complete stays open to all."""
+    index = ChromaConfig(f"{tmp_path}/new")
+    with monkeypatch.context() as stopped:
+
+        def stop(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        stopped.setattr("clipvec.index.chroma.writer.CollectionWriter.finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            build_index(build_config(root / "store", index))
+        with pytest.raises(
+            CollectionError, match=r"holds 1,200 of 1,200 rows: its first loading .* again"
+        ):
+            open_index(index)
+        for rebuild in (False, True):
+            whole = ChromaConfig(f"{root}/index")
+            with pytest.raises(KeyboardInterrupt):
+                build_index(build_config(root / "store", whole, rebuild=rebuild))
+            assert_right(root)
+    assert build_index(build_config(root / "store", index)).reused == 2
+    with open_index(index) as opened:
+        assert opened.count() == 1200
