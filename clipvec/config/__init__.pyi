@@ -1,6 +1,7 @@
 from .cloud import CloudConfig
 from .commands import (
     COMMANDS,
+    CheckConfig,
     DashboardConfig,
     DeployConfig,
     EmbedConfig,
@@ -47,6 +48,7 @@ __all__ = [
     "SCHEME_EXTRAS",
     "AttributeType",
     "Attributes",
+    "CheckConfig",
     "ChromaConfig",
     "ChromaHttpConfig",
     "ChromaSystemConfig",

@@ -89,6 +89,18 @@ class IndexCommandConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class CheckConfig:
+    """``python -m clipvec.check``."""
+
+    model: NameOnly
+    dataset: NameOnly
+    store: StoreConfig
+    index: IndexConfig
+    store_only: bool
+    """Leave the index out; also ``--store-only``."""
+
+
+@dataclass(frozen=True, config=STRICT)
 class SearchConfig:
     """``python -m clipvec.search``."""
 
@@ -223,6 +235,7 @@ class DashboardConfig:
 SCHEMAS: dict[str, type] = {
     "embed": EmbedConfig,
     "index": IndexCommandConfig,
+    "check": CheckConfig,
     "recall": RecallConfig,
     "search": SearchConfig,
     "serve": ServeConfig,

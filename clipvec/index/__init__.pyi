@@ -1,13 +1,15 @@
 from . import filters
-from .base import Hit, VectorIndex, clamp
+from .base import PART, ROW, Hit, VectorIndex, clamp
 from .build import IndexSummary, build_index
 from .chroma.backend import memory_bytes
 from .chroma.client import chroma_errors
 from .chroma.server import chroma_server
-from .open import open_index, partitions_of
+from .open import has_index, open_index, partitions_of
 from .query import Term, combine, query_vector, split_weight
 
 __all__ = [
+    "PART",
+    "ROW",
     "Hit",
     "IndexSummary",
     "Term",
@@ -18,6 +20,7 @@ __all__ = [
     "clamp",
     "combine",
     "filters",
+    "has_index",
     "memory_bytes",
     "open_index",
     "partitions_of",

@@ -70,6 +70,11 @@ def _open(backend: IndexBackend, name: str) -> VectorIndex:
     return index
 
 
+def has_index(config: IndexConfig, name: str) -> bool:
+    """Return whether there is an index ``<dataset>--<model>``, whole or in partitions."""
+    return name in map(paths.whole_collection, open_backend(config).names())
+
+
 def partitions_of(config: IndexConfig, name: str) -> list[str]:
     """Return the names of the partitions of an index; none if it is whole."""
     names = open_backend(config).names()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from clipvec import files, paths
-from clipvec.errors import StoreError
+from clipvec.errors import SchemaError, StoreError
 from clipvec.store import checksums
 from clipvec.store.checksums import THUMBNAIL
 from clipvec.store.fingerprint import Fingerprint
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from clipvec.errors import ClipvecError
 
 _SCHEMA = 3
 """Schema number of ``store.json``."""
@@ -95,13 +100,16 @@ class Store:
         known = self.fingerprint
         return part_schema(known.model.dim, known.dtype, known.thumbnail > 0, known.attributes)
 
-    def committed(self, among: Iterable[int] | None = None) -> dict[int, CommitMarker]:
+    def committed(
+        self, among: Iterable[int] | None = None, faults: list[ClipvecError] | None = None
+    ) -> dict[int, CommitMarker]:
         """Return the commit markers of the committed shards, by shard, ascending.
 
         This lists the shards' folders and reads the markers; the number of parts does not matter.
 
         Args:
             among: the shards to look at; None: all.
+            faults: takes the errors of markers that are left out; None: the first is raised.
 
         Raises:
             StoreError: a marker cannot be read.
@@ -115,9 +123,15 @@ class Store:
             if paths.ShardPaths(shard).folder in begun
         }
         contents = self.folder.read_each(list(shards))
-        return {
-            shards[name]: self._marker(name, shards[name], data) for name, data in contents.items()
-        }
+        markers = {}
+        for name, data in contents.items():
+            try:
+                markers[shards[name]] = self._marker(name, shards[name], data)
+            except (StoreError, SchemaError) as error:
+                if faults is None:
+                    raise
+                faults.append(error)
+        return markers
 
     def parts(self, among: Iterable[int] | None = None) -> list[Part]:
         """Return the parts of committed shards, see `committed`."""
@@ -129,6 +143,29 @@ class Store:
             return CommitMarker.from_json(data, shard, file, mend)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"{file} is damaged ({error}); {mend}") from error
+
+    def check_rejects(self, marker: CommitMarker) -> None:
+        """Compare the reject ledger of a committed shard with its marker.
+
+        Raises:
+            StoreError: the ledger is damaged, or has other rows than the marker counts.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        place = paths.ShardPaths(marker.shard)
+        seen: dict[str, int] = {}
+        try:
+            with contextlib.suppress(FileNotFoundError):  # as where there are no rejects
+                table = pq.read_table(io.BytesIO(self.folder.read(place.rejects)))
+                seen = dict(Counter(table["error"].to_pylist()))
+            if seen != marker.reasons:
+                raise ValueError(f"it has {seen or 'none'}, done.json {marker.reasons or 'none'}")
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            raise StoreError(
+                f"{self.folder.path(place.rejects)} is missing or damaged ({error}): remove the "
+                f"folder {self.folder.path(place.folder)} and embed shards={marker.shard} again"
+            ) from error
 
     def writer(self, shard: int) -> ShardWriter:
         """Return the writer of an uncommitted shard, positioned after its finished parts."""

@@ -1,0 +1,110 @@
+"""An index against the rows of its store, as a stream."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clipvec.index import PART, ROW, Hit
+from clipvec.store import matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+    from clipvec.index import VectorIndex
+    from clipvec.store import Part
+
+_QUERIES = 10
+"""Rows of each part that are searched for by their own vectors."""
+_MISSES = 0.25
+"""Share of them that HNSW may fail to find, as when an index is verified."""
+_REBUILD = "rebuild it with python -m clipvec.index --rebuild"
+_COLUMNS = ("id", "uri", "caption", "width", "height")
+
+
+class IndexComparison:
+    """Compares the rows of an index with those of the store, part by part."""
+
+    def __init__(self, index: VectorIndex, attributes: Mapping[str, str]) -> None:
+        self._index = index
+        self._columns = [*_COLUMNS, *attributes]
+        self._wrong: dict[str, list[str]] = defaultdict(list)
+        """Ids of the part at hand by what is wrong with them."""
+        self._rows = self._found = self._asked = self._missed = 0
+
+    def add(self, part: Part, first: int, piece: pa.RecordBatch) -> None:
+        """Compare rows of a part, of which ``first`` is the number of the first.
+
+        Raises:
+            CollectionError: the index does not answer.
+        """
+        ids, vectors = piece["id"].to_pylist(), matrix(piece)
+        there, hits = self._index.vectors(ids), self._index.get(ids)
+        for number, row in enumerate(piece.select(self._columns).to_pylist()):
+            id = row["id"]
+            if id not in hits or id not in there:
+                self._wrong["are missing"].append(id)
+                continue
+            self._found += 1
+            if not np.allclose(there[id], vectors[number], rtol=1e-4, atol=1e-6):
+                self._wrong["have another vector"].append(id)
+            if _plain(hits[id]) != _plain(_hit(row, part, first + number)):
+                self._wrong["have another caption, attribute or place"].append(id)
+        self._rows += len(ids)
+        if first == 0 and not self._wrong:
+            found = self._index.nearest(vectors[:_QUERIES], 1)
+            self._asked += len(found)
+            self._missed += sum(not scores or scores[0] < 1 - 1e-5 for _, scores in found)
+
+    def skip(self, part: Part) -> None:
+        """Leave out the rows of a damaged part, which tells nothing of those of the index."""
+        self._found += part.rows
+
+    def end_part(self, part: Part) -> list[str]:
+        """Return what is wrong with the rows of a part, a line each."""
+        faults = [
+            f"{len(ids)} of {part.rows} rows of {part.file} {what} in {self._index.location} "
+            f"({', '.join(ids[:3])}); {self._mend(what, len(ids) == part.rows)}"
+            for what, ids in self._wrong.items()
+        ]
+        self._wrong.clear()
+        return faults
+
+    def end(self) -> list[str]:
+        """Return what is wrong with the index as a whole, a line each."""
+        faults = []
+        more = self._index.count() - self._found
+        if more > 0:
+            faults.append(f"{more} rows of {self._index.location} are not in the store; {_REBUILD}")
+        if self._missed > _MISSES * self._asked:
+            faults.append(
+                f"{self._missed} of {self._asked} rows of {self._index.location} are not found by "
+                f"their own vectors; {_REBUILD}"
+            )
+        return faults
+
+    def _mend(self, what: str, all_rows: bool) -> str:
+        if what == "are missing" and all_rows:
+            return f"load them with python -m clipvec.index; if it is no help, {_REBUILD}"
+        return _REBUILD
+
+
+def _hit(row: Mapping[str, Any], part: Part, number: int) -> Hit:
+    """Return a row of the store as the index should give it."""
+    given = {key: value for key, value in row.items() if value is not None}
+    return Hit.of({**given, PART: part.file, ROW: number}, 1.0)
+
+
+def _plain(hit: Hit) -> dict[str, Any]:
+    """Return what can be compared of a row; a number that is none equals one that is missing."""
+    numbers = (item for item in hit.attributes.items() if not _is_nan(item[1]))
+    return {**{name: getattr(hit, name) for name in hit.__slots__}, "attributes": dict(numbers)}
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)

@@ -1,0 +1,134 @@
+"""Reads a store and its index in full, and tells what is not as it was written."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from clipvec import paths, shards
+from clipvec.check.compare import IndexComparison
+from clipvec.errors import ClipvecError, CollectionError, SchemaError, StoreError, one_line
+from clipvec.index import has_index, open_index
+from clipvec.progress import Progress, counted
+from clipvec.store import Store
+
+if TYPE_CHECKING:
+    from clipvec.config import CheckConfig
+    from clipvec.index import VectorIndex
+    from clipvec.store import CommitMarker, Part
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class CheckSummary:
+    """What was checked, and what is wrong with it."""
+
+    store: str
+    """Path or URL."""
+    index: str | None = None
+    """Folder or URL; None: there is none, or it was left out."""
+    parts: int = 0
+    rows: int = 0
+    faults: list[str] = field(default_factory=list)
+    """One line each, with its mend."""
+
+    def __str__(self) -> str:
+        """Return one line that says what is right."""
+        store = (
+            f"{counted(self.parts, 'part')} and {counted(self.rows, 'row')} of {self.store} are "
+            "as they were written"
+        )
+        return f"{store}; {self.index} has the same rows" if self.index else store
+
+    def raise_faults(self) -> None:
+        """Refuse to call it a success when something is wrong.
+
+        Raises:
+            StoreError: with the number of faults.
+        """
+        if self.faults:
+            places = f"{self.store} and {self.index}" if self.index else self.store
+            raise StoreError(f"{counted(len(self.faults), 'fault')} in {places}, see above")
+
+
+def check(config: CheckConfig) -> CheckSummary:
+    """Compare every byte of a store with its checksums, and every row of the index with the store.
+
+    Memory is that of one part, however large the store is.
+
+    Raises:
+        StoreError: there is no store, or it cannot be read at all.
+    """
+    store = Store.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
+    summary = CheckSummary(store.url)
+    faults: list[ClipvecError] = []
+    markers = store.committed(faults=faults)
+    summary.faults += map(one_line, faults)
+    _tell_open_shards(store, markers)
+    name = paths.collection_name(config.dataset.name, config.model.name)
+    with contextlib.ExitStack() as stack:
+        index = None
+        if not config.store_only and has_index(config.index, name):
+            summary.index = config.index.location(name)
+            try:
+                index = stack.enter_context(open_index(config.index, name))
+            except (CollectionError, SchemaError) as error:
+                summary.faults.append(one_line(error))
+        _check_parts(store, markers, index, summary)
+    return summary
+
+
+def _tell_open_shards(store: Store, markers: dict[int, CommitMarker]) -> None:
+    missing = sorted(set(range(store.fingerprint.sharding_count)) - set(markers))
+    if missing:
+        log.info("not committed, and not checked: shards %s", shards.format(missing))
+
+
+def _check_parts(
+    store: Store,
+    markers: dict[int, CommitMarker],
+    index: VectorIndex | None,
+    summary: CheckSummary,
+) -> None:
+    comparison = None if index is None else IndexComparison(index, store.fingerprint.attributes)
+    with Progress() as progress:
+        task = progress.task("rows", sum(marker.rows for marker in markers.values()), "rows")
+        for marker in markers.values():
+            try:
+                store.check_rejects(marker)
+            except StoreError as error:
+                summary.faults.append(one_line(error))
+            for part in marker.parts:
+                _check_part(store, part, comparison, summary)
+                task.advance(part.rows)
+    if comparison is not None:
+        summary.faults += comparison.end()
+
+
+def _check_part(
+    store: Store, part: Part, comparison: IndexComparison | None, summary: CheckSummary
+) -> None:
+    """Check a part, and the rows of the index that came from it."""
+    summary.parts += 1
+    try:
+        row = 0
+        for piece in store.read(part, batch_rows=1024):
+            if comparison is not None:
+                comparison.add(part, row, piece)
+            row += len(piece)
+        summary.rows += row
+        if row != part.rows:
+            summary.faults.append(
+                f"{store.folder.path(part.file)} has {row} rows, done.json says {part.rows}"
+            )
+    except StoreError as error:
+        summary.faults.append(one_line(error))
+        if comparison is not None:
+            comparison.skip(part)
+    except CollectionError as error:
+        summary.faults.append(one_line(error))
+    if comparison is not None:
+        summary.faults += comparison.end_part(part)

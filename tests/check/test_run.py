@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clipvec import config
+from clipvec.check.run import check
+from clipvec.config import CheckConfig, ChromaConfig
+from clipvec.errors import StoreError
+from clipvec.index import open_index
+from clipvec.index.build import build_index
+from clipvec.store import Store
+from tests.index.conftest import build_config
+from tests.stores import make_store
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store and its index."""
+    root = tmp_path_factory.mktemp("good")
+    make_store(root / "store", {0: [40, 30], 1: [20]})
+    build_index(build_config(root / "store", ChromaConfig(f"{root}/index")))
+    return root
+
+
+@pytest.fixture
+def root(good: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(good, tmp_path / "root"))
+
+
+def asked(root: Path, **changes: Any) -> CheckConfig:
+    values = {
+        "model": {"name": "toy"},
+        "dataset": {"name": "toys"},
+        "store": {"root": f"{root}/store"},
+        "index": {"kind": "chroma", "path": f"{root}/index"},
+        "store_only": False,
+    }
+    return config.from_dict({**values, **changes}, CheckConfig)
+
+
+def faults(root: Path) -> list[str]:
+    return [fault.replace(str(root), "ROOT") for fault in check(asked(root)).faults]
+
+
+def store_of(root: Path) -> Store:
+    return Store.open(f"{root}/store/toys/toy")
+
+
+def test_all_is_right(root: Path) -> None:
+    summary = check(asked(root))
+    assert (summary.faults, summary.parts, summary.rows) == ([], 3, 90)
+    summary.raise_faults()
+    store, index = f"{root}/store/toys/toy", f"{root}/index/toys--toy"
+    right = f"3 parts and 90 rows of {store} are as they were written"
+    assert str(summary) == f"{right}; {index} has the same rows"
+    assert str(check(asked(root, store_only=True))) == right
+    shutil.rmtree(index)
+    assert str(check(asked(root))) == right
+
+
+def test_each_fault_is_a_line(root: Path) -> None:
+    store = Path(store_of(root).url)
+    part = store / "shard-00000/part-00001.parquet"
+    data = bytearray(part.read_bytes())
+    data[data.rindex(b"JFIF")] ^= 1
+    part.write_bytes(data)
+    (store / "shard-00001/done.json").write_text("{")
+    summary = check(asked(root, store_only=True))
+    assert [fault.split(" is ")[0] for fault in summary.faults] == [
+        f"{store}/shard-00001/done.json",
+        str(part),
+    ]
+    with pytest.raises(StoreError, match=r"^2 faults in .*/toy, see above$"):
+        summary.raise_faults()
+
+
+def test_the_ledger_of_rejects(root: Path) -> None:
+    file = Path(store_of(root).url, "shard-00001/done.json")
+    values = json.loads(file.read_text())
+    file.write_text(json.dumps(values | {"rejects": 1, "reasons": {"Undecodable": 1}}))
+    (fault,) = faults(root)
+    assert "shard-00001/rejects.parquet is missing or damaged (it has none, done.json {'Un" in fault
+    assert fault.endswith("shard-00001 and embed shards=1 again")
+
+
+@pytest.mark.parametrize("what", ["negated", "caption", "attribute", "gone", "more", "stranger"])
+def test_one_row_of_the_index(root: Path, what: str) -> None:
+    """Whichever it is, and however little it differs."""
+    with open_index(ChromaConfig(f"{root}/index")) as index:
+        rows: Any = index._rows  # type: ignore[attr-defined]
+        vector = index.vectors(["0/50"])["0/50"]
+        if what == "negated":
+            rows.update(ids=["0/50"], embeddings=[-vector])
+        elif what == "caption":
+            rows.update(ids=["0/50"], metadatas=[{"caption": "toy <51>"}])
+        elif what == "attribute":
+            rows.update(ids=["0/50"], metadatas=[{"ratio": 50 / 8 + 1e-9}])
+        if what in {"gone", "stranger"}:
+            rows.delete(ids=["0/50"])
+        if what in {"more", "stranger"}:
+            rows.add(ids=["0/500"], embeddings=[np.ones(16)], metadatas=[{"uri": "x"}])
+    row = "1 of 30 rows of shard-00000/part-00001.parquet"
+    end = "in ROOT/index/toys--toy (0/50); rebuild it with python -m clipvec.index --rebuild"
+    missing = f"{row} are missing {end}"
+    more = (
+        "1 rows of ROOT/index/toys--toy are not in the store; rebuild it with python -m "
+        "clipvec.index --rebuild"
+    )
+    other = f"{row} have another caption, attribute or place {end}"
+    assert (
+        faults(root)
+        == {
+            "negated": [f"{row} have another vector {end}"],
+            "caption": [other],
+            "attribute": [other],
+            "gone": [missing],
+            "more": [more],
+            "stranger": [missing, more],
+        }[what]
+    )
+    if what != "more":
+        command = build_config(root / "store", ChromaConfig(f"{root}/index"))
+        build_index(replace(command, rebuild=True))
+        assert faults(root) == []
+
+
+def test_an_index_that_is_behind(root: Path) -> None:
+    with open_index(ChromaConfig(f"{root}/index")) as index:
+        index._rows.delete(where={"_part": "shard-00001/part-00000.parquet"})  # type: ignore[attr-defined]
+    (fault,) = faults(root)
+    assert fault.startswith("20 of 20 rows of shard-00001/part-00000.parquet are missing in ROOT")
+    assert "; load them with python -m clipvec.index; if" in fault
+
+
+def test_a_damaged_index_is_one_fault(root: Path) -> None:
+    (root / "index/toys--toy/chroma.sqlite3").write_bytes(b"x" * 5000)
+    (fault,) = faults(root)
+    assert fault.startswith("ROOT/index/toys--toy: ")
+    assert "--rebuild" in fault
