@@ -22,7 +22,12 @@ from clipvec.search import __main__ as search
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 HYDRA = {name: schema for name, schema in SCHEMAS.items() if name not in {"search", "serve"}}
-FLAGS = {"--rebuild": "rebuild=true", "--local": "local=true", **deploy.ACTIONS}
+FLAGS = {
+    "--rebuild": "rebuild=true",
+    "--local": "local=true",
+    "--store-only": "store_only=true",
+    **deploy.ACTIONS,
+}
 
 
 def commands() -> list[tuple[str, list[str]]]:
