@@ -1,4 +1,4 @@
-"""The examples of docs/extending.md add their kinds from outside of clipvec, and run."""
+"""The examples of docs/extending.md add kinds from other packages, and run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def section(title: str) -> str:
 
 
 def install(title: str, folder: Path) -> list[str]:
-    """Write the files of a section, installed as pip does it, and return its command."""
+    """Write the files of a section, installed like pip does, and return its command."""
     text = section(title)
     for name, content in re.findall(r"```(?:python|yaml|toml)\n# (\S+)\n(.*?)```", text, re.DOTALL):
         file = folder / name
@@ -52,7 +52,7 @@ def install(title: str, folder: Path) -> list[str]:
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of clipvec where the package of ``folder`` is installed."""
+    """Run a clipvec command with the package of ``folder`` installed."""
     assert words[0] == "python"
     paths = [str(folder), str(ROOT), str(ROOT / "launchers")]
     return subprocess.run(
@@ -92,7 +92,7 @@ def test_a_dataset(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("archive")
-def test_what_is_wrong_with_it_is_said_as_of_any_other(tmp_path: Path) -> None:
+def test_its_errors_read_like_those_of_built_in_kinds(tmp_path: Path) -> None:
     command = install("A dataset", tmp_path)
     (path,) = [word for word in command if word.startswith("dataset.path=")]
     done = run(tmp_path, *(word for word in command if word != path))

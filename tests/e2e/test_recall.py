@@ -1,4 +1,4 @@
-"""``python -m clipvec.recall`` from the outside, on the bundled images."""
+"""``python -m clipvec.recall`` as a subprocess, on the bundled images."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_report_and_its_recommendation_applied(run: Run, folder: Path) -> None
     assert (folder / "changes/comparison.html").is_file()
 
 
-def test_the_index_says_when_it_takes_back_what_was_applied(run: Run, folder: Path) -> None:
+def test_the_index_reports_when_it_reverts_applied_settings(run: Run, folder: Path) -> None:
     wide = ["+systems.chroma.sweep.ef_search=[400]", "~systems.flat", "~systems.hnsw"]
     done = run("recall", *QUICK, *wide, "queries.images=0", "apply=true")
     assert "hnsw.ef_search=400" in done.stdout
@@ -102,7 +102,7 @@ def test_a_sweep_and_its_runs_in_one_plot(run: Run, folder: Path) -> None:
     assert "sample" in page
 
 
-def test_a_target_that_nothing_meets(run: Run, folder: Path) -> None:
+def test_a_target_that_no_setting_meets(run: Run, folder: Path) -> None:
     index = ChromaConfig(str(folder / "data/index"))
     with open_index(index, "sample--sample") as collection:
         collection.set_search_settings({"ef_search": 1})
@@ -136,7 +136,7 @@ def test_no_system_was_measured(run: Run, folder: Path) -> None:
     assert report(folder).systems[0].skipped
 
 
-def test_another_model_than_the_store_s_asks_nothing(run: Run, folder: Path) -> None:
+def test_a_model_other_than_the_stores_is_refused(run: Run, folder: Path) -> None:
     file = folder / "data/store/sample/sample/store.json"
     values = json.loads(file.read_text())
     values["fingerprint"]["model"]["weights"] = "0" * 64
@@ -170,7 +170,7 @@ def test_bad_input(run: Run, folder: Path, arguments: list[str], message: str) -
     assert done.stderr.count("error: ") == 1
 
 
-def test_a_factory_that_faiss_refuses_costs_only_itself(run: Run, folder: Path) -> None:
+def test_a_factory_that_faiss_rejects_skips_only_itself(run: Run, folder: Path) -> None:
     bad = ["+systems.bad.kind=faiss", "+systems.bad.factory=HSNW32"]
     done = run("recall", *QUICK, *bad, "queries.images=0")
     skipped = next(c.skipped for c in report(folder).systems if c.name == "bad")
