@@ -114,11 +114,6 @@ class Fingerprint:
         for field, name in _SETTINGS.items():
             _same(name, getattr(self, field), other[field], where)
 
-    def digest(self) -> str:
-        """Return 16 hexadecimal digits that stand for all that is compared."""
-        compared = {name: value for name, value in self.to_json().items() if name != "code"}
-        return hashlib.sha256(json.dumps(compared, sort_keys=True).encode()).hexdigest()[:16]
-
     def check_precision(self, precision: str, where: str) -> None:
         """Refuse vectors of another precision than those in the store, if that is known.
 
@@ -147,6 +142,14 @@ class Fingerprint:
         if found.dtype not in {"float16", "float32"} or found.sharding_count < 1:
             raise ValueError(f"dtype {found.dtype}, {found.sharding_count} shards")
         return found
+
+
+def digest(values: Mapping[str, Any]) -> str:
+    """Return 16 hexadecimal digits that stand for the ``fingerprint`` of a ``store.json``.
+
+    Of the file and not of a `Fingerprint`, to which a later version may add fields.
+    """
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _same(name: str, mine: object, others: object, where: str, mend: str = "") -> None:

@@ -111,7 +111,7 @@ class ShardWriter:
             folder: of the store.
             shard: its number.
             schema: of the parts.
-            store: what tells this store from others, see `Fingerprint.digest`.
+            store: what tells this store from others, see `clipvec.store.fingerprint.digest`.
         """
         self._folder = folder
         self.shard = shard

@@ -12,7 +12,7 @@ from clipvec import files, paths
 from clipvec.errors import SchemaError, StoreError
 from clipvec.store import checksums
 from clipvec.store.checksums import THUMBNAIL
-from clipvec.store.fingerprint import Fingerprint
+from clipvec.store.fingerprint import Fingerprint, digest
 from clipvec.store.folder import Folder
 from clipvec.store.schema import part_schema
 from clipvec.store.shard import CommitMarker, Part, ShardWriter, origin, origin_of
@@ -33,12 +33,13 @@ _MEND = "use the version of clipvec that made the store, or another store.root"
 class Store:
     """A store on a disk, a mounted bucket, or an object store."""
 
-    def __init__(self, folder: Folder, fingerprint: Fingerprint, model: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Folder, values: Mapping[str, Any]) -> None:
+        """Read the content of ``store.json``."""
         self.folder = folder
-        self.fingerprint = fingerprint
-        self.model = dict(model)
+        self.fingerprint = Fingerprint.from_json(values["fingerprint"])
+        self.model = dict(values["model"])
         """The model's configuration, enough to rebuild the encoder."""
-        self._digest = fingerprint.digest()
+        self._digest = digest(values["fingerprint"])
         self._compared: dict[str, bool] = {}
         """The parts whose checksum was compared; True: with their thumbnails."""
 
@@ -58,7 +59,7 @@ class Store:
         try:
             file = folder.path(paths.STORE_JSON)
             values = files.from_json(folder.read(paths.STORE_JSON), _SCHEMA, file, _MEND)
-            return cls(folder, Fingerprint.from_json(values["fingerprint"]), values["model"])
+            return cls(folder, values)
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:

@@ -250,3 +250,19 @@ def test_markers_of_the_first_schema(store_factory: StoreFactory, tmp_path: Path
     damaged("vectors", Path(store.url, part.file), file)
     with pytest.raises(StoreError, match="its SHA-256 is"):
         list(Store.open(store.url).read(part, ["id"]))
+
+
+def test_a_later_version_may_know_more_of_a_store(
+    store_factory: StoreFactory, tmp_path: Path
+) -> None:
+    """What it adds to fingerprints does not make the parts those of another store."""
+    store_factory(tmp_path, {}, count=1)
+    file = tmp_path / "toys/toy/store.json"
+    values = json.loads(file.read_text())
+    del values["fingerprint"]["precision"]  # as if written before there was one
+    file.write_text(json.dumps(values))
+    store = Store.open(str(file.parent))
+    write_shard(store, 0, [5])
+    assert sum(map(len, store.read(store.parts()[0]))) == 5
+    (file.parent / "shard-00000/done.json").unlink()
+    assert store.writer(0).parts == 1
