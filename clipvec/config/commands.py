@@ -156,6 +156,12 @@ class ServeConfig:
     """Most concurrent requests per process, not counting the page's own files; others get 429."""
     max_queries_per_minute: Annotated[int, Field(ge=1)] | None
     """Most queries per minute of one address in a process, which then gets 429; null: no limit."""
+    max_connections_per_address: Annotated[int, Field(ge=1)]
+    """Most open connections from one address in a process; others get 503. Behind a load balancer
+    all come from its address."""
+    allowed_hosts: list[str]
+    """Names by which the service may be asked for besides localhost, this machine's name, and
+    addresses; ``'*'``: any. With ``CLIPVEC_API_KEY`` set, any."""
     max_body_bytes: Annotated[int, Field(ge=1024)]
     """Most bytes of a request's body; a longer one gets 413."""
     max_pixels: Annotated[int, Field(ge=1)]

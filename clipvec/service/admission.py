@@ -8,7 +8,6 @@ from fastapi import HTTPException
 from starlette.requests import HTTPConnection
 
 from clipvec.service.limits import RateLimit, check_key, refuse
-from clipvec.service.schema import has_controls
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -51,8 +50,6 @@ class Admission:
             self._running -= 1
 
     def _check(self, connection: HTTPConnection) -> None:
-        if has_controls(connection.scope["path"]):
-            raise HTTPException(422, "the path has control characters")
         check_key(connection)
         # What only reads rows costs little and is not counted.
         if self._rate and connection.scope["method"] == "POST":

@@ -10,16 +10,21 @@ import sys
 import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer
 from fastapi import Response
+from uvicorn.config import HTTP_PROTOCOLS
 
 from clipvec.cli import fail, print_error
 from clipvec.errors import ClipvecError
 from clipvec.service import settings
 from clipvec.service.bento_model import QueryModel, settings_of
+from clipvec.service.kept import Kept
 from clipvec.service.logs import one_line
 from clipvec.service.problems import ErrorBodies
+from clipvec.service.protocol import BoundedProtocol
 from clipvec.service.routes import create_app
 from clipvec.service.searcher import Searcher
 
+_READY_SECONDS = 5.0
+"""That an answer of ``/readyz`` is kept: anyone may ask, and each answer runs the model."""
 _STARTER = "CLIPVEC_SERVE_PID"
 """Environment variable with the process that started the workers."""
 
@@ -32,6 +37,9 @@ APP = create_app(SETTINGS)
 # machine's own clients.
 os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
 logging.getLogger("bentoml.access").addFilter(one_line)
+# BentoML starts uvicorn with "auto", and offers no option for it.
+HTTP_PROTOCOLS["auto"] = f"{BoundedProtocol.__module__}:{BoundedProtocol.__name__}"
+BoundedProtocol.most = SETTINGS.max_connections_per_address
 
 
 @APP.get("/metrics", include_in_schema=False)
@@ -70,6 +78,7 @@ class Clipvec:
             bento = Clipvec.bento  # type: ignore[attr-defined]  # a bentoml.Service by now
             found = settings_of(bento, SETTINGS) if bento else SETTINGS
             self.searcher = APP.state.searcher = Searcher.open(found)
+            self._ready = Kept(self.searcher.ready, _READY_SECONDS)
         except ClipvecError as error:
             print_error(error)
             if os.environ.get(_STARTER) == str(os.getppid()):
@@ -79,7 +88,7 @@ class Clipvec:
 
     async def __is_ready__(self) -> bool:
         """Answer ``/readyz``: the golden pair comes out as it should, and rows are found."""
-        return await self.searcher.ready()
+        return await self._ready()
 
     @bentoml.on_shutdown
     def close(self) -> None:

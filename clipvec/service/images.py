@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _TOGETHER = 2
 """Times ``max_pixels`` that the images of a request may have together."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+_URL_SAFE = str.maketrans("-_", "+/")
 _THREADS = 2
 _WAITING = 8
 """Images that may wait to be decoded apart."""
@@ -114,6 +115,13 @@ class ImageDecoder:
 
 
 def _decoded(text: str) -> bytes:
+    """Return what stands in base64: of either alphabet, with line ends, or as a data URL."""
+    if text.startswith("data:"):
+        head, _, text = text.partition(",")
+        if not head.endswith(";base64"):
+            raise ConfigError("image is a data URL without base64; send data:image/...;base64,...")
+    text = "".join(text.split()).translate(_URL_SAFE).rstrip("=")
+    text += "=" * (-len(text) % 4)
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import math
 import os
@@ -22,6 +23,12 @@ COOKIE = "clipvec_key"
 """Where the page keeps the key, percent-encoded, since an <img> sends no header."""
 _LINGER = 4
 """Times the limit that is read of a body that is refused."""
+MAX_VALUES = 2**17
+"""Values of a JSON body; parsing and checking them holds up all other requests."""
+BODY_SECONDS = 10.0
+_LEAST_RATE = 10_000
+"""Bytes a second, beyond `BODY_SECONDS`, that a body has to come at."""
+_DRAIN_SECONDS = 5.0
 
 
 def key_is_set() -> bool:
@@ -77,7 +84,7 @@ class RateLimit:
 
 
 class BodyLimit:
-    """Answers 413 to a body of more than ``limit`` bytes, announced or not.
+    """Refuses bodies that are too large, hold too many values, or come too slowly.
 
     Nothing of it is kept: what an endpoint has read so far is thrown away with the request.
     """
@@ -94,20 +101,40 @@ class BodyLimit:
         if not announced.isdigit() or int(announced) > self._limit:
             await refuse(scope, receive, send, HTTPException(413, self._reason()), self._limit)
             return
-        read = 0
+        kind = dict(scope["headers"]).get(b"content-type", b"").lower()
+        if kind.startswith(b"application/x-www-form-urlencoded"):
+            error = HTTPException(415, "send multipart/form-data, or JSON")
+            await refuse(scope, receive, send, error, self._limit)
+            return
+        read, values, started = 0, 0, time.monotonic()
+        is_json, whole = not kind.startswith(b"multipart/"), False
 
         async def limited() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
+            nonlocal read, values, whole
+            if whole:  # what comes next is the end of the connection
+                return await receive()
+            left = started + BODY_SECONDS + read / _LEAST_RATE - time.monotonic()
+            try:
+                message = await asyncio.wait_for(receive(), max(0.0, left))
+            except TimeoutError:
+                raise HTTPException(408, "the body came too slowly", _CLOSE) from None
+            body = message.get("body", b"")
+            read, whole = read + len(body), not message.get("more_body")
+            if is_json:
+                values += sum(map(body.count, (b",", b":", b"[", b"{")))
             if read > self._limit:
                 raise HTTPException(413, self._reason())
+            if values > MAX_VALUES:
+                raise HTTPException(413, f"the request has more than {MAX_VALUES:,} values")
             return message
 
         await self._app(scope, limited, send)
 
     def _reason(self) -> str:
         return f"the request is too large; at most {self._limit:,} bytes are read"
+
+
+_CLOSE = {"Connection": "close"}
 
 
 async def refuse(
@@ -121,8 +148,12 @@ async def refuse(
         limit: bytes of an ordinary body; of one that is much larger, the rest is left.
     """
     headers = dict(error.headers or {})
-    if not await _drain(receive, _LINGER * limit):
-        headers["Connection"] = "close"
+    try:
+        whole = await asyncio.wait_for(_drain(receive, _LINGER * limit), _DRAIN_SECONDS)
+    except TimeoutError:
+        whole = False
+    if not whole:
+        headers |= _CLOSE
     await refusal(error.status_code, str(error.detail), headers)(scope, receive, send)
 
 

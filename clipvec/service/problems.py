@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from clipvec.errors import ClipvecError, ConfigError, one_line
+from clipvec.errors import ClipvecError, ConfigError, one_line, printable
 from clipvec.service import metrics
 from clipvec.service.searcher import UnknownRow
 
@@ -80,13 +80,13 @@ def add_handlers(app: FastAPI) -> None:
             return refusal(404, str(error))
         if isinstance(error, ConfigError):
             return refusal(422, str(error))
-        log.error("%s: %s", request.url.path, error)
+        log.error("%s: %s", printable(request.url.path), error)
         # The reason names folders of this machine, which clients must not see.
         return refusal(503, "the index does not answer; see the service log")
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
-        log.exception("%s", request.url.path, exc_info=error)
+        log.exception("%s", printable(request.url.path), exc_info=error)
         return refusal(500, "internal error; see the service log")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from clipvec.errors import ConfigError
 from clipvec.service import metrics, problems, schema
 from clipvec.service.admission import Admission
+from clipvec.service.hosts import HostCheck
 from clipvec.service.limits import BodyLimit, key_is_set
 from clipvec.service.searcher import Searcher
 from clipvec.version import __version__
@@ -62,13 +64,21 @@ api = APIRouter(dependencies=_KEYS, responses=_PROBLEMS)
 
 def create_app(settings: ServeConfig) -> FastAPI:
     """Return the application; set its ``state.searcher`` before the first request."""
-    app = FastAPI(title="clipvec", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="clipvec",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        # It would send browsers to whatever host the request names.
+        redirect_slashes=False,
+    )
     app.include_router(api)
     app.include_router(_pages)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     problems.add_handlers(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(Admission, settings=settings)
+    app.add_middleware(HostCheck, allowed=settings.allowed_hosts)
     app.add_middleware(metrics.RequestMetrics)
     return app
 
@@ -196,12 +206,29 @@ async def docs() -> HTMLResponse:
     """Interactive documentation of the endpoints."""
     # BentoML brings these assets, so that nothing is fetched from another network.
     assets = "static_content/swagger-ui"
-    return get_swagger_ui_html(
+    found = get_swagger_ui_html(
         openapi_url="openapi.json",
         title="clipvec",
         swagger_js_url=f"{assets}-bundle.js",
         swagger_css_url=f"{assets}.css",
         swagger_favicon_url="page/icon.svg",
+    )
+    found.headers.update(_SAFE | {"Content-Security-Policy": _docs_policy(bytes(found.body))})
+    return found
+
+
+def _docs_policy(html: bytes) -> str:
+    """Return the policy of a page with scripts of its own in it: these, and those of the service.
+
+    Swagger UI draws its icons from data, and sets styles of single elements.
+    """
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'"
+        for script in re.findall(rb"<script>(.*?)</script>", html, re.DOTALL)
+    )
+    return (
+        f"default-src 'self'; script-src 'self' {hashes}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 
 
@@ -239,7 +266,7 @@ def _embeddings(vectors: list[np.ndarray]) -> schema.Embeddings:
 
 def _known(id: str) -> str:
     """Return an id that an index can look up."""
-    if not 0 < len(id) <= 4096 or schema.has_controls(id):
+    if not schema.is_id(id):
         raise ConfigError("the id is not one of a row")
     return id
 

@@ -15,7 +15,9 @@ MAX_K = 1000
 MAX_TEXT = 2000
 MAX_TERMS = 16
 MAX_BATCH = 64
+MAX_ID = 4096
 _BLANKS = "\t\n\r"
+_WITHOUT_BLANKS = str.maketrans("", "", _BLANKS)
 _CONTROL = {"Cc", "Cs"}
 
 
@@ -46,7 +48,20 @@ Text = Annotated[
     Readable,
     AfterValidator(_not_blank),
 ]
-Id = Annotated[str, Field(min_length=1, max_length=4096), Readable]
+
+
+def is_id(text: str) -> bool:
+    """Return whether a row may have this id: file names have line ends now and then."""
+    return 0 < len(text) <= MAX_ID and not has_controls(text.translate(_WITHOUT_BLANKS))
+
+
+def _id(text: str) -> str:
+    if not is_id(text):
+        raise ValueError("it is not one of a row")
+    return text
+
+
+Id = Annotated[str, Field(min_length=1, max_length=MAX_ID), AfterValidator(_id)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Filter = Annotated[str, Field(max_length=1000), Readable]
 MAX_DIM = 65_536
@@ -54,10 +69,21 @@ MAX_DIM = 65_536
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 
-class Term(BaseModel):
-    """One thing to look for: exactly one of text, image, id and vector."""
-
+class _Body(BaseModel):
     model_config = _STRICT
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_unknown_field(cls, data: Any) -> Any:
+        """Keep the first of many unknown fields: pydantic would note what is wrong with each."""
+        if not isinstance(data, dict) or len(data) <= len(cls.model_fields):
+            return data
+        first = next(name for name in data if name not in cls.model_fields)
+        return {name: data[name] for name in (*cls.model_fields, first) if name in data}
+
+
+class Term(_Body):
+    """One thing to look for: exactly one of text, image, id and vector."""
 
     text: Text | None = None
     image: str | None = Field(default=None, description="an image file in base64")
@@ -77,13 +103,14 @@ class Term(BaseModel):
         return self
 
 
-class Options(BaseModel):
+_Filters = Annotated[list[Filter], Field(max_length=MAX_TERMS, fail_fast=True)]
+
+
+class Options(_Body):
     """How many rows are wanted, and which."""
 
-    model_config = _STRICT
-
     k: int = Field(default=20, ge=1, le=MAX_K, description="rows to return, at most")
-    where: Annotated[list[Filter], Field(fail_fast=True)] | dict[str, Any] | None = Field(
+    where: _Filters | dict[str, Any] | None = Field(
         default=None,
         description="filters that must all hold, such as width>=200, or an object "
         "with $and, $or, $eq, $ne, $gt, $gte, $lt, $lte, $in and $nin",
@@ -165,10 +192,8 @@ class Found(Row):
     )
 
 
-class Texts(BaseModel):
+class Texts(_Body):
     """Texts to embed."""
-
-    model_config = _STRICT
 
     texts: list[Text] = Field(min_length=1, max_length=MAX_BATCH)
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,6 +75,7 @@ class Searcher:
         self._text_vectors: LRUCache[str, np.ndarray] = LRUCache(_TEXTS_KEPT)
         self._kept: LRUCache[str, bytes] = LRUCache(_THUMBNAIL_BYTES, len)
         self._threads = (encoding, searching, reading)
+        self._folder = _identity(collection.location)
 
     @classmethod
     def open(cls, settings: ServeConfig) -> Searcher:
@@ -199,6 +201,10 @@ class Searcher:
 
     async def _answers(self) -> bool:
         loop = asyncio.get_running_loop()
+        if self._folder and _identity(self.collection.location) != self._folder:
+            location = self.collection.location
+            log.error("not ready: %s is gone or was replaced; restart the service", location)
+            return False
         image, text = await loop.run_in_executor(self._threads[0], self.encoder.probe)
         if not same_golden(self.collection, image, text):
             return False
@@ -249,6 +255,15 @@ class Searcher:
             thumbnail or UnknownRow(f"row {hit.id!r} has no thumbnail")
             for hit, thumbnail in zip(hits, thumbnails, strict=True)
         ]
+
+
+def _identity(location: str) -> tuple[int, int] | None:
+    """Return what tells the folder of an index from another of its name; None: there is none."""
+    try:
+        status = Path(location).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _powers(number: int) -> list[int]:

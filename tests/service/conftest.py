@@ -15,6 +15,7 @@ from hydra import compose, initialize_config_dir
 
 from clipvec import config, paths
 from clipvec.config import ServeConfig
+from clipvec.service.protocol import BoundedProtocol
 from clipvec.service.routes import create_app
 from clipvec.service.searcher import Searcher
 
@@ -46,7 +47,7 @@ def answering(settings: ServeConfig, searcher: Searcher) -> Iterator[httpx.Clien
     """Yield a client of an application that listens on a free port."""
     app = create_app(settings)
     app.state.searcher = searcher
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(app, http=BoundedProtocol, log_level="error", ws="none"))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, args=([listening],))

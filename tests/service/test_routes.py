@@ -228,7 +228,7 @@ def test_wrong_content_types(client: httpx.Client) -> None:
         ("..%2f..%2fetc%2fpasswd", 404),
         ("%2Fetc%2Fpasswd", 404),
         ("a%00b", 422),
-        ("a%0Ab", 422),
+        ("a%0Ab", 404),
         ("a%C2%85b", 422),
         ("a%E2%80%AFb", 404),  # spaces and joiners of real file names
         ("a%C2%A0b%E3%80%80c%E2%80%8Dd", 404),
@@ -284,7 +284,12 @@ def test_as_many_similar_rows_as_requested(
 
 
 @pytest.mark.parametrize(
-    "bad", [{"terms": [{"vector": [""] * 200_000}]}, {"text": "a bird", "where": [1] * 200_000}]
+    "bad",
+    [
+        {"terms": [{"vector": [""] * 60_000}]},
+        {"text": "a bird", "where": [1] * 100_000},
+        {"text": "a bird", "where": ["n>0"] * 100_000},
+    ],
 )
 def test_an_invalid_body_is_validated_once(client: httpx.Client, bad: object) -> None:
     started = time.monotonic()

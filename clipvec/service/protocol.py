@@ -1,0 +1,65 @@
+"""Connections to the service, bounded before there is a request: uvicorn bounds none of this."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, ClassVar
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+HEADER_SECONDS = 10.0
+"""Time that the headers of a request may take, from the connection or its first byte on."""
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\n"
+    b'Connection: close\r\n\r\n{"error": "too many connections from one address"}'
+)
+
+
+class BoundedProtocol(H11Protocol):
+    """HTTP/1.1 by h11, which takes 16 KiB of headers; httptools, uvicorn's other parser, any."""
+
+    most: ClassVar[int] = 128
+    """Connections of one address that are open at once, in this process."""
+    _open: ClassVar[Counter[str]] = Counter()
+    _address: str | None = None
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, unless its address has too many."""
+        super().connection_made(transport)
+        self._address = self.client[0] if self.client else ""
+        self._open[self._address] += 1
+        if self._open[self._address] > self.most:
+            transport.write(_BUSY)
+            transport.close()
+            return
+        self._deadline = self.loop.call_later(HEADER_SECONDS, self._give_up)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; whoever sends headers slowly has until the deadline."""
+        super().data_received(data)
+        waiting = self.conn.their_state is h11.IDLE
+        if self._deadline is not None and not waiting:
+            self._deadline.cancel()
+            self._deadline = None
+        elif self._deadline is None and waiting and self.conn.trailing_data[0]:
+            self._deadline = self.loop.call_later(HEADER_SECONDS, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count the connection no longer."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if self._address is not None:
+            self._open[self._address] -= 1
+            if not self._open[self._address]:
+                del self._open[self._address]
+        super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        if self.conn.their_state is h11.IDLE:
+            self.transport.close()

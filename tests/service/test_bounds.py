@@ -1,0 +1,249 @@
+"""No request, connection or upload holds up the others."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from clipvec.config import ServeConfig
+from clipvec.service import limits, protocol
+from clipvec.service.kept import Kept
+from clipvec.service.protocol import BoundedProtocol
+from clipvec.service.schema import Query
+from clipvec.service.searcher import Searcher
+from tests.service.conftest import answering
+
+JSON = {"content-type": "application/json"}
+
+
+def image(kind: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 48), "red").save(buffer, kind)
+    return buffer.getvalue()
+
+
+def connect(client: httpx.Client) -> socket.socket:
+    return socket.create_connection((client.base_url.host, client.base_url.port), 20)
+
+
+def everything(connection: socket.socket) -> bytes:
+    """Return what the service says before it ends the connection."""
+    pieces = []
+    try:
+        while piece := connection.recv(65536):
+            pieces.append(piece)
+    except ConnectionResetError:  # it had more to read
+        pass
+    return b"".join(pieces)
+
+
+def test_more_values_than_are_read(client: httpx.Client) -> None:
+    bodies: list[Any] = [
+        {"text": "a", "where": [0] * limits.MAX_VALUES},
+        {"text": "a", **{f"x{i}": 0 for i in range(70_000)}},
+    ]
+    for body in bodies:
+        answer = client.post("/search", json=body)
+        assert answer.status_code == 413
+        assert answer.json()["error"] == "the request has more than 131,072 values"
+
+
+def test_of_many_mistakes_the_first_is_noted() -> None:
+    unknown = {f"x{i}": 0 for i in range(100)}
+    for body in (
+        {"text": "a", **unknown},
+        {"terms": [unknown]},
+        {"text": "a", "where": [0] * 100},
+    ):
+        with pytest.raises(ValidationError) as refused:
+            Query.model_validate(body)
+        assert refused.value.error_count() <= 2
+    assert refused.value.errors()[0]["type"] == "string_type"
+
+
+def test_a_form_without_parts_is_not_parsed(client: httpx.Client) -> None:
+    for path in ("/search_image", "/embed_image", "/search"):
+        assert client.post(path, data={f"a{i}": "" for i in range(50_000)}).status_code == 415
+
+
+def test_headers_are_bounded(client: httpx.Client) -> None:
+    with connect(client) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n")
+        try:
+            for i in range(1000):
+                connection.sendall(b"X-%d: %s\r\n" % (i, b"a" * 1000))
+        except ConnectionError:
+            pass
+        else:
+            assert everything(connection).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_connection_that_asks_nothing_is_closed(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.2)
+    for sent in (b"", b"GET /health HTTP/1.1\r\nHost: lo"):
+        with connect(client) as connection:
+            connection.sendall(sent)
+            assert everything(connection) == b""
+
+
+def test_headers_that_follow_an_answer_slowly(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with connect(client) as connection:
+        connection.sendall(request)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.2)
+        connection.sendall(request[:10])
+        assert everything(connection) in {b"", b'{"status":"healthy","collection_size":364}'}
+
+
+def test_a_body_that_comes_too_slowly(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.2)
+    head = b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with connect(client) as connection:
+        connection.sendall(head + b'Content-Length: 100\r\n\r\n{"te')
+        answer = everything(connection)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert answer.endswith(b'{"error":"the body came too slowly"}')
+
+
+def test_one_address_has_some_connections(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.get("/health")
+    monkeypatch.setattr(BoundedProtocol, "most", sum(BoundedProtocol._open.values()) + 1)
+    with connect(client):
+        with connect(client) as refused:
+            assert everything(refused).startswith(b"HTTP/1.1 503 ")
+        assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:3000", 200),
+        ("photos.localhost", 200),
+        ("127.0.0.1:3000", 200),
+        ("10.0.0.5", 200),
+        ("[::1]:3000", 200),
+        (socket.gethostname(), 200),
+        ("Photos.Example.org:443", 200),
+        ("rebound.example", 421),
+        ("127.0.0.1.rebound.example", 421),
+    ],
+)
+def test_hosts(served: ServeConfig, searcher: Searcher, host: str, status: int) -> None:
+    with answering(replace(served, allowed_hosts=["photos.example.org"]), searcher) as client:
+        answer = client.get("/stats", headers={"Host": host})
+    assert answer.status_code == status
+    assert status == 200 or "allowed_hosts=[name]" in answer.json()["error"]
+
+
+def test_any_host_with_a_key(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIPVEC_API_KEY", "secret")
+    headers = {"Host": "anything.example", "X-API-Key": "secret"}
+    assert client.get("/stats", headers=headers).status_code == 200
+
+
+def test_nobody_is_sent_to_another_host(client: httpx.Client) -> None:
+    for path in ("/search/", "/page", "/docs/"):
+        answer = client.get(path, headers={"Host": "localhost"})
+        assert answer.status_code in {404, 405}
+        assert "location" not in answer.headers
+
+
+def test_the_documentation_runs_its_own_scripts_alone(client: httpx.Client) -> None:
+    policy = client.get("/docs").headers["content-security-policy"]
+    assert "script-src 'self' 'sha256-" in policy
+    assert "frame-ancestors 'none'" in policy
+
+
+def test_many_who_ask_whether_it_is_ready_are_one() -> None:
+    asked = 0
+
+    async def ask() -> int:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        return asked
+
+    async def many(seconds: float) -> list[int]:
+        kept = Kept(ask, seconds)
+        return [*await asyncio.gather(*(kept() for _ in range(50))), await kept()]
+
+    assert asyncio.run(many(60)) == [1] * 51
+    assert asyncio.run(many(0))[-1] == 52
+
+
+def test_not_ready_once_the_folder_was_replaced(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert asyncio.run(searcher.ready())
+    monkeypatch.setattr(searcher, "_folder", (1, 1))
+    assert not asyncio.run(searcher.ready())
+    assert "is gone or was replaced; restart the service" in caplog.text
+
+
+def test_images_that_announce_much_work_hold_up_no_others(
+    client: httpx.Client, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The decoder waits for an event, in place of a file that makes a real one slow."""
+    go_on = threading.Event()
+    reader = searcher._decoder._reader
+    apart = reader.apart
+
+    def slow(data: bytes) -> Any:
+        assert go_on.wait(60)
+        return apart(data)
+
+    monkeypatch.setattr(reader, "apart", slow)
+
+    def send(kind: str) -> int:
+        return client.post("/search_image", files={"image": ("x", image(kind))}).status_code
+
+    many = 8 + reader.processes
+    with ThreadPoolExecutor(many) as threads:
+        waiting = [threads.submit(send, "TIFF") for _ in range(many)]
+        until = time.monotonic() + 30
+        while searcher._decoder._waiting < many and time.monotonic() < until:
+            time.sleep(0.01)
+        assert send("JPEG") == 200
+        assert send("TIFF") == 429
+        go_on.set()
+        assert {answer.result() for answer in waiting} == {200}
+
+
+def test_images_in_base64_of_every_kind(client: httpx.Client) -> None:
+    data = image("JPEG")
+    plain = base64.b64encode(data).decode()
+    rows = []
+    for text in (
+        plain,
+        base64.encodebytes(data).decode(),
+        base64.urlsafe_b64encode(data).decode().rstrip("="),
+        f"data:image/jpeg;base64,{plain}",
+    ):
+        answer = client.post("/search", json={"terms": [{"image": text}], "k": 3})
+        assert answer.status_code == 200
+        rows.append(answer.json())
+    assert rows == rows[:1] * 4
+    answer = client.post("/search", json={"terms": [{"image": "data:image/png,%89PNG"}]})
+    assert answer.status_code == 422
+    assert "data:image/...;base64," in answer.json()["error"]
