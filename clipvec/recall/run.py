@@ -68,6 +68,7 @@ def benchmark(config: RecallConfig) -> RecallSummary:
         ConfigError: what was asked for cannot be measured on this store.
         FingerprintError: the model of the text queries is not the store's.
         StoreError: the store cannot be read.
+        ClipvecError: ``work_dir`` cannot be written.
     """
     collection = paths.collection_name(config.dataset.name, config.model.name)
     rows = Rows.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
@@ -78,7 +79,7 @@ def benchmark(config: RecallConfig) -> RecallSummary:
         run.use_artifact(artifacts.store(rows.store.url, collection, fingerprint))
         if _with_chroma(config):
             run.use_artifact(artifacts.index(config.index, collection, fingerprint))
-        with _alone_in(Path(config.work_dir)):
+        with _written(config.work_dir), _alone_in(Path(config.work_dir)):
             found = _measure(config, rows, collection)
         summary = RecallSummary(found, report.write([found], Path(config.report_dir)))
         report.track(run, found, summary.page, collection)
@@ -113,6 +114,18 @@ def _measure(config: RecallConfig, rows: Rows, collection: str) -> Report:
     work_dir = Path(config.work_dir)
     runner = Runner(rows, query_sets, config.index, collection, options, work_dir)
     return _report(config, rows, query_sets, list(runner.run(config.systems)))
+
+
+@contextmanager
+def _written(work_dir: str) -> Iterator[None]:
+    """Make one line of a folder that cannot be written, such as one on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        raise ClipvecError(
+            f"work_dir {work_dir} cannot be written: {error.strerror or error}; free space there, "
+            "make it writable, or choose another work_dir, and run the same command again"
+        ) from error
 
 
 @contextmanager

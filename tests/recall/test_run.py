@@ -16,7 +16,7 @@ from clipvec.index.build import build_index
 from clipvec.paths import CONF_DIR
 from clipvec.recall.apply_ef import apply
 from clipvec.recall.results import Interval, Report, SystemResult
-from clipvec.recall.run import RecallSummary
+from clipvec.recall.run import RecallSummary, benchmark
 from tests.index.conftest import build_config
 from tests.reports import recommendation, report
 from tests.stores import make_store
@@ -73,3 +73,10 @@ def test_a_report_of_only_skipped_systems_is_a_failure() -> None:
         with pytest.raises(ClipvecError, match=r"none of 2 .* flat: too little memory") as caught:
             found.check()
         assert caught.value.exit_code == 1
+
+
+def test_a_work_dir_that_cannot_be_written(asked: RecallConfig, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    options = replace(asked, apply=False, work_dir=f"{tmp_path}/file/work")
+    with pytest.raises(ClipvecError, match=r"^work_dir .*/file/work cannot be written: Not a dir"):
+        benchmark(replace(options, store=replace(options.store, root=str(tmp_path))))

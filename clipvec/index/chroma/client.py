@@ -33,7 +33,10 @@ REBUILD = "--rebuild"
 OLD = "--old"
 _LITTLE_SPACE = 2**24
 """Bytes free on a disk below which it counts as full."""
-_FULL = "the disk is full; free space, or choose another index.path, and rerun the command"
+_FULL = (
+    "the disk is full; free space, or choose another index.path, and rerun the command, with "
+    "--rebuild if the graph was cut off"
+)
 _DAMAGED = f"the index is damaged; {REBUILD_IT}"
 _MENDS = {
     "code: 8)": "the database cannot be written; make it writable, or choose another index.path",
@@ -77,7 +80,7 @@ def chroma_errors(location: str) -> Iterator[None]:
 
 def _mends(location: str, text: str) -> list[str]:
     found = [mend for code, mend in _MENDS.items() if code in text]
-    if not found:
+    if not set(found) - {_DAMAGED}:
         # Chroma seldom says that there is no space left; it fails at whatever it was doing.
         with contextlib.suppress(OSError):
             if shutil.disk_usage(location).free < _LITTLE_SPACE:

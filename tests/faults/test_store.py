@@ -1,0 +1,104 @@
+"""Single faults of a store: each is told by all that read it, and its mend heals."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipvec.check.run import check
+from clipvec.config import ChromaConfig
+from clipvec.errors import StoreError
+from clipvec.index import open_index
+from clipvec.index.build import build_index
+from clipvec.recall import queries
+from clipvec.recall.ground_truth import ground_truth
+from clipvec.recall.queries import QuerySource
+from clipvec.store import Rows, Store
+from tests.check.test_run import asked
+from tests.index.conftest import build_config
+from tests.index.test_build import rows_of
+from tests.stores import make_store, write_shard
+
+SHARDS = {0: [40, 30], 1: [40, 30]}
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store and its index."""
+    root = tmp_path_factory.mktemp("good")
+    make_store(root / "store", SHARDS)
+    build_index(build_config(root / "store", ChromaConfig(f"{root}/index")))
+    return root
+
+
+@pytest.fixture
+def root(good: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(good, tmp_path / "root"))
+
+
+def edit(file: Path, **values: object) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+def flip(file: Path, at: int) -> None:
+    data = bytearray(file.read_bytes())
+    data[at] ^= 1
+    file.write_bytes(data)
+
+
+PART = "part-00001.parquet"
+FAULTS: dict[str, Callable[[Path, Path], object]] = {
+    "vector flipped": lambda shard, other: flip(shard / PART, 700),
+    "footer flipped": lambda shard, other: flip(shard / PART, -200),
+    "cut": lambda shard, other: (shard / PART).write_bytes((shard / PART).read_bytes()[:-1]),
+    "gone": lambda shard, other: (shard / PART).unlink(),
+    "of another shard": lambda shard, other: shutil.copy(other / PART, shard / PART),
+    "swapped": lambda shard, other: shutil.copy(shard / "part-00000.parquet", shard / PART),
+    "marker of another shard": lambda shard, other: shutil.copy(
+        other / "done.json", shard / "done.json"
+    ),
+    "marker cut": lambda shard, other: (shard / "done.json").write_text("{"),
+    "marker counts too few": lambda shard, other: edit(shard / "done.json", rows=69),
+}
+
+
+def measure(root: Path) -> None:
+    rows = Rows.open(f"{root}/store/toys/toy")
+    images = QuerySource({"kind": "image"}, lambda: queries.images(rows, 5, 0))
+    ground_truth(rows, {"image": images}, 3)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_damaged_store(root: Path, name: str) -> None:
+    """No index is spoilt by it, and what was whole is kept."""
+    url, index = f"{root}/store/toys/toy", ChromaConfig(f"{root}/index")
+    truth = rows_of(Store.open(url))
+    whole = {file: file.read_bytes() for file in Path(url).rglob("*.*")}
+    FAULTS[name](Path(url, "shard-00000"), Path(url, "shard-00001"))
+    command = build_config(root / "store", index)
+    new = build_config(root / "store", ChromaConfig(f"{root}/new"))
+    for read in (
+        lambda: build_index(new),
+        lambda: build_index(build_config(root / "store", index, rebuild=True)),
+        lambda: measure(root),
+        lambda: check(asked(root)).raise_faults(),
+    ):
+        with pytest.raises(StoreError):
+            read()
+    with pytest.raises(StoreError, match=r"shard-00000/.*remove .*embed shards=0 again"):
+        measure(root)
+    with open_index(index) as opened:
+        there = opened.vectors(list(truth))
+    assert there.keys() == truth.keys()
+    Path(url, "shard-00000/done.json").unlink()
+    write_shard(Store.open(url), 0, SHARDS[0])
+    assert {file: file.read_bytes() for file in whole} == whole
+    assert build_index(command).rows == 140
+    assert check(asked(root)).faults == []
+    for id, vector in rows_of(Store.open(url)).items():
+        np.testing.assert_array_equal(vector, truth[id])
