@@ -27,7 +27,7 @@ from clipvec.store import Row
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from clipvec.model import Encoder, PictureReader
+    from clipvec.model import Encoder, ImageReader
 
 _Decoded: TypeAlias = "tuple[Row, np.ndarray] | Reject"
 _NICE = 10
@@ -90,7 +90,7 @@ class Pipeline:
         seen: set[str],
         encoder: Encoder,
         batch_size: int,
-        reader: PictureReader,
+        reader: ImageReader,
         decode_threads: int,
         timings: Timings,
     ) -> None:
@@ -135,19 +135,19 @@ class Pipeline:
 
     def _decode(self, record: Record) -> _Decoded:
         try:
-            picture = self._reader(record.image)
+            image = self._reader(record.image)
         except Undecodable as error:
             return Reject(record.id, record.uri, str(error), type(error).__name__)
         row = Row(
             record.id,
             record.uri,
             record.caption,
-            picture.width,
-            picture.height,
-            picture.thumbnail or None,
+            image.width,
+            image.height,
+            image.thumbnail or None,
             record.attributes,
         )
-        return row, picture.pixels
+        return row, image.pixels
 
     def _collate(self, start: int, cursor: Cursor | None) -> Generator[Batch, None, None]:
         batch = Batch(start, cursor=cursor)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from clipvec.config import EmbedConfig
     from clipvec.data import Dataset, SyntheticDataset
-    from clipvec.model import PictureReader
+    from clipvec.model import ImageReader
     from clipvec.store import Fingerprint, ModelFingerprint, ShardWriter
 
 log = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ class EncodedVectors:
         config = self._config
         cursor = Cursor(*writer.cursor) if writer.cursor else None
         threads = config.decode_threads or os.cpu_count() or 1
-        reader = model.PictureReader(
+        reader = model.ImageReader(
             self._encoder.preprocess,
             max_pixels=config.max_pixels,
             max_seconds=config.max_decode_seconds,
@@ -159,7 +159,7 @@ class EncodedVectors:
             timings=timings,
         )
 
-    def _say_memory(self, reader: PictureReader) -> None:
+    def _say_memory(self, reader: ImageReader) -> None:
         free = machine.free_bytes()
         if reader.peak_bytes > free and not self._said_memory:
             self._said_memory = True

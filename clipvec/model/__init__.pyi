@@ -1,7 +1,7 @@
 from .encoder import Encoder
 from .identity import fingerprint_of
+from .images import ImageReader
 from .load import load_checked, load_encoder
-from .pictures import PictureReader
 from .preprocess import Preprocess
 from .torch.device import choose_device
 from .torch.encoder import TorchEncoder
@@ -9,7 +9,7 @@ from .torch.pack import pack
 
 __all__ = [
     "Encoder",
-    "PictureReader",
+    "ImageReader",
     "Preprocess",
     "TorchEncoder",
     "choose_device",

@@ -17,7 +17,7 @@ from PIL import Image
 
 from clipvec.data import Undecodable, is_light
 from clipvec.errors import ConfigError
-from clipvec.model import PictureReader
+from clipvec.model import ImageReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +50,7 @@ class ImageDecoder:
 
     def __init__(self, preprocess: Preprocess, max_pixels: int, max_seconds: int) -> None:
         self._max_pixels = max_pixels
-        self._reader = PictureReader(
+        self._reader = ImageReader(
             preprocess, max_pixels=max_pixels, max_seconds=max_seconds, threads=_THREADS
         )
         self._threads = ThreadPoolExecutor(_THREADS, "images")

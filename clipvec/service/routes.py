@@ -158,8 +158,8 @@ async def item(id: str, searcher: Asked) -> schema.Row:
 @api.get("/thumbnail/{id:path}", tags=["rows"], response_class=Response, responses={200: _JPEG})
 async def thumbnail(id: str, searcher: Asked, request: Request) -> Response:
     """The thumbnail of a row, a JPEG."""
-    picture = await searcher.thumbnail(_known(id))
-    tag = f'"{hashlib.blake2b(picture, digest_size=12).hexdigest()}"'
+    image = await searcher.thumbnail(_known(id))
+    tag = f'"{hashlib.blake2b(image, digest_size=12).hexdigest()}"'
     headers = {
         # Where there is a key, no proxy may hand thumbnails to those without it.
         "Cache-Control": f"{'private' if key_is_set() else 'public'}, max-age=3600",
@@ -168,7 +168,7 @@ async def thumbnail(id: str, searcher: Asked, request: Request) -> Response:
     }
     if tag in request.headers.get("If-None-Match", ""):
         return Response(status_code=304, headers=headers)
-    return Response(picture, media_type="image/jpeg", headers=headers)
+    return Response(image, media_type="image/jpeg", headers=headers)
 
 
 @api.get("/stats", tags=["service"])

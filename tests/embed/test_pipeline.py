@@ -13,7 +13,7 @@ from clipvec.config import ModelConfig, WebDatasetConfig
 from clipvec.data import Cursor, Record, Reject, open_dataset
 from clipvec.embed.pipeline import Batch, Pipeline
 from clipvec.embed.timings import Timings
-from clipvec.model import Encoder, PictureReader
+from clipvec.model import Encoder, ImageReader
 from tests.data.making import encode, write_tar
 
 
@@ -32,7 +32,7 @@ def pipeline(
         "decode_threads": 2,
         "timings": Timings(),
     }
-    reader = PictureReader(encoder.preprocess, max_pixels=10**6, max_seconds=9, threads=2)
+    reader = ImageReader(encoder.preprocess, max_pixels=10**6, max_seconds=9, threads=2)
     settings["reader"] = reader
     return Pipeline(items, start=start, encoder=encoder, **(settings | options))  # type: ignore[arg-type]
 

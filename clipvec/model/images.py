@@ -43,7 +43,7 @@ _SHARE = 0.8
 """Of the memory that is free, for images that are decoded apart."""
 
 
-class Picture(NamedTuple):
+class PreparedImage(NamedTuple):
     """A decoded image."""
 
     pixels: np.ndarray
@@ -57,7 +57,7 @@ class Picture(NamedTuple):
 
 def prepare(
     data: bytes, preprocess: Preprocess, max_pixels: int, thumbnail_side: int = 0
-) -> Picture:
+) -> PreparedImage:
     """Decode an image file here.
 
     Raises:
@@ -65,10 +65,10 @@ def prepare(
     """
     decoded = decode_image(data, preprocess.target, max_pixels)
     small = thumbnail(decoded.image, thumbnail_side) if thumbnail_side else b""
-    return Picture(preprocess(decoded.image), decoded.width, decoded.height, small)
+    return PreparedImage(preprocess(decoded.image), decoded.width, decoded.height, small)
 
 
-class PictureReader:
+class ImageReader:
     """Decodes image files for many threads; `close` ends its processes at once.
 
     Args:
@@ -101,7 +101,7 @@ class PictureReader:
         self._busy: set[_Worker] = set()
         self._closed = False
 
-    def __call__(self, data: bytes) -> Picture:
+    def __call__(self, data: bytes) -> PreparedImage:
         """Return an image.
 
         Raises:
@@ -111,7 +111,7 @@ class PictureReader:
             return prepare(data, self._preprocess, self._max_pixels, self._side)
         return self.apart(data)
 
-    def apart(self, data: bytes) -> Picture:
+    def apart(self, data: bytes) -> PreparedImage:
         """Return an image that is decoded in another process.
 
         Raises:
@@ -164,12 +164,12 @@ class PictureReader:
 
 
 class _Worker:
-    """A process that decodes one image after the other, see `clipvec.model.picture_worker`."""
+    """A process that decodes one image after the other, see `clipvec.model.image_worker`."""
 
     def __init__(self, settings: dict[str, object], max_seconds: int) -> None:
         self._max_seconds = max_seconds
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "clipvec.model.picture_worker", json.dumps(settings)],
+            [sys.executable, "-m", "clipvec.model.image_worker", json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # Ctrl-C is for the command, which ends its processes itself.
@@ -178,7 +178,7 @@ class _Worker:
         )
         self.alive = True
 
-    def decode(self, data: bytes) -> Picture:
+    def decode(self, data: bytes) -> PreparedImage:
         """Return an image; a worker that failed is no longer `alive`."""
         try:
             send(self._stdin, {}, data)
@@ -190,7 +190,7 @@ class _Worker:
             raise kinds[head["error"]](head["reason"])
         pixels, small = blobs
         shape = tuple(head["shape"])
-        return Picture(
+        return PreparedImage(
             np.frombuffer(pixels, np.uint8).reshape(shape), head["width"], head["height"], small
         )
 

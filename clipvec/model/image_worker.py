@@ -1,4 +1,4 @@
-"""The process in which images are decoded that announce much work: ``pictures`` starts it.
+"""The process that decodes images which announce much work; `clipvec.model.images` starts it.
 
 Nothing that is decoded here can take more processor time or memory than the kernel is told, or
 harm the process that asked.
@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 from clipvec.data import TooMuchMemory, Undecodable
-from clipvec.model.pictures import prepare, receive, send
+from clipvec.model.images import prepare, receive, send
 from clipvec.model.preprocess import Preprocess
 
 _NICE = 10
@@ -37,7 +37,7 @@ def main() -> None:
             return
         _limit(settings["max_seconds"], settings["max_bytes"] + len(data))
         try:
-            picture = prepare(data, preprocess, settings["max_pixels"], settings["thumbnail_side"])
+            image = prepare(data, preprocess, settings["max_pixels"], settings["thumbnail_side"])
         except MemoryError:
             reason = f"decoding it takes more than {settings['max_bytes']:,} bytes of memory"
             answer: dict[str, Any] = {"error": TooMuchMemory.__name__, "reason": reason}
@@ -45,9 +45,9 @@ def main() -> None:
         except Undecodable as error:
             send(stdout, {"error": type(error).__name__, "reason": str(error)})
         else:
-            pixels = picture.pixels
-            answer = {"shape": pixels.shape, "width": picture.width, "height": picture.height}
-            send(stdout, answer, pixels.tobytes(), picture.thumbnail)
+            pixels = image.pixels
+            answer = {"shape": pixels.shape, "width": image.width, "height": image.height}
+            send(stdout, answer, pixels.tobytes(), image.thumbnail)
 
 
 def _limit(seconds: int, size: int) -> None:

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from clipvec.data import DecoderCrashed, TooSlow, Undecodable, is_light
-from clipvec.model import PictureReader, Preprocess
-from clipvec.model.pictures import prepare
+from clipvec.model import ImageReader, Preprocess
+from clipvec.model.images import prepare
 
 PREPROCESS = Preprocess(32, 32, (0.5,) * 3, (0.5,) * 3, "bicubic", "shortest", 0)
 _STUCK = """
@@ -38,8 +38,8 @@ def image(kind: str, size: tuple[int, int] = (60, 40), **options: object) -> byt
 
 
 @pytest.fixture
-def reader() -> Iterator[PictureReader]:
-    with_limits = PictureReader(
+def reader() -> Iterator[ImageReader]:
+    with_limits = ImageReader(
         PREPROCESS, max_pixels=10**6, max_seconds=2, threads=2, thumbnail_side=16
     )
     yield with_limits
@@ -64,7 +64,7 @@ def test_every_scan_of_a_jpeg_counts() -> None:
     assert not is_light(progressive + b"\xff\xda" * 100)
 
 
-def test_an_image_is_the_same_wherever_it_is_decoded(reader: PictureReader) -> None:
+def test_an_image_is_the_same_wherever_it_is_decoded(reader: ImageReader) -> None:
     for kind in ("JPEG", "PNG", "TIFF"):
         data = image(kind)
         here, there = prepare(data, PREPROCESS, 10**6, 16), reader.apart(data)
@@ -73,7 +73,7 @@ def test_an_image_is_the_same_wherever_it_is_decoded(reader: PictureReader) -> N
     assert len(psutil.Process().children()) == 1  # one process for one image after the other
 
 
-def test_a_reject_is_the_same_wherever_it_is_decoded(reader: PictureReader) -> None:
+def test_a_reject_is_the_same_wherever_it_is_decoded(reader: ImageReader) -> None:
     for data in (b"", b"text", image("PNG")[:-50], image("PNG", (2000, 1000))):
         with pytest.raises(Undecodable) as here:
             prepare(data, PREPROCESS, 10**6)
@@ -84,7 +84,7 @@ def test_a_reject_is_the_same_wherever_it_is_decoded(reader: PictureReader) -> N
 
 
 def test_an_image_that_takes_too_long_is_one_reject(
-    reader: PictureReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reader: ImageReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(_STUCK)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
@@ -94,7 +94,7 @@ def test_an_image_that_takes_too_long_is_one_reject(
 
 
 def test_closing_does_not_wait_for_a_decoder(
-    reader: PictureReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reader: ImageReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(_STUCK)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
@@ -122,8 +122,8 @@ def test_closing_does_not_wait_for_a_decoder(
 def test_memory_is_bounded_and_foretold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clipvec.machine.free_bytes", lambda: 10 * 2**30)
     options = {"max_seconds": 1, "threads": 8}
-    large = PictureReader(PREPROCESS, max_pixels=200_000_000, **options)  # type: ignore[arg-type]
+    large = ImageReader(PREPROCESS, max_pixels=200_000_000, **options)  # type: ignore[arg-type]
     assert large.processes == 2
     assert large.peak_bytes == 2 * 16 * 200_000_000 + 8 * 16 * 2**24
-    small = PictureReader(PREPROCESS, max_pixels=10**6, **options)  # type: ignore[arg-type]
+    small = ImageReader(PREPROCESS, max_pixels=10**6, **options)  # type: ignore[arg-type]
     assert small.processes == 8
