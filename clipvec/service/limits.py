@@ -23,7 +23,7 @@ COOKIE = "clipvec_key"
 """Where the page keeps the key, percent-encoded, since an <img> sends no header."""
 _LINGER = 4
 """Times the limit that is read of a body that is refused."""
-MAX_VALUES = 2**17
+MAX_VALUES = 2**15
 """Values of a JSON body; parsing and checking them holds up all other requests."""
 BODY_SECONDS = 10.0
 _LEAST_RATE = 10_000

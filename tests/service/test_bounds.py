@@ -57,7 +57,7 @@ def test_more_values_than_are_read(client: httpx.Client) -> None:
     for body in bodies:
         answer = client.post("/search", json=body)
         assert answer.status_code == 413
-        assert answer.json()["error"] == "the request has more than 131,072 values"
+        assert answer.json()["error"] == "the request has more than 32,768 values"
 
 
 def test_of_many_mistakes_the_first_is_noted() -> None:
