@@ -42,10 +42,10 @@ def after_sigterm(seconds: float, act: Callable[[], None]) -> Iterator[None]:
     def wait() -> None:
         while (received := os.read(reader, 1)) and received[0] != signal.SIGTERM:
             continue
-        os.close(reader)
-        if received:
+        if received:  # the pipe stays open for further signals, of which Python would complain
             time.sleep(seconds)
             act()
+        os.close(reader)
 
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     threading.Thread(target=wait, daemon=True).start()

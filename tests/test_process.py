@@ -26,13 +26,17 @@ def test_a_child_notices_when_its_stdin_closes() -> None:
 
 
 STUCK = """
-import sys, threading
+import signal, sys, threading
 from clipvec import cli
 cli.END_SECONDS = 0.5
 def main():
     threading.Thread(target=threading.Event().wait).start()
     print("ready", flush=True)
-    threading.Event().wait()
+    try:
+        threading.Event().wait()
+    finally:
+        signal.signal(signal.SIGALRM, lambda *_: None)
+        signal.raise_signal(signal.SIGALRM)
 cli.run(main)
 """
 
