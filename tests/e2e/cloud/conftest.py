@@ -60,9 +60,11 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A local cloud shared by all tests."""
     folder = tmp_path_factory.mktemp("cloud")
     running = Cloud(folder)
-    running.control("start")
-    yield running
-    running.control("stop")
+    try:
+        running.control("start")
+        yield running
+    finally:
+        running.control("stop")
 
 
 Clipvec = Callable[..., "subprocess.Popen[str]"]
