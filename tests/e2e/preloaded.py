@@ -12,6 +12,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 
@@ -81,6 +82,7 @@ def _run(
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
+    tempfile.tempdir = None  # of the environment that was
     sys.path[0] = cwd
     sys.argv[1:] = arguments
     runpy.run_module(module, run_name="__main__", alter_sys=True)
