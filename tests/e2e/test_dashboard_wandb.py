@@ -77,6 +77,6 @@ def test_a_server_that_hangs_is_given_up(run: Run, monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{deaf.getsockname()[1]}")
         began = time.monotonic()
         done = run("dashboard", exit_code=1)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60  # 8 s, and the start of a process where others run too
     assert "did not answer within 8 s; try again later" in done.stderr
     assert done.stderr.count("\n") == 1
