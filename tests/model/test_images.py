@@ -108,9 +108,10 @@ def test_closing_does_not_wait_for_a_decoder(
         except Undecodable as error:
             failed.append(error)
 
+    before = set(psutil.Process().children())
     thread = threading.Thread(target=decode)
     thread.start()
-    while not psutil.Process().children():
+    while not set(psutil.Process().children()) - before:
         assert thread.is_alive()
         time.sleep(0.01)
     reader.close()
