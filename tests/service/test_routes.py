@@ -205,7 +205,7 @@ def test_bad_queries(client: httpx.Client, body: Any, reason: str) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"\xff\xfe", b'{"text": "\\ud800"}', b'{"text": "a", "k": NaN}', b"[" * 100_000],
+    [b"", b"{", b"\xff\xfe", b'{"text": "\\ud800"}', b'{"text": "a", "k": NaN}', b"[" * 30_000],
 )
 def test_bad_bodies(client: httpx.Client, body: bytes) -> None:
     answer = client.post("/search", content=body, headers=JSON)
