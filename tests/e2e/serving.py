@@ -6,10 +6,11 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
+
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 BENTOML = Path(sys.executable).with_name("bentoml")
@@ -37,12 +38,11 @@ def free_port() -> int:
 
 
 def wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 240
-    while True:
+    def ready() -> bool:
         assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
         try:
-            if httpx.get(f"{url}/readyz", timeout=30).status_code == 200:
-                return
+            return httpx.get(f"{url}/readyz", timeout=30).status_code == 200
         except httpx.TransportError:
-            time.sleep(0.2)
+            return False
+
+    until(ready, 240, pause=0.2)

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from PIL import Image
 from clipvec.store import Store
 from tests.data.making import png_header, write_tar
 from tests.e2e.conftest import Disk, Run
+from tests.waiting import until
 
 SAMPLES = 364
 """Number of images in the bundled dataset."""
@@ -39,11 +39,7 @@ def start(cwd: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while not path.exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.002)
+    until(path.exists, by=process, pause=0.002)
 
 
 def photo(seed: int, size: tuple[int, int] = (96, 64)) -> bytes:

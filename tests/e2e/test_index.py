@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from clipvec.config import ChromaConfig
 from clipvec.index import open_index
 from tests.e2e.conftest import Disk, Run
 from tests.stores import StoreFactory
+from tests.waiting import until
 
 ROWS = 3000
 OPTIONS = [
@@ -45,13 +45,8 @@ def start(cwd: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def wait_for_rows(folder: Path, process: subprocess.Popen[str], least: int) -> None:
     """Wait until the database in ``folder`` has some rows, but not all."""
-    deadline = time.monotonic() + 120
-    while True:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "nothing was loaded"
-        if (folder / "chroma.sqlite3").is_file() and rows_in(folder) >= least:
-            return
-        time.sleep(0.005)
+    database = folder / "chroma.sqlite3"
+    until(lambda: database.is_file() and rows_in(folder) >= least, by=process, pause=0.005)
 
 
 def rows_in(folder: Path) -> int:

@@ -8,10 +8,10 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -20,6 +20,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.serving import BENTOML, ROOT, free_port, start, wait_ready
+from tests.waiting import until
 
 
 def test_a_query_is_answered(url: str) -> None:
@@ -115,14 +116,19 @@ def test_two_workers_and_onnx_runtime_in_place_of_torch(index: Path, tmp_path: P
         )
         assert counted is not None
         assert float(counted[1]) == 40, "of both workers"
-        whole = psutil.Process(process.pid)
-        loaded = [{m.path for m in p.memory_maps()} for p in [whole, *whole.children(True)]]
-        workers = [files for files in loaded if any("onnxruntime" in file for file in files)]
-        assert len(workers) == 2
-        assert not [file for files in loaded for file in files if "libtorch" in file]
+        # One worker may have answered before the other was started.
+        until(lambda: sum("onnxruntime" in files for files in loaded_by(process)) == 2)
+        assert not [files for files in loaded_by(process) if "libtorch" in files]
     finally:
         process.terminate()
         process.wait(60)
+
+
+def loaded_by(process: subprocess.Popen[bytes]) -> list[str]:
+    """Return the paths of the libraries that it and each of its descendants have loaded."""
+    whole = psutil.Process(process.pid)
+    family = [whole, *whole.children(recursive=True)]
+    return ["\n".join(m.path for m in member.memory_maps()) for member in family]
 
 
 @contextmanager
@@ -133,17 +139,19 @@ def chroma(folder: Path) -> Iterator[int]:
     with (folder / "chroma.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     try:
-        while True:
-            assert process.poll() is None
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/api/v2/heartbeat")
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
+        until(partial(is_there, port), by=process)
         yield port
     finally:
         process.terminate()
         process.wait(30)
+
+
+def is_there(port: int) -> bool:
+    """Tell whether a Chroma server answers."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/api/v2/heartbeat").is_success
+    except httpx.TransportError:
+        return False
 
 
 def test_while_chroma_is_down(index: Path, tmp_path: Path) -> None:
@@ -165,6 +173,8 @@ def test_while_chroma_is_down(index: Path, tmp_path: Path) -> None:
                 statuses.append(answer.status_code)
             assert statuses == [200, 200, 200, 429, 429]
             running.close()
+            # It is asked again every 5 s.
+            until(lambda: httpx.get(f"{url}/readyz", timeout=30).status_code == 503, 60)
             for path in ("/readyz", "/health", "/stats", "/item/sample-0002/0133"):
                 answer = httpx.get(f"{url}{path}", timeout=30)
                 assert answer.status_code == 503, path

@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from tests.data.making import write_tar
 from tests.e2e.conftest import Disk, Run
 from tests.e2e.test_embed import photo
+from tests.waiting import until
 from tests.wandb_files import recorded
 
 SECRETS = {"HF_TOKEN": "hf_planted_secret", "WANDB_API_KEY": "0123456789" * 4}
@@ -144,11 +144,7 @@ def test_a_preempted_job(
         stderr=subprocess.PIPE,
     )
     part = tmp_path / "data/store/sample/local/shard-00000/part-00002.parquet"
-    deadline = time.monotonic() + 120
-    while not part.exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+    until(part.exists, by=process, pause=0.002)
     process.terminate()
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 143, stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from clipvec import config
 from clipvec.config import ChromaConfig, ChromaHttpConfig, IndexCommandConfig, IndexConfig
 from clipvec.index.chroma.client import client_factory, close
+from tests.waiting import until
 
 
 def build_config(root: Path, index: IndexConfig, **changes: Any) -> IndexCommandConfig:
@@ -80,12 +80,11 @@ def index(request: pytest.FixtureRequest) -> Iterator[IndexConfig]:
 
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while True:
+    def answers() -> bool:
         try:
             with urllib.request.urlopen(url, timeout=1):
-                return
+                return True
         except OSError:
-            assert process.poll() is None, "the server ended"
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.05)
+            return False
+
+    until(answers, by=process)

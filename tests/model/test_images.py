@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from PIL import Image
 from clipvec.data import DecoderCrashed, TooSlow, Undecodable, is_light
 from clipvec.model import ImageReader, Preprocess
 from clipvec.model.images import prepare
+from tests.waiting import until
 
 PREPROCESS = Preprocess(32, 32, (0.5,) * 3, (0.5,) * 3, "bicubic", "shortest", 0)
 _STUCK = """
@@ -111,9 +111,7 @@ def test_closing_does_not_wait_for_a_decoder(
     before = set(psutil.Process().children())
     thread = threading.Thread(target=decode)
     thread.start()
-    while not set(psutil.Process().children()) - before:
-        assert thread.is_alive()
-        time.sleep(0.01)
+    until(lambda: set(psutil.Process().children()) - before)
     reader.close()
     thread.join(10)
     assert not thread.is_alive()

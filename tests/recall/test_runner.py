@@ -9,6 +9,8 @@ import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,6 +31,7 @@ from clipvec.recall.workload import QuerySet, Workload
 from tests.index.conftest import build_config
 from tests.recall.conftest import DIM, ROWS, Ground, measure_config, systems
 from tests.stores import make_store
+from tests.waiting import until
 
 FLAT = {"kind": "faiss", "factory": "Flat"}
 HNSW = {
@@ -354,15 +357,13 @@ def test_an_interrupted_run_resumes(ground: Ground, tmp_path: Path, signum: int)
 
 def server_of(pid: int) -> psutil.Process:
     """Wait for the Chroma server that the second system starts."""
-    import time
 
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+    def servers() -> Iterator[psutil.Process]:
         for process in psutil.Process(pid).children(recursive=True):
-            try:
+            with suppress(psutil.Error):
                 if "--path" in process.cmdline():
-                    return process
-            except psutil.Error:
-                continue
-        time.sleep(0.02)
-    raise AssertionError("no server was started")
+                    yield process
+
+    found: list[psutil.Process] = []
+    until(lambda: found.extend(servers()) or found)
+    return found[0]

@@ -7,7 +7,6 @@ import base64
 import io
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -24,6 +23,7 @@ from clipvec.service.protocol import BoundedProtocol
 from clipvec.service.schema import Query
 from clipvec.service.searcher import Searcher
 from tests.service.conftest import answering
+from tests.waiting import until
 
 JSON = {"content-type": "application/json"}
 
@@ -221,9 +221,7 @@ def test_images_that_announce_much_work_hold_up_no_others(
     many = 8 + reader.processes
     with ThreadPoolExecutor(many) as threads:
         waiting = [threads.submit(send, "TIFF") for _ in range(many)]
-        until = time.monotonic() + 30
-        while searcher._decoder._waiting < many and time.monotonic() < until:
-            time.sleep(0.01)
+        until(lambda: searcher._decoder._waiting == many)
         assert send("JPEG") == 200
         assert send("TIFF") == 429
         go_on.set()

@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from tests.e2e.cloud.conftest import Clipvec, Cloud
-from tests.e2e.cloud.test_managed_jobs import command_lines_of_clipvec, files_with, until
+from tests.e2e.cloud.test_managed_jobs import command_lines_of_clipvec, files_with
 from tests.e2e.serving import free_port
+from tests.waiting import until
 
 pytestmark = [pytest.mark.cloud, pytest.mark.timeout(900)]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.e2e.cloud.conftest import Clipvec, Cloud
+from tests.waiting import until
 
 pytestmark = [pytest.mark.cloud, pytest.mark.timeout(900)]
 
@@ -35,17 +35,6 @@ def started(folder: Path) -> dict[str, list[list[int]]]:
         file.parent.name: [json.loads(line)["shards"] for line in file.read_text().splitlines()]
         for file in files
     }
-
-
-def until(
-    true: Callable[[], object], seconds: float = 240, by: subprocess.Popen[str] | None = None
-) -> None:
-    """Wait for a condition that another program, if given, brings about."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert by is None or by.poll() is None, by.communicate()[0]
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
 
 
 def command_lines_of_clipvec() -> Iterator[str]:

@@ -19,7 +19,7 @@ from clipvec.jobs.plan import Job, Sweep
 from clipvec.jobs.record import Record
 from clipvec.jobs.workers import job_state
 from clipvec.jobs.workers.backend import Workers
-from tests.jobs.conftest import until
+from tests.waiting import until
 
 RUNNING, DONE = Status(State.RUNNING), Status(State.SUCCEEDED)
 GONE = Status(State.FAILED, "its supervisor is gone; was the machine restarted?")

@@ -15,7 +15,7 @@ from clipvec.jobs.plan import Job, Sweep
 from clipvec.jobs.record import Record
 from clipvec.jobs.workers import job_state
 from clipvec.jobs.workers.supervisor import Supervisor, environments
-from tests.jobs.conftest import until
+from tests.waiting import until
 
 
 def job(number: int, *steps: str, restarts: int | None = None) -> Job:
