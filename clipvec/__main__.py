@@ -39,11 +39,10 @@ def listing() -> str:
 
 def refusal(name: str) -> str:
     """Return the message for an unknown command."""
-    import difflib
+    from clipvec import config
 
-    near = difflib.get_close_matches(name, _FOLDERS, n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    return f"{name} is no command{meant or '; there are ' + ', '.join(sorted(_FOLDERS))}"
+    meant = config.did_you_mean(name, _FOLDERS) or f"; there are {', '.join(sorted(_FOLDERS))}"
+    return f"no such command: {name}{meant}"
 
 
 if __name__ == "__main__":

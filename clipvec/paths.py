@@ -40,6 +40,12 @@ def local_root(root: str) -> Path | None:
     return Path(rest) if scheme in {"file", "local"} else None
 
 
+def shortest(path: Path) -> Path:
+    """Return a path as it is best shown: relative where it is below the current folder."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def mirror(root: str) -> Path:
     """Return the local folder that mirrors a root in an object store.
 

@@ -52,7 +52,10 @@ def test_the_task_gets_the_configuration(start: Start) -> None:
     [
         (["batch_sise=3"], "batch_sise is not an option here; did you mean batch_size?"),
         (["modle=sample"], "modle is not an option here; did you mean model?"),
-        (["-m", "model=sampl"], "model=sampl is not there; did you mean sample? There are local"),
+        (
+            ["-m", "model=sampl"],
+            "model=sampl: no such option; did you mean sample? There are local",
+        ),
         (["--help", "modle=3"], "modle is not an option here; did you mean model?"),
         (["model=null"], "a group takes one of its options, and neither null nor a number"),
         (["launcher=workers"], "launcher=workers starts sweeps, which -m asks for: python -m"),
@@ -146,7 +149,10 @@ def test_every_command_has_the_version(command: tuple[str, ...]) -> None:
 
 def test_a_misspelt_command() -> None:
     done = clipvec("embd", "model=sample")
-    assert (done.returncode, done.stderr) == (2, "error: embd is no command; did you mean embed?\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: no such command: embd; did you mean embed?\n",
+    )
 
 
 SECRET = "dataset.path='https://me:hunter2@host/a.tar'"

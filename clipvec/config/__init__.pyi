@@ -31,6 +31,7 @@ from .kinds import SCHEME_EXTRAS, Kind, extras_for
 from .launchers import LAUNCHERS, LauncherConfig, LauncherKind, SkyLauncher, WorkersLauncher
 from .load import from_dict, load_env, read, to_dict
 from .models import RUNTIMES, ModelConfig, QueryModelConfig
+from .options import did_you_mean
 from .overrides import override
 from .recall import (
     ChromaSystemConfig,
@@ -84,6 +85,7 @@ __all__ = [
     "WebDatasetConfig",
     "WorkersLauncher",
     "check_overrides",
+    "did_you_mean",
     "explain",
     "extras_for",
     "from_dict",

@@ -98,7 +98,7 @@ def explain(error: Exception, name: str) -> str:
         group, _, value = str(error.missing_cfg_file).rpartition("/")
         meant = did_you_mean(value, error.options)
         there = f"{' There' if meant else '; there'} are {', '.join(error.options)}"
-        return f"{group}={value} is not there{meant}{there}"
+        return f"{group}={value}: no such option{meant}{there}"
     if str(error).startswith("Config group override must be a string"):
         return "a group takes one of its options, and neither null nor a number; --help lists them"
     if twice := re.match(r"Multiple values for (\w+)\.", str(error)):

@@ -263,11 +263,12 @@ class _Shard:
         if total and rejects / total > limit:
             self.writer.save_rejects()
             reasons = ", ".join(f"{n} {kind}" for kind, n in self.writer.reasons().items())
+            uri, reason = self.writer.first_reject()
             raise TooManyRejects(
                 f"{rejects:,} of {total:,} images of shard {self._shard} were rejected ({reasons}),"
-                f" more than max_reject_fraction={limit}; its good rows are kept, "
-                f"{self.writer.ledger} lists the others; accept them with max_reject_fraction="
+                f" more than max_reject_fraction={limit}; the first is {uri}: {reason}; all are in "
+                f"{self.writer.ledger}; accept them with max_reject_fraction="
                 f"{math.ceil(100 * rejects / total) / 100}, or fix the cause, remove "
-                f"{self.writer.folder} and run the same command again"
+                f"{self.writer.folder} and run the same command again; good rows are kept"
             )
         self.writer.commit(self.timings.to_json())

@@ -15,6 +15,7 @@ from clipvec.index.load import Plan, load
 from clipvec.index.tracking import IndexLogger
 from clipvec.index.verify import verify
 from clipvec.machine import free_bytes, peak_bytes
+from clipvec.progress import counted
 from clipvec.store import Store
 
 if TYPE_CHECKING:
@@ -109,21 +110,12 @@ def committed_parts(store: Store, wanted: Sequence[int], allow_partial: bool) ->
         spec = shards.format(missing)
         partial = ", or index what there is with allow_partial=true" if committed else ""
         raise IncompleteStoreError(
-            f"{len(missing)} of {len(wanted)} shards are missing in {store.url}: {spec}; "
-            f"embed them with python -m clipvec.embed {_same(store)} 'shards=[{spec}]'{partial}"
+            f"{store.url} lacks {len(missing)} of {counted(len(wanted), 'shard')}: {spec}; add "
+            f"'shards=[{spec}]' to the python -m clipvec.embed that made it{partial}"
         )
     if missing:
         log.warning("without the missing shards %s", shards.format(missing))
     return [part for mark in committed.values() for part in mark.parts]
-
-
-def _same(store: Store) -> str:
-    """Return the options that name ``store``, as far as the store knows them."""
-    mine = store.fingerprint
-    return (
-        f"model={store.model['name']} dataset={mine.dataset['name']} "
-        f"sharding.count={mine.sharding_count}"
-    )
 
 
 def _fill(

@@ -22,7 +22,7 @@ import numpy as np
 from clipvec.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -122,11 +122,18 @@ def to_json(chosen: Filter) -> dict[str, Any]:
     return {name: [to_json(each) for each in chosen.filters]}
 
 
+def comparisons(chosen: Filter) -> Iterator[Comparison]:
+    """Yield the conditions that a filter is made of."""
+    if isinstance(chosen, Comparison):
+        yield chosen
+    else:
+        for each in chosen.filters:
+            yield from comparisons(each)
+
+
 def keys(chosen: Filter) -> set[str]:
     """Return the names of the attributes that a filter looks at."""
-    if isinstance(chosen, Comparison):
-        return {chosen.key}
-    return set().union(*map(keys, chosen.filters))
+    return {each.key for each in comparisons(chosen)}
 
 
 def mask(chosen: Filter, columns: Mapping[str, pa.Array | np.ndarray]) -> np.ndarray:

@@ -99,7 +99,7 @@ def _warn_of_missing(name: str, names: Sequence[str], fingerprint: Fingerprint) 
 
 def _no_collection(name: str | None, names: list[str], where: str) -> str:
     if not names:
-        return f"there is no collection in {where}; make one with python -m clipvec.index"
+        return f"there is no collection in {where}; python -m clipvec.index makes one from a store"
     choices = ", ".join(f"collection={other}" for other in names)
     if name is None:
         return f"{where} has {len(names)} collections; choose one: {choices}"

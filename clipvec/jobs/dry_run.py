@@ -45,9 +45,7 @@ def dry_run(sweep: Sweep, runs: Backend, folder: Path) -> None:
     for line in preview.lines:
         console.print(line, soft_wrap=True, highlight=False)
     if refusals:
-        first, *others = refusals
-        more = f" (and {counted(len(others), 'other reason')}, above)" if others else ""
-        raise ConfigError(f"the sweep would not start: {first}{more}")
+        raise ConfigError(f"the sweep would not start: {counted(len(refusals), 'reason')}, above")
 
 
 def _todo(sweep: Sweep, runs: Backend) -> tuple[list[Job], list[str]]:
@@ -62,23 +60,30 @@ def _todo(sweep: Sweep, runs: Backend) -> tuple[list[Job], list[str]]:
 
 
 def _table(jobs: Sequence[Job], runs: Backend) -> Table:
+    """Return a row for each group of equal jobs, without the columns of which nothing is known."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    for name in ("job", "shards", "images", "$/h", "machine"):
-        table.add_column(name, justify="left" if name in {"shards", "machine"} else "right")
+    rows = []
     for _, group in groupby(jobs, _all_but_shards):
         equal = list(group)
         first, price = equal[0], runs.price_per_hour(equal[0])
         each = f" ({len(first.shards)} each)" if first.shards and equal[1:] else ""
-        images = "-" if first.images is None else f"{first.images:,}"
-        table.add_row(
-            shards.format(job.number for job in equal),
-            shards.format(shard for job in equal for shard in job.shards) + each or "-",
-            images + (" each" if equal[1:] and first.images is not None else ""),
-            "-" if price is None else f"{price:,.2f}",
-            runs.machine(first),
+        images = "" if first.images is None else f"{first.images:,}"
+        rows.append(
+            {
+                "job": shards.format(job.number for job in equal),
+                "shards": shards.format(s for job in equal for s in job.shards) + each,
+                "images": images + (" each" if images and equal[1:] else ""),
+                "$/h": "" if price is None else f"{price:,.2f}",
+                "machine": runs.machine(first),
+            }
         )
+    table = Table(box=None, pad_edge=False)
+    for name in ("job", "shards", "images", "$/h", "machine"):
+        if any(row[name] for row in rows):
+            table.add_column(name, justify="left" if name in {"shards", "machine"} else "right")
+    for row in rows:
+        table.add_row(*(row[str(column.header)] or "-" for column in table.columns))
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import sys
 import tempfile
@@ -17,6 +18,8 @@ from clipvec.search import results
 
 if TYPE_CHECKING:
     import argparse
+
+    import numpy as np
 
     from clipvec.config import SearchConfig
     from clipvec.index import Hit, VectorIndex
@@ -44,12 +47,14 @@ def run_search(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"-k {arguments.k}: at least 1 row is needed")
     config.load_env()
     settings = config.read_command("search", overrides, config.SearchConfig)
+    terms = _terms(arguments, texts)
     with open_index(settings.index, settings.collection) as index:
         where = filters.parse(arguments.where, index.attributes)
-        encoder = _encoder(settings, index)
-        vector = query_vector(_terms(arguments, texts), encoder)
+        vector = query_vector(terms, _encoder(settings, index))
         hits = index.query(vector, arguments.k, where, arguments.min_score)
         _show(arguments, " ".join(texts) or "images", hits, index)
+        if not hits:
+            print(_nothing(index, vector, where), file=sys.stderr)
 
 
 def _encoder(settings: SearchConfig, index: VectorIndex) -> Encoder:
@@ -87,11 +92,22 @@ def _show(arguments: argparse.Namespace, title: str, hits: list[Hit], index: Vec
         print(results.to_json(hits))
     elif hits:
         results.print_table(hits)
-    else:
-        print("no rows match", file=sys.stderr)
     if arguments.html or arguments.open:
         page = results.to_html(title, hits, index.thumbnails(hits))
         _write_page(page, arguments.html, arguments.open)
+
+
+def _nothing(index: VectorIndex, vector: np.ndarray, where: filters.Filter | None) -> str:
+    """Return what to say where no row matches: with the values of rows that a filter excludes."""
+    near = index.query(vector, 100) if where is not None else []
+    said = ""
+    for each in filters.comparisons(where) if where is not None else ():
+        values = {str(hit.attributes[each.key]) for hit in near if each.key in hit.attributes}
+        if values and each.operator in {"=", "in"}:
+            # All of them, beginning with those that are spelt most like it.
+            like = difflib.get_close_matches(str(each.value), sorted(values), n=5, cutoff=0)
+            said += f"; {each.key} of the nearest rows: {', '.join(like)}"
+    return f"no rows match{said}"
 
 
 def _write_page(page: str, file: str | None, show: bool) -> None:

@@ -151,6 +151,11 @@ class ShardWriter:
         """Return the number of rejects by error class, most first."""
         return dict(Counter(error for *_, error in self._rejects).most_common())
 
+    def first_reject(self) -> tuple[str, str]:
+        """Return where the first item is that was rejected, and why."""
+        _, _, uri, reason, _ = min(self._rejects)
+        return uri, reason
+
     @property
     def folder(self) -> str:
         """Full path of the shard's folder."""

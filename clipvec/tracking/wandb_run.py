@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipvec import paths
 from clipvec.errors import ClipvecError, Interrupted, one_line
 from clipvec.tracking import wandb_sdk
 from clipvec.tracking.mirror import RunsFolder
@@ -126,8 +127,8 @@ class WandbRun:
         late = "upload incomplete; " if uploader is not None else ""
         # A partly uploaded run is replaced; resuming it would upload its points twice.
         resume = "" if uploader is not None and uploader.url else "WANDB_RESUME=allow "
-        again = f"{resume}wandb beta sync {os.path.relpath(self.folder.parent)}"
-        log.info("tracked: %s%s uploads it", late, again)
+        folder = paths.shortest(self.folder.parent)
+        log.info("tracked in %s; %sto upload: %swandb beta sync %s", folder, late, resume, folder)
 
     def __enter__(self) -> WandbRun:
         return self

@@ -28,7 +28,7 @@ from clipvec.errors import ConfigError
             "dataset.attributes.width=int",
             "dataset.attributes.width is not set yet; add it as +dataset.attributes.width=...",
         ),
-        ("embed", "sharding=x20", "sharding=x20 is not there; did you mean x10"),
+        ("embed", "sharding=x20", "sharding=x20: no such option; did you mean x10"),
         ("serve", "colection=a", "colection is not an option here; did you mean collection?"),
         ("search", "index.pth=a", "index.pth is not an option here; did you mean index.path?"),
     ],

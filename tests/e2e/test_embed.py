@@ -164,7 +164,8 @@ def test_rejects(run: Run, tiny: list[str], tmp_path: Path) -> None:
     assert "4 of 20 images of shard 0 were rejected (" in failed.stderr
     for reason in ("1 EmptyFile", "1 NotAnImage", "1 TooManyPixels", "1 NoImage"):
         assert reason in failed.stderr
-    assert "more than max_reject_fraction=0.1" in failed.stderr
+    assert "more than max_reject_fraction=0.1; the first is " in failed.stderr
+    assert f"{tar}#100: " in failed.stderr
     shard = tmp_path / "data/store/webdataset/local/shard-00000"
     assert "accept them with max_reject_fraction=0.2, or fix the cause" in failed.stderr
     assert f"remove {shard} and run the same command again" in failed.stderr
@@ -239,7 +240,7 @@ def test_an_impossible_sharding_leaves_no_store(run: Run, tiny: list[str], tmp_p
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "message"),
     [
-        (["model=nope"], 2, "model=nope is not there; there are local, mobileclip_s1"),
+        (["model=nope"], 2, "model=nope: no such option; there are local, mobileclip_s1"),
         (["nope=1"], 2, "nope is not an option here"),
         (["dataset=folder", "dataset.path=~/x"], 2, "once for the shell and once for Hydra"),
         (["shards=9-0"], 2, "shards='9-0' runs backwards; write shards=0-9"),

@@ -154,7 +154,7 @@ def test_bad_input_is_one_line(run: Run, tmp_path: Path, store_factory: StoreFac
     assert "python -m clipvec.embed" in missing
     store_factory(tmp_path / "store", {0: [5], 2: [5]}, count=4)
     partial = run("index", *OPTIONS, exit_code=1).stderr
-    assert partial.startswith("error: 2 of 4 shards are missing")
+    assert " lacks 2 of 4 shards: 1,3; add" in partial
     assert "'shards=[1,3]'" in partial
     server = ["index=chroma_http", "index.port=9", "allow_partial=true"]
     unreachable = run("index", *OPTIONS, *server, exit_code=1).stderr.splitlines()

@@ -180,7 +180,7 @@ def test_dry_run_starts_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.Mo
     task = Path(tmp_path, lines[5].removeprefix("sky jobs launch --num-jobs 100 "))
     assert "shards=(0 1 2 3" in task.read_text()
     assert "model.precision=fp16" in task.read_text()
-    assert done.stderr.startswith("error: the sweep would not start: dataset.path='ILSVRC/imagen")
+    assert done.stderr == "error: the sweep would not start: 2 reasons, above\n"
     assert started(tmp_path) == {}
 
 

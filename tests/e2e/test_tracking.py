@@ -53,7 +53,7 @@ def test_a_job(
     tracked = ["tracking=offline", "tracking.log_interval_s=1e-9"]
     options = [*tiny, *images, "batch_size=8", *tracked]
     done = run("embed", *options, "tracking.tags=[mine]")
-    assert "tracked: WANDB_RESUME=allow wandb beta sync data/store/wandb uploads it" in done.stderr
+    assert "tracked in data/store/wandb; to upload: WANDB_RESUME=allow wandb beta" in done.stderr
     assert "wandb:" not in done.stderr
     (found,) = recorded(tmp_path / "data/store")
     assert (found.job_type, found.group) == ("embed", "")
@@ -110,7 +110,7 @@ def test_a_server_that_hangs_does_not_delay_the_run(
 ) -> None:
     done = run("embed", *tiny, *images, "tracking=online")
     assert done.stdout.startswith("2 shards: 40 images, 1 reject")
-    assert "tracked: upload incomplete; WANDB_RESUME=allow wandb beta" in done.stderr
+    assert "; upload incomplete; to upload: WANDB_RESUME=allow wandb beta" in done.stderr
     listening.accept()[0].close()
     (found,) = recorded(tmp_path / "data/store")
     assert found.history[-1]["images"] == 41

@@ -156,8 +156,7 @@ def test_missing_shards_are_named(tmp_path: Path, folder: Any, store_factory: St
     with pytest.raises(IncompleteStoreError) as caught:
         build_index(build_config(tmp_path, folder))
     text = str(caught.value)
-    assert text.startswith("4 of 6 shards are missing")
-    assert "model=toy dataset=toys sharding.count=6 'shards=[1-2,4-5]'" in text
+    assert " lacks 4 of 6 shards: 1-2,4-5; add 'shards=[1-2,4-5]' to the python -m" in text
     assert "allow_partial=true" in text
 
 

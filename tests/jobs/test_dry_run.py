@@ -66,13 +66,14 @@ def test_only_what_is_missing_is_shown_and_written(
         dry_run(Sweep("embed-1", "clipvec.embed", SkyLauncher(), jobs), Sky(), folder)
     first, *lines = capsys.readouterr().out.splitlines()
     assert first.startswith(f"missing: store.root={tmp_path} is a folder on a cloud machine")
-    assert str(caught.value) == f"the sweep would not start: {first.removeprefix('missing: ')}"
+    assert str(caught.value) == "the sweep would not start: 1 reason, above"
     assert lines == [
         "embed-1: 3 jobs",
         "job  shards  images   $/h  machine   ",
         "  0  0       12,500  0.53  aws, T4:1 ",
         "  2  2-3          -  0.53  aws, T4:1 ",
         "  3  4-5,7        -     -  aws, A10:1",
+        "not all prices are known; `sky gpus list` shows those that SkyPilot finds",
         f"sky jobs launch --num-jobs 2 {folder}/task-00000.yaml",
         f"sky jobs launch {folder}/task-00001.yaml",
     ]
@@ -105,8 +106,7 @@ def test_what_skypilot_itself_refuses(
 
     sky.Task = types.SimpleNamespace(from_yaml_config=refuse)
     sweep = Sweep("index-1", "clipvec.index", SkyLauncher(), (Job(0, (), cloud=T4),))
-    said = "the sweep would not start: SkyPilot: ValueError: Invalid infra: mars"
-    with pytest.raises(ConfigError, match=f"^{said}$"):
+    with pytest.raises(ConfigError, match=r"^the sweep would not start: 1 reason, above$"):
         dry_run(sweep, Sky(), tmp_path / "index-1")
     assert capsys.readouterr().out.startswith("missing: SkyPilot: ValueError: Invalid infra: mars")
 
@@ -127,7 +127,7 @@ def test_a_store_that_cannot_be_read_hides_nothing(
     (tmp_path / "store.json").write_text("[]")
     jobs = (Job(0, (), (0,), str(tmp_path)), Job(1, ("rebuild=true",)))
     sweep = Sweep("embed-1", "clipvec.embed", WorkersLauncher(), jobs)
-    with pytest.raises(ConfigError, match=r"^the sweep would not start: the committed shards are "):
+    with pytest.raises(ConfigError, match=r"^the sweep would not start: "):
         dry_run(sweep, Workers(), tmp_path / "embed-1")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("missing: the committed shards are not known: ")

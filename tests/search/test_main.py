@@ -38,7 +38,7 @@ def ask(
     """Run the command in this process; its encoder is loaded once for all tests."""
     monkeypatch.setattr("clipvec.model.load.load_encoder", lambda _: encoder)
 
-    def call(*arguments: str, exit_code: int = 0) -> str:
+    def call(*arguments: str, exit_code: int = 0, stream: str = "out") -> str:
         monkeypatch.setattr(sys, "argv", ["search", *arguments, f"index.path={tiny_sample}/index"])
         if exit_code:
             with pytest.raises(SystemExit) as caught:
@@ -46,7 +46,7 @@ def ask(
             assert caught.value.code == exit_code
             return capsys.readouterr().err
         search.main()
-        return capsys.readouterr().out
+        return str(getattr(capsys.readouterr(), stream))
 
     return call
 
@@ -108,6 +108,11 @@ def test_filters_and_minimum_score(ask: Search) -> None:
     )
     assert [hit["id"] for hit in narrow] == [hit["id"] for hit in found if hit["width"] < 200]
     assert json.loads(ask("x", "--min-score", "1.1", "--json")) == []
+
+
+def test_where_no_row_matches(ask: Search) -> None:
+    said = ask("x", "--where", "category=animal", "--where", "width>10", stream="err")
+    assert said.startswith("no rows match; category of the nearest rows: animals")
 
 
 def test_a_page_with_thumbnails(ask: Search, tmp_path: Path) -> None:

@@ -148,8 +148,8 @@ def _not_taken(run: Run, job: RunSpec, caplog: pytest.LogCaptureFixture) -> None
         run.log({"images": step}, step=step)
     run.finish()
     assert time.monotonic() - began < 5
-    (said,) = [m for m in caplog.messages if m.startswith("tracked: ")]
-    assert "upload incomplete; WANDB_RESUME=allow wandb beta sync" in said
+    (said,) = [m for m in caplog.messages if m.startswith("tracked in ")]
+    assert "; upload incomplete; to upload: WANDB_RESUME=allow wandb beta sync " in said
     (found,) = recorded(Path(job.root))
     assert [p["images"] for p in found.history] == list(range(1000))
     assert uploads() == []

@@ -50,7 +50,7 @@ _FIXES = {
     "ApiServerAuthenticationError": "its API server requires a login: `sky api login`",
     "APIVersionMismatchError": "client and API server versions differ; restart the server: "
     "`sky api stop`",
-    "ResourcesUnavailableError": "no cloud has these resources; `sky check` and `sky show-gpus` "
+    "ResourcesUnavailableError": "no cloud has these resources; `sky check` and `sky gpus list` "
     "list what is available, and cloud.resources selects it",
     "PoolDoesNotExistError": "launcher.pool does not exist; `sky jobs pool status` lists all pools",
 }
@@ -72,6 +72,9 @@ def status(record: Mapping[str, Any]) -> Status:
         int(record.get("recovery_count") or 0),
         float(record.get("job_duration") or 0),
     )
+
+
+_UNPRICED = "not all prices are known; `sky gpus list` shows those that SkyPilot finds"
 
 
 class Sky(Backend):
@@ -141,6 +144,8 @@ class Sky(Backend):
     def preview(self, sweep: Sweep, jobs: Sequence[Job], folder: Path) -> Preview:
         """Write the YAML of each submission, for its command; SkyPilot itself checks it as well."""
         refusals, lines = checks.refusals(sweep, jobs), []
+        if any(self.price_per_hour(job) is None for job in jobs):
+            lines.append(_UNPRICED)
         submissions, files = _write(sweep, jobs, folder)
         for submission, file in zip(submissions, files, strict=True):
             command = ["sky", "jobs", "launch"]

@@ -101,7 +101,7 @@ for error in [
         "(ApiServerConnectionError: Could not connect to SkyPilot API server at http://127.0.0.1"
     )
     assert lines[2] == (
-        "SkyPilot: no cloud has these resources; `sky check` and `sky show-gpus` list what is "
+        "SkyPilot: no cloud has these resources; `sky check` and `sky gpus list` list what is "
         "available, and cloud.resources selects it (ResourcesUnavailableError: Catalog does not "
         "contain any instances satisfying T4:64)"
     )
