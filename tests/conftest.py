@@ -130,6 +130,27 @@ def tiny_sample(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) ->
 
 
 @pytest.fixture(scope="session")
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``store`` and ``index`` of the rows `tests.stores.INDEXED`, read-only."""
+    from clipvec.config import ChromaConfig
+    from clipvec.index.build import build_index
+    from tests.index.conftest import build_config
+    from tests.stores import INDEXED, make_store
+
+    def make(folder: Path) -> None:
+        make_store(folder / "store", INDEXED)
+        build_index(build_config(folder / "store", ChromaConfig(f"{folder}/index")))
+
+    return once(tmp_path_factory, "indexed", make)
+
+
+@pytest.fixture
+def root(indexed: Path, tmp_path: Path) -> Path:
+    """A copy of `indexed`, to be changed."""
+    return Path(shutil.copytree(indexed, tmp_path / "root"))
+
+
+@pytest.fixture(scope="session")
 def exports(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
     """A folder for ``XDG_CACHE_HOME``, with `tiny_weights` exported to ONNX."""
     from clipvec.config import ModelConfig

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +13,8 @@ from PIL import Image
 from clipvec.store import Fingerprint, Golden, ModelFingerprint, Row, Store
 
 ATTRIBUTES = {"category": "string", "stars": "int", "ratio": "float", "nice": "bool"}
+INDEXED = {0: [40, 30], 1: [40, 30]}
+"""Rows of the parts of each shard of the fixture `indexed`."""
 MODEL = {"name": "toy", "arch": "toy", "pretrained": "toy"}
 
 
@@ -96,3 +99,15 @@ def _jpeg() -> bytes:
 
 
 _THUMBNAIL = _jpeg()
+
+
+def edit(file: Path, **values: object) -> None:
+    """Change values of a JSON file."""
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+def flip(file: Path, at: int) -> None:
+    """Flip a bit of the byte at a position of a file."""
+    data = bytearray(file.read_bytes())
+    data[at] ^= 1
+    file.write_bytes(data)

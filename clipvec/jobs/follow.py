@@ -131,12 +131,8 @@ def _others(record: Record, runs: Backend, progress: StoreProgress) -> list[Subm
 
 def _name(started: SubmittedJob, record: Record) -> str:
     """Return the name of a job, with that of its sweep if it is not this one."""
-    name = f"job {started.job.number}"
-    return (
-        name
-        if started.record.folder == record.folder
-        else (f"{name} of sweep {started.record.sweep.name}")
-    )
+    here = started.record.folder == record.folder
+    return f"job {started.job.number}{'' if here else f' of sweep {started.record.sweep.name}'}"
 
 
 def _chosen(record: Record, job: int | None, runs: Backend) -> list[SubmittedJob]:

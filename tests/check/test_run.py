@@ -17,21 +17,6 @@ from clipvec.index import open_index
 from clipvec.index.build import build_index
 from clipvec.store import Store
 from tests.index.conftest import build_config
-from tests.stores import make_store
-
-
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a store and its index."""
-    root = tmp_path_factory.mktemp("good")
-    make_store(root / "store", {0: [40, 30], 1: [20]})
-    build_index(build_config(root / "store", ChromaConfig(f"{root}/index")))
-    return root
-
-
-@pytest.fixture
-def root(good: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(good, tmp_path / "root"))
 
 
 def asked(root: Path, **changes: Any) -> CheckConfig:
@@ -55,10 +40,10 @@ def store_of(root: Path) -> Store:
 
 def test_all_is_right(root: Path) -> None:
     summary = check(asked(root))
-    assert (summary.faults, summary.parts, summary.rows) == ([], 3, 90)
+    assert (summary.faults, summary.parts, summary.rows) == ([], 4, 140)
     summary.raise_faults()
     store, index = f"{root}/store/toys/toy", f"{root}/index/toys--toy"
-    right = f"3 parts and 90 rows of {store} are as they were written"
+    right = f"4 parts and 140 rows of {store} are as they were written"
     assert str(summary) == f"{right}; {index} has the same rows"
     assert str(check(asked(root, store_only=True))) == right
     shutil.rmtree(index)
@@ -135,7 +120,7 @@ def test_an_index_that_is_behind(root: Path) -> None:
     with open_index(ChromaConfig(f"{root}/index")) as index:
         index._rows.delete(where={"_part": "shard-00001/part-00000.parquet"})  # type: ignore[attr-defined]
     (fault,) = faults(root)
-    assert fault.startswith("20 of 20 rows of shard-00001/part-00000.parquet are missing in ROOT")
+    assert fault.startswith("40 of 40 rows of shard-00001/part-00000.parquet are missing in ROOT")
     assert "; load them with python -m clipvec.index; if" in fault
 
 

@@ -23,17 +23,12 @@ NAME = "toys--toy"
 
 
 @pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a store and its index, large enough that Chroma has written the graph."""
-    root = tmp_path_factory.mktemp("good")
+    root = tmp_path_factory.mktemp("indexed")
     make_store(root / "store", {0: [700], 1: [500]}, dim=8)
     build_index(build_config(root / "store", ChromaConfig(f"{root}/index")))
     return root
-
-
-@pytest.fixture
-def root(good: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(good, tmp_path / "root"))
 
 
 def graph(folder: Path) -> Path:

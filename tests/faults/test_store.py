@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,35 +20,8 @@ from clipvec.recall.queries import QuerySource
 from clipvec.store import Rows, Store
 from tests.check.test_run import asked
 from tests.index.conftest import build_config
-from tests.index.test_build import rows_of
-from tests.stores import make_store, write_shard
-
-SHARDS = {0: [40, 30], 1: [40, 30]}
-
-
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a store and its index."""
-    root = tmp_path_factory.mktemp("good")
-    make_store(root / "store", SHARDS)
-    build_index(build_config(root / "store", ChromaConfig(f"{root}/index")))
-    return root
-
-
-@pytest.fixture
-def root(good: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(good, tmp_path / "root"))
-
-
-def edit(file: Path, **values: object) -> None:
-    file.write_text(json.dumps(json.loads(file.read_text()) | values))
-
-
-def flip(file: Path, at: int) -> None:
-    data = bytearray(file.read_bytes())
-    data[at] ^= 1
-    file.write_bytes(data)
-
+from tests.index.test_build import assert_equal, held, rows_of
+from tests.stores import INDEXED, edit, flip, write_shard
 
 PART = "part-00001.parquet"
 FAULTS: dict[str, Callable[[Path, Path], object]] = {
@@ -96,9 +68,46 @@ def test_a_damaged_store(root: Path, name: str) -> None:
         there = opened.vectors(list(truth))
     assert there.keys() == truth.keys()
     Path(url, "shard-00000/done.json").unlink()
-    write_shard(Store.open(url), 0, SHARDS[0])
+    write_shard(Store.open(url), 0, INDEXED[0])
     assert {file: file.read_bytes() for file in whole} == whole
     assert build_index(command).rows == 140
     assert check(asked(root)).faults == []
     for id, vector in rows_of(Store.open(url)).items():
         np.testing.assert_array_equal(vector, truth[id])
+
+
+def test_nothing_is_dropped_for_what_is_damaged(root: Path) -> None:
+    """Neither for the marker of another shard, nor for a new part that is not whole."""
+    store, index = Store.open(f"{root}/store/toys/toy"), ChromaConfig(f"{root}/index")
+    before = held(index)
+    shard, other = (Path(store.url) / f"shard-0000{n}" for n in (0, 1))
+    kept = (shard / "done.json").read_bytes()
+    shutil.copy(other / "done.json", shard / "done.json")
+    for rebuild in (False, True):
+        with pytest.raises(StoreError, match="it is that of shard 1"):
+            build_index(build_config(root / "store", index, rebuild=rebuild))
+    (shard / "done.json").write_bytes(kept)
+    for number, folder in enumerate((shard, other)):
+        shutil.rmtree(folder)
+        write_shard(store, number, [25], seed=1)
+    part = other / "part-00000.parquet"
+    part.write_bytes(part.read_bytes()[:-1])
+    for rebuild in (False, True):
+        with pytest.raises(StoreError, match=r"shard-00001/.*damaged .*embed shards=1 again"):
+            build_index(build_config(root / "store", index, rebuild=rebuild))
+    assert held(index).keys() == before.keys()
+    (other / "done.json").unlink()
+    write_shard(store, 1, [25], seed=1)
+    assert build_index(build_config(root / "store", index)).rows == 50
+    assert_equal(index, store)
+
+
+def test_the_checksum_decides_who_is_wrong(root: Path) -> None:
+    """A damaged store is named, not the index that differs from it."""
+    store, index = Store.open(f"{root}/store/toys/toy"), ChromaConfig(f"{root}/index")
+    before = held(index)
+    flip(Path(store.url) / "shard-00000/part-00000.parquet", 450)
+    for rebuild in (False, True):
+        with pytest.raises(StoreError, match=r"part-00000.parquet is missing or damaged"):
+            build_index(build_config(root / "store", index, rebuild=rebuild))
+    np.testing.assert_equal(held(index), before)

@@ -18,7 +18,6 @@ from clipvec.errors import (
     FingerprintError,
     IncompleteStoreError,
     SchemaError,
-    StoreError,
 )
 from clipvec.index import open_index
 from clipvec.index.base import PART, BuildStats
@@ -380,49 +379,3 @@ def test_an_index_of_another_schema_is_refused_until_rebuilt(
     assert build_index(build_config(tmp_path, folder, rebuild=True)).loaded == 1
     with open_index(folder) as collection:
         assert collection.count() == 20
-
-
-def test_nothing_is_dropped_for_what_is_damaged(
-    folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
-) -> None:
-    """Neither for the marker of another shard, nor for a new part that is not whole."""
-    store = store_factory(tmp_path, {0: [30], 1: [20], 2: [20]})
-    build_index(build_config(tmp_path, folder))
-    before = held(folder)
-    marker = Path(store.url) / "shard-00000/done.json"
-    kept = marker.read_bytes()
-    shutil.copy(Path(store.url) / "shard-00001/done.json", marker)
-    for rebuild in (False, True):
-        with pytest.raises(StoreError, match="it is that of shard 1"):
-            build_index(build_config(tmp_path, folder, rebuild=rebuild))
-    marker.write_bytes(kept)
-    for shard in (0, 1):
-        shutil.rmtree(Path(store.url) / f"shard-0000{shard}")
-        write_shard(store, shard, [25], seed=1)
-    part = Path(store.url) / "shard-00001/part-00000.parquet"
-    part.write_bytes(part.read_bytes()[:-1])
-    for rebuild in (False, True):
-        with pytest.raises(StoreError, match=r"shard-00001/.*damaged .*embed shards=1 again"):
-            build_index(build_config(tmp_path, folder, rebuild=rebuild))
-    assert held(folder).keys() == before.keys()
-    (Path(store.url) / "shard-00001/done.json").unlink()
-    write_shard(store, 1, [25], seed=1)
-    assert build_index(build_config(tmp_path, folder)).rows == 70
-    assert_equal(folder, store)
-
-
-def test_the_checksum_decides_who_is_wrong(
-    folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory
-) -> None:
-    """A damaged store is named, not the index that differs from it."""
-    store = store_factory(tmp_path, {0: [20]})
-    build_index(build_config(tmp_path, folder))
-    before = held(folder)
-    part = Path(store.url) / "shard-00000/part-00000.parquet"
-    data = bytearray(part.read_bytes())
-    data[450] ^= 0x40
-    part.write_bytes(data)
-    for rebuild in (False, True):
-        with pytest.raises(StoreError, match=r"part-00000.parquet is missing or damaged"):
-            build_index(build_config(tmp_path, folder, rebuild=rebuild))
-    np.testing.assert_equal(held(folder), before)
