@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from clipvec.recall.results import (
     Build,
@@ -132,6 +133,24 @@ def systems() -> list[SystemResult]:
             skipped="50,000 rows are too few to train 65,536 lists (39 a list are wanted): "
             "choose fewer lists, as IVF1024",
         ),
+    ]
+
+
+def briefly(found: list[SystemResult]) -> list[SystemResult]:
+    """The same systems with recall@10 alone and queries sent one at a time, in a third of plots."""
+    return [
+        replace(
+            system,
+            settings=[
+                replace(
+                    each,
+                    recall=[replace(r, recall_at={10: r.recall_at[10]}) for r in each.recall],
+                    latency=[m for m in each.latency if m.batch_size == m.concurrency == 1],
+                )
+                for each in system.settings
+            ],
+        )
+        for system in found
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 
-def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """Return a folder filled by ``make``, in this or another process of the session."""
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:

@@ -172,7 +172,7 @@ def chapters(runs: Sequence[Run]) -> Iterator[Chapter]:
         ("Recall and speed", [pareto(runs, k, mode) for k in ranks for mode in modes]),
         ("Size of the store", [sizes.by_size(runs, mode) for mode in modes[:1]]),
         ("Latency", [latency(runs, mode) for mode in modes]),
-        ("FilteredResult search", [filtered(runs, mode) for mode in modes[:1]]),
+        ("Filtered search", [filtered(runs, mode) for mode in modes[:1]]),
         ("Build cost", [build(runs)]),
     )
     for title, plots in groups:

@@ -28,7 +28,7 @@ def by_size(runs: Sequence[Run], mode: LoadMode) -> Plot:
     both = [one for found in speeds.values() for one in found]
     builds = [_sized_build(runs, curve) for curve in lines]
     panels = [
-        _size_panel(runs, f"LatencyResult, {kind} queries", "QPS", found, both)
+        _size_panel(runs, f"Speed, {kind} queries", "QPS", found, both)
         for kind, found in speeds.items()
     ]
     panels.append(_size_panel(runs, "Time to build", "seconds", builds, builds))

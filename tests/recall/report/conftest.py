@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from clipvec.recall import report as reports
-from tests.reports import report, systems
+from tests.reports import briefly, report, systems
+from tests.shared import once
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -25,16 +26,14 @@ HOSTILE = (
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an ordinary report."""
-    place = tmp_path_factory.mktemp("report")
-    reports.write([report()], place)
-    return place
+    return once(tmp_path_factory, "report", lambda place: reports.write([report()], place))
 
 
 @pytest.fixture(scope="session")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a report whose names are attacks, or hard to draw."""
-    place = tmp_path_factory.mktemp("hostile")
-    named = [replace(c, name=n, factory=n) for n, c in zip(HOSTILE, systems(), strict=True)]
+    few = briefly(systems())
+    named = [replace(c, name=n, factory=n) for n, c in zip(HOSTILE, few, strict=True)]
     attack = HOSTILE[0]
     made = report(
         dataset=HOSTILE[2],
@@ -50,5 +49,4 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
             replace(report().recommendations[0], config="\n".join([attack, "```", HOSTILE[2]]))
         ],
     )
-    reports.write([made], place)
-    return place
+    return once(tmp_path_factory, "hostile", lambda place: reports.write([made], place))

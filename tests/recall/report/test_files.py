@@ -8,7 +8,7 @@ import pytest
 
 from clipvec.errors import ConfigError, SchemaError
 from clipvec.recall import report as reports
-from tests.reports import report
+from tests.reports import briefly, report, systems
 
 
 def test_folder_holds_everything(folder: Path) -> None:
@@ -39,10 +39,12 @@ def test_page_is_small_enough_to_mail(folder: Path) -> None:
     assert (folder / "report.html").stat().st_size < 2_000_000
 
 
-def test_same_report_same_bytes(folder: Path, tmp_path: Path) -> None:
-    reports.write([report()], tmp_path)
+def test_same_report_same_bytes(tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        reports.write([report(systems=briefly(systems()[:2]))], folder)
     for name in ("report.html", "report.md", "report.json", "report.schema.json"):
-        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
+        assert len({(folder / name).read_bytes() for folder in folders}) == 1, name
 
 
 def test_report_without_measurements_says_so(tmp_path: Path) -> None:
