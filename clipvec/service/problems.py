@@ -29,6 +29,11 @@ _REASONS = {
     404: "there is nothing at this path; /docs shows what there is",
     503: "the service is not ready; see its log",
 }
+_CLEARER = {
+    "There was an error parsing the body": "the body is not JSON in UTF-8, uncompressed and of "
+    "a few levels"
+}
+"""FastAPI's words, and ours."""
 _FORMS = {"/search_image": "multipart/form-data", "/embed_image": "multipart/form-data"}
 
 
@@ -72,7 +77,8 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        return refusal(error.status_code, str(error.detail), dict(error.headers or {}))
+        reason = _CLEARER.get(error.detail, error.detail)
+        return refusal(error.status_code, reason, dict(error.headers or {}))
 
     @app.exception_handler(ClipvecError)
     async def clipvec(request: Request, error: ClipvecError) -> Response:
@@ -97,6 +103,9 @@ def sentence(details: Sequence[Any]) -> str:
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "json_invalid":
         return "the body is not JSON"
+    if "Expected UploadFile" in reason:  # Starlette takes a part without a file name for text
+        field = where.split(".")[0]
+        return f'{field} is not a file: its part needs filename="...", as curl -F {field}=@x.jpg has'
     if first["type"] == "extra_forbidden" and (new := _RENAMED.get(where)):
         return f"{where} is now {new}"
     more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""

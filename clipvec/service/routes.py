@@ -14,6 +14,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, FastAPI, File, Form, Request, Response, UploadFile
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.security import APIKeyHeader, HTTPBearer
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.responses import FileResponse, HTMLResponse
 from starlette.staticfiles import StaticFiles
 
@@ -58,6 +59,16 @@ _KEYS = [
     Depends(HTTPBearer(auto_error=False)),
     Depends(APIKeyHeader(name="X-API-Key", auto_error=False)),
 ]
+
+
+class _AnyPath(PathConvertor):
+    """The rest of a path; Starlette's own ends at a line feed, which an id may have."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("path", _AnyPath())  # also for BentoML, which mounts the application
+
 _JPEG = {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}
 api = APIRouter(dependencies=_KEYS, responses=_PROBLEMS)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import io
 import time
 from typing import Any
@@ -213,6 +214,14 @@ def test_bad_bodies(client: httpx.Client, body: bytes) -> None:
     assert len(answer.json()["error"]) < 120
 
 
+@pytest.mark.parametrize(
+    "body", [gzip.compress(b'{"text": "a"}'), '{"text": "ä"}'.encode("latin-1")]
+)
+def test_bodies_in_another_coding(client: httpx.Client, body: bytes) -> None:
+    answer = client.post("/search", content=body, headers=JSON)
+    assert answer.json()["error"].startswith("the body is not JSON in UTF-8, uncompressed")
+
+
 def test_wrong_content_types(client: httpx.Client) -> None:
     for path in ("/search", "/search_image", "/embed_image"):
         answer = client.post(path, content=b"x", headers={"content-type": "text/plain"})
@@ -240,6 +249,8 @@ def test_ids_are_not_paths(client: httpx.Client, kind: str, id: str, status: int
     answer = client.get(f"/{kind}/{id}")
     assert answer.status_code == status
     assert set(answer.json()) == {"error"}
+    if status == 404 and id != "..%2f..%2fetc%2fpasswd":
+        assert answer.json()["error"].startswith("there is no row '")
 
 
 def test_the_page_may_do_nothing_else(client: httpx.Client) -> None:

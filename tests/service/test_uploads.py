@@ -121,6 +121,20 @@ def test_fields_of_the_form(client: httpx.Client) -> None:
         assert reason in answer.json()["error"]
 
 
+@pytest.mark.parametrize("path", ["/search_image", "/embed_image"])
+def test_an_upload_without_a_file_name(client: httpx.Client, path: str) -> None:
+    """Some clients send ``filename*`` alone."""
+    field = "image" if path == "/search_image" else "images"
+    head = f"Content-Disposition: form-data; name=\"{field}\"; filename*=UTF-8''x.jpg\r\n\r\n"
+    body = b"--B\r\n" + head.encode() + jpeg() + b"\r\n--B--\r\n"
+    kind = {"content-type": "multipart/form-data; boundary=B"}
+    answer = client.post(path, content=body, headers=kind)
+    assert (answer.status_code, answer.json()["error"]) == (
+        422,
+        f'{field} is not a file: its part needs filename="...", as curl -F {field}=@x.jpg has',
+    )
+
+
 def test_thumbnails_are_kept_by_browsers(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
