@@ -73,9 +73,9 @@ def test_only_what_is_missing_is_shown_and_written(
         "  0  0       12,500  0.53  aws, T4:1 ",
         "  2  2-3          -  0.53  aws, T4:1 ",
         "  3  4-5,7        -     -  aws, A10:1",
-        "not all prices are known; `sky gpus list` shows those that SkyPilot finds",
         f"sky jobs launch --num-jobs 2 {folder}/task-00000.yaml",
         f"sky jobs launch {folder}/task-00001.yaml",
+        "not all prices are known; `sky gpus list` shows those that SkyPilot finds",
     ]
     assert asked == [T4, A10]
     run = yaml.safe_load((folder / "task-00000.yaml").read_text())["run"]

@@ -144,8 +144,6 @@ class Sky(Backend):
     def preview(self, sweep: Sweep, jobs: Sequence[Job], folder: Path) -> Preview:
         """Write the YAML of each submission, for its command; SkyPilot itself checks it as well."""
         refusals, lines = checks.refusals(sweep, jobs), []
-        if any(self.price_per_hour(job) is None for job in jobs):
-            lines.append(_UNPRICED)
         submissions, files = _write(sweep, jobs, folder)
         for submission, file in zip(submissions, files, strict=True):
             command = ["sky", "jobs", "launch"]
@@ -154,6 +152,8 @@ class Sky(Backend):
             for name in submission.secrets:
                 command += ["--secret", name]
             lines.append(shlex.join([*command, str(file)]))
+        if any(self.price_per_hour(job) is None for job in jobs):
+            lines.append(_UNPRICED)
         try:
             with connect() as sky:
                 for submission in submissions:
