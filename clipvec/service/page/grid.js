@@ -15,7 +15,7 @@ export function show(rows, scored, act) {
   const focused = document.activeElement?.closest("#grid li")?.dataset.id;
   grid.replaceChildren(...rows.map((row) => made(row, scored, act)));
   grid.classList.remove("stale");
-  const links = grid.querySelectorAll(".picture");
+  const links = grid.querySelectorAll(".image");
   if (links.length) links[0].tabIndex = 0;
   if (focused) find(focused)?.focus();
 }
@@ -29,12 +29,12 @@ export function dim() {
 }
 
 function find(id) {
-  return [...grid.children].find((li) => li.dataset.id === id)?.querySelector(".picture");
+  return [...grid.children].find((li) => li.dataset.id === id)?.querySelector(".image");
 }
 
 function made(row, scored, act) {
   const li = card.content.firstElementChild.cloneNode(true);
-  const [link, image, none] = [".picture", "img", ".none"].map((x) => li.querySelector(x));
+  const [link, image, none] = [".image", "img", ".none"].map((x) => li.querySelector(x));
   li.dataset.id = row.id;
   const ratio = row.width && row.height ? row.width / row.height : 1;
   li.style.setProperty("--ratio", Math.min(WIDEST, Math.max(NARROWEST, ratio)));
@@ -92,9 +92,9 @@ function fillFacts(li, row, scored, act) {
   }
 }
 
-/** Move the focus to the picture that lies in the direction of an arrow key. */
+/** Move the focus to the image that lies in the direction of an arrow key. */
 export function walk(key) {
-  const links = [...grid.querySelectorAll(".picture")];
+  const links = [...grid.querySelectorAll(".image")];
   const at = links.indexOf(document.activeElement);
   if (at < 0) return links[0]?.focus();
   const to = { ArrowRight: links[at + 1], ArrowLeft: links[at - 1] };

@@ -29,7 +29,7 @@ function showQuery() {
   $("cut").value = query.cut;
   $("cut-value").value = query.cut > 0 ? query.cut.toFixed(2) : "any";
   $("duplicates").checked = query.unique;
-  $("text").placeholder = query.terms.length ? "and …" : "Describe a picture, or paste one";
+  $("text").placeholder = query.terms.length ? "and …" : "Describe an image, or paste one";
   showTerms(query.terms, (terms) => set({ terms }));
   showFilters(query.filters, (filters) => set({ filters }));
 }
@@ -126,7 +126,7 @@ function askKey(again) {
 }
 
 function act(what, row, value) {
-  const term = { kind: "id", value: row.id, weight: 1, picture: row.thumbnail };
+  const term = { kind: "id", value: row.id, weight: 1, src: row.thumbnail };
   if (what === "like") {
     set({ text: "", terms: [term] });
     scrollTo({ top: 0 });
@@ -146,22 +146,22 @@ function keepText(weight) {
   $("text").focus();
 }
 
-async function addPicture(file) {
+async function addImage(file) {
   if (!file) return;
   document.body.classList.add("busy");
   try {
     const term = { kind: "vector", value: await embed(file), weight: 1 };
-    set({ terms: [...query.terms, { ...term, picture: URL.createObjectURL(file) }] });
+    set({ terms: [...query.terms, { ...term, src: URL.createObjectURL(file) }] });
   } catch (error) {
     document.body.classList.remove("busy");
-    showProblem(error, () => addPicture(file));
+    showProblem(error, () => addImage(file));
   }
 }
 
-/** What a picture that was dragged out of a page needs: of that, only its address is to be had. */
+/** What an image that was dragged out of a page needs: of that, only its address is to be had. */
 function explainDrop() {
   const close = ["All right", () => ($("notice").hidden = true)];
-  notice("That picture is not a file", "Save it and drop the file, or copy it and paste it here.", close);
+  notice("That image is not a file", "Save it and drop the file, or copy it and paste it here.", close);
   scrollTo({ top: 0 });
 }
 
@@ -186,7 +186,7 @@ $("text").onkeydown = (event) => {
 $("plus").onclick = () => keepText(1);
 $("minus").onclick = () => keepText(-1);
 $("file").onchange = () => {
-  addPicture($("file").files[0]);
+  addImage($("file").files[0]);
   $("file").value = "";
 };
 $("cut").oninput = () => {
@@ -209,7 +209,7 @@ document.onpaste = (event) => {
   const file = [...(event.clipboardData?.files ?? [])].find((x) => x.type.startsWith("image/"));
   if (file) {
     event.preventDefault();
-    addPicture(file);
+    addImage(file);
   }
 };
 window.ondragover = (event) => {
@@ -220,7 +220,7 @@ window.ondragleave = (event) => event.relatedTarget || document.body.classList.r
 window.ondrop = (event) => {
   event.preventDefault();
   document.body.classList.remove("dropping");
-  if (event.dataTransfer.files.length) addPicture(event.dataTransfer.files[0]);
+  if (event.dataTransfer.files.length) addImage(event.dataTransfer.files[0]);
   else if (event.dataTransfer.types.includes("text/uri-list")) explainDrop();
 };
 
@@ -239,10 +239,10 @@ window.onkeydown = (event) => {
   } else if (event.key === "/" && !typing) {
     event.preventDefault();
     $("text").focus();
-  } else if (event.key.startsWith("Arrow") && event.target.matches?.(".picture")) {
+  } else if (event.key.startsWith("Arrow") && event.target.matches?.(".image")) {
     event.preventDefault();
     grid.walk(event.key);
-  } else if ("+-".includes(event.key) && event.target.matches?.(".picture")) {
+  } else if ("+-".includes(event.key) && event.target.matches?.(".image")) {
     event.target.closest("li").querySelector(event.key === "+" ? ".more-plus" : ".more-minus").click();
   }
 };

@@ -8,7 +8,7 @@ export function empty() {
   return { text: "", terms: [], filters: [], cut: 0, unique: false, k: STEP };
 }
 
-/** A term is {kind: "text" | "id" | "vector", value, weight, picture?}. */
+/** A term is {kind: "text" | "id" | "vector", value, weight, src?}. */
 export function isEmpty(query) {
   return !query.text.trim() && query.terms.length === 0;
 }
@@ -89,7 +89,7 @@ export function fromLink(search) {
   };
 }
 
-// A picture that was dropped is in the link as its vector, a byte for each number: the cosine to
+// An image that was dropped is in the link as its vector, a byte for each number: the cosine to
 // the vector itself stays above 0.999.
 function pack(vector) {
   const most = Math.max(...vector.map(Math.abs)) || 1;

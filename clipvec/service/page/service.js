@@ -1,6 +1,6 @@
 // The service behind the page. Every failure is a Refusal with one sentence.
 
-const NAMES = { text: "the text", where: "a filter", terms: "the query", images: "the picture" };
+const NAMES = { text: "the text", where: "a filter", terms: "the query", images: "the image" };
 
 export class Refusal extends Error {
   constructor(status, sentence) {

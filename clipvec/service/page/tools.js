@@ -3,7 +3,7 @@
 import { readable, toFilter } from "./query.js";
 
 const $ = (id) => document.getElementById(id);
-const NAMES = { text: (value) => value, id: (value) => value, vector: () => "a picture" };
+const NAMES = { text: (value) => value, id: (value) => value, vector: () => "an image" };
 const WORDS = { "=": "is", "!=": "is not", ">=": "from", "<=": "to" };
 const THEMES = { system: "◐", light: "☀", dark: "☾" };
 const STEP = 0.25;
@@ -42,10 +42,10 @@ function chip(term, turn, remove, weigh) {
     weigh(step);
   };
   li.append(sign);
-  const picture = term.picture ?? (term.kind === "id" ? `thumbnail/${encodeURIComponent(term.value)}` : null);
-  if (picture) {
+  const src = term.src ?? (term.kind === "id" ? `thumbnail/${encodeURIComponent(term.value)}` : null);
+  if (src) {
     const image = document.createElement("img");
-    image.src = picture;
+    image.src = src;
     image.alt = image.title = name;
     image.onerror = () => image.remove();
     li.append(image);
