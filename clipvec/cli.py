@@ -280,15 +280,27 @@ class VersionOption(argparse.Action):
         parser.exit()
 
 
-class OverridesParser(argparse.ArgumentParser):
-    """A parser for commands that also take overrides; its help lists those too."""
+class Parser(argparse.ArgumentParser):
+    """The parser of a command with flags of its own; its help reads like that of the others."""
 
-    def __init__(self, command: str, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._command = command
+    def __init__(self, name: str, about: str | None, *, overrides: bool = False) -> None:
+        """Define a command.
+
+        Args:
+            name: name of the command, and of its configuration.
+            about: what the command does, with examples: the docstring of its module.
+            overrides: it also takes those of its configuration.
+        """
+        layout = functools.partial(argparse.HelpFormatter, max_help_position=30, width=100)
+        super().__init__(prog=f"clipvec-{name}", formatter_class=layout)
+        self._name, self._about, self._overrides = name, about or "", overrides
+        self.add_argument("--version", action=VersionOption)
 
     def format_help(self) -> str:
-        """Return the help of the options and of the configuration."""
+        """Return what the command does, its flags, and its configuration."""
         from clipvec import config
 
-        return f"{super().format_help()}\n{config.help_text(self._command, [])}\n"
+        texts = [plain(self._about), super().format_help().strip()]
+        if self._overrides:
+            texts.append(config.help_text(self._name, []))
+        return "\n\n".join(texts) + "\n"

@@ -12,7 +12,7 @@ from clipvec.config.fields import STRICT, Name, Place
 
 @dataclass(frozen=True, config=ConfigDict(extra="ignore"))
 class NameOnly:
-    """A dataset or model of which only the name matters: the store knows the rest."""
+    """The dataset or model of an existing store, which is found by its name."""
 
     name: Name
     """Folder of the store."""

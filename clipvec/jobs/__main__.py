@@ -1,22 +1,22 @@
-"""``python -m clipvec.jobs``: follow, cancel and resume sweeps."""
+"""``python -m clipvec.jobs``: follow, cancel and resume sweeps.
+
+Examples:
+    python -m clipvec.jobs list
+    python -m clipvec.jobs status                              # the latest sweep
+    python -m clipvec.jobs wait embed-20260131-094500
+    python -m clipvec.jobs logs --job 3 --follow
+    python -m clipvec.jobs cancel --job 3
+    python -m clipvec.jobs resume                              # restart the missing jobs
+
+A sweep is named by its folder under data/sweeps. Only shards committed to the store count as done.
+Jobs of other sweeps that work on the same shards are shown, and cancelled, with its own.
+"""
 
 from __future__ import annotations
 
 import argparse
 
-from clipvec.cli import VersionOption, run
-
-_EXAMPLES = """examples
-  python -m clipvec.jobs list
-  python -m clipvec.jobs status                              # the latest sweep
-  python -m clipvec.jobs wait embed-20260131-094500
-  python -m clipvec.jobs logs --job 3 --follow
-  python -m clipvec.jobs cancel --job 3
-  python -m clipvec.jobs resume                              # restart the missing jobs
-
-A sweep is named by its folder under data/sweeps. Only shards committed to the store count as done.
-Jobs of other sweeps that work on the same shards are shown, and cancelled, with its own.
-"""
+from clipvec.cli import Parser, run
 
 
 def main() -> None:
@@ -33,17 +33,13 @@ def main() -> None:
     run(lambda: _run(arguments))
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the options of the command."""
-    parser = argparse.ArgumentParser(
-        prog="clipvec-jobs",
-        description="Follow and control sweeps started by python -m clipvec.embed -m ...",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action=VersionOption)
+    parser = Parser("jobs", __doc__)
     parser.add_argument("--sweeps", metavar="DIR", help="folder of sweeps (default: data/sweeps)")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser
+    )
     commands.add_parser("list", help="list all sweeps, oldest first")
     for name, text in (
         ("status", "show each job with its id, shards and state"),

@@ -1,22 +1,19 @@
-"""``python -m clipvec.search``: text, image and combined queries from the shell."""
+"""``python -m clipvec.search``: search an index by texts and images.
+
+Examples:
+    python -m clipvec.search "a red bird"
+    python -m clipvec.search "a red bird^1.5" "a branch" --minus "a person" -k 20
+    python -m clipvec.search --image photo.jpg "at night" --where category=animals
+    python -m clipvec.search "a red bird" --where 'width>=200' --min-score 0.2 --json
+    python -m clipvec.search "a red bird" --open index=chroma_http collection=sample--sample
+
+The query is the weighted sum of its terms: ^1.5 after a term sets its weight, --minus subtracts.
+The score is the cosine. Give text that looks like an override with --text.
+"""
 
 from __future__ import annotations
 
-import argparse
-
-from clipvec.cli import OverridesParser, VersionOption, run
-
-_EXAMPLES = """examples
-  python -m clipvec.search "a red bird"
-  python -m clipvec.search "a red bird^1.5" "a branch" --minus "a person" -k 20
-  python -m clipvec.search --image photo.jpg "at night" --where category=animals
-  python -m clipvec.search "a red bird" --where 'width>=200' --min-score 0.2 --json
-  python -m clipvec.search "a red bird" --open index=chroma_http collection=sample--sample
-
-The query is the weighted sum of its terms: ^1.5 after a term sets its weight, --minus subtracts.
-The score is the cosine. Overrides are those of conf/search.yaml; give text that looks like one
-with --text.
-"""
+from clipvec.cli import Parser, run
 
 
 def main() -> None:
@@ -31,15 +28,9 @@ def main() -> None:
     run(search)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the options of the command."""
-    parser = OverridesParser(
-        "search",
-        prog="clipvec-search",
-        description="Search an index that python -m clipvec.index built.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser("search", __doc__, overrides=True)
     add = parser.add_argument
     add("words", nargs="*", metavar="TEXT|key=value", help="texts to search for, and overrides")
     add("--text", action="append", default=[], help="another text; may contain =")
@@ -52,7 +43,6 @@ def parser() -> argparse.ArgumentParser:
     add("--json", action="store_true", help="print a JSON list")
     add("--html", metavar="FILE", help="write a page with thumbnails")
     add("--open", action="store_true", help="open that page in the browser")
-    add("--version", action=VersionOption)
     return parser
 
 

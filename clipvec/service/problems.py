@@ -105,7 +105,9 @@ def sentence(details: Sequence[Any]) -> str:
         return "the body is not JSON"
     if "Expected UploadFile" in reason:  # Starlette takes a part without a file name for text
         field = where.split(".")[0]
-        return f'{field} is not a file: its part needs filename="...", as curl -F {field}=@x.jpg has'
+        return (
+            f'{field} is not a file: its part needs filename="...", as curl -F {field}=@x.jpg has'
+        )
     if first["type"] == "extra_forbidden" and (new := _RENAMED.get(where)):
         return f"{where} is now {new}"
     more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
