@@ -145,6 +145,16 @@ def describe_gpus() -> str:
     return f"{name}, driver {driver}"
 
 
+def device_name(device: str) -> str:
+    """Return the name of a torch device's hardware, such as ``Tesla T4``; empty: unknown."""
+    if not device.startswith("cuda"):
+        return processor()
+    visible = _visible()
+    chosen = ["-i", visible[0]] if visible else []
+    lines = _nvidia_smi(*chosen, "--query-gpu=name", "--format=csv,noheader")
+    return lines[0].strip() if lines else ""
+
+
 def _visible() -> list[str] | None:
     visible = os.environ.get(_VISIBLE_GPUS)
     if visible is None:

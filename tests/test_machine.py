@@ -85,6 +85,33 @@ def test_peak_memory_excludes_that_of_the_parent() -> None:
     assert machine.peak_bytes() > len(held)
 
 
+@pytest.mark.parametrize(
+    ("visible", "device", "name"),
+    [
+        (None, "cuda", "Tesla T4"),
+        ("1", "cuda:0", "NVIDIA L4"),
+        (None, "cpu", machine.processor()),
+    ],
+)
+def test_the_name_of_a_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, device: str, name: str
+) -> None:
+    """With a stand-in for nvidia-smi, which this machine need not have."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\n[ $1 = -i ] || echo 'Tesla T4'\necho 'NVIDIA L4'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert machine.device_name(device) == name
+
+
+def test_a_device_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert machine.device_name("cuda") == ""
+
+
 def test_hardware_has_a_processor_and_a_size() -> None:
     found = machine.hardware()
     assert found["processor"] == machine.processor() != ""

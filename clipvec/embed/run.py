@@ -271,4 +271,5 @@ class _Shard:
                 f"{math.ceil(100 * rejects / total) / 100}, or fix the cause, remove "
                 f"{self.writer.folder} and run the same command again; good rows are kept"
             )
-        self.writer.commit(self.timings.to_json())
+        hardware = self._source.device["hardware"]
+        self.writer.commit({**self.timings.to_json(), "hardware": hardware})

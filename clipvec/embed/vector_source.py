@@ -49,7 +49,7 @@ class VectorSource(Protocol):
 
     @property
     def device(self) -> Mapping[str, str]:
-        """The device, and its precision."""
+        """The device, its precision, and the name of its hardware."""
         ...
 
     @property
@@ -128,7 +128,9 @@ class EncodedVectors:
             "encoding on %s in %s, %d dimensions", encoder.device, encoder.precision, encoder.dim
         )
         self.precision = str(encoder.precision)
-        self.device = {"device": str(encoder.device), "precision": self.precision}
+        name = str(encoder.device)
+        hardware = machine.device_name(name)
+        self.device = {"device": name, "precision": self.precision, "hardware": hardware}
 
     def fingerprint(self) -> ModelFingerprint:
         """Return the encoder's fingerprint."""
@@ -176,7 +178,11 @@ class SyntheticVectors:
     def __init__(self, config: EmbedConfig, dataset: SyntheticDataset) -> None:
         self._config = config
         self._dataset = dataset
-        self.device: Mapping[str, str] = {"device": "cpu", "precision": config.store.dtype}
+        self.device: Mapping[str, str] = {
+            "device": "cpu",
+            "precision": config.store.dtype,
+            "hardware": machine.device_name("cpu"),
+        }
         self.precision = ""
 
     def fingerprint(self) -> ModelFingerprint:

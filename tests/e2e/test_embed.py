@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from clipvec import machine
 from clipvec.store import Store
 from tests.data.making import png_header, write_tar
 from tests.e2e.conftest import Disk, Run
@@ -61,6 +62,7 @@ def test_all_then_nothing(run: Run, tiny: list[str], tmp_path: Path) -> None:
     marks = store.committed()
     assert list(marks) == list(range(10))
     assert sum(mark.rows for mark in marks.values()) == SAMPLES
+    assert {mark.timings["hardware"] for mark in marks.values()} == {machine.processor()}
     table = pq.read_table(sorted((tmp_path / "data/store/sample/local").rglob("part-*.parquet")))
     assert len(set(table["id"].to_pylist())) == SAMPLES
     assert table["category"].null_count == 0
