@@ -52,6 +52,11 @@ class DatasetKind(Kind):
         """Environment variables without which it cannot be read, and why."""
         return {}
 
+    @property
+    def expected_items(self) -> int | None:
+        """About how many items it has, if known without opening it."""
+        return None
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class ImageDatasetConfig(DatasetKind):
@@ -61,9 +66,17 @@ class ImageDatasetConfig(DatasetKind):
     """Columns, or fields of ``.json`` files, to store, and their types."""
     limit: Limit = None
     """Use only this many records, from the first; null: all. Part of the store's identity."""
+    num_images: Limit = None
+    """About how many images there are, to forecast what a sweep takes; null: not known."""
     max_file_bytes: Annotated[int, Field(ge=1)] = 2**28
     """Most bytes of an image or caption, as a file, a member of a tar or a value of a column; a
     larger one is rejected unread."""
+
+    @property
+    def expected_items(self) -> int | None:
+        """``num_images``, and no more than ``limit``."""
+        known = [count for count in (self.limit, self.num_images) if count is not None]
+        return min(known, default=None)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -185,6 +198,11 @@ class SyntheticConfig(DatasetKind):
     """Number of clusters, which have power-law sizes and are grouped into topics."""
     seed: Annotated[int, Field(ge=0)]
     """Seed of the random numbers."""
+
+    @property
+    def expected_items(self) -> int | None:
+        """``rows``."""
+        return self.rows
 
     @property
     def attributes(self) -> Attributes:

@@ -24,6 +24,21 @@ def test_what_a_folder_skips() -> None:
     assert (folder.exclude, folder.follow_links) == ([".*", "thumbs"], True)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "count"),
+    [
+        (["dataset=folder", "dataset.path=x"], None),
+        (["dataset=folder", "dataset.path=x", "dataset.num_images=70"], 70),
+        (["dataset=imagenet"], 1_281_167),
+        (["dataset=imagenet", "dataset.limit=1000"], 1000),
+        (["dataset=sample", "dataset.limit=1000"], 364),
+        (["experiment=synthetic"], 50_000),
+    ],
+)
+def test_how_many_images_are_expected(overrides: list[str], count: int | None) -> None:
+    assert composed(*overrides).dataset.expected_items == count
+
+
 @pytest.mark.parametrize("kind", ["folder", "webdataset"])
 def test_the_encoding_of_captions(kind: str) -> None:
     dataset = composed(f"dataset={kind}", "dataset.path=x", "dataset.encoding=Windows-1252").dataset
