@@ -208,6 +208,8 @@ class SweepPaths(LaunchPaths):
         """The definition of the sweep."""
         self.ids = folder / "ids.jsonl"
         """The ids of its jobs."""
+        self.forecast = folder / "forecast.json"
+        """The forecast of what its jobs take, and what they took."""
         self.supervisor_log = folder / "supervisor.log"
         """The log of the supervisor of local workers."""
 

@@ -1,4 +1,5 @@
 from .backend import Backend, State, Status
+from .grouping import group_shards
 from .launch import check, launch_sweep
 from .plan import Job, Sweep
 from .skypilot.backend import connect
@@ -15,6 +16,7 @@ __all__ = [
     "as_yaml",
     "check",
     "connect",
+    "group_shards",
     "install_and_run",
     "is_below",
     "is_shared",

@@ -41,7 +41,7 @@ class Status:
     recoveries: int = 0
     """Number of restarts."""
     seconds: float = field(default=0.0, compare=False)
-    """Run time over all of its starts, as far as its backend knows."""
+    """Time in use of its machine, from its start, over all starts that its backend knows."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,29 @@ class Preview:
     """Why they would not start, each reason with its fix."""
     lines: list[str] = field(default_factory=list)
     """What would be done, for the user to read."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast jobs start and embed."""
+
+    images_per_s: float
+    starting: float
+    """Seconds from a job's submission to its first image: queue, machine, installation, weights."""
+    source: str = "public figures"
+    """Where these come from, in words."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine that a job may get."""
+
+    name: str
+    """Of its GPU, or of its processor if it has none."""
+    price: float | None
+    """Lowest price in US dollars per hour; None: unknown."""
+    speed: Speed | None
+    """None: unknown."""
 
 
 class Backend(ABC):
@@ -89,6 +112,10 @@ class Backend(ABC):
     def price_per_hour(self, job: Job) -> float | None:
         """Return the lowest price of a job's machine in US dollars per hour; None: unknown."""
         return None
+
+    def machines(self, job: Job) -> list[Machine]:
+        """Return the machines that a job may get, as far as their GPUs are known."""
+        return []
 
     def precision(self, job: Job) -> str | None:
         """Return the precision that is native to any machine a job may get; None: unknown."""

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from clipvec import shards
 from clipvec.errors import ConfigError, StoreError
 from clipvec.jobs.backend import Preview
+from clipvec.jobs.forecast import Forecast
 from clipvec.jobs.precision import in_one_precision
 from clipvec.jobs.progress import StoreProgress, only_missing
+from clipvec.jobs.sweep_forecast import Outlook
 from clipvec.progress import counted
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from clipvec.jobs.backend import Backend
+    from clipvec.jobs.backend import Backend, Speed
     from clipvec.jobs.plan import Job, Sweep
 
 PIPE_WIDTH = 120
@@ -35,28 +37,66 @@ def dry_run(sweep: Sweep, runs: Backend, folder: Path) -> None:
 
     console = Console()
     console = console if console.is_terminal else Console(width=PIPE_WIDTH)
-    todo, unreadable = _todo(sweep, runs)
+    todo, outlooks, unreadable = _todo(sweep, runs, folder.parent)
     preview = runs.preview(sweep, todo, folder) if todo else Preview()
     refusals = [*unreadable, *preview.refusals]
     for reason in refusals:
         console.print(f"missing: {reason}", soft_wrap=True, highlight=False, markup=False)
     console.print(f"{sweep.name}: {counted(len(todo), 'job')}", highlight=False)
     console.print(_table(todo, runs))
+    if (ranking := _ranking(outlooks)).row_count:
+        console.print(ranking)
+    for line in filter(None, (outlook.line() for outlook in outlooks)):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     for line in preview.lines:
         console.print(line, soft_wrap=True, highlight=False)
     if refusals:
         raise ConfigError(f"the sweep would not start: {counted(len(refusals), 'reason')}, above")
 
 
-def _todo(sweep: Sweep, runs: Backend) -> tuple[list[Job], list[str]]:
-    """Return the jobs, each with its uncommitted shards, or why those are not known."""
+def _todo(sweep: Sweep, runs: Backend, root: Path) -> tuple[list[Job], list[Outlook], list[str]]:
+    """Return the jobs, each with its uncommitted shards, their outlook, and what is not known."""
     try:
         progress = StoreProgress(sweep.jobs)
     except (StoreError, ConfigError) as error:
-        return list(sweep.jobs), [f"the committed shards are not known: {error}"]
+        known = Outlook.of(sweep.jobs, runs, StoreProgress(()), root)
+        return list(sweep.jobs), known, [f"the committed shards are not known: {error}"]
     jobs = [only_missing(job, progress) for job in sweep.jobs]
     missing = [job for job in jobs if job.shards or not job.store]
-    return [in_one_precision(job, runs, progress) for job in missing], []
+    todo = [in_one_precision(job, runs, progress) for job in missing]
+    return todo, Outlook.of(todo, runs, progress, root), []
+
+
+def _ranking(outlooks: Sequence[Outlook]) -> Table:
+    """Return a row for each GPU, the cheapest per image first, where price and speed are known."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    several = len(outlooks) > 1
+    for name in (*(["store"] if several else []), "GPU"):
+        table.add_column(name)
+    for name in ("images/s", "$/h", "$/million images", "$ in all", "of it starting"):
+        table.add_column(name, justify="right")
+    for outlook in outlooks:
+        store = ["/".join(outlook.jobs[0].store.rsplit("/", 2)[-2:])] if several else []
+        rows = [_row(outlook, each.name, each.price, each.speed) for each in outlook.machines]
+        for _, row in sorted(filter(None, rows)):
+            table.add_row(*store, *row)
+    return table
+
+
+def _row(
+    outlook: Outlook, name: str, price: float | None, speed: Speed | None
+) -> tuple[float, list[str]] | None:
+    """Return dollars per million images and the row of a GPU; None: they are unknown."""
+    if price is None or speed is None:
+        return None
+    million = price / 3600 / speed.images_per_s * 1e6
+    row = [name, f"{speed.images_per_s:,.0f}", f"{price:,.2f}", f"{million:,.2f}"]
+    if outlook.images is None:
+        return million, [*row, "-", "-"]
+    whole = Forecast.of(len(outlook.jobs), outlook.images, speed, price)
+    return million, [*row, f"{whole.dollars:,.2f}", f"{whole.starting:.0%}"]
 
 
 def _table(jobs: Sequence[Job], runs: Backend) -> Table:

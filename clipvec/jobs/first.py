@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clipvec import paths, shards
 from clipvec.errors import SweepError
 from clipvec.jobs import watch
-from clipvec.jobs.backend import State
-from clipvec.progress import counted, duration
+from clipvec.jobs.backend import Speed, State
+from clipvec.jobs.forecast import MEASURED
+from clipvec.progress import counted
 from clipvec.store import Store
 
 if TYPE_CHECKING:
@@ -26,46 +25,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 MEASURED_SECONDS = 20.0
 """Least time over which images/s are measured."""
-_SHARE = 0.2
-"""Largest share of a sweep's time that starting should take."""
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What a job took, and so will take."""
-
-    images_per_s: float
-    starting: float
-    """Seconds from its submission to its first image: queue, machine, installation, weights."""
-
-    def describe(self, jobs: Sequence[Job], price: float | None) -> str:
-        """Return what jobs will take and cost, in a line.
-
-        Args:
-            jobs: all of a sweep.
-            price: of a job's machine, in US dollars per hour; None: unknown.
-        """
-        said = f"{self.images_per_s:,.1f} images/s, {duration(self.starting)} from start to image"
-        images = [job.images for job in jobs if job.images is not None]
-        if len(images) < len(jobs):
-            return said
-        starting = self.starting * len(jobs)
-        hours = (starting + sum(images) / self.images_per_s) / 3600
-        share = starting / 3600 / hours
-        said += f"; forecast for {counted(len(jobs), 'job')}: {hours:,.1f} machine hours"
-        if price is not None:
-            said += f", ${hours * price:,.2f}"
-        said += f", {share:.0%} of it starting"
-        if share > _SHARE:
-            each = sum(images) / sum(len(job.shards) for job in jobs)
-            enough = math.ceil(self.starting * (1 / _SHARE - 1) * self.images_per_s / each)
-            said += f"; hydra.sweeper.shards_per_job={enough} would make that {_SHARE:.0%}"
-        return said
 
 
 def wait_for_parts(
     started: Sequence[SubmittedJob], others: int, runs: Backend, progress: StoreProgress
-) -> Forecast | None:
+) -> Speed | None:
     """Wait until the jobs that were started first have written parts, and return how fast.
 
     None: they committed their shards without an image.
@@ -96,7 +60,8 @@ def wait_for_parts(
             seen = now, rows
         if seen is not None and rows > seen[1] and now - seen[0] >= MEASURED_SECONDS:
             rate = (rows - seen[1]) / (now - seen[0]) / len(started)
-            return Forecast(rate, max(0.0, seen[0] - began - seen[1] / rate / len(started)))
+            starting = max(0.0, seen[0] - began - seen[1] / rate / len(started))
+            return Speed(rate, starting, MEASURED)
         if all(status.state is State.SUCCEEDED for status in statuses):
             return None
         if all(status.state.ended for status in statuses):
@@ -109,14 +74,14 @@ def wait_for_parts(
         time.sleep(runs.poll_seconds)
 
 
-def _committed(job: Job, seconds: float) -> Forecast | None:
+def _committed(job: Job, seconds: float) -> Speed | None:
     """Return what a job's first committed shard says of its speed."""
     store = Store.find(job.visible_store())
     markers = {} if store is None else store.committed(job.shards)
     for marker in markers.values():
         rate = marker.timings.get("images_per_s")
         if rate:
-            return Forecast(rate, max(0.0, seconds - marker.timings["seconds"]))
+            return Speed(rate, max(0.0, seconds - marker.timings["seconds"]), MEASURED)
     return None
 
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from clipvec import config, shards
 from clipvec.errors import Interrupted, LaunchError, StoreError, SweepError, signal_of
-from clipvec.jobs import first, tracking, watch
+from clipvec.jobs import first, sweep_forecast, tracking, watch
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.dry_run import dry_run
 from clipvec.jobs.precision import in_one_precision
 from clipvec.jobs.progress import StoreProgress, only_missing
 from clipvec.jobs.record import Record, folders
+from clipvec.jobs.sweep_forecast import Outlook
 from clipvec.jobs.tracking import SweepLogger
 from clipvec.progress import counted
 
@@ -68,6 +69,7 @@ def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
     todo = [in_one_precision(job, runs, progress) for job in todo]
     _say_plan(sweep, todo, busy, progress)
     record = Record.create(folder, sweep)
+    _say_forecast(record, todo, runs, progress)
     if todo:
         with _told_how_to_come_back(record, "jobs already started keep running"):
             _start(record, todo, runs, progress)
@@ -91,9 +93,10 @@ def _start(record: Record, jobs: list[Job], runs: Backend, progress: StoreProgre
         runs.submit(record, alone, lambda ids: record.save_ids(ids, alone))
         numbers = {job.number for job in alone}
         started = [s for s in record.started() if s.job.number in numbers]
-        forecast = first.wait_for_parts(started, len(others), runs, progress)
-        if forecast is not None:
-            log.info("%s", forecast.describe(jobs, runs.price_per_hour(jobs[0])))
+        speed = first.wait_for_parts(started, len(others), runs, progress)
+        if speed is not None:
+            said = sweep_forecast.measured_first(record, speed, jobs, runs, progress)
+            log.info("%s", said)
     runs.submit(record, others, lambda ids: record.save_ids(ids, others))
 
 
@@ -148,6 +151,8 @@ def finish(
             feed = SweepLogger(run, record, runs, running, progress)
             statuses = watch.wait(running, runs, progress, feed.look)
             feed.end(statuses)
+        for line in sweep_forecast.compare(record, running, statuses, progress):
+            log.info("%s", line)
     return [_outcome(job, running, statuses, progress) for job in sweep.jobs]
 
 
@@ -232,6 +237,18 @@ def _say_plan(
             watch.describe(s.job),
             s.record.sweep.name,
         )
+
+
+def _say_forecast(
+    record: Record, todo: Sequence[Job], runs: Backend, progress: StoreProgress
+) -> None:
+    """Say what the jobs will take, and keep it unless some of them have been started before."""
+    outlooks = Outlook.of(todo, runs, progress, record.folder.parent)
+    for line in filter(None, (outlook.line() for outlook in outlooks)):
+        log.info("%s", line)
+    if not record.started():
+        forecasts = (outlook.forecast() for outlook in outlooks)
+        record.save_forecasts([each for each in forecasts if each is not None])
 
 
 @contextmanager

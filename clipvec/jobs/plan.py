@@ -37,6 +37,8 @@ class Job:
     """Files and folders of a machine that it reads, by the option that names them."""
     variables: dict[str, str] = field(default_factory=dict)
     """Environment variables that it needs, and why."""
+    arch: str = ""
+    """open_clip architecture of its encoder; empty for commands that embed nothing."""
 
     def visible_store(self) -> str:
         """Return the store as seen from this machine: a mounted bucket by its URL."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clipvec import shards
@@ -15,6 +15,30 @@ if TYPE_CHECKING:
 
     from clipvec.jobs.backend import Status
     from clipvec.jobs.plan import Job
+    from clipvec.store import CommitMarker
+
+
+@dataclass(frozen=True)
+class _Committed:
+    """What the commit marker of a shard says."""
+
+    images: int
+    """Rejects included."""
+    embedded: int
+    """By the run that committed it, which may not have begun it."""
+    seconds: float
+    """Of that run."""
+    hardware: str
+
+    @classmethod
+    def of(cls, marker: CommitMarker) -> _Committed:
+        timings = marker.timings
+        return cls(
+            marker.rows + marker.rejects,
+            int(timings.get("images", 0)),
+            float(timings.get("seconds", 0)),
+            str(timings.get("hardware", "")),
+        )
 
 
 class StoreProgress:
@@ -26,7 +50,7 @@ class StoreProgress:
             if job.shards:
                 self._wanted.setdefault(job.visible_store(), set()).update(job.shards)
         self._begun: set[str] = set()
-        self._images: dict[str, dict[int, int]] = {url: {} for url in self._wanted}
+        self._shards: dict[str, dict[int, _Committed]] = {url: {} for url in self._wanted}
         """Of every committed shard, wanted or not, since another sweep's job may wait for it."""
         self.refresh()
 
@@ -36,12 +60,12 @@ class StoreProgress:
         Raises:
             StoreError: a store cannot be read.
         """
-        for url, known in self._images.items():
+        for url, known in self._shards.items():
             store = Store.find(url)
             if store is not None:
                 self._begun.add(url)
                 new = set(range(store.fingerprint.sharding_count)).difference(known)
-                known |= {shard: m.rows + m.rejects for shard, m in store.committed(new).items()}
+                known |= {shard: _Committed.of(m) for shard, m in store.committed(new).items()}
 
     def missing(self, job: Job) -> tuple[int, ...]:
         """Return the uncommitted shards of a job, ascending.
@@ -50,7 +74,7 @@ class StoreProgress:
         """
         if not job.shards:
             return ()
-        return tuple(sorted(set(job.shards).difference(self._images[job.visible_store()])))
+        return tuple(sorted(set(job.shards).difference(self._shards[job.visible_store()])))
 
     def begun(self, job: Job) -> bool:
         """Return whether a job's store exists."""
@@ -64,17 +88,36 @@ class StoreProgress:
     @property
     def committed(self) -> int:
         """Number of those that are committed."""
-        return sum(len(wanted.intersection(self._images[u])) for u, wanted in self._wanted.items())
+        return sum(len(wanted.intersection(self._shards[u])) for u, wanted in self._wanted.items())
 
     @property
     def images(self) -> int:
         """Images in the committed shards, rejected ones included."""
         return sum(
-            images
+            committed.images
             for url, wanted in self._wanted.items()
-            for shard, images in self._images[url].items()
+            for shard, committed in self._shards[url].items()
             if shard in wanted
         )
+
+    def images_per_shard(self, job: Job) -> float | None:
+        """Return the average number of images of a committed shard of a job's store, if any."""
+        committed = self._shards.get(job.visible_store(), {}).values()
+        return sum(each.images for each in committed) / len(committed) if committed else None
+
+    def embedded(self, job: Job) -> tuple[int, float]:
+        """Return how many images of a job's shards were embedded, and in how many seconds."""
+        committed = self._shards[job.visible_store()]
+        done = [committed[shard] for shard in job.shards if shard in committed]
+        return sum(each.embedded for each in done), sum(each.seconds for each in done)
+
+    def rates(self, job: Job) -> dict[str, float]:
+        """Return the images/s measured in a job's store, by the name of the hardware."""
+        totals: dict[str, tuple[int, float]] = {}
+        for each in self._shards.get(job.visible_store(), {}).values():
+            images, seconds = totals.get(each.hardware, (0, 0.0))
+            totals[each.hardware] = images + each.embedded, seconds + each.seconds
+        return {name: i / s for name, (i, s) in totals.items() if name and i and s}
 
     def reconcile(self, job: Job, status: Status, *, forced: bool = False) -> Status:
         """Return a job's status, checking the backend's word against the store.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clipvec import paths
 from clipvec.errors import ConfigError
+from clipvec.files import write_atomically
+from clipvec.jobs.backend import Speed
+from clipvec.jobs.forecast import Forecast, StoreForecast
 from clipvec.jobs.plan import Sweep
 
 if TYPE_CHECKING:
@@ -70,16 +73,41 @@ class Record:
 
     def started(self) -> list[SubmittedJob]:
         """Return the started jobs, each with its newest id and its shards at that time."""
-        try:
-            lines = self.paths.ids.read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return []
         jobs = {job.number: job for job in self.sweep.jobs}
-        newest = {entry["job"]: entry for entry in map(json.loads, lines)}
+        newest = {entry["job"]: entry for entry in self._entries()}
         return [
             SubmittedJob(self, replace(jobs[number], shards=tuple(entry["shards"])), entry["id"])
             for number, entry in sorted(newest.items())
         ]
+
+    @property
+    def restarted(self) -> bool:
+        """Whether a job was started more than once."""
+        return len(self._entries()) > len(self.started())
+
+    def _entries(self) -> list[dict[str, Any]]:
+        """Return what `save_ids` wrote, oldest first."""
+        try:
+            lines = self.paths.ids.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in lines]
+
+    def forecasts(self) -> list[StoreForecast]:
+        """Return what `save_forecasts` wrote last; empty: nothing, or it is damaged."""
+        try:
+            entries = json.loads(self.paths.forecast.read_text(encoding="utf-8"))
+            return [
+                StoreForecast(e["store"], Forecast(**e["forecast"]), Speed(**e["speed"]))
+                for e in entries
+            ]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+
+    def save_forecasts(self, forecasts: Iterable[StoreForecast]) -> None:
+        """Save the forecasts of the sweep, one for each store."""
+        text = json.dumps([asdict(each) for each in forecasts], indent=1)
+        write_atomically(self.paths.forecast, text.encode())
 
     def save_ids(self, ids: Mapping[int, str], jobs: Iterable[Job]) -> None:
         """Save the ids of started ``jobs``; they are on disk when this returns."""

@@ -20,6 +20,8 @@ from clipvec.jobs.workers.backend import Workers
 from tests.stores import StoreFactory
 
 T4 = {"name": "aws", "resources": {"infra": "aws", "accelerators": {"T4": 1}}}
+PRICES = {"t4": 0.526, "l4": 0.8}
+ANY = {"name": "aws", "resources": {"infra": "aws", "accelerators": {"T4": 1, "L4": 1, "A10": 1}}}
 A10 = {"name": "aws", "resources": {"infra": "aws", "accelerators": {"A10": 1}}}
 
 
@@ -39,11 +41,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Prices of two machines; the lists themselves are in test_prices.py."""
     asked: list[Any] = []
 
-    def per_hour(cloud: Any) -> float | None:
+    def by_gpu(cloud: Any) -> dict[str, float]:
         asked.append(cloud)
-        return 0.526 if cloud == T4 else None
+        return PRICES if cloud in (T4, ANY) else {}
 
-    monkeypatch.setattr(prices, "per_hour", per_hour)
+    monkeypatch.setattr(prices, "by_gpu", by_gpu)
     return asked
 
 
@@ -95,6 +97,40 @@ def test_equal_jobs_are_one_row(
         " job  shards              images   $/h  machine  ",
         "0-48  0-97 (2 each)  20,000 each  0.53  aws, T4:1",
         "  49  98                  10,000  0.53  aws, T4:1",
+    ]
+
+
+def test_gpus_are_ranked_by_the_price_of_a_million_images(
+    tmp_path: Path, asked: list[Any], sky: types.ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = str(tmp_path / "toys/bigg")
+    known = [Job(n, (), (n,), store, ANY, images=10_000, arch="ViT-bigG-14") for n in range(100)]
+    unknown = Job(100, ("model=vit_l_14",), (0,), str(tmp_path / "toys/l"), ANY, arch="ViT-L-14")
+    sweep = Sweep("embed-1", "clipvec.embed", SkyLauncher(), (*known, unknown))
+    dry_run(sweep, Sky(), tmp_path / "embed-1")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[4].split()[:3] == ["store", "GPU", "images/s"]
+    assert [line.split() for line in lines[5:9]] == [
+        ["toys/bigg", "L4", "47", "0.80", "4.74", "13.67", "65%"],
+        ["toys/bigg", "T4", "22", "0.53", "6.61", "12.48", "47%"],
+        ["toys/l", "L4", "252", "0.80", "0.88", "-", "-"],
+        ["toys/l", "T4", "119", "0.53", "1.23", "-", "-"],
+    ]
+    assert lines[9].startswith("forecast for 100 jobs on T4: 23.7 machine hours, $12.48, 47% of")
+    assert "; hydra.sweeper.shards_per_job=auto: 25 jobs, 15.4 machine hours, $8.08, " in lines[9]
+    assert lines[10].endswith("about how many there are: dataset.num_images=N")
+
+
+def test_one_store_needs_no_name(
+    tmp_path: Path, asked: list[Any], sky: types.ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = (Job(0, (), (0,), str(tmp_path / "store"), T4, images=10_000, arch="ViT-bigG-14"),)
+    dry_run(Sweep("embed-1", "clipvec.embed", SkyLauncher(), jobs), Sky(), tmp_path / "embed-1")
+    assert capsys.readouterr().out.splitlines()[3:6] == [
+        "GPU  images/s   $/h  $/million images  $ in all  of it starting",
+        "T4         22  0.53              6.61      0.12             47%",
+        "forecast for 1 job on T4: 0.24 machine hours, $0.12, 47% of it starting "
+        "(22.1 images/s, 6 min 42 s from start to image: public figures)",
     ]
 
 

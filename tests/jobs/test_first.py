@@ -10,42 +10,14 @@ import pytest
 
 from clipvec.config import WorkersLauncher
 from clipvec.jobs import first
-from clipvec.jobs.first import Forecast
+from clipvec.jobs.backend import Speed
+from clipvec.jobs.forecast import MEASURED
 from clipvec.jobs.plan import Job, Sweep
 from clipvec.jobs.progress import StoreProgress
 from clipvec.jobs.record import Record
 from clipvec.store import Store
 from tests.jobs.conftest import RUNNING, Scripted
 from tests.stores import StoreFactory, row
-
-
-def jobs(count: int, images: int | None = 10_000) -> list[Job]:
-    return [Job(number, (), (number,), "/s", images=images) for number in range(count)]
-
-
-@pytest.mark.parametrize(
-    ("forecast", "count", "images", "price", "said"),
-    [
-        (
-            Forecast(500.0, 180.0),
-            *(100, 10_000, 0.526),
-            "500.0 images/s, 3 min 0 s from start to image; forecast for 100 jobs: "
-            "5.6 machine hours, $2.92, 90% of it starting; "
-            "hydra.sweeper.shards_per_job=36 would make that 20%",
-        ),
-        (
-            Forecast(10.0, 60.0),
-            *(2, 10_000, None),
-            "10.0 images/s, 60 s from start to image; forecast for 2 jobs: 0.6 machine hours, "
-            "6% of it starting",
-        ),
-        (Forecast(10.0, 60.0), 2, None, 1.0, "10.0 images/s, 60 s from start to image"),
-    ],
-)
-def test_a_forecast(
-    forecast: Forecast, count: int, images: int | None, price: float | None, said: str
-) -> None:
-    assert forecast.describe(jobs(count, images), price) == said
 
 
 def write_part(store: Store) -> None:
@@ -72,4 +44,4 @@ def test_speed_is_measured_between_parts(
 
     monkeypatch.setattr(first, "time", types.SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
     found = first.wait_for_parts(record.started(), 1, Scripted({0: RUNNING}), StoreProgress([job]))
-    assert found == Forecast(0.4, 90.0)
+    assert found == Speed(0.4, 90.0, MEASURED)

@@ -279,26 +279,24 @@ def test_resuming_waits_though_the_first_command_did_not(
 
 
 def test_the_first_job_shows_what_the_others_will_take(
-    store: Store,
-    runs: Runs,
-    tmp_path: Path,
-    store_factory: StoreFactory,
-    caplog: pytest.LogCaptureFixture,
+    store: Store, runs: Runs, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "clipvec")
-    backend = runs({1: RUNNING}, {1: DONE, 2: DONE, 3: DONE})
+    timings = {"images_per_s": 12.5, "images": 25, "seconds": 2.0}
+    done = Status(State.SUCCEEDED, seconds=1200.0)
+    backend = runs({1: RUNNING}, dict.fromkeys((1, 2, 3), done))
     began: list[list[int]] = []
 
     def submit(record: Record, jobs: Sequence[Job], saved: Saved) -> None:
         began.append([job.number for job in jobs])
         if len(began) > 1:
             for shard in (2, 3):
-                write_shard(store_factory(tmp_path, {}, count=4), shard, [2])
+                store.writer(shard).commit(timings)
         Scripted.submit(backend, record, jobs, saved)
 
     def poll(record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
         if len(backend.asked) == 1:
-            store.writer(1).commit({"images_per_s": 12.5, "seconds": 0.0})
+            store.writer(1).commit(timings)
         return Scripted.poll(backend, record, ids)
 
     backend.submit, backend.poll = submit, poll  # type: ignore[method-assign]
@@ -307,7 +305,12 @@ def test_the_first_job_shows_what_the_others_will_take(
     assert {outcome.status for outcome in outcomes} == {State.SUCCEEDED}
     assert began == [[1], [2, 3]]
     assert caplog.messages[1] == "job 1 starts first; 2 others when it has written parts"
-    assert caplog.messages[2].startswith("12.5 images/s, ")
+    assert caplog.messages[2].startswith("forecast for 3 jobs: ")
+    assert "(12.5 images/s, " in caplog.messages[2]
+    assert caplog.messages[-1].startswith("forecast: ")
+    assert "; came out: 1.0 machine hours, " in caplog.messages[-1]
+    (kept,) = Record.open(tmp_path / "s/embed-1").forecasts()
+    assert (kept.forecast.jobs, kept.speed.images_per_s) == (3, 12.5)
 
 
 def test_a_first_job_that_fails_starts_no_other(store: Store, runs: Runs, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -23,16 +25,19 @@ Jobs = Callable[..., list[list[str]]]
 
 
 @pytest.fixture
-def jobs() -> Jobs:
+def jobs(tmp_path: Path) -> Jobs:
     """Return the overrides of the jobs of a command line."""
     GlobalHydra.instance().clear()
     loader = ConfigLoaderImpl(create_config_search_path(str(CONF_DIR)))
 
-    def call(*overrides: str, app: str = "embed", shards_per_job: int = 1) -> list[list[str]]:
-        given = [*overrides, "launcher=workers"]
+    def call(*overrides: str, app: str = "embed", shards_per_job: int | str = 1) -> list[list[str]]:
+        given = [*overrides]
+        if not any(each.startswith(("launcher=", "experiment=")) for each in overrides):
+            given.append("launcher=workers")
         sweeper = ShardSweeper(shards_per_job)
         sweeper.hydra_context = HydraContext(config_loader=loader, callbacks=None)  # type: ignore[arg-type]
         sweeper.config = loader.load_configuration(app, [], RunMode.MULTIRUN)
+        sweeper.config.hydra.sweep.dir = str(tmp_path / "sweeps/embed-1")
         return sweeper.jobs(given)
 
     return call
@@ -97,9 +102,37 @@ def test_shards_that_do_not_exist(jobs: Jobs) -> None:
         jobs("shards=0-99", "sharding=x10")
 
 
-def test_zero_shards_per_job() -> None:
-    with pytest.raises(ConfigError, match="shards_per_job=0: a job needs at least 1 shard"):
-        ShardSweeper(0)
+@pytest.mark.parametrize("given", [0, -1, "many", 2.5])
+def test_an_impossible_number_of_shards_per_job(jobs: Jobs, given: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        jobs("shards=0-99", shards_per_job=given)
+    assert str(caught.value) == (
+        f"hydra.sweeper.shards_per_job={given}: the number of shards of a job, at least 1, or auto"
+    )
+
+
+def test_as_many_shards_per_job_as_pay(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each model has its own: 100 x 10,000 images of SkyPilot's example, on an L4."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))  # no price lists
+    given = ["experiment=skypilot_example", "cloud.resources.accelerators={L4: 1}"]
+    found = jobs(
+        *given, f"store.root={tmp_path}", "model=vit_l_14,vit_bigg_14", shards_per_job="auto"
+    )
+    models = [next(each for each in job if each.startswith("model=")) for job in found]
+    assert models == ["model=vit_l_14"] * 3 + ["model=vit_bigg_14"] * 12
+    assert specs(found)[:4] == ["shards='0-33'", "shards='34-66'", "shards='67-99'", "shards='0-8'"]
+
+
+def test_a_launcher_of_no_jobs_cannot_choose(jobs: Jobs) -> None:
+    with pytest.raises(ConfigError) as caught:
+        jobs("shards=0-99", "launcher=local", shards_per_job="auto")
+    assert str(caught.value) == (
+        "hydra.sweeper.shards_per_job=auto: launcher=local starts no jobs; launcher=sky or "
+        "launcher=workers does"
+    )
 
 
 def test_a_thousand_jobs_are_planned_in_seconds(jobs: Jobs) -> None:

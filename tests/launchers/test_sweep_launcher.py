@@ -205,8 +205,17 @@ def test_each_job_uses_the_cloud_of_its_configuration(run: Run, planned: list[Sw
 def test_the_image_count_where_it_is_known(run: Run, planned: list[Sweep]) -> None:
     run("experiment=skypilot_example", "shards=0-2", "hydra.sweeper.shards_per_job=2")
     assert [job.images for job in planned[0].jobs] == [20_000, 10_000]
-    run("shards=0")
-    assert planned[1].jobs[0].images is None
+    run("shards=0", "dataset.limit=200")
+    run("shards=0", "dataset=folder", "dataset.path=x")
+    run("shards=0", "dataset=folder", "dataset.path=x", "dataset.num_images=5_000")
+    run("shards=0", "experiment=synthetic")
+    known = [(sweep.jobs[0].images, sweep.jobs[0].arch) for sweep in planned[1:]]
+    assert known == [
+        (2, "ViT-B-32"),
+        (None, "ViT-B-32"),
+        (50, "ViT-B-32"),
+        (5_000, "synthetic"),
+    ]
 
 
 def test_the_launcher_group_is_passed_on(run: Run, planned: list[Sweep]) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import paths
 from clipvec.errors import ConfigError, LaunchError, one_line
-from clipvec.jobs.backend import Backend, Preview, State, Status
-from clipvec.jobs.skypilot import checks, gpus, prices, tasks, workdir
+from clipvec.jobs.backend import Backend, Machine, Preview, State, Status
+from clipvec.jobs.skypilot import checks, gpus, prices, speeds, tasks, workdir
 from clipvec.progress import Progress
 
 if TYPE_CHECKING:
@@ -66,11 +66,13 @@ def status(record: Mapping[str, Any]) -> Status:
         detail = f"{name}: {reason}" if reason else name
     elif name in {"STARTING", "CANCELLING"}:
         detail = name.lower()
+    begun, ran = record.get("submitted_at"), record.get("start_at")
+    launching = ran - begun if begun and ran else 0.0  # its duration is without that
     return Status(
         state,
         detail,
         int(record.get("recovery_count") or 0),
-        float(record.get("job_duration") or 0),
+        launching + float(record.get("job_duration") or 0),
     )
 
 
@@ -83,8 +85,8 @@ class Sky(Backend):
     poll_seconds = 5.0
 
     def __init__(self) -> None:
-        self._prices: dict[str, float | None] = {}
-        """By cloud: price lists are long."""
+        self._prices: dict[str, dict[str, float]] = {}
+        """By cloud, then by GPU: price lists are long."""
 
     def submit(
         self, record: Record, jobs: Sequence[Job], saved: Callable[[Mapping[int, str]], None]
@@ -132,9 +134,22 @@ class Sky(Backend):
 
     def price_per_hour(self, job: Job) -> float | None:
         """Return the lowest price of a machine, according to SkyPilot's local price lists."""
+        return min(self._by_gpu(job).values(), default=None)
+
+    def machines(self, job: Job) -> list[Machine]:
+        """Return the GPUs that a job requests, one each: their prices, and public figures."""
+        wanted = [gpus.requested(each) for each in gpus.alternatives(job.cloud)]
+        names = dict.fromkeys(name for gpu in wanted for name, count in gpu.items() if count == 1)
+        known = self._by_gpu(job)
+        return [
+            Machine(name.upper(), known.get(name), speeds.estimate(job.arch, name))
+            for name in names
+        ]
+
+    def _by_gpu(self, job: Job) -> dict[str, float]:
         cloud = repr(job.cloud)
         if cloud not in self._prices:
-            self._prices[cloud] = prices.per_hour(job.cloud)
+            self._prices[cloud] = prices.by_gpu(job.cloud)
         return self._prices[cloud]
 
     def precision(self, job: Job) -> str | None:
@@ -174,6 +189,8 @@ class Sky(Backend):
             wanted = sorted(map(int, ids.values()))
             fields = ["job_id", "status", "failure_reason", "recovery_count"]
             fields += ["job_duration"]
+            if tasks.pool(record.sweep) is None:  # whose machines have started before
+                fields += ["submitted_at", "start_at"]
             records, *_ = sky.get(
                 sky.jobs.queue_v2(refresh=True, job_ids=wanted, all_users=True, fields=fields)
             )

@@ -14,23 +14,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-def per_hour(cloud: Mapping[str, Any]) -> float | None:
-    """Return the lowest price of a machine for ``cloud`` in US dollars per hour; None: unknown.
+def by_gpu(cloud: Mapping[str, Any]) -> dict[str, float]:
+    """Return the lowest price of a machine with each GPU in US dollars per hour.
 
-    Prices are unknown for machines without a GPU, which SkyPilot chooses by its own rules, and
-    where a list does not price whole machines: GCP's prices GPUs apart from their hosts.
+    GPUs are in lower case. Prices are unknown for machines without a GPU, which SkyPilot chooses
+    by its own rules, and where a list does not price whole machines: GCP's prices GPUs apart from
+    their hosts.
     """
-    prices = [price for each in gpus.alternatives(cloud) for price in _prices(each)]
-    return min(prices, default=None)
+    lowest: dict[str, float] = {}
+    for each in gpus.alternatives(cloud):
+        for gpu, price in _prices(each):
+            lowest[gpu] = min(price, lowest.get(gpu, price))
+    return lowest
 
 
-def _prices(resources: Mapping[str, Any]) -> Iterator[float]:
-    """Yield the prices of the machines that satisfy ``resources``."""
+def _prices(resources: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Yield GPU and price of the machines that satisfy ``resources``."""
     wanted = gpus.requested(resources)
     place = str(resources.get("infra") or "*").lower().split("/")
     column = "SpotPrice" if resources.get("use_spot") else "Price"
     for row in _machines(place[0]):
-        count = wanted.get(row["AcceleratorName"].lower())
+        gpu = row["AcceleratorName"].lower()
+        count = wanted.get(gpu)
         if (
             count is not None
             and count == number(row["AcceleratorCount"])
@@ -42,7 +47,7 @@ def _prices(resources: Mapping[str, Any]) -> Iterator[float]:
             and _enough(row["MemoryGiB"], resources.get("memory"))
             and (price := number(row[column]))
         ):
-            yield price
+            yield gpu, price
 
 
 def _machines(cloud: str) -> Iterator[dict[str, str]]:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from clipvec import machine
 from clipvec.errors import LaunchError
-from clipvec.jobs.backend import Backend, State, Status
+from clipvec.jobs.backend import Backend, Machine, State, Status
 from clipvec.jobs.workers import job_state
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ class Workers(Backend):
         assert process.stdin is not None
         process.stdin.close()  # which it waits for: it reads from disk what it is to do
         process.returncode = 0  # it is not waited for; Popen would warn
+
+    def machines(self, job: Job) -> list[Machine]:
+        """Return this machine, whose speed is not known before it was measured."""
+        return [Machine(machine.device_name("cuda" if machine.gpus() else "cpu"), None, None)]
 
     def poll(self, record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
         """Return the status of jobs."""

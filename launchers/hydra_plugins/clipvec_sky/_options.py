@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
@@ -12,8 +13,8 @@ class SweeperOptions:
     """``hydra.sweeper``."""
 
     _target_: str = "hydra_plugins.clipvec_sky.shard_sweeper.ShardSweeper"
-    shards_per_job: int = 1
-    """Number of shards per job."""
+    shards_per_job: Any = 1
+    """Number of shards per job; ``auto``: as many as make starting a fifth of its time."""
     params: dict[str, str] = field(default_factory=dict)
     """Sweeps defined in a config, as in Hydra's basic sweeper."""
 

@@ -10,11 +10,12 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobStatus
 from hydra.plugins.sweeper import Sweeper
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 
 from clipvec import shards
 from clipvec.errors import ConfigError
 from hydra_plugins.clipvec_sky import _options  # noqa: F401  # registers what Hydra looks for
+from hydra_plugins.clipvec_sky._job import planned_job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,11 +33,9 @@ class ShardSweeper(Sweeper):
     Commands whose configuration has no ``shards`` are swept as with Hydra's basic sweeper.
     """
 
-    def __init__(self, shards_per_job: int = 1, params: Mapping[str, str] | None = None) -> None:
-        if shards_per_job < 1:
-            raise ConfigError(
-                f"hydra.sweeper.shards_per_job={shards_per_job}: a job needs at least 1 shard"
-            )
+    def __init__(
+        self, shards_per_job: int | str = 1, params: Mapping[str, str] | None = None
+    ) -> None:
         self.shards_per_job = shards_per_job
         self.params = dict(params or {})
         self.hydra_context: HydraContext | None = None
@@ -76,8 +75,15 @@ class ShardSweeper(Sweeper):
 
         Raises:
             ShardSpecError: ``shards`` is invalid.
+            ConfigError: ``shards_per_job`` is invalid.
         """
         assert self.hydra_context is not None
+        size = self.shards_per_job
+        if size != "auto" and not (isinstance(size, int) and size >= 1):
+            raise ConfigError(
+                f"hydra.sweeper.shards_per_job={size}: the number of shards of a job, at least 1, "
+                "or auto"
+            )
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         given = [f"{key}={value}" for key, value in self.params.items()]
         overrides = parser.parse_overrides([*given, *arguments])
@@ -104,10 +110,35 @@ class ShardSweeper(Sweeper):
         spec = _value(chosen[-1]) if chosen else cfg.shards
         if OmegaConf.is_list(spec):
             spec = OmegaConf.to_container(spec)
-        wanted = shards.parse(spec, cfg.sharding.count)
-        size = self.shards_per_job
-        groups = [wanted[first : first + size] for first in range(0, len(wanted), size)]
+        groups = self._groups(cfg, combination, shards.parse(spec, cfg.sharding.count))
         return [[f"shards='{shards.format(group)}'"] for group in groups]
+
+    def _groups(
+        self, cfg: DictConfig, combination: Sequence[str], wanted: tuple[int, ...]
+    ) -> Sequence[Sequence[int]]:
+        """Return the shards of each job.
+
+        Raises:
+            ConfigError: ``auto`` cannot choose.
+        """
+        from clipvec.config import EmbedConfig, LauncherKind, read
+        from clipvec.jobs import group_shards
+
+        size = self.shards_per_job
+        if isinstance(size, int):
+            return [wanted[first : first + size] for first in range(0, len(wanted), size)]
+        assert self.config is not None
+        root = Path(self.config.hydra.sweep.dir).parent
+        with open_dict(cfg):
+            del cfg["hydra"]  # some of it is known only within a job
+        config = read(cfg, EmbedConfig)
+        if not isinstance(config.launcher, LauncherKind):
+            raise ConfigError(
+                f"hydra.sweeper.shards_per_job=auto: launcher={config.launcher.kind} starts no "
+                "jobs; launcher=sky or launcher=workers does"
+            )
+        job = planned_job(0, combination, [shards.format(wanted)], config)
+        return group_shards(job, config.launcher, root)
 
 
 def _claimed(wanted: Path, config: DictConfig) -> Path:

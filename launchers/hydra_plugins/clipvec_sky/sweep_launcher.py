@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus, configure_log
 from hydra.plugins.launcher import Launcher
 from omegaconf import open_dict
 
-from clipvec import paths, shards
 from hydra_plugins.clipvec_sky import _options  # noqa: F401  # registers what Hydra looks for
+from hydra_plugins.clipvec_sky._job import planned_job
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
-    from clipvec.config import EmbedConfig, IndexCommandConfig, RecallConfig
     from clipvec.jobs import Job
-
-    SweptConfig: TypeAlias = EmbedConfig | IndexCommandConfig | RecallConfig
-
-_NOT_THE_JOBS = re.compile(r"[+~]*(shards|launcher|cloud|hydra)\b")
-"""Overrides that control how jobs are started, not what they do."""
+    from hydra_plugins.clipvec_sky._job import SweptConfig
 
 
 class SweepLauncher(Launcher):
@@ -127,54 +121,5 @@ class SweepLauncher(Launcher):
                     del cfg["hydra"]  # some of it is known only within a job
                 configs[others] = read(cfg, schema)
             chosen = [parser.parse_override(o).value() for o in overrides if o not in others]
-            jobs.append(_job(number, others, chosen, configs[others]))
+            jobs.append(planned_job(number, others, chosen, configs[others]))
         return jobs, next(iter(configs.values()))
-
-
-def _job(number: int, overrides: Sequence[str], chosen: list[Any], config: SweptConfig) -> Job:
-    from clipvec.config import EmbedConfig, RecallConfig, extras_for, to_dict
-    from clipvec.jobs import Job
-
-    doing: tuple[int, ...] = ()
-    store, images, precision = "", None, ""
-    inputs: dict[str, list[str]] = {}
-    online = config.tracking.mode == "online"
-    variables = {"WANDB_API_KEY": "tracking=online writes to wandb"} if online else {}
-    folders = {"store.root": config.store.root}
-    if not isinstance(config, EmbedConfig) and config.index.folder is not None:
-        folders["index.path"] = config.index.folder
-    if isinstance(config, RecallConfig):
-        folders["report_dir"] = config.report_dir
-    if isinstance(config, EmbedConfig):
-        variables |= config.dataset.variables
-        inputs = _local(config.dataset.inputs | config.model.inputs)
-        runs_torch = config.model.runtime == "torch" and config.model.arch != "synthetic"
-        if runs_torch and config.model.device == "auto":
-            precision = config.model.precision
-    if isinstance(config, EmbedConfig) and chosen:
-        doing = shards.parse(chosen[-1], config.sharding.count)
-        store = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
-        limit = getattr(config.dataset, "limit", None)
-        images = limit and limit * len(doing) // config.sharding.count
-    return Job(
-        number,
-        tuple(o for o in overrides if not _NOT_THE_JOBS.match(o)),
-        doing,
-        store,
-        to_dict(config.cloud),
-        folders,
-        extras_for(config),
-        images,
-        precision,
-        inputs,
-        variables,
-    )
-
-
-def _local(inputs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Return the inputs that are no URLs; ``pkg://`` is clipvec itself, which jobs have."""
-    local = {
-        option: [place for place in places if paths.local_root(place) is not None]
-        for option, places in inputs.items()
-    }
-    return {option: places for option, places in local.items() if places}

@@ -67,6 +67,22 @@ def test_status(name: str, reason: str | None, recoveries: int | None, expected:
     assert status(row | {"status": types.SimpleNamespace(value=name)}) == expected
 
 
+def test_a_machine_is_in_use_from_its_start() -> None:
+    row = {"status": "RUNNING", "job_duration": 100.0, "submitted_at": 50.0, "start_at": None}
+    assert status(row).seconds == 100.0
+    assert status(row | {"start_at": 170.0}).seconds == 220.0
+
+
+def test_the_gpus_a_job_may_get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # no price lists
+    gpus = [{"accelerators": {"L4": 1, "K80": 1}}, {"accelerators": "L4:2"}]
+    found = Sky().machines(Job(0, (), cloud={"resources": {"any_of": gpus}}, arch="ViT-L-14"))
+    assert [(each.name, each.price, each.speed is not None) for each in found] == [
+        ("L4", None, True),
+        ("K80", None, False),
+    ]
+
+
 def test_skypilot_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sky", None)
     with pytest.raises(LaunchError, match=r"^SkyPilot is not installed \(.*\); install it .*'$"):

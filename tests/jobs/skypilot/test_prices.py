@@ -82,7 +82,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_the_cheapest_suitable_machine(resources: dict[str, Any], price: float | None) -> None:
-    assert prices.per_hour({"name": "x", "resources": resources}) == price
+    known = prices.by_gpu({"name": "x", "resources": resources})
+    assert min(known.values(), default=None) == price
+
+
+def test_the_cheapest_machine_with_each_gpu() -> None:
+    resources = {"accelerators": {"T4": 1, "A10G": 1, "A10": 1, "L4": 1}, "any_of": BOTH}
+    assert prices.by_gpu({"resources": resources}) == {"t4": 0.1523, "a10g": 1.212, "a10": 0.75}
 
 
 @pytest.mark.parametrize(
@@ -99,12 +105,12 @@ def test_the_cheapest_suitable_machine(resources: dict[str, Any], price: float |
     ],
 )
 def test_unknown_prices(resources: dict[str, Any]) -> None:
-    assert prices.per_hour({"name": "x", "resources": resources}) is None
+    assert prices.by_gpu({"name": "x", "resources": resources}) == {}
 
 
 def test_no_price_lists_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
-    assert prices.per_hour({"resources": {"accelerators": {"T4": 1}}}) is None
+    assert prices.by_gpu({"resources": {"accelerators": {"T4": 1}}}) == {}
 
 
 def test_price_lists_in_a_custom_skypilot_folder(
@@ -112,7 +118,7 @@ def test_price_lists_in_a_custom_skypilot_folder(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
     monkeypatch.setenv("SKY_RUNTIME_DIR", str(tmp_path))
-    assert prices.per_hour({"resources": {"accelerators": {"T4": 4}}}) == 3.912
+    assert prices.by_gpu({"resources": {"accelerators": {"T4": 4}}}) == {"t4": 3.912}
 
 
 def test_skypilot_reads_the_same_from_these_lists(home: Path) -> None:

@@ -1,0 +1,169 @@
+"""What the jobs of a store will take and cost, from how fast they start and embed."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clipvec.jobs.backend import Machine, Speed
+from clipvec.progress import counted, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from clipvec.jobs.backend import Backend
+    from clipvec.jobs.plan import Job
+    from clipvec.jobs.progress import StoreProgress
+
+SHARE = 0.2
+"""Largest share of a job's time that starting should take."""
+MEASURED = "measured"
+"""The source of a `Speed` that a sweep of the same store had."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The time and the price of jobs."""
+
+    jobs: int
+    hours: float
+    """Of all machines together."""
+    starting: float
+    """The share of them that is spent on starting."""
+    dollars: float | None
+    """None: prices are unknown."""
+
+    @classmethod
+    def of(cls, jobs: int, images: int, speed: Speed, price: float | None) -> Forecast:
+        """Return the forecast for a number of jobs.
+
+        Args:
+            jobs: their number.
+            images: in all of them.
+            speed: of each.
+            price: of a machine, in US dollars per hour; None: unknown.
+        """
+        starting = speed.starting * jobs / 3600
+        hours = starting + images / speed.images_per_s / 3600
+        return cls(jobs, hours, starting / hours, None if price is None else hours * price)
+
+    def describe(self) -> str:
+        """Return its figures in words."""
+        said = f"{self.hours:{',.1f' if self.hours >= 1 else '.2g'}} machine hours"
+        if self.dollars is not None:
+            said += f", ${self.dollars:,.2f}"
+        return f"{said}, {self.starting:.0%} of it starting"
+
+
+@dataclass(frozen=True)
+class StoreForecast:
+    """The forecast for the jobs of a sweep that commit to one store."""
+
+    store: str
+    """As seen from this machine."""
+    forecast: Forecast
+    speed: Speed
+    """From which the forecast was made; once the sweep has ended, the one that it had."""
+
+
+def describe(speed: Speed) -> str:
+    """Return a speed in words."""
+    started = duration(speed.starting)
+    return f"{speed.images_per_s:,.1f} images/s, {started} from start to image: {speed.source}"
+
+
+def summary(jobs: Sequence[Job], images: int, speed: Speed, machine: Machine) -> str:
+    """Return in a line what the jobs of a store will take, and what fewer of them would."""
+    forecast = Forecast.of(len(jobs), images, speed, machine.price)
+    on = f" on {machine.name}" if machine.name else ""
+    line = f"forecast for {counted(len(jobs), 'job')}{on}: {forecast.describe()}"
+    count = number_of_jobs(jobs, images, speed)
+    if count < len(jobs):
+        fewer = Forecast.of(count, images, speed, machine.price)
+        line += f"; hydra.sweeper.shards_per_job=auto: {counted(count, 'job')}, {fewer.describe()}"
+    return f"{line} ({describe(speed)})"
+
+
+def number_of_jobs(jobs: Sequence[Job], images: int, speed: Speed) -> int:
+    """Return the most jobs of which each spends at most `SHARE` on starting, at least one."""
+    shards = sum(len(job.shards) for job in jobs)
+    enough = speed.starting * (1 / SHARE - 1) * speed.images_per_s * shards / images
+    return max(1, shards // max(1, math.ceil(enough)))
+
+
+def by_store(jobs: Sequence[Job]) -> dict[str, list[Job]]:
+    """Return the jobs that commit shards, by their stores: one dataset and one model each."""
+    stores: dict[str, list[Job]] = {}
+    for job in jobs:
+        if job.shards:
+            stores.setdefault(job.visible_store(), []).append(job)
+    return stores
+
+
+def images_of(jobs: Sequence[Job], progress: StoreProgress) -> int | None:
+    """Return the approximate number of images of jobs of one store; None: unknown.
+
+    Where the configuration does not give it, shards are taken to have as many as committed ones.
+    """
+    known = [job.images for job in jobs if job.images is not None]
+    if len(known) == len(jobs):
+        return sum(known) or None
+    average = progress.images_per_shard(jobs[0])
+    return round((average or 0) * sum(len(job.shards) for job in jobs)) or None
+
+
+def machines(
+    job: Job, runs: Backend, progress: StoreProgress, earlier: Speed | None
+) -> list[Machine]:
+    """Return the machines that a job may get, with what was measured in place of public figures.
+
+    Args:
+        job: the job.
+        runs: its backend.
+        progress: of its store, which knows the images/s of each kind of hardware.
+        earlier: measured by a sweep of the store, on any machine; None: unknown.
+    """
+    rates, found = progress.rates(job), runs.machines(job)
+    if earlier is not None and len(found) == 1 and _rate(found[0].name, rates) is None:
+        rates = {found[0].name: earlier.images_per_s}
+    return [_measured(machine, rates, earlier) for machine in found]
+
+
+def _measured(machine: Machine, rates: Mapping[str, float], earlier: Speed | None) -> Machine:
+    public, rate = machine.speed, _rate(machine.name, rates)
+    speed = public
+    if rate is not None and earlier is not None:
+        speed = Speed(rate, earlier.starting, MEASURED)
+    elif rate is not None and public is not None:
+        speed = Speed(rate, public.starting, "images/s measured")
+    elif earlier is not None and public is not None:
+        speed = Speed(public.images_per_s, earlier.starting, "start measured")
+    return Machine(machine.name, machine.price, speed)
+
+
+def _rate(machine: str, rates: Mapping[str, float]) -> float | None:
+    """Return the images/s that were measured on a machine: ``T4`` is ``Tesla T4``."""
+    name = machine.lower()
+    short = name.partition("-")[0]  # A100-80GB is NVIDIA A100-SXM4-80GB
+    measured = [
+        rate
+        for hardware, rate in rates.items()
+        if name == hardware.lower() or short in re.split(r"[\s-]", hardware.lower())
+    ]
+    return max(measured, default=None)
+
+
+def likely(found: Sequence[Machine]) -> Machine | None:
+    """Return the machine that jobs are expected to get: the cheapest, or else the fastest.
+
+    The faster a machine, the longer its jobs have to be. None: no speed is known.
+    """
+    known = [machine for machine in found if machine.speed is not None]
+    return min(known, key=_price_or_slowness, default=None)
+
+
+def _price_or_slowness(machine: Machine) -> tuple[float, float]:
+    assert machine.speed is not None
+    return math.inf if machine.price is None else machine.price, -machine.speed.images_per_s

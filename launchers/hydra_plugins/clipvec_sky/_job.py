@@ -1,0 +1,83 @@
+"""What a job of a sweep does, from its configuration."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from clipvec import paths, shards
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from clipvec.config import EmbedConfig, IndexCommandConfig, RecallConfig
+    from clipvec.jobs import Job
+
+    SweptConfig: TypeAlias = EmbedConfig | IndexCommandConfig | RecallConfig
+
+_NOT_THE_JOBS = re.compile(r"[+~]*(shards|launcher|cloud|hydra)\b")
+"""Overrides that control how jobs are started, not what they do."""
+
+
+def planned_job(
+    number: int, overrides: Sequence[str], chosen: Sequence[Any], config: SweptConfig
+) -> Job:
+    """Return a job of a sweep.
+
+    Args:
+        number: Hydra's.
+        overrides: without ``shards``.
+        chosen: the values of ``shards``, of which the last counts.
+        config: composed of both.
+
+    Raises:
+        ShardSpecError: ``shards`` is invalid.
+    """
+    from clipvec.config import EmbedConfig, RecallConfig, extras_for, to_dict
+    from clipvec.jobs import Job
+
+    doing: tuple[int, ...] = ()
+    store, images, precision, arch = "", None, "", ""
+    inputs: dict[str, list[str]] = {}
+    online = config.tracking.mode == "online"
+    variables = {"WANDB_API_KEY": "tracking=online writes to wandb"} if online else {}
+    folders = {"store.root": config.store.root}
+    if not isinstance(config, EmbedConfig) and config.index.folder is not None:
+        folders["index.path"] = config.index.folder
+    if isinstance(config, RecallConfig):
+        folders["report_dir"] = config.report_dir
+    if isinstance(config, EmbedConfig):
+        variables |= config.dataset.variables
+        inputs = _local(config.dataset.inputs | config.model.inputs)
+        runs_torch = config.model.runtime == "torch" and config.model.arch != "synthetic"
+        if runs_torch and config.model.device == "auto":
+            precision = config.model.precision
+    if isinstance(config, EmbedConfig) and chosen:
+        doing = shards.parse(chosen[-1], config.sharding.count)
+        store = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
+        whole = config.dataset.expected_items
+        images = None if whole is None else whole * len(doing) // config.sharding.count
+        arch = config.model.arch
+    return Job(
+        number,
+        tuple(o for o in overrides if not _NOT_THE_JOBS.match(o)),
+        doing,
+        store,
+        to_dict(config.cloud),
+        folders,
+        extras_for(config),
+        images,
+        precision,
+        inputs,
+        variables,
+        arch,
+    )
+
+
+def _local(inputs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return the inputs that are no URLs; ``pkg://`` is clipvec itself, which jobs have."""
+    local = {
+        option: [place for place in places if paths.local_root(place) is not None]
+        for option, places in inputs.items()
+    }
+    return {option: places for option, places in local.items() if places}
