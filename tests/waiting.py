@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 def until(
     true: Callable[[], object],
-    seconds: float = 120,
+    seconds: float = 300,
     *,
     by: subprocess.Popen[str] | subprocess.Popen[bytes] | None = None,
     pause: float = 0.02,
