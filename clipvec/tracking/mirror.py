@@ -16,10 +16,11 @@ class RunsFolder:
 
     def __init__(self, root: str) -> None:
         """Create the folder of the runs beside the stores of ``root``."""
-        self._url = ""
+        self.url = ""
+        """The root, if it is in an object store."""
         local = paths.local_root(root)
         if local is None:
-            self._url, local = root, paths.mirror(root)
+            self.url, local = root, paths.mirror(root)
         self.path = local
         """Parent of the ``wandb`` folder; wandb appends to files, which object stores cannot do."""
         self.path.mkdir(parents=True, exist_ok=True)
@@ -30,9 +31,9 @@ class RunsFolder:
         Raises:
             StoreError: the object store cannot be read.
         """
-        if not self._url:
+        if not self.url:
             return
-        url = paths.tracking_url(self._url)
+        url = paths.tracking_url(self.url)
         try:
             from fsspec.core import url_to_fs
 
@@ -54,11 +55,11 @@ class RunsFolder:
         Raises:
             Exception: whatever the object store's library raises.
         """
-        if not self._url:
+        if not self.url:
             return
         from fsspec.core import url_to_fs
 
-        url = f"{paths.tracking_url(self._url)}/{run.name}"
+        url = f"{paths.tracking_url(self.url)}/{run.name}"
         files, base = url_to_fs(url)
         files.makedirs(base, exist_ok=True)
         for file in sorted(filter(Path.is_file, run.rglob("*")), key=lambda f: f.suffix == _LAST):

@@ -117,9 +117,11 @@ class WandbRun:
             uploader.before_end()
         self._try(lambda run: wandb_sdk.finish_run(run, exit_code))
         self._end()
+        root = self._runs_folder.url
         try:
             self._runs_folder.upload(self.folder)
         except Exception as error:
+            root = ""
             log.warning("the run stays in %s: %s", self.folder, one_line(error))
         if uploader is not None and uploader.finish():
             log.info("tracked: %s", uploader.url or "uploaded to wandb")
@@ -127,8 +129,14 @@ class WandbRun:
         late = "upload incomplete; " if uploader is not None else ""
         # A partly uploaded run is replaced; resuming it would upload its points twice.
         resume = "" if uploader is not None and uploader.url else "WANDB_RESUME=allow "
-        folder = paths.shortest(self.folder.parent)
-        log.info("tracked in %s; %sto upload: %swandb beta sync %s", folder, late, resume, folder)
+        if root:  # this machine may be a job's, which goes away
+            folder: object = paths.tracking_url(root)
+            sync = f"python -m clipvec.dashboard --local store.root={root} && "
+            sync += f"{resume}wandb beta sync {self.folder.parent}"
+        else:
+            folder = paths.shortest(self.folder.parent)
+            sync = f"{resume}wandb beta sync {folder}"
+        log.info("tracked in %s; %sto upload: %s", folder, late, sync)
 
     def __enter__(self) -> WandbRun:
         return self

@@ -48,4 +48,8 @@ def test_a_failed_run_is_uploaded_too(
     assert "tracking stopped, the work continues: " in caplog.text
     kept = bucket.glob(f"/tracked/store/wandb/{run.folder.name}/*.wandb")
     assert [bucket.size(file) for file in kept] == [next(run.folder.glob("*.wandb")).stat().st_size]
-    assert "wandb beta sync" in caplog.text
+    mirror = RunsFolder(ROOT).path / "wandb"
+    assert caplog.messages[-1] == (
+        f"tracked in {ROOT}/wandb; to upload: python -m clipvec.dashboard --local "
+        f"store.root={ROOT} && WANDB_RESUME=allow wandb beta sync {mirror}"
+    )
