@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shlex
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -44,6 +45,13 @@ _STATES = {
     "FAILED_NO_RESOURCE": State.FAILED,
     "FAILED_CONTROLLER": State.FAILED,
 }
+_WAITING = {
+    "PENDING": "queued",
+    "SUBMITTED": "queued",
+    "STARTING": "starting a machine",
+    "CANCELLING": "cancelling",
+}
+"""What a job waits for, where SkyPilot has no details."""
 _FIXES = {
     "NoCloudAccessError": "no cloud is enabled; `sky check` shows what each one lacks",
     "ApiServerConnectionError": "its API server does not respond; start it with `sky api start`",
@@ -64,8 +72,8 @@ def status(record: Mapping[str, Any]) -> Status:
     detail = ""
     if state is State.FAILED:
         detail = f"{name}: {reason}" if reason else name
-    elif name in {"STARTING", "CANCELLING"}:
-        detail = name.lower()
+    elif name in _WAITING:
+        detail = one_line(record.get("details") or _WAITING[name])
     begun, ran = record.get("submitted_at"), record.get("start_at")
     launching = ran - begun if begun and ran else 0.0  # its duration is without that
     return Status(
@@ -74,6 +82,18 @@ def status(record: Mapping[str, Any]) -> Status:
         int(record.get("recovery_count") or 0),
         launching + float(record.get("job_duration") or 0),
     )
+
+
+_COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_PROCESS = re.compile(r"\([^()]*\bpid=\d+[^()]*\) ?")
+"""What SkyPilot puts before each line of a job, such as ``(clipvec-embed-1, pid=4711)``."""
+
+
+def plain(line: str) -> str:
+    """Return a line of a job's log as the job wrote it, without SkyPilot's colours and prefix."""
+    line = _COLOURS.sub("", line)
+    prefix = _PROCESS.match(line)
+    return line[prefix.end() :] if prefix else line
 
 
 _UNPRICED = "not all prices are known; `sky gpus list` shows those that SkyPilot finds"
@@ -187,7 +207,7 @@ class Sky(Backend):
             return {}
         with connect() as sky:
             wanted = sorted(map(int, ids.values()))
-            fields = ["job_id", "status", "failure_reason", "recovery_count"]
+            fields = ["job_id", "status", "details", "failure_reason", "recovery_count"]
             fields += ["job_duration"]
             if tasks.pool(record.sweep) is None:  # whose machines have started before
                 fields += ["submitted_at", "start_at"]
@@ -208,7 +228,7 @@ class Sky(Backend):
             for text in stream:
                 if text is None:
                     break
-                yield from text.splitlines(keepends=True)
+                yield from map(plain, text.splitlines(keepends=True))
 
     def cancel(self, record: Record, ids: Mapping[int, str]) -> None:
         """Ask SkyPilot to cancel jobs, and wait until it confirms.

@@ -44,9 +44,9 @@ def test_every_status_of_skypilot_is_known(python: Python) -> None:
 @pytest.mark.parametrize(
     ("name", "reason", "recoveries", "expected"),
     [
-        ("PENDING", None, None, Status(State.PENDING)),
-        ("SUBMITTED", None, 0, Status(State.PENDING)),
-        ("STARTING", None, 0, Status(State.PENDING, "starting")),
+        ("PENDING", None, None, Status(State.PENDING, "queued")),
+        ("SUBMITTED", None, 0, Status(State.PENDING, "queued")),
+        ("STARTING", None, 0, Status(State.PENDING, "starting a machine")),
         ("RUNNING", None, 1, Status(State.RUNNING, "", 1)),
         ("WINDING_DOWN", None, 0, Status(State.RUNNING)),
         ("RECOVERING", None, 2, Status(State.RECOVERING, "", 2)),
@@ -65,6 +65,32 @@ def test_status(name: str, reason: str | None, recoveries: int | None, expected:
     assert status(row) == expected
     # SkyPilot's own enumeration, or its value
     assert status(row | {"status": types.SimpleNamespace(value=name)}) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("PENDING", Status(State.PENDING, "Waiting for other jobs to launch")),
+        ("STARTING", Status(State.PENDING, "Waiting for other jobs to launch")),
+        ("RUNNING", Status(State.RUNNING)),
+    ],
+)
+def test_what_a_job_waits_for(name: str, expected: Status) -> None:
+    assert status({"status": name, "details": "Waiting for other\n jobs to launch"}) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("\x1b[36m(clipvec-embed-1, pid=4711)\x1b[0m encoding on cuda\n", "encoding on cuda\n"),
+        ("\x1b[36m(setup pid=12)\x1b[0m \x1b[1;31mno (pid=3)\x1b[0m", "no (pid=3)"),
+        ("(worker1, rank=1, pid=9, ip=10.0.0.2) x\n", "x\n"),
+        ("shard 7 (of 8): done\n", "shard 7 (of 8): done\n"),
+        ("(no pid) stays", "(no pid) stays"),
+    ],
+)
+def test_logs_are_those_of_the_job(line: str, said: str) -> None:
+    assert backend.plain(line) == said
 
 
 def test_a_machine_is_in_use_from_its_start() -> None:
