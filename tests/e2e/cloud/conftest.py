@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 import subprocess
 import sys
@@ -65,6 +66,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield running
     finally:
         running.control("stop")
+        left = [user.pw_name for user in pwd.getpwall() if str(folder) in user.pw_dir]
+        assert left == []
 
 
 Clipvec = Callable[..., "subprocess.Popen[str]"]
