@@ -7,6 +7,7 @@ which happens if the parent process is killed.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -26,6 +27,8 @@ from clipvec.recall.results import SystemResult
 from clipvec.recall.task import MeasureTask
 from clipvec.recall.workload import Workload
 from clipvec.store import Rows
+
+_FULL = os.strerror(errno.ENOSPC)
 
 
 def main(file: str) -> None:
@@ -54,7 +57,8 @@ def measure(task: MeasureTask) -> SystemResult:
         measured = datetime.now(UTC).isoformat(timespec="seconds")
         return replace(task.skipped("", factory), build=build, settings=settings, measured=measured)
     except ClipvecError as error:
-        return task.skipped(str(error), factory)
+        full = "; free space in work_dir, or choose another" if _FULL in str(error) else ""
+        return task.skipped(f"{error}{full}", factory)
 
 
 def _step() -> None:

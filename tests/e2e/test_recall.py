@@ -13,7 +13,7 @@ import pytest
 from clipvec.config import ChromaConfig
 from clipvec.index import open_index
 from clipvec.recall.results import Report
-from tests.e2e.conftest import Run
+from tests.e2e.conftest import Disk, Run
 
 OPTIONS = ["model=sample", "sharding=x10"]
 QUICK = [*OPTIONS, "systems=quick", "measure=quick", "measure.time_budget_s=1", "queries.texts=60"]
@@ -135,6 +135,23 @@ def test_no_system_was_measured(run: Run, folder: Path) -> None:
         assert "text queries: no recall@10 was measured with text queries" in done.stdout
         assert "error: none of 1 systems was measured; chroma: there is no coll" in done.stderr
     assert report(folder).systems[0].skipped
+
+
+@pytest.mark.usefixtures("folder")
+def test_disk_full(run: Run, small_disk: Disk) -> None:
+    """The line promises that the same command will do."""
+    options = [*QUICK[:3], "~systems.chroma", "~systems.hnsw", "measure.selectivities=[]"]
+    options += ["measure.time_budget_s=0.1", "queries.images=20", "queries.texts=0"]
+    options += [f"work_dir={small_disk.path}/work"]
+    small_disk.remount("size=16k")
+    full = run("recall", *options, exit_code=1).stderr
+    assert re.fullmatch(
+        r"error: work_dir .*/disk/work cannot be written: No space left on device; free space "
+        r"there, .* or choose another work_dir, and run the same command again\n$",
+        full,
+    )
+    small_disk.remount("size=64m")
+    assert run("recall", *options).stdout.startswith("image queries: flat: recall@10 1.000 ")
 
 
 def test_a_store_that_was_edited_is_refused(run: Run, folder: Path) -> None:

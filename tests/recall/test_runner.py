@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from clipvec.config import ChromaConfig
 from clipvec.index import open_index
 from clipvec.index.build import build_index
 from clipvec.index.chroma.server import chroma_server
+from clipvec.recall import worker
 from clipvec.recall.measure import Measurer
 from clipvec.recall.recall_at_k import Ties
 from clipvec.recall.results import Parameters, SearchSetting, SystemResult
@@ -181,6 +184,23 @@ def test_chroma_is_swept_on_a_copy(ground: Ground, tmp_path: Path) -> None:
         assert system.build.disk_bytes > sum(Path(file).stat().st_size for file in before)
     # the copies are gone
     assert not list(tmp_path.rglob("chroma.sqlite3"))
+
+
+def test_a_copy_on_a_full_disk(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = f"[Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}: 'a'"
+
+    def fail(*_: object) -> None:
+        raise shutil.Error([("a", "b", full), ("c", "d", full)])
+
+    monkeypatch.setattr(shutil, "copytree", fail)
+    sweep = {"kind": "chroma", "sweep": {"ef_search": [10]}}
+    (task,) = ground.runner(tmp_path, None)._tasks(systems(chroma=sweep))
+    assert worker.measure(task).skipped == (
+        f"{ground.index.path}/{ground.collection} cannot be copied: {full}; free space in "
+        "work_dir, or choose another"
+    )
 
 
 def test_a_live_server_is_measured_in_place(ground: Ground, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from clipvec import paths
 from clipvec.config import ChromaConfig, ChromaSystemConfig
 from clipvec.errors import CollectionError, ConfigError
-from clipvec.index import chroma_errors, chroma_server, memory_bytes, open_index, partitions_of
+from clipvec.index import chroma_server, memory_bytes, open_index, partitions_of
 from clipvec.recall.results import Build
 from clipvec.recall.systems import memory
 from clipvec.store import Numbers
@@ -125,9 +125,12 @@ class ChromaSystem:
         memory.check(memory.PROCESS_BYTES + need, f"{self._live.name} in Chroma")
         assert isinstance(self._live.index, ChromaConfig)
         source = paths.IndexPaths(self._live.index.path).collection(self._live.name)
-        with chroma_errors(str(self._folder)):
-            shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
             shutil.copytree(source, paths.IndexPaths(str(self._folder)).collection(self._live.name))
+        except OSError as error:  # a list of all files, of which the first has the reason
+            why = error.args[0][0][2] if isinstance(error, shutil.Error) else error
+            raise CollectionError(f"{source} cannot be copied: {why}") from error
         size = sum(file.stat().st_size for file in source.rglob("*") if file.is_file())
         known = self._built
         if known is None or known.rows != len(self._rows):
