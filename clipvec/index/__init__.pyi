@@ -2,7 +2,6 @@ from . import filters
 from .base import PART, ROW, Hit, VectorIndex, clamp
 from .build import IndexSummary, build_index
 from .chroma.backend import memory_bytes
-from .chroma.client import chroma_errors
 from .chroma.server import chroma_server
 from .open import has_index, open_index, partitions_of
 from .query import Term, combine, query_vector, split_weight
@@ -15,7 +14,6 @@ __all__ = [
     "Term",
     "VectorIndex",
     "build_index",
-    "chroma_errors",
     "chroma_server",
     "clamp",
     "combine",

@@ -1,8 +1,9 @@
 """Checksums of part files.
 
-Each part carries one of its own, its seal, by which an open shard's parts are taken over. The
-commit marker has two: that of the file, and that of all but the thumbnails, which are fifteen in
-sixteen of the bytes and which neither `clipvec.index` nor `clipvec.recall` reads.
+Each part, and each ledger of rejects, carries one of its own, its seal, by which an open shard's
+files are taken over. The commit marker has two of a part: that of the file, and that of all but the
+thumbnails, which are fifteen in sixteen of the bytes and which neither `clipvec.index` nor
+`clipvec.recall` reads.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 SEAL = b"clipvec.sha256"
-"""Footer key of a part: the SHA-256 of the file with `BLANK` in the place of this value."""
+"""Footer key: the SHA-256 of the file with `BLANK` in the place of this value."""
 BLANK = b"0" * 64
 THUMBNAIL = "thumbnail"
 
 
 def seal(data: bytes) -> bytes:
-    """Return a part whose seal was `BLANK`, sealed."""
+    """Return a file whose seal was `BLANK`, sealed."""
     at = data.rindex(BLANK)
     return b"".join([data[:at], sha256(data).encode(), data[at + len(BLANK) :]])
 
 
 def is_sealed(data: bytes, value: bytes) -> bool:
-    """Return whether ``value``, from the footer of the part ``data``, is its seal."""
+    """Return whether ``value``, from the footer of ``data``, is its seal."""
     at = data.rfind(value)
     blank = (data[:at], BLANK, data[at + len(value) :])
     return len(value) == len(BLANK) and at >= 0 and sha256(*blank) == value.decode(errors="replace")

@@ -230,14 +230,10 @@ class ShardWriter:
     def _take(self, name: str) -> bool:
         """Adopt a part if it is, byte for byte, what was written as the next of this shard."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         data = self._folder.read(name)
         try:
-            footer = pq.read_metadata(io.BytesIO(data))
-            if not checksums.is_sealed(data, footer.metadata[checksums.SEAL]):
-                raise ValueError("its checksum is another")
-            table = pq.read_table(io.BytesIO(data))
+            table = _read_sealed(data)
             metadata = table.schema.metadata or {}
             start, stop = json.loads(metadata[_SPAN])
             cursor = json.loads(metadata[_CURSOR])
@@ -254,18 +250,15 @@ class ShardWriter:
         return True
 
     def _read_rejects(self) -> list[tuple[int, str, str, str, str]]:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         name = self._paths.rejects
         try:
-            table = pq.read_table(io.BytesIO(self._folder.read(name)))
-        except (pa.ArrowException, OSError) as error:
+            rows = ledger_rows(self._folder.read(name))
+        except (OSError, ValueError) as error:
             raise StoreError(
                 f"{self._folder.path(name)} is damaged ({error}); remove the folder "
                 f"{self._folder.path(self._paths.folder)} and run again"
             ) from error
-        return [tuple(row.values()) for row in table.to_pylist()]
+        return [tuple(row.values()) for row in rows]
 
     def _save_rejects(self, stop: int | None) -> None:
         """Write the ledger of all items before ``stop`` (None: all), before their part."""
@@ -278,8 +271,10 @@ class ShardWriter:
         schema = rejects_schema()
         columns = [[row[i] for row in rows] for i in range(len(schema))]
         buffer = io.BytesIO()
-        pq.write_table(pa.table(columns, schema=schema), buffer, compression="zstd")
-        self._folder.write(self._paths.rejects, buffer.getvalue())
+        with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
+            writer.write_table(pa.table(columns, schema=schema))
+            writer.add_key_value_metadata({checksums.SEAL: checksums.BLANK})
+        self._folder.write(self._paths.rejects, checksums.seal(buffer.getvalue()))
         self._saved_rejects = len(rows)
 
     def _part_bytes(
@@ -318,6 +313,31 @@ class ShardWriter:
             writer.write_table(table, _GROUP_ROWS)
             writer.add_key_value_metadata({checksums.SEAL: checksums.BLANK})
         return checksums.seal(buffer.getvalue())
+
+
+def ledger_rows(data: bytes) -> list[dict[str, Any]]:
+    """Return the rows of a reject ledger from its bytes.
+
+    Raises:
+        ValueError, OSError: they are not what was written.
+    """
+    import pyarrow as pa
+
+    try:
+        rows: list[dict[str, Any]] = _read_sealed(data).to_pylist()
+    except (pa.ArrowException, KeyError, TypeError) as error:
+        raise ValueError(str(error)) from error
+    return rows
+
+
+def _read_sealed(data: bytes) -> pa.Table:
+    """Return the table of a file whose seal is right."""
+    import pyarrow.parquet as pq
+
+    footer = pq.read_metadata(io.BytesIO(data))
+    if not checksums.is_sealed(data, footer.metadata[checksums.SEAL]):
+        raise ValueError("its checksum is another")
+    return pq.read_table(io.BytesIO(data))
 
 
 def _leaves(schema: pa.Schema) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from clipvec.store.checksums import THUMBNAIL
 from clipvec.store.fingerprint import Fingerprint, digest
 from clipvec.store.folder import Folder
 from clipvec.store.schema import part_schema
-from clipvec.store.shard import CommitMarker, Part, ShardWriter, origin, origin_of
+from clipvec.store.shard import CommitMarker, Part, ShardWriter, ledger_rows, origin, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -151,18 +150,15 @@ class Store:
         Raises:
             StoreError: the ledger is damaged, or has other rows than the marker counts.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         place = paths.ShardPaths(marker.shard)
         seen: dict[str, int] = {}
         try:
             with contextlib.suppress(FileNotFoundError):  # as where there are no rejects
-                table = pq.read_table(io.BytesIO(self.folder.read(place.rejects)))
-                seen = dict(Counter(table["error"].to_pylist()))
+                rows = ledger_rows(self.folder.read(place.rejects))
+                seen = dict(Counter(row["error"] for row in rows))
             if seen != marker.reasons:
                 raise ValueError(f"it has {seen or 'none'}, done.json {marker.reasons or 'none'}")
-        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, ValueError) as error:
             raise StoreError(
                 f"{self.folder.path(place.rejects)} is missing or damaged ({error}): remove the "
                 f"folder {self.folder.path(place.folder)} and embed shards={marker.shard} again"

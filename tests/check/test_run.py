@@ -17,6 +17,7 @@ from clipvec.index import open_index
 from clipvec.index.build import build_index
 from clipvec.store import Store
 from tests.index.conftest import build_config
+from tests.stores import flip, make_store, row
 
 
 def asked(root: Path, **changes: Any) -> CheckConfig:
@@ -73,6 +74,29 @@ def test_the_ledger_of_rejects(root: Path) -> None:
     (fault,) = faults(root)
     assert "shard-00001/rejects.parquet is missing or damaged (it has none, done.json {'Un" in fault
     assert fault.endswith("shard-00001 and embed shards=1 again")
+
+
+def test_each_byte_of_the_ledger(tmp_path: Path) -> None:
+    """Its reasons and addresses as well, which no marker counts."""
+    make_store(tmp_path / "store", {1: [3]}, count=2)
+    writer = store_of(tmp_path).writer(0)
+    writer.reject(0, "a", "toys.tar#a", "the file is empty (0 bytes)", "EmptyFile")
+    writer.write_part([row(0, 1)], np.eye(1, 16, dtype=np.float32), stop=2)
+    file = Path(store_of(tmp_path).url, "shard-00000/rejects.parquet")
+    whole = file.read_bytes()
+    for at in range(0, len(whole), 7):
+        flip(file, at)
+        with pytest.raises(
+            StoreError, match=r"(?s)rejects.parquet is damaged \(.*remove the folder"
+        ):
+            store_of(tmp_path).writer(0)
+        file.write_bytes(whole)
+    store_of(tmp_path).writer(0).commit({})
+    assert file.read_bytes() == whole
+    assert faults(tmp_path) == []
+    flip(file, whole.index(b"toys.tar#a"))
+    (fault,) = faults(tmp_path)
+    assert "rejects.parquet is missing or damaged (its checksum is another): remove" in fault
 
 
 @pytest.mark.parametrize("what", ["negated", "caption", "attribute", "gone", "more", "stranger"])
