@@ -309,6 +309,8 @@ class ShardWriter:
             compression={n: "zstd" if n in text else "none" for n in _leaves(self._schema)},
             use_dictionary=[n for n in text if n not in {"id", "uri"}],
             write_statistics=text,
+            # by which a thumbnail can be compared without the rest of the file
+            write_page_checksum=True,
         ) as writer:
             writer.write_table(table, _GROUP_ROWS)
             writer.add_key_value_metadata({checksums.SEAL: checksums.BLANK})

@@ -41,22 +41,31 @@ def read(store: str, wanted: Sequence[tuple[str, int, str]]) -> list[bytes | Non
 
 
 def _rows(folder: Folder, part: str, rows: set[int]) -> dict[int, tuple[str, bytes | None]]:
-    """Return id and thumbnail of some rows of a part, reading only their row groups."""
+    """Return id and thumbnail of some rows of a part, reading only their row groups.
+
+    These are compared with their own checksums: the file's would take all of it. Rows of a damaged
+    one are left out.
+    """
     import pyarrow.parquet as pq
 
     rows_read: dict[int, tuple[str, bytes | None]] = {}
     with folder.open(part) as file:
-        parquet = pq.ParquetFile(file)
+        parquet = pq.ParquetFile(file, page_checksum_verification=True)
         if "thumbnail" not in parquet.schema_arrow.names:
             return {}
-        first = 0
+        stop = 0
         for group in range(parquet.num_row_groups):
-            stop = first + parquet.metadata.row_group(group).num_rows
+            first, stop = stop, stop + parquet.metadata.row_group(group).num_rows
             here = [row for row in rows if first <= row < stop]
-            if here:
+            if not here:
+                continue
+            try:
                 table = parquet.read_row_group(group, columns=["id", "thumbnail"])
-                for row in here:
-                    at = row - first
-                    rows_read[row] = (table["id"][at].as_py(), table["thumbnail"][at].as_py())
-            first = stop
+            except OSError as error:
+                where = f"{folder.path(part)}, rows {first} to {stop - 1}"
+                log.warning("no thumbnails from %s (%s)", where, error)
+                continue
+            for row in here:
+                at = row - first
+                rows_read[row] = (table["id"][at].as_py(), table["thumbnail"][at].as_py())
     return rows_read

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from clipvec.errors import SchemaError, StoreError
-from clipvec.store import Store
-from tests.stores import StoreFactory, write_shard
+from clipvec.store import Store, thumbnails
+from tests.stores import StoreFactory, flip, write_shard
 
 
 def test_markers_of_committed_shards(store_factory: StoreFactory, tmp_path: Path) -> None:
@@ -153,6 +153,21 @@ def test_a_flipped_bit_of_a_thumbnail(store_factory: StoreFactory, tmp_path: Pat
     assert sum(map(len, store.read(part, ["id", "embedding"]))) == 40
     with pytest.raises(StoreError, match="its SHA-256 is"):
         list(store.read(part, ["thumbnail"]))
+
+
+def test_a_damaged_thumbnail_is_not_shown(
+    store_factory: StoreFactory, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor those of its row group, of 256 rows, which have one checksum."""
+    store = store_factory(tmp_path, {0: [300]})
+    wanted = [("shard-00000/part-00000.parquet", n, f"0/{n}") for n in (7, 8, 299)]
+    right = thumbnails.read(store.url, wanted)
+    assert all(right)
+    file = Path(store.url, wanted[0][0])
+    flip(file, file.read_bytes().index(b"JFIF"))
+    assert thumbnails.read(store.url, wanted) == [None, None, right[2]]
+    (said,) = caplog.messages
+    assert said.startswith(f"no thumbnails from {file}, rows 0 to 255 (")
 
 
 @pytest.mark.parametrize("remote", [False, True])
