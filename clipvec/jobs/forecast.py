@@ -109,9 +109,10 @@ def images_of(jobs: Sequence[Job], progress: StoreProgress) -> int | None:
     """
     known = [job.images for job in jobs if job.images is not None]
     if len(known) == len(jobs):
-        return sum(known) or None
+        return max(1, sum(known))
     average = progress.images_per_shard(jobs[0])
-    return round((average or 0) * sum(len(job.shards) for job in jobs)) or None
+    shards = sum(len(job.shards) for job in jobs)
+    return None if average is None else max(1, round(average * shards))
 
 
 def machines(

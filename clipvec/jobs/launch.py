@@ -246,9 +246,9 @@ def _say_forecast(
     outlooks = Outlook.of(todo, runs, progress, record.folder.parent)
     for line in filter(None, (outlook.line() for outlook in outlooks)):
         log.info("%s", line)
-    if not record.started():
-        forecasts = (outlook.forecast() for outlook in outlooks)
-        record.save_forecasts([each for each in forecasts if each is not None])
+    forecasts = [each for outlook in outlooks if (each := outlook.forecast()) is not None]
+    if forecasts and not record.started():
+        record.save_forecasts(forecasts)
 
 
 @contextmanager

@@ -129,5 +129,6 @@ def test_images_where_only_committed_shards_tell(
     progress = StoreProgress(unknown)
     assert forecast.images_of(unknown, progress) == 18
     assert forecast.images_of(jobs(4, 10, store.url), progress) == 40
+    assert forecast.images_of(jobs(4, 0, store.url), progress) == 1, "fewer images than shards"
     elsewhere = jobs(4, None, str(tmp_path / "none"))
     assert forecast.images_of(elsewhere, StoreProgress(elsewhere)) is None

@@ -45,6 +45,10 @@ _STATES = {
     "FAILED_NO_RESOURCE": State.FAILED,
     "FAILED_CONTROLLER": State.FAILED,
 }
+_FIELDS = ["job_id", "status", "details", "failure_reason", "recovery_count", "job_duration"]
+"""What is read of SkyPilot's queue."""
+_LAUNCHED = ["submitted_at", "start_at"]
+"""When the launch of a job's machine began and ended."""
 _WAITING = {
     "PENDING": "queued",
     "SUBMITTED": "queued",
@@ -207,10 +211,8 @@ class Sky(Backend):
             return {}
         with connect() as sky:
             wanted = sorted(map(int, ids.values()))
-            fields = ["job_id", "status", "details", "failure_reason", "recovery_count"]
-            fields += ["job_duration"]
-            if tasks.pool(record.sweep) is None:  # whose machines have started before
-                fields += ["submitted_at", "start_at"]
+            pooled = tasks.pool(record.sweep) is not None  # on machines that have started before
+            fields = _FIELDS if pooled else _FIELDS + _LAUNCHED
             records, *_ = sky.get(
                 sky.jobs.queue_v2(refresh=True, job_ids=wanted, all_users=True, fields=fields)
             )

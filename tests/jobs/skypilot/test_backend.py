@@ -32,13 +32,16 @@ def sweep(*jobs: Job, **options: Any) -> Sweep:
     return Sweep("embed-1", "clipvec.embed", SkyLauncher(**options), jobs)
 
 
-def test_every_status_of_skypilot_is_known(python: Python) -> None:
+def test_every_status_and_field_of_skypilot_is_known(python: Python) -> None:
     code = (
         "import json, sky.jobs\n"
-        "print(json.dumps({s.value: s.is_terminal() for s in sky.jobs.ManagedJobStatus}))"
+        "from sky.schemas.api.responses import ManagedJobRecord\n"
+        "ended = {s.value: s.is_terminal() for s in sky.jobs.ManagedJobStatus}\n"
+        "print(json.dumps([ended, list(ManagedJobRecord.model_fields)]))"
     )
-    ended = json.loads(python("-c", code))
+    ended, fields = json.loads(python("-c", code))
     assert {name: state.ended for name, state in backend._STATES.items()} == ended
+    assert set(backend._FIELDS + backend._LAUNCHED) <= set(fields)
 
 
 @pytest.mark.parametrize(
@@ -239,6 +242,13 @@ def test_jobs_that_differ_in_shards_are_one_request(
     assert packed[0].endswith(".whl")
     assert (tmp_path / "task-00001.yaml").is_file()
     assert not any(b"planted" in f.read_bytes() for f in tmp_path.rglob("*") if f.is_file())
+
+
+def test_the_machines_of_a_pool_start_before_its_jobs(tmp_path: Path, stand_in: StandIn) -> None:
+    for pool in (None, "mine"):
+        Sky().poll(Record(tmp_path, sweep(job(0, 0), pool=pool)), {0: "7"})
+    alone, pooled = (set(asked["fields"]) for asked in stand_in.asked)
+    assert alone - pooled == {"submitted_at", "start_at"}
 
 
 def test_ids_received_before_an_error_are_saved(
