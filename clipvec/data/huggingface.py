@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec.data.attributes import check, check_columns, make_record
 from clipvec.data.files import dataset_errors, digest, first_line, to_utf8
+from clipvec.data.formats import SUFFIXES, UNREADABLE
 from clipvec.data.image_column import read_images
 from clipvec.data.parquet import count_rows
+from clipvec.data.passed_over import PassedOver
 from clipvec.data.ranges import span
 from clipvec.errors import ConfigError, DatasetError
 
@@ -60,6 +62,8 @@ class HuggingFaceDataset:
         self._labels: dict[str, Any] = {}
         if self._data.features is not None:  # unknown for JSON streams, whose rows are used as is
             self._prepare(datasets)
+        if self._local and self._data.info.builder_name == "imagefolder":
+            _tell_images_left_out(Path(config.path).expanduser())
 
     def _prepare(self, datasets: ModuleType) -> None:
         """Leave out the columns that are not needed, and leave the image encoded."""
@@ -209,6 +213,26 @@ def _datasets() -> ModuleType:
         ) from error
     module: ModuleType = datasets
     return module
+
+
+def _tell_images_left_out(folder: Path) -> None:
+    """Name the images that ``datasets`` leaves out of a folder without a word.
+
+    Of files that no metadata names, datasets 5.0 takes those with the extensions of a fixed list,
+    which lacks AVIF; see findings/datasets-imagefolder-drops-avif.sh.
+    """
+    from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
+
+    files = [*folder.rglob("*.*")] if folder.is_dir() else []
+    if any(file.stem == "metadata" for file in files):
+        return
+    left = PassedOver()
+    for file in files:
+        suffix = file.suffix.lower()
+        image = suffix[1:] in SUFFIXES or suffix[1:] in UNREADABLE
+        if image and suffix not in ImageFolder.EXTENSIONS:
+            left.add(f"{suffix} files, which datasets does not load", str(file))
+    left.report(str(folder))
 
 
 def _need_token(path: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from pathlib import Path
@@ -150,9 +151,10 @@ def test_records(folder: Path, streaming: bool) -> None:
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-def test_image_folder(tmp_path: Path, streaming: bool) -> None:
-    for name in ("cat/a.png", "dog/b.png"):
-        (tmp_path / "set" / name).parent.mkdir(parents=True)
+def test_image_folder(tmp_path: Path, streaming: bool, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "clipvec")
+    for name in ("cat/a.png", "dog/b.png", "dog/c.avif"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "set" / name).write_bytes(encode())
     dataset = read(tmp_path / "set", streaming=streaming, caption="label")
     items = list(dataset.records(0, 1))
@@ -164,6 +166,8 @@ def test_image_folder(tmp_path: Path, streaming: bool) -> None:
         f"{tmp_path}/set/cat/a.png",
         f"{tmp_path}/set/dog/b.png",
     ]
+    said = f"passed over .avif files, which datasets does not load (1, such as {tmp_path}/set/dog/c"
+    assert said in caplog.text
 
 
 def test_identity(folder: Path) -> None:
