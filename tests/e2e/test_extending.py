@@ -20,7 +20,7 @@ from PIL import Image
 from clipvec.store import Store, matrix
 from tests.stores import make_store, write_shard
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
 
 
