@@ -15,7 +15,7 @@ from clipvec.dashboard.wandb import specs
 from clipvec.errors import ConfigError
 from clipvec.tracking import RunSpec
 from tests.stores import StoreFactory
-from tests.test_extending import install, run
+from tests.e2e.test_extending import install, run
 
 # wandb-workspaces still uses pydantic 1 in places.
 pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")
