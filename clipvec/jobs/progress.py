@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -35,10 +36,17 @@ class _Committed:
         timings = marker.timings
         return cls(
             marker.rows + marker.rejects,
-            int(timings.get("images", 0)),
-            float(timings.get("seconds", 0)),
+            int(_number(timings.get("images"))),
+            _number(timings.get("seconds")),
             str(timings.get("hardware", "")),
         )
+
+
+def _number(value: object) -> float:
+    """Return a measured number; 0 for what is none, since nothing but forecasts depends on it."""
+    if isinstance(value, int | float) and math.isfinite(value) and value > 0:
+        return float(value)
+    return 0.0
 
 
 class StoreProgress:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipvec import paths
+from clipvec.config import from_dict
 from clipvec.errors import ConfigError
 from clipvec.files import write_atomically
-from clipvec.jobs.backend import Speed
-from clipvec.jobs.forecast import Forecast, StoreForecast
+from clipvec.jobs.forecast import StoreForecast
 from clipvec.jobs.plan import Sweep
 
 if TYPE_CHECKING:
@@ -97,11 +97,8 @@ class Record:
         """Return what `save_forecasts` wrote last; empty: nothing, or it is damaged."""
         try:
             entries = json.loads(self.paths.forecast.read_text(encoding="utf-8"))
-            return [
-                StoreForecast(e["store"], Forecast(**e["forecast"]), Speed(**e["speed"]))
-                for e in entries
-            ]
-        except (OSError, ValueError, KeyError, TypeError):
+            return [from_dict(entry, StoreForecast) for entry in entries]
+        except (OSError, ValueError, TypeError, ConfigError):
             return []
 
     def save_forecasts(self, forecasts: Iterable[StoreForecast]) -> None:

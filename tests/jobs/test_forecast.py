@@ -99,6 +99,16 @@ def test_measured_figures_replace_public_ones(store: Store) -> None:
     assert l4.speed == Speed(900.0, 90.0, "start measured")
 
 
+@pytest.mark.parametrize("timings", [{"seconds": "x"}, {"seconds": 0}, {"seconds": None}])
+def test_timings_that_are_none_are_not_measured(
+    tmp_path: Path, store_factory: StoreFactory, timings: dict[str, object]
+) -> None:
+    store = store_factory(tmp_path, {}, count=2)
+    store.writer(0).commit({"images": 5, "hardware": "Tesla T4", **timings})
+    (job,) = jobs(1, store=store.url)
+    assert StoreProgress([job]).rates(job) == {}
+
+
 def test_the_only_machine_is_the_one_that_was_measured(tmp_path: Path) -> None:
     (job,) = jobs(1, store=str(tmp_path))
     runs = Priced(Machine("AMD EPYC", None, None))

@@ -159,7 +159,7 @@ def test_the_first_job_replaces_the_forecast(tmp_path: Path, store: Store) -> No
     )
 
 
-@pytest.mark.parametrize("damage", ["", "[]", "{}", '[{"store": 1}]', "[3]"])
+@pytest.mark.parametrize("damage", ["", "[]", "{}", '[{"store": 1}]', "[3]", "3"])
 def test_a_damaged_file_is_no_forecast(tmp_path: Path, damage: str) -> None:
     made = record(tmp_path / "embed-1", jobs("/s", (0,)))
     made.paths.forecast.write_text(damage)
