@@ -14,8 +14,8 @@ from clipvec.dashboard.panels import SECTIONS, all_sections
 from clipvec.dashboard.wandb import specs
 from clipvec.errors import ConfigError
 from clipvec.tracking import RunSpec
-from tests.stores import StoreFactory
 from tests.e2e.test_extending import install, run
+from tests.stores import StoreFactory
 
 # wandb-workspaces still uses pydantic 1 in places.
 pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")

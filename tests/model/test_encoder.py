@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ import torch
 from clipvec import model
 from clipvec.config import ModelConfig
 from clipvec.errors import FingerprintError, ModelError
+from clipvec.model.torch import device
 from clipvec.model.torch.device import choose_precision, native_precisions
+from clipvec.model.torch.encoder import TorchEncoder
 
 
 def local(folder: Path, **options: object) -> ModelConfig:
@@ -78,6 +81,26 @@ def test_pickles_are_not_opened(tmp_path: Path) -> None:
     torch.save({"state_dict": Path("x")}, path)
     with pytest.raises(ModelError, match="is not a weights file of tensors only"):
         model.load_encoder(ModelConfig("x", "ViT-B-32", str(path)))
+
+
+def test_half_precision(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It halves the weights once, keeps their checksum, and rounds a little."""
+    monkeypatch.setattr(device, "_cpu_has_bf16", lambda: True)
+    full, half = (
+        cast(TorchEncoder, model.load_encoder(local(tiny_weights, precision=precision)))
+        for precision in ("fp32", "bf16")
+    )
+    assert half.weights == full.weights
+    block = half.model.visual.transformer.resblocks[0]
+    assert block.attn.in_proj_weight.dtype == block.mlp.c_fc.weight.dtype == torch.bfloat16
+    assert block.ln_1.weight.dtype == torch.float32
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
+    texts = ["a red bird", "two dogs on a beach at night"]
+    for one, other in (
+        (full.encode_images(pixels), half.encode_images(pixels)),
+        (full.encode_texts(texts), half.encode_texts(texts)),
+    ):
+        assert (one * other).sum(axis=1).min() > 0.9995
 
 
 def test_emulated_precision_is_refused() -> None:

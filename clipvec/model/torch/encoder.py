@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from open_clip.transformer import Attention
+from torch import nn
 
 from clipvec.errors import ModelError
 from clipvec.model.encoder import Encoder
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from clipvec.config import ModelConfig
     from clipvec.model.preprocess import Preprocess
 
+_MULTIPLIED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.MultiheadAttention, Attention)
+"""Modules whose weights autocast casts to half precision; norms and softmax stay in fp32."""
 _HALVES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -44,7 +48,10 @@ class TorchEncoder(Encoder):
             keep_memory()
         self.weights = checksum(model)
         self.tokenizer = tokenizer
-        self.model = model.eval().requires_grad_(False).to(self._device)
+        self.model = model.eval().requires_grad_(False)
+        if self.precision != "fp32":
+            _cast_weights(self.model, _HALVES[self.precision])
+        self.model.to(self._device)
         if config.compile:
             self.model.visual = torch.compile(self.model.visual)
         self._image_tower = ImageTower(self.model, preprocess).to(self._device)
@@ -92,3 +99,14 @@ class TorchEncoder(Encoder):
                 f"a batch of {len(batch)} does not fit into the memory of {self.device}; "
                 f"try batch_size={max(1, len(batch) // 2)}"
             ) from error
+
+
+def _cast_weights(model: nn.Module, half: torch.dtype) -> None:
+    """Cast once the weights that autocast would cast anew in every call.
+
+    open_clip 3.3 has a function for this, which raises on a text projection with a bias (SigLIP).
+    """
+    for module in model.modules():
+        if isinstance(module, _MULTIPLIED):
+            for parameter in module.parameters(recurse=False):
+                parameter.data = parameter.data.to(half)
