@@ -16,6 +16,7 @@ from clipvec.index import open_index
 from clipvec.index.build import build_index
 from clipvec.index.chroma.client import LEDGER, client_factory, close
 from clipvec.store import Store, matrix
+from tests.faults.readers import READERS, nearest
 from tests.index.conftest import build_config
 from tests.stores import make_store
 
@@ -96,8 +97,18 @@ def test_a_damaged_index(root: Path, name: str) -> None:
     assert "clipvec.index --rebuild" in str(told.value)
     with pytest.raises(CollectionError, match="--rebuild"):
         build_index(build_config(root / "store", index))
+    for read in READERS.values():
+        with pytest.raises(CollectionError, match=r"clipvec\.index --rebuild"):
+            read(root)
     build_index(build_config(root / "store", index, rebuild=True))
     assert_right(root)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_whole_index(indexed: Path, tmp_path: Path, name: str) -> None:
+    """The readers of the other tests answer where nothing is damaged."""
+    root = Path(shutil.copytree(indexed, tmp_path / "root"))
+    assert READERS[name](root) == nearest(root)
 
 
 def test_a_lost_ledger(root: Path) -> None:

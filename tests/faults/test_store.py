@@ -19,6 +19,7 @@ from clipvec.recall.ground_truth import ground_truth
 from clipvec.recall.queries import QuerySource
 from clipvec.store import Rows, Store
 from tests.check.test_run import asked
+from tests.faults.readers import nearest, search, serve
 from tests.index.conftest import build_config
 from tests.index.test_build import assert_equal, held, rows_of
 from tests.stores import INDEXED, edit, flip, write_shard
@@ -49,7 +50,7 @@ def measure(root: Path) -> None:
 def test_a_damaged_store(root: Path, name: str) -> None:
     """No index is spoilt by it, and what was whole is kept."""
     url, index = f"{root}/store/toys/toy", ChromaConfig(f"{root}/index")
-    truth = rows_of(Store.open(url))
+    truth, best = rows_of(Store.open(url)), nearest(root)
     whole = {file: file.read_bytes() for file in Path(url).rglob("*.*")}
     FAULTS[name](Path(url, "shard-00000"), Path(url, "shard-00001"))
     command = build_config(root / "store", index)
@@ -64,6 +65,7 @@ def test_a_damaged_store(root: Path, name: str) -> None:
             read()
     with pytest.raises(StoreError, match=r"shard-00000/.*remove .*embed shards=0 again"):
         measure(root)
+    assert search(root) == serve(root) == best  # of the index, which is right
     with open_index(index) as opened:
         there = opened.vectors(list(truth))
     assert there.keys() == truth.keys()
@@ -74,6 +76,19 @@ def test_a_damaged_store(root: Path, name: str) -> None:
     assert check(asked(root)).faults == []
     for id, vector in rows_of(Store.open(url)).items():
         np.testing.assert_array_equal(vector, truth[id])
+
+
+def test_a_damaged_thumbnail(root: Path, tmp_path: Path) -> None:
+    """It is in no page, and every other row is."""
+    shard, index = root / "store/toys/toy/shard-00000", ChromaConfig(f"{root}/index")
+    build_index(build_config(root / "store", index, rebuild=True))  # of this copy of the store
+    flip(shard / PART, (shard / PART).read_bytes().index(b"JFIF"))
+    page = tmp_path / "page.html"
+    found = search(root, "-k", "140", "--html", str(page))
+    assert len(found) == 140
+    assert page.read_text().count("data:image/jpeg") == 140 - INDEXED[0][1]
+    with pytest.raises(StoreError, match=r"fault in"):
+        check(asked(root)).raise_faults()
 
 
 def test_nothing_is_dropped_for_what_is_damaged(root: Path) -> None:
