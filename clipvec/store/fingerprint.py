@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from clipvec.config.fields import AttributeType
 from clipvec.errors import FingerprintError
 
 if TYPE_CHECKING:
@@ -141,6 +142,8 @@ class Fingerprint:
             raise ValueError(f"dim is {dim}, the golden vectors have {len(golden.image)} numbers")
         if found.dtype not in {"float16", "float32"} or found.sharding_count < 1:
             raise ValueError(f"dtype {found.dtype}, {found.sharding_count} shards")
+        if not set(found.attributes.values()) <= set(get_args(AttributeType)):
+            raise ValueError(f"attributes {found.attributes}")
         return found
 
 

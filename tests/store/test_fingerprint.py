@@ -102,3 +102,9 @@ def test_foreign_store_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "store.json").write_text('{"schema_version": 3}')
     with pytest.raises(StoreError, match=r"store\.json is not a store's fingerprint"):
         Store.find(str(tmp_path))
+
+
+def test_attributes_of_no_known_type() -> None:
+    """As after one flipped bit of ``store.json``."""
+    with pytest.raises(ValueError, match=r"^attributes \{'nice': 'bonl'\}$"):
+        Fingerprint.from_json(PRINT.to_json() | {"attributes": {"nice": "bonl"}})
