@@ -89,10 +89,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         for command in commands(work):
-            print(f"{command.name}, killed: {told(killed(command, work, options.kills, rng))}")
+            say(f"{command.name}, killed", killed(command, work, options.kills, rng))
             if os.geteuid() == 0:
-                print(f"{command.name}, disk full: {told(filled(command, work, options.disks))}")
-                print(f"{command.name}, disk read-only: {told(read_only(command, work))}")
+                say(f"{command.name}, disk full", filled(command, work, options.disks))
+                say(f"{command.name}, disk read-only", read_only(command, work))
 
 
 def commands(work: Path) -> list[Command]:
@@ -207,10 +207,11 @@ def size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def told(seen: Counter[str]) -> str:
+def say(what: str, seen: Counter[str]) -> None:
     names = ("kills", "full", "without one line", "rebuilt", "results", "lost", "doubled")
     counts = [f"{seen[name]} {name}" for name in names if name in seen]
-    return ", ".join([*counts, f"{seen['unequal']} of {seen['results']} unequal"])
+    counts.append(f"{seen['unequal']} of {seen['results']} unequal")
+    print(f"{what}: {', '.join(counts)}", flush=True)
 
 
 if __name__ == "__main__":

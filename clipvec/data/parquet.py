@@ -104,6 +104,8 @@ class ParquetDataset:
                     rows = batch.slice(begin, end - begin).to_pylist()
                     yield from self._records(source, [folders | row for row in rows], at + begin)
                 at += batch.num_rows
+                if at >= last:  # the rest of a row group, which may be the whole file
+                    break
 
     def _records(
         self, source: Source, rows: list[dict[str, Any]], first: int

@@ -13,6 +13,9 @@ from clipvec.files import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_START = 0
+"""Of whole files too: without it s3fs (2026.6.0) asks for their size first, or takes it from a
+listing that it has kept, where an object that another client wrote since is missing."""
 _FIXES = {
     errno.ENOSPC: "free space there, or choose another store.root; the same command resumes",
     errno.EDQUOT: "free space there, or choose another store.root; the same command resumes",
@@ -78,7 +81,7 @@ class Folder:
         files = {}
         paths = [f"{self._base}/{name}" for name in names]
         with self._errors():
-            contents = self._fs.cat_ranges(paths, None, None, on_error="return")
+            contents = self._fs.cat_ranges(paths, _START, None, on_error="return")
         for name, content in zip(names, contents, strict=True):
             if isinstance(content, FileNotFoundError):
                 continue
@@ -96,7 +99,7 @@ class Folder:
             StoreError: it cannot be read.
         """
         with self._errors(name):
-            return bytes(self._fs.cat_file(f"{self._base}/{name}"))
+            return bytes(self._fs.cat_file(f"{self._base}/{name}", start=_START))
 
     def read_ranges(self, name: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Return ranges of a file's bytes, [start, stop); concurrently from an object store.

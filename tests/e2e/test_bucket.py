@@ -58,6 +58,7 @@ def test_from_embed_to_dashboard(
     assert list(store.committed()) == [0, 1, 2, 3]
     listings = [line for line in caplog.messages if "list-type=2" in line]
     assert len(listings) == 1, "one listing, however many parts there are"
+    assert not [line for line in caplog.messages if "HEAD /" in line], "one request a marker"
 
     (part, *_) = store.parts()
     caplog.clear()
