@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from clipvec.config.fields import AttributeType
+from clipvec.config import AttributeType
 from clipvec.errors import FingerprintError
 
 if TYPE_CHECKING:
