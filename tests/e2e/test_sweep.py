@@ -177,7 +177,9 @@ def test_dry_run_starts_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.Mo
     assert lines[1].startswith("missing: store.root=data/store is a folder on a cloud machine")
     assert lines[2].endswith(": 100 jobs")
     assert lines[4].split()[:6] == ["0-99", "0-99", "(1", "each)", "10,000", "each"]
-    task = Path(tmp_path, lines[5].removeprefix("sky jobs launch --num-jobs 100 "))
+    assert lines[5].startswith("forecast for 100 jobs on A10G: 16.3 machine hours, ")
+    assert "; hydra.sweeper.shards_per_job=auto: 11 jobs, 6.4 machine hours, " in lines[5]
+    task = Path(tmp_path, lines[6].removeprefix("sky jobs launch --num-jobs 100 "))
     assert "shards=(0 1 2 3" in task.read_text()
     assert "model.precision=fp16" in task.read_text()
     assert done.stderr == "error: the sweep would not start: 2 reasons, above\n"
