@@ -292,7 +292,7 @@ class Parser(argparse.ArgumentParser):
             overrides: it also takes those of its configuration.
         """
         layout = functools.partial(argparse.HelpFormatter, max_help_position=30, width=100)
-        super().__init__(prog=f"clipvec-{name}", formatter_class=layout)
+        super().__init__(prog=f"clipvec-{name}", formatter_class=layout, allow_abbrev=False)
         self._name, self._about, self._overrides = name, about or "", overrides
         self.add_argument("--version", action=VersionOption)
 

@@ -241,7 +241,7 @@ def test_recall(sample: Path, tmp_path: Path) -> None:
         (["batch_sise=3"], {}, "batch_sise"),
         ([], {"batch_size": 0}, "batch_size=0: input should be greater than or equal to 1"),
         ([], {"model": "nothing"}, "nothing"),
-        (["model"], {}, "cannot parse model; quote a value"),
+        (["model"], {}, "model is no option: those are written key=value"),
         ([], {"model": {1, 2}}, "no value of an option"),
         (["launcher=sky"], {}, "python -m clipvec.embed -m launcher=sky"),
     ],

@@ -60,6 +60,7 @@ def test_the_task_gets_the_configuration(start: Start) -> None:
         (["model=null"], "a group takes one of its options, and neither null nor a number"),
         (["launcher=workers"], "launcher=workers starts sweeps, which -m asks for: python -m"),
         (["-m", "launcher=sky,workers"], "launcher=sky,workers: a sweep has one launcher; start"),
+        (["/my/photos"], "/my/photos is no option: those are written key=value, without blanks;"),
         (["shards=[0"], "cannot parse shards=[0; quote a value with ~ { } = , or spaces"),
     ],
     ids=str,

@@ -90,6 +90,11 @@ def explain(error: Exception, name: str) -> str:
     from hydra.errors import MissingConfigException, OverrideParseException
 
     if isinstance(error, OverrideParseException):
+        if not re.match(r"[+~]*[\w.@/-]+=.", error.override or ""):
+            return (
+                f"{error.override} is no option: those are written key=value, without blanks; "
+                "a folder of images is dataset=folder dataset.path=..."
+            )
         return (
             f"cannot parse {error.override}; quote a value with ~ {{ }} = , or spaces "
             "once for the shell and once for Hydra: 'key=\"value\"'"
@@ -100,7 +105,10 @@ def explain(error: Exception, name: str) -> str:
         there = f"{' There' if meant else '; there'} are {', '.join(error.options)}"
         return f"{group}={value}: no such option{meant}{there}"
     if str(error).startswith("Config group override must be a string"):
-        return "a group takes one of its options, and neither null nor a number; --help lists them"
+        return (
+            "a group takes one of its options, and neither null nor a number: sharding=x10, or "
+            "sharding.count=10; --help lists them"
+        )
     if twice := re.match(r"Multiple values for (\w+)\.", str(error)):
         return f"{twice[1]} has its place already; write {twice[1]}=..., without +"
     unknown = re.match(r"Could not (?:override|delete from config\.|delete) '([^']+)'", str(error))

@@ -6,13 +6,16 @@ import json
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
 from clipvec.config.fields import STRICT, Name
 from clipvec.config.kinds import Kind, Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class TorchRuntime(Kind):
@@ -56,6 +59,16 @@ class ModelConfig:
     """``onnx``: ONNX Runtime on the CPU, which starts faster and uses less memory; the model is
     converted once. Needs: pip install 'clipvec[onnx]'."""
 
+    @classmethod
+    def of_store(cls, about: Mapping[str, Any]) -> ModelConfig:
+        """Return the encoder of a store or an index, from what that says of it.
+
+        Device and half precision are left to choose: this machine may have neither. fp32 stays,
+        which a model is given for the same results on every processor.
+        """
+        kept = {key: about[key] for key in ("name", "arch", "pretrained")}
+        return cls(**kept, precision="fp32" if about.get("precision") == "fp32" else "auto")
+
     @property
     def extras(self) -> tuple[str, ...]:
         """Extras of clipvec that the model and its runtime need."""
@@ -82,7 +95,8 @@ class QueryModelConfig:
     device: str | None = None
     """``auto``, or a torch device such as ``cpu``, ``cuda:1``; null: ``auto``."""
     precision: Precision | None = None
-    """``auto`` takes the fastest that the device supports natively; null: ``auto``."""
+    """``auto`` takes the fastest that the device supports natively; null: ``fp32`` if the
+    collection was made with that, else ``auto``."""
     compile: bool | None = None
     """Compile the image tower with ``torch.compile``; null: no."""
     runtime: Runtime | None = None

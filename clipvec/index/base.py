@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from clipvec import files
-from clipvec.config import ModelConfig, from_dict
+from clipvec.config import ModelConfig
 from clipvec.errors import ConfigError
 from clipvec.store import Fingerprint, thumbnails
 
@@ -237,9 +237,8 @@ class VectorIndex(Protocol):
 
     @property
     def model_config(self) -> ModelConfig:
-        """The encoder that made the vectors; device and precision are left to choose."""
-        named = {key: self.info.model[key] for key in ("name", "arch", "pretrained")}
-        return from_dict(named, ModelConfig)
+        """The encoder that made the vectors."""
+        return ModelConfig.of_store(self.info.model)
 
     @property
     def attributes(self) -> dict[str, str]:

@@ -160,10 +160,10 @@ def encode(rows: Rows, texts: list[str], source: str) -> QuerySet:
     Raises:
         FingerprintError: the model that loads under its name is another one.
     """
-    named = {key: rows.store.model[key] for key in ("name", "arch", "pretrained")}
-    log.info("encoding %s texts with model %s", f"{len(texts):,}", named["name"])
+    wanted = ModelConfig.of_store(rows.store.model)
+    log.info("encoding %s texts with model %s", f"{len(texts):,}", wanted.name)
     made, where = rows.store.fingerprint.model, f"the store {rows.store.url}"
-    encoder = load_checked(made, from_dict(named, ModelConfig), where)
+    encoder = load_checked(made, wanted, where)
     vectors = []
     with Progress() as progress:
         task = progress.task("texts", len(texts), "texts")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,12 @@ def benchmark(config: RecallConfig) -> RecallSummary:
 
 
 def _check(config: RecallConfig, rows: Rows) -> None:
-    """Refuse another store than was asked for, and ``apply`` without anything to apply."""
+    """Refuse what would fail later: packages, another store, ``apply`` with nothing to apply."""
+    for package in ("faiss", "matplotlib"):
+        if find_spec(package) is None:
+            raise ConfigError(
+                f"recall needs {package}, which is missing; run: pip install 'clipvec[recall]'"
+            )
     known = rows.store.fingerprint.dataset
     for name, value in config.dataset.given().items():
         if known.get(name) != value:

@@ -42,7 +42,14 @@ def run_search(arguments: argparse.Namespace) -> None:
     overrides = [word for word in arguments.words if _OVERRIDE.fullmatch(word)]
     texts = [word for word in arguments.words if word not in overrides] + arguments.text
     if not (texts or arguments.image or arguments.minus or arguments.minus_image):
-        raise ConfigError('nothing to search for; give a text, as in: clipvec-search "a red bird"')
+        taken = f"; {overrides[0]} is an option, --text makes it a text" if overrides else ""
+        raise ConfigError(
+            f'nothing to search for; give a text, as in: clipvec-search "a red bird"{taken}'
+        )
+    if not all(text.strip() for text in [*texts, *arguments.minus]):
+        raise ConfigError("a text to search for is empty; give one, or leave it out")
+    if arguments.html and not Path(arguments.html).expanduser().absolute().parent.is_dir():
+        raise ConfigError(f"--html {arguments.html}: there is no such folder; choose another file")
     if arguments.k < 1:
         raise ConfigError(f"-k {arguments.k}: at least 1 row is needed")
     config.load_env()

@@ -128,6 +128,9 @@ def test_a_page_with_thumbnails(ask: Search, tmp_path: Path) -> None:
     [
         ([], 2, "nothing to search for"),
         (["a", "-k", "0"], 2, "-k 0: at least 1 row"),
+        (["a", " "], 2, "a text to search for is empty"),
+        (["a=b"], 2, "a=b is an option, --text makes it a text"),
+        (["a", "--html", "none/x.html"], 2, "--html none/x.html: there is no such folder"),
         (
             ["a", "--where", "colour=red"],
             2,
@@ -164,3 +167,12 @@ def test_a_model_override_replaces_the_collections(tiny_weights: Path) -> None:
     assert config.read_command("search", ["model.runtime=onnx"], config.SearchConfig).model.over(
         made
     ) == replace(made, runtime="onnx")
+
+
+def test_the_precision_of_the_collection(sample: Path) -> None:
+    """Full precision, given for equal results everywhere, is that of the queries too."""
+    with open_index(config.ChromaConfig(f"{sample}/data/index")) as collection:
+        assert collection.info.model["precision"] == "fp32"
+        assert collection.model_config.precision == "fp32"
+        half = config.ModelConfig.of_store({**collection.info.model, "precision": "bf16"})
+    assert half.precision == "auto", "this machine may not have it"
