@@ -120,6 +120,10 @@ def killed(command: Command, work: Path, kills: int, rng: random.Random) -> Coun
         try:
             _, said = process.communicate(timeout=rng.uniform(0.2, 1) * seconds)
             code = process.returncode
+            if code and "--rebuild" in said:  # killed while Chroma wrote its graph
+                seen["rebuilt"] += 1
+                code, said = with_rebuild(command).run(work, where)
+            assert code == 0, said
             seen.update(command.compare(work, where))
             where = where.with_name(f"{command.name}-{seen['results']}")
         except subprocess.TimeoutExpired:
@@ -127,6 +131,9 @@ def killed(command: Command, work: Path, kills: int, rng: random.Random) -> Coun
             process.communicate()
             seen["kills"] += 1
     code, said = command.run(work, where)
+    if code and "--rebuild" in said:
+        seen["rebuilt"] += 1
+        code, said = with_rebuild(command).run(work, where)
     assert code == 0, said
     seen.update(command.compare(work, where))
     return seen
