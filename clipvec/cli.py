@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import logging
 import os
 import re
 import shlex
@@ -214,6 +215,8 @@ def run(main: Callable[[], object]) -> None:
         main()
         return
     signal.signal(signal.SIGTERM, _interrupt)
+    # A log that cannot be written, as wandb's on a full disk, is no reason for a stack on stderr.
+    logging.raiseExceptions = False
     try:
         with process.after_sigterm(END_SECONDS, _end):
             main()

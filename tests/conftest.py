@@ -60,6 +60,7 @@ def logging_of_python() -> Iterator[None]:
 
 
 def _reset_logging() -> None:
+    logging.raiseExceptions = True
     logging.disable(logging.NOTSET)
     for name, level in (("", logging.WARNING), ("clipvec", logging.NOTSET)):
         logger = logging.getLogger(name)

@@ -102,5 +102,6 @@ def _no_collection(name: str | None, names: list[str], where: str) -> str:
         return f"there is no collection in {where}; python -m clipvec.index makes one from a store"
     choices = ", ".join(f"collection={other}" for other in names)
     if name is None:
-        return f"{where} has {len(names)} collections; choose one: {choices}"
+        several = f"{where} has {len(names)} collections; choose one: {choices}"
+        return f"{several} (bentoml serve takes it in CLIPVEC_SERVE)"
     return f"there is no collection {name} in {where}; choose from {choices}"

@@ -96,7 +96,7 @@ def test_installed_plugins_and_configs_are_found(
     )
     lines = out.splitlines()
     assert lines[0] == "sweep: 3 jobs"
-    row = ["0-2", "0-2", "(1", "each)", "-", "-", "slurm,", "cpus", "1+,", "memory", "1+"]
+    row = ["0-2", "0-2", "(1", "each)", "3", "each", "slurm,", "cpus", "1+,", "memory", "1+"]
     assert lines[2].split() == row
     assert lines[3] == "sky jobs launch --num-jobs 3 sweep/task-00000.yaml"
     task = yaml.safe_load((cwd / "sweep/task-00000.yaml").read_text())
