@@ -18,6 +18,9 @@ from tests.e2e.conftest import Disk, Run
 OPTIONS = ["model=sample", "sharding=x10"]
 QUICK = [*OPTIONS, "systems=quick", "measure=quick", "measure.time_budget_s=1", "queries.texts=60"]
 
+# One plot of recall where there would be three.
+AT_10 = [*QUICK, "measure.recall_at=[10]", "queries.images=0"]
+
 Recall = Callable[..., str]
 
 
@@ -79,7 +82,7 @@ def test_a_report_and_its_recommendation_applied(run: Run, folder: Path) -> None
 
 def test_the_index_reports_when_it_reverts_applied_settings(run: Run, folder: Path) -> None:
     wide = ["+systems.chroma.sweep.ef_search=[400]", "~systems.flat", "~systems.hnsw"]
-    done = run("recall", *QUICK, *wide, "queries.images=0", "apply=true")
+    done = run("recall", *AT_10, *wide, "apply=true")
     assert "hnsw.ef_search=400" in done.stdout
     kept = run("index", *OPTIONS, "hnsw.ef_search=400")
     assert "ef_search" not in kept.stderr
@@ -88,9 +91,9 @@ def test_the_index_reports_when_it_reverts_applied_settings(run: Run, folder: Pa
 
 
 def test_a_sweep_and_its_runs_in_one_plot(run: Run, folder: Path) -> None:
-    few = ["~systems.chroma", "~systems.hnsw", "queries.images=0", "measure.recall_at=[10]"]
+    few = ["~systems.chroma", "~systems.hnsw"]
     sweep = ["launcher=workers", "launcher.processes=2", "queries.seed=0,1,2"]
-    run("recall", "-m", *QUICK, *few, *sweep)
+    run("recall", "-m", *AT_10, *few, *sweep)
     places = sorted(map(str, folder.glob("data/reports/sample--sample-*")))
     found = [json.loads(Path(place, "report.json").read_text()) for place in places]
     assert sorted(one["seeds"]["queries"] for one in found) == [0, 1, 2]
@@ -118,10 +121,10 @@ def test_a_target_that_no_setting_meets(run: Run, folder: Path) -> None:
 
 
 def test_without_chroma_nothing_is_recommended_for_it(run: Run, folder: Path) -> None:
-    options = ["~systems.chroma", "~systems.hnsw", "queries.images=0"]
-    refused = run("recall", *QUICK, *options, "apply=true", exit_code=2)
+    options = ["~systems.chroma", "~systems.hnsw"]
+    refused = run("recall", *AT_10, *options, "apply=true", exit_code=2)
     assert "error: apply=true: no system is the Chroma collection" in refused.stderr
-    done = run("recall", *QUICK, *options)
+    done = run("recall", *AT_10, *options)
     assert done.stdout.startswith("text queries: flat: recall@10 1.000")
     assert "served" not in done.stdout
     assert [a.among for a in report(folder).recommendations] == ["all"]
@@ -129,9 +132,9 @@ def test_without_chroma_nothing_is_recommended_for_it(run: Run, folder: Path) ->
 
 def test_no_system_was_measured(run: Run, folder: Path) -> None:
     shutil.rmtree(folder / "data/index")
-    options = ["~systems.flat", "~systems.hnsw", "queries.images=0"]
+    options = ["~systems.flat", "~systems.hnsw"]
     for more in ([], ["apply=true"]):
-        done = run("recall", *QUICK, *options, *more, exit_code=1)
+        done = run("recall", *AT_10, *options, *more, exit_code=1)
         assert "text queries: no recall@10 was measured with text queries" in done.stdout
         assert "error: none of 1 systems was measured; chroma: there is no coll" in done.stderr
     assert report(folder).systems[0].skipped
@@ -187,7 +190,7 @@ def test_bad_input(run: Run, folder: Path, arguments: list[str], message: str) -
 
 def test_a_factory_that_faiss_rejects_skips_only_itself(run: Run, folder: Path) -> None:
     bad = ["+systems.bad.kind=faiss", "+systems.bad.factory=HSNW32"]
-    done = run("recall", *QUICK, *bad, "queries.images=0")
+    done = run("recall", *AT_10, *bad)
     skipped = next(c.skipped for c in report(folder).systems if c.name == "bad")
     assert "HSNW32" in skipped
     assert "bad: not measured: " in done.stderr

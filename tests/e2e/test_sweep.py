@@ -19,6 +19,7 @@ from tests.e2e.conftest import Run
 
 SWEEP = ["-m", "launcher=workers", "launcher.processes=2", "dataset=folder", "sharding.count=4"]
 SWEEP += ["tracking=disabled"]  # tests/e2e/test_tracking.py covers it
+PAIRS = "hydra.sweeper.shards_per_job=2"
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def started(folder: Path) -> dict[str, list[list[int]]]:
 def test_all_is_committed_and_nothing_is_done_twice(
     run: Run, sweep: list[str], tmp_path: Path
 ) -> None:
-    done = run("embed", *sweep, "hydra.sweeper.shards_per_job=2")
+    done = run("embed", *sweep, PAIRS)
     assert committed(tmp_path) == [0, 1, 2, 3]
     assert "job 0 (shards 0-1): done" in done.stderr
     assert "2 jobs: 2 done; 4 of 4 shards committed; 8 images" in done.stderr
@@ -73,15 +74,15 @@ def test_a_failure_is_reported_and_the_same_command_retries_only_it(
 ) -> None:
     good = (images / "5.png").read_bytes()
     (images / "5.png").write_bytes(good[:60].ljust(len(good), b"\0"))
-    done = run("embed", *sweep, "max_reject_fraction=0.1", exit_code=1)
+    done = run("embed", *sweep, PAIRS, "max_reject_fraction=0.1", exit_code=1)
     assert committed(tmp_path) == [0, 1, 3]
-    assert "job 2 (shard 2) failed: exit code 3" in done.stderr
-    assert "| error: 1 of 2 images of shard 2 were rejected" in done.stderr
+    assert "job 1 (shards 2-3) failed: exit code 3" in done.stderr
+    assert "| error: 1 of 2 shards failed (2): 1 of 2 images of shard 2 were rejected" in done.stderr
     name = next(iter(started(tmp_path)))
-    assert f"full log: python -m clipvec.jobs logs {name} --job 2" in done.stderr
-    assert "error: 1 of 4 jobs failed, job 2: shards 2 not committed: exit code 3" in done.stderr
+    assert f"full log: python -m clipvec.jobs logs {name} --job 1" in done.stderr
+    assert "error: 1 of 2 jobs failed, job 1: shards 2 not committed: exit code 3" in done.stderr
 
-    run("embed", *sweep, "max_reject_fraction=0.5")
+    run("embed", *sweep, PAIRS, "max_reject_fraction=0.5")
     assert committed(tmp_path) == [0, 1, 2, 3]
     assert started(tmp_path)[max(started(tmp_path))] == [[2]]
 
@@ -90,15 +91,15 @@ def test_started_without_waiting_and_waited_for_later(
     run: Run, sweep: list[str], tmp_path: Path
 ) -> None:
     # One after another, so that the last is still pending when it is requested again.
-    done = run("embed", *sweep, "launcher.wait=false", "launcher.processes=1")
+    done = run("embed", *sweep, PAIRS, "launcher.wait=false", "launcher.processes=1")
     name = next(iter(started(tmp_path)))
     assert f"to wait for it: python -m clipvec.jobs wait {name}" in done.stdout
     again = run("embed", *sweep, "shards=3")
     assert (
-        f"job 3 (shard 3) of sweep {name} is still working on these shards and is not started again"
+        f"job 1 (shards 2-3) of sweep {name} is still working on these shards and is not started "
         in again.stderr
     )
-    assert "job 3 (shard 3): done" in again.stderr
+    assert "job 1 (shards 2-3): done" in again.stderr
     run("jobs", "wait", name)
     assert committed(tmp_path) == [0, 1, 2, 3]
     assert list(started(tmp_path)) == [name]
@@ -135,11 +136,11 @@ def test_interrupting_the_wait_says_how_to_resume_it(
 
 
 def test_cancelled_and_resumed(run: Run, sweep: list[str], tmp_path: Path) -> None:
-    run("embed", *sweep, "launcher.wait=false", "launcher.processes=1")
+    run("embed", *sweep, PAIRS, "launcher.wait=false", "launcher.processes=1")
     assert "cancelled" in run("jobs", "cancel").stdout
     waited = run("jobs", "wait", exit_code=1)
-    assert "4 of 4 jobs failed, job 0: shards 0 not committed" in waited.stderr
-    assert run("jobs", "status").stdout.count("cancelled") == 4
+    assert "2 of 2 jobs failed, job 0: shards 0-1 not committed" in waited.stderr
+    assert run("jobs", "status").stdout.count("cancelled") == 2
     assert committed(tmp_path) == []
     run("jobs", "resume")  # and waits, whatever the sweep's options were
     assert committed(tmp_path) == [0, 1, 2, 3]
