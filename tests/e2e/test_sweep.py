@@ -77,7 +77,7 @@ def test_a_failure_is_reported_and_the_same_command_retries_only_it(
     done = run("embed", *sweep, PAIRS, "max_reject_fraction=0.1", exit_code=1)
     assert committed(tmp_path) == [0, 1, 3]
     assert "job 1 (shards 2-3) failed: exit code 3" in done.stderr
-    assert "| error: 1 of 2 shards failed (2): 1 of 2 images of shard 2 were rejected" in done.stderr
+    assert "error: 1 of 2 shards failed (2): 1 of 2 images of shard 2 were rejected" in done.stderr
     name = next(iter(started(tmp_path)))
     assert f"full log: python -m clipvec.jobs logs {name} --job 1" in done.stderr
     assert "error: 1 of 2 jobs failed, job 1: shards 2 not committed: exit code 3" in done.stderr
