@@ -63,7 +63,8 @@ def damaged(data: bytes, other: bytes, kind: str, place: float, bit: int) -> byt
     }[kind]
 
 
-@settings(max_examples=150, deadline=None)
+# The same examples each time, so that no push fails for what another one did.
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     st.sampled_from(FILES),
     st.sampled_from(FILES),
