@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -59,6 +59,16 @@ class Command:
         process = self.start(work, where)
         _, said = process.communicate()
         return process.returncode, said
+
+    def finish(self, work: Path, where: Path, code: int, said: str) -> Counter[str]:
+        """Return what differs after a run that ended by itself, rebuilt if its error says so."""
+        seen = Counter[str]()
+        if code and "--rebuild" in said:  # killed while Chroma wrote its graph
+            seen["rebuilt"] = 1
+            code, said = replace(self, options=[*self.options, "rebuild=true"]).run(work, where)
+        assert code == 0, said
+        seen.update(self.compare(work, where))  # a sum would leave out what is 0
+        return seen
 
     def compare(self, work: Path, where: Path) -> Counter[str]:
         """Return what differs from the undisturbed run."""
@@ -114,28 +124,19 @@ def killed(command: Command, work: Path, kills: int, rng: random.Random) -> Coun
     where, seen = work / f"{command.name}-killed", Counter[str]()
     started = time.monotonic()
     code, said = command.run(work, work / f"{command.name}-timed")
+    assert code == 0, said
     seconds = time.monotonic() - started
-    while code == 0 and seen["kills"] < kills:
+    while seen["kills"] < kills:
         process = command.start(work, where)
         try:
             _, said = process.communicate(timeout=rng.uniform(0.2, 1) * seconds)
-            code = process.returncode
-            if code and "--rebuild" in said:  # killed while Chroma wrote its graph
-                seen["rebuilt"] += 1
-                code, said = with_rebuild(command).run(work, where)
-            assert code == 0, said
-            seen.update(command.compare(work, where))
+            seen.update(command.finish(work, where, process.returncode, said))
             where = where.with_name(f"{command.name}-{seen['results']}")
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
             seen["kills"] += 1
-    code, said = command.run(work, where)
-    if code and "--rebuild" in said:
-        seen["rebuilt"] += 1
-        code, said = with_rebuild(command).run(work, where)
-    assert code == 0, said
-    seen.update(command.compare(work, where))
+    seen.update(command.finish(work, where, *command.run(work, where)))
     return seen
 
 
@@ -150,12 +151,7 @@ def filled(command: Command, work: Path, disks: int) -> Counter[str]:
             seen["full"] += 1
             seen["without one line"] += int("Traceback" in said or "\nerror: " not in f"\n{said}")
             remount(disk, f"size={8 * need + 2**26}")
-            code, said = command.run(work, disk)
-            if code and "--rebuild" in said:
-                seen["rebuilt"] += 1
-                code, said = with_rebuild(command).run(work, disk)
-            assert code == 0, said
-            seen.update(command.compare(work, disk))
+            seen.update(command.finish(work, disk, *command.run(work, disk)))
     return seen
 
 
@@ -167,15 +163,9 @@ def read_only(command: Command, work: Path) -> Counter[str]:
         assert code == 1, said
         bad = int("Traceback" in said or "\nerror: " not in f"\n{said}")
         remount(disk, "rw")
-        code, said = command.run(work, disk)
-        assert code == 0, said
-        seen = command.compare(work, disk)
+        seen = command.finish(work, disk, *command.run(work, disk))
         seen["without one line"] = bad
         return seen
-
-
-def with_rebuild(command: Command) -> Command:
-    return Command(command.name, [*command.options, "rebuild=true"], command.place, command.truth)
 
 
 @contextlib.contextmanager

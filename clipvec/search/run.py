@@ -106,15 +106,17 @@ def _show(arguments: argparse.Namespace, title: str, hits: list[Hit], index: Vec
 
 def _nothing(index: VectorIndex, vector: np.ndarray, where: filters.Filter | None) -> str:
     """Return what to say where no row matches: with the values of rows that a filter excludes."""
-    near = index.query(vector, 100) if where is not None else []
-    said = ""
-    for each in filters.comparisons(where) if where is not None else ():
+    said = "no rows match"
+    if where is None:
+        return said
+    near = index.query(vector, 100)
+    for each in filters.comparisons(where):
         values = {str(hit.attributes[each.key]) for hit in near if each.key in hit.attributes}
         if values and each.operator in {"=", "in"}:
             # All of them, beginning with those that are spelt most like it.
             like = difflib.get_close_matches(str(each.value), sorted(values), n=5, cutoff=0)
             said += f"; {each.key} of the nearest rows: {', '.join(like)}"
-    return f"no rows match{said}"
+    return said
 
 
 def _write_page(page: str, file: str | None, show: bool) -> None:
