@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -38,11 +39,14 @@ def free_port() -> int:
 
 
 def wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 240
+
     def ready() -> bool:
         assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
         try:
             return httpx.get(f"{url}/readyz", timeout=30).status_code == 200
         except httpx.TransportError:
             return False
 
-    until(ready, 240, pause=0.2)
+    until(ready, pause=0.2)

@@ -163,7 +163,7 @@ def test_a_store_that_cannot_be_read_hides_nothing(
     (tmp_path / "store.json").write_text("[]")
     jobs = (Job(0, (), (0,), str(tmp_path)), Job(1, ("rebuild=true",)))
     sweep = Sweep("embed-1", "clipvec.embed", WorkersLauncher(), jobs)
-    with pytest.raises(ConfigError, match=r"^the sweep would not start: "):
+    with pytest.raises(ConfigError, match=r"^the sweep would not start: 1 reason, above$"):
         dry_run(sweep, Workers(), tmp_path / "embed-1")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("missing: the committed shards are not known: ")
