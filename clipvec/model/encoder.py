@@ -32,7 +32,7 @@ class Encoder(ABC):
     precision: str
     """``fp32``, ``fp16`` or ``bf16``."""
     end_of_text: EndOfText | None = None
-    """Token after which the model ignores the rest, if there is one; see `clipvec.model.tokens`."""
+    """Where texts may be truncated, see `clipvec.model.tokens`; None: all tokens count."""
     _golden: tuple[list[float], list[float]] | None = None
 
     @abstractmethod

@@ -17,14 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EndOfText:
-    """The token of a text behind which nothing counts."""
+    """The token that marks where the tokens of a text end that count."""
 
     id: int | None
     """None: it is the greatest id of a text."""
+    padding: bool = False
+    """It fills the rest of a text, and does not count itself."""
 
     def lengths(self, tokens: np.ndarray) -> np.ndarray:
         """Return how many tokens of each text count: int64 [N] of token ids [N, L]."""
-        lengths: np.ndarray = (tokens if self.id is None else tokens == self.id).argmax(axis=1) + 1
+        if self.padding:  # which may occur inside a text too; of one that is all padding, all count
+            lengths: np.ndarray = tokens.shape[1] - (tokens != self.id)[:, ::-1].argmax(axis=1)
+        else:
+            lengths = (tokens if self.id is None else tokens == self.id).argmax(axis=1) + 1
         return lengths
 
 

@@ -21,7 +21,7 @@ from clipvec.model.tokens import EndOfText, Rules
 if TYPE_CHECKING:
     from clipvec.config import ModelConfig
 
-_FORM = 1
+_FORM = 2
 """Incremented when exports are written or read differently."""
 _PACKAGES = (
     *("torch", "open_clip_torch", "timm", "transformers"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from open_clip import CLIP, CustomTextCLIP
+from open_clip.hf_model import HFTextEncoder
 from open_clip.transformer import TextTransformer, text_global_pool
 from torch import nn
 from torch.nn.functional import normalize
@@ -14,6 +15,9 @@ from clipvec.model.tokens import EndOfText
 
 if TYPE_CHECKING:
     from clipvec.model.preprocess import Preprocess
+
+_MASKED = ("bert", "roberta", "xlm-roberta", "mt5")
+"""Kinds of Hugging Face's towers whose vectors were compared with those of all tokens."""
 
 
 class ImageTower(nn.Module):
@@ -37,8 +41,7 @@ class ImageTower(nn.Module):
 class TextTower(nn.Module):
     """Maps token ids, int64 [N, L], to float32 [N, D], unit length.
 
-    L is the model's context length, or less if there is an ``end`` after which tokens are cut:
-    open_clip's own text towers do not trim positions and mask to a shorter input.
+    L is the model's context length, or less if there is an ``end`` after which tokens are cut.
     """
 
     def __init__(self, model: Any) -> None:
@@ -48,14 +51,17 @@ class TextTower(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return the vectors of token ids."""
-        if self.end is None:
+        if self.end is None or self.end.padding:
             features = self.model.encode_text(tokens)
         else:
             features = self._causal(tokens, self.end)
         return normalize(features.float(), dim=-1)
 
     def _causal(self, tokens: torch.Tensor, end: EndOfText) -> torch.Tensor:
-        """Do the same as ``CLIP.encode_text`` and ``TextTransformer.forward``, for any length."""
+        """Do the same as ``CLIP.encode_text`` and ``TextTransformer.forward``, for any length.
+
+        These do not trim positions and mask to a shorter input.
+        """
         tower = self.model if isinstance(self.model, CLIP) else self.model.text
         dtype, length = tower.transformer.get_cast_dtype(), tokens.shape[1]
         x = tower.token_embedding(tokens).to(dtype)
@@ -73,9 +79,9 @@ class TextTower(nn.Module):
 def end_of_text(model: Any) -> EndOfText | None:
     """Return how a text tower finds the end of a text, or None if later tokens matter.
 
-    They do not matter if attention is causal and the output is read at the end-of-text token.
-    They do if the tower attends to padding (SigLIP), reads a token after it (CoCa), or is one of
-    Hugging Face's, which decide for themselves.
+    They do not matter if attention is causal and the output is read at the end-of-text token, or
+    if they are padding and masked, in attention and in the pooling: so are Hugging Face's. They do
+    if the tower attends to padding (SigLIP), or reads a token after the end (CoCa).
     """
     if type(model) is CLIP:
         mask, pool, eos = model.attn_mask, model.text_pool_type, model.text_eos_id
@@ -84,6 +90,9 @@ def end_of_text(model: Any) -> EndOfText | None:
         if text.cls_emb is not None or text.output_tokens:
             return None
         mask, pool, eos = text.attn_mask, text.pool_type, text.eos_id
+    elif type(model) is CustomTextCLIP and type(model.text) is HFTextEncoder:
+        hf = model.text.config
+        return EndOfText(hf.pad_token_id, padding=True) if hf.model_type in _MASKED else None
     else:
         return None
     if mask is None or pool not in {"argmax", "eos"}:
