@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ SCHEMAS: dict[str, Any] = {
     "search": config.SearchConfig,
     "serve": config.ServeConfig,
 }
+SETS = runpy.run_path(str(CONF_DIR.parent / "scripts/resolve_requirements.py"))["SETS"]
+"""The sets of extras for which a release resolves the requirements."""
 REGISTRIES: tuple[Registry[Any], ...] = (DATASETS, RUNTIMES)
 
 
@@ -59,6 +63,12 @@ def read(command: str, *overrides: str) -> Any:
 def test_extras_of_a_configuration(command: str, extras: str) -> None:
     name, *overrides = command.split()
     assert config.extras_for(read(name, *overrides)) == tuple(extras.split())
+    assert set(extras.split()) <= set(SETS.get(f"clipvec.{name}", SETS["clipvec"]))
+
+
+def test_a_release_resolves_every_extra() -> None:
+    project = tomllib.loads((CONF_DIR.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    assert set(SETS["everything"]) == set(project["project"]["optional-dependencies"]) - {"dev"}
 
 
 def test_a_path_mounted_by_skypilot_needs_no_extra() -> None:

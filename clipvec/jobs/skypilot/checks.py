@@ -88,8 +88,9 @@ def _gpu(job: Job) -> Iterator[str]:
             if count is not None and count > 1:
                 yield (
                     f"cloud.resources.accelerators: {name.upper()}:{count:g} is {count:g} GPUs, "
-                    "and a job embeds on one; ask for more jobs on machines with one each: "
-                    f"'cloud.resources.accelerators={{{name.upper()}: 1}}'"
+                    "and a job embeds on one; ask for machines with one each: "
+                    f"'cloud.resources.accelerators={{{name.upper()}: 1}}', and for more jobs by a "
+                    "smaller hydra.sweeper.shards_per_job"
                 )
 
 

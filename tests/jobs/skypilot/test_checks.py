@@ -107,7 +107,8 @@ def test_a_token_that_jobs_are_not_given(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_several_gpus_of_which_one_would_work(gpus: object) -> None:
     cloud = {"name": "aws", "resources": {"accelerators": gpus}}
     assert refusals(Job(0, (), (0,), cloud=cloud, precision="auto")) == [
-        "cloud.resources.accelerators: T4:4 is 4 GPUs, and a job embeds on one; ask for more jobs "
-        "on machines with one each: 'cloud.resources.accelerators={T4: 1}'"
+        "cloud.resources.accelerators: T4:4 is 4 GPUs, and a job embeds on one; ask for machines "
+        "with one each: 'cloud.resources.accelerators={T4: 1}', and for more jobs by a smaller "
+        "hydra.sweeper.shards_per_job"
     ]
     assert refusals(Job(0, (), (0,), cloud=cloud)) == []  # on model.device=cuda:0, say
