@@ -25,7 +25,7 @@ from clipvec.errors import (
 from clipvec.paths import CONF_DIR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from hydra.experimental.callback import Callback
@@ -87,6 +87,7 @@ class HydraCommand:
         import hydra
 
         _refuse_swept_launcher(words)
+        _overrides(words)  # Hydra would print its usage
 
         @functools.wraps(self.task)  # Hydra and the sweep launcher read its module
         def job(cfg: DictConfig) -> None:
@@ -132,10 +133,24 @@ class HydraCommand:
 
 
 def _overrides(words: Sequence[str]) -> list[str]:
-    """Return the arguments that are neither Hydra's flags nor their values."""
+    """Return the arguments that are neither Hydra's flags nor their values.
+
+    Raises:
+        ConfigError: a flag is not one of Hydra's, or lacks its value.
+    """
     from hydra._internal.utils import get_args_parser
 
-    return list(get_args_parser().parse_args(words).overrides)
+    parser = get_args_parser()
+    parser.exit_on_error = False
+    try:
+        known, unknown = parser.parse_known_args(words)
+    except argparse.ArgumentError as error:
+        raise ConfigError(f"{error}; --hydra-help explains Hydra's flags") from error
+    if unknown:
+        raise ConfigError(
+            f"{unknown[0]} is not a flag here; options are written key=value, as in shards=3"
+        )
+    return list(known.overrides)
 
 
 @contextmanager
@@ -283,7 +298,15 @@ class VersionOption(argparse.Action):
         parser.exit()
 
 
-class Parser(argparse.ArgumentParser):
+class Arguments(argparse.ArgumentParser):
+    """A parser that refuses in one line, without its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what argparse refuses, with what may have been meant; exit with code 2."""
+        fail(ConfigError(_refused(message, self.prog, self._option_string_actions)))
+
+
+class Parser(Arguments):
     """The parser of a command with flags of its own; its help reads like that of the others."""
 
     def __init__(self, name: str, about: str | None, *, overrides: bool = False) -> None:
@@ -307,3 +330,17 @@ class Parser(argparse.ArgumentParser):
         if self._overrides:
             texts.append(config.help_text(self._name, []))
         return "\n\n".join(texts) + "\n"
+
+
+def _refused(message: str, program: str, options: Iterable[str]) -> str:
+    """Return argparse's message with what may have been meant."""
+    from clipvec.config import did_you_mean
+
+    if found := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message):
+        word, known = found[1], re.findall(r"[\w-]+", found[2])
+        return f"no such command: {word}{did_you_mean(word, known) or f'; there are {found[2]}'}"
+    if found := re.search(r"unrecognized arguments: (.*)", message):
+        word = found[1].split()[0]
+        meant = did_you_mean(word, options) if word.startswith("-") else ""
+        return f"{found[1]}: not an option here{meant or f'; {program} --help lists them'}"
+    return f"{message}; {program} --help explains"

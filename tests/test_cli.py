@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,11 @@ def test_the_task_gets_the_configuration(start: Start) -> None:
         (["launcher=workers"], "launcher=workers starts sweeps, which -m asks for: python -m"),
         (["-m", "launcher=sky,workers"], "launcher=sky,workers: a sweep has one launcher; start"),
         (["/my/photos"], "/my/photos is no option: those are written key=value, without blanks;"),
+        (
+            ["--shards", "3"],
+            "--shards is not a flag here; options are written key=value, as in sh",
+        ),
+        (["--cfg"], "argument --cfg/-c: expected one argument; --hydra-help explains Hydra's fl"),
         (["shards=[0"], "cannot parse shards=[0; quote a value with ~ { } = , or spaces"),
     ],
     ids=str,
@@ -70,6 +76,42 @@ def test_an_error_is_one_line(
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         start(*arguments)
+    assert ended.value.code == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: {line}")
+    assert printed.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "line"),
+    [
+        ("jobs", ["stauts"], "no such command: stauts; did you mean status?"),
+        ("jobs", [], "the following arguments are required: COMMAND; clipvec-jobs --help explains"),
+        ("jobs", ["logs", "--jbo"], "--jbo: not an option here; clipvec-jobs --help lists them"),
+        ("search", ["--wher", "a"], "--wher: not an option here; did you mean --where?"),
+        (
+            "search",
+            ["-k", "x"],
+            "argument -k: invalid int value: 'x'; clipvec-search --help explai",
+        ),
+        (
+            "recall",
+            ["compare"],
+            "the following arguments are required: REPORT; clipvec-recall comp",
+        ),
+    ],
+    ids=str,
+)
+def test_a_refused_flag_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    arguments: list[str],
+    line: str,
+) -> None:
+    monkeypatch.setattr(sys, "argv", [f"clipvec-{command}", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        import_module(f"clipvec.{command}.__main__").main()
     assert ended.value.code == 2
     printed = capsys.readouterr().err
     assert printed.startswith(f"error: {line}")

@@ -14,9 +14,12 @@ Jobs of other sweeps that work on the same shards are shown, and cancelled, with
 
 from __future__ import annotations
 
-import argparse
+from typing import TYPE_CHECKING
 
-from clipvec.cli import Parser, run
+from clipvec.cli import Arguments, Parser, run
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def main() -> None:
@@ -38,7 +41,7 @@ def parser() -> Parser:
     parser = Parser("jobs", __doc__)
     parser.add_argument("--sweeps", metavar="DIR", help="folder of sweeps (default: data/sweeps)")
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser
+        dest="command", required=True, metavar="COMMAND", parser_class=Arguments
     )
     commands.add_parser("list", help="list all sweeps, oldest first")
     for name, text in (

@@ -13,11 +13,10 @@ The ground truth is kept beside the store; systems that were measured are not me
 
 from __future__ import annotations
 
-import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from clipvec.cli import HydraCommand, run
+from clipvec.cli import Arguments, HydraCommand, run
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -44,9 +43,9 @@ def _recall(cfg: DictConfig) -> None:
         print(apply(asked, summary.report))
 
 
-def comparing() -> argparse.ArgumentParser:
+def comparing() -> Arguments:
     """Return the options of ``compare``."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="clipvec-recall compare",
         description="What changed between two reports, or more than two in one plot.",
     )
