@@ -212,6 +212,8 @@ class SweepPaths(LaunchPaths):
         """The forecast of what its jobs take, and what they took."""
         self.supervisor_log = folder / "supervisor.log"
         """The log of the supervisor of local workers."""
+        self.pool = folder / "pool.yaml"
+        """The SkyPilot YAML of the pool that is made for its jobs."""
 
     def task(self, number: int) -> Path:
         """Return the SkyPilot YAML of one submission."""

@@ -50,7 +50,10 @@ class SkyLauncher(LauncherKind):
     loads = "clipvec.jobs.skypilot.backend:Sky"
     kind: Literal["sky"] = "sky"
     pool: str | None = None
-    """SkyPilot pool to send jobs to; null: a machine for each job."""
+    """SkyPilot pool to send jobs to; auto: one that is made for the sweep, and taken down at its
+    end; null: a machine for each job."""
+    pool_workers: Annotated[int, Field(ge=1)] = 8
+    """Number of machines of ``launcher.pool=auto``, if there are as many jobs."""
 
 
 LAUNCHERS: Registry[Kind] = Registry(

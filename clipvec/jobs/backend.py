@@ -105,6 +105,13 @@ class Backend(ABC):
     def cancel(self, record: Record, ids: Mapping[int, str]) -> None:
         """Ask jobs to stop; finished parts of their shards are kept."""
 
+    def release(self, record: Record) -> None:  # noqa: B027  # most share nothing
+        """Give back the machines that the jobs of a sweep shared, when all of them have ended.
+
+        Raises:
+            LaunchError: with how to give them back.
+        """
+
     def machine(self, job: Job) -> str:
         """Return a short description of the machine a job runs on."""
         return str(job.cloud.get("name", ""))

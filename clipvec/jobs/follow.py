@@ -109,6 +109,8 @@ def cancel(record: Record, job: int | None) -> None:
         runs.cancel(jobs[0].record, {s.job.number: s.id for s in jobs})
         elsewhere = "" if folder == record.folder else f", for sweep {record.sweep.name}"
         print(f"{jobs[0].record.sweep.name}: {counted(len(jobs), 'job')} cancelled{elsewhere}")
+    if job is None:
+        runs.release(record)
     if not alive:
         print(f"{record.sweep.name}: no job is running; {len(chosen)} had already ended")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clipvec import config, shards
-from clipvec.errors import Interrupted, LaunchError, StoreError, SweepError, signal_of
+from clipvec.errors import ConfigError, Interrupted, LaunchError, StoreError, SweepError, signal_of
 from clipvec.jobs import first, sweep_forecast, tracking, watch
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.dry_run import dry_run
@@ -71,7 +71,10 @@ def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
     record = Record.create(folder, sweep)
     _say_forecast(record, todo, runs, progress)
     if todo:
-        with _told_how_to_come_back(record, "jobs already started keep running"):
+        with (
+            _released_unless_running(record, runs),
+            _told_how_to_come_back(record, "jobs already started keep running"),
+        ):
             _start(record, todo, runs, progress)
     if not settings.wait:
         _say_how_to_come_back(sweep.name)
@@ -153,6 +156,7 @@ def finish(
             feed.end(statuses)
         for line in sweep_forecast.compare(record, running, statuses, progress):
             log.info("%s", line)
+    runs.release(record)
     return [_outcome(job, running, statuses, progress) for job in sweep.jobs]
 
 
@@ -249,6 +253,17 @@ def _say_forecast(
     forecasts = [each for outlook in outlooks if (each := outlook.forecast()) is not None]
     if forecasts and not record.started():
         record.save_forecasts(forecasts)
+
+
+@contextmanager
+def _released_unless_running(record: Record, runs: Backend) -> Iterator[None]:
+    """Give back what the jobs share if they are not started, or the first of them failed."""
+    try:
+        yield
+    except (ConfigError, LaunchError, SweepError) as error:
+        if isinstance(error, SweepError) or not record.started():
+            runs.release(record)
+        raise
 
 
 @contextmanager

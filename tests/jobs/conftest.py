@@ -56,6 +56,7 @@ class Scripted(Backend):
         self.submitted: list[Job] = []
         self.asked: list[list[int]] = []
         self.log: list[str] = []
+        self.released: list[str] = []
 
     def submit(
         self, record: Record, jobs: Sequence[Job], saved: Callable[[Mapping[int, str]], None]
@@ -75,6 +76,9 @@ class Scripted(Backend):
 
     def cancel(self, record: Record, ids: Mapping[int, str]) -> None:
         raise NotImplementedError
+
+    def release(self, record: Record) -> None:
+        self.released.append(record.sweep.name)
 
 
 PROGRAM = '''

@@ -31,6 +31,7 @@ def sky(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     sky = types.ModuleType("sky")
     sky.Task = types.SimpleNamespace(from_yaml_config=lambda task, **kwargs: None)
     sky.jobs = types.ModuleType("sky.jobs")
+    sky.serve = types.SimpleNamespace(validate_service_task=lambda task, pool: None)
     monkeypatch.setitem(sys.modules, "sky", sky)
     monkeypatch.setitem(sys.modules, "sky.jobs", sky.jobs)
     return sky
@@ -98,6 +99,20 @@ def test_equal_jobs_are_one_row(
         "0-48  0-97 (2 each)  20,000 each  0.53  aws, T4:1",
         "  49  98                  10,000  0.53  aws, T4:1",
     ]
+
+
+def test_a_pool_comes_before_its_jobs_and_goes_after_them(
+    tmp_path: Path, asked: list[Any], sky: types.ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = tuple(Job(n, (), (n,), str(tmp_path / "store"), T4) for n in range(3))
+    folder, launcher = tmp_path / "embed-1", SkyLauncher(pool="auto", pool_workers=2)
+    dry_run(Sweep("embed-1", "clipvec.embed", launcher, jobs), Sky(), folder)
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        f"sky jobs pool apply --pool clipvec-embed-1 {folder}/pool.yaml",
+        f"sky jobs launch --pool clipvec-embed-1 --num-jobs 3 {folder}/task-00000.yaml",
+        "sky jobs pool down clipvec-embed-1",
+    ]
+    assert yaml.safe_load((folder / "pool.yaml").read_text())["pool"] == {"workers": 2}
 
 
 def test_gpus_are_ranked_by_the_price_of_a_million_images(

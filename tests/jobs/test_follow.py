@@ -73,6 +73,7 @@ def test_jobs_of_another_sweep_are_cancelled(
     follow.cancel(sweeps[1], None)
     assert backend.cancelled == {"embed-1": ["70", "71"]}
     assert capsys.readouterr().out == "embed-1: 2 jobs cancelled, for sweep embed-2\n"
+    assert backend.released == ["embed-2"]
     follow.cancel(sweeps[1], 1)
     assert backend.cancelled == {"embed-1": ["71"]}
     with pytest.raises(ConfigError, match=r"^--job 2: sweep embed-2 started jobs none$"):

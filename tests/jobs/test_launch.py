@@ -80,6 +80,7 @@ def test_without_waiting_nothing_is_polled(
     backend = runs({})
     launch.launch_sweep(sweep(store, (1,), wait=False), tmp_path / "s/embed-1")
     assert backend.asked == []
+    assert backend.released == []
     assert capsys.readouterr().out == (
         "started; to see its progress: python -m clipvec.jobs status embed-1, "
         "to wait for it: python -m clipvec.jobs wait embed-1\n"
@@ -204,6 +205,7 @@ def test_an_interrupt_says_how_to_resume_waiting(
         Interrupted, match=r"to wait again: python -m clipvec\.jobs wait embed-1"
     ) as caught:
         launch.launch_sweep(sweep(store, (1,)), tmp_path / "s/embed-1")
+    assert backend.released == []
     assert caught.value.exit_code == 128 + signum
 
 
@@ -309,6 +311,7 @@ def test_the_first_job_shows_what_the_others_will_take(
     assert "(12.5 images/s, " in caplog.messages[2]
     assert caplog.messages[-1].startswith("forecast: ")
     assert "; came out: 1.0 machine hours, " in caplog.messages[-1]
+    assert backend.released == ["embed-1"]
     (kept,) = Record.open(tmp_path / "s/embed-1").forecasts()
     assert (kept.forecast.jobs, kept.speed.images_per_s) == (3, 12.5)
 
@@ -323,6 +326,7 @@ def test_a_first_job_that_fails_starts_no_other(store: Store, runs: Runs, tmp_pa
         "see python -m clipvec.jobs logs, then run the same command again"
     )
     assert [job.number for job in backend.submitted] == [0]
+    assert backend.released == ["embed-1"]
 
 
 def test_what_never_started_leaves_nothing_to_come_back_to(
@@ -336,3 +340,4 @@ def test_what_never_started_leaves_nothing_to_come_back_to(
     backend.submit = submit  # type: ignore[method-assign]
     with pytest.raises(LaunchError, match=r"^SkyPilot is not installed$"):
         launch.launch_sweep(sweep(store, (1,)), tmp_path / "s/embed-1")
+    assert backend.released == ["embed-1"]

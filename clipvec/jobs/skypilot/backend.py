@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import shlex
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
@@ -15,7 +16,7 @@ from clipvec import paths
 from clipvec.errors import ConfigError, LaunchError, one_line
 from clipvec.jobs.backend import Backend, Machine, Preview, State, Status
 from clipvec.jobs.skypilot import checks, gpus, prices, speeds, tasks, workdir
-from clipvec.progress import Progress
+from clipvec.progress import Progress, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -125,6 +126,8 @@ class Sky(Backend):
         for reason in checks.refusals(record.sweep, jobs):
             raise ConfigError(reason)
         submissions, _ = _write(record.sweep, jobs, record.folder)
+        if tasks.makes_pool(record.sweep):
+            self._make_pool(record)
         saving = Lock()
 
         def submit(submission: Submission) -> Exception | None:
@@ -184,19 +187,25 @@ class Sky(Backend):
         """Write the YAML of each submission, for its command; SkyPilot itself checks it as well."""
         refusals, lines = checks.refusals(sweep, jobs), []
         submissions, files = _write(sweep, jobs, folder)
+        pool = tasks.pool(sweep)
+        chosen = [] if pool is None else ["--pool", pool]
+        own = paths.SweepPaths(folder).pool
+        if tasks.makes_pool(sweep):
+            lines.append(_command("pool apply", chosen, submissions[0].secrets, own))
         for submission, file in zip(submissions, files, strict=True):
-            command = ["sky", "jobs", "launch"]
-            if submission.num_jobs > 1:
-                command += ["--num-jobs", str(submission.num_jobs)]
-            for name in submission.secrets:
-                command += ["--secret", name]
-            lines.append(shlex.join([*command, str(file)]))
+            several = submission.num_jobs > 1
+            number = ["--num-jobs", str(submission.num_jobs)] if several else []
+            lines.append(_command("launch", [*chosen, *number], submission.secrets, file))
+        if tasks.makes_pool(sweep):
+            lines.append(f"sky jobs pool down {pool}")
         if any(self.price_per_hour(job) is None for job in jobs):
             lines.append(_UNPRICED)
         try:
             with connect() as sky:
                 for submission in submissions:
-                    _task(sky, submission)
+                    _task(sky, submission.task)
+                if tasks.makes_pool(sweep):
+                    sky.serve.validate_service_task(_task(sky, _read(own)), pool=True)
         except LaunchError as error:
             refusals.append(str(error))
         return Preview(refusals, lines)
@@ -242,19 +251,74 @@ class Sky(Backend):
             with connect() as sky:
                 sky.get(sky.jobs.cancel(job_ids=sorted(map(int, ids.values()))))
 
+    def _make_pool(self, record: Record) -> None:
+        """Make the pool of a sweep, unless there is one."""
+        pool, task = tasks.pool(record.sweep), _read(paths.SweepPaths(record.folder).pool)
+        with connect() as sky:
+            if sky.get(sky.jobs.pool_status(pool)):
+                return
+            log.info(
+                "making a pool of %s, which is taken down when the jobs have ended; if this "
+                "command does not live to see that: python -m clipvec.jobs wait %s, or "
+                "sky jobs pool down %s",
+                counted(task["pool"]["workers"], "machine"),
+                record.sweep.name,
+                pool,
+            )
+            sky.get(sky.jobs.pool_apply(_task(sky, task), pool, sky.serve.UpdateMode.ROLLING))
+
+    def release(self, record: Record) -> None:
+        """Take down the pool that was made for a sweep, when SkyPilot says that its jobs ended.
+
+        Raises:
+            LaunchError: SkyPilot cannot be reached, or keeps the pool; with how to take it down.
+        """
+        if not tasks.makes_pool(record.sweep):
+            return
+        pool = tasks.pool(record.sweep)
+        ids = {started.job.number: started.id for started in record.started()}
+        try:
+            # A job whose shards are committed may have seconds to go, and keeps the pool.
+            while any(not status.state.ended for status in self.poll(record, ids).values()):
+                time.sleep(self.poll_seconds)
+            with connect() as sky:
+                if sky.get(sky.jobs.pool_status(pool)):
+                    sky.get(sky.jobs.pool_down(pool))
+                    log.info("pool %s is taken down", pool)
+        except (LaunchError, KeyboardInterrupt) as error:
+            raise LaunchError(
+                f"the pool {pool} still runs, and is paid for; take it down with sky jobs pool "
+                f"down {pool} ({one_line(error) or 'stopped'})"
+            ) from error
+
+
+def _command(action: str, options: Sequence[str], secrets: Sequence[str], file: Path) -> str:
+    """Return the line of a shell that does what this backend does by SkyPilot's interface."""
+    named = [word for name in secrets for word in ("--secret", name)]
+    return shlex.join(["sky", "jobs", *action.split(), *options, *named, str(file)])
+
+
+def _read(file: Path) -> dict[str, Any]:
+    import yaml
+
+    return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
+
 
 def _write(sweep: Sweep, jobs: Sequence[Job], folder: Path) -> tuple[list[Submission], list[Path]]:
     """Write what goes to the machines, and the YAML of each submission."""
     packed = paths.SweepPaths(folder.absolute()).workdir
     workdir.pack(packed, [job.extras for job in jobs])
     submissions = tasks.tasks(sweep, jobs, packed)
+    if tasks.makes_pool(sweep):
+        made = tasks.as_yaml(tasks.pool_task(sweep, jobs, packed))
+        paths.SweepPaths(folder).pool.write_text(made, encoding="utf-8")
     return submissions, [tasks.write(each, folder, i) for i, each in enumerate(submissions)]
 
 
 def _launch(sky: ModuleType, submission: Submission, pool: str | None) -> list[int]:
     """Submit one task and return the ids of its jobs, by rank."""
     request = sky.jobs.launch(
-        _task(sky, submission),
+        _task(sky, submission.task),
         name=submission.name,
         pool=pool,
         num_jobs=submission.num_jobs if submission.num_jobs > 1 else None,
@@ -264,12 +328,10 @@ def _launch(sky: ModuleType, submission: Submission, pool: str | None) -> list[i
     return list(ids)
 
 
-def _task(sky: ModuleType, submission: Submission) -> Any:
+def _task(sky: ModuleType, task: Mapping[str, Any]) -> Any:
     """Return SkyPilot's own object, which it refuses to make of what it does not understand."""
-    return sky.Task.from_yaml_config(
-        dict(submission.task),
-        secrets_overrides=[(name, os.environ[name]) for name in submission.secrets],
-    )
+    secrets = [(name, os.environ[name]) for name in task.get("secrets", {})]
+    return sky.Task.from_yaml_config(dict(task), secrets_overrides=secrets)
 
 
 @contextmanager

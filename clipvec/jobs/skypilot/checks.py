@@ -18,14 +18,14 @@ _SHARED = {"slurm", "kubernetes"}
 
 def refusals(sweep: Sweep, jobs: Sequence[Job]) -> list[str]:
     """Return why the jobs would fail, each reason once with its fix; empty: nothing is missing."""
-    pool = tasks.pool(sweep)
+    pool = None if tasks.makes_pool(sweep) else tasks.pool(sweep)
     found = (
         reason
         for job in jobs
         for reasons in (_variables(job), _inputs(job), _folders(job), _mounts(job, pool), _gpu(job))
         for reason in reasons
     )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys([*found, *_own_pool(sweep, jobs)]))
 
 
 def _variables(job: Job) -> Iterator[str]:
@@ -78,6 +78,22 @@ def _mounts(job: Job, pool: str | None) -> Iterator[str]:
         yield (
             f"launcher.pool={pool}: a pool's machines mount only what the pool's own YAML lists, "
             "not cloud.file_mounts; use a URL, such as store.root=s3://name/store"
+        )
+
+
+def _own_pool(sweep: Sweep, jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield why no pool can be made for jobs: its machines are of one kind."""
+    kinds = {repr(job.cloud): job for job in jobs}.values() if tasks.makes_pool(sweep) else ()
+    if len(kinds) > 1:
+        asked = "; ".join(tasks.describe(job.cloud) for job in kinds)
+        yield (
+            "launcher.pool=auto: the machines of a pool are of one kind, and these jobs ask for "
+            f"{len(kinds)} ({asked}); make a sweep of each"
+        )
+    if any(job.cloud.get("resources", {}).get("ordered") for job in kinds):
+        yield (
+            "launcher.pool=auto: SkyPilot's pools take no cloud.resources.ordered; "
+            "use cloud.resources.any_of"
         )
 
 

@@ -64,17 +64,49 @@ def _submission(sweep: Sweep, jobs: Sequence[Job], packed: Path, *, alone: bool)
         name += f"-{shards.format(s for job in jobs for s in job.shards) or jobs[0].number}"
     task = install_and_run(
         name,
-        f"{sweep.name}-{version.version()}",
+        _key(sweep),
         cloud,
         packed,
         extras,
         _run(sweep, jobs),
         sweep.environment(jobs[0]),
     )
-    if pool(sweep):
+    if makes_pool(sweep):
+        for key in ("workdir", "setup", "file_mounts"):  # the pool's
+            task.pop(key, None)
+    elif pool(sweep):
         # SkyPilot sends a job's workdir to a pool's machines, but runs no setup and mounts nothing.
         task["run"] = task.pop("setup") + task["run"]
     return Submission(task["name"], tuple(jobs), task)
+
+
+def pool_task(sweep: Sweep, jobs: Sequence[Job], packed: Path) -> dict[str, Any]:
+    """Return the pool that is made for ``jobs`` of a sweep, as ``sky jobs pool apply`` accepts it.
+
+    Args:
+        sweep: with ``launcher.pool=auto``.
+        jobs: those that it is made for, all on the same kind of machine.
+        packed: the folder that `workdir.pack` wrote.
+    """
+    assert isinstance(sweep.launcher, SkyLauncher)
+    name, cloud = f"clipvec-{sweep.name}", jobs[0].cloud
+    task = install_and_run(name, _key(sweep), cloud, packed, jobs[0].extras, "", {})
+    for extras in sorted({job.extras for job in jobs} - {jobs[0].extras}):
+        task["setup"] += workdir.install(cloud, _key(sweep), extras)
+    del task["run"]
+    task["resources"] = _of_a_pool(task["resources"])
+    return {**task, "pool": {"workers": min(sweep.launcher.pool_workers, len(sweep.jobs))}}
+
+
+def _of_a_pool(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """Return resources as SkyPilot's pools take them.
+
+    Their machines are all spot machines or none is, and are replaced when they go away.
+    """
+    made = {key: value for key, value in resources.items() if key != "job_recovery"}
+    if listed := made.get("any_of"):
+        made["any_of"] = [x for x in listed if x.get("use_spot") == listed[0].get("use_spot")]
+    return made
 
 
 def install_and_run(
@@ -113,6 +145,10 @@ def install_and_run(
     return {key: value for key, value in task.items() if value}
 
 
+def _key(sweep: Sweep) -> str:
+    return f"{sweep.name}-{version.version()}"
+
+
 def _run(sweep: Sweep, jobs: Sequence[Job]) -> str:
     """Return the script of the jobs: each picks its shards by its rank."""
     command = ["python", *sweep.command(replace(jobs[0], shards=()))]
@@ -125,7 +161,14 @@ def _run(sweep: Sweep, jobs: Sequence[Job]) -> str:
 
 def pool(sweep: Sweep) -> str | None:
     """Return the SkyPilot pool that the jobs of a sweep are sent to."""
+    if makes_pool(sweep):
+        return re.sub(r"[^A-Za-z0-9._-]", ".", f"clipvec-{sweep.name}")
     return sweep.launcher.pool if isinstance(sweep.launcher, SkyLauncher) else None
+
+
+def makes_pool(sweep: Sweep) -> bool:
+    """Return whether that pool is made for the sweep."""
+    return isinstance(sweep.launcher, SkyLauncher) and sweep.launcher.pool == "auto"
 
 
 def describe(cloud: Mapping[str, Any]) -> str:

@@ -35,11 +35,15 @@ def pack(folder: Path, extras: Iterable[Sequence[str]]) -> None:
 
 def setup(cloud: Mapping[str, Any], name: str, extras: Sequence[str]) -> str:
     """Return the script that creates the Python environment ``name`` on a machine."""
+    lines = ["set -e", cloud.get("setup", "").strip()]
+    return "".join(f"{line}\n" for line in lines if line) + install(cloud, name, extras)
+
+
+def install(cloud: Mapping[str, Any], name: str, extras: Sequence[str]) -> str:
+    """Return the line of that script which installs."""
     python = "{}.{}".format(*sys.version_info)
     arguments = [environment(name, extras), ",".join(extras), _torch(cloud), python]
-    lines = ["set -e", cloud.get("setup", "").strip()]
-    lines.append(f"bash {_WORKDIR}/{_INSTALL.name} {shlex.join(arguments)}")
-    return "".join(f"{line}\n" for line in lines if line)
+    return f"bash {_WORKDIR}/{_INSTALL.name} {shlex.join(arguments)}\n"
 
 
 def environment(name: str, extras: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from clipvec.config import SkyLauncher
 from clipvec.errors import ConfigError, LaunchError
@@ -182,7 +183,17 @@ class StandIn(types.ModuleType):
         self.launched: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
         self.jobs = types.ModuleType("sky.jobs")
-        self.jobs.__dict__.update(launch=self.launch, queue_v2=self.queue, cancel=self.cancel)
+        self.pools: dict[str, Any] = {}
+        self.jobs.__dict__.update(
+            launch=self.launch,
+            queue_v2=self.queue,
+            cancel=self.cancel,
+            pool_status=lambda name: [{"name": name}] if name in self.pools else [],
+            pool_apply=lambda task, name, mode: self.pools.update({name: (task, mode)}),
+            pool_down=self.pools.pop,
+        )
+        self.serve = types.ModuleType("sky.serve")
+        self.serve.__dict__.update(UpdateMode=types.SimpleNamespace(ROLLING="rolling"))
         self.Task = types.SimpleNamespace(from_yaml_config=lambda task, **kwargs: (task, kwargs))
 
     def launch(self, task: Any, **kwargs: Any) -> Any:
@@ -249,6 +260,59 @@ def test_the_machines_of_a_pool_start_before_its_jobs(tmp_path: Path, stand_in: 
         Sky().poll(Record(tmp_path, sweep(job(0, 0), pool=pool)), {0: "7"})
     alone, pooled = (set(asked["fields"]) for asked in stand_in.asked)
     assert alone - pooled == {"submitted_at", "start_at"}
+
+
+def test_a_pool_is_made_once_and_taken_down_at_the_end(
+    tmp_path: Path,
+    stand_in: StandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    made = sweep(job(0, 0), job(1, 1), pool="auto", pool_workers=5)
+    record = Record.create(tmp_path, made)
+    for one in made.jobs:  # as with launcher.first=1
+        Sky().submit(record, [one], lambda ids: record.save_ids(ids, made.jobs))
+    ((name, (task, mode)),) = stand_in.pools.items()
+    assert (name, mode) == ("clipvec-embed-1", "rolling")
+    assert task[0] == yaml.safe_load((tmp_path / "pool.yaml").read_text())
+    assert task[0]["pool"] == {"workers": 2}
+    assert [launched["pool"] for launched in stand_in.launched] == [name, name]
+    (said,) = (line for line in caplog.messages if line.startswith("making a pool of 2 machines"))
+    assert said.endswith("python -m clipvec.jobs wait embed-1, or sky jobs pool down " + name)
+
+    rows = [{"job_id": 10, "status": "RUNNING"}, {"job_id": 20, "status": "SUCCEEDED"}]
+    seen = []
+
+    def queue(**kwargs: Any) -> Any:
+        seen.append(list(stand_in.pools))
+        rows[0]["status"] = "RUNNING" if len(seen) < 3 else "SUCCEEDED"
+        return (rows,)
+
+    monkeypatch.setattr(stand_in.jobs, "queue_v2", queue)
+    monkeypatch.setattr(Sky, "poll_seconds", 0)
+    Sky().release(record)
+    assert seen == [[name]] * 3
+    assert stand_in.pools == {}
+    Sky().release(record)  # nothing is left to take down
+
+
+def test_a_pool_that_stays_is_told(
+    tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Record.create(tmp_path, sweep(job(0, 0), pool="auto"))
+    stand_in.pools["clipvec-embed-1"] = None
+
+    def pool_down(name: str) -> None:
+        raise RuntimeError("no answer")
+
+    monkeypatch.setattr(stand_in.jobs, "pool_down", pool_down)
+    with pytest.raises(LaunchError) as raised:
+        Sky().release(record)
+    assert str(raised.value) == (
+        "the pool clipvec-embed-1 still runs, and is paid for; take it down with sky jobs pool "
+        "down clipvec-embed-1 (SkyPilot: RuntimeError: no answer)"
+    )
 
 
 def test_ids_received_before_an_error_are_saved(

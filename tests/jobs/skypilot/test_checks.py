@@ -55,6 +55,26 @@ def test_mounts_are_refused_for_a_pool() -> None:
     assert said.startswith("launcher.pool=gpus: a pool's machines mount only what the pool's own")
 
 
+def test_machines_of_two_kinds_are_no_pool() -> None:
+    def job(number: int, **resources: Any) -> Job:
+        return Job(number, (), cloud={"name": "aws", "resources": resources})
+
+    assert refusals(job(0, cpus=4), job(1, cpus=4), pool="auto") == []
+    assert refusals(job(0, cpus=4), job(1, cpus=8)) == []
+    assert refusals(job(0, cpus=4), job(1, cpus=8), pool="auto") == [
+        "launcher.pool=auto: the machines of a pool are of one kind, and these jobs ask for 2 "
+        "(aws, cpus 4; aws, cpus 8); make a sweep of each"
+    ]
+    (said,) = refusals(job(0, ordered=[{"cpus": 4}, {"cpus": 8}]), pool="auto")
+    assert said.endswith("take no cloud.resources.ordered; use cloud.resources.any_of")
+
+
+def test_a_pool_of_its_own_mounts_buckets() -> None:
+    place = {"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}
+    job = Job(0, (), cloud=place, folders={"store.root": "/b/store"})
+    assert refusals(job, pool="auto") == []
+
+
 def test_inputs_that_only_this_machine_has() -> None:
     inputs = {"dataset.path": ["/home/me/photos"], "model.pretrained": ["local-dir:/weights"]}
     job = Job(0, (), (0,), cloud=AWS, inputs=inputs)

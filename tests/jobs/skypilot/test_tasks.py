@@ -116,6 +116,28 @@ def test_a_pool_gets_everything_in_the_job_script() -> None:
     }
 
 
+def test_the_pool_of_a_sweep_has_all_but_the_script() -> None:
+    place = cloud("aws") | {"file_mounts": {"/b": {"source": "s3://b"}}}
+    jobs = (job(0, 0, cloud=place), job(1, 1, cloud=place, extras=("s3",)))
+    alone = Sweep("embed-1", "clipvec.embed", SkyLauncher(), jobs)
+    pooled = Sweep("embed-1", "clipvec.embed", SkyLauncher(pool="auto", pool_workers=4), jobs)
+    assert tasks.pool(pooled) == "clipvec-embed-1"
+    made = tasks.pool_task(pooled, jobs, PACKED)
+    assert made["pool"] == {"workers": 2}, "no more than jobs"
+    assert (made["workdir"], made["file_mounts"]) == ("/here", place["file_mounts"])
+    assert "job_recovery" not in made["resources"], "which SkyPilot refuses"
+    *_, plain, s3 = made["setup"].splitlines()
+    for line, submission, one in zip(
+        (plain, s3),
+        tasks.tasks(pooled, jobs, PACKED),
+        tasks.tasks(alone, jobs, PACKED),
+        strict=True,
+    ):
+        assert line in one.task["setup"]
+        own = {"workdir", "setup", "file_mounts"}
+        assert submission.task == {k: v for k, v in one.task.items() if k not in own}
+
+
 def test_secrets_are_named_but_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "planted")
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
@@ -133,13 +155,17 @@ def test_skypilot_accepts_the_task(tmp_path: Path, name: str) -> None:
     """The real SkyPilot reads the YAML, in its own process and home."""
     made = sweep(job(0, 0, cloud=cloud(name)))
     file = tasks.write(tasks.tasks(made, made.jobs, tmp_path)[0], tmp_path, 0)
+    pooled = Sweep("embed-1", "clipvec.embed", SkyLauncher(pool="auto"), made.jobs)
+    pool = tmp_path / "pool.yaml"
+    pool.write_text(tasks.as_yaml(tasks.pool_task(pooled, made.jobs, tmp_path)))
     program = (
-        "import sky, sys\n"
+        "import sky, sky.serve, sys\n"
         "task = sky.Task.from_yaml(sys.argv[1])\n"
+        "sky.serve.validate_service_task(sky.Task.from_yaml(sys.argv[2]), pool=True)\n"
         "print(task.name, len(task.resources))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(file)],
+        [sys.executable, "-c", program, str(file), str(pool)],
         env={
             "HOME": str(tmp_path),
             "SKYPILOT_DISABLE_USAGE_COLLECTION": "1",
