@@ -36,6 +36,9 @@ APP = create_app(SETTINGS)
 # Whoever connects could give itself any address by X-Forwarded-For, which uvicorn believes of this
 # machine's own clients.
 os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
+# NumPy's second thread spins for longer than a query takes, beside those of the encoder. Workers
+# inherit this before they import NumPy.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 logging.getLogger("bentoml.access").addFilter(one_line)
 # BentoML starts uvicorn with "auto", and offers no option for it.
 HTTP_PROTOCOLS["auto"] = f"{BoundedProtocol.__module__}:{BoundedProtocol.__name__}"

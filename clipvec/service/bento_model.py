@@ -77,7 +77,7 @@ def put(wanted: ModelConfig) -> str:
     about = {key: asdict(wanted)[key] for key in ("name", "arch", "pretrained")}
     with bentoml.models.create(tag, metadata=about) as made:
         folder = Path(made.path)
-        model.pack(encoder, wanted, folder)
+        model.pack(wanted, folder)
         copy = replace(wanted, pretrained=f"local-dir:{folder}")
         where = f"model={wanted.name} ({wanted.pretrained})"
         model.load_checked(fingerprint_of(encoder), copy, where)

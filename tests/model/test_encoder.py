@@ -125,6 +125,25 @@ def test_texts_of_all_lengths_keep_their_order(tiny_weights: Path) -> None:
     assert encoder.encode_texts([]).shape == (0, 64)
 
 
+def test_a_lone_text_takes_one_thread(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = model.load_encoder(local(tiny_weights, device="cpu"))
+    assert isinstance(encoder, TorchEncoder)
+    threads: list[int] = []
+    encoder._text_tower.register_forward_pre_hook(
+        lambda *_: threads.append(torch.get_num_threads())
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        alone = encoder.encode_texts(["a bird"])
+        monkeypatch.setattr("clipvec.model.torch.encoder._FEW", 0)
+        np.testing.assert_allclose(encoder.encode_texts(["a bird"]), alone, atol=1e-6)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert threads == [1, 2]
+
+
 def test_an_encoder_with_different_vectors_is_refused(tiny_weights: Path) -> None:
     config = local(tiny_weights)
     made = model.fingerprint_of(model.load_encoder(config))

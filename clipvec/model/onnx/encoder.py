@@ -135,6 +135,8 @@ def _session(file: Path) -> Any:
     options.log_severity_level = _ERRORS_ALONE
     # Set explicitly, so ONNX Runtime does not try to pin threads to cores it may not use.
     options.intra_op_num_threads = _cores()
+    # Threads that wait for the next query would keep their cores busy.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(file, options, ["CPUExecutionProvider"])
     except Exception as error:  # its exception classes are private

@@ -26,7 +26,7 @@ from clipvec.model.onnx.encoder import OnnxEncoder, require
 from clipvec.model.onnx.tokenizer import convert
 from clipvec.model.torch.encoder import TorchEncoder
 from clipvec.model.torch.towers import ImageTower, TextTower
-from clipvec.model.torch.weights import checksum, load_weights
+from clipvec.model.torch.weights import checksum, fuse, load_weights
 
 if TYPE_CHECKING:
     from clipvec.model.encoder import Encoder
@@ -86,7 +86,7 @@ def _write_towers(
     model: Any, tokens: torch.Tensor, preprocess: Preprocess, folder: Path
 ) -> EndOfText | None:
     """Write both towers, traced with two texts; return where texts may be truncated."""
-    model = model.eval().requires_grad_(False)
+    fuse(model.eval().requires_grad_(False))
     batch = torch.export.Dim("batch")
     images, texts = ImageTower(model, preprocess), TextTower(model)
     pixels = torch.zeros((2, preprocess.height, preprocess.width, 3), dtype=torch.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 from pathlib import Path
@@ -11,6 +12,8 @@ from clipvec import machine
 from clipvec.errors import GpuError, ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import torch
 
 
@@ -104,6 +107,19 @@ def keep_memory() -> None:
     if mallopt is not None:
         for parameter, value in ((_ARENA_MAX, 1), (_MMAP_THRESHOLD, _NEVER), (_TRIM, _NEVER)):
             mallopt(parameter, value)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let this thread do all of torch's work on the CPU while the context is open."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def native_precisions(device: torch.device) -> list[str]:

@@ -11,9 +11,14 @@ from torch import nn
 
 from clipvec.errors import ModelError
 from clipvec.model.encoder import Encoder
-from clipvec.model.torch.device import choose_device, choose_precision, keep_memory
+from clipvec.model.torch.device import (
+    choose_device,
+    choose_precision,
+    keep_memory,
+    one_thread,
+)
 from clipvec.model.torch.towers import ImageTower, TextTower
-from clipvec.model.torch.weights import checksum, load_weights
+from clipvec.model.torch.weights import checksum, fuse, load_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +29,9 @@ if TYPE_CHECKING:
 _MULTIPLIED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.MultiheadAttention, Attention)
 """Modules whose weights autocast casts to half precision; norms and softmax stay in fp32."""
 _HALVES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+_FEW = 1_000_000_000
+"""Multiplications up to which a second thread of a CPU waits longer than it works."""
 
 
 class TorchEncoder(Encoder):
@@ -49,6 +57,7 @@ class TorchEncoder(Encoder):
         self.weights = checksum(model)
         self.tokenizer = tokenizer
         self.model = model.eval().requires_grad_(False)
+        fuse(self.model)
         if self.precision != "fp32":
             _cast_weights(self.model, _HALVES[self.precision])
         self.model.to(self._device)
@@ -84,7 +93,10 @@ class TorchEncoder(Encoder):
 
     def encode_tokens(self, tokens: np.ndarray) -> np.ndarray:
         """Return token ids, int64 [N, L], as float32 [N, D], unit length."""
-        return self._run(self._text_tower, tokens)
+        if tokens.size * self._text_tower.weights > _FEW:
+            return self._run(self._text_tower, tokens)
+        with one_thread():
+            return self._run(self._text_tower, tokens)
 
     def _run(self, tower: torch.nn.Module, batch: np.ndarray) -> np.ndarray:
         half = _HALVES.get(self.precision, torch.float32)

@@ -10,21 +10,20 @@ from clipvec.errors import ModelError
 
 if TYPE_CHECKING:
     from clipvec.config import ModelConfig
-    from clipvec.model.torch.encoder import TorchEncoder
 
 
-def pack(encoder: TorchEncoder, config: ModelConfig, folder: Path) -> None:
+def pack(config: ModelConfig, folder: Path) -> None:
     """Write a model's weights, tokenizer and description into a folder.
 
     `load` reads it with ``pretrained=local-dir:<folder>`` and the same ``arch``.
 
     Args:
-        encoder: made from ``config``, not compiled.
-        config: names the model.
+        config: names the model; it is loaded anew, since an encoder changes its parameters.
         folder: an empty one.
 
     Raises:
-        ModelError: the model needs something that open_clip cannot load from a folder.
+        ModelError: the model cannot be loaded, or needs something that open_clip cannot load from
+            a folder.
     """
     if config.arch == "sample":
         from clipvec.model.torch import sample
@@ -33,19 +32,21 @@ def pack(encoder: TorchEncoder, config: ModelConfig, folder: Path) -> None:
         return
     from safetensors.torch import save_file
 
+    from clipvec.model.torch.weights import load_weights
+
     description = _description(config)
     if "hf_model_name" in description["text_cfg"]:
         raise ModelError(
             f"model.arch={config.arch}: open_clip asks the hub how to build its text tower "
             f"({description['text_cfg']['hf_model_name']}) at every start, so it cannot be packed"
         )
-    tensors = encoder.model.state_dict()
+    model, tokenizer, preprocessing = load_weights(config)
     # Copies, since safetensors refuses tensors that share memory.
-    tensors = {name: tensor.cpu().clone().contiguous() for name, tensor in tensors.items()}
+    tensors = {name: t.clone().contiguous() for name, t in model.state_dict().items()}
     save_file(tensors, folder / "open_clip_model.safetensors")
-    if hasattr(encoder.tokenizer, "save_pretrained"):  # open_clip's own tokenizer needs no files
-        encoder.tokenizer.save_pretrained(folder)
-    preprocess = encoder.preprocess.to_json()
+    if hasattr(tokenizer, "save_pretrained"):  # open_clip's own tokenizer needs no files
+        tokenizer.save_pretrained(folder)
+    preprocess = preprocessing.to_json()
     size = [preprocess.pop("height"), preprocess.pop("width")]
     values = {"model_cfg": description, "preprocess_cfg": {"size": size, **preprocess}}
     text = json.dumps(values, indent=2)

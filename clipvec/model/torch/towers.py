@@ -48,6 +48,13 @@ class TextTower(nn.Module):
         super().__init__()
         self.model = model
         self.end = end_of_text(model)
+        self.weights = sum(
+            parameter.numel()
+            for module in (model.transformer if isinstance(model, CLIP) else model.text).modules()
+            if not isinstance(module, nn.Embedding)
+            for parameter in module.parameters(recurse=False)
+        )
+        """Numbers that each token is multiplied with."""
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return the vectors of token ids."""

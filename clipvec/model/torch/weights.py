@@ -150,3 +150,13 @@ def checksum(model: torch.nn.Module) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.detach().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def fuse(model: Any) -> None:
+    """Fuse the branches with which an image tower was trained (MobileCLIP), in place.
+
+    The vectors stay the same; the parameters do not: `checksum` and `pack` want them as loaded.
+    """
+    from timm.utils import reparameterize_model
+
+    reparameterize_model(model.visual, inplace=True)

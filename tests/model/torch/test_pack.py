@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import open_clip
 import pytest
+import torch
 
 from clipvec.config import ModelConfig
 from clipvec.errors import ModelError
 from clipvec.model import load_encoder, pack
 from clipvec.model.torch import sample
+from clipvec.model.torch.towers import ImageTower
+from clipvec.model.torch.weights import checksum
 
 TEXTS = ["a red fruit", "3 apples & a bicycle"]
 
@@ -27,7 +30,7 @@ def packed(original: ModelConfig, folder: Path) -> ModelConfig:
     """Pack a model and check that its vectors are unchanged."""
     encoder = load_encoder(original)
     folder.mkdir()
-    pack(encoder, original, folder)
+    pack(original, folder)
     config = ModelConfig(original.name, original.arch, f"local-dir:{folder}", "cpu", "fp32")
     again = load_encoder(config)
     assert again.weights == encoder.weights
@@ -75,12 +78,41 @@ def test_the_sample_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         load_encoder(ModelConfig("sample", "sample", "local-dir:/nothing"))
 
 
-def test_a_model_that_needs_the_hub_at_every_start_is_refused(
-    tiny_weights: Path, tmp_path: Path
-) -> None:
-    encoder = load_encoder(ModelConfig("local", "local", f"local-dir:{tiny_weights}", "cpu"))
+def test_a_model_that_needs_the_hub_at_every_start_is_refused(tmp_path: Path) -> None:
     config = {"model_cfg": {"text_cfg": {"hf_model_name": "somebody/roberta"}}}
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
     wanted = ModelConfig("local", "local", f"local-dir:{tmp_path}")
     with pytest.raises(ModelError, match=r"its text tower \(somebody/roberta\) at every start"):
-        pack(encoder, wanted, tmp_path)
+        pack(wanted, tmp_path)
+
+
+def test_branches_of_training_are_fused_and_packed_unfused(tmp_path: Path) -> None:
+    vision = {"timm_model_name": "mobileone_s0", "timm_proj": "linear", "image_size": 64}
+    text = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 1}
+    values = {
+        "embed_dim": 64,
+        "custom_text": True,
+        "vision_cfg": vision,
+        "text_cfg": text,
+    }
+    torch.manual_seed(0)
+    model = open_clip.CustomTextCLIP(64, vision, text).eval()
+    for name, buffer in model.named_buffers():
+        if name.endswith("running_var"):  # what training leaves there
+            buffer.uniform_(0.5, 2)
+        elif name.endswith("running_mean"):
+            buffer.normal_()
+    torch.save(model.state_dict(), tmp_path / "open_clip_pytorch_model.bin")
+    about = {"model_cfg": values, "preprocess_cfg": {"size": 64}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(about))
+    original = ModelConfig("local", "local", f"local-dir:{tmp_path}", "cpu", "fp32")
+    encoder = load_encoder(original)
+    assert encoder.weights == checksum(model)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
+    with torch.inference_mode():
+        expected = ImageTower(model, encoder.preprocess)(torch.from_numpy(pixels)).numpy()
+    cosines = (encoder.encode_images(pixels) * expected).sum(axis=1)
+    assert cosines.min() > 1 - 1e-6
+    kinds = [type(module) for module in encoder.model.visual.modules()]
+    assert kinds.count(torch.nn.BatchNorm2d) < 5
+    packed(original, tmp_path / "packed")
