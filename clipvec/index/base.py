@@ -14,6 +14,7 @@ from clipvec.store import Fingerprint, thumbnails
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
     from typing import Self
 
     from clipvec.index.filters import Filter
@@ -132,6 +133,8 @@ class VectorIndex(Protocol):
     """Folder or URL, for messages."""
     info: IndexInfo
     capabilities: Capabilities
+    rows_folder: Path | None = None
+    """Where the table of its rows is, see `clipvec.index.rows`; None: it has none."""
 
     def count(self) -> int:
         """Return the number of rows."""
@@ -228,7 +231,12 @@ class VectorIndex(Protocol):
 
     def thumbnails(self, hits: Sequence[Hit]) -> list[bytes | None]:
         """Return the JPEG thumbnails of ``hits`` from the store; None where there is none."""
-        return thumbnails.read(self.info.store, [(hit.part, hit.row, hit.id) for hit in hits])
+        found = self.thumbnails_near(hits)
+        return [found.get(hit.id) for hit in hits]
+
+    def thumbnails_near(self, hits: Sequence[Hit]) -> dict[str, bytes | None]:
+        """Return the thumbnails of ``hits``, and of the rows that are read along with them."""
+        return thumbnails.read(self.info.store, [(hit.part, hit.row) for hit in hits])
 
     @property
     def fingerprint(self) -> Fingerprint:

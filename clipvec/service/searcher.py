@@ -21,7 +21,7 @@ from clipvec.service.loading import open_both, same_golden
 from clipvec.vectors import unit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from clipvec.config import ServeConfig
     from clipvec.index import VectorIndex
@@ -113,7 +113,10 @@ class Searcher:
 
         with metrics.STAGE_SECONDS.labels("search").time():
             hits = await ranking.best(nearest, self._vectors_of, vector, options)
-        mean, deviation = self._baseline.spread(vector)
+        loop = asyncio.get_running_loop()
+        mean, deviation = await loop.run_in_executor(
+            self._threads[1], self._baseline.spread, vector
+        )
         return [(hit, (hit.score - mean) / deviation) for hit in hits]
 
     async def vector(self, terms: Sequence[Term]) -> np.ndarray:
@@ -185,11 +188,8 @@ class Searcher:
         Raises:
             UnknownRow: there is no such row, or it has no thumbnail.
         """
-        found = self._kept.get(id)
-        if found is None:
-            with metrics.STAGE_SECONDS.labels("thumbnails").time():
-                found = self._kept[id] = await self._thumbnails(await self._rows(id))
-        return found
+        with metrics.STAGE_SECONDS.labels("thumbnails").time():
+            return await self._thumbnails(id)
 
     async def ready(self) -> bool:
         """Return whether the encoder embeds the golden pair as it should, and the index answers."""
@@ -249,12 +249,17 @@ class Searcher:
         found = self.collection.get(list(dict.fromkeys(ids)))
         return [found.get(id) or UnknownRow(f"there is no row {id!r}") for id in ids]
 
-    def _read(self, hits: Sequence[Hit]) -> list[bytes | Exception]:
-        thumbnails = self.collection.thumbnails(hits)
-        return [
-            thumbnail or UnknownRow(f"row {hit.id!r} has no thumbnail")
-            for hit, thumbnail in zip(hits, thumbnails, strict=True)
-        ]
+    def _read(self, ids: Sequence[str]) -> list[bytes | Exception]:
+        """Read thumbnails, and keep those that are read along: the next page has some of them."""
+        known = {id: self._kept[id] for id in ids if id in self._kept}
+        hits = self.collection.get([*{id: None for id in ids if id not in known}])
+        near = self.collection.thumbnails_near([*hits.values()])
+        self._kept.update({id: thumbnail for id, thumbnail in near.items() if thumbnail})
+        return [known.get(id) or near.get(id) or _without_thumbnail(id, hits) for id in ids]
+
+
+def _without_thumbnail(id: str, rows: Mapping[str, Hit]) -> UnknownRow:
+    return UnknownRow(f"row {id!r} has no thumbnail" if id in rows else f"there is no row {id!r}")
 
 
 def _identity(location: str) -> tuple[int, int] | None:

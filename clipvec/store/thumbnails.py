@@ -15,40 +15,40 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def read(store: str, wanted: Sequence[tuple[str, int, str]]) -> list[bytes | None]:
-    """Return the thumbnails of rows, None for missing ones.
+def read(store: str, wanted: Sequence[tuple[str, int]]) -> dict[str, bytes | None]:
+    """Return the thumbnails of rows by id, and those of the rows that are read along with them.
+
+    The rows of a file come in groups, which are read whole: as much again to read for each of them.
+    None: the row has no thumbnail.
 
     Args:
         store: path or URL.
-        wanted: part file, row in it, and id of each row.
+        wanted: part file and row in it. A rewritten part may hold another image there.
     """
-    places: dict[str, dict[int, int]] = defaultdict(dict)
-    for position, (part, row, _) in enumerate(wanted):
-        places[part][row] = position
-    thumbnails: list[bytes | None] = [None] * len(wanted)
+    places: dict[str, set[int]] = defaultdict(set)
+    for part, row in wanted:
+        places[part].add(row)
+    found: dict[str, bytes | None] = {}
     missing = []
     for part, rows in places.items():
         try:
-            for row, (id, thumbnail) in _rows(Folder(store), part, set(rows)).items():
-                # a rewritten part may hold another image there
-                if id == wanted[rows[row]][2]:
-                    thumbnails[rows[row]] = thumbnail
+            found |= _groups(Folder(store), part, rows)
         except (OSError, ClipvecError) as error:
             missing.append(f"{part}: {error}")
     if missing:
         log.warning("no thumbnails from the store %s (%s)", store, missing[0])
-    return thumbnails
+    return found
 
 
-def _rows(folder: Folder, part: str, rows: set[int]) -> dict[int, tuple[str, bytes | None]]:
-    """Return id and thumbnail of some rows of a part, reading only their row groups.
+def _groups(folder: Folder, part: str, rows: set[int]) -> dict[str, bytes | None]:
+    """Return the thumbnails of the row groups that hold some rows of a part.
 
     These are compared with their own checksums: the file's would take all of it. Rows of a damaged
     one are left out.
     """
     import pyarrow.parquet as pq
 
-    rows_read: dict[int, tuple[str, bytes | None]] = {}
+    found: dict[str, bytes | None] = {}
     with folder.open(part) as file:
         parquet = pq.ParquetFile(file, page_checksum_verification=True)
         if "thumbnail" not in parquet.schema_arrow.names:
@@ -56,8 +56,7 @@ def _rows(folder: Folder, part: str, rows: set[int]) -> dict[int, tuple[str, byt
         stop = 0
         for group in range(parquet.num_row_groups):
             first, stop = stop, stop + parquet.metadata.row_group(group).num_rows
-            here = [row for row in rows if first <= row < stop]
-            if not here:
+            if not any(first <= row < stop for row in rows):
                 continue
             try:
                 table = parquet.read_row_group(group, columns=["id", "thumbnail"])
@@ -65,7 +64,5 @@ def _rows(folder: Folder, part: str, rows: set[int]) -> dict[int, tuple[str, byt
                 where = f"{folder.path(part)}, rows {first} to {stop - 1}"
                 log.warning("no thumbnails from %s (%s)", where, error)
                 continue
-            for row in here:
-                at = row - first
-                rows_read[row] = (table["id"][at].as_py(), table["thumbnail"][at].as_py())
-    return rows_read
+            found |= zip(table["id"].to_pylist(), table["thumbnail"].to_pylist(), strict=True)
+    return found

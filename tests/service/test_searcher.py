@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from clipvec import config
 from clipvec.config import QueryModelConfig, ServeConfig
 from clipvec.errors import FingerprintError
 from clipvec.service.schema import Options
-from clipvec.service.searcher import Searcher
+from clipvec.service.searcher import Searcher, UnknownRow
 
 
 def test_many_queries_share_forward_passes(
@@ -62,6 +63,58 @@ def test_queries_of_one_kind_are_one_request(
     for vector, rows in zip(vectors, found, strict=True):
         alone = searcher.collection.query(vector, len(rows))
         assert [hit.id for hit, _ in rows] == [hit.id for hit in alone]
+
+
+def test_nothing_numeric_runs_on_the_event_loop(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+
+    def noted(target: object, name: str) -> None:
+        work = getattr(target, name)
+
+        def run(*arguments: Any) -> Any:
+            threads.append(f"{name} in {threading.current_thread().name[0]}")
+            return work(*arguments)
+
+        monkeypatch.setattr(target, name, run)
+
+    noted(searcher.encoder, "encode_texts")
+    noted(searcher.collection, "query_many")
+    noted(searcher._baseline, "spread")
+
+    async def main() -> None:
+        await searcher.search(await searcher.text("a text of its own thread"), Options())
+
+    asyncio.run(main())
+    assert threads == ["encode_texts in e", "query_many in s", "spread in s"]
+
+
+def test_thumbnails_that_lie_together_are_read_once(
+    served: ServeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searcher = Searcher.open(served)
+    read: list[str] = []
+    near = searcher.collection.thumbnails_near
+
+    def noted(hits: Any) -> Any:
+        read.extend(hit.id for hit in hits)
+        return near(hits)
+
+    monkeypatch.setattr(searcher.collection, "thumbnails_near", noted)
+    hits = searcher.collection.query(searcher.collection.sample(1)[0], 364)
+    inside = [hit.id for hit in hits if hit.row < 256]  # the first row group of the only part
+
+    async def main() -> list[bytes]:
+        first = await searcher.thumbnail(inside[0])
+        return [first, *await asyncio.gather(*map(searcher.thumbnail, inside[1:]))]
+
+    thumbnails = asyncio.run(main())
+    assert read == inside[:1]
+    assert thumbnails == searcher.collection.thumbnails([h for h in hits if h.row < 256])
+    with pytest.raises(UnknownRow, match="there is no row 'nobody'"):
+        asyncio.run(searcher.thumbnail("nobody"))
+    searcher.close()
 
 
 def test_ready_only_while_the_encoder_is_correct(
