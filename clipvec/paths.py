@@ -137,6 +137,20 @@ class IndexPaths:
         return self.folder / f"{name}.lock"
 
 
+class RowsPaths:
+    """The table of the rows of an index, in its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.columns = folder / "rows.arrow"
+        """Everything but the vectors; it is there when all of the table is."""
+        self.vectors = folder / "vectors.npy"
+
+    @staticmethod
+    def new(file: Path) -> Path:
+        """Return the name of a file that is being written."""
+        return file.with_name(f"{file.name}.tmp")
+
+
 class ExportPaths:
     """The files of a model exported to ONNX."""
 

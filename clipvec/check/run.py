@@ -74,7 +74,7 @@ def check(config: CheckConfig) -> CheckSummary:
         if not config.store_only and has_index(config.index, name):
             summary.index = config.index.location(name)
             try:
-                index = stack.enter_context(open_index(config.index, name))
+                index = stack.enter_context(open_index(config.index, name, bare=True))
             except (CollectionError, SchemaError) as error:
                 summary.faults.append(one_line(error))
         _check_parts(store, markers, index, summary)

@@ -14,6 +14,7 @@ from clipvec.errors import FingerprintError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     import numpy as np
     import pyarrow as pa
@@ -38,6 +39,8 @@ class IndexWriter(Protocol):
     """Folder or URL, for messages."""
     max_batch_rows: int | None
     """Rows that one `add` takes; None: any number."""
+    rows_folder: Path | None = None
+    """Folder for the table of the rows, which `IndexBackend.publish` moves along; None: none."""
     rebuild_hint: str
     """Options of ``clipvec.index`` for an index that finds more of its rows."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import paths, shards
 from clipvec.errors import IncompleteStoreError
+from clipvec.index import rows as rows_table
 from clipvec.index import tracking
 from clipvec.index.backend import open_backend
 from clipvec.index.base import BuildStats
@@ -133,6 +134,8 @@ def _fill(
     batch_rows = min(config.batch_rows, writer.max_batch_rows or config.batch_rows)
     if plan.load or plan.drop:
         writer.set_build_stats(None)
+        if writer.rows_folder is not None:
+            rows_table.remove(writer.rows_folder)
     try:
         seconds = load(writer, store, plan, batch_rows, logger.loaded)
     except KeyboardInterrupt:
@@ -147,6 +150,8 @@ def _fill(
         peak = None if index.capabilities.remote else peak_bytes()
         writer.set_build_stats(BuildStats(loaded, seconds, peak))
     verified = verify(index, writer, store, parts)
+    if writer.rows_folder is not None and rows:
+        rows_table.write(writer.rows_folder, store, parts)
     writer.set_expected_rows(None)
     return {
         "rows": rows,

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from clipvec import paths, shards
 from clipvec.errors import CollectionError
 from clipvec.index.backend import open_backend
+from clipvec.index.mapped import MappedIndex
 from clipvec.index.partitions import Partitions
+from clipvec.index.rows import RowsTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,13 +24,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def open_index(config: IndexConfig, name: str | None = None) -> VectorIndex:
+def open_index(config: IndexConfig, name: str | None = None, *, bare: bool = False) -> VectorIndex:
     """Return an index that ``python -m clipvec.index`` built.
 
     Args:
         config: where it is.
         name: ``<dataset>--<model>``, with all its partitions if it has some, or a single
             partition; None: the only one there is.
+        bare: without the table of rows beside it: what the backend itself holds and finds, to be
+            measured or checked.
 
     Raises:
         CollectionError: there is none, there are several to choose from, clipvec did not build it,
@@ -43,10 +47,10 @@ def open_index(config: IndexConfig, name: str | None = None) -> VectorIndex:
     if name is None or name not in {*wholes, *names}:
         raise CollectionError(_no_collection(name, wholes, config.location()))
     if name in names:  # it comes before its partitions, if somebody built both
-        return _open(backend, name)
+        return _open(backend, name, bare)
     partitions = [each for each in names if paths.whole_collection(each) == name]
     with contextlib.ExitStack() as opened:
-        found = [opened.enter_context(_open(backend, each)) for each in partitions]
+        found = [opened.enter_context(_open(backend, each, bare)) for each in partitions]
         for other in found[1:]:
             _check_alike(found[0], other)
         opened.pop_all()
@@ -54,7 +58,7 @@ def open_index(config: IndexConfig, name: str | None = None) -> VectorIndex:
     return Partitions(name, found)
 
 
-def _open(backend: IndexBackend, name: str) -> VectorIndex:
+def _open(backend: IndexBackend, name: str, bare: bool) -> VectorIndex:
     """Return an index, unless it would answer from some of its rows as if they were all."""
     index = backend.open(name)
     try:
@@ -64,6 +68,10 @@ def _open(backend: IndexBackend, name: str) -> VectorIndex:
                 "is going on, or was interrupted; wait for it, or run python -m clipvec.index "
                 "with the same options again"
             )
+        rows = None if bare or index.rows_folder is None else RowsTable.find(index.rows_folder)
+        # another version of clipvec may have added rows, which knows of no table
+        if rows is not None and len(rows) == index.count():
+            return MappedIndex(index, rows)
     except BaseException:
         index.close()
         raise

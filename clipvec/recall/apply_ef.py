@@ -24,7 +24,7 @@ def apply(config: RecallConfig, report: Report) -> str:
     choice = _choice(config, report)
     ef_search = int(choice.parameters["ef_search"])
     name = paths.collection_name(config.dataset.name, config.model.name)
-    with open_index(config.index, name) as collection:
+    with open_index(config.index, name, bare=True) as collection:
         collection.set_search_settings({"ef_search": ef_search})
     return (
         f"applied: {name} now searches with ef_search={ef_search}. "

@@ -102,7 +102,7 @@ def test_each_byte_of_the_ledger(tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", ["negated", "caption", "attribute", "gone", "more", "stranger"])
 def test_one_row_of_the_index(root: Path, what: str) -> None:
     """Whichever it is, and however little it differs."""
-    with open_index(ChromaConfig(f"{root}/index")) as index:
+    with open_index(ChromaConfig(f"{root}/index"), bare=True) as index:
         rows: Any = index._rows  # type: ignore[attr-defined]
         vector = index.vectors(["0/50"])["0/50"]
         if what == "negated":
@@ -141,7 +141,7 @@ def test_one_row_of_the_index(root: Path, what: str) -> None:
 
 
 def test_an_index_that_is_behind(root: Path) -> None:
-    with open_index(ChromaConfig(f"{root}/index")) as index:
+    with open_index(ChromaConfig(f"{root}/index"), bare=True) as index:
         index._rows.delete(where={"_part": "shard-00001/part-00000.parquet"})  # type: ignore[attr-defined]
     (fault,) = faults(root)
     assert fault.startswith("40 of 40 rows of shard-00001/part-00000.parquet are missing in ROOT")

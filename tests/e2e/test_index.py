@@ -59,7 +59,7 @@ def rows_in(folder: Path) -> int:
 
 def ids_in(folder: Path) -> list[str]:
     index = ChromaConfig(path=str(folder))
-    with open_index(index, "toys--toy") as collection:
+    with open_index(index, "toys--toy", bare=True) as collection:
         assert collection.count() == ROWS
         return list(collection._rows.get(include=[])["ids"])
 

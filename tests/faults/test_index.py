@@ -79,7 +79,7 @@ def assert_right(root: Path) -> None:
         for piece in store.read(part)
         for id, vector in zip(piece["id"].to_pylist(), matrix(piece), strict=True)
     }
-    with open_index(ChromaConfig(f"{root}/index")) as index:
+    with open_index(ChromaConfig(f"{root}/index"), bare=True) as index:
         assert index.count() == len(vectors) == 1200
         there = index.vectors(list(vectors))
         for id, vector in vectors.items():

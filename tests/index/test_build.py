@@ -43,7 +43,7 @@ def rows_of(store: Store) -> dict[str, np.ndarray]:
 
 def held(index: IndexConfig) -> dict[str, np.ndarray]:
     """Return every row of the collection."""
-    with open_index(index, NAME) as collection:
+    with open_index(index, NAME, bare=True) as collection:
         found = collection._rows.get(include=["embeddings"])
     return dict(zip(found["ids"], np.asarray(found["embeddings"]), strict=True))
 
@@ -190,7 +190,7 @@ def test_other_hnsw_settings(
     with caplog.at_level(logging.INFO, "clipvec.index.chroma.writer"):
         assert build_index(searched).reused == 1
     assert caplog.messages == [f"{NAME}: ef_search: 100 → 7 (hnsw.ef_search)"]
-    with open_index(index, NAME) as collection:
+    with open_index(index, NAME, bare=True) as collection:
         assert collection._rows.configuration_json["hnsw"]["ef_search"] == 7
     assert_equal(index, store)
 
@@ -367,7 +367,7 @@ def test_an_index_of_another_schema_is_refused_until_rebuilt(
 ) -> None:
     store_factory(tmp_path, {0: [20]})
     build_index(build_config(tmp_path, folder))
-    with open_index(folder, NAME) as collection:
+    with open_index(folder, NAME, bare=True) as collection:
         about = json.loads(collection._rows.metadata[MARK])
         del about["schema_version"]
         collection._rows.modify(metadata={MARK: json.dumps({**schema, **about})})

@@ -20,7 +20,7 @@ def test_missing_rows_are_noticed(
 ) -> None:
     store_factory(tmp_path, {0: [20], 1: [30]})
     build_index(build_config(tmp_path, folder))
-    with open_index(folder) as collection:
+    with open_index(folder, bare=True) as collection:
         collection._rows.delete(ids=["1/3", "1/4"])
     with pytest.raises(CollectionError, match=r"28 of 30 rows of shard-00001/.*--rebuild"):
         build_index(build_config(tmp_path, folder))
@@ -31,7 +31,7 @@ def test_a_vector_that_differs_from_the_store_is_noticed(
 ) -> None:
     store_factory(tmp_path, {0: [20]})
     build_index(build_config(tmp_path, folder))
-    with open_index(folder) as collection:
+    with open_index(folder, bare=True) as collection:
         collection._rows.update(ids=["0/3"], embeddings=[[1.0] * 16])
     with pytest.raises(CollectionError, match=r"1 of 20 rows .*another vector.*0/3.*--rebuild"):
         build_index(build_config(tmp_path, folder))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class ChromaIndex(VectorIndex):
         self.name, self.location = name, location
         self.info = read_info(rows, location)
         self.capabilities = Capabilities(remote=remote)
+        self.rows_folder = None if remote else Path(location)
 
     @classmethod
     def open(cls, factory: ChromaClientFactory, name: str) -> ChromaIndex:

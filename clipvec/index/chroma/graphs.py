@@ -9,6 +9,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from clipvec.errors import CollectionError
+from clipvec.paths import RowsPaths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +24,10 @@ WHERE scope = 'VECTOR'"""
 
 
 def is_chromas(folder: Path) -> bool:
-    """Return whether all that is in a folder is what Chroma leaves, be it damaged."""
-    entries = list(folder.iterdir())
+    """Return whether all that is in a folder is what an index of ours leaves, be it damaged."""
+    files = RowsPaths(folder)
+    rows = {files.columns, files.vectors, files.new(files.columns), files.new(files.vectors)}
+    entries = [path for path in folder.iterdir() if path not in rows]
     graphs = [path.is_dir() and _GRAPH.fullmatch(path.name) for path in entries]
     return (folder / DATABASE).is_file() or (bool(entries) and all(graphs))
 

@@ -62,7 +62,7 @@ class Live:
                 "all shards into one collection in another place and measure that: "
                 "python -m clipvec.index and clipvec.recall, both with another index.path"
             )
-        return open_index(self.index, self.name)
+        return open_index(self.index, self.name, bare=True)
 
 
 class ChromaSystem:
@@ -149,13 +149,13 @@ class ChromaSystem:
         index = self._live.index
         if self._copied:
             index = ChromaConfig(path=str(self._folder))
-            with open_index(index, self._live.name) as collection:
+            with open_index(index, self._live.name, bare=True) as collection:
                 collection.set_search_settings({"ef_search": self._ef})
             if self._over_http:
                 folder = paths.IndexPaths(index.path).collection(self._live.name)
                 log = paths.ScratchPaths(self._scratch).server_log
                 index = self._stack.enter_context(chroma_server(folder, log))
-        self._open = self._stack.enter_context(open_index(index, self._live.name))
+        self._open = self._stack.enter_context(open_index(index, self._live.name, bare=True))
 
     def candidates_examined(self, k: int) -> int:
         """Return the candidates examined for ``k``."""

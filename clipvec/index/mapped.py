@@ -1,0 +1,98 @@
+"""An index with the table of its rows beside it, which answers what it can answer better."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clipvec.index.base import VectorIndex
+from clipvec.index.rows import FEW, RowsTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from clipvec.index.base import BuildStats, Hit
+    from clipvec.index.filters import Filter
+
+log = logging.getLogger(__name__)
+
+
+class MappedIndex(VectorIndex):
+    """Searches few rows exactly, all of a small index or those that a filter admits.
+
+    Only where there are more is the index asked, for ids alone.
+    """
+
+    def __init__(self, index: VectorIndex, table: RowsTable) -> None:
+        self._index, self._table = index, table
+        self.name, self.location, self.info = index.name, index.location, index.info
+        self.capabilities = index.capabilities
+
+    def close(self) -> None:
+        """Close the index."""
+        self._index.close()
+
+    def count(self) -> int:
+        """Return the number of rows."""
+        return len(self._table)
+
+    def nearest(
+        self, vectors: np.ndarray, k: int, where: Filter | None = None
+    ) -> list[tuple[list[str], list[float]]]:
+        """Return the ids and cosines that the index itself finds for each vector, best first."""
+        return self._index.nearest(vectors, k, where)
+
+    def search(self, vectors: np.ndarray, k: int, where: Filter | None) -> list[list[Hit]]:
+        """Return the rows closest to each vector, best first."""
+        among = None if where is None else self._table.admitted(where)
+        count = len(self._table) if among is None else len(among)
+        if count * self.dim <= FEW:
+            return self._exactly(vectors, k, among)
+        hits = super().search(vectors, k, where)
+        short = [i for i, found in enumerate(hits) if len(found) < min(k, count)]
+        if short:
+            # HNSW does not reach every row of a graph that is clustered, or has few links.
+            log.info("%s: found fewer than %d rows; searching exactly", self.name, min(k, count))
+            for i, found in zip(short, self._exactly(vectors[short], k, among), strict=True):
+                hits[i] = found
+        return hits
+
+    def _exactly(self, vectors: np.ndarray, k: int, among: np.ndarray | None) -> list[list[Hit]]:
+        return [self._table.hits(*found) for found in self._table.nearest(vectors, k, among)]
+
+    def get(self, ids: Sequence[str]) -> dict[str, Hit]:
+        """Return the rows with these ids, as far as they exist, with a score of 1."""
+        rows = np.array([*self._table.find_ids(ids).values()], np.int64)
+        return {hit.id: hit for hit in self._table.hits(rows, np.ones(len(rows)))}
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return the vectors of these ids, as far as they exist, float32 [D] each."""
+        found = self._table.find_ids(ids)
+        rows = np.array([*found.values()], np.int64)
+        return dict(zip(found, self._table.vectors(rows), strict=True))
+
+    def sample(self, count: int) -> np.ndarray:
+        """Return about ``count`` vectors from all over the index, float32 [N, D]."""
+        size = min(count, len(self._table))
+        return self._table.vectors(np.linspace(0, len(self._table) - 1, size).astype(np.int64))
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Build and search settings of the index."""
+        return self._index.settings
+
+    def set_search_settings(self, settings: Mapping[str, Any]) -> None:
+        """Change search settings of the index."""
+        self._index.set_search_settings(settings)
+
+    @property
+    def build_id(self) -> str:
+        """A different text for every build."""
+        return self._index.build_id
+
+    @property
+    def build_stats(self) -> BuildStats | None:
+        """What the build took."""
+        return self._index.build_stats

@@ -1,0 +1,197 @@
+"""The table of rows beside an index answers as the index does, and exactly."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clipvec import paths
+from clipvec.config import ChromaConfig
+from clipvec.errors import CollectionError
+from clipvec.index import VectorIndex, build_index, filters, mapped, open_index, rows
+from clipvec.index.chroma.collection import ChromaIndex
+from clipvec.index.mapped import MappedIndex
+from clipvec.index.rows import RowsTable
+from clipvec.store import Store, matrix
+from tests.index.conftest import build_config
+from tests.stores import write_shard
+
+FILTERS = [
+    *('{"category": "bird"}', '{"category": {"$ne": "bird"}}', '{"nice": true}'),
+    *('{"stars": {"$gte": 2}}', '{"stars": {"$ne": 3}}', '{"stars": {"$nin": [0, 1]}}'),
+    *('{"ratio": {"$lt": 2.5}}', '{"width": {"$in": [101, 108, 9999]}}', '{"caption": "toy <3>"}'),
+    '{"$or": [{"stars": 1}, {"$and": [{"nice": false}, {"ratio": {"$gt": 4}}]}]}',
+    '{"uri": "toys-1.tar#7"}',
+    '{"width": {"$gt": 9999}}',
+]
+
+
+def folder_of(root: Path) -> Path:
+    return root / "index" / "toys--toy"
+
+
+def opened(root: Path, *, bare: bool = False) -> VectorIndex:
+    return open_index(ChromaConfig(f"{root}/index"), bare=bare)
+
+
+def build(root: Path, **changes: object) -> None:
+    build_index(build_config(root / "store", ChromaConfig(f"{root}/index"), **changes))
+
+
+def vectors_of(root: Path) -> dict[str, np.ndarray]:
+    store = Store.open(str(root / "store/toys/toy"))
+    pieces = [piece for part in store.parts() for piece in store.read(part)]
+    return {id: v for p in pieces for id, v in zip(p["id"].to_pylist(), matrix(p), strict=True)}
+
+
+@pytest.mark.parametrize("few", [rows.FEW, 0])
+def test_answers_are_those_of_the_index(
+    root: Path, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """Of few rows by comparing all, of more by asking the index."""
+    monkeypatch.setattr(mapped, "FEW", few)
+    queries = np.random.default_rng(1).normal(size=(5, 16)).astype(np.float32)
+    with opened(root) as index, opened(root, bare=True) as bare:
+        assert isinstance(index, MappedIndex)
+        assert not isinstance(bare, MappedIndex)
+        assert index.count() == bare.count() == 140
+        wheres = [None, *(filters.parse([text], index.attributes) for text in FILTERS)]
+        for where in wheres:
+            for mine, other in zip(
+                index.query_many(queries, 9, where), bare.query_many(queries, 9, where), strict=True
+            ):
+                assert [hit.id for hit in mine] == [hit.id for hit in other], where
+                for one, two in zip(mine, other, strict=True):
+                    assert one.score == pytest.approx(two.score, abs=2e-6)
+                    assert (one.attributes, one.caption) == (two.attributes, two.caption)
+        ids = ["0/0", "1/69", "nobody", "0/35", "1/0"]
+        assert index.get(ids) == bare.get(ids)
+        assert list(index.vectors(ids)) == ["0/0", "1/69", "0/35", "1/0"]
+        for id, vector in bare.vectors(ids).items():
+            np.testing.assert_allclose(index.vectors(ids)[id], vector, atol=1e-6)
+        assert index.get([]) == index.vectors([]) == {}
+        assert index.sample(20).shape == (20, 16)
+        assert (index.settings, index.build_id) == (bare.settings, bare.build_id)
+        assert index.build_stats == bare.build_stats
+
+
+@pytest.mark.parametrize("few", [rows.FEW, 0])
+def test_few_rows_are_compared_exactly(
+    root: Path, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """Whether their vectors lie in single precision, or as the store has them."""
+    monkeypatch.setattr(rows, "FEW", few)
+    rows.remove(folder_of(root))
+    build(root)
+    files = paths.RowsPaths(folder_of(root))
+    assert np.load(files.vectors, mmap_mode="r").dtype == (np.float32 if few else np.float16)
+    vectors = vectors_of(root)
+    unit = {id: v.astype(np.float64) / np.linalg.norm(v.astype(float)) for id, v in vectors.items()}
+    query = np.random.default_rng(2).normal(size=16)
+    query /= np.linalg.norm(query)
+    wanted = sorted(((float(v @ query), id) for id, v in unit.items()), reverse=True)
+    with opened(root) as index:
+        for k in (1, 7, 140, 1000):
+            hits = index.query(query.astype(np.float32) * 3, k)
+            assert [hit.id for hit in hits] == [id for _, id in wanted[:k]]
+            assert [h.score for h in hits] == pytest.approx([s for s, _ in wanted[:k]], abs=1e-6)
+
+
+def test_rows_that_the_index_does_not_reach(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapped, "FEW", 0)
+    nearest = ChromaIndex.nearest
+
+    def short(*arguments: Any) -> list[tuple[list[str], list[float]]]:
+        return [(ids[:3], scores[:3]) for ids, scores in nearest(*arguments)]
+
+    monkeypatch.setattr(ChromaIndex, "nearest", short)
+    with opened(root) as index:
+        assert len(index.query(np.ones(16, np.float32), 9)) == 9
+
+
+def test_ids_of_one_hash(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "_hash", len)
+    rows.remove(folder_of(root))
+    build(root)
+    with opened(root) as index:
+        assert [hit.uri for hit in index.get(["1/12", "0/7", "1/999"]).values()] == [
+            "toys-1.tar#12",
+            "toys-0.tar#7",
+        ]
+
+
+def test_the_table_follows_the_index(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.open(str(root / "store/toys/toy"))
+    for name in ("done.json", "part-00000.parquet", "part-00001.parquet"):
+        Path(store.folder.path(f"shard-00001/{name}")).unlink()
+    write_shard(store, 1, [50], seed=7)
+    monkeypatch.setattr("clipvec.index.build.verify", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        build(root)
+    assert not paths.RowsPaths(folder_of(root)).columns.exists()
+    with opened(root) as index:
+        assert not isinstance(index, MappedIndex)
+    monkeypatch.undo()
+    build(root)
+    with opened(root) as index:
+        assert isinstance(index, MappedIndex)
+        assert index.count() == 120
+        vector = vectors_of(root)["1/49"]
+        assert index.query(vector, 1)[0].id == "1/49"
+    build(root, rebuild=True)
+    with opened(root) as index:
+        assert isinstance(index, MappedIndex)
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_table_of_other_parts_is_replaced(root: Path) -> None:
+    files = paths.RowsPaths(folder_of(root))
+    before = files.columns.stat().st_mtime_ns
+    build(root)
+    assert files.columns.stat().st_mtime_ns == before
+    store = Store.open(str(root / "store/toys/toy"))
+    rows.write(folder_of(root), store, store.parts()[:1])
+    with opened(root) as index:  # it has fewer rows than the index
+        assert not isinstance(index, MappedIndex)
+    build(root)
+    with opened(root) as index:
+        assert isinstance(index, MappedIndex)
+
+
+@pytest.mark.parametrize("name", ["columns", "vectors"])
+def test_a_damaged_table_is_left_out(
+    root: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    file: Path = getattr(paths.RowsPaths(folder_of(root)), name)
+    os.truncate(file, file.stat().st_size // 2)
+    with caplog.at_level(logging.WARNING), opened(root) as index:
+        assert not isinstance(index, MappedIndex)
+        assert len(index.query(np.ones(16, np.float32), 3)) == 3
+    (message,) = caplog.messages
+    assert "rows.arrow is damaged (" in message
+    assert message.endswith("python -m clipvec.index --rebuild makes it anew")
+
+
+def test_a_table_that_cannot_be_written(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows.remove(folder_of(root))
+    (folder_of(root) / "vectors.npy.tmp").mkdir()
+    with pytest.raises(CollectionError, match=r"its rows cannot be written \(.*\); free space, or"):
+        build(root)
+
+
+def test_few_bytes_a_row_are_held_in_memory(root: Path) -> None:
+    """What is opened is mapped; nothing is kept by row."""
+    table = RowsTable.find(folder_of(root))
+    assert table is not None
+    assert isinstance(table._vectors, np.memmap)
+    assert not table._norms.flags.owndata
+    assert json.dumps(sorted(table.find_ids(["0/1", "0/2"]).values())) == "[1, 2]"
