@@ -35,6 +35,8 @@ class Job:
     """``model.precision``, if its machine decides what that means; empty otherwise."""
     inputs: dict[str, list[str]] = field(default_factory=dict)
     """Files and folders of a machine that it reads, by the option that names them."""
+    urls: dict[str, list[str]] = field(default_factory=dict)
+    """URLs that it reads, by the option that names them."""
     variables: dict[str, str] = field(default_factory=dict)
     """Environment variables that it needs, and why."""
     arch: str = ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from clipvec import paths, shards
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from clipvec.config import EmbedConfig, IndexCommandConfig, RecallConfig
     from clipvec.jobs import Job
@@ -39,6 +39,7 @@ def planned_job(
     doing: tuple[int, ...] = ()
     store, images, precision, arch = "", None, "", ""
     inputs: dict[str, list[str]] = {}
+    urls: dict[str, list[str]] = {}
     online = config.tracking.mode == "online"
     variables = {"WANDB_API_KEY": "tracking=online writes to wandb"} if online else {}
     folders = {"store.root": config.store.root}
@@ -48,7 +49,9 @@ def planned_job(
         folders["report_dir"] = config.report_dir
     if isinstance(config, EmbedConfig):
         variables |= config.dataset.variables
-        inputs = _local(config.dataset.inputs | config.model.inputs)
+        places = config.dataset.inputs | config.model.inputs
+        inputs = _those(places, lambda place: paths.local_root(place) is not None)
+        urls = _those(places, lambda place: paths.local_root(place) is None)
         runs_torch = config.model.runtime == "torch" and config.model.arch != "synthetic"
         if runs_torch and config.model.device == "auto":
             precision = config.model.precision
@@ -69,15 +72,15 @@ def planned_job(
         images,
         precision,
         inputs,
+        urls,
         variables,
         arch,
     )
 
 
-def _local(inputs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Return the inputs that are no URLs; ``pkg://`` is clipvec itself, which jobs have."""
-    local = {
-        option: [place for place in places if paths.local_root(place) is not None]
-        for option, places in inputs.items()
-    }
-    return {option: places for option, places in local.items() if places}
+def _those(
+    inputs: Mapping[str, Sequence[str]], wanted: Callable[[str], bool]
+) -> dict[str, list[str]]:
+    """Return the inputs of one kind."""
+    chosen = {option: list(filter(wanted, places)) for option, places in inputs.items()}
+    return {option: places for option, places in chosen.items() if places}
