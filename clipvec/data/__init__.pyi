@@ -1,7 +1,7 @@
 from .decode import DecoderCrashed, TooMuchMemory, TooSlow, decode_image, thumbnail
 from .effort import LIGHT_PIXELS, is_light
 from .fetch import is_transient
-from .formats import Undecodable
+from .formats import Undecodable, open_image
 from .open import open_dataset
 from .ranges import span
 from .record import Cursor, Dataset, Record, Reject, file_of
@@ -24,6 +24,7 @@ __all__ = [
     "is_light",
     "is_transient",
     "open_dataset",
+    "open_image",
     "span",
     "thumbnail",
 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipvec import config
+from clipvec.data import Undecodable, open_image
 from clipvec.errors import ConfigError
 from clipvec.index import Term, filters, open_index, query_vector, split_weight
 from clipvec.model import load_checked
@@ -61,7 +62,7 @@ def run_search(arguments: argparse.Namespace) -> None:
         hits = index.query(vector, arguments.k, where, arguments.min_score)
         _show(arguments, " ".join(texts) or "images", hits, index)
         if not hits:
-            print(_nothing(index, vector, where), file=sys.stderr)
+            print(_nothing(index, vector, where, arguments.min_score), file=sys.stderr)
 
 
 def _encoder(settings: SearchConfig, index: VectorIndex) -> Encoder:
@@ -88,10 +89,14 @@ def _terms(arguments: argparse.Namespace, texts: list[str]) -> list[Term]:
 
 
 def _read(file: str) -> bytes:
+    """Return the bytes of an image; one that is none is refused before the model is loaded."""
     try:
-        return Path(file).expanduser().read_bytes()
-    except OSError as error:
-        raise ConfigError(f"image {file!r} cannot be used: {error.strerror}") from error
+        data = Path(file).expanduser().read_bytes()
+        open_image(data).close()
+    except (OSError, Undecodable) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"image {file!r} cannot be used: {why}") from error
+    return data
 
 
 def _show(arguments: argparse.Namespace, title: str, hits: list[Hit], index: VectorIndex) -> None:
@@ -104,9 +109,13 @@ def _show(arguments: argparse.Namespace, title: str, hits: list[Hit], index: Vec
         _write_page(page, arguments.html, arguments.open)
 
 
-def _nothing(index: VectorIndex, vector: np.ndarray, where: filters.Filter | None) -> str:
-    """Return what to say where no row matches: with the values of rows that a filter excludes."""
+def _nothing(
+    index: VectorIndex, vector: np.ndarray, where: filters.Filter | None, least: float | None
+) -> str:
+    """Return what to say where no row matches: the best score, or values that a filter excludes."""
     said = "no rows match"
+    if least is not None and (best := index.query(vector, 1, where)):
+        return f"{said}; the best score is {best[0].score:.4f}, below --min-score {least:g}"
     if where is None:
         return said
     near = index.query(vector, 100)

@@ -115,6 +115,12 @@ def test_where_no_row_matches(ask: Search) -> None:
     assert said.startswith("no rows match; category of the nearest rows: animals")
 
 
+def test_the_best_score_where_all_are_below_the_lowest(ask: Search) -> None:
+    (best,) = json.loads(ask("x", "-k", "1", "--json"))
+    said = ask("x", "--min-score", "1.1", stream="err")
+    assert said == f"no rows match; the best score is {best['score']:.4f}, below --min-score 1.1\n"
+
+
 def test_a_page_with_thumbnails(ask: Search, tmp_path: Path) -> None:
     ask("<script>", "-k", "4", "--html", str(tmp_path / "page.html"))
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
@@ -137,7 +143,7 @@ def test_a_page_with_thumbnails(ask: Search, tmp_path: Path) -> None:
             "there is no attribute colour; choose from uri, caption",
         ),
         (["--image", "missing.jpg"], 2, "image 'missing.jpg' cannot be used: No such file"),
-        (["--image", __file__], 2, "cannot be used: "),
+        (["--image", __file__], 2, "test_main.py' cannot be used: not a supported image"),
         (["a", "--minus", "a"], 2, "cancel each other out"),
         (["a", "collection=x--y"], 1, "there is no collection x--y"),
         (["a", "index=faiss"], 2, "faiss"),
