@@ -87,7 +87,7 @@ def main() -> None:
         )
         index = ChromaConfig(path=f"{scratch}/index")
         with (
-            open_index(index, "bench--bench") as collection,
+            open_index(index, "bench--bench", bare=True) as collection,
             FaissSystem(config, rows, root, faiss.omp_get_max_threads(), 0) as system,
         ):
             system.build()

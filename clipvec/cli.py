@@ -25,7 +25,7 @@ from clipvec.errors import (
 from clipvec.paths import CONF_DIR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from hydra.experimental.callback import Callback
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 END_SECONDS = 18.0
 """After SIGTERM, whatever threads do: many schedulers kill after 20 or 30."""
 _FULL_ERROR = "HYDRA_FULL_ERROR"
+_HYDRAS = ("[", "'", '"', "${")
+"""Beginnings of values that are lists, quoted, or looked up."""
 
 
 class HydraCommand:
@@ -50,6 +52,7 @@ class HydraCommand:
         task: Callable[[DictConfig], None],
         about: str | None,
         flags: Mapping[str, str] | None = None,
+        texts: Collection[str] = (),
     ) -> None:
         """Define a command.
 
@@ -58,15 +61,18 @@ class HydraCommand:
             task: called with the configuration.
             about: what the command does, with examples: the docstring of its module.
             flags: command-line flags and the overrides that they stand for.
+            texts: options of which a value is taken as it is typed, such as ``where=stars>=2``,
+                unless it is a list or in quotes; Hydra's grammar would refuse it.
         """
         self.name, self.task, self.about = name, task, about or ""
+        self.texts = texts
         self.flags = dict(flags or {})
         self._failures: list[ClipvecError] = []
         self._tracebacks = full_errors()
 
     def main(self) -> None:
         """Run the command with the arguments of this process; exit if it failed."""
-        words = [self.flags.get(word, word) for word in sys.argv[1:]]
+        words = self.words(sys.argv[1:])
         if "--version" in words:
             print_version()
         elif {"--help", "-h"} & set(words):
@@ -75,6 +81,19 @@ class HydraCommand:
             run(lambda: self._start(words))
             if self._failures:
                 sys.exit(self._failures[0].exit_code)
+
+    def words(self, arguments: Sequence[str]) -> list[str]:
+        """Return the arguments of a command line as Hydra reads them."""
+        return [self.flags.get(word) or self._literally(word) for word in arguments]
+
+    def _literally(self, word: str) -> str:
+        """Return an argument as Hydra reads it: quoted, if it is the value of one of `texts`."""
+        key, _, value = word.partition("=")
+        if key not in self.texts or value == "null" or value.startswith(_HYDRAS):
+            return word
+        from clipvec import config
+
+        return config.override(key, value)
 
     def _help(self, words: Sequence[str]) -> None:
         from clipvec import config

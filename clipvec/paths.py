@@ -24,6 +24,8 @@ PACKAGE_SCHEME = "pkg://clipvec/"
 
 STORE_JSON = "store.json"
 """A store's fingerprint, relative to the store."""
+TOMBSTONES = "tombstones"
+"""The folder of the entries that delete rows, relative to the store."""
 _PART = re.compile(r"part-(\d{5,})\.parquet")
 
 _PARTITION = "--shards-"
@@ -91,6 +93,11 @@ class ShardPaths:
     def part(self, number: int) -> str:
         """Return the file of a part."""
         return f"{self.folder}/part-{number:05d}.parquet"
+
+
+def shard_folder(part: str) -> str:
+    """Return the folder of a part's shard, relative to the store."""
+    return part.rpartition("/")[0]
 
 
 def part_number(name: str) -> int | None:

@@ -10,7 +10,16 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from clipvec.store import Fingerprint, Golden, ModelFingerprint, Row, Store
+from clipvec.store import (
+    DeletedRows,
+    Entry,
+    Fingerprint,
+    Golden,
+    ModelFingerprint,
+    Row,
+    Store,
+    TombstoneFolder,
+)
 
 ATTRIBUTES = {"category": "string", "stars": "int", "ratio": "float", "nice": "bool"}
 INDEXED = {0: [40, 30], 1: [40, 30]}
@@ -32,7 +41,7 @@ class StoreFactory(Protocol):
 
 
 def make_store(
-    root: Path,
+    root: Path | str,
     shards: dict[int, list[int]],
     dim: int = 16,
     count: int | None = None,
@@ -50,7 +59,7 @@ def make_store(
         thumbnail=32,
         model=ModelFingerprint("toy", weights, {"size": 8}, dim, golden),
     )
-    store = Store.create(str(root / "toys" / "toy"), fingerprint, MODEL)
+    store = Store.create(f"{root}/toys/toy", fingerprint, MODEL)
     for shard, parts in shards.items():
         write_shard(store, shard, parts, seed, thumbnail)
     return store
@@ -72,6 +81,21 @@ def write_shard(
         rows = [row(shard, number, thumbnail) for number in range(first, first + count)]
         writer.write_part(rows, vectors, first + count)
     writer.commit({})
+
+
+def delete(store: Store, *ids: str, reason: str | None = None) -> str:
+    """Delete rows, and return the name of the deletion."""
+    parts = {
+        part.file: DeletedRows(part.sha256, chosen)
+        for part in store.parts()
+        if (chosen := [id for p in store.read(part) for id in p["id"].to_pylist() if id in ids])
+    }
+    return TombstoneFolder(store.folder).add(Entry.now(reason, parts))
+
+
+def undo(store: Store, name: str) -> None:
+    """Take a deletion back."""
+    TombstoneFolder(store.folder).add(Entry.now(None, {}, undoes=name))
 
 
 def row(shard: int, number: int, thumbnail: bytes | None = None) -> Row:

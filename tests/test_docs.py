@@ -13,6 +13,7 @@ from hydra import compose, initialize_config_dir
 
 from clipvec import config
 from clipvec.config.commands import SCHEMAS
+from clipvec.delete import __main__ as delete
 from clipvec.deploy import __main__ as deploy
 from clipvec.jobs import __main__ as jobs
 from clipvec.paths import CONF_DIR
@@ -74,6 +75,8 @@ def test_command_is_accepted(page: str, words: list[str]) -> None:
         return
     if {"--help", "-sc"} & set(arguments):
         return  # tests/e2e/test_help.py runs these
+    if command == "delete":
+        arguments = delete.COMMAND.words(arguments)
     overrides = [FLAGS.get(x, x) for x in arguments if x != "-m"]
     if "-m" in arguments:  # the first value of a sweep
         overrides = [re.sub(r"^([\w.]+=[\w-]+),[\w,-]+$", r"\1", x) for x in overrides]

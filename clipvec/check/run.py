@@ -12,12 +12,12 @@ from clipvec.check.compare import IndexComparison
 from clipvec.errors import ClipvecError, CollectionError, SchemaError, StoreError, one_line
 from clipvec.index import has_index, open_index
 from clipvec.progress import Progress, counted
-from clipvec.store import Store
+from clipvec.store import LivePart, Store, Tombstones
 
 if TYPE_CHECKING:
     from clipvec.config import CheckConfig
     from clipvec.index import VectorIndex
-    from clipvec.store import CommitMarker, Part
+    from clipvec.store import CommitMarker
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,8 @@ class CheckSummary:
     """Folder or URL; None: there is none, or it was left out."""
     parts: int = 0
     rows: int = 0
+    """Without those that are deleted."""
+    deleted: int = 0
     faults: list[str] = field(default_factory=list)
     """One line each, with its mend."""
 
@@ -41,6 +43,7 @@ class CheckSummary:
             f"{counted(self.parts, 'part')} and {counted(self.rows, 'row')} of {self.store} are "
             "as they were written"
         )
+        store += f"; {counted(self.deleted, 'row')} deleted" if self.deleted else ""
         return f"{store}; {self.index} has the same rows" if self.index else store
 
     def raise_faults(self) -> None:
@@ -69,9 +72,10 @@ def check(config: CheckConfig) -> CheckSummary:
     summary.faults += map(one_line, faults)
     _tell_open_shards(store, markers)
     name = paths.collection_name(config.dataset.name, config.model.name)
+    known = _check_tombstones(store, summary)
     with contextlib.ExitStack() as stack:
         index = None
-        if not config.store_only and has_index(config.index, name):
+        if known and not config.store_only and has_index(config.index, name):
             summary.index = config.index.location(name)
             try:
                 index = stack.enter_context(open_index(config.index, name, bare=True))
@@ -79,6 +83,17 @@ def check(config: CheckConfig) -> CheckSummary:
                 summary.faults.append(one_line(error))
         _check_parts(store, markers, index, summary)
     return summary
+
+
+def _check_tombstones(store: Store, summary: CheckSummary) -> bool:
+    """Return whether it is known which rows are deleted."""
+    try:
+        summary.deleted = len(store.tombstones)
+        return True
+    except (StoreError, SchemaError) as error:
+        summary.faults.append(one_line(error))
+        store.tombstones = Tombstones()
+        return False
 
 
 def _tell_open_shards(store: Store, markers: dict[int, CommitMarker]) -> None:
@@ -101,23 +116,32 @@ def _check_parts(
                 store.check_rejects(marker)
             except StoreError as error:
                 summary.faults.append(one_line(error))
-            for part in marker.parts:
+            for part in _live_parts(store, marker, summary):
                 _check_part(store, part, comparison, summary)
-                task.advance(part.rows)
+                task.advance(part.part.rows)
     if comparison is not None:
         summary.faults += comparison.end()
 
 
+def _live_parts(store: Store, marker: CommitMarker, summary: CheckSummary) -> list[LivePart]:
+    """Return the parts of a shard, whole where it cannot be told which of their rows are live."""
+    try:
+        return store.live_parts(marker)
+    except StoreError as error:
+        summary.faults.append(one_line(error))
+        return [LivePart(part) for part in marker.parts]
+
+
 def _check_part(
-    store: Store, part: Part, comparison: IndexComparison | None, summary: CheckSummary
+    store: Store, part: LivePart, comparison: IndexComparison | None, summary: CheckSummary
 ) -> None:
     """Check a part, and the rows of the index that came from it."""
     summary.parts += 1
     try:
         row = 0
-        for piece in store.read(part, batch_rows=1024):
+        for positions, piece in store.numbered(part, batch_rows=1024):
             if comparison is not None:
-                comparison.add(part, row, piece)
+                comparison.add(part, positions, piece)
             row += len(piece)
         summary.rows += row
         if row != part.rows:

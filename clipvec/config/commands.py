@@ -101,6 +101,31 @@ class CheckConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class DeleteConfig:
+    """``python -m clipvec.delete``."""
+
+    model: NameOnly
+    dataset: NameOnly
+    store: StoreConfig
+    ids: int | str | list[int | str] | None
+    """Ids of rows to delete, as search shows them."""
+    where: str | list[str] | None
+    """Filters that rows to delete satisfy, all of them, as ``--where`` of search takes them."""
+    file: str | None
+    """Text file with an id on each line."""
+    undo: str | None
+    """Name of a deletion to take back."""
+    reason: str | None
+    """Kept with the deletion."""
+    dry_run: bool
+    """Say what would be deleted, and change nothing; also ``--dry-run``."""
+    ignore_missing: bool
+    """Delete the rows that there are, even if some ids are not in the store."""
+    max_removed_fraction: Annotated[float, Field(ge=0, le=1)]
+    """Largest share of the rows that ``where`` may delete."""
+
+
+@dataclass(frozen=True, config=STRICT)
 class SearchConfig:
     """``python -m clipvec.search``."""
 
@@ -242,6 +267,7 @@ SCHEMAS: dict[str, type] = {
     "embed": EmbedConfig,
     "index": IndexCommandConfig,
     "check": CheckConfig,
+    "delete": DeleteConfig,
     "recall": RecallConfig,
     "search": SearchConfig,
     "serve": ServeConfig,

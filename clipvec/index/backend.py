@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from clipvec.config import IndexCommandConfig, IndexKind
     from clipvec.index.base import BuildStats, VectorIndex
-    from clipvec.store import Part, Store
+    from clipvec.store import LivePart, Store
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,13 @@ class LedgerEntry:
 
     sha256: str
     state: Literal["loading", "loaded"]
+    deletions: str = ""
+    """`LivePart.deletions`: which of its rows are deleted, and so not in the index."""
+
+    @classmethod
+    def of(cls, part: LivePart, state: Literal["loading", "loaded"] = "loaded") -> LedgerEntry:
+        """Return the entry of a part."""
+        return cls(part.sha256, state, part.deletions)
 
 
 class IndexWriter(Protocol):
@@ -52,8 +59,12 @@ class IndexWriter(Protocol):
         """Delete the rows of part files, then their ledger entries."""
         ...
 
-    def loading(self, parts: Sequence[Part]) -> AbstractContextManager[None]:
-        """Mark parts in the ledger: as loading on entry, as loaded when all rows are added."""
+    def delete(self, file: str, ids: Sequence[str]) -> None:
+        """Delete those rows of a part file that have one of ``ids``; some may not be there."""
+        ...
+
+    def loading(self, parts: Sequence[LivePart]) -> AbstractContextManager[None]:
+        """Mark parts in the ledger: as loading on entry, as loaded when their rows are right."""
         ...
 
     def add(self, vectors: np.ndarray, rows: pa.Table) -> None:

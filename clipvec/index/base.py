@@ -25,8 +25,8 @@ SCORE_TOLERANCE = 2e-6
 PART, ROW = "_part", "_row"
 """Columns that say which row of which part file of the store a row is."""
 _COLUMNS = {"id", "uri", "caption", "width", "height", PART, ROW}
-SCHEMA = 1
-"""Of `IndexInfo` and of the ledger beside it."""
+SCHEMA = 2
+"""Of `IndexInfo` and of the ledger beside it; in 1, it does not say which rows are deleted."""
 
 
 @dataclass(frozen=True, slots=True)

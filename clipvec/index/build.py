@@ -12,7 +12,7 @@ from clipvec.index import rows as rows_table
 from clipvec.index import tracking
 from clipvec.index.backend import open_backend
 from clipvec.index.base import BuildStats
-from clipvec.index.load import Plan, load
+from clipvec.index.load import Plan, load, shrink
 from clipvec.index.tracking import IndexLogger
 from clipvec.index.verify import verify
 from clipvec.machine import free_bytes, peak_bytes
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from clipvec.config import IndexCommandConfig
     from clipvec.index.backend import IndexWriter
-    from clipvec.store import Part
+    from clipvec.store import LivePart
     from clipvec.tracking import Run
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,8 @@ class IndexSummary:
     replaced: int
     dropped: int
     """Parts that are no longer in the store."""
+    deleted: int
+    """Rows that the index held and that were deleted from the store."""
     rows_per_s: float
     """Of the loading."""
     verified: str
@@ -53,6 +55,7 @@ class IndexSummary:
         """Return one line for the end of a run."""
         work = [f"{self.loaded} parts loaded", f"{self.reused} reused", f"{self.replaced} replaced"]
         work += [f"{self.dropped} dropped"] if self.dropped else []
+        work += [f"{counted(self.deleted, 'row')} deleted"] if self.deleted else []
         rate = f"; {self.rows_per_s:,.0f} rows/s" if self.loaded or self.replaced else ""
         return (
             f"{self.name}: {self.rows:,} rows; {', '.join(work)}{rate}; "
@@ -99,7 +102,7 @@ def build_index(
     return summary
 
 
-def committed_parts(store: Store, wanted: Sequence[int], allow_partial: bool) -> list[Part]:
+def committed_parts(store: Store, wanted: Sequence[int], allow_partial: bool) -> list[LivePart]:
     """Return the parts of those ``wanted`` shards that are committed.
 
     Raises:
@@ -116,14 +119,14 @@ def committed_parts(store: Store, wanted: Sequence[int], allow_partial: bool) ->
         )
     if missing:
         log.warning("without the missing shards %s", shards.format(missing))
-    return [part for mark in committed.values() for part in mark.parts]
+    return [part for mark in committed.values() for part in store.live_parts(mark)]
 
 
 def _fill(
     config: IndexCommandConfig,
     writer: IndexWriter,
     store: Store,
-    parts: list[Part],
+    parts: list[LivePart],
     logger: IndexLogger,
 ) -> dict[str, Any]:
     """Load and verify, and return the fields of an `IndexSummary`."""
@@ -132,11 +135,12 @@ def _fill(
     rows = sum(part.rows for part in parts)
     writer.set_expected_rows(rows)
     batch_rows = min(config.batch_rows, writer.max_batch_rows or config.batch_rows)
-    if plan.load or plan.drop:
+    if plan.load or plan.drop or plan.shrink:
         writer.set_build_stats(None)
         if writer.rows_folder is not None:
             rows_table.remove(writer.rows_folder)
     try:
+        deleted = shrink(writer, plan)
         seconds = load(writer, store, plan, batch_rows, logger.loaded)
     except KeyboardInterrupt:
         if config.rebuild:
@@ -159,6 +163,7 @@ def _fill(
         "reused": len(plan.reused),
         "replaced": plan.replaced,
         "dropped": len(plan.drop) - plan.replaced,
+        "deleted": deleted,
         "rows_per_s": loaded / seconds,
         "verified": verified,
     }

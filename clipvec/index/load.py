@@ -19,28 +19,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from clipvec.index.backend import IndexWriter, LedgerEntry
-    from clipvec.store import Part, Store
+    from clipvec.store import LivePart, Store
 
 
 @dataclass
 class Plan:
     """The work after which the index holds exactly the given parts."""
 
-    load: list[Part] = field(default_factory=list)
-    reused: list[Part] = field(default_factory=list)
+    load: list[LivePart] = field(default_factory=list)
+    reused: list[LivePart] = field(default_factory=list)
     replaced: int = 0
     """Parts of ``load`` that the index holds half, or in another version."""
     drop: list[str] = field(default_factory=list)
     """Part files whose rows are deleted first."""
+    shrink: list[LivePart] = field(default_factory=list)
+    """Parts of ``reused`` of which the index may hold rows that were deleted since."""
 
     @classmethod
-    def make(cls, parts: Iterable[Part], entries: dict[str, LedgerEntry]) -> Plan:
+    def make(cls, parts: Iterable[LivePart], entries: dict[str, LedgerEntry]) -> Plan:
         """Compare the parts of the store with the entries of the ledger."""
         plan, left = cls(), dict(entries)
         for part in parts:
             entry = left.pop(part.file, None)
             if entry is not None and entry.state == "loaded" and entry.sha256 == part.sha256:
                 plan.reused.append(part)
+                if entry.deletions != part.deletions:
+                    plan.shrink.append(part)
                 continue
             plan.load.append(part)
             if entry is not None:
@@ -48,6 +52,31 @@ class Plan:
                 plan.drop.append(part.file)
         plan.drop += left
         return plan
+
+    def replace(self, part: LivePart) -> None:
+        """Load a part anew that was to be reused."""
+        self.reused.remove(part)
+        self.load.append(part)
+        self.replaced += 1
+        self.drop.append(part.file)
+
+
+def shrink(writer: IndexWriter, plan: Plan) -> int:
+    """Delete rows of parts that the index holds, and return how many these were.
+
+    A part of which the index lacks rows, as after a deletion that was undone, is loaded anew.
+    """
+    shrunk, deleted = [], 0
+    for part in plan.shrink:
+        held = writer.count_part(part.file)
+        writer.delete(part.file, part.deleted)
+        if writer.count_part(part.file) == part.rows:
+            shrunk.append(part)
+            deleted += held - part.rows
+        else:
+            plan.replace(part)
+    with writer.loading(shrunk):
+        return deleted
 
 
 def load(
@@ -84,9 +113,9 @@ def load(
     return max(time.monotonic() - started, 1e-9)
 
 
-def groups(parts: Iterable[Part], batch_rows: int) -> Iterator[list[Part]]:
+def groups(parts: Iterable[LivePart], batch_rows: int) -> Iterator[list[LivePart]]:
     """Yield parts that fill a batch together; one larger than a batch comes alone."""
-    group: list[Part] = []
+    group: list[LivePart] = []
     for part in parts:
         if group and sum(p.rows for p in group) + part.rows > batch_rows:
             yield group
@@ -97,26 +126,26 @@ def groups(parts: Iterable[Part], batch_rows: int) -> Iterator[list[Part]]:
 
 
 def batches(
-    store: Store, group: list[Part], batch_rows: int
+    store: Store, group: list[LivePart], batch_rows: int
 ) -> Iterator[tuple[np.ndarray, pa.Table]]:
     """Yield what `IndexWriter.add` takes: vectors and rows of a group, N <= ``batch_rows``."""
     vectors: list[np.ndarray] = []
     tables: list[pa.Table] = []
     columns = ["id", EMBEDDING, *BUILT_IN, *store.fingerprint.attributes]
     for part in group:
-        row = 0
-        for piece in store.read(part, columns, batch_rows):
+        loaded = 0
+        for positions, piece in store.numbered(part, columns, batch_rows):
             if tables and sum(map(len, tables)) + len(piece) > batch_rows:
                 yield np.concatenate(vectors), pa.concat_tables(tables)
                 vectors, tables = [], []
             vectors.append(matrix(piece))
             rows = pa.Table.from_batches([piece]).drop_columns(EMBEDDING)
             rows = rows.append_column(PART, pa.repeat(part.file, len(piece)))
-            tables.append(rows.append_column(ROW, pa.array(np.arange(row, row + len(piece)))))
-            row += len(piece)
-        if row != part.rows:
+            tables.append(rows.append_column(ROW, pa.array(positions)))
+            loaded += len(piece)
+        if loaded != part.rows:
             raise CollectionError(
-                f"{store.folder.path(part.file)} has {row} rows, its shard's "
+                f"{store.folder.path(part.file)} has {loaded} rows, its shard's "
                 f"commit marker says {part.rows}; embed that shard again"
             )
     if tables:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from clipvec import paths, shards
 from clipvec.errors import CollectionError
 from clipvec.index.backend import open_backend
+from clipvec.index.live import LiveIndex
 from clipvec.index.mapped import MappedIndex
 from clipvec.index.partitions import Partitions
 from clipvec.index.rows import RowsTable
@@ -25,20 +26,31 @@ log = logging.getLogger(__name__)
 
 
 def open_index(config: IndexConfig, name: str | None = None, *, bare: bool = False) -> VectorIndex:
-    """Return an index that ``python -m clipvec.index`` built.
+    """Return an index that ``python -m clipvec.index`` built, without deleted rows.
 
     Args:
         config: where it is.
         name: ``<dataset>--<model>``, with all its partitions if it has some, or a single
             partition; None: the only one there is.
-        bare: without the table of rows beside it: what the backend itself holds and finds, to be
-            measured or checked.
+        bare: what the backend itself holds and finds, to be measured or checked: without the table
+            of rows beside it, and with rows that were deleted since it was built.
 
     Raises:
         CollectionError: there is none, there are several to choose from, clipvec did not build it,
             or its first loading is not finished.
         FingerprintError: the partitions are of different stores.
+        StoreError: the tombstones of the store are damaged.
     """
+    opened = _open_held(config, name, bare)
+    try:
+        return opened if bare else LiveIndex(opened)
+    except BaseException:
+        opened.close()
+        raise
+
+
+def _open_held(config: IndexConfig, name: str | None, bare: bool) -> VectorIndex:
+    """Return an index as it is, with rows that were deleted since."""
     backend = open_backend(config)
     names = backend.names()
     wholes = [*dict.fromkeys(map(paths.whole_collection, names))]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from clipvec.store import Part, Store
+    from clipvec.store import LivePart, Store
 
 FEW = 2**25
 """Numbers of vectors that are compared one by one: 52,000 rows x 640 take a core 12 ms."""
@@ -144,7 +144,7 @@ def remove(folder: Path) -> None:
         RowsPaths(folder).columns.unlink(missing_ok=True)
 
 
-def write(folder: Path, store: Store, parts: Sequence[Part]) -> None:
+def write(folder: Path, store: Store, parts: Sequence[LivePart]) -> None:
     """Write the table of an index that holds ``parts``, unless it is there.
 
     Raises:
@@ -167,7 +167,7 @@ def write(folder: Path, store: Store, parts: Sequence[Part]) -> None:
                 files.new(file).unlink(missing_ok=True)
 
 
-def _write_vectors(stream: BinaryIO, store: Store, parts: Sequence[Part]) -> pa.Table:
+def _write_vectors(stream: BinaryIO, store: Store, parts: Sequence[LivePart]) -> pa.Table:
     """Write the vectors of ``parts`` in NumPy's format, and return all else of them."""
     import pyarrow as pa
 
@@ -203,8 +203,8 @@ def _write_columns(file: Path, table: pa.Table, digest: bytes) -> None:
         writer.write_table(table)
 
 
-def _digest(parts: Sequence[Part]) -> bytes:
-    names = "".join(f"{part.file} {part.sha256}\n" for part in parts)
+def _digest(parts: Sequence[LivePart]) -> bytes:
+    names = "".join(f"{part.file} {part.sha256} {part.deletions}\n" for part in parts)
     return hashlib.sha256(names.encode()).hexdigest().encode()
 
 

@@ -43,7 +43,8 @@ class IndexLogger:
             return
         if self._rows > self._last[1]:
             self._point()
-        keys = ("rows", "rows_per_s", "verified", "loaded", "reused", "replaced", "dropped")
+        keys = ["rows", "rows_per_s", "verified", "loaded", "reused", "replaced", "dropped"]
+        keys += ["deleted"]
         self._run.update_summary({key: getattr(summary, key) for key in keys})
         index = artifacts.index(config.index, summary.name, store.fingerprint.to_json())
         self._run.log_artifact(index)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from clipvec.store import Part, Store
+    from clipvec.store import LivePart, Store
 
 SAMPLE = 1024
 """Maximum number of images in a projection."""
@@ -75,7 +75,7 @@ def project(store: Store, seed: int = 0) -> Projection | None:
     )
 
 
-def _sample(store: Store, parts: Sequence[Part], random: np.random.Generator) -> pa.Table:
+def _sample(store: Store, parts: Sequence[LivePart], random: np.random.Generator) -> pa.Table:
     """Return rows from some parts, equally many from each as far as it has them."""
     import pyarrow as pa
 

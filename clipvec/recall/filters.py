@@ -108,7 +108,11 @@ def _places(rows: Rows) -> Counter[int]:
     """Return how many parts have a row at each place."""
     places: Counter[int] = Counter()
     for part in rows.parts:
-        places.update(range(part.rows))
+        if not part.deleted:
+            places.update(range(part.rows))
+            continue
+        for positions, _ in rows.store.numbered(part, ["id"]):
+            places.update(positions.tolist())
     return places
 
 
@@ -126,9 +130,8 @@ def _masks(rows: Rows, filters: Sequence[Filter]) -> list[np.ndarray]:
     """Return which rows each filter admits, bool [N] each."""
     masks = [np.zeros(len(rows), bool) for _ in filters]
     columns = sorted({filter_.condition.key for filter_ in filters} - {ROW} | {"width"})
-    for start, piece in rows.pieces(columns):
-        numbers = np.arange(start, start + len(piece))
-        held = {name: piece[name] for name in columns} | {ROW: rows.places(numbers)}
+    for start, positions, piece in rows.placed(columns):
+        held = {name: piece[name] for name in columns} | {ROW: positions}
         for admitted, filter_ in zip(masks, filters, strict=True):
-            admitted[numbers] = metadata.mask(filter_.condition, held)
+            admitted[start : start + len(piece)] = metadata.mask(filter_.condition, held)
     return masks

@@ -1,7 +1,7 @@
 """Exact neighbours of the queries, found once for each state of a store and kept beside it.
 
-They are row numbers: a key holds the checksum of every part, so that the numbers cannot be those
-of other rows.
+They are row numbers: a key holds the checksum of every part and what is deleted of it, so that the
+numbers cannot be those of other rows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from clipvec.store import Rows
 
 log = logging.getLogger(__name__)
-_FORMAT = 3
+_FORMAT = 4
 """Of the files, and of how queries are drawn; those of another format are not found."""
 _SPARE = 28
 """Neighbours beyond the largest k, to tell wrong rows from ties without reading them."""
@@ -86,8 +86,7 @@ def _check(rows: Rows, kinds: Mapping[Kind, object], k: int) -> None:
 
 def _key(rows: Rows, source: QuerySource, k: int) -> str:
     """Return a digest of the rows, of what is asked, and of how many neighbours."""
-    parts = [(part.file, part.sha256) for part in rows.parts]
-    about = json.dumps([_FORMAT, parts, dict(source.options), k], sort_keys=True)
+    about = json.dumps([_FORMAT, rows.digest, dict(source.options), k], sort_keys=True)
     return hashlib.sha256(about.encode()).hexdigest()[:16]
 
 

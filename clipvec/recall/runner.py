@@ -74,7 +74,7 @@ class Runner:
         seconds = self._seconds(systems)
         queries = {kind: one.to_bytes() for kind, one in self.query_sets.items()}
         shared = {
-            "parts": [part.sha256 for part in self.rows.parts],
+            "rows": self.rows.digest,
             "queries": {kind: hashlib.sha256(data).hexdigest() for kind, data in queries.items()},
             "options": self.options,
             "seconds": seconds,
@@ -86,6 +86,7 @@ class Runner:
                 name=name,
                 system=system,
                 store=self.rows.store.url,
+                rows=self.rows.digest,
                 index=self.index,
                 collection=self.collection,
                 options=self.options,

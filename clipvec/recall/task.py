@@ -29,6 +29,8 @@ class MeasureTask:
     name: str
     system: SystemConfig
     store: str
+    rows: str
+    """`Rows.digest`: by what the workload numbers its rows."""
     index: IndexConfig
     collection: str
     options: MeasureConfig

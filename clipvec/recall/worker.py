@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from clipvec.errors import ClipvecError
+from clipvec.errors import ClipvecError, StoreError
 from clipvec.files import write_atomically
 from clipvec.process import when_parent_ends
 from clipvec.recall.measure import Measurer
@@ -46,7 +46,7 @@ def measure(task: MeasureTask) -> SystemResult:
     """Return how the system did, or why it was skipped."""
     factory = None
     try:
-        rows = Rows.open(task.store)
+        rows = _rows(task)
         with task.system.load().of(task, rows) as system:
             factory = system.factory
             build = system.build()
@@ -59,6 +59,17 @@ def measure(task: MeasureTask) -> SystemResult:
     except ClipvecError as error:
         full = "; free space in work_dir, or choose another" if _FULL in str(error) else ""
         return task.skipped(f"{error}{full}", factory)
+
+
+def _rows(task: MeasureTask) -> Rows:
+    """Return the rows that the workload numbers."""
+    rows = Rows.open(task.store)
+    if rows.digest != task.rows:
+        raise StoreError(
+            f"rows of {task.store} were added or deleted while it was measured; run the same "
+            "command again"
+        )
+    return rows
 
 
 def _step() -> None:

@@ -172,8 +172,9 @@ async def thumbnail(id: str, searcher: Asked, request: Request) -> Response:
     image = await searcher.thumbnail(_known(id))
     tag = f'"{hashlib.blake2b(image, digest_size=12).hexdigest()}"'
     headers = {
-        # Where there is a key, no proxy may hand thumbnails to those without it.
-        "Cache-Control": f"{'private' if key_is_set() else 'public'}, max-age=3600",
+        # Where there is a key, no proxy may hand thumbnails to those without it. Whoever keeps one
+        # asks whether it still is what it was: its row may have been deleted.
+        "Cache-Control": f"{'private' if key_is_set() else 'public'}, no-cache",
         "ETag": tag,
         "X-Content-Type-Options": "nosniff",
     }

@@ -251,11 +251,15 @@ class Searcher:
 
     def _read(self, ids: Sequence[str]) -> list[bytes | Exception]:
         """Read thumbnails, and keep those that are read along: the next page has some of them."""
-        known = {id: self._kept[id] for id in ids if id in self._kept}
-        hits = self.collection.get([*{id: None for id in ids if id not in known}])
-        near = self.collection.thumbnails_near([*hits.values()])
-        self._kept.update({id: thumbnail for id, thumbnail in near.items() if thumbnail})
-        return [known.get(id) or near.get(id) or _without_thumbnail(id, hits) for id in ids]
+        hits = self.collection.get(
+            [*dict.fromkeys(ids)]
+        )  # without rows deleted since they were kept
+        known = {id: self._kept[id] for id in hits if id in self._kept}
+        near = self.collection.thumbnails_near([hit for id, hit in hits.items() if id not in known])
+        read = {id: thumbnail for id, thumbnail in near.items() if thumbnail}
+        self._kept.update(read)
+        known |= {id: thumbnail for id, thumbnail in read.items() if id in hits}
+        return [known.get(id) or _without_thumbnail(id, hits) for id in ids]
 
 
 def _without_thumbnail(id: str, rows: Mapping[str, Hit]) -> UnknownRow:

@@ -5,24 +5,33 @@ from .fingerprint import (
     Golden,
     ModelFingerprint,
 )
+from .folder import Folder
+from .live import LivePart
 from .rows import Numbers, Rows
 from .schema import EMBEDDING, Row, matrix
-from .shard import CommitMarker, Part, ShardWriter
+from .shard import CommitMarker, ShardWriter
 from .store import Store
+from .tombstones import DamagedTombstones, DeletedRows, Entry, TombstoneFolder, Tombstones
 
 __all__ = [
     "EMBEDDING",
     "GOLDEN_COSINE",
     "CommitMarker",
+    "DamagedTombstones",
+    "DeletedRows",
+    "Entry",
     "Fingerprint",
+    "Folder",
     "Golden",
+    "LivePart",
     "ModelFingerprint",
     "Numbers",
-    "Part",
     "Row",
     "Rows",
     "ShardWriter",
     "Store",
+    "TombstoneFolder",
+    "Tombstones",
     "matrix",
     "thumbnails",
 ]

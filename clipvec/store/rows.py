@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,16 +17,16 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from clipvec.store.shard import Part
+    from clipvec.store.live import LivePart
 
 CHUNK_ROWS = 16_384
 """Rows added to an index at once: enough to occupy its threads, 32 MB at D = 512."""
 
 
 class Rows:
-    """The rows of all committed parts, read as a stream."""
+    """The rows of all committed parts that are not deleted, read as a stream."""
 
-    def __init__(self, store: Store, parts: Sequence[Part]) -> None:
+    def __init__(self, store: Store, parts: Sequence[LivePart]) -> None:
         self.store, self.parts = store, list(parts)
         self._starts = np.cumsum([0, *(part.rows for part in self.parts)])
 
@@ -43,18 +44,23 @@ class Rows:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def places(self, numbers: np.ndarray) -> np.ndarray:
-        """Return the positions of rows in their part files, int64 [N]."""
-        part = np.searchsorted(self._starts, numbers, side="right") - 1
-        places: np.ndarray = numbers - self._starts[part]
-        return places
+    @property
+    def digest(self) -> str:
+        """What tells these rows from others: their numbers mean the same where it is the same."""
+        parts = [(part.file, part.sha256, part.deletions) for part in self.parts]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def pieces(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yield the number of the first row of a piece, and its columns."""
+        for start, _, piece in self.placed(columns):
+            yield start, piece
+
+    def placed(self, columns: Sequence[str]) -> Iterator[tuple[int, np.ndarray, pa.RecordBatch]]:
+        """Yield what `pieces` yields, with the rows' positions in their part file, int64 [N]."""
         start = 0
         for part in self.parts:
-            for piece in self.store.read(part, columns):
-                yield start, piece
+            for positions, piece in self.store.numbered(part, columns):
+                yield start, positions, piece
                 start += len(piece)
 
     def chunks(self) -> Iterator[tuple[int, np.ndarray]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from clipvec import files, paths
@@ -13,12 +14,15 @@ from clipvec.store import checksums
 from clipvec.store.checksums import THUMBNAIL
 from clipvec.store.fingerprint import Fingerprint, digest
 from clipvec.store.folder import Folder
+from clipvec.store.live import LivePart
 from clipvec.store.schema import part_schema
 from clipvec.store.shard import CommitMarker, Part, ShardWriter, ledger_rows, origin, origin_of
+from clipvec.store.tombstones import TombstoneFolder, Tombstones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -133,9 +137,37 @@ class Store:
                 faults.append(error)
         return markers
 
-    def parts(self, among: Iterable[int] | None = None) -> list[Part]:
-        """Return the parts of committed shards, see `committed`."""
-        return [part for marker in self.committed(among).values() for part in marker.parts]
+    @cached_property
+    def tombstones(self) -> Tombstones:
+        """The rows that were deleted when this was first asked for: a run has one view of them.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        return TombstoneFolder(self.folder).read()
+
+    def parts(self, among: Iterable[int] | None = None) -> list[LivePart]:
+        """Return the parts of committed shards as readers see them, see `committed`."""
+        markers = self.committed(among).values()
+        return [part for marker in markers for part in self.live_parts(marker)]
+
+    def live_parts(self, marker: CommitMarker) -> list[LivePart]:
+        """Return the parts of a committed shard without their deleted rows.
+
+        Raises:
+            StoreError: the tombstones cannot be read.
+        """
+        shard = paths.ShardPaths(marker.shard).folder
+        deleted = self.tombstones.of_parts(shard, marker.parts)
+        if deleted is None:  # embedded again, with other rejects perhaps: where are they now?
+            ids = self.tombstones.of_shard(shard)
+            deleted = {part.file: self._held(part, ids) for part in marker.parts}
+        return [LivePart.of(part, deleted.get(part.file, ())) for part in marker.parts]
+
+    def _held(self, part: Part, ids: set[str]) -> set[str]:
+        """Return those of ``ids`` that a part has."""
+        pieces = self.read_all(part, ["id"])
+        return {id for piece in pieces for id in piece["id"].to_pylist() if id in ids}
 
     def _marker(self, name: str, shard: int, data: bytes) -> CommitMarker:
         file, mend = self.folder.path(name), f"remove it and embed shards={shard} again"
@@ -169,9 +201,24 @@ class Store:
         return ShardWriter(self.folder, shard, self.schema(), self._digest)
 
     def read(
+        self, part: LivePart, columns: Sequence[str] | None = None, batch_rows: int = 4096
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a part in batches, without those that are deleted; see `read_all`."""
+        for _, piece in self.numbered(part, columns, batch_rows):
+            yield piece
+
+    def numbered(
+        self, part: LivePart, columns: Sequence[str] | None = None, batch_rows: int = 4096
+    ) -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
+        """Yield what `read` yields, each piece after its rows' positions in the file, int64 [N]."""
+        names = columns if columns is None else [*dict.fromkeys([*columns, "id"])]
+        pieces = self.read_all(part.part, names if part.deleted else columns, batch_rows)
+        yield from part.live(pieces, columns)
+
+    def read_all(
         self, part: Part, columns: Sequence[str] | None = None, batch_rows: int = 4096
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of a part in batches.
+        """Yield the rows of a part in batches, those that are deleted too.
 
         The first time, all of the part but its thumbnails is read at once, those too if ``columns``
         has them, and compared with the checksum in its shard's commit marker; later, no more than
@@ -206,13 +253,13 @@ class Store:
         # fetches neighbouring columns of an object in one request; not needed on disk
         return pq.ParquetFile(source, pre_buffer=not self.folder.local)
 
-    def compare(self, part: Part) -> None:
+    def compare(self, part: LivePart) -> None:
         """Compare a part with the checksum in its shard's commit marker, without its thumbnails.
 
         Raises:
             StoreError: the file is missing, damaged, or another than was committed.
         """
-        next(self.read(part, ["id"]), None)
+        next(self.read_all(part.part, ["id"]), None)
 
     def _compare(self, part: Part, whole: bool) -> Any:
         """Return a part as a file to read, without its thumbnails unless ``whole``.

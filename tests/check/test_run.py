@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from clipvec.index import open_index
 from clipvec.index.build import build_index
 from clipvec.store import Store
 from tests.index.conftest import build_config
-from tests.stores import flip, make_store, row
+from tests.stores import delete, flip, make_store, row, undo
 
 
 def asked(root: Path, **changes: Any) -> CheckConfig:
@@ -49,6 +50,35 @@ def test_all_is_right(root: Path) -> None:
     assert str(check(asked(root, store_only=True))) == right
     shutil.rmtree(index)
     assert str(check(asked(root))) == right
+
+
+def test_deleted_rows(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Those that the index still holds are no fault, those that it should hold are."""
+    url = store_of(root).url
+    make_index_of(root)
+    name = delete(store_of(root), "0/1", "0/50")
+    caplog.set_level(logging.INFO)
+    summary = check(asked(root))
+    assert (summary.faults, summary.rows, summary.deleted) == ([], 138, 2)
+    assert "; 2 rows deleted; " in str(summary)
+    (told,) = caplog.messages
+    assert told.startswith(f"{root}/index/toys--toy still holds 2 deleted rows, which no answer")
+    build_index(build_config(root / "store", ChromaConfig(f"{root}/index")))
+    caplog.clear()
+    assert (faults(root), caplog.messages) == ([], [])
+    undo(store_of(root), name)
+    first, second = faults(root)
+    assert first.startswith("1 of 40 rows of shard-00000/part-00000.parquet are missing in ROOT")
+    assert second.startswith("1 of 30 rows of shard-00000/part-00001.parquet are missing in ROOT")
+    entry = Path(url, "tombstones", f"{name}.json")
+    flip(entry, entry.read_bytes().index(b"0/50"))
+    (fault,) = faults(root)
+    assert fault.startswith(f"{entry} is damaged (".replace(str(root), "ROOT"))
+
+
+def make_index_of(root: Path) -> None:
+    """Make an index that knows the copy of the store: that of the fixture knows the original."""
+    build_index(build_config(root / "store", ChromaConfig(f"{root}/index"), rebuild=True))
 
 
 def test_each_fault_is_a_line(root: Path) -> None:

@@ -75,6 +75,6 @@ def test_every_key_of_a_panel_is_logged(section: Section, runs: list[RecordedRun
 def test_the_index_logs_its_own_keys(runs: list[RecordedRun]) -> None:
     (run,) = [run for run in runs if run.job_type == "index"]
     assert {key for key in run.summary if not key.startswith("_")} == {
-        *("rows", "rows_per_s", "verified", "loaded", "reused", "replaced", "dropped"),
+        *("rows", "rows_per_s", "verified", "loaded", "reused", "replaced", "dropped", "deleted"),
         *("memory_bytes", "projection"),
     }

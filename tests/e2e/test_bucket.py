@@ -5,14 +5,20 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
+import numpy as np
 import pytest
 from moto.server import ThreadedMotoServer
 
+from clipvec.config import ChromaConfig
+from clipvec.index import open_index
 from clipvec.store import Store
 from tests.e2e.conftest import Run
+from tests.stores import make_store
+from tests.waiting import until
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
@@ -67,6 +73,28 @@ def test_from_embed_to_dashboard(
         line for line in caplog.messages if f"GET /photos/store/sample/local/{part.file}" in line
     ]
     assert len(gets) == 3, "the footer, and what lies before and behind the thumbnails"
+
+
+def test_deletions_by_two_at_once(
+    run: Run, tmp_path: Path, bucket: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Both hold, without a lock; an open index looks at most once a second, by one listing."""
+    store = make_store("s3://photos/store", {0: [20], 1: [20]})
+    options = ["dataset.name=toys", "model.name=toy", "store.root=s3://photos/store"]
+    run("index", *options, "sharding=x1")
+    with open_index(ChromaConfig(f"{tmp_path}/data/index")) as index:
+        assert sorted(index.get(["0/1", "0/2", "1/3"])) == ["0/1", "0/2", "1/3"]
+        with ThreadPoolExecutor(2) as both:
+            said = list(both.map(lambda id: run("delete", *options, f"ids={id}"), ["0/1", "1/3"]))
+        assert all(done.stdout.startswith("deleted 1 row of s3://photos/") for done in said)
+        until(lambda: list(index.get(["0/1", "0/2", "1/3"])) == ["0/2"], seconds=20)
+        caplog.set_level(logging.INFO, "werkzeug")
+        caplog.clear()
+        for _ in range(5):
+            index.query(np.ones(16, np.float32), 3)
+        assert len([line for line in caplog.messages if "list-type=2" in line]) <= 1
+    assert len(Store.open(store.url).tombstones) == 2
+    assert ", 2 rows deleted; verified" in run("index", *options, "sharding=x1").stdout
 
 
 def test_a_bucket_that_does_not_exist(run: Run, tiny: list[str], bucket: None) -> None:

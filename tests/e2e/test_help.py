@@ -13,12 +13,13 @@ from tests.e2e.conftest import Run
 
 
 @pytest.mark.parametrize(
-    "command", ["check", "dashboard", "deploy", "embed", "index", "jobs", "recall", "search"]
+    "command",
+    ["check", "dashboard", "delete", "deploy", "embed", "index", "jobs", "recall", "search"],
 )
 def test_help_explains(run: Run, command: str) -> None:
     said = run(command, "--help").stdout
     assert f"python -m clipvec.{command}" in said
-    if command in {"check", "dashboard", "embed", "index", "recall"}:
+    if command in {"check", "dashboard", "delete", "embed", "index", "recall"}:
         assert "model                       local, mobileclip_s1, sample" in said
         assert "Examples" in said
 

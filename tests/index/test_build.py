@@ -361,7 +361,11 @@ def test_no_default_embedding_model_is_loaded(
     assert "onnxruntime" not in sys.modules
 
 
-@pytest.mark.parametrize("schema", [{}, {"schema_version": 2}], ids=["none", "newer"])
+@pytest.mark.parametrize(
+    "schema",
+    [{}, {"schema_version": 1}, {"schema_version": 3}],
+    ids=["none", "older", "newer"],
+)
 def test_an_index_of_another_schema_is_refused_until_rebuilt(
     folder: ChromaConfig, tmp_path: Path, store_factory: StoreFactory, schema: dict[str, int]
 ) -> None:
@@ -371,7 +375,7 @@ def test_an_index_of_another_schema_is_refused_until_rebuilt(
         about = json.loads(collection._rows.metadata[MARK])
         del about["schema_version"]
         collection._rows.modify(metadata={MARK: json.dumps({**schema, **about})})
-    mend = r"toys--toy has .*schema.*, this clipvec reads schema 1; .*rebuild it with .*--rebuild$"
+    mend = r"toys--toy has .*schema.*, this clipvec reads schema 2; .*rebuild it with .*--rebuild$"
     with pytest.raises(SchemaError, match=mend):
         open_index(folder)
     with pytest.raises(SchemaError, match=mend):

@@ -221,7 +221,7 @@ def test_thumbnails_come_from_the_store(
         thumbnails = collection.thumbnails(hits)
         assert all(jpeg and jpeg.startswith(b"\xff\xd8") for jpeg in thumbnails)
         page = results.to_html("<b>", hits, thumbnails)
-        collection.info = replace(collection.info, store=f"{store.url}-gone")
+        collection.held.info = replace(collection.info, store=f"{store.url}-gone")
         assert collection.thumbnails(hits) == [None] * 4
     assert caplog.text.count("no thumbnails from the store") == 1
     assert page.count("data:image/jpeg;base64,") == 4

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from chromadb.api.client import Client
 
-    from clipvec.store import Part
+    from clipvec.store import LivePart
 
 _REQUEST = 1000
 """Entries of one request."""
@@ -36,11 +36,15 @@ class Ledger:
         """Return the entries by part file."""
         found = self._entries.get(include=["metadatas"])
         return {
-            file: LedgerEntry(str(values["sha256"]), "loaded" if values["loaded"] else "loading")
+            file: LedgerEntry(
+                str(values["sha256"]),
+                "loaded" if values["loaded"] else "loading",
+                str(values["deletions"]),
+            )
             for file, values in zip(found["ids"], found["metadatas"] or [], strict=True)
         }
 
-    def mark(self, parts: Sequence[Part], *, loaded: bool) -> None:
+    def mark(self, parts: Sequence[LivePart], *, loaded: bool) -> None:
         """Record the state of parts."""
         for start in range(0, len(parts), _REQUEST):
             some = parts[start : start + _REQUEST]
@@ -48,7 +52,13 @@ class Ledger:
                 ids=[part.file for part in some],
                 embeddings=np.zeros((len(some), 1), np.float32),
                 metadatas=[
-                    {"sha256": part.sha256, "rows": part.rows, "loaded": loaded} for part in some
+                    {
+                        "sha256": part.sha256,
+                        "rows": part.rows,
+                        "loaded": loaded,
+                        "deletions": part.deletions,
+                    }
+                    for part in some
                 ],
             )
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from clipvec.index.backend import LedgerEntry
     from clipvec.index.base import BuildStats
     from clipvec.index.chroma.client import ChromaClientFactory
-    from clipvec.store import Part, Store
+    from clipvec.store import LivePart, Store
 
 _FIXED = ("space", "max_neighbors", "ef_construction")
 """HNSW settings that a collection keeps for life."""
@@ -85,7 +85,7 @@ class CollectionWriter(IndexWriter):
             return self._ledger.read()
 
     @contextlib.contextmanager
-    def loading(self, parts: Sequence[Part]) -> Iterator[None]:
+    def loading(self, parts: Sequence[LivePart]) -> Iterator[None]:
         """Keep the ledger while the rows of ``parts`` are added."""
         with chroma_errors(self.location):
             self._ledger.mark(parts, loaded=False)
@@ -161,6 +161,13 @@ class CollectionWriter(IndexWriter):
                 some = left[start : start + _DELETE_PARTS]
                 self._rows.delete(where={PART: {"$in": some}})  # type: ignore[dict-item]
                 self._ledger.forget(some)
+
+    def delete(self, file: str, ids: Sequence[str]) -> None:
+        """Delete those rows of a part file that have one of ``ids``."""
+        with chroma_errors(self.location):
+            for start in range(0, len(ids), self.max_batch_rows):
+                some = list(ids[start : start + self.max_batch_rows])
+                self._rows.delete(ids=some, where={PART: file})
 
     def _check_hnsw(self, wanted: dict[str, Any]) -> None:
         have = self._index.settings

@@ -1,0 +1,106 @@
+"""Deletes rows, takes a deletion back, or lists the deletions."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from clipvec import paths, shards
+from clipvec.delete import select
+from clipvec.errors import ConfigError, one_line
+from clipvec.progress import counted
+from clipvec.store import Entry, Store, TombstoneFolder
+
+if TYPE_CHECKING:
+    from clipvec.config import DeleteConfig
+    from clipvec.store import DeletedRows, Tombstones
+
+log = logging.getLogger(__name__)
+_SHOWN = 10
+"""Ids that a dry run names."""
+
+
+def delete(config: DeleteConfig) -> str:
+    """Do what is asked for, and return what was done.
+
+    Raises:
+        ConfigError: what is asked for is not clear, or is more than is allowed.
+        StoreError: there is no store, or it cannot be read or written.
+    """
+    asked = {name: getattr(config, name) for name in ("ids", "where", "file", "undo")}
+    given = [name for name, value in asked.items() if value is not None]
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(given)} are given; give one of ids, where, file and undo")
+    store = Store.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
+    entries = TombstoneFolder(store.folder)
+    if not given:
+        return _listed(store, store.tombstones)
+    if config.undo is not None:
+        return _undo(config, store, entries)
+    _tell_open_shards(store)
+    parts = _selected(config, store)
+    entry = Entry.now(config.reason, parts)
+    if not entry.rows:
+        return f"{store.url}: no row to delete; nothing was changed"
+    rows = f"{counted(entry.rows, 'row')} of {store.url}"
+    if config.dry_run:
+        return f"would delete {rows}: {_some(parts)}"
+    name = entries.add(entry)
+    return (
+        f"deleted {rows}: {name}; undo={name} takes it back, and python -m clipvec.index takes the "
+        "rows out of the index"
+    )
+
+
+def _selected(config: DeleteConfig, store: Store) -> dict[str, DeletedRows]:
+    if config.where is not None:
+        texts = [config.where] if isinstance(config.where, str) else config.where
+        if not texts:
+            raise ConfigError("where=[] names no filter; give one, such as where=width<100")
+        return select.by_filter(store, texts, config.max_removed_fraction)
+    if config.file is not None:
+        ids = select.read_ids(config.file)
+    else:
+        ids = set(map(str, config.ids if isinstance(config.ids, list) else [config.ids]))
+    if not ids:
+        raise ConfigError("no id is given; nothing was deleted")
+    return select.by_ids(store, ids, config.ignore_missing)
+
+
+def _undo(config: DeleteConfig, store: Store, entries: TombstoneFolder) -> str:
+    name = str(config.undo)
+    known = store.tombstones.active
+    if name not in known:
+        raise ConfigError(
+            f"undo={name}: no deletion of that name is in force; there are: "
+            f"{', '.join(known) or 'none'}"
+        )
+    rows = f"{counted(known[name].rows, 'row')} of {store.url}"
+    if config.dry_run:
+        return f"would take the deletion of {rows} back: {_some(known[name].parts)}"
+    entries.add(Entry.now(config.reason, {}, undoes=name))
+    return f"took the deletion of {rows} back; python -m clipvec.index loads them again"
+
+
+def _listed(store: Store, tombstones: Tombstones) -> str:
+    """Return a line for each deletion."""
+    lines = [f"deleted from {store.url}: {counted(len(tombstones), 'row')}"]
+    for name, entry in tombstones.entries.items():
+        what = f"takes {entry.undoes} back" if entry.undoes else counted(entry.rows, "row")
+        undone = "" if entry.undoes or name in tombstones.active else ", taken back"
+        reason = f": {one_line(entry.reason)}" if entry.reason else ""
+        lines.append(f"{name}  {what}{undone}{reason}")
+    return "\n".join(lines)
+
+
+def _some(parts: dict[str, DeletedRows]) -> str:
+    """Return the first ids, and how many there are beside them."""
+    ids = [id for rows in parts.values() for id in rows.ids]
+    more = f" and {len(ids) - _SHOWN:,} more" if len(ids) > _SHOWN else ""
+    return one_line(", ".join(ids[:_SHOWN])) + more
+
+
+def _tell_open_shards(store: Store) -> None:
+    missing = sorted(set(range(store.fingerprint.sharding_count)) - set(store.committed()))
+    if missing:
+        log.warning("rows of shards that are not committed stay: %s", shards.format(missing))

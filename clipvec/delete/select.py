@@ -1,0 +1,113 @@
+"""Which rows of a store are meant: by their ids, or by a filter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clipvec.errors import ConfigError
+from clipvec.index import filters
+from clipvec.progress import Progress, counted
+from clipvec.store import DeletedRows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pyarrow as pa
+
+    from clipvec.store import LivePart, Store
+
+_SHOWN = 3
+"""Ids that a message names."""
+
+
+def by_ids(store: Store, ids: set[str], ignore_missing: bool) -> dict[str, DeletedRows]:
+    """Return the rows of some ids, by part file; those deleted before are left out.
+
+    Raises:
+        ConfigError: some ids are not in the store, and ``ignore_missing`` is not set.
+        StoreError: a part cannot be read.
+    """
+
+    def wanted(piece: pa.RecordBatch) -> list[str]:
+        return [id for id in piece["id"].to_pylist() if id in ids]
+
+    parts = store.parts()
+    found = _select(store, parts, ["id"], wanted)
+    gone = ids & {id for part in parts for id in part.deleted}
+    missing = sorted(ids - gone - {id for rows in found.values() for id in rows.ids})
+    if missing and not ignore_missing:
+        raise ConfigError(
+            f"not in {store.url}: {', '.join(missing[:_SHOWN])} ({len(missing):,} of "
+            f"{counted(len(ids), 'id')}); nothing was deleted: give ids as search shows them, or "
+            "ignore_missing=true to delete the others"
+        )
+    return found
+
+
+def by_filter(store: Store, texts: Sequence[str], most: float) -> dict[str, DeletedRows]:
+    """Return the rows that satisfy all filters, by part file.
+
+    Args:
+        store: where the rows are.
+        texts: the filters, as `clipvec.index.filters.parse` takes them.
+        most: largest share of the rows that may be meant.
+
+    Raises:
+        ConfigError: a filter is malformed, or more rows satisfy it.
+        StoreError: a part cannot be read.
+    """
+    chosen = filters.parse(texts, store.fingerprint.attributes)
+    assert chosen is not None
+    keys = sorted(filters.keys(chosen))
+
+    def wanted(piece: pa.RecordBatch) -> list[str]:
+        mask = filters.mask(chosen, {key: piece[key] for key in keys})
+        return [str(id) for id in piece["id"].filter(mask).to_pylist()]
+
+    parts = store.parts()
+    found = _select(store, parts, ["id", *keys], wanted)
+    rows, count = sum(part.rows for part in parts), sum(len(f.ids) for f in found.values())
+    if count > most * rows:
+        raise ConfigError(
+            f"where {chosen} is satisfied by {count:,} of {counted(rows, 'row')}, more than "
+            f"max_removed_fraction={most}: nothing was deleted; if all of these are meant, give "
+            f"max_removed_fraction={_rounded_up(count / rows)}"
+        )
+    return found
+
+
+def read_ids(file: str) -> set[str]:
+    """Return the lines of a text file that are not empty.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        text = Path(file).expanduser().read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"file={file}: {error}; give a UTF-8 text file, an id a line") from error
+    # not splitlines(): ids may hold the characters that Unicode takes for line ends
+    return {line.removesuffix("\r") for line in text.split("\n") if line.strip()}
+
+
+def _select(
+    store: Store,
+    parts: Sequence[LivePart],
+    columns: Sequence[str],
+    wanted: Callable[[pa.RecordBatch], list[str]],
+) -> dict[str, DeletedRows]:
+    """Return the wanted ids of each part that has some."""
+    found = {}
+    with Progress() as progress:
+        task = progress.task("rows", sum(part.rows for part in parts), "rows")
+        for part in parts:
+            ids = [id for piece in store.read(part, columns) for id in wanted(piece)]
+            if ids:
+                found[part.file] = DeletedRows(part.sha256, ids)
+            task.advance(part.rows)
+    return found
+
+
+def _rounded_up(share: float) -> float:
+    return min(1.0, -(-share * 100 // 1) / 100)

@@ -1,0 +1,214 @@
+"""Deleted rows: entries that name rows which no reader shows, beside the parts that hold them.
+
+<store>/tombstones/20261129T120000-1f0c2ab4.json   ids by part file, with time and reason
+
+Entries are only ever added, and their names come from their content. What is deleted is the union
+of all entries but those that a later entry undoes, in whatever order they are read, so that any
+number of writers need no lock, on an object store either. A row is known by its id and its shard's
+folder: an id that is embedded again elsewhere is another row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from clipvec import files, paths
+from clipvec.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from clipvec.store.folder import Folder
+    from clipvec.store.shard import Part
+
+_SCHEMA = 1
+_NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
+_MEND = "put the file that was there back, or remove it and delete the same rows again"
+
+
+class DamagedTombstones(StoreError):
+    """An entry is not what was written, so that nobody knows what it deletes."""
+
+
+@dataclass(frozen=True)
+class DeletedRows:
+    """What an entry deletes of one part file."""
+
+    sha256: str
+    """Of the part, as in its shard's commit marker."""
+    ids: list[str]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One deletion, or the end of one."""
+
+    time: str
+    """UTC, ISO 8601."""
+    reason: str | None
+    parts: dict[str, DeletedRows] = field(default_factory=dict)
+    """By part file."""
+    undoes: str | None = None
+    """Name of the entry that no longer holds; such an entry deletes nothing itself."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that it deletes."""
+        return sum(len(deleted.ids) for deleted in self.parts.values())
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its content."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """Its name: the time, for people, and a digest, which makes it unique."""
+        return f"{datetime.fromisoformat(self.time):%Y%m%dT%H%M%S}-{self.digest[:8]}"
+
+    @classmethod
+    def now(
+        cls, reason: str | None, parts: Mapping[str, DeletedRows], undoes: str | None = None
+    ) -> Entry:
+        """Return an entry of this moment."""
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return cls(time, reason, dict(parts), undoes)
+
+    def to_json(self) -> bytes:
+        """Return the bytes of its file, with a checksum."""
+        return files.to_json({"sha256": self.digest, **asdict(self)}, _SCHEMA)
+
+    @classmethod
+    def from_json(cls, data: bytes, file: str) -> Entry:
+        """Return what `to_json` wrote.
+
+        Raises:
+            SchemaError: another version of clipvec wrote it.
+            DamagedTombstones: it is not what was written.
+        """
+        try:
+            values = files.from_json(data, _SCHEMA, file, "use the version that wrote it")
+            digest = values.pop("sha256")
+            parts = {part: DeletedRows(**rows) for part, rows in values.pop("parts").items()}
+            entry = cls(**values, parts=parts)
+            if entry.digest != digest:
+                raise ValueError("its checksum is another")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DamagedTombstones(f"{file} is damaged ({error}); {_MEND}") from error
+        return entry
+
+
+class Tombstones:
+    """The rows that are deleted, from all entries of a store.
+
+    Memory is about 150 bytes a deleted row.
+    """
+
+    def __init__(self, entries: Mapping[str, Entry] | None = None) -> None:
+        """Unite entries, by name."""
+        known = (entries or {}).items()
+        self.entries = dict(sorted(known, key=lambda pair: (pair[1].time, pair[0])))
+        """Oldest first."""
+        undone = {entry.undoes for entry in self.entries.values()}
+        self.active = {
+            name: entry
+            for name, entry in self.entries.items()
+            if entry.undoes is None and name not in undone
+        }
+        """Those that delete rows now."""
+        self._parts: dict[str, dict[tuple[str, str], set[str]]] = defaultdict(dict)
+        """Ids by shard folder, then by part file and its checksum."""
+        self._ids: set[str] = set()
+        for entry in self.active.values():
+            for part, rows in entry.parts.items():
+                shard = paths.shard_folder(part)
+                self._parts[shard].setdefault((part, rows.sha256), set()).update(rows.ids)
+                self._ids.update(rows.ids)
+
+    def __len__(self) -> int:
+        """Return the number of deleted rows."""
+        return sum(len(ids) for parts in self._parts.values() for ids in parts.values())
+
+    def covers(self, part: str, id: str) -> bool:
+        """Return whether the row ``id`` of a part file is deleted."""
+        shard = self._parts.get(paths.shard_folder(part), {}) if id in self._ids else {}
+        return any(id in ids for ids in shard.values())
+
+    def ids(self) -> list[str]:
+        """Return the ids of all deleted rows, each once."""
+        return sorted(self._ids)
+
+    def among(self, ids: Iterable[str]) -> list[str]:
+        """Return those of ``ids`` of which a row is deleted, in some shard."""
+        return [id for id in ids if id in self._ids]
+
+    def of_shard(self, shard: str) -> set[str]:
+        """Return the deleted ids of a shard, by its folder."""
+        return {id for ids in self._parts.get(shard, {}).values() for id in ids}
+
+    def of_parts(self, shard: str, parts: Sequence[Part]) -> dict[str, set[str]] | None:
+        """Return the deleted ids of a shard by part file.
+
+        Returns:
+            None: a part is another than the one that rows were deleted from, so that only their
+            shard is known.
+        """
+        known = {(part.file, part.sha256) for part in parts}
+        deleted = self._parts.get(shard, {})
+        if not deleted.keys() <= known:
+            return None
+        return {file: ids for (file, _), ids in deleted.items()}
+
+
+class TombstoneFolder:
+    """The entries of a store; each is read once."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._known = Tombstones()
+
+    def read(self) -> Tombstones:
+        """Return what is deleted now: one listing, and a request for each new entry.
+
+        Raises:
+            SchemaError: another version of clipvec wrote an entry.
+            DamagedTombstones: an entry is not what was written.
+            StoreError: the store does not answer.
+        """
+        listed = self._folder.names(paths.TOMBSTONES)
+        names = {name: name.removesuffix(".json") for name in listed if _is_entry(name)}
+        entries = self._known.entries
+        if entries.keys() != set(names.values()):
+            new = [f"{paths.TOMBSTONES}/{n}" for n, entry in names.items() if entry not in entries]
+            kept = {name: entry for name, entry in entries.items() if f"{name}.json" in names}
+            for file, data in self._folder.read_each(new).items():
+                entry = Entry.from_json(data, self._folder.path(file))
+                kept[file.rpartition("/")[2].removesuffix(".json")] = entry
+            self._known = Tombstones(kept)
+        return self._known
+
+    def add(self, entry: Entry) -> str:
+        """Write an entry, after which no reader shows its rows, and return its name.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        self._folder.write(f"{paths.TOMBSTONES}/{entry.name}.json", entry.to_json())
+        return entry.name
+
+
+def _is_entry(name: str) -> bool:
+    stem, dot, suffix = name.partition(".")
+    return bool(_NAME.fullmatch(stem)) and dot + suffix == ".json"
+
+
+def state(deleted: Iterable[str]) -> str:
+    """Return 16 hexadecimal digits that stand for a set of ids; empty if there are none."""
+    ids = sorted(deleted)
+    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:16] if ids else ""

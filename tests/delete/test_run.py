@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipvec import config
+from clipvec.config import DeleteConfig
+from clipvec.delete.__main__ import COMMAND
+from clipvec.delete.run import delete
+from clipvec.errors import ConfigError, StoreError
+from clipvec.store import Store
+from tests.stores import make_store
+
+NAME = r"\d{8}T\d{6}-[0-9a-f]{8}"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return make_store(tmp_path, {0: [20, 10], 1: [20]})
+
+
+def asked(store: Store, **changes: Any) -> DeleteConfig:
+    values = {
+        "model": {"name": "toy"},
+        "dataset": {"name": "toys"},
+        "store": {"root": str(Path(store.url).parents[1])},
+        **dict.fromkeys(("ids", "where", "file", "undo", "reason")),
+        "dry_run": False,
+        "ignore_missing": False,
+        "max_removed_fraction": 0.2,
+    }
+    return config.from_dict({**values, **changes}, DeleteConfig)
+
+
+def deleted(store: Store) -> list[str]:
+    return [id for part in Store.open(store.url).parts() for id in part.deleted]
+
+
+def test_by_ids_and_back(store: Store) -> None:
+    said = delete(asked(store, ids=["0/3", "1/5"], reason="asked for"))
+    name = re.fullmatch(
+        rf"deleted 2 rows of {store.url}: ({NAME}); undo=\1 takes it back, and python -m "
+        "clipvec.index takes the rows out of the index",
+        said,
+    )
+    assert name
+    assert deleted(store) == ["0/3", "1/5"]
+    assert delete(asked(store)) == (
+        f"deleted from {store.url}: 2 rows\n{name[1]}  2 rows: asked for"
+    )
+    same = delete(asked(store, ids=["0/3", "1/5"]))
+    assert same == f"{store.url}: no row to delete; nothing was changed"
+    back = delete(asked(store, undo=name[1]))
+    assert back.startswith(f"took the deletion of 2 rows of {store.url} back; ")
+    assert deleted(store) == []
+    first, second, third = delete(asked(store)).splitlines()
+    assert first == f"deleted from {store.url}: 0 rows"
+    assert second == f"{name[1]}  2 rows, taken back: asked for"
+    assert third.endswith(f"  takes {name[1]} back")
+    with pytest.raises(ConfigError, match=rf"^undo={name[1]}: no deletion .*; there are: none$"):
+        delete(asked(store, undo=name[1]))
+
+
+def test_a_number_is_an_id(store: Store) -> None:
+    with pytest.raises(ConfigError, match=r"^not in .*: 7 \(1 of 1 id\); nothing was deleted: giv"):
+        delete(asked(store, ids=7))
+
+
+def test_by_filter(store: Store) -> None:
+    delete(asked(store, where="width<102"))
+    assert deleted(store) == ["0/0", "0/1", "1/0", "1/1"]
+    delete(asked(store, where=["category=fish", "stars=1", "width>=105"]))
+    assert set(deleted(store)) - {"0/0", "0/1", "1/0", "1/1"} == {
+        *("0/9", "0/13", "0/17", "0/21", "0/29", "1/9", "1/13", "1/17"),
+    }
+
+
+@pytest.mark.parametrize(("where", "share"), [("width>=100", 1.0), ("category=bird", 0.5)])
+def test_a_filter_that_matches_too_much(store: Store, where: str, share: float) -> None:
+    with pytest.raises(ConfigError, match=rf"more than max_removed_fraction=0.2: .*={share}$"):
+        delete(asked(store, where=where))
+    assert deleted(store) == []
+    delete(asked(store, where=where, max_removed_fraction=share))
+    assert len(deleted(store)) == 50 * share
+
+
+def test_by_file(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "ids.txt"
+    file.write_bytes(b"\xef\xbb\xbf0/3\r\n\r\n1/5\n0/99\n")
+    with pytest.raises(ConfigError, match=r"0/99 \(1 of 3 ids\); nothing was deleted"):
+        delete(asked(store, file=str(file)))
+    assert deleted(store) == []
+    delete(asked(store, file=str(file), ignore_missing=True))
+    assert deleted(store) == ["0/3", "1/5"]
+    with pytest.raises(ConfigError, match=r"^file=.*none: .*; give a UTF-8 text file, an id a li"):
+        delete(asked(store, file=f"{tmp_path}/none"))
+
+
+def test_a_dry_run_changes_nothing(store: Store) -> None:
+    said = delete(asked(store, where="width<105", dry_run=True))
+    ids = "0/0, 0/1, 0/2, 0/3, 0/4, 1/0, 1/1, 1/2, 1/3, 1/4"
+    assert said == f"would delete 10 rows of {store.url}: {ids}"
+    said = delete(asked(store, where="width<106", dry_run=True, max_removed_fraction=1))
+    assert said.endswith(": 0/0, 0/1, 0/2, 0/3, 0/4, 0/5, 1/0, 1/1, 1/2, 1/3 and 2 more")
+    assert not Path(store.url, "tombstones").exists()
+
+
+def test_what_is_not_clear_is_refused(store: Store) -> None:
+    with pytest.raises(ConfigError, match=r"^ids and where are given; give one of ids, w"):
+        delete(asked(store, ids="0/3", where="width<102"))
+    with pytest.raises(ConfigError, match=r"^no id is given; nothing was deleted"):
+        delete(asked(store, ids=[]))
+    with pytest.raises(ConfigError, match=r"^where=\[\] names no filter"):
+        delete(asked(store, where=[]))
+    with pytest.raises(ConfigError, match="there is no attribute colour; choose from uri, caption"):
+        delete(asked(store, where="colour=red"))
+    with pytest.raises(ConfigError, match="ids"):
+        asked(store, ids=1.5)
+    with pytest.raises(StoreError, match="there is no store at"):
+        delete(asked(store, dataset={"name": "others"}))
+
+
+def test_rows_that_are_not_committed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = make_store(tmp_path, {1: [20]}, count=4)
+    delete(asked(store, ids="1/3"))
+    assert caplog.messages == ["rows of shards that are not committed stay: 0,2-3"]
+
+
+def test_values_are_taken_as_they_are_typed() -> None:
+    assert COMMAND.words(["where=stars>=2", "ids=it's, a~b.jpg", "reason=a=b"]) == [
+        *("where='stars>=2'", "ids='it\\'s, a~b.jpg'", "reason='a=b'"),
+    ]
+    as_they_are = ["ids=[a, b]", "undo=null", "file='x y'", "model=sample", "reason=${oc.env:WHY}"]
+    assert COMMAND.words([*as_they_are, "--dry-run"]) == [*as_they_are, "dry_run=true"]

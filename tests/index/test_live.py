@@ -1,0 +1,182 @@
+"""Deleted rows in an index: hidden at once, and taken out by the next run of index."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipvec.config import ChromaConfig, IndexConfig
+from clipvec.errors import CollectionError, StoreError
+from clipvec.index import open_index
+from clipvec.index.build import build_index
+from clipvec.index.chroma.writer import CollectionWriter
+from clipvec.index.filters import Comparison
+from clipvec.index.verify import verify
+from clipvec.store import Store
+from tests.index.conftest import build_config
+from tests.index.test_build import assert_equal, rows_of
+from tests.stores import delete, edit, make_store, row, undo
+from tests.waiting import until
+
+NAME = "toys--toy"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return make_store(tmp_path, {0: [40, 30], 1: [40]})
+
+
+def test_a_deleted_row_is_in_no_answer(store: Store, tmp_path: Path, folder: ChromaConfig) -> None:
+    """Of an index that was opened before, within two seconds."""
+    build_index(build_config(tmp_path, folder))
+    vectors = rows_of(store)
+    gone = [f"0/{number}" for number in range(0, 60, 2)]
+    with open_index(folder, NAME) as index:
+        before = index.query(vectors["0/0"], 5)
+        assert before[0].id == "0/0"
+        delete(store, *gone)
+        until(lambda: "0/0" not in index.get(["0/0"]), seconds=2)
+        for k in (1, 10, 79, 80, 200):
+            hits = index.query(vectors["0/0"], k)
+            assert not {hit.id for hit in hits} & set(gone)
+            assert len(hits) == min(k, 80)
+            ((ids, scores),) = index.nearest(vectors["0/0"][None], k)
+            assert (len(ids), len(scores)) == (len(hits), len(hits))
+            assert not set(ids) & set(gone)
+        fish = index.query(vectors["0/0"], 100, Comparison("category", "=", "bird"))
+        assert {hit.id for hit in fish} == {f"0/{n}" for n in range(60, 70, 2)} | {
+            f"1/{n}" for n in range(0, 40, 2)
+        }
+        assert list(index.vectors(["0/0", "0/1"])) == ["0/1"]
+        assert index.thumbnails(before)[0] is None
+        assert index.count() == 110
+
+
+def test_the_next_run_takes_them_out(store: Store, tmp_path: Path, index: IndexConfig) -> None:
+    build_index(build_config(tmp_path, index))
+    name = delete(store, "0/0", "0/1", "1/7")
+    summary = build_index(build_config(tmp_path, index))
+    assert (summary.rows, summary.deleted, summary.reused, summary.loaded) == (107, 3, 3, 0)
+    assert ", 3 rows deleted; verified" in str(summary)
+    assert_equal(index, Store.open(store.url))
+    with open_index(index, NAME, bare=True) as opened:
+        assert opened.get(["0/0", "1/7"]) == {}
+        assert opened.build_stats is None
+    again = build_index(build_config(tmp_path, index))
+    assert (again.deleted, again.reused, again.replaced) == (0, 3, 0)
+
+    undo(store, name)
+    delete(store, "1/8")
+    summary = build_index(build_config(tmp_path, index))
+    assert (summary.rows, summary.deleted, summary.reused, summary.replaced) == (109, 0, 1, 2)
+    assert_equal(index, Store.open(store.url))
+
+
+def test_a_first_loading_leaves_them_out(
+    store: Store, tmp_path: Path, folder: ChromaConfig
+) -> None:
+    delete(store, "0/0", *(f"1/{number}" for number in range(40)))
+    summary = build_index(build_config(tmp_path, folder))
+    assert (summary.rows, summary.loaded, summary.deleted) == (69, 3, 0)
+    opened = Store.open(store.url)
+    assert_equal(folder, opened)
+    with open_index(folder, NAME) as index:
+        hit = index.query(rows_of(opened)["0/5"], 1)[0]
+    assert (hit.id, hit.part, hit.row) == ("0/5", "shard-00000/part-00000.parquet", 5)
+
+
+def test_a_row_that_comes_back_elsewhere(tmp_path: Path, folder: ChromaConfig) -> None:
+    """The id of a deleted row is another row in another shard."""
+    store = make_store(tmp_path, {0: [10]}, count=2)
+    build_index(build_config(tmp_path, folder, allow_partial=True))
+    delete(store, "0/3")
+    writer = store.writer(1)
+    vectors = np.eye(1, 16, dtype=np.float32)
+    writer.write_part([replace(row(1, 0), id="0/3")], vectors, 1)
+    writer.commit({})
+    summary = build_index(build_config(tmp_path, folder))
+    assert (summary.rows, summary.loaded, summary.deleted) == (10, 1, 1)
+    with open_index(folder, NAME) as index:
+        assert index.get(["0/3"])["0/3"].part == "shard-00001/part-00000.parquet"
+        assert index.query(vectors[0], 1)[0].id == "0/3"
+
+
+def test_deleted_rows_that_stay_are_noticed(
+    store: Store, tmp_path: Path, folder: ChromaConfig
+) -> None:
+    config = build_config(tmp_path, folder)
+    build_index(config)
+    delete(store, "0/0")
+    known = Store.open(store.url)
+    with open_index(folder, NAME, bare=True) as index:
+        index._rows.delete(ids=["0/1"])  # type: ignore[attr-defined]  # so that the count is right
+        with pytest.raises(CollectionError, match=r"still has rows that were deleted \(0/0\); reb"):
+            verify(index, None, known, known.parts())  # type: ignore[arg-type]
+
+
+def test_a_store_that_is_not_here(
+    store: Store, tmp_path: Path, folder: ChromaConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    build_index(build_config(tmp_path, folder))
+    shutil.move(store.url, f"{store.url}-elsewhere")
+    caplog.set_level(logging.WARNING)
+    with open_index(folder, NAME) as index:
+        assert len(index.query(np.ones(16, np.float32), 5)) == 5
+    assert caplog.messages == [
+        f"rows that are deleted from now on are still found: there is no store at {store.url}"
+    ]
+
+
+def test_damage_is_refused_at_the_start_and_said_later(
+    store: Store, tmp_path: Path, folder: ChromaConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    build_index(build_config(tmp_path, folder))
+    delete(store, "0/0")
+    caplog.set_level(logging.WARNING)
+    with open_index(folder, NAME) as index:
+        file = Path(store.url, "tombstones", f"{delete(store, '0/1')}.json")
+        edit(file, reason="another")
+        until(lambda: index.get(["0/0"]) == {} and caplog.messages)
+        assert "0/0" not in index.get(["0/0"])
+    (told,) = caplog.messages
+    assert told.startswith("rows that are deleted from now on are still found: ")
+    with pytest.raises(StoreError, match="is damaged"):
+        open_index(folder, NAME)
+
+
+def test_partitions_hide_them_too(store: Store, tmp_path: Path, folder: ChromaConfig) -> None:
+    for partition in (0, 1):
+        build_index(build_config(tmp_path, folder, partition=partition))
+    delete(store, "0/3", "1/3")
+    with open_index(folder, NAME) as index:
+        assert sorted(index.get(["0/3", "0/4", "1/3"])) == ["0/4"]
+        assert len(index.query(np.ones(16, np.float32), 200)) == 108
+
+
+@pytest.mark.parametrize("step", range(3))
+def test_a_kill_while_rows_are_deleted(
+    store: Store, tmp_path: Path, folder: ChromaConfig, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Before, between and after the parts, the next run goes on."""
+    build_index(build_config(tmp_path, folder))
+    delete(store, "0/0", "0/50", "1/7")
+    calls: list[str] = []
+    inner = CollectionWriter.delete
+
+    def stop(self: CollectionWriter, file: str, ids: list[str]) -> None:
+        calls.append(file)
+        if len(calls) > step:
+            raise KeyboardInterrupt
+        inner(self, file, ids)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CollectionWriter, "delete", stop)
+        with pytest.raises(KeyboardInterrupt):
+            build_index(build_config(tmp_path, folder))
+    build_index(build_config(tmp_path, folder))
+    assert_equal(folder, Store.open(store.url))

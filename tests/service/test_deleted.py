@@ -1,0 +1,57 @@
+"""A running service leaves out rows that are deleted from the store."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+import clipvec
+from clipvec.config import ChromaConfig, ServeConfig
+from clipvec.service.searcher import Searcher
+from clipvec.store import Store
+from tests.service.conftest import answering
+from tests.stores import delete, undo
+from tests.waiting import until
+
+
+@pytest.fixture
+def running(
+    served: ServeConfig, tiny_sample: Path, tmp_path: Path
+) -> Iterator[tuple[httpx.Client, Store]]:
+    """A client of a service of a store, and that store, which may be changed."""
+    shutil.copytree(tiny_sample / "store", tmp_path / "store")
+    options = {"store.root": tmp_path / "store", "index.path": tmp_path / "index"}
+    clipvec.run_index(model="local", sharding="x1", **options)
+    settings = replace(served, index=ChromaConfig(str(tmp_path / "index")))
+    searcher = Searcher.open(settings)
+    with answering(settings, searcher) as client:
+        yield client, Store.open(f"{tmp_path}/store/sample/local")
+    searcher.close()
+
+
+def test_within_two_seconds(running: tuple[httpx.Client, Store]) -> None:
+    client, store = running
+
+    def ids(route: str, **query: object) -> list[str]:
+        return [row["id"] for row in client.post(route, json=query).raise_for_status().json()]
+
+    found = ids("/search", text="a bird", k=3)
+    gone, kept = found[0], found[1]
+    image = client.get(f"/thumbnail/{gone}")
+    assert image.status_code == 200
+    assert image.headers["Cache-Control"] == "public, no-cache"
+    name = delete(store, gone)
+    until(lambda: client.get(f"/item/{gone}").status_code == 404, seconds=2)
+    known = {"If-None-Match": image.headers["ETag"]}
+    assert client.get(f"/thumbnail/{gone}", headers=known).status_code == 404
+    assert client.post("/similar", json={"id": gone}).status_code == 404
+    assert gone not in ids("/similar", id=kept, k=300)
+    assert ids("/search", text="a bird", k=2) == found[1:]
+    undo(store, name)
+    until(lambda: client.get(f"/thumbnail/{gone}", headers=known).status_code == 304, seconds=2)
+    assert ids("/search", text="a bird", k=3) == found
