@@ -47,7 +47,8 @@ class EmbedConfig:
     part_rows: Annotated[int, Field(ge=1, le=1_000_000)]
     """Rows of a part file, rounded up to whole batches: the most that a killed job repeats."""
     max_reject_fraction: Annotated[float, Field(ge=0, le=1)]
-    """Share of a shard's images that may be rejected before the shard fails."""
+    """Share of a shard's images, or of 100 where it has fewer, that may be rejected before the
+    shard fails."""
     max_pixels: Annotated[int, Field(ge=1)]
     """Most pixels (width x height) of an image; a larger one is rejected unread, as a guard against
     decompression bombs."""

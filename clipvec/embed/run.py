@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_FEW = 100
+"""Images of which a share may be rejected in a smaller shard: of 3, one is a third."""
+
 
 @dataclass
 class EmbedSummary:
@@ -150,6 +153,7 @@ def _embed_all(
 ) -> None:
     """Embed ``todo``; a shard that fails because of its data does not stop the others."""
     failures: dict[int, TooManyRejects | DatasetError] = {}
+    rejected: ShardWriter | None = None
     with Progress() as progress, Stop() as stop:
         overall = progress.task("shards", len(todo), "shards") if len(todo) > 1 else None
         for shard in todo:
@@ -168,10 +172,16 @@ def _embed_all(
                 ) from error
             else:
                 summary.embedded.append(shard)
+                rejected = rejected or (job.writer if job.writer.rejects else None)
             summary.timings += job.timings
             summary.rejects += job.writer.rejects
             if overall is not None:
                 overall.advance()
+    if rejected:
+        uri, reason = rejected.first_reject()
+        where = rejected.ledger if len(todo) == 1 else f"{rejected.ledger} and its like"
+        rejects = counted(summary.rejects, "reject")
+        log.warning("%s; the first is %s: %s; see %s", rejects, uri, reason, where)
     if failures:
         first = next(iter(failures.values()))
         if len(todo) > 1:
@@ -259,16 +269,16 @@ class _Shard:
 
     def _commit(self) -> None:
         rejects, total = self.writer.rejects, self.writer.rows + self.writer.rejects
-        limit = self._config.max_reject_fraction
-        if total and rejects / total > limit:
+        limit, judged = self._config.max_reject_fraction, max(total, _FEW)
+        if rejects > limit * judged:
             self.writer.save_rejects()
             reasons = ", ".join(f"{n} {kind}" for kind, n in self.writer.reasons().items())
             uri, reason = self.writer.first_reject()
             raise TooManyRejects(
                 f"{rejects:,} of {total:,} images of shard {self._shard} were rejected ({reasons}),"
-                f" more than max_reject_fraction={limit}; the first is {uri}: {reason}; all are in "
-                f"{self.writer.ledger}; accept them with max_reject_fraction="
-                f"{math.ceil(100 * rejects / total) / 100}, or fix the cause, remove "
+                f" more than max_reject_fraction={limit} of {judged:,}; the first is {uri}: "
+                f"{reason}; all are in {self.writer.ledger}; accept them with max_reject_fraction="
+                f"{math.ceil(100 * rejects / judged) / 100}, or fix the cause, remove "
                 f"{self.writer.folder} and run the same command again; good rows are kept"
             )
         hardware = self._source.device["hardware"]

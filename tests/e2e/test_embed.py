@@ -160,24 +160,27 @@ def test_rejects(run: Run, tiny: list[str], tmp_path: Path) -> None:
         "102.png": png_header(40_000, 40_000),
         "001.txt": b"no longer beside its image",
     }
+    members |= {f"{i}.jpg": b"this is text" for i in range(200, 208)}
     tar = write_tar(tmp_path / "a.tar", list(members.items()))
     options = [*tiny, "dataset=webdataset", f"dataset.path={tar}", "sharding=x1"]
     failed = run("embed", *options, exit_code=3)
-    assert "4 of 20 images of shard 0 were rejected (" in failed.stderr
-    for reason in ("1 EmptyFile", "1 NotAnImage", "1 TooManyPixels", "1 NoImage"):
+    assert "12 of 28 images of shard 0 were rejected (" in failed.stderr
+    for reason in ("1 EmptyFile", "9 NotAnImage", "1 TooManyPixels", "1 NoImage"):
         assert reason in failed.stderr
-    assert "more than max_reject_fraction=0.1; the first is " in failed.stderr
+    assert "more than max_reject_fraction=0.1 of 100; the first is " in failed.stderr
     assert f"{tar}#100: " in failed.stderr
     shard = tmp_path / "data/store/webdataset/local/shard-00000"
-    assert "accept them with max_reject_fraction=0.2, or fix the cause" in failed.stderr
+    assert "accept them with max_reject_fraction=0.12, or fix the cause" in failed.stderr
     assert f"remove {shard} and run the same command again" in failed.stderr
     assert pq.read_table(shard / "part-00000.parquet").num_rows == 16
     ledger = pq.read_table(shard / "rejects.parquet").to_pylist()
-    assert [row["id"] for row in ledger] == ["a/100", "a/101", "a/102", "a/001"]
+    assert [row["id"] for row in ledger[:4]] == ["a/100", "a/101", "a/102", "a/001"]
     assert "more than max_pixels=200000000" in ledger[2]["reason"]
-    accepted = run("embed", *options, "max_reject_fraction=0.2")
+    accepted = run("embed", *options, "max_reject_fraction=0.12")
     assert "resuming after 1 part (16 rows)" in accepted.stderr
-    assert accepted.stdout.startswith("1 shard: 0 images, 4 rejects")
+    assert accepted.stdout.startswith("1 shard: 0 images, 12 rejects")
+    assert f"12 rejects; the first is {tar}#100: " in accepted.stderr
+    assert f"; see {shard / 'rejects.parquet'}" in accepted.stderr
     assert (shard / "done.json").exists()
 
 
