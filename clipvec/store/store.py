@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _SCHEMA = 3
 """Schema number of ``store.json``."""
+_TRIAL = ".write-test"
 _MEND = "use the version of clipvec that made the store, or another store.root"
 
 
@@ -98,6 +99,18 @@ class Store:
         if cls.find(url) is None:
             folder.write(paths.STORE_JSON, files.to_json(values, _SCHEMA))
         return cls.open(url)
+
+    @staticmethod
+    def check_writable(url: str) -> None:
+        """Write a small file where a store is, or would be, and remove it.
+
+        Raises:
+            StoreError: that is not possible, with the fix.
+            ConfigError: such URLs are not known.
+        """
+        folder = Folder(url)
+        folder.write(_TRIAL, b"")
+        folder.remove(_TRIAL)
 
     def schema(self) -> pa.Schema:
         """Return the Arrow schema of the parts."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from clipvec import paths
 from clipvec.errors import ConfigError, LaunchError, one_line
 from clipvec.jobs.backend import Backend, Machine, Preview, State, Status
-from clipvec.jobs.skypilot import checks, egress, gpus, prices, speeds, tasks, workdir
+from clipvec.jobs.skypilot import checks, egress, gpus, prices, rights, speeds, tasks, workdir
 from clipvec.progress import Progress, counted
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ class Sky(Backend):
         pool = tasks.pool(record.sweep)
         for reason in checks.refusals(record.sweep, jobs):
             raise ConfigError(reason)
+        for line in rights.lines(jobs):
+            log.warning("%s", line)
         submissions, _ = _write(record.sweep, jobs, record.folder)
         if tasks.makes_pool(record.sweep):
             self._make_pool(record)
@@ -200,7 +202,7 @@ class Sky(Backend):
             lines.append(f"sky jobs pool down {pool}")
         if any(self.price_per_hour(job) is None for job in jobs):
             lines.append(_UNPRICED)
-        lines += egress.lines(jobs)
+        lines += [*egress.lines(jobs), *rights.lines(jobs)]
         try:
             with connect() as sky:
                 for submission in submissions:
