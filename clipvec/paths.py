@@ -149,8 +149,11 @@ class RowsPaths:
 
     def __init__(self, folder: Path) -> None:
         self.columns = folder / "rows.arrow"
-        """Everything but the vectors; it is there when all of the table is."""
+        """Everything but the vectors."""
         self.vectors = folder / "vectors.npy"
+        self.mark = folder / "rows.json"
+        """Checksums of both; it is there when all of the table is."""
+        self.both = (self.columns, self.vectors)
 
     @staticmethod
     def new(file: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from clipvec import paths, shards
 from clipvec.check.compare import IndexComparison
 from clipvec.errors import ClipvecError, CollectionError, SchemaError, StoreError, one_line
-from clipvec.index import has_index, open_index
+from clipvec.index import has_index, open_index, table_fault
 from clipvec.progress import Progress, counted
 from clipvec.store import LivePart, Store, Tombstones
 
@@ -79,6 +79,8 @@ def check(config: CheckConfig) -> CheckSummary:
             summary.index = config.index.location(name)
             try:
                 index = stack.enter_context(open_index(config.index, name, bare=True))
+                tables = map(table_fault, index.rows_folders)
+                summary.faults += [one_line(fault) for fault in tables if fault]
             except (CollectionError, SchemaError) as error:
                 summary.faults.append(one_line(error))
         _check_parts(store, markers, index, summary)

@@ -5,6 +5,7 @@ from .chroma.backend import memory_bytes
 from .chroma.server import chroma_server
 from .open import has_index, open_index, partitions_of
 from .query import Term, combine, query_vector, split_weight
+from .rows import table_fault
 
 __all__ = [
     "PART",
@@ -24,4 +25,5 @@ __all__ = [
     "partitions_of",
     "query_vector",
     "split_weight",
+    "table_fault",
 ]

@@ -136,6 +136,11 @@ class VectorIndex(Protocol):
     rows_folder: Path | None = None
     """Where the table of its rows is, see `clipvec.index.rows`; None: it has none."""
 
+    @property
+    def rows_folders(self) -> list[Path]:
+        """Where the tables of its rows are: one for each partition."""
+        return [] if self.rows_folder is None else [self.rows_folder]
+
     def count(self) -> int:
         """Return the number of rows."""
         ...

@@ -12,6 +12,7 @@ from clipvec.index.base import VectorIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from clipvec.index.base import Hit
     from clipvec.index.filters import Filter
@@ -38,6 +39,11 @@ class Partitions(VectorIndex):
         self._threads.shutdown()
         for index in self._indexes:
             index.close()
+
+    @property
+    def rows_folders(self) -> list[Path]:
+        """Where the tables of its rows are: one for each partition."""
+        return [folder for index in self._indexes for folder in index.rows_folders]
 
     def count(self) -> int:
         """Return the number of rows."""

@@ -97,6 +97,20 @@ def test_each_fault_is_a_line(root: Path) -> None:
         summary.raise_faults()
 
 
+def test_the_table_of_rows(root: Path) -> None:
+    folder = root / "index/toys--toy"
+    flip(folder / "vectors.npy", 5000)
+    (fault,) = faults(root)
+    assert fault == (
+        "the table of rows in ROOT/index/toys--toy is damaged (vectors.npy changed after "
+        "clipvec.index wrote it); remove ROOT/index/toys--toy/rows.json and run python -m "
+        "clipvec.index, which writes it anew"
+    )
+    (folder / "rows.json").unlink()
+    build_index(build_config(root / "store", ChromaConfig(f"{root}/index")))
+    assert faults(root) == []
+
+
 def test_the_ledger_of_rejects(root: Path) -> None:
     file = Path(store_of(root).url, "shard-00001/done.json")
     values = json.loads(file.read_text())

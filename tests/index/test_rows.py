@@ -139,7 +139,7 @@ def test_the_table_follows_the_index(root: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("clipvec.index.build.verify", interrupt)
     with pytest.raises(KeyboardInterrupt):
         build(root)
-    assert not paths.RowsPaths(folder_of(root)).columns.exists()
+    assert not paths.RowsPaths(folder_of(root)).mark.exists()
     with opened(root) as index:
         assert not is_mapped(index)
     monkeypatch.undo()
@@ -160,9 +160,9 @@ def interrupt(*_: object) -> None:
 
 def test_a_table_of_other_parts_is_replaced(root: Path) -> None:
     files = paths.RowsPaths(folder_of(root))
-    before = files.columns.stat().st_mtime_ns
+    before = files.mark.stat().st_mtime_ns
     build(root)
-    assert files.columns.stat().st_mtime_ns == before
+    assert files.mark.stat().st_mtime_ns == before
     store = Store.open(str(root / "store/toys/toy"))
     rows.write(folder_of(root), store, store.parts()[:1])
     with opened(root) as index:  # it has fewer rows than the index
@@ -182,8 +182,23 @@ def test_a_damaged_table_is_left_out(
         assert not is_mapped(index)
         assert len(index.query(np.ones(16, np.float32), 3)) == 3
     (message,) = caplog.messages
-    assert "rows.arrow is damaged (" in message
-    assert message.endswith("python -m clipvec.index --rebuild makes it anew")
+    assert f"toys--toy is damaged ({file.name} has " in message
+    mark = paths.RowsPaths(folder_of(root)).mark
+    assert f"; remove {mark} and run python -m clipvec.index, which writes it anew; " in message
+    mark.unlink()
+    build(root)
+    with opened(root) as index:
+        assert is_mapped(index)
+
+
+@pytest.mark.parametrize("name", ["columns", "vectors"])
+def test_each_byte_of_the_table_is_checked(root: Path, name: str) -> None:
+    assert rows.table_fault(folder_of(root)) is None
+    file: Path = getattr(paths.RowsPaths(folder_of(root)), name)
+    right = file.read_bytes()
+    for at in range(0, len(right), max(1, len(right) // 50)):
+        file.write_bytes(right[:at] + bytes([right[at] ^ 1]) + right[at + 1 :])
+        assert "is damaged (" in (rows.table_fault(folder_of(root)) or ""), at
 
 
 def test_a_table_that_cannot_be_written(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
