@@ -22,7 +22,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import chromadb
@@ -131,11 +131,15 @@ def example_server(arch: str, weights: Path, folder: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def running(
-    command: list[str | Path], url: str, probe: str, environment: dict[str, str]
+    command: Sequence[str | Path],
+    url: str,
+    probe: str,
+    environment: dict[str, str],
+    cwd: Path = ROOT,
 ) -> Iterator[str]:
     """Run a server until the block ends."""
     process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL
+        command, cwd=cwd, env=os.environ | environment, stdout=subprocess.DEVNULL
     )
     try:
         while process.poll() is None:

@@ -196,7 +196,7 @@ def ids_of(root: Path) -> list[str]:
 
 def indexed(where: Path) -> list[str]:
     name = paths.collection_name("synthetic", "synthetic")
-    with open_index(ChromaConfig(str(where)), name) as index:
+    with open_index(ChromaConfig(str(where)), name, bare=True) as index:
         return [str(id) for id in index._rows.get(include=[])["ids"]]  # type: ignore[attr-defined]
 
 
