@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -66,17 +67,21 @@ def shrink(writer: IndexWriter, plan: Plan) -> int:
 
     A part of which the index lacks rows, as after a deletion that was undone, is loaded anew.
     """
-    shrunk, deleted = [], 0
+    deleted = 0
     for part in plan.shrink:
         held = writer.count_part(part.file)
-        writer.delete(part.file, part.deleted)
-        if writer.count_part(part.file) == part.rows:
-            shrunk.append(part)
+        # Marked while rows are deleted: after a kill, and an undo, the ledger would look right.
+        with contextlib.suppress(_LacksRows), writer.loading([part]):
+            writer.delete(part.file, part.deleted)
+            if writer.count_part(part.file) != part.rows:
+                plan.replace(part)
+                raise _LacksRows
             deleted += held - part.rows
-        else:
-            plan.replace(part)
-    with writer.loading(shrunk):
-        return deleted
+    return deleted
+
+
+class _LacksRows(Exception):
+    """Leaves a part marked as loading."""
 
 
 def load(

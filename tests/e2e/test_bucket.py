@@ -12,12 +12,13 @@ import boto3
 import numpy as np
 import pytest
 from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
 
 from clipvec.config import ChromaConfig
 from clipvec.index import open_index
 from clipvec.store import Store
 from tests.e2e.conftest import Run
-from tests.stores import make_store
+from tests.stores import delete, make_store
 from tests.waiting import until
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -35,6 +36,7 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     boto3.client("s3", endpoint_url=url).create_bucket(Bucket="photos")
+    S3FileSystem.clear_instance_cache()  # of the server of another test
     yield
     server.stop()
 
@@ -85,15 +87,15 @@ def test_deletions_by_two_at_once(
     with open_index(ChromaConfig(f"{tmp_path}/data/index")) as index:
         assert sorted(index.get(["0/1", "0/2", "1/3"])) == ["0/1", "0/2", "1/3"]
         with ThreadPoolExecutor(2) as both:
-            said = list(both.map(lambda id: run("delete", *options, f"ids={id}"), ["0/1", "1/3"]))
-        assert all(done.stdout.startswith("deleted 1 row of s3://photos/") for done in said)
+            names = both.map(lambda id: delete(Store.open(store.url), id), ["0/1", "1/3"])
+        assert len({*names}) == 2
         until(lambda: list(index.get(["0/1", "0/2", "1/3"])) == ["0/2"], seconds=20)
         caplog.set_level(logging.INFO, "werkzeug")
         caplog.clear()
         for _ in range(5):
             index.query(np.ones(16, np.float32), 3)
         assert len([line for line in caplog.messages if "list-type=2" in line]) <= 1
-    assert len(Store.open(store.url).tombstones) == 2
+    assert run("delete", *options).stdout.startswith(f"deleted from {store.url}: 2 rows\n")
     assert ", 2 rows deleted; verified" in run("index", *options, "sharding=x1").stdout
 
 

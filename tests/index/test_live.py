@@ -158,13 +158,19 @@ def test_partitions_hide_them_too(store: Store, tmp_path: Path, folder: ChromaCo
         assert len(index.query(np.ones(16, np.float32), 200)) == 108
 
 
+@pytest.mark.parametrize("undone", [False, True])
 @pytest.mark.parametrize("step", range(3))
 def test_a_kill_while_rows_are_deleted(
-    store: Store, tmp_path: Path, folder: ChromaConfig, monkeypatch: pytest.MonkeyPatch, step: int
+    store: Store,
+    tmp_path: Path,
+    folder: ChromaConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+    undone: bool,
 ) -> None:
-    """Before, between and after the parts, the next run goes on."""
+    """Before, between and after the parts, the next run goes on; also where it is undone then."""
     build_index(build_config(tmp_path, folder))
-    delete(store, "0/0", "0/50", "1/7")
+    name = delete(store, "0/0", "0/50", "1/7")
     calls: list[str] = []
     inner = CollectionWriter.delete
 
@@ -178,5 +184,7 @@ def test_a_kill_while_rows_are_deleted(
         patch.setattr(CollectionWriter, "delete", stop)
         with pytest.raises(KeyboardInterrupt):
             build_index(build_config(tmp_path, folder))
+    if undone:
+        undo(store, name)
     build_index(build_config(tmp_path, folder))
     assert_equal(folder, Store.open(store.url))

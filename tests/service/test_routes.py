@@ -215,7 +215,7 @@ def test_bad_bodies(client: httpx.Client, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [gzip.compress(b'{"text": "a"}'), '{"text": "ä"}'.encode("latin-1")]
+    "body", [gzip.compress(b'{"text": "a"}', mtime=0), '{"text": "ä"}'.encode("latin-1")]
 )
 def test_bodies_in_another_coding(client: httpx.Client, body: bytes) -> None:
     answer = client.post("/search", content=body, headers=JSON)
