@@ -45,17 +45,22 @@ class Task:
         self, label: str, total: int | None, unit: str, done: int, rich: RichProgress | None
     ) -> None:
         self._label, self._total, self._unit = label, total, unit
-        self._done = self._skipped = done
+        self._done = done
         self._rich = rich
         self._id: TaskID | None = None
         if rich is not None:
             self._id = rich.add_task(label, total=total, completed=done, unit=unit, rate="")
-        self._started = self._said = time.monotonic()
+        self._said = time.monotonic()
+        self._begun = [(done, self._said)]
+        """What was done, and when: at the start, and after the first step, which loads and warms
+        up what all others need, so that the rate is that of the others."""
 
     def advance(self, n: int = 1) -> None:
         """Advance by ``n`` units."""
         self._done += n
         now = time.monotonic()
+        if len(self._begun) == 1:
+            self._begun.append((self._done, now))
         if self._rich is not None and self._id is not None:
             self._rich.update(self._id, completed=self._done, rate=f"{self._rate(now):,.1f}")
         elif now - self._said >= LINE_SECONDS:
@@ -68,7 +73,8 @@ class Task:
             self._rich.remove_task(self._id)
 
     def _rate(self, now: float) -> float:
-        return (self._done - self._skipped) / max(now - self._started, 1e-9)
+        done, then = self._begun[-1] if self._done > self._begun[-1][0] else self._begun[0]
+        return (self._done - done) / max(now - then, 1e-9)
 
     def _line(self, now: float) -> str:
         rate = self._rate(now)

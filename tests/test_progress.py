@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clipvec.progress import counted, duration
+from clipvec.progress import Task, counted, duration
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,22 @@ from clipvec.progress import counted, duration
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_the_time_left_is_not_foretold_by_the_first_step(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = iter([0, 50, 60, 70])
+    monkeypatch.setattr("clipvec.progress.time.monotonic", lambda: next(clock))
+    caplog.set_level("INFO")
+    task = Task("shard 3", 100, "images", 0, None)
+    for _ in range(3):
+        task.advance(10)
+    assert caplog.messages == [
+        "shard 3: 10 of 100 images, 0.2 images/s, 7 min 30 s left",
+        "shard 3: 20 of 100 images, 1.0 images/s, 80 s left",
+        "shard 3: 30 of 100 images, 1.0 images/s, 70 s left",
+    ]
 
 
 def test_counted() -> None:
