@@ -238,6 +238,8 @@ class SweepPaths(LaunchPaths):
         """The log of the supervisor of local workers."""
         self.pool = folder / "pool.yaml"
         """The SkyPilot YAML of the pool that is made for its jobs."""
+        self.pool_made = folder / "pool.made"
+        """There since the pool was asked for."""
 
     def task(self, number: int) -> Path:
         """Return the SkyPilot YAML of one submission."""

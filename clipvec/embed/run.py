@@ -270,16 +270,19 @@ class _Shard:
     def _commit(self) -> None:
         rejects, total = self.writer.rejects, self.writer.rows + self.writer.rejects
         limit, judged = self._config.max_reject_fraction, max(total, _FEW)
-        if rejects > limit * judged:
+        none = self.writer.rows == 0 and total > 1 and limit < 1
+        if none or rejects / judged > limit:
             self.writer.save_rejects()
             reasons = ", ".join(f"{n} {kind}" for kind, n in self.writer.reasons().items())
             uri, reason = self.writer.first_reject()
+            many = "all of them" if none else f"more than max_reject_fraction={limit} of {judged:,}"
+            enough = 1 if none else math.ceil(100 * rejects / judged) / 100
             raise TooManyRejects(
                 f"{rejects:,} of {total:,} images of shard {self._shard} were rejected ({reasons}),"
-                f" more than max_reject_fraction={limit} of {judged:,}; the first is {uri}: "
-                f"{reason}; all are in {self.writer.ledger}; accept them with max_reject_fraction="
-                f"{math.ceil(100 * rejects / judged) / 100}, or fix the cause, remove "
-                f"{self.writer.folder} and run the same command again; good rows are kept"
+                f" {many}; the first is {uri}: {reason}; all are in "
+                f"{self.writer.ledger}; accept them with max_reject_fraction={enough}, or fix the "
+                f"cause, remove {self.writer.folder} and run the same command again; good rows are "
+                "kept"
             )
         hardware = self._source.device["hardware"]
         self.writer.commit({**self.timings.to_json(), "hardware": hardware})

@@ -262,7 +262,10 @@ def _released_unless_running(record: Record, runs: Backend) -> Iterator[None]:
         yield
     except (ConfigError, LaunchError, SweepError) as error:
         if isinstance(error, SweepError) or not record.started():
-            runs.release(record)
+            try:
+                runs.release(record)
+            except LaunchError as left:  # the first error is the cause
+                log.error("%s", left)
         raise
 
 

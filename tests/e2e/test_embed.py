@@ -184,6 +184,16 @@ def test_rejects(run: Run, tiny: list[str], tmp_path: Path) -> None:
     assert (shard / "done.json").exists()
 
 
+def test_a_small_shard_without_any_image(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    tar = write_tar(tmp_path / "a.tar", [(f"{i}.jpg", b"this is text") for i in range(3)])
+    options = [*tiny, "dataset=webdataset", f"dataset.path={tar}", "sharding=x1"]
+    failed = run("embed", *options, exit_code=3).stderr
+    assert "3 of 3 images of shard 0 were rejected (3 NotAnImage), all of them; the fi" in failed
+    assert "accept them with max_reject_fraction=1, or fix the cause" in failed
+    accepted = run("embed", *options, "max_reject_fraction=1")
+    assert accepted.stdout.startswith("1 shard: 0 images, 3 rejects")
+
+
 def test_two_records_with_one_key(run: Run, tiny: list[str], tmp_path: Path) -> None:
     one = write_tar(tmp_path / "a.tar", [(f"{i:02d}.jpg", photo(i)) for i in range(30)])
     with tarfile.open(one, "a") as tar:

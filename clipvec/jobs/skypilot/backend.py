@@ -57,6 +57,8 @@ _WAITING = {
     "CANCELLING": "cancelling",
 }
 """What a job waits for, where SkyPilot has no details."""
+_DYING = frozenset({"SHUTTING_DOWN", "CONTROLLER_FAILED", "FAILED_CLEANUP"})
+"""States of a pool that SkyPilot 0.14 does not leave, or only to remove it."""
 _FIXES = {
     "NoCloudAccessError": "no cloud is enabled; `sky check` shows what each one lacks",
     "ApiServerConnectionError": "its API server does not respond; start it with `sky api start`",
@@ -256,9 +258,15 @@ class Sky(Backend):
 
     def _make_pool(self, record: Record) -> None:
         """Make the pool of a sweep, unless there is one."""
-        pool, task = tasks.pool(record.sweep), _read(paths.SweepPaths(record.folder).pool)
+        files, pool = paths.SweepPaths(record.folder), tasks.pool(record.sweep)
+        task = _read(files.pool)
         with connect() as sky:
-            if sky.get(sky.jobs.pool_status(pool)):
+            for held in sky.get(sky.jobs.pool_status(pool)):
+                if (status := _word(held["status"])) in _DYING:
+                    raise LaunchError(
+                        f"the pool {pool} is {status} and takes no jobs; run the same command "
+                        "again when sky jobs pool status no longer lists it"
+                    )
                 return
             log.info(
                 "making a pool of %s, which is taken down when the jobs have ended; if this "
@@ -268,6 +276,7 @@ class Sky(Backend):
                 record.sweep.name,
                 pool,
             )
+            files.pool_made.touch()
             sky.get(sky.jobs.pool_apply(_task(sky, task), pool, sky.serve.UpdateMode.ROLLING))
 
     def release(self, record: Record) -> None:
@@ -276,13 +285,19 @@ class Sky(Backend):
         Raises:
             LaunchError: SkyPilot cannot be reached, or keeps the pool; with how to take it down.
         """
-        if not tasks.makes_pool(record.sweep):
+        if not paths.SweepPaths(record.folder).pool_made.exists():
             return
         pool = tasks.pool(record.sweep)
         ids = {started.job.number: started.id for started in record.started()}
+        said = False
         try:
             # A job whose shards are committed may have seconds to go, and keeps the pool.
-            while any(not status.state.ended for status in self.poll(record, ids).values()):
+            while (statuses := self.poll(record, ids)) and not all(
+                status.state.ended for status in statuses.values()
+            ):
+                if not said:
+                    log.info("pool %s is taken down when its jobs have ended", pool)
+                said = True
                 time.sleep(self.poll_seconds)
             with connect() as sky:
                 if sky.get(sky.jobs.pool_status(pool)):
@@ -293,6 +308,11 @@ class Sky(Backend):
                 f"the pool {pool} still runs, and is paid for; take it down with sky jobs pool "
                 f"down {pool} ({one_line(error) or 'stopped'})"
             ) from error
+
+
+def _word(status: object) -> str:
+    """Return a status of SkyPilot's as it prints it."""
+    return str(getattr(status, "value", status))
 
 
 def _command(action: str, options: Sequence[str], secrets: Sequence[str], file: Path) -> str:

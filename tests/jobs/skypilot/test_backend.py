@@ -184,11 +184,12 @@ class StandIn(types.ModuleType):
         self.asked: list[dict[str, Any]] = []
         self.jobs = types.ModuleType("sky.jobs")
         self.pools: dict[str, Any] = {}
+        self.pool = "READY"
         self.jobs.__dict__.update(
             launch=self.launch,
             queue_v2=self.queue,
             cancel=self.cancel,
-            pool_status=lambda name: [{"name": name}] if name in self.pools else [],
+            pool_status=lambda name: [{"status": self.pool}] if name in self.pools else [],
             pool_apply=lambda task, name, mode: self.pools.update({name: (task, mode)}),
             pool_down=self.pools.pop,
         )
@@ -300,8 +301,9 @@ def test_a_pool_is_made_once_and_taken_down_at_the_end(
 def test_a_pool_that_stays_is_told(
     tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = Record.create(tmp_path, sweep(job(0, 0), pool="auto"))
-    stand_in.pools["clipvec-embed-1"] = None
+    made = sweep(job(0, 0), pool="auto")
+    record = Record.create(tmp_path, made)
+    Sky().submit(record, made.jobs, lambda ids: None)
 
     def pool_down(name: str) -> None:
         raise RuntimeError("no answer")
@@ -313,6 +315,17 @@ def test_a_pool_that_stays_is_told(
         "the pool clipvec-embed-1 still runs, and is paid for; take it down with sky jobs pool "
         "down clipvec-embed-1 (SkyPilot: RuntimeError: no answer)"
     )
+
+
+def test_a_pool_that_ends_is_not_given_jobs(tmp_path: Path, stand_in: StandIn) -> None:
+    made = sweep(job(0, 0), pool="auto")
+    record = Record.create(tmp_path, made)
+    stand_in.pools["clipvec-embed-1"], stand_in.pool = None, "SHUTTING_DOWN"
+    with pytest.raises(LaunchError, match="embed-1 is SHUTTING_DOWN and takes no jobs; run the sa"):
+        Sky().submit(record, made.jobs, lambda ids: None)
+    assert stand_in.launched == []
+    Sky().release(record)  # which did not make it
+    assert stand_in.pools == {"clipvec-embed-1": None}
 
 
 def test_ids_received_before_an_error_are_saved(
