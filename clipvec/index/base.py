@@ -27,6 +27,8 @@ PART, ROW = "_part", "_row"
 _COLUMNS = {"id", "uri", "caption", "width", "height", PART, ROW}
 SCHEMA = 2
 """Of `IndexInfo` and of the ledger beside it; in 1, it does not say which rows are deleted."""
+_NEAR_BYTES = 2**24
+"""Of thumbnails that nobody asked for, which one look-up keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ class Hit:
     """Part file of the store that holds the row."""
     row: int = 0
     """Its position in that file."""
+
+    @property
+    def key(self) -> str:
+        """What tells it from rows of the same id in other parts."""
+        return thumbnails.key(self.part, self.id)
 
     @classmethod
     def of(cls, row: Mapping[str, Any], score: float) -> Hit:
@@ -236,12 +243,12 @@ class VectorIndex(Protocol):
 
     def thumbnails(self, hits: Sequence[Hit]) -> list[bytes | None]:
         """Return the JPEG thumbnails of ``hits`` from the store; None where there is none."""
-        found = self.thumbnails_near(hits)
-        return [found.get(hit.id) for hit in hits]
+        found = thumbnails.read(self.info.store, _places(hits))
+        return [found.get(hit.key) for hit in hits]
 
     def thumbnails_near(self, hits: Sequence[Hit]) -> dict[str, bytes | None]:
-        """Return the thumbnails of ``hits``, and of the rows that are read along with them."""
-        return thumbnails.read(self.info.store, [(hit.part, hit.row) for hit in hits])
+        """Return the thumbnails of ``hits`` by their keys, and some that are read along."""
+        return thumbnails.read(self.info.store, _places(hits), _NEAR_BYTES)
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -303,3 +310,7 @@ class VectorIndex(Protocol):
 def clamp(score: float | np.floating[Any]) -> float:
     """Return a cosine within -1 to 1, which rounding left by a little."""
     return min(1.0, max(-1.0, float(score)))
+
+
+def _places(hits: Sequence[Hit]) -> list[tuple[str, int, str]]:
+    return [(hit.part, hit.row, hit.id) for hit in hits]

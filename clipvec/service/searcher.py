@@ -251,15 +251,14 @@ class Searcher:
 
     def _read(self, ids: Sequence[str]) -> list[bytes | Exception]:
         """Read thumbnails, and keep those that are read along: the next page has some of them."""
-        hits = self.collection.get(
-            [*dict.fromkeys(ids)]
-        )  # without rows deleted since they were kept
-        known = {id: self._kept[id] for id in hits if id in self._kept}
-        near = self.collection.thumbnails_near([hit for id, hit in hits.items() if id not in known])
-        read = {id: thumbnail for id, thumbnail in near.items() if thumbnail}
+        hits = self.collection.get([*dict.fromkeys(ids)])  # without rows deleted since
+        keys = {id: hit.key for id, hit in hits.items()}
+        known = {key: self._kept[key] for key in keys.values() if key in self._kept}
+        near = self.collection.thumbnails_near([h for h in hits.values() if h.key not in known])
+        read = {key: thumbnail for key, thumbnail in near.items() if thumbnail}
         self._kept.update(read)
-        known |= {id: thumbnail for id, thumbnail in read.items() if id in hits}
-        return [known.get(id) or _without_thumbnail(id, hits) for id in ids]
+        known |= read
+        return [known.get(keys.get(id, "")) or _without_thumbnail(id, hits) for id in ids]
 
 
 def _without_thumbnail(id: str, rows: Mapping[str, Hit]) -> UnknownRow:

@@ -10,29 +10,45 @@ from clipvec.errors import ClipvecError
 from clipvec.store.folder import Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Sequence
+
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
 
-def read(store: str, wanted: Sequence[tuple[str, int]]) -> dict[str, bytes | None]:
-    """Return the thumbnails of rows by id, and those of the rows that are read along with them.
+def key(part: str, id: str) -> str:
+    """Return what tells a row from others of its id, which another part may hold."""
+    return f"{part} {id}"
+
+
+def read(
+    store: str, wanted: Sequence[tuple[str, int, str]], spare: int = 0
+) -> dict[str, bytes | None]:
+    """Return the thumbnails of rows by `key`, and some of the rows that are read along with them.
 
     The rows of a file come in groups, which are read whole: as much again to read for each of them.
     None: the row has no thumbnail.
 
     Args:
         store: path or URL.
-        wanted: part file and row in it. A rewritten part may hold another image there.
+        wanted: part file, row in it, and id. A rewritten part may hold another row there.
+        spare: bytes of thumbnails that may be kept of other rows.
     """
-    places: dict[str, set[int]] = defaultdict(set)
-    for part, row in wanted:
-        places[part].add(row)
+    places: dict[str, dict[int, str]] = defaultdict(dict)
+    for part, row, id in wanted:
+        places[part][row] = id
     found: dict[str, bytes | None] = {}
     missing = []
     for part, rows in places.items():
+        ids = set(rows.values())
         try:
-            found |= _groups(Folder(store), part, rows)
+            for id, thumbnail in _groups(Folder(store), part, rows):
+                if id in ids:
+                    found[key(part, id)] = thumbnail.as_py()
+                elif spare > 0 and (beside := thumbnail.as_py()) and len(beside) <= spare:
+                    found[key(part, id)] = beside
+                    spare -= len(beside)
         except (OSError, ClipvecError) as error:
             missing.append(f"{part}: {error}")
     if missing:
@@ -40,19 +56,20 @@ def read(store: str, wanted: Sequence[tuple[str, int]]) -> dict[str, bytes | Non
     return found
 
 
-def _groups(folder: Folder, part: str, rows: set[int]) -> dict[str, bytes | None]:
-    """Return the thumbnails of the row groups that hold some rows of a part.
+def _groups(
+    folder: Folder, part: str, rows: Collection[int]
+) -> Iterator[tuple[str, pa.BinaryScalar]]:
+    """Yield ids and thumbnails of the row groups that hold some rows of a part.
 
     These are compared with their own checksums: the file's would take all of it. Rows of a damaged
     one are left out.
     """
     import pyarrow.parquet as pq
 
-    found: dict[str, bytes | None] = {}
     with folder.open(part) as file:
         parquet = pq.ParquetFile(file, page_checksum_verification=True)
         if "thumbnail" not in parquet.schema_arrow.names:
-            return {}
+            return
         stop = 0
         for group in range(parquet.num_row_groups):
             first, stop = stop, stop + parquet.metadata.row_group(group).num_rows
@@ -64,5 +81,4 @@ def _groups(folder: Folder, part: str, rows: set[int]) -> dict[str, bytes | None
                 where = f"{folder.path(part)}, rows {first} to {stop - 1}"
                 log.warning("no thumbnails from %s (%s)", where, error)
                 continue
-            found |= zip(table["id"].to_pylist(), table["thumbnail"].to_pylist(), strict=True)
-    return found
+            yield from zip(table["id"].to_pylist(), table["thumbnail"], strict=True)

@@ -3,16 +3,20 @@ from __future__ import annotations
 import asyncio
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from clipvec import config
-from clipvec.config import QueryModelConfig, ServeConfig
+from clipvec.config import ChromaConfig, QueryModelConfig, ServeConfig
 from clipvec.errors import FingerprintError
+from clipvec.index import build_index, open_index
 from clipvec.service.schema import Options
 from clipvec.service.searcher import Searcher, UnknownRow
+from tests.index.conftest import build_config
+from tests.stores import delete, make_store, row
 
 
 def test_many_queries_share_forward_passes(
@@ -115,6 +119,28 @@ def test_thumbnails_that_lie_together_are_read_once(
     with pytest.raises(UnknownRow, match="there is no row 'nobody'"):
         asyncio.run(searcher.thumbnail("nobody"))
     searcher.close()
+
+
+def test_a_thumbnail_is_not_that_of_a_deleted_row_of_its_id(
+    searcher: Searcher, served: ServeConfig, tmp_path: Path
+) -> None:
+    store = make_store(tmp_path, {0: [3]}, count=2, thumbnail=b"deleted")
+    delete(store, "0/1")
+    writer = store.writer(1)
+    writer.write_part([row(0, 1, b"alive")], np.eye(1, 16, dtype=np.float32), 1)
+    writer.commit({})
+    index = ChromaConfig(f"{tmp_path}/index")
+    build_index(build_config(tmp_path, index, sharding={"count": 2}))
+    toys = Searcher(open_index(index), searcher.encoder, served)
+
+    async def main() -> list[bytes]:
+        await toys.thumbnail("0/0")  # which lies beside the deleted row
+        return [await toys.thumbnail("0/1"), await toys.thumbnail("0/2")]
+
+    hits = toys.collection.get(["0/1", "0/0"])
+    assert toys.collection.thumbnails([hits["0/1"], hits["0/0"]]) == [b"alive", b"deleted"]
+    assert asyncio.run(main()) == [b"alive", b"deleted"]
+    toys.close()
 
 
 def test_ready_only_while_the_encoder_is_correct(
