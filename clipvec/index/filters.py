@@ -41,6 +41,8 @@ _NAMES: dict[str, Operator] = {
 """Operators by their names in JSON."""
 _JSON_NAMES = {operator: name for name, operator in _NAMES.items()}
 _FORM = re.compile(r"\s*([A-Za-z][\w.-]*?)\s*(!=|>=|<=|=|>|<)\s*(.*?)\s*", re.DOTALL)
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""What JSON can spell and UTF-8 cannot."""
 _BOOLS = {"true": True, "false": False}
 
 
@@ -155,12 +157,16 @@ def _compare(chosen: Comparison, column: pa.Array | np.ndarray) -> np.ndarray:
     import pyarrow.compute as pc
 
     values = pa.array(column, from_pandas=True) if isinstance(column, np.ndarray) else column
-    if pa.types.is_floating(values.type):
+    floating = pa.types.is_floating(values.type)
+    if floating:
         values = pc.if_else(pc.is_nan(values), None, values)
     operator, operand = chosen.operator, chosen.value
     negated = operator in {"!=", "not in"}
     if operator in {"in", "not in", "=", "!="}:
-        wanted = list(operand) if isinstance(operand, tuple) else [operand]
+        wanted: list[Any] = list(operand) if isinstance(operand, tuple) else [operand]
+        if floating:  # -0.0 + 0.0 is 0.0, from which is_in tells it
+            values = pc.add(values, pa.scalar(0.0, values.type))
+            wanted = [number + 0.0 for number in wanted]
         found = pc.is_in(values, pa.array(wanted))
     else:
         compare = {">": pc.greater, ">=": pc.greater_equal, "<": pc.less, "<=": pc.less_equal}
@@ -231,7 +237,8 @@ class _Parser:
         listed = operator in {"in", "not in"}
         operands = operand if listed else [operand]
         if not (isinstance(operands, list) and operands and all(_fits(x, kind) for x in operands)):
-            wanted = f"a list of type {kind}" if listed else f"a value of type {kind}"
+            wanted = f"a {'list' if listed else 'value'} of type {kind}"
+            wanted += " in UTF-8" if kind == "string" else ""
             raise ConfigError(f"where {text}: {key} {operator} takes {wanted}")
         pairs = [_exact(text, kind, operator, value) for value in operands]
         values = tuple(value for _, value in pairs)
@@ -251,7 +258,7 @@ def _fits(value: object, kind: str) -> bool:
     if isinstance(value, bool) or kind == "bool":
         return isinstance(value, bool) and kind == "bool"
     if isinstance(value, str):
-        return kind == "string"
+        return kind == "string" and not _SURROGATE.search(value)
     if isinstance(value, int) or kind == "int":
         limited = isinstance(value, int | float) and -_LARGEST <= value < _LARGEST  # NaN is not
         return kind in {"int", "float"} and limited

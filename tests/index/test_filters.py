@@ -30,6 +30,8 @@ ROWS: list[dict[str, Any]] = [
     {"n": -(2**63), "f": 1e300},
     {"n": 2**63 - 1, "b": False},
     {"s": "b"},
+    {"f": -0.0},
+    {"f": 0.0},
 ]
 COLUMNS = {
     name: pa.array([row.get(name) for row in ROWS], kind)
@@ -54,7 +56,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromadb.Collecti
     close(client)  # type: ignore[arg-type]
 
 
-NUMBERS = st.sampled_from([1, 2, 2.5, -2.5, -2, 3.0, BIG, BIG + 1, BIG + 2, -BIG - 1, 2**63 - 1])
+NUMBERS = st.sampled_from(
+    [0, -0.0, 1, 2, 2.5, -2.5, -2, 3.0, BIG, BIG + 1, BIG + 2, -BIG - 1, 2**63 - 1]
+)
 OPERANDS = {"n": NUMBERS, "f": NUMBERS, "s": st.sampled_from("abcd"), "b": st.booleans()}
 
 
@@ -104,9 +108,11 @@ def test_chroma_and_the_mask_admit_the_same_rows(
         ("n>=2.0", Comparison("n", ">=", 2), [1, 2, 3, 4, 6]),
         (f"n>{BIG}", Comparison("n", ">", BIG), [4, 6]),
         (f"f>={BIG + 1}", Comparison("f", ">=", float(BIG + 2)), [4, 5]),
-        (f"f<{BIG + 1}", Comparison("f", "<=", float(BIG)), [0, 1, 2, 3]),
+        (f"f<{BIG + 1}", Comparison("f", "<=", float(BIG)), [0, 1, 2, 3, 8, 9]),
         ("f=1", Comparison("f", "=", 1.0), [0]),
-        ("s!=a", Comparison("s", "!=", "a"), [1, 2, 4, 5, 6, 7]),
+        ("f=0", Comparison("f", "=", 0.0), [8, 9]),
+        ("f=-0.0", Comparison("f", "=", 0.0), [8, 9]),
+        ("s!=a", Comparison("s", "!=", "a"), [1, 2, 4, 5, 6, 7, 8, 9]),
     ],
 )
 def test_bounds_between_two_values_of_the_type(text: str, chosen: Filter, found: list[int]) -> None:
@@ -134,6 +140,11 @@ def test_bounds_between_two_values_of_the_type(text: str, chosen: Filter, found:
         ('{"stars": {"$in": [1, 2.5]}}', "no int equals 2.5"),
         ('{"stars": {"$in": 1}}', "stars in takes a list of type int"),
         ('{"stars": {"$foo": 1}}', "stars is of type int; its operators are = ($eq)"),
+        (
+            r'{"caption": "\ud800"}',
+            r'{"caption": "\ud800"}: caption = takes a value of type string in',
+        ),
+        (r'{"uri": {"$in": ["\ud800"]}}', "uri in takes a list of type string in UTF-8"),
         ('{"$and": [{"stars": 1}]}', "$and takes a list of at least 2 filters"),
     ],
 )
