@@ -154,9 +154,9 @@ def _fill(
         peak = None if index.capabilities.remote else peak_bytes()
         writer.set_build_stats(BuildStats(loaded, seconds, peak))
     verified = verify(index, writer, store, parts)
+    writer.set_expected_rows(None)
     if writer.rows_folder is not None and rows:
         rows_table.write(writer.rows_folder, store, parts)
-    writer.set_expected_rows(None)
     return {
         "rows": rows,
         "loaded": len(plan.load) - plan.replaced,

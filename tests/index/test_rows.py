@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -202,10 +203,20 @@ def test_each_byte_of_the_table_is_checked(root: Path, name: str) -> None:
 
 
 def test_a_table_that_cannot_be_written(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows.remove(folder_of(root))
-    (folder_of(root) / "vectors.npy.tmp").mkdir()
+    """The index is whole without it, and is answered from, even after its first loading."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(rows, "_write_columns", full)
     with pytest.raises(CollectionError, match=r"its rows cannot be written \(.*\); free space, or"):
+        build(root, rebuild=True)
+    shutil.rmtree(root / "index")
+    with pytest.raises(CollectionError, match="No space left"):
         build(root)
+    with opened(root) as index:
+        assert not is_mapped(index)
+        assert index.count() == 140
 
 
 def test_few_bytes_a_row_are_held_in_memory(root: Path) -> None:
