@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from clipvec.errors import ClipvecError, SchemaError, StoreError
+from clipvec.errors import ClipvecError, SchemaError
 from clipvec.index.base import VectorIndex
 from clipvec.store import DamagedTombstones, Folder, TombstoneFolder, Tombstones
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 _SECONDS = 1.0
-"""Between two looks for new tombstones, and how long a query waits for an object store's answer."""
+"""Between two looks for new tombstones, and how long queries wait for the answer to one."""
 
 
 class LiveIndex(VectorIndex):
@@ -32,10 +34,11 @@ class LiveIndex(VectorIndex):
     """
 
     def __init__(self, held: VectorIndex) -> None:
-        """Hide deleted rows.
+        """Hide deleted rows; a store that does not answer is asked again later.
 
         Raises:
-            StoreError: the tombstones are damaged, or the store does not answer.
+            SchemaError: another version of clipvec wrote a tombstone.
+            DamagedTombstones: a tombstone is not what was written.
         """
         self.held = held
         """The index as it is, with rows that were deleted since it was built."""
@@ -48,61 +51,51 @@ class LiveIndex(VectorIndex):
     ) -> list[tuple[list[str], list[float]]]:
         """Return the ids and cosines that the index finds for each vector, best first."""
 
+        known = self._watch.tombstones()
+
         def ask(depth: int) -> list[list[tuple[str, float]]]:
             answers = self.held.nearest(vectors, depth, where)
             return [list(zip(*answer, strict=True)) for answer in answers]
 
         def live(pairs: list[tuple[str, float]]) -> list[tuple[str, float]]:
-            deleted = self._deleted([id for id, _ in pairs])
+            deleted = self._deleted([id for id, _ in pairs], known)
             return [pair for pair in pairs if pair[0] not in deleted]
 
-        found = [pairs[:k] for pairs in self._enough(ask, live, k)]
+        found = [pairs[:k] for pairs in _enough(ask, live, k, k + len(known))]
         return [([id for id, _ in pairs], [score for _, score in pairs]) for pairs in found]
 
     def search(self, vectors: np.ndarray, k: int, where: Filter | None) -> list[list[Hit]]:
         """Return the rows closest to each vector, in any order."""
-        return self._enough(lambda depth: self.held.search(vectors, depth, where), self._live, k)
-
-    def _enough(
-        self, ask: Callable[[int], list[list[T]]], live: Callable[[list[T]], list[T]], k: int
-    ) -> list[list[T]]:
-        """Ask for more rows until each answer has ``k`` that are not deleted, or all there are."""
-        depth, deepest = k, k + len(self._watch.tombstones())
-        while True:
-            found = ask(depth)
-            kept = [live(answer) for answer in found]
-            pairs = zip(found, kept, strict=True)
-            short = any(len(rows) < k <= depth <= len(answer) for answer, rows in pairs)
-            if not short or depth == deepest:
-                return kept
-            depth = min(2 * depth, deepest)
+        known = self._watch.tombstones()
+        return _enough(
+            lambda depth: self.held.search(vectors, depth, where),
+            lambda hits: _live(hits, known),
+            k,
+            k + len(known),
+        )
 
     def get(self, ids: Sequence[str]) -> dict[str, Hit]:
         """Return the rows with these ids, as far as they exist, with a score of 1."""
-        return {hit.id: hit for hit in self._live(self.held.get(ids).values())}
+        live = _live(self.held.get(ids).values(), self._watch.tombstones())
+        return {hit.id: hit for hit in live}
 
     def vectors(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
         """Return the vectors of these ids, as far as they exist, float32 [D] each."""
-        deleted = self._deleted(ids)
+        deleted = self._deleted(ids, self._watch.tombstones())
         return self.held.vectors([id for id in ids if id not in deleted])
 
     def thumbnails(self, hits: Sequence[Hit]) -> list[bytes | None]:
         """Return the JPEG thumbnails of ``hits`` from the store; None where there is none."""
-        live = self._live(hits)
+        live = _live(hits, self._watch.tombstones())
         found = dict(zip([hit.id for hit in live], self.held.thumbnails(live), strict=True))
         return [found.get(hit.id) for hit in hits]
 
     def thumbnails_near(self, hits: Sequence[Hit]) -> dict[str, bytes | None]:
         """Return the thumbnails of ``hits`` and of rows beside them, which may be deleted ones."""
-        return self.held.thumbnails_near(self._live(hits))
+        return self.held.thumbnails_near(_live(hits, self._watch.tombstones()))
 
-    def _live(self, hits: Iterable[Hit]) -> list[Hit]:
-        known = self._watch.tombstones()
-        return [hit for hit in hits if not known.covers(hit.part, hit.id)]
-
-    def _deleted(self, ids: Sequence[str]) -> set[str]:
+    def _deleted(self, ids: Sequence[str], known: Tombstones) -> set[str]:
         """Return those of ``ids`` that are deleted rows of the index."""
-        known = self._watch.tombstones()
         hits = self.held.get(known.among(ids)).values() if known else ()
         return {hit.id for hit in hits if known.covers(hit.part, hit.id)}
 
@@ -144,55 +137,81 @@ class LiveIndex(VectorIndex):
         return self.held.build_stats
 
 
+def _live(hits: Iterable[Hit], known: Tombstones) -> list[Hit]:
+    return [hit for hit in hits if not known.covers(hit.part, hit.id)]
+
+
+def _enough(
+    ask: Callable[[int], list[list[T]]], live: Callable[[list[T]], list[T]], k: int, deepest: int
+) -> list[list[T]]:
+    """Ask for more rows until each answer has ``k`` that are not deleted, or all there are."""
+    depth = k
+    while True:
+        found = ask(depth)
+        kept = [live(answer) for answer in found]
+        pairs = zip(found, kept, strict=True)
+        short = any(len(rows) < k <= depth <= len(answer) for answer, rows in pairs)
+        if not short or depth == deepest:
+            return kept
+        depth = min(2 * depth, deepest)
+
+
 class _Watch:
-    """The tombstones of a store, looked for again once a second while they are asked for."""
+    """The tombstones of a store, looked for again once a second while they are asked for.
+
+    A thread of its own looks: a store may hang, and only one look at a time is sure to be in order.
+    """
 
     def __init__(self, store: str) -> None:
-        self._known, self._looked = Tombstones(), time.monotonic()
+        self._store = store
         self._entries: TombstoneFolder | None = None
-        self._thread: ThreadPoolExecutor | None = None
-        self._asked: Future[None] | None = None
+        self._known: Tombstones | None = None
         self._lost = ""
+        self._lock, self._closed = threading.Lock(), False
+        self._thread = ThreadPoolExecutor(1, "tombstones")
+        self._started, self._answer = time.monotonic(), Future[None]()
+        self._answer.set_result(None)
         try:
-            folder = Folder(store)
-            if not folder.names():
-                raise StoreError(f"there is no store at {folder.url}")
-            self._entries = TombstoneFolder(folder)
-            self._known = self._entries.read()
-            if not folder.local:
-                self._thread = ThreadPoolExecutor(1, "tombstones")
+            self._known = self._read()
         except (DamagedTombstones, SchemaError):
             raise
         except ClipvecError as error:
             self._lose(error)
 
     def tombstones(self) -> Tombstones:
-        """Return what is deleted, as of at most a second ago."""
+        """Return what is deleted, as of at most a second ago if the store answers within one."""
         now = time.monotonic()
-        if self._entries is not None and now - self._looked >= _SECONDS:
-            self._looked = now
-            if self._thread is None:
-                self._look()
-            else:
-                if self._asked is None or self._asked.done():
-                    self._asked = self._thread.submit(self._look)
-                wait([self._asked], _SECONDS)
-        return self._known
+        with self._lock:
+            due = now - self._started >= _SECONDS and self._answer.done()
+            if due and not self._closed:
+                self._started, self._answer = now, self._thread.submit(self._look)
+            answer, end = self._answer, self._started + _SECONDS
+        with contextlib.suppress(TimeoutError):
+            answer.result(max(0.0, end - now))
+        return Tombstones() if self._known is None else self._known
 
     def close(self) -> None:
-        """End the thread."""
-        if self._thread is not None:
-            self._thread.shutdown(wait=False, cancel_futures=True)
+        """End the thread; what is known still holds."""
+        with self._lock:
+            self._closed = True
+        self._thread.shutdown(wait=False)
 
     def _look(self) -> None:
-        assert self._entries is not None
         try:
-            self._known, self._lost = self._entries.read(), ""
+            self._known, self._lost = self._read(), ""
         except ClipvecError as error:
             self._lose(error)
 
+    def _read(self) -> Tombstones:
+        if self._entries is None:
+            self._entries = TombstoneFolder(Folder(self._store))
+        return self._entries.read()
+
     def _lose(self, error: ClipvecError) -> None:
-        """Say once that later deletions are not known; what is known still holds."""
+        """Say once that deletions are not known; those that are known still hold."""
         if str(error) != self._lost:
             self._lost = str(error)
-            log.warning("rows that are deleted from now on are still found: %s", error)
+            which = "are deleted from now on"
+            if self._known is None:
+                which = "were deleted since the index was built"
+            log.warning("rows that %s are still found: %s", which, error)

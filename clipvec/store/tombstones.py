@@ -176,22 +176,33 @@ class TombstoneFolder:
     def read(self) -> Tombstones:
         """Return what is deleted now: one listing, and a request for each new entry.
 
+        Entries are only ever added: where known ones are missing, or there are none at all, it is
+        made sure that the store is still there. An empty mount point deletes nothing either.
+
         Raises:
             SchemaError: another version of clipvec wrote an entry.
             DamagedTombstones: an entry is not what was written.
-            StoreError: the store does not answer.
+            StoreError: the store does not answer, or is gone.
         """
         listed = self._folder.names(paths.TOMBSTONES)
-        names = {name: name.removesuffix(".json") for name in listed if _is_entry(name)}
+        names = {name.removesuffix(".json") for name in listed if _is_entry(name)}
         entries = self._known.entries
-        if entries.keys() != set(names.values()):
-            new = [f"{paths.TOMBSTONES}/{n}" for n, entry in names.items() if entry not in entries]
-            kept = {name: entry for name, entry in entries.items() if f"{name}.json" in names}
+        if not names or entries.keys() - names:
+            self._check_store()
+        if entries.keys() != names:
+            new = [f"{paths.TOMBSTONES}/{name}.json" for name in sorted(names - entries.keys())]
+            kept = {name: entry for name, entry in entries.items() if name in names}
             for file, data in self._folder.read_each(new).items():
                 entry = Entry.from_json(data, self._folder.path(file))
                 kept[file.rpartition("/")[2].removesuffix(".json")] = entry
             self._known = Tombstones(kept)
         return self._known
+
+    def _check_store(self) -> None:
+        try:
+            self._folder.read(paths.STORE_JSON)
+        except FileNotFoundError as error:
+            raise StoreError(f"there is no store at {self._folder.url}") from error
 
     def add(self, entry: Entry) -> str:
         """Write an entry, after which no reader shows its rows, and return its name.

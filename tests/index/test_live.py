@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +14,12 @@ import pytest
 
 from clipvec.config import ChromaConfig, IndexConfig
 from clipvec.errors import CollectionError, StoreError
-from clipvec.index import open_index
+from clipvec.index import live, open_index
 from clipvec.index.build import build_index
 from clipvec.index.chroma.writer import CollectionWriter
 from clipvec.index.filters import Comparison
 from clipvec.index.verify import verify
-from clipvec.store import Store
+from clipvec.store import Store, TombstoneFolder, Tombstones
 from tests.index.conftest import build_config
 from tests.index.test_build import assert_equal, rows_of
 from tests.stores import delete, edit, make_store, row, undo
@@ -122,14 +124,90 @@ def test_deleted_rows_that_stay_are_noticed(
 def test_a_store_that_is_not_here(
     store: Store, tmp_path: Path, folder: ChromaConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """It is said once, and the deletions are known as soon as it is."""
     build_index(build_config(tmp_path, folder))
+    delete(store, "0/0")
     shutil.move(store.url, f"{store.url}-elsewhere")
     caplog.set_level(logging.WARNING)
     with open_index(folder, NAME) as index:
         assert len(index.query(np.ones(16, np.float32), 5)) == 5
+        assert list(index.get(["0/0"])) == ["0/0"]
+        shutil.move(f"{store.url}-elsewhere", store.url)
+        until(lambda: not index.get(["0/0"]), seconds=2)
+    assert caplog.messages == [
+        "rows that were deleted since the index was built are still found: there is no store at "
+        f"{store.url}"
+    ]
+
+
+@pytest.mark.parametrize("mount_point", [False, True])
+def test_a_store_that_goes_away(
+    store: Store,
+    tmp_path: Path,
+    folder: ChromaConfig,
+    caplog: pytest.LogCaptureFixture,
+    mount_point: bool,
+) -> None:
+    """What was deleted stays so, also where an empty mount point is left of it."""
+    build_index(build_config(tmp_path, folder))
+    delete(store, "0/0")
+    caplog.set_level(logging.WARNING)
+    with open_index(folder, NAME) as index:
+        shutil.move(store.url, f"{store.url}-elsewhere")
+        if mount_point:
+            Path(store.url).mkdir()
+        until(lambda: index.get(["0/0"]) or caplog.messages)
+        assert index.get(["0/0"]) == {}
+        if mount_point:
+            Path(store.url).rmdir()
+        shutil.move(f"{store.url}-elsewhere", store.url)
+        delete(store, "0/1")
+        until(lambda: not index.get(["0/1"]), seconds=2)
+        assert index.get(["0/0"]) == {}
     assert caplog.messages == [
         f"rows that are deleted from now on are still found: there is no store at {store.url}"
     ]
+
+
+def test_a_store_that_hangs(
+    store: Store, tmp_path: Path, folder: ChromaConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first query waits for a second, all others for nothing; one look at a time is asked."""
+    build_index(build_config(tmp_path, folder))
+    delete(store, "0/0")
+    vectors = np.stack([rows_of(store)[f"1/{number}"] for number in range(6)])
+    hang, looks = threading.Event(), []
+    read = TombstoneFolder.read
+
+    def stop(self: TombstoneFolder) -> Tombstones:
+        looks.append(self)
+        assert hang.wait(30)
+        return read(self)
+
+    with open_index(folder, NAME) as index:
+        monkeypatch.setattr(TombstoneFolder, "read", stop)
+        until(lambda: index.get([]) or looks)
+        start = time.monotonic()
+        for _ in range(3):
+            assert not any("0/0" in ids for ids, _ in index.nearest(vectors, 80))
+            assert not any(
+                hit.id == "0/0" for hits in index.query_many(vectors, 80) for hit in hits
+            )
+        assert time.monotonic() - start < 2.5
+        assert len(looks) == 1
+        hang.set()
+
+
+def test_a_closed_index_looks_no_more(
+    store: Store, tmp_path: Path, folder: ChromaConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its hits have their thumbnails still."""
+    build_index(build_config(tmp_path, folder))
+    delete(store, "0/0")
+    monkeypatch.setattr(live, "_SECONDS", 0.0)
+    with open_index(folder, NAME) as index:
+        hits = index.query(np.ones(16, np.float32), 5)
+    assert all(index.thumbnails(hits))
 
 
 def test_damage_is_refused_at_the_start_and_said_later(

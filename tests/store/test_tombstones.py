@@ -79,6 +79,21 @@ def test_an_entry_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(read) == 2
 
 
+def test_an_entry_that_was_removed_no_longer_holds(tmp_path: Path) -> None:
+    """As the error of a damaged one advises; unless the whole store is gone."""
+    store = make_store(tmp_path, {0: [6]})
+    first, second = delete(store, "0/0"), delete(store, "0/1")
+    entries = TombstoneFolder(store.folder)
+    assert len(entries.read()) == 2
+    Path(store.url, "tombstones", f"{first}.json").unlink()
+    assert list(entries.read().entries) == [second]
+    shutil.rmtree(store.url)
+    with pytest.raises(StoreError, match="there is no store at"):
+        entries.read()
+    with pytest.raises(StoreError, match="there is no store at"):
+        TombstoneFolder(store.folder).read()
+
+
 def counting(read: list[str]) -> classmethod:  # type: ignore[type-arg]
     inner = Entry.from_json.__func__  # type: ignore[attr-defined]
 
