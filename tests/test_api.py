@@ -219,8 +219,8 @@ def test_embed_and_index_a_folder(tmp_path: Path) -> None:
 
 def test_recall(sample: Path, tmp_path: Path) -> None:
     found = clipvec.run_recall(
-        "systems=quick",
-        "measure=quick",
+        *("systems=quick", "measure=quick", "~systems.chroma", "~systems.hnsw"),
+        *("measure.recall_at=[10]", "queries.images=0", "queries.texts=60"),
         model="sample",
         target_recall=0.9,
         report_dir=tmp_path / "report",

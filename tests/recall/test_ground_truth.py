@@ -133,9 +133,9 @@ print(peak_bytes())
 
 
 def test_memory_does_not_grow_with_the_store(tmp_path: Path, store_factory: StoreFactory) -> None:
-    """It would notice 128 MB more of vectors held at once."""
+    """It would notice 50 MB more of vectors held at once."""
     peaks = []
-    for rows in (100_000, 600_000):  # both of several parts, of which the next are read ahead
+    for rows in (100_000, 300_000):  # both of several parts, of which the next are read ahead
         parts = [20_000] * (rows // 20_000)
         made = store_factory(tmp_path / str(rows), {0: parts}, dim=64)
         program = [sys.executable, "-c", PROGRAM, made.url]
