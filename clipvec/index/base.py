@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -185,7 +186,10 @@ class VectorIndex(Protocol):
 
         Override it where rows come with the ids, or where `nearest` may return too few.
         """
-        found = self.nearest(vectors, k, where)
+        return self.with_rows(self.nearest(vectors, k, where))
+
+    def with_rows(self, found: list[tuple[list[str], list[float]]]) -> list[list[Hit]]:
+        """Return what `nearest` found with the rows, without ids of which there are none."""
         rows = self.get([*{id: None for ids, _ in found for id in ids}])
         return [
             [
@@ -314,3 +318,8 @@ def clamp(score: float | np.floating[Any]) -> float:
 
 def _places(hits: Sequence[Hit]) -> list[tuple[str, int, str]]:
     return [(hit.part, hit.row, hit.id) for hit in hits]
+
+
+def is_missing(value: object) -> bool:
+    """Return whether a row has no such value: null, or NaN."""
+    return value is None or (isinstance(value, float) and math.isnan(value))

@@ -50,13 +50,14 @@ class MappedIndex(VectorIndex):
         count = len(self._table) if among is None else len(among)
         if count * self.dim <= FEW:
             return self._exactly(vectors, k, among)
-        hits = super().search(vectors, k, where)
-        short = [i for i, found in enumerate(hits) if len(found) < min(k, count)]
+        found = self.nearest(vectors, k, where)
+        hits = self.with_rows(found)  # the table lacks rows that were added since it was opened
+        short = [i for i, (ids, _) in enumerate(found) if len(ids) < min(k, count)]
         if short:
             # HNSW does not reach every row of a graph that is clustered, or has few links.
             log.info("%s: found fewer than %d rows; searching exactly", self.name, min(k, count))
-            for i, found in zip(short, self._exactly(vectors[short], k, among), strict=True):
-                hits[i] = found
+            for i, exact in zip(short, self._exactly(vectors[short], k, among), strict=True):
+                hits[i] = exact
         return hits
 
     def _exactly(self, vectors: np.ndarray, k: int, among: np.ndarray | None) -> list[list[Hit]]:

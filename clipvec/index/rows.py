@@ -18,9 +18,10 @@ import numpy as np
 from clipvec.errors import CollectionError, SchemaError
 from clipvec.files import from_json, to_json, write_atomically
 from clipvec.index import filters
-from clipvec.index.base import PART, Hit
+from clipvec.index.base import PART, Hit, is_missing
 from clipvec.index.load import batches
 from clipvec.paths import RowsPaths
+from clipvec.store import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +38,8 @@ _HASH, _HASH_ROW, _NORM = "_hash", "_hash_row", "_norm"
 """Columns: hashes of the ids, ascending, and the row of each; and the lengths of the vectors."""
 _SCHEMA = 1
 _BATCH = 4096
+_SCORED = 2**16
+"""Rows of which the cosines are held at once, 256 kB for each query."""
 _DAMAGED = (SchemaError, OSError, KeyError, IndexError, TypeError, ValueError)
 """What reading a damaged table raises, beside Arrow's own."""
 log = logging.getLogger(__name__)
@@ -90,17 +93,29 @@ class RowsTable:
             among: the rows to choose from, int64 [M]; None: all.
         """
         queries = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        scores = np.empty((len(queries), len(self) if among is None else len(among)), np.float32)
-        for start in range(0, scores.shape[1], _BATCH):
-            stop = min(start + _BATCH, scores.shape[1])
-            rows = slice(start, stop) if among is None else among[start:stop]
+        count, width = len(self) if among is None else len(among), max(_SCORED, k)
+        best = [(np.empty(0, np.int64), np.empty(0, np.float32))] * len(queries)
+        for start in range(0, count, width):
+            scores = self._scores(queries, start, min(start + width, count), among)
+            for i, row in enumerate(scores):
+                at = _best(row, k)
+                rows = np.concatenate([best[i][0], at + start])
+                held = np.concatenate([best[i][1], row[at]])
+                chosen = _best(held, k)
+                best[i] = rows[chosen], held[chosen]
+        return [(at if among is None else among[at], scores) for at, scores in best]
+
+    def _scores(
+        self, queries: np.ndarray, start: int, stop: int, among: np.ndarray | None
+    ) -> np.ndarray:
+        """Return cosines of those of the rows to choose from, float32 [Q, ``stop - start``]."""
+        scores = np.empty((len(queries), stop - start), np.float32)
+        for first in range(start, stop, _BATCH):
+            last = min(first + _BATCH, stop)
+            rows = slice(first, last) if among is None else among[first:last]
             block = np.asarray(self._vectors[rows], np.float32)
-            scores[:, start:stop] = queries @ block.T / self._norms[rows]
-        best = [_best(row, k) for row in scores]
-        return [
-            (at if among is None else among[at], row[at])
-            for at, row in zip(best, scores, strict=True)
-        ]
+            scores[:, first - start : last - start] = queries @ block.T / self._norms[rows]
+        return scores
 
     def hits(self, rows: np.ndarray, scores: np.ndarray) -> list[Hit]:
         """Return rows, int64 [M], as hits with these scores, float [M]."""
@@ -113,7 +128,7 @@ class RowsTable:
             if name not in {_HASH, _HASH_ROW, _NORM}
         }
         return [
-            Hit.of({name: v[i] for name, v in shown.items() if not _is_missing(v[i])}, score)
+            Hit.of({name: v[i] for name, v in shown.items() if not is_missing(v[i])}, score)
             for i, score in enumerate(scores.tolist())
         ]
 
@@ -168,7 +183,7 @@ def write(folder: Path, store: Store, parts: Sequence[LivePart]) -> None:
         CollectionError: it cannot be written.
         StoreError: a part cannot be read.
     """
-    files, digest = RowsPaths(folder), _digest(parts)
+    files, digest = RowsPaths(folder), Rows(store, parts).digest
     with contextlib.suppress(*_DAMAGED):
         if _mark(files)["parts"] == digest:
             return
@@ -207,7 +222,7 @@ def _file(path: Path) -> list[object]:
 
 
 def _write_vectors(stream: BinaryIO, store: Store, parts: Sequence[LivePart]) -> pa.Table:
-    """Write the vectors of ``parts`` in NumPy's format, and return all else of them."""
+    """Write the vectors of ``parts`` in NumPy's format, and return all else, hashes unsorted."""
     import pyarrow as pa
 
     shape = sum(part.rows for part in parts), store.fingerprint.model.dim
@@ -215,21 +230,23 @@ def _write_vectors(stream: BinaryIO, store: Store, parts: Sequence[LivePart]) ->
     dtype = np.dtype(np.float32 if shape[0] * shape[1] <= FEW else store.fingerprint.dtype)
     header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, header)
-    tables, norms = [], [np.empty(0, np.float32)]
+    tables = []
     for vectors, table in batches(store, list(parts), _BATCH):
         stream.write(np.ascontiguousarray(vectors, dtype).data)
-        norms.append(np.linalg.norm(vectors, axis=1).astype(np.float32))
-        tables.append(table)
-    return pa.concat_tables(tables).append_column(_NORM, pa.array(np.concatenate(norms)))
+        norms = np.linalg.norm(vectors, axis=1).astype(np.float32)
+        hashes = np.array([_hash(id) for id in table["id"].to_pylist()], np.uint64)
+        named = table.append_column(_NORM, pa.array(norms))
+        tables.append(named.append_column(_HASH, pa.array(hashes)))
+    return pa.concat_tables(tables)
 
 
 def _write_columns(file: Path, table: pa.Table) -> None:
     """Write a table as one Arrow record batch: many would make it slow to take rows."""
     import pyarrow as pa
 
-    hashes = np.array([_hash(id) for id in table["id"].to_pylist()], np.uint64)
+    hashes = table[_HASH].to_numpy()
     order = np.argsort(hashes, kind="stable")
-    table = table.append_column(_HASH, pa.array(hashes[order]))
+    table = table.drop_columns(_HASH).append_column(_HASH, pa.array(hashes[order]))
     table = table.append_column(_HASH_ROW, pa.array(order))
     types = {name: column.type for name, column in zip(table.column_names, table, strict=True)}
     wide = {name: pa.large_string() for name, type in types.items() if type == pa.string()}
@@ -239,11 +256,6 @@ def _write_columns(file: Path, table: pa.Table) -> None:
     table = table.cast(pa.schema(fields)).unify_dictionaries().combine_chunks()
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
-
-
-def _digest(parts: Sequence[LivePart]) -> str:
-    names = "".join(f"{part.file} {part.sha256} {part.deletions}\n" for part in parts)
-    return hashlib.sha256(names.encode()).hexdigest()
 
 
 def _best(scores: np.ndarray, k: int) -> np.ndarray:
@@ -258,10 +270,6 @@ def _best(scores: np.ndarray, k: int) -> np.ndarray:
 
 def _hash(id: str) -> int:
     return int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest(), "little")
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or value != value  # noqa: PLR0124  NaN
 
 
 @contextlib.contextmanager

@@ -6,10 +6,12 @@ import json
 import logging
 import os
 import shutil
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from clipvec import paths
@@ -22,7 +24,7 @@ from clipvec.index.mapped import MappedIndex
 from clipvec.index.rows import RowsTable
 from clipvec.store import Store, matrix
 from tests.index.conftest import build_config
-from tests.stores import write_shard
+from tests.stores import make_store, write_shard
 
 FILTERS = [
     *('{"category": "bird"}', '{"category": {"$ne": "bird"}}', '{"nice": true}'),
@@ -121,6 +123,57 @@ def test_rows_that_the_index_does_not_reach(root: Path, monkeypatch: pytest.Monk
         assert len(index.query(np.ones(16, np.float32), 9)) == 9
 
 
+def test_rows_that_the_table_does_not_know(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were added since it was opened: no reason to compare all."""
+    monkeypatch.setattr(mapped, "FEW", 0)
+    nearest = ChromaIndex.nearest
+
+    def newer(*arguments: Any) -> list[tuple[list[str], list[float]]]:
+        return [(["new", *ids[1:]], scores) for ids, scores in nearest(*arguments)]
+
+    monkeypatch.setattr(ChromaIndex, "nearest", newer)
+    monkeypatch.setattr(MappedIndex, "_exactly", None)
+    with opened(root) as index:
+        assert len(index.query(np.ones(16, np.float32), 9)) == 8
+
+
+def made_table(vectors: np.ndarray) -> RowsTable:
+    numbers = np.arange(len(vectors), dtype=np.uint64)
+    norms = np.linalg.norm(vectors.astype(np.float32), axis=1)
+    columns = {"_norm": norms, "_hash": numbers, "_hash_row": numbers}
+    return RowsTable({name: pa.array(column) for name, column in columns.items()}, vectors)
+
+
+@pytest.mark.parametrize("k", [1, 30, 100, 250, 1000])
+def test_the_best_of_all_blocks(monkeypatch: pytest.MonkeyPatch, k: int) -> None:
+    monkeypatch.setattr(rows, "_SCORED", 64)
+    monkeypatch.setattr(rows, "_BATCH", 24)
+    rng = np.random.default_rng(3)
+    vectors = rng.normal(size=(300, 4)).astype(np.float32)
+    queries = rng.normal(size=(3, 4)).astype(np.float32)
+    table = made_table(vectors)
+    unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float64)
+    for among in (None, np.arange(0, 300, 2)):
+        chosen = np.arange(300) if among is None else among
+        for query, (found, scores) in zip(queries, table.nearest(queries, k, among), strict=True):
+            exact = unit[chosen] @ (query / np.linalg.norm(query))
+            order = np.argsort(-exact)[:k]
+            assert found.tolist() == chosen[order].tolist()
+            np.testing.assert_allclose(scores, exact[order], atol=1e-6)
+
+
+def test_few_scores_are_held() -> None:
+    """Rows of one score come in their order."""
+    table = made_table(np.ones((500_000, 2), np.float16))
+    queries = np.ones((64, 2), np.float32)
+    tracemalloc.start()
+    ((found, _), *_) = table.nearest(queries, 5)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.tolist() == [0, 1, 2, 3, 4]
+    assert peak < 64 * 500_000 * 4 / 3
+
+
 def test_ids_of_one_hash(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "_hash", len)
     rows.remove(folder_of(root))
@@ -217,6 +270,19 @@ def test_a_table_that_cannot_be_written(root: Path, monkeypatch: pytest.MonkeyPa
     with opened(root) as index:
         assert not is_mapped(index)
         assert index.count() == 140
+
+
+def test_no_object_of_a_row_is_held_while_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the columns in Arrow's memory."""
+    monkeypatch.setattr(rows, "_BATCH", 500)
+    store = make_store(tmp_path / "store", {0: [1000] * 30})
+    tracemalloc.start()
+    rows.write(tmp_path, store, store.parts())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak / 30_000 < 80  # an id and a hash as Python objects take as much
 
 
 def test_few_bytes_a_row_are_held_in_memory(root: Path) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import CollectionError
 from clipvec.index.backend import IndexWriter, check_made_of, duplicate_id_message
-from clipvec.index.base import PART, ROW, IndexInfo
+from clipvec.index.base import PART, ROW, IndexInfo, is_missing
 from clipvec.index.chroma.client import BUILD_STATS, EXPECTED_ROWS, MARK, chroma_errors, close
 from clipvec.index.chroma.collection import ChromaIndex
 from clipvec.index.chroma.ledger import Ledger
@@ -187,10 +186,6 @@ class CollectionWriter(IndexWriter):
 def metadata(rows: pa.Table) -> list[Mapping[str, Any]]:
     """Return Chroma's metadata of rows; it has no null, and NaN is not JSON."""
     return [
-        {key: value for key, value in row.items() if not _is_missing(value)}
+        {key: value for key, value in row.items() if not is_missing(value)}
         for row in rows.drop_columns("id").to_pylist()
     ]
-
-
-def _is_missing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
