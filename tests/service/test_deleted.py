@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 import clipvec
 from clipvec.config import ChromaConfig, ServeConfig
+from clipvec.index import rows
 from clipvec.service.searcher import Searcher
 from clipvec.store import Store
 from tests.service.conftest import answering
@@ -19,15 +21,22 @@ from tests.stores import delete, undo
 from tests.waiting import until
 
 
-@pytest.fixture
-def running(
-    served: ServeConfig, tiny_sample: Path, tmp_path: Path
-) -> Iterator[tuple[httpx.Client, Store]]:
-    """A client of a service of a store, and that store, which may be changed."""
-    shutil.copytree(tiny_sample / "store", tmp_path / "store")
-    options = {"store.root": tmp_path / "store", "index.path": tmp_path / "index"}
+def index(root: Path) -> None:
+    options = {"store.root": root / "store", "index.path": root / "index"}
     clipvec.run_index(model="local", sharding="x1", **options)
-    settings = replace(served, index=ChromaConfig(str(tmp_path / "index")))
+
+
+@pytest.fixture
+def settings(served: ServeConfig, tiny_sample: Path, tmp_path: Path) -> ServeConfig:
+    """Of a service of an index of a store, both of which may be changed."""
+    shutil.copytree(tiny_sample / "store", tmp_path / "store")
+    index(tmp_path)
+    return replace(served, index=ChromaConfig(str(tmp_path / "index")))
+
+
+@pytest.fixture
+def running(settings: ServeConfig, tmp_path: Path) -> Iterator[tuple[httpx.Client, Store]]:
+    """A client of a service of a store, and that store."""
     searcher = Searcher.open(settings)
     with answering(settings, searcher) as client:
         yield client, Store.open(f"{tmp_path}/store/sample/local")
@@ -55,3 +64,23 @@ def test_within_two_seconds(running: tuple[httpx.Client, Store]) -> None:
     undo(store, name)
     until(lambda: client.get(f"/thumbnail/{gone}", headers=known).status_code == 304, seconds=2)
     assert ids("/search", text="a bird", k=3) == found
+
+
+def test_an_index_that_was_updated_asks_for_a_restart(
+    settings: ServeConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once the update is done, and only if rows changed."""
+    searcher = Searcher.open(settings)
+    (hit,) = searcher.collection.query(searcher.collection.sample(1)[0], 1)
+    index(tmp_path)
+    assert asyncio.run(searcher.ready())
+    delete(Store.open(f"{tmp_path}/store/sample/local"), hit.id)
+    rows.remove(Path(searcher.collection.location))  # as index does at its start
+    assert asyncio.run(searcher.ready())
+    index(tmp_path)
+    assert not asyncio.run(searcher.ready())
+    assert "was updated; restart the service" in caplog.text
+    searcher.close()
+    again = Searcher.open(settings)
+    assert asyncio.run(again.ready())
+    again.close()
