@@ -77,7 +77,7 @@ class IndexComparison:
         self._deleted += sum(hit.part == part.file for hit in held)
         faults = [
             f"{len(ids)} of {part.rows} rows of {part.file} {what} in {self._index.location} "
-            f"({', '.join(ids[:3])}); {self._mend(what, len(ids) == part.rows)}"
+            f"({', '.join(ids[:3])}); {_mend(what)}"
             for what, ids in self._wrong.items()
         ]
         self._wrong.clear()
@@ -101,10 +101,11 @@ class IndexComparison:
             )
         return faults
 
-    def _mend(self, what: str, all_rows: bool) -> str:
-        if what == "are missing" and all_rows:
-            return f"load them with python -m clipvec.index; if it is no help, {_REBUILD}"
-        return _REBUILD
+
+def _mend(what: str) -> str:
+    if what == "are missing":  # as after a deletion was taken back
+        return f"load them with python -m clipvec.index; if it is no help, {_REBUILD}"
+    return _REBUILD
 
 
 def _hit(row: Mapping[str, Any], part: LivePart, number: int) -> Hit:

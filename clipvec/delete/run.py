@@ -58,13 +58,21 @@ def _selected(config: DeleteConfig, store: Store) -> dict[str, DeletedRows]:
         if not texts:
             raise ConfigError("where=[] names no filter; give one, such as where=width<100")
         return select.by_filter(store, texts, config.max_removed_fraction)
-    if config.file is not None:
-        ids = select.read_ids(config.file)
-    else:
-        ids = set(map(str, config.ids if isinstance(config.ids, list) else [config.ids]))
+    ids = _ids(config.ids) if config.file is None else select.read_ids(config.file)
     if not ids:
         raise ConfigError("no id is given; nothing was deleted")
     return select.by_ids(store, ids, config.ignore_missing)
+
+
+def _ids(given: int | str | list[int | str] | None) -> set[str]:
+    listed = given if isinstance(given, list) else [given]
+    numbers = [id for id in listed if isinstance(id, int)]
+    if numbers and isinstance(given, list):
+        raise ConfigError(
+            f"ids: {numbers[0]} in the list is a number, and in a list 12_34 is the number 1234; "
+            'put each id that looks like one in quotes, such as \'ids=["12_34", "56"]\''
+        )
+    return set(map(str, listed))
 
 
 def _undo(config: DeleteConfig, store: Store, entries: TombstoneFolder) -> str:

@@ -68,7 +68,8 @@ def by_filter(store: Store, texts: Sequence[str], most: float) -> dict[str, Dele
     parts = store.parts()
     found = _select(store, parts, ["id", *keys], wanted)
     rows, count = sum(part.rows for part in parts), sum(len(f.ids) for f in found.values())
-    if count > most * rows:
+    # in the other form, count > most * rows, the share that the message names may be refused again
+    if count and count / rows > most:
         raise ConfigError(
             f"where {chosen} is satisfied by {count:,} of {counted(rows, 'row')}, more than "
             f"max_removed_fraction={most}: nothing was deleted; if all of these are meant, give "

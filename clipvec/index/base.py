@@ -245,6 +245,10 @@ class VectorIndex(Protocol):
             for hits in found
         ]
 
+    def answers(self, vector: np.ndarray) -> bool:
+        """Return whether the index finds a row near ``vector``, float32 [D], if it holds any."""
+        return bool(self.nearest(vector[None], 1)[0][0]) or not self.count()
+
     def thumbnails(self, hits: Sequence[Hit]) -> list[bytes | None]:
         """Return the JPEG thumbnails of ``hits`` from the store; None where there is none."""
         found = thumbnails.read(self.info.store, _places(hits))

@@ -98,7 +98,7 @@ def build_index(
         summary = IndexSummary(name, config.index.location(name), **done)
         logger.end(summary, config, store)
         if show is not None:
-            show(run, store)
+            show(run, Store.open(store.url))  # rows may have been deleted meanwhile
     return summary
 
 

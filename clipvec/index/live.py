@@ -99,6 +99,10 @@ class LiveIndex(VectorIndex):
         hits = self.held.get(known.among(ids)).values() if known else ()
         return {hit.id for hit in hits if known.covers(hit.part, hit.id)}
 
+    def answers(self, vector: np.ndarray) -> bool:
+        """Return whether the index finds a row, one that is deleted too."""
+        return self.held.answers(vector)
+
     def count(self) -> int:
         """Return the number of rows, those deleted since the index was built too."""
         return self.held.count()

@@ -223,7 +223,10 @@ class Searcher:
             return False
         vector = np.asarray(text, np.float32)
         found = await self._searches(Request(vector, 1, None, None))
-        return bool(found) or not await self.count()
+        # an index of which every row is deleted answers too
+        return bool(found) or await loop.run_in_executor(
+            self._threads[1], self.collection.answers, vector
+        )
 
     async def count(self) -> int:
         """Return the number of rows."""

@@ -70,6 +70,7 @@ def test_deleted_rows(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     first, second = faults(root)
     assert first.startswith("1 of 40 rows of shard-00000/part-00000.parquet are missing in ROOT")
     assert second.startswith("1 of 30 rows of shard-00000/part-00001.parquet are missing in ROOT")
+    assert "(0/50); load them with python -m clipvec.index; if" in second
     entry = Path(url, "tombstones", f"{name}.json")
     flip(entry, entry.read_bytes().index(b"0/50"))
     (fault,) = faults(root)
@@ -160,8 +161,12 @@ def test_one_row_of_the_index(root: Path, what: str) -> None:
         if what in {"more", "stranger"}:
             rows.add(ids=["0/500"], embeddings=[np.ones(16)], metadatas=[{"uri": "x"}])
     row = "1 of 30 rows of shard-00000/part-00001.parquet"
-    end = "in ROOT/index/toys--toy (0/50); rebuild it with python -m clipvec.index --rebuild"
-    missing = f"{row} are missing {end}"
+    rebuild = "rebuild it with python -m clipvec.index --rebuild"
+    end = f"in ROOT/index/toys--toy (0/50); {rebuild}"
+    missing = (
+        f"{row} are missing in ROOT/index/toys--toy (0/50); load them with python -m "
+        f"clipvec.index; if it is no help, {rebuild}"
+    )
     more = (
         "1 rows of ROOT/index/toys--toy are not in the store; rebuild it with python -m "
         "clipvec.index --rebuild"

@@ -69,6 +69,32 @@ def test_a_number_is_an_id(store: Store) -> None:
         delete(asked(store, ids=7))
 
 
+@pytest.mark.parametrize("word", ["ids=[12_34, 0/3]", "ids=[1234]"])
+def test_a_number_in_a_list_is_refused(store: Store, word: str) -> None:
+    """Hydra takes the id 12_34 for the number 1234; in quotes it is what was typed."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    def ids(word: str) -> Any:
+        value = OverridesParser.create().parse_override(COMMAND.words([word])[0]).value()
+        return [getattr(each, "text", each) for each in value]
+
+    with pytest.raises(ConfigError, match=r"^ids: 1234 in the list is a number.*in quotes, such"):
+        delete(asked(store, ids=ids(word)))
+    with pytest.raises(ConfigError, match=r"^not in .*: 12_34, 56 \(2 of 2 ids\)"):
+        delete(asked(store, ids=ids('ids=["12_34", "56"]')))
+
+
+@pytest.mark.parametrize("share", [29, 57, 58])
+def test_the_share_that_the_message_names_is_allowed(tmp_path: Path, share: int) -> None:
+    """Though 0.29 * 100 is less than 29."""
+    store = make_store(tmp_path, {0: [100]})
+    where = f"width<{100 + share}"
+    with pytest.raises(ConfigError, match=rf"give max_removed_fraction=0.{share}$"):
+        delete(asked(store, where=where))
+    delete(asked(store, where=where, max_removed_fraction=share / 100))
+    assert len(deleted(store)) == share
+
+
 def test_by_filter(store: Store) -> None:
     delete(asked(store, where="width<102"))
     assert deleted(store) == ["0/0", "0/1", "1/0", "1/1"]

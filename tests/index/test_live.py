@@ -8,14 +8,16 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from clipvec.config import ChromaConfig, IndexConfig
 from clipvec.errors import CollectionError, StoreError
-from clipvec.index import live, open_index
+from clipvec.index import build, live, open_index
 from clipvec.index.build import build_index
+from clipvec.index.chroma import collection
 from clipvec.index.chroma.writer import CollectionWriter
 from clipvec.index.filters import Comparison
 from clipvec.index.verify import verify
@@ -266,3 +268,29 @@ def test_a_kill_while_rows_are_deleted(
         undo(store, name)
     build_index(build_config(tmp_path, folder))
     assert_equal(folder, Store.open(store.url))
+
+
+def test_the_map_of_a_run_has_no_row_that_was_deleted_meanwhile(
+    store: Store, tmp_path: Path, folder: ChromaConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(*args: Any) -> str:
+        delete(store, "0/0")
+        return verify(*args)
+
+    shown: list[Store] = []
+    monkeypatch.setattr(build, "verify", check)
+    build_index(build_config(tmp_path, folder), lambda _, known: shown.append(known))
+    assert [known.tombstones.ids() for known in shown] == [["0/0"]]
+
+
+def test_more_rows_than_the_database_takes_at_once(
+    store: Store, tmp_path: Path, folder: ChromaConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_index(build_config(tmp_path, folder))
+    ids = [f"0/{number}" for number in range(40_000)]
+    with open_index(folder, NAME, bare=True) as index:
+        assert (len(index.get(ids)), len(index.vectors(ids))) == (70, 70)
+        vectors = np.stack([rows_of(store)[id] for id in ("0/0", "1/0")])
+        whole = index.query_many(vectors, 50)
+        monkeypatch.setattr(collection, "_PAGE", 20)
+        assert index.query_many(vectors, 50) == whole

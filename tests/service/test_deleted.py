@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 import clipvec
 from clipvec.config import ChromaConfig, ServeConfig
 from clipvec.index import rows
 from clipvec.service.searcher import Searcher
-from clipvec.store import Store
+from clipvec.store import Rows, Store
 from tests.service.conftest import answering
 from tests.stores import delete, undo
 from tests.waiting import until
@@ -84,3 +85,12 @@ def test_an_index_that_was_updated_asks_for_a_restart(
     again = Searcher.open(settings)
     assert asyncio.run(again.ready())
     again.close()
+
+
+def test_ready_where_every_row_is_deleted(settings: ServeConfig, tmp_path: Path) -> None:
+    searcher = Searcher.open(settings)
+    ids = Rows.open(f"{tmp_path}/store/sample/local").ids(np.arange(searcher.collection.count()))
+    delete(Store.open(f"{tmp_path}/store/sample/local"), *ids.tolist())
+    until(lambda: searcher.collection.get(ids.tolist()) == {}, seconds=2)
+    assert asyncio.run(searcher.ready())
+    searcher.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -22,11 +22,11 @@ from clipvec.index.chroma.client import (
 from clipvec.index.filters import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import chromadb
     from chromadb.api.client import Client
-    from chromadb.api.types import Include, QueryResult
+    from chromadb.api.types import GetResult, Include, QueryResult
 
     from clipvec.index.chroma.client import ChromaClientFactory
     from clipvec.index.filters import Filter
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _SPREAD = 32
 """Pages from which a sample is drawn."""
+_PAGE = 30_000
+"""Rows that one request names: SQLite (in Chroma 1.5) takes at most 32,766 variables."""
 
 
 class ChromaIndex(VectorIndex):
@@ -119,14 +121,10 @@ class ChromaIndex(VectorIndex):
 
     def search(self, vectors: np.ndarray, k: int, where: Filter | None) -> list[list[Hit]]:
         """Return the rows closest to each vector; exactly, where HNSW reaches fewer than exist."""
-        # One request: counting the rows first, or fetching metadata after, costs more than HNSW.
-        answer = self._ask(vectors, k, where, ["distances", "metadatas"])
-        found = [
-            [Hit.of({**values, "id": id}, 1 - float(d)) for id, d, values in zip(*row, strict=True)]
-            for row in zip(
-                answer["ids"], answer["distances"] or [], answer["metadatas"] or [], strict=True
-            )
-        ]
+        if len(vectors) * k > _PAGE:
+            found = self.with_rows(self.nearest(vectors, k, where))
+        else:
+            found = self._search_at_once(vectors, k, where)
         short = [i for i, hits in enumerate(found) if len(hits) < k]
         if short and len(found[short[0]]) < (admitted := self._count_admitted(k, where)):
             # HNSW does not reach every row of a graph that is clustered, or has few links.
@@ -138,18 +136,29 @@ class ChromaIndex(VectorIndex):
                     found[i] = self._hits(*rows)
         return found
 
+    def _search_at_once(self, vectors: np.ndarray, k: int, where: Filter | None) -> list[list[Hit]]:
+        # One request: counting the rows first, or fetching metadata after, costs more than HNSW.
+        answer = self._ask(vectors, k, where, ["distances", "metadatas"])
+        return [
+            [Hit.of({**values, "id": id}, 1 - float(d)) for id, d, values in zip(*row, strict=True)]
+            for row in zip(
+                answer["ids"], answer["distances"] or [], answer["metadatas"] or [], strict=True
+            )
+        ]
+
     def vectors(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
         """Return the vectors of these ids, as far as they exist, float32 [D] each."""
-        if not ids:  # Chroma rejects an empty list
-            return {}
-        with chroma_errors(self.location):
-            found = self._rows.get(ids=list(ids), include=["embeddings"])
-        return dict(zip(found["ids"], np.asarray(found["embeddings"], np.float32), strict=True))
+        return {
+            id: vector
+            for page in self._pages(ids, "embeddings")
+            for id, vector in zip(
+                page["ids"], np.asarray(page["embeddings"], np.float32), strict=True
+            )
+        }
 
     def get(self, ids: Sequence[str]) -> dict[str, Hit]:
         """Return the rows with these ids, as far as they exist, with a score of 1."""
-        hits = self._hits(list(ids), [1.0] * len(ids)) if ids else []
-        return {hit.id: hit for hit in hits}
+        return {hit.id: hit for hit in self._hits(ids, [1.0] * len(ids))}
 
     def sample(self, count: int) -> np.ndarray:
         """Return about ``count`` vectors from all over the collection, float32 [N, D]."""
@@ -177,15 +186,23 @@ class ChromaIndex(VectorIndex):
         with chroma_errors(self.location):
             return len(self._rows.get(where=to_chroma(where), limit=k, include=[])["ids"])
 
-    def _hits(self, ids: list[str], scores: list[float]) -> list[Hit]:
+    def _hits(self, ids: Sequence[str], scores: Sequence[float]) -> list[Hit]:
         """Return the rows with their metadata."""
         kept = dict(zip(ids, scores, strict=True))
-        with chroma_errors(self.location):
-            found = self._rows.get(ids=ids, include=["metadatas"])
         return [
             Hit.of({**values, "id": id}, kept[id])
-            for id, values in zip(found["ids"], found["metadatas"] or [], strict=True)
+            for page in self._pages(ids, "metadatas")
+            for id, values in zip(page["ids"], page["metadatas"] or [], strict=True)
         ]
+
+    def _pages(
+        self, ids: Sequence[str], what: Literal["embeddings", "metadatas"]
+    ) -> Iterator[GetResult]:
+        """Ask for the rows with these ids, as many at once as the database takes."""
+        for start in range(0, len(ids), _PAGE):
+            with chroma_errors(self.location):
+                page = self._rows.get(ids=list(ids[start : start + _PAGE]), include=[what])
+            yield page
 
 
 def to_chroma(where: Filter | None) -> dict[str, Any] | None:
