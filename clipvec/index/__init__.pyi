@@ -5,9 +5,10 @@ from .chroma.backend import memory_bytes
 from .chroma.server import chroma_server
 from .open import has_index, open_index, partitions_of
 from .query import Term, combine, query_vector, split_weight
-from .rows import table_fault
+from .rows import FEW, table_fault
 
 __all__ = [
+    "FEW",
     "PART",
     "ROW",
     "Hit",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clipvec.errors import one_line
+from clipvec.index import FEW
 from clipvec.web import number, percent, share
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
         Interval,
         LatencyResult,
         Recommendation,
+        Report,
         SystemResult,
     )
 
@@ -126,6 +128,17 @@ def named(point: Point) -> str:
     return f"{one_line(point.curve.name)}, {parameters(point.setting.parameters)}"
 
 
+def served_exactly(report: Report) -> str:
+    """Say where clipvec answers better than the collection that was measured; empty: nowhere."""
+    few = report.rows * report.dim <= FEW
+    if not few or all(system.kind != "chroma" for system in report.systems):
+        return ""
+    return (
+        "Chroma was measured as it is. Search and the service compare all vectors of so small a "
+        "collection, where it is in a folder, and miss none."
+    )
+
+
 def tip(point: Point, k: int) -> str:
     """Return the tooltip of a point of the Pareto plot."""
     latency = point.latency
@@ -152,6 +165,8 @@ def filtered_tip(curve: Curve, search: FilteredResult) -> str:
     )
 
 
-_IN_TEMPLATES = (change, fast, index, measured, parameters, queries, recommendation, span)
+_IN_TEMPLATES = (
+    *(change, fast, index, measured, parameters, queries, recommendation, served_exactly, span),
+)
 FILTERS = {words.__name__: words for words in _IN_TEMPLATES}
 """What templates use."""

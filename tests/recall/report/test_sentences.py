@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from clipvec.recall.report import sentences as words
 from clipvec.recall.results import Candidate, Interval
 from clipvec.web import format
-from tests.reports import recommendation
+from tests.reports import recommendation, report
 
 
 @pytest.mark.parametrize(
@@ -124,3 +125,14 @@ def test_an_unknown_percentile_is_a_dash() -> None:
 def test_short_truncates_long_text() -> None:
     assert format.short("w" * 50, 10) == "w" * 9 + "…"
     assert format.short("short", 10) == "short"
+
+
+def test_small_collections_are_served_exactly(folder: Path) -> None:
+    """50,000 rows of 512 numbers are; twice as many are not."""
+    said = words.served_exactly(report())
+    assert said.endswith("of so small a collection, where it is in a folder, and miss none.")
+    for page in ("report.md", "report.html"):
+        assert said in (folder / page).read_text(encoding="utf-8")
+    assert not words.served_exactly(report(rows=100_000))
+    others = [system for system in report().systems if system.kind != "chroma"]
+    assert not words.served_exactly(report(systems=others))
