@@ -87,8 +87,8 @@ class LiveIndex(VectorIndex):
     def thumbnails(self, hits: Sequence[Hit]) -> list[bytes | None]:
         """Return the JPEG thumbnails of ``hits`` from the store; None where there is none."""
         live = _live(hits, self._watch.tombstones())
-        found = dict(zip([hit.id for hit in live], self.held.thumbnails(live), strict=True))
-        return [found.get(hit.id) for hit in hits]
+        found = dict(zip([hit.key for hit in live], self.held.thumbnails(live), strict=True))
+        return [found.get(hit.key) for hit in hits]
 
     def thumbnails_near(self, hits: Sequence[Hit]) -> dict[str, bytes | None]:
         """Return the thumbnails of ``hits`` and of rows beside them, which may be deleted ones."""
