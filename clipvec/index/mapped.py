@@ -25,8 +25,15 @@ class MappedIndex(VectorIndex):
     Only where there are more is the index asked, for ids alone.
     """
 
-    def __init__(self, index: VectorIndex, table: RowsTable) -> None:
-        self._index, self._table = index, table
+    def __init__(self, index: VectorIndex, table: RowsTable, together: int = 1) -> None:
+        """Put an index and its table together.
+
+        Args:
+            index: an open one.
+            table: of the rows that it holds.
+            together: indexes that each query searches, which may compare few vectors in all.
+        """
+        self._index, self._table, self._together = index, table, together
         self.name, self.location, self.info = index.name, index.location, index.info
         self.capabilities = index.capabilities
 
@@ -48,7 +55,7 @@ class MappedIndex(VectorIndex):
         """Return the rows closest to each vector, best first."""
         among = None if where is None else self._table.admitted(where)
         count = len(self._table) if among is None else len(among)
-        if count * self.dim <= FEW:
+        if count * self.dim * self._together <= FEW:
             return self._exactly(vectors, k, among)
         found = self.nearest(vectors, k, where)
         hits = self.with_rows(found)  # the table lacks rows that were added since it was opened

@@ -62,7 +62,9 @@ def _open_held(config: IndexConfig, name: str | None, bare: bool) -> VectorIndex
         return _open(backend, name, bare)
     partitions = [each for each in names if paths.whole_collection(each) == name]
     with contextlib.ExitStack() as opened:
-        found = [opened.enter_context(_open(backend, each, bare)) for each in partitions]
+        found = [
+            opened.enter_context(_open(backend, each, bare, len(partitions))) for each in partitions
+        ]
         for other in found[1:]:
             _check_alike(found[0], other)
         opened.pop_all()
@@ -70,7 +72,7 @@ def _open_held(config: IndexConfig, name: str | None, bare: bool) -> VectorIndex
     return Partitions(name, found)
 
 
-def _open(backend: IndexBackend, name: str, bare: bool) -> VectorIndex:
+def _open(backend: IndexBackend, name: str, bare: bool, together: int = 1) -> VectorIndex:
     """Return an index, unless it would answer from some of its rows as if they were all."""
     index = backend.open(name)
     try:
@@ -83,7 +85,7 @@ def _open(backend: IndexBackend, name: str, bare: bool) -> VectorIndex:
         rows = None if bare or index.rows_folder is None else RowsTable.find(index.rows_folder)
         # another version of clipvec may have added rows, which knows of no table
         if rows is not None and len(rows) == index.count():
-            return MappedIndex(index, rows)
+            return MappedIndex(index, rows, together)
     except BaseException:
         index.close()
         raise

@@ -111,6 +111,22 @@ def test_few_rows_are_compared_exactly(
             assert [h.score for h in hits] == pytest.approx([s for s, _ in wanted[:k]], abs=1e-6)
 
 
+@pytest.mark.parametrize(("together", "asked"), [(1, 0), (2, 1)])
+def test_partitions_share_what_is_compared_exactly(
+    root: Path, monkeypatch: pytest.MonkeyPatch, together: int, asked: int
+) -> None:
+    monkeypatch.setattr(mapped, "FEW", 140 * 16)
+    table = RowsTable.find(folder_of(root))
+    assert table is not None
+    with opened(root, bare=True) as bare:
+        calls = []
+        nearest = bare.nearest
+        monkeypatch.setattr(bare, "nearest", lambda *given: calls.append(given) or nearest(*given))
+        index = MappedIndex(bare, table, together)
+        assert len(index.query(np.ones(16, np.float32), 9)) == 9
+    assert len(calls) == asked
+
+
 def test_rows_that_the_index_does_not_reach(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mapped, "FEW", 0)
     nearest = ChromaIndex.nearest
