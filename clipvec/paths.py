@@ -153,6 +153,8 @@ class RowsPaths:
         self.vectors = folder / "vectors.npy"
         self.mark = folder / "rows.json"
         """Checksums of both; it is there when all of the table is."""
+        self.stale = folder / "rows.stale.json"
+        """What `mark` was before the index began to change."""
         self.both = (self.columns, self.vectors)
 
     @staticmethod

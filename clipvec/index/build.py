@@ -138,7 +138,7 @@ def _fill(
     if plan.load or plan.drop or plan.shrink:
         writer.set_build_stats(None)
         if writer.rows_folder is not None:
-            rows_table.remove(writer.rows_folder)
+            rows_table.retire(writer.rows_folder)
     try:
         deleted = shrink(writer, plan)
         seconds = load(writer, store, plan, batch_rows, logger.loaded)
@@ -155,7 +155,7 @@ def _fill(
         writer.set_build_stats(BuildStats(loaded, seconds, peak))
     verified = verify(index, writer, store, parts)
     writer.set_expected_rows(None)
-    if writer.rows_folder is not None and rows:
+    if writer.rows_folder is not None:
         rows_table.write(writer.rows_folder, store, parts)
     return {
         "rows": rows,

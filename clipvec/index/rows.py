@@ -2,14 +2,16 @@
 
 A cache of the store like the index itself, in the order of its parts. It filters, finds rows by id,
 and compares every vector, without what a database takes for it; the files take no memory that the
-system cannot have back. `remove` it before an index changes, `write` it when the index is verified:
+system cannot have back. `retire` it before an index changes, `write` it when the index is verified:
 what is there is complete, and of the index beside it. `table_fault` compares its checksums.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import itertools
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +23,9 @@ from clipvec.index import filters
 from clipvec.index.base import PART, Hit, is_missing
 from clipvec.index.load import batches
 from clipvec.paths import RowsPaths
-from clipvec.store import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -32,10 +33,14 @@ if TYPE_CHECKING:
 
     from clipvec.store import LivePart, Store
 
+    _Known = dict[tuple[str, ...], Callable[[], tuple[np.ndarray, pa.Table]]]
+    """What gives the rows of parts, by `_key`."""
+
 FEW = 2**25
 """Numbers of vectors that are compared one by one: 52,000 rows x 640 take a core 12 ms."""
 _HASH, _HASH_ROW, _NORM = "_hash", "_hash_row", "_norm"
 """Columns: hashes of the ids, ascending, and the row of each; and the lengths of the vectors."""
+_OWN = frozenset({_HASH, _HASH_ROW, _NORM})
 _SCHEMA = 1
 _BATCH = 4096
 _SCORED = 2**16
@@ -64,15 +69,22 @@ class RowsTable:
         if not files.mark.is_file():
             return None
         try:
-            for file, (size, _) in _mark(files)["files"].items():
+            for file, (size, _) in _read(files.mark)["files"].items():
                 if (held := (folder / file).stat().st_size) != size:
                     raise ValueError(f"{file} has {held:,} bytes, not {size:,}")
-            table = pa.ipc.open_file(pa.memory_map(str(files.columns))).read_all()
-            columns = {name: table[name].chunk(0) for name in table.column_names}
-            return cls(columns, np.load(files.vectors, mmap_mode="r"))
+            return cls.open(files)
         except (pa.ArrowException, *_DAMAGED) as error:
             log.warning("%s; answers come without it", _damaged(files, str(error)))
             return None
+
+    @classmethod
+    def open(cls, files: RowsPaths) -> RowsTable:
+        """Return the table of files that are known to be right."""
+        import pyarrow as pa
+
+        table = pa.ipc.open_file(pa.memory_map(str(files.columns))).read_all()
+        columns = {name: table[name].chunk(0) for name in table.column_names}
+        return cls(columns, np.load(files.vectors, mmap_mode="r"))
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -125,7 +137,7 @@ class RowsTable:
         shown = {
             name: column.take(wanted).to_pylist()
             for name, column in self._columns.items()
-            if name not in {_HASH, _HASH_ROW, _NORM}
+            if name not in _OWN
         }
         return [
             Hit.of({name: v[i] for name, v in shown.items() if not is_missing(v[i])}, score)
@@ -149,62 +161,91 @@ class RowsTable:
         """Return the vectors of rows, as the store has them, float32 [M, D]."""
         return np.asarray(self._vectors[rows], np.float32)
 
+    def piece(self, start: int, stop: int) -> tuple[np.ndarray, pa.Table]:
+        """Return the vectors of some rows, [M, D] as they lie, and all else that the store has."""
+        import pyarrow as pa
+
+        given = {name: c for name, c in self._columns.items() if name not in _OWN}
+        return self._vectors[start:stop], pa.table(given).slice(start, stop - start)
+
 
 def table_fault(folder: Path) -> str | None:
     """Return what is wrong with the table in the folder of an index, by reading all of it."""
     files = RowsPaths(folder)
-    if not files.mark.is_file():
-        return None
+    return _fault(files, files.mark) if files.mark.is_file() else None
+
+
+def _fault(files: RowsPaths, mark: Path) -> str | None:
     try:
-        found = {name: _file(folder / name) for name in _mark(files)["files"]}
-        wrong = [name for name, about in _mark(files)["files"].items() if found[name] != about]
+        right = _read(mark)["files"]
+        wrong = [name for name in right if _file(mark.parent / name) != right[name]]
     except _DAMAGED as error:
         return _damaged(files, str(error))
     changed = f"{', '.join(wrong)} changed after clipvec.index wrote it"
     return _damaged(files, changed) if wrong else None
 
 
-def remove(folder: Path) -> None:
-    """Remove the table of an index that is about to change.
+def retire(folder: Path) -> None:
+    """Let no index be opened with a table that it is about to leave behind.
 
     Raises:
-        CollectionError: it cannot be removed.
+        CollectionError: its files cannot be changed.
     """
     files = RowsPaths(folder)
-    with _errors(folder):
-        for file in (files.mark, *files.both):
-            file.unlink(missing_ok=True)
+    with _errors(folder), contextlib.suppress(FileNotFoundError):
+        files.mark.replace(files.stale)
 
 
 def write(folder: Path, store: Store, parts: Sequence[LivePart]) -> None:
     """Write the table of an index that holds ``parts``, unless it is there.
 
+    Parts that a table has which was there before are copied from it: the store may be far away.
+
     Raises:
         CollectionError: it cannot be written.
         StoreError: a part cannot be read.
     """
-    files, digest = RowsPaths(folder), Rows(store, parts).digest
+    files = RowsPaths(folder)
+    wanted = [[*_key(part), part.rows] for part in parts]
     with contextlib.suppress(*_DAMAGED):
-        if _mark(files)["parts"] == digest:
+        if _read(files.mark)["parts"] == wanted:
             return
     with _errors(folder):
+        if not wanted:
+            for file in (files.mark, files.stale, *files.both):
+                file.unlink(missing_ok=True)
+            return
         try:
             with files.new(files.vectors).open("wb") as stream:
-                table = _write_vectors(stream, store, parts)
+                table = _write_vectors(stream, store, parts, _known(files))
             _write_columns(files.new(files.columns), table)
-            files.mark.unlink(missing_ok=True)
+            for file in (files.mark, files.stale):
+                file.unlink(missing_ok=True)
             for file in files.both:
                 files.new(file).replace(file)
             about = {file.name: _file(file) for file in files.both}
-            write_atomically(files.mark, to_json({"parts": digest, "files": about}, _SCHEMA))
+            write_atomically(files.mark, to_json({"parts": wanted, "files": about}, _SCHEMA))
         finally:
             for file in files.both:
                 files.new(file).unlink(missing_ok=True)
 
 
-def _mark(files: RowsPaths) -> dict[str, Any]:
-    """Return the parts that a table holds, as a digest, and size and checksum of its files."""
-    return from_json(files.mark.read_bytes(), _SCHEMA, files.mark, _mend(files))
+def _known(files: RowsPaths) -> _Known:
+    """Return what gives the rows of each part that a table has which was there before."""
+    mark = files.stale if files.stale.is_file() else files.mark
+    if not mark.is_file() or _fault(files, mark):
+        return {}
+    found: _Known = {}
+    start, table = 0, RowsTable.open(files)
+    for *about, rows in _read(mark)["parts"]:
+        found[*about] = functools.partial(table.piece, start, start + rows)
+        start += rows
+    return found
+
+
+def _read(mark: Path) -> dict[str, Any]:
+    """Return the parts that a table holds, and size and checksum of its files."""
+    return from_json(mark.read_bytes(), _SCHEMA, mark, _mend(RowsPaths(mark.parent)))
 
 
 def _mend(files: RowsPaths) -> str:
@@ -221,7 +262,12 @@ def _file(path: Path) -> list[object]:
         return [path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()]
 
 
-def _write_vectors(stream: BinaryIO, store: Store, parts: Sequence[LivePart]) -> pa.Table:
+def _write_vectors(
+    stream: BinaryIO,
+    store: Store,
+    parts: Sequence[LivePart],
+    known: _Known,
+) -> pa.Table:
     """Write the vectors of ``parts`` in NumPy's format, and return all else, hashes unsorted."""
     import pyarrow as pa
 
@@ -231,13 +277,30 @@ def _write_vectors(stream: BinaryIO, store: Store, parts: Sequence[LivePart]) ->
     header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, header)
     tables = []
-    for vectors, table in batches(store, list(parts), _BATCH):
-        stream.write(np.ascontiguousarray(vectors, dtype).data)
-        norms = np.linalg.norm(vectors, axis=1).astype(np.float32)
-        hashes = np.array([_hash(id) for id in table["id"].to_pylist()], np.uint64)
-        named = table.append_column(_NORM, pa.array(norms))
-        tables.append(named.append_column(_HASH, pa.array(hashes)))
+    for are_known, some in itertools.groupby(parts, lambda part: _key(part) in known):
+        copies = (known[_key(part)]() for part in some) if are_known else None
+        for vectors, table in copies or batches(store, list(some), _BATCH):
+            stream.write(np.ascontiguousarray(vectors, dtype).data)
+            norms = np.linalg.norm(vectors.astype(np.float32), axis=1)
+            hashes = np.array([_hash(id) for id in table["id"].to_pylist()], np.uint64)
+            typed = table.cast(_schema(table.schema)).append_column(_NORM, pa.array(norms))
+            tables.append(typed.append_column(_HASH, pa.array(hashes)))
     return pa.concat_tables(tables)
+
+
+def _key(part: LivePart) -> tuple[str, str, str]:
+    """Return what tells a part, and what is deleted of it, from others."""
+    return part.file, part.sha256, part.deletions
+
+
+def _schema(given: pa.Schema) -> pa.Schema:
+    """Return the types of the table's columns from those of the store's."""
+    import pyarrow as pa
+
+    wide = {field.name: pa.large_string() for field in given if field.type == pa.string()}
+    # the name of a part file is that of thousands of rows
+    wide[PART] = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema({field.name: wide.get(field.name, field.type) for field in given})
 
 
 def _write_columns(file: Path, table: pa.Table) -> None:
@@ -247,13 +310,7 @@ def _write_columns(file: Path, table: pa.Table) -> None:
     hashes = table[_HASH].to_numpy()
     order = np.argsort(hashes, kind="stable")
     table = table.drop_columns(_HASH).append_column(_HASH, pa.array(hashes[order]))
-    table = table.append_column(_HASH_ROW, pa.array(order))
-    types = {name: column.type for name, column in zip(table.column_names, table, strict=True)}
-    wide = {name: pa.large_string() for name, type in types.items() if type == pa.string()}
-    # the name of a part file is that of thousands of rows
-    wide[PART] = pa.dictionary(pa.int32(), pa.string())
-    fields = {name: wide.get(name, type) for name, type in types.items()}
-    table = table.cast(pa.schema(fields)).unify_dictionaries().combine_chunks()
+    table = table.append_column(_HASH_ROW, pa.array(order)).unify_dictionaries().combine_chunks()
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
 

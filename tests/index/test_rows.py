@@ -20,11 +20,12 @@ from clipvec.errors import CollectionError
 from clipvec.index import VectorIndex, build_index, filters, mapped, open_index, rows
 from clipvec.index.chroma.collection import ChromaIndex
 from clipvec.index.live import LiveIndex
+from clipvec.index.load import batches
 from clipvec.index.mapped import MappedIndex
 from clipvec.index.rows import RowsTable
-from clipvec.store import Store, matrix
+from clipvec.store import LivePart, Store, matrix
 from tests.index.conftest import build_config
-from tests.stores import make_store, write_shard
+from tests.stores import flip, make_store, write_shard
 
 FILTERS = [
     *('{"category": "bird"}', '{"category": {"$ne": "bird"}}', '{"nice": true}'),
@@ -95,7 +96,7 @@ def test_few_rows_are_compared_exactly(
 ) -> None:
     """Whether their vectors lie in single precision, or as the store has them."""
     monkeypatch.setattr(rows, "FEW", few)
-    rows.remove(folder_of(root))
+    paths.RowsPaths(folder_of(root)).mark.unlink()
     build(root)
     files = paths.RowsPaths(folder_of(root))
     assert np.load(files.vectors, mmap_mode="r").dtype == (np.float32 if few else np.float16)
@@ -192,7 +193,7 @@ def test_few_scores_are_held() -> None:
 
 def test_ids_of_one_hash(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "_hash", len)
-    rows.remove(folder_of(root))
+    paths.RowsPaths(folder_of(root)).mark.unlink()
     build(root)
     with opened(root) as index:
         assert [hit.uri for hit in index.get(["1/12", "0/7", "1/999"]).values()] == [
@@ -213,15 +214,46 @@ def test_the_table_follows_the_index(root: Path, monkeypatch: pytest.MonkeyPatch
     with opened(root) as index:
         assert not is_mapped(index)
     monkeypatch.undo()
+    read: list[str] = []
+
+    def noted(store: Store, parts: list[LivePart], batch_rows: int) -> Any:
+        read.extend(part.file for part in parts)
+        return batches(store, parts, batch_rows)
+
+    monkeypatch.setattr(rows, "batches", noted)
     build(root)
-    with opened(root) as index:
+    assert read == ["shard-00001/part-00000.parquet"]  # the others are copied
+    files = paths.RowsPaths(folder_of(root))
+    assert not files.stale.exists()
+    assert rows.table_fault(folder_of(root)) is None
+    with opened(root) as index, opened(root, bare=True) as bare:
         assert is_mapped(index)
         assert index.count() == 120
+        ids = list(vectors_of(root))
+        assert index.get(ids) == bare.get(ids)
         vector = vectors_of(root)["1/49"]
         assert index.query(vector, 1)[0].id == "1/49"
     build(root, rebuild=True)
     with opened(root) as index:
         assert is_mapped(index)
+
+
+def test_a_damaged_table_is_not_copied_from(root: Path) -> None:
+    files, right = paths.RowsPaths(folder_of(root)), vectors_of(root)
+    flip(files.vectors, files.vectors.stat().st_size - 2)
+    rows.retire(folder_of(root))
+    build(root)
+    assert rows.table_fault(folder_of(root)) is None
+    with opened(root) as index:
+        for id, vector in index.vectors([*right]).items():
+            np.testing.assert_array_equal(vector, right[id].astype(np.float32))
+
+
+def test_nothing_is_left_of_rows_that_are_gone(root: Path) -> None:
+    files, store = paths.RowsPaths(folder_of(root)), Store.open(str(root / "store/toys/toy"))
+    rows.retire(folder_of(root))
+    rows.write(folder_of(root), store, [])
+    assert not any(file.exists() for file in (files.mark, files.stale, *files.both))
 
 
 def interrupt(*_: object) -> None:

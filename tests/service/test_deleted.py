@@ -76,7 +76,7 @@ def test_an_index_that_was_updated_asks_for_a_restart(
     index(tmp_path)
     assert asyncio.run(searcher.ready())
     delete(Store.open(f"{tmp_path}/store/sample/local"), hit.id)
-    rows.remove(Path(searcher.collection.location))  # as index does at its start
+    rows.retire(Path(searcher.collection.location))  # as index does at its start
     assert asyncio.run(searcher.ready())
     index(tmp_path)
     assert not asyncio.run(searcher.ready())

@@ -26,7 +26,7 @@ WHERE scope = 'VECTOR'"""
 def is_chromas(folder: Path) -> bool:
     """Return whether all that is in a folder is what an index of ours leaves, be it damaged."""
     files = RowsPaths(folder)
-    rows = {files.mark, *files.both, *map(files.new, files.both)}
+    rows = {files.mark, files.stale, *files.both, *map(files.new, files.both)}
     entries = [path for path in folder.iterdir() if path not in rows]
     graphs = [path.is_dir() and _GRAPH.fullmatch(path.name) for path in entries]
     return (folder / DATABASE).is_file() or (bool(entries) and all(graphs))
