@@ -16,8 +16,8 @@ def job(number: int, store: str) -> Job:
 
 
 def test_a_bucket_that_can_be_written_to_is_left_as_it_was() -> None:
-    assert rights.lines([job(0, "memory://bucket/store"), job(1, "memory://bucket/store")]) == []
-    assert fsspec.filesystem("memory").find("bucket") == []
+    assert rights.lines([job(0, "memory://clean/store"), job(1, "memory://clean/store")]) == []
+    assert fsspec.filesystem("memory").find("clean") == []
 
 
 def test_one_that_cannot_is_told_once() -> None:
