@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipvec.index import PART, ROW, Hit
+from clipvec.index import PART, ROW, Hit, is_missing
 from clipvec.progress import counted
 from clipvec.store import matrix
 
@@ -116,9 +115,5 @@ def _hit(row: Mapping[str, Any], part: LivePart, number: int) -> Hit:
 
 def _plain(hit: Hit) -> dict[str, Any]:
     """Return what can be compared of a row; a number that is none equals one that is missing."""
-    numbers = (item for item in hit.attributes.items() if not _is_nan(item[1]))
+    numbers = (item for item in hit.attributes.items() if not is_missing(item[1]))
     return {**{name: getattr(hit, name) for name in hit.__slots__}, "attributes": dict(numbers)}
-
-
-def _is_nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import config, paths, version
 from clipvec.errors import ConfigError, LaunchError
-from clipvec.jobs import as_yaml, connect, install_and_run, is_below, is_shared, pack
+from clipvec.jobs import (
+    as_yaml,
+    connect,
+    install_and_run,
+    is_below,
+    is_shared,
+    pack,
+    status_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +59,7 @@ def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -
         if record := _records(sky).get(name):
             raise LaunchError(
                 f"service.name={name}: SkyServe already has one of that name "
-                f"({_word(record['status'])}); "
+                f"({status_name(record['status'])}); "
                 "take it down with python -m clipvec.deploy down, or give this one another name"
             )
         secrets = [(key, os.environ[key]) for key in made.get("secrets", {})]
@@ -170,13 +178,14 @@ def status(name: str) -> str:
     with connect() as sky:
         record = _record(sky, name)
     replicas = record["replica_info"]
-    ready = sum(_word(replica["status"]) == "READY" for replica in replicas)
+    ready = sum(status_name(replica["status"]) == "READY" for replica in replicas)
     lines = [
-        f"{name}: {_word(record['status'])}; {ready} of {len(replicas)} replicas ready; "
+        f"{name}: {status_name(record['status'])}; {ready} of {len(replicas)} replicas ready; "
         f"{record['endpoint']}"
     ]
     lines += [
-        f"replica {replica['replica_id']}: {_word(replica['status'])}; {replica['endpoint'] or '-'}"
+        f"replica {replica['replica_id']}: {status_name(replica['status'])}; "
+        f"{replica['endpoint'] or '-'}"
         for replica in replicas
     ]
     return "\n".join(lines)
@@ -208,7 +217,3 @@ def _records(sky: Any) -> dict[str, dict[str, Any]]:
     except sky.exceptions.ClusterNotUpError:
         return {}  # no service was ever started
     return {record["name"]: record for record in found}
-
-
-def _word(status: object) -> str:
-    return str(getattr(status, "value", status))

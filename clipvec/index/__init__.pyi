@@ -1,5 +1,5 @@
 from . import filters
-from .base import PART, ROW, Hit, VectorIndex, clamp
+from .base import PART, ROW, Hit, VectorIndex, clamp, is_missing
 from .build import IndexSummary, build_index
 from .chroma.backend import memory_bytes
 from .chroma.server import chroma_server
@@ -21,6 +21,7 @@ __all__ = [
     "combine",
     "filters",
     "has_index",
+    "is_missing",
     "memory_bytes",
     "open_index",
     "partitions_of",

@@ -7,18 +7,18 @@ import logging
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from clipvec.errors import ClipvecError, SchemaError
-from clipvec.index.base import VectorIndex
+from clipvec.index.wrapped import WrappedIndex
 from clipvec.store import DamagedTombstones, Folder, TombstoneFolder, Tombstones
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
 
-    from clipvec.index.base import BuildStats, Hit
+    from clipvec.index.base import Hit, VectorIndex
     from clipvec.index.filters import Filter
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ _SECONDS = 1.0
 """Between two looks for new tombstones, and how long queries wait for the answer to one."""
 
 
-class LiveIndex(VectorIndex):
+class LiveIndex(WrappedIndex):
     """An open index, whose answers leave out deleted rows from a second after their deletion on.
 
     `count` and `sample` are of the index as it is: what they tell is no row's own.
@@ -40,10 +40,7 @@ class LiveIndex(VectorIndex):
             SchemaError: another version of clipvec wrote a tombstone.
             DamagedTombstones: a tombstone is not what was written.
         """
-        self.held = held
-        """The index as it is, with rows that were deleted since it was built."""
-        self.name, self.location = held.name, held.location
-        self.info, self.capabilities = held.info, held.capabilities
+        super().__init__(held)
         self._watch = _Watch(held.info.store)
 
     def nearest(
@@ -114,31 +111,7 @@ class LiveIndex(VectorIndex):
     def close(self) -> None:
         """Close the index."""
         self._watch.close()
-        self.held.close()
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Build and search settings, in the backend's own words."""
-        return self.held.settings
-
-    def set_search_settings(self, settings: Mapping[str, Any]) -> None:
-        """Change search settings for processes that open the index from now on."""
-        self.held.set_search_settings(settings)
-
-    @property
-    def expected_rows(self) -> int | None:
-        """Rows that a first loading, not finished yet, will bring; None: it is finished."""
-        return self.held.expected_rows
-
-    @property
-    def build_id(self) -> str:
-        """A different text for every build."""
-        return self.held.build_id
-
-    @property
-    def build_stats(self) -> BuildStats | None:
-        """What the build took; None: unknown, or several runs built it."""
-        return self.held.build_stats
+        super().close()
 
 
 def _live(hits: Iterable[Hit], known: Tombstones) -> list[Hit]:

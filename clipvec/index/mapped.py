@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipvec.index.base import VectorIndex
 from clipvec.index.rows import FEW, RowsTable
+from clipvec.index.wrapped import WrappedIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from clipvec.index.base import BuildStats, Hit
+    from clipvec.index.base import Hit, VectorIndex
     from clipvec.index.filters import Filter
 
 log = logging.getLogger(__name__)
 
 
-class MappedIndex(VectorIndex):
+class MappedIndex(WrappedIndex):
     """Searches few rows exactly, all of a small index or those that a filter admits.
 
     Only where there are more is the index asked, for ids alone.
@@ -33,13 +33,8 @@ class MappedIndex(VectorIndex):
             table: of the rows that it holds.
             together: indexes that each query searches, which may compare few vectors in all.
         """
-        self._index, self._table, self._together = index, table, together
-        self.name, self.location, self.info = index.name, index.location, index.info
-        self.capabilities = index.capabilities
-
-    def close(self) -> None:
-        """Close the index."""
-        self._index.close()
+        super().__init__(index)
+        self._table, self._together = table, together
 
     def count(self) -> int:
         """Return the number of rows."""
@@ -49,7 +44,7 @@ class MappedIndex(VectorIndex):
         self, vectors: np.ndarray, k: int, where: Filter | None = None
     ) -> list[tuple[list[str], list[float]]]:
         """Return the ids and cosines that the index itself finds for each vector, best first."""
-        return self._index.nearest(vectors, k, where)
+        return self.held.nearest(vectors, k, where)
 
     def search(self, vectors: np.ndarray, k: int, where: Filter | None) -> list[list[Hit]]:
         """Return the rows closest to each vector, best first."""
@@ -85,22 +80,3 @@ class MappedIndex(VectorIndex):
         """Return about ``count`` vectors from all over the index, float32 [N, D]."""
         size = min(count, len(self._table))
         return self._table.vectors(np.linspace(0, len(self._table) - 1, size).astype(np.int64))
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Build and search settings of the index."""
-        return self._index.settings
-
-    def set_search_settings(self, settings: Mapping[str, Any]) -> None:
-        """Change search settings of the index."""
-        self._index.set_search_settings(settings)
-
-    @property
-    def build_id(self) -> str:
-        """A different text for every build."""
-        return self._index.build_id
-
-    @property
-    def build_stats(self) -> BuildStats | None:
-        """What the build took."""
-        return self._index.build_stats

@@ -2,7 +2,7 @@ from .backend import Backend, State, Status
 from .grouping import group_shards
 from .launch import check, launch_sweep
 from .plan import Job, Sweep
-from .skypilot.backend import connect
+from .skypilot.backend import connect, status_name
 from .skypilot.checks import is_below, is_shared
 from .skypilot.tasks import as_yaml, install_and_run
 from .skypilot.workdir import pack
@@ -22,4 +22,5 @@ __all__ = [
     "is_shared",
     "launch_sweep",
     "pack",
+    "status_name",
 ]

@@ -262,7 +262,7 @@ class Sky(Backend):
         task = _read(files.pool)
         with connect() as sky:
             for held in sky.get(sky.jobs.pool_status(pool)):
-                if (status := _word(held["status"])) in _DYING:
+                if (status := status_name(held["status"])) in _DYING:
                     raise LaunchError(
                         f"the pool {pool} is {status} and takes no jobs; run the same command "
                         "again when sky jobs pool status no longer lists it"
@@ -310,7 +310,7 @@ class Sky(Backend):
             ) from error
 
 
-def _word(status: object) -> str:
+def status_name(status: object) -> str:
     """Return a status of SkyPilot's as it prints it."""
     return str(getattr(status, "value", status))
 
