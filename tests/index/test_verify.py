@@ -37,7 +37,7 @@ def test_a_vector_that_differs_from_the_store_is_noticed(
         build_index(build_config(tmp_path, folder))
 
 
-@pytest.mark.parametrize(("links", "breaks"), [(4, True), (12, False)])
+@pytest.mark.parametrize(("links", "breaks"), [(4, True), (10, False)])
 def test_a_graph_that_reaches_too_few_rows(
     tmp_path: Path,
     store_factory: StoreFactory,
@@ -62,5 +62,5 @@ def test_a_graph_that_reaches_too_few_rows(
         assert "of 100 rows found by their own vectors" in build_index(poor).verified
         (told,) = caplog.messages
         assert "of 100 rows are not found by their own vectors (0/" in told
-        more = "; --rebuild hnsw.max_neighbors=24 hnsw.ef_construction=24 would find more"
+        more = "; --rebuild hnsw.max_neighbors=20 hnsw.ef_construction=20 would find more"
         assert told.endswith(more)
