@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from clipvec.bootstrap import Interval
 from clipvec.recall.results import (
     Build,
     Candidate,
     FilteredResult,
-    Interval,
     Kind,
     LatencyResult,
     Parameters,

@@ -17,7 +17,10 @@ import clipvec
 ROOT = Path(clipvec.__file__).parent
 LEVELS = (
     ("errors",),
-    ("version", "shards", "paths", "files", "vectors", "progress", "machine", "process"),
+    (
+        *("bootstrap", "exact_search", "files", "machine", "paths", "process", "progress"),
+        *("shards", "vectors", "version"),
+    ),
     ("config", "web"),
     ("cli", "data", "store", "tracking"),
     ("model", "projection"),
@@ -39,7 +42,7 @@ HOMES = {
     "open_clip": {"model/torch", "model/onnx/tokenizer.py"},
     "onnxruntime": {"model/onnx"},
     "chromadb": {"index/chroma"},
-    "faiss": {"recall/systems", "recall/exact_search.py"},
+    "faiss": {"recall/systems", "exact_search.py"},
     "sky": {"jobs/skypilot/backend.py"},
     "wandb": {"tracking/wandb_sdk.py"},
 }

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clipvec.exact_search import TopK
 from clipvec.index import filters as metadata
-from clipvec.recall.exact_search import TopK
 from clipvec.recall.ground_truth import with_neighbours
 from clipvec.recall.workload import Filter
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from clipvec import paths
 from clipvec.errors import ConfigError, StoreError
+from clipvec.exact_search import TopK
 from clipvec.progress import Progress
-from clipvec.recall.exact_search import TopK
 from clipvec.recall.workload import QuerySet
 
 if TYPE_CHECKING:

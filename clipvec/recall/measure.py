@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clipvec.bootstrap import confidence_interval, prediction_interval
 from clipvec.errors import ConfigError
-from clipvec.recall.bootstrap import confidence_interval, prediction_interval
 from clipvec.recall.recall_at_k import recall_at_k
 from clipvec.recall.results import FilteredResult, Kind, RecallResult, SearchSetting
 from clipvec.recall.timing import LEAST_CALLS, ROUNDS, Rounds, calls, concurrent, cycled, sequential

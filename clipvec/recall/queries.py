@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import heapq
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipvec.config import ModelConfig, SyntheticConfig, from_dict
+from clipvec.config import SyntheticConfig, from_dict
 from clipvec.data import Distribution
 from clipvec.errors import ConfigError, FingerprintError
-from clipvec.model import load_checked
-from clipvec.progress import Progress
+from clipvec.model import encode_texts
 from clipvec.recall.workload import QuerySet
+from clipvec.store import draw_captions
 from clipvec.vectors import unit
 
 if TYPE_CHECKING:
@@ -25,10 +22,6 @@ if TYPE_CHECKING:
     from clipvec.config import QueriesConfig
     from clipvec.recall.results import Kind
     from clipvec.store import Rows
-
-log = logging.getLogger(__name__)
-_TEXTS = 64
-"""Texts of one forward pass."""
 
 
 @dataclass(frozen=True)
@@ -112,29 +105,13 @@ def captions(rows: Rows, count: int, seed: int) -> list[str]:
     Raises:
         ConfigError: there are none.
     """
-    # The captions of smallest keyed hash: one pass, no memory of the others, none drawn twice.
-    key = seed.to_bytes(8, "little", signed=True)
-    drawn: list[tuple[int, str]] = []
-    seen: set[str] = set()
-    for _, piece in rows.pieces(["caption"]):
-        for caption in piece["caption"].to_pylist():
-            if not caption or not caption.strip() or caption in seen:
-                continue
-            digest = hashlib.blake2b(caption.encode(), digest_size=8, key=key).digest()
-            entry = (-int.from_bytes(digest, "little"), caption)
-            if len(drawn) < count:
-                heapq.heappush(drawn, entry)
-            elif entry > drawn[0]:
-                seen.discard(heapq.heapreplace(drawn, entry)[1])
-            else:
-                continue
-            seen.add(caption)
+    drawn = draw_captions(rows, count, seed)
     if not drawn:
         raise ConfigError(
             f"{rows.store.url} has no captions to use as queries; give texts of your own, one a "
             "line, with queries.text_file=FILE, or use images alone: queries.texts=0"
         )
-    return [caption for _, caption in sorted(drawn, reverse=True)]
+    return drawn
 
 
 def lines_of(file: str, count: int, seed: int) -> list[str]:
@@ -160,14 +137,5 @@ def encode(rows: Rows, texts: list[str], source: str) -> QuerySet:
     Raises:
         FingerprintError: the model that loads under its name is another one.
     """
-    wanted = ModelConfig.of_store(rows.store.model)
-    log.info("encoding %s texts with model %s", f"{len(texts):,}", wanted.name)
-    made, where = rows.store.fingerprint.model, f"the store {rows.store.url}"
-    encoder = load_checked(made, wanted, where)
-    vectors = []
-    with Progress() as progress:
-        task = progress.task("texts", len(texts), "texts")
-        for first in range(0, len(texts), _TEXTS):
-            vectors.append(encoder.encode_texts(texts[first : first + _TEXTS]))
-            task.advance(len(vectors[-1]))
-    return QuerySet(np.concatenate(vectors), np.full(len(texts), -1, np.int64), source)
+    vectors = encode_texts(rows.store, texts)
+    return QuerySet(vectors, np.full(len(texts), -1, np.int64), source)

@@ -17,13 +17,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from clipvec.bootstrap import Interval, Share
 from clipvec.errors import ConfigError
 
 Kind: TypeAlias = Literal["image", "text"]
 """Queries that are held-out images of the store, or texts; the latter are the harder ones."""
 Parameters: TypeAlias = dict[str, int | float]
 """Parameters by name, such as ``{"efSearch": 64}``."""
-Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 Rank = Annotated[int, Field(ge=1)]
@@ -33,18 +33,6 @@ LEAST_P99_CALLS = 100
 """Calls below which a 99th percentile would be the slowest of them and no more."""
 
 _DOCUMENTED = ConfigDict(use_attribute_docstrings=True)
-
-
-@dataclass(frozen=True, config=_DOCUMENTED)
-class Interval:
-    """A mean recall with its 95 % interval."""
-
-    value: Share
-    """The mean over queries."""
-    low: Share
-    """Lower end of the interval."""
-    high: Share
-    """Upper end of the interval."""
 
 
 # JSON knows no numbers as keys, and pydantic does not say what such keys look like.

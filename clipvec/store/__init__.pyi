@@ -1,4 +1,5 @@
 from . import thumbnails
+from .captions import draw_captions
 from .fingerprint import (
     GOLDEN_COSINE,
     Fingerprint,
@@ -32,6 +33,7 @@ __all__ = [
     "Store",
     "TombstoneFolder",
     "Tombstones",
+    "draw_captions",
     "matrix",
     "thumbnails",
 ]

@@ -1,4 +1,4 @@
-from . import format, page, palette, svg
+from . import format, markdown, page, palette, report_files, svg
 from .format import number, percent, share
 from .page import jpeg_url
 from .palette import GROUND, line_style
@@ -10,11 +10,13 @@ __all__ = [
     "format",
     "jpeg_url",
     "line_style",
+    "markdown",
     "number",
     "page",
     "palette",
     "percent",
     "recall_scale",
+    "report_files",
     "share",
     "svg",
 ]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clipvec.recall.exact_search import TopK
+from clipvec.exact_search import TopK
 from clipvec.recall.recall_at_k import Ties, length_error, recall_at_k, without_self
 from clipvec.recall.workload import QuerySet
 from tests.recall.test_workload import ROWS, query_set

@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from clipvec import config
+from clipvec.bootstrap import Interval
 from clipvec.config import Systems
 from clipvec.recall.recommend import recommend
 from clipvec.recall.results import (
-    Interval,
     Kind,
     LatencyResult,
     Parameters,

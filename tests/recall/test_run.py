@@ -9,13 +9,14 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from clipvec import config
+from clipvec.bootstrap import Interval
 from clipvec.config import ChromaConfig, RecallConfig
 from clipvec.errors import ClipvecError, ConfigError
 from clipvec.index import open_index
 from clipvec.index.build import build_index
 from clipvec.paths import CONF_DIR
 from clipvec.recall.apply_ef import apply
-from clipvec.recall.results import Interval, Report, SystemResult
+from clipvec.recall.results import Report, SystemResult
 from clipvec.recall.run import RecallSummary, benchmark
 from tests.index.conftest import build_config
 from tests.reports import recommendation, report

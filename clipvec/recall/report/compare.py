@@ -13,10 +13,10 @@ from clipvec.web import format
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from clipvec.bootstrap import Interval
     from clipvec.recall.report.curves import LoadMode, Run
     from clipvec.recall.results import (
         Build,
-        Interval,
         Kind,
         Parameters,
         Report,

@@ -10,10 +10,10 @@ from clipvec.web import format
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from clipvec.bootstrap import Interval
     from clipvec.recall.results import (
         Candidate,
         FilteredResult,
-        Interval,
         Kind,
         LatencyResult,
         Report,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clipvec import paths
 from clipvec.errors import ConfigError
@@ -12,9 +10,10 @@ from clipvec.files import from_json
 from clipvec.recall import results
 from clipvec.recall.report import curves, markdown, page, panels, plots
 from clipvec.recall.results import Report
+from clipvec.web import report_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from clipvec.recall.report.compare import Comparison
@@ -52,18 +51,18 @@ def write(reports: Sequence[Report], folder: Path) -> Path:
         ConfigError: the folder cannot be written, or matplotlib is not installed.
     """
     runs, files = curves.label(reports), paths.ReportPaths(folder)
-    with _writing(folder):
+    with report_files.writing(folder):
         # The data first: whatever fails after can be drawn again from it.
         if len(reports) == 1:
             data = {"$schema": files.schema.name, **reports[0].to_json()}
-            _write(files.data, _json(data))
-            _write(files.schema, _json(results.schema()))
+            report_files.write_json(files.data, data)
+            report_files.write_json(files.schema, results.schema())
         chapters = list(plots.chapters(runs))
         for chapter in chapters:
             for plot in chapter.plots:
                 panels.save(plot, folder)
-        _write(files.markdown, markdown.report(runs, chapters))
-        _write(files.page, page.html(runs, chapters))
+        report_files.write_text(files.markdown, markdown.report(runs, chapters))
+        report_files.write_text(files.page, page.html(runs, chapters))
     return files.page
 
 
@@ -79,28 +78,9 @@ def write_comparison(comparison: Comparison, folder: Path) -> Path:
         ConfigError: the folder cannot be written, or matplotlib is not installed.
     """
     chapters, files = list(plots.chapters(comparison.runs)), paths.ReportPaths(folder)
-    with _writing(folder):
-        _write(files.comparison_markdown, markdown.comparison(comparison))
-        _write(files.comparison_page, page.html(comparison.runs, chapters, comparison))
+    with report_files.writing(folder):
+        report_files.write_text(files.comparison_markdown, markdown.comparison(comparison))
+        report_files.write_text(
+            files.comparison_page, page.html(comparison.runs, chapters, comparison)
+        )
     return files.comparison_page
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Make a folder; what goes wrong with it is one line."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise ConfigError(
-            f"the report cannot be written to {folder}: {error.strerror}; choose another folder"
-        ) from error
-
-
-def _write(file: Path, text: str) -> None:
-    # A name from JSON may hold half a surrogate pair, which no file can.
-    file.write_bytes(text.encode("utf-8", "replace"))
-
-
-def _json(values: dict[str, Any]) -> str:
-    return json.dumps(values, indent=1, allow_nan=False) + "\n"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from clipvec import paths
-from clipvec.errors import printable
 from clipvec.recall.report import curves, page, sentences, tables
+from clipvec.web import markdown as web_markdown
 from clipvec.web import page as web_page
 
 if TYPE_CHECKING:
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from clipvec.recall.report.compare import Comparison
     from clipvec.recall.report.curves import Run
     from clipvec.recall.report.plots import Chapter
-
-# An underscore between letters is one; elsewhere it is emphasis.
-_SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
 def report(runs: Sequence[Run], chapters: Sequence[Chapter]) -> str:
@@ -51,30 +47,10 @@ def comparison(compared: Comparison) -> str:
     return _environment().get_template("comparison.md").render(comparison=compared)
 
 
-def escape(value: object) -> str:
-    """Return a value as one line of Markdown that means just what it says."""
-    from markupsafe import Markup
-
-    if isinstance(value, Markup):
-        return value
-    return _SPECIAL.sub(r"\\\g<0>", printable(value))
-
-
-def fenced(text: str | Sequence[str]) -> str:
-    """Return lines as a code block that nothing in them can end."""
-    from markupsafe import Markup
-
-    lines = text.splitlines() if isinstance(text, str) else text
-    body = "\n".join(printable(line) for line in lines)
-    longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return Markup(f"{fence}\n{body}\n{fence}")
-
-
 def _environment() -> Environment:
-    templates = web_page.environment("clipvec.recall.report", finalize=escape)
+    templates = web_page.environment("clipvec.recall.report", finalize=web_markdown.escape)
     templates.filters |= sentences.FILTERS
-    templates.filters |= {"fenced": fenced, "figure": _figure, "gain": curves.gain}
+    templates.filters |= {"fenced": web_markdown.fenced, "figure": _figure, "gain": curves.gain}
     return templates
 
 

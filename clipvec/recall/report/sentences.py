@@ -11,11 +11,11 @@ from clipvec.web import number, percent, share
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from clipvec.bootstrap import Interval
     from clipvec.recall.report.curves import Curve, Point
     from clipvec.recall.results import (
         Candidate,
         FilteredResult,
-        Interval,
         LatencyResult,
         Recommendation,
         Report,

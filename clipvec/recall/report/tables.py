@@ -11,10 +11,10 @@ from clipvec.recall.report.curves import KINDS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from clipvec.bootstrap import Interval
     from clipvec.recall.report.curves import Curve, LoadMode, Run
     from clipvec.recall.results import (
         FilteredResult,
-        Interval,
         Kind,
         LatencyResult,
         SearchSetting,

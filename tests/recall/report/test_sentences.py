@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from clipvec.bootstrap import Interval
 from clipvec.recall.report import sentences as words
-from clipvec.recall.results import Candidate, Interval
+from clipvec.recall.results import Candidate
 from clipvec.web import format
 from tests.reports import recommendation, report
 

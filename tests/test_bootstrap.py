@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from clipvec.recall.bootstrap import confidence_interval, prediction_interval
+from clipvec.bootstrap import confidence_interval, prediction_interval
 
 SEEDS = 400
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clipvec.recall.exact_search import TopK
+from clipvec.exact_search import TopK
 
 
 def drawn(rows: int, dim: int = 16, seed: int = 0) -> np.ndarray:

@@ -9,13 +9,28 @@ and Thomas (arXiv 1905.06208), who find that it covers whatever the distribution
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
-from clipvec.recall.results import Interval
-
+Share = Annotated[float, Field(ge=0, le=1)]
 RESAMPLES = 4000
 _TAIL = 0.025
 """Share beyond each limit."""
+
+
+@dataclass(frozen=True, config=ConfigDict(use_attribute_docstrings=True))
+class Interval:
+    """A mean over queries with its 95 % interval."""
+
+    value: Share
+    """The mean over queries."""
+    low: Share
+    """Lower end of the interval."""
+    high: Share
+    """Upper end of the interval."""
 
 
 def confidence_interval(values: np.ndarray, seed: int) -> Interval:
