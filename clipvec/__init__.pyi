@@ -2,15 +2,19 @@ from .api import (
     Hit,
     SearchIndex,
     StoreReader,
+    load_evaluation,
     load_report,
     open_index,
     open_store,
     run_embed,
+    run_evaluate,
     run_index,
     run_recall,
 )
 from .embed.run import EmbedSummary
 from .errors import ClipvecError
+from .evaluate.results import Evaluation
+from .evaluate.run import EvaluateSummary
 from .index.build import IndexSummary
 from .recall.results import Report
 from .recall.run import RecallSummary
@@ -19,6 +23,8 @@ from .version import __version__
 __all__ = [
     "ClipvecError",
     "EmbedSummary",
+    "EvaluateSummary",
+    "Evaluation",
     "Hit",
     "IndexSummary",
     "RecallSummary",
@@ -26,10 +32,12 @@ __all__ = [
     "SearchIndex",
     "StoreReader",
     "__version__",
+    "load_evaluation",
     "load_report",
     "open_index",
     "open_store",
     "run_embed",
+    "run_evaluate",
     "run_index",
     "run_recall",
 ]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from clipvec.embed import EmbedSummary
+    from clipvec.evaluate import EvaluateSummary, Evaluation
     from clipvec.index import IndexSummary, VectorIndex
     from clipvec.model import Encoder
     from clipvec.recall import RecallSummary, Report
@@ -318,6 +319,21 @@ def run_recall(*overrides: str, **options: object) -> RecallSummary:
     return summary
 
 
+def run_evaluate(*overrides: str, **options: object) -> EvaluateSummary:
+    """Evaluate the model of a store on its images, as ``python -m clipvec.evaluate`` does.
+
+    Args:
+        overrides: as on the command line, such as ``"captions=1000"``.
+        options: the same as Python values: ``model="sample", seed=1``.
+
+    Raises:
+        ClipvecError: see ``clipvec.errors``.
+    """
+    from clipvec.evaluate import evaluate
+
+    return evaluate(_compose("evaluate", overrides, options, config.EvaluateConfig))
+
+
 def load_report(path: str | Path) -> Report:
     """Load a recall report from the folder written by ``run_recall``, or from its ``report.json``.
 
@@ -325,6 +341,17 @@ def load_report(path: str | Path) -> Report:
         ConfigError: there is none, or the file is not a report.
     """
     from clipvec.recall import report
+
+    return report.read(Path(path))
+
+
+def load_evaluation(path: str | Path) -> Evaluation:
+    """Load an evaluation from the folder written by ``run_evaluate``, or from its ``report.json``.
+
+    Raises:
+        ConfigError: there is none, or the file is not an evaluation.
+    """
+    from clipvec.evaluate import report
 
     return report.read(Path(path))
 

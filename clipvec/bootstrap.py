@@ -73,3 +73,17 @@ def _between(values: np.ndarray, means: np.ndarray, extra: np.ndarray) -> Interv
     """Return the interval between resampled means without and with the share of the extra query."""
     low, high = np.quantile(means, _TAIL), np.quantile(means + extra, 1 - _TAIL)
     return Interval(float(values.mean()), float(low), min(float(high), 1.0))
+
+
+def median_limits(values: np.ndarray, seed: int) -> tuple[float, float]:
+    """Return the 95 % interval of the median, from the values around it in order.
+
+    Args:
+        values: float [Q], at least one.
+        seed: of the resampling.
+    """
+    # How many of as many resampled values lie below the median, which is what its rank varies by.
+    below = np.random.default_rng(seed).binomial(len(values), 0.5, RESAMPLES)
+    low, high = np.quantile(below, [_TAIL, 1 - _TAIL]).astype(int)
+    ordered = np.sort(values)
+    return float(ordered[max(low - 1, 0)]), float(ordered[min(high, len(values) - 1)])

@@ -261,7 +261,7 @@ class SweepPaths(LaunchPaths):
 
 
 class ReportPaths:
-    """The files of a recall report, or of a comparison of reports."""
+    """The files of a report of recall or of an evaluation, or of a comparison of reports."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

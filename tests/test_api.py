@@ -37,6 +37,8 @@ def test_all() -> None:
     assert sorted(clipvec.__all__) == [
         "ClipvecError",
         "EmbedSummary",
+        "EvaluateSummary",
+        "Evaluation",
         "Hit",
         "IndexSummary",
         "RecallSummary",
@@ -44,10 +46,12 @@ def test_all() -> None:
         "SearchIndex",
         "StoreReader",
         "__version__",
+        "load_evaluation",
         "load_report",
         "open_index",
         "open_store",
         "run_embed",
+        "run_evaluate",
         "run_index",
         "run_recall",
     ]
@@ -233,6 +237,13 @@ def test_recall(sample: Path, tmp_path: Path) -> None:
     assert report.rows == 364
     with pytest.raises(ConfigError, match="no report at"):
         clipvec.load_report(tmp_path)
+
+
+def test_evaluate(sample: Path, tmp_path: Path) -> None:
+    options = {"model": "sample", "store.root": sample / "data/store", "captions": 20}
+    found = clipvec.run_evaluate(**options, report_dir=tmp_path / "report")
+    assert found.report == clipvec.load_evaluation(tmp_path / "report")
+    assert [each.queries for each in found.report.models[0].retrieval] == [20, 20]
 
 
 @pytest.mark.parametrize(

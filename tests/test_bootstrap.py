@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from clipvec.bootstrap import confidence_interval, prediction_interval
+from clipvec.bootstrap import confidence_interval, median_limits, prediction_interval
 
 SEEDS = 400
 
@@ -81,3 +81,18 @@ def test_no_wider_than_needed() -> None:
     normal = 2 * 1.96 * values.std() / np.sqrt(1000)
     found = confidence_interval(values, 0)
     assert normal < found.high - found.low < 1.15 * normal
+
+
+def test_limits_of_a_median_are_those_of_the_sign_test() -> None:
+    ranks = np.arange(1.0, 101.0)
+    low, high = median_limits(np.random.default_rng(1).permutation(ranks), 0)
+    assert (low, high) == pytest.approx((40, 61), abs=1)
+    assert median_limits(np.array([3.0]), 0) == (3.0, 3.0)
+
+
+def test_the_limits_cover_the_median() -> None:
+    covered = 0
+    for seed in range(SEEDS):
+        low, high = median_limits(np.random.default_rng(seed).geometric(0.05, 150), seed)
+        covered += low <= 14 <= high
+    assert covered >= 0.95 * SEEDS

@@ -25,7 +25,7 @@ LEVELS = (
     ("cli", "data", "store", "tracking"),
     ("model", "projection"),
     ("embed", "index"),
-    ("check", "delete", "search", "service", "recall", "jobs"),
+    ("check", "delete", "evaluate", "search", "service", "recall", "jobs"),
     ("api", "deploy", "dashboard"),
 )
 """Top-level packages and modules, lowest level first; one level's do not import each other."""

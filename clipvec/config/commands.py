@@ -167,6 +167,23 @@ class RecallConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class EvaluateConfig:
+    """``python -m clipvec.evaluate``."""
+
+    model: NameOnly
+    dataset: NameOnly
+    store: StoreConfig
+    tracking: TrackingConfig
+    captions: Annotated[int, Field(ge=0)]
+    """Captions to search images with, drawn at random where there are more, and images to search
+    captions with, as many."""
+    seed: int
+    """Of the drawing and of the bootstrap."""
+    report_dir: str
+    """Folder of the report, named to the microsecond because a sweep starts many at once."""
+
+
+@dataclass(frozen=True, config=STRICT)
 class ServeConfig:
     """``bentoml serve``."""
 
@@ -270,6 +287,7 @@ SCHEMAS: dict[str, type] = {
     "check": CheckConfig,
     "delete": DeleteConfig,
     "recall": RecallConfig,
+    "evaluate": EvaluateConfig,
     "search": SearchConfig,
     "serve": ServeConfig,
     "deploy": DeployConfig,

@@ -1,5 +1,5 @@
 from . import thumbnails
-from .captions import draw_captions
+from .captions import draw_captions, keyed_hash
 from .fingerprint import (
     GOLDEN_COSINE,
     Fingerprint,
@@ -34,6 +34,7 @@ __all__ = [
     "TombstoneFolder",
     "Tombstones",
     "draw_captions",
+    "keyed_hash",
     "matrix",
     "thumbnails",
 ]

@@ -40,3 +40,8 @@ def index(config: IndexConfig, name: str, fingerprint: Mapping[str, Any]) -> Art
 def report(collection: str, *files: Path) -> Artifact:
     """Return a recall report."""
     return Artifact("report", shorten(f"report-{collection}", _NAME_LENGTH), files=files)
+
+
+def evaluation(collection: str, *files: Path) -> Artifact:
+    """Return the report of an evaluation."""
+    return Artifact("report", shorten(f"evaluation-{collection}", _NAME_LENGTH), files=files)

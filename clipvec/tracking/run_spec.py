@@ -26,7 +26,7 @@ class RunSpec:
     """A run to be started."""
 
     type: str
-    """``embed``, ``index``, ``recall`` or ``sweep``."""
+    """``embed``, ``index``, ``recall``, ``evaluate`` or ``sweep``."""
     name: str
     """Name if the run belongs to no sweep."""
     root: str

@@ -66,6 +66,7 @@ def serve() -> None:
     import transformers  # noqa: F401
 
     import clipvec.embed.run
+    import clipvec.evaluate.run
     import clipvec.index.build
     import clipvec.model.torch.encoder
     import clipvec.model.torch.sample

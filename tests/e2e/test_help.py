@@ -14,12 +14,23 @@ from tests.e2e.conftest import Run
 
 @pytest.mark.parametrize(
     "command",
-    ["check", "dashboard", "delete", "deploy", "embed", "index", "jobs", "recall", "search"],
+    [
+        "check",
+        "dashboard",
+        "delete",
+        "deploy",
+        "embed",
+        "evaluate",
+        "index",
+        "jobs",
+        "recall",
+        "search",
+    ],
 )
 def test_help_explains(run: Run, command: str) -> None:
     said = run(command, "--help").stdout
     assert f"python -m clipvec.{command}" in said
-    if command in {"check", "dashboard", "delete", "embed", "index", "recall"}:
+    if command in {"check", "dashboard", "delete", "embed", "evaluate", "index", "recall"}:
         assert "model                       local, mobileclip_s1, sample" in said
         assert "Examples" in said
 

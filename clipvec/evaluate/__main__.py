@@ -1,0 +1,35 @@
+"""``python -m clipvec.evaluate``: how good is the model, on your own captions.
+
+Examples:
+    python -m clipvec.evaluate model=sample           # do captions find their images, and back?
+    python -m clipvec.evaluate model=sample captions=1000 seed=1
+    python -m clipvec.evaluate -m model=vit_b_32,vit_l_14     # a report for each
+
+It reads a finished store and decodes no image; the store's own model encodes the captions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clipvec.cli import HydraCommand
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def main() -> None:
+    """Run the command."""
+    HydraCommand("evaluate", _evaluate, __doc__).main()
+
+
+def _evaluate(cfg: DictConfig) -> None:
+    from clipvec import config
+    from clipvec.evaluate import evaluate
+
+    config.load_env()
+    print(evaluate(config.read(cfg, config.EvaluateConfig)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Numbers and findings in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clipvec.web import share
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from clipvec.bootstrap import Interval
+    from clipvec.evaluate.results import Direction, Evaluation, MedianRank, RetrievalResult
+
+_DIRECTIONS: dict[Direction, str] = {
+    "text_to_image": "caption \N{RIGHTWARDS ARROW} image",
+    "image_to_text": "image \N{RIGHTWARDS ARROW} caption",
+}
+_DASH = "\N{EN DASH}"
+
+
+def measured(found: Interval) -> str:
+    """Return a share with its interval in brackets."""
+    return f"{share(found.value)} ({span(found)})"
+
+
+def span(found: Interval) -> str:
+    """Return the ends of an interval."""
+    return f"{share(found.low)}{_DASH}{share(found.high)}"
+
+
+def rank(value: float) -> str:
+    """Return a rank, with a decimal where it is no whole number."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def median(found: MedianRank) -> str:
+    """Return a median rank with its interval in brackets."""
+    return f"{rank(found.value)} ({rank(found.low)}{_DASH}{rank(found.high)})"
+
+
+def direction(which: Direction) -> str:
+    """Return what is searched with, and what for."""
+    return _DIRECTIONS[which]
+
+
+def lines(report: Evaluation) -> Iterator[str]:
+    """Yield a line for each figure, for the terminal."""
+    for model in report.models:
+        yield from (f"{model.model}: {_retrieval(found)}" for found in model.retrieval)
+
+
+def _retrieval(found: RetrievalResult) -> str:
+    recalls = ", ".join(f"recall@{k} {measured(each)}" for k, each in found.recall_at.items())
+    return (
+        f"{direction(found.direction)}: {recalls}, median rank {median(found.median_rank)} of "
+        f"{found.candidates:,}; {found.queries:,} queries, 95 % CI in brackets"
+    )
+
+
+FILTERS = {function.__name__: function for function in (direction, measured, median, rank, span)}
+"""Filters of the templates."""

@@ -1,0 +1,47 @@
+"""An evaluation as values and tables of a tracked run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clipvec import paths
+from clipvec.evaluate.results import RECALL_AT
+from clipvec.tracking import Table, artifacts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clipvec.evaluate.results import Evaluation
+    from clipvec.tracking import Run
+
+
+def track(run: Run, report: Evaluation, page: Path, collection: str) -> None:
+    """Show an evaluation in a run, and keep its page and its data as an artifact."""
+    if not run.tracked:
+        return
+    first = report.models[0]
+    run.update_summary(
+        {
+            f"retrieval/{found.direction}": {
+                **{f"recall@{k}": interval.value for k, interval in found.recall_at.items()},
+                "median_rank": found.median_rank.value,
+            }
+            for found in first.retrieval
+        }
+    )
+    if retrieval := _retrieval(report):
+        run.log_table("retrieval", retrieval)
+    run.log_artifact(artifacts.evaluation(collection, page, paths.ReportPaths(page.parent).data))
+
+
+def _retrieval(report: Evaluation) -> Table | None:
+    limits = [f"recall@{k}{end}" for k in RECALL_AT for end in ("", " low", " high")]
+    columns = ["model", "direction", "queries", "candidates", *limits, "median rank"]
+    rows = [
+        [model.model, found.direction, found.queries, found.candidates]
+        + [v for each in found.recall_at.values() for v in (each.value, each.low, each.high)]
+        + [found.median_rank.value]
+        for model in report.models
+        for found in model.retrieval
+    ]
+    return Table(columns, rows) if rows else None

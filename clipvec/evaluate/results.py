@@ -1,0 +1,119 @@
+"""What an evaluation found: the data of ``report.json``, and its schema.
+
+Evaluation
+├── about: seed, versions, hardware
+└── ModelResult             one model, by its store
+    └── RetrievalResult     from captions to images, or back
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from clipvec.bootstrap import Interval, Share
+from clipvec.errors import ConfigError
+
+Direction: TypeAlias = Literal["text_to_image", "image_to_text"]
+"""Captions are searched with, or images."""
+RECALL_AT = (1, 5, 10)
+SCHEMA: Literal[1] = 1
+"""Of ``report.json``: raised whenever an older clipvec would misread the file."""
+Count = Annotated[int, Field(ge=0)]
+Rank = Annotated[float, Field(ge=1)]
+_DOCUMENTED = ConfigDict(use_attribute_docstrings=True)
+_BY_K = Field(json_schema_extra={"propertyNames": {"pattern": "^[1-9][0-9]*$"}})
+
+
+@dataclass(frozen=True, config=_DOCUMENTED)
+class MedianRank:
+    """A median rank with its 95 % interval."""
+
+    value: Rank
+    """The median over queries of the rank of the first right answer, 1 for the best."""
+    low: Rank
+    """Lower end of the interval."""
+    high: Rank
+    """Upper end of the interval."""
+
+
+@dataclass(frozen=True, config=_DOCUMENTED)
+class RetrievalResult:
+    """Retrieval in one direction."""
+
+    direction: Direction
+    """What is searched with, and what for."""
+    queries: Count
+    """Captions or images that were searched with."""
+    candidates: Count
+    """Images or captions among which the right ones were to be found."""
+    recall_at: Annotated[dict[int, Interval], _BY_K]
+    """recall@k by k: the share of the queries with a right answer among the first k."""
+    median_rank: MedianRank
+    """Of the first right answer."""
+    chance: Annotated[dict[int, Share], _BY_K]
+    """recall@k of answers in random order."""
+
+
+@dataclass(frozen=True, config=_DOCUMENTED)
+class ModelResult:
+    """How good one model is."""
+
+    model: str
+    """Its name."""
+    store: str
+    """Path or URL of the store that it made."""
+    dim: Count
+    """Length of the vectors, D."""
+    fingerprint: dict[str, Any]
+    """What the store is known by."""
+    retrieval: list[RetrievalResult]
+    """By captions; empty: there are none."""
+
+
+@dataclass(frozen=True, config=_DOCUMENTED)
+class Evaluation:
+    """Everything that a report shows."""
+
+    created: str
+    """UTC, ISO 8601."""
+    dataset: str
+    """Name of the dataset."""
+    rows: Count
+    """Rows of each store."""
+    seed: int
+    """Of the drawing and of the bootstrap."""
+    models: list[ModelResult]
+    """The models that were evaluated."""
+    hardware: dict[str, str]
+    """Of the machine that evaluated."""
+    versions: dict[str, str]
+    """Of clipvec, Python and packages."""
+    schema_version: Literal[1] = SCHEMA
+    """Version of this format."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return dict(TypeAdapter(Evaluation).dump_python(self, mode="json"))
+
+    @classmethod
+    def from_json(cls, values: object, where: str) -> Evaluation:
+        """Return the evaluation that `to_json` wrote.
+
+        Raises:
+            ConfigError: ``where`` holds something else.
+        """
+        try:
+            return TypeAdapter(Evaluation).validate_python(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise ConfigError(f"{where} is not an evaluation: {place}: {first['msg']}") from error
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of ``report.json``, draft 2020-12."""
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return dialect | TypeAdapter(Evaluation).json_schema()
