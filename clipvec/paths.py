@@ -163,6 +163,51 @@ class RowsPaths:
         return file.with_name(f"{file.name}.tmp")
 
 
+class FaissPaths:
+    """The files of a FAISS index on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = folder / "index.json"
+        """What the index is, and which build of it is published."""
+        self.next = folder / "next"
+        """Folder of what a build that is not finished made."""
+        self.staged = self.next / "index.json"
+        """The manifest of a build that is being verified."""
+        self.trained = self.next / "trained.faiss"
+        """What was trained for a first build, without rows."""
+        self.training = self.next / "trained.json"
+        """What it was trained with."""
+        self.gathered = self.next / "all.codes"
+        """The codes of all rows in their order, while the lists are written."""
+
+    def build(self, build_id: str) -> FaissBuildPaths:
+        """Return the files of a build."""
+        return FaissBuildPaths(self.folder / build_id)
+
+    def codes(self, part: str) -> Path:
+        """Return the file of an encoded part."""
+        return self.next / f"{part.replace('/', '-').removesuffix('.parquet')}.codes"
+
+    def all_codes(self) -> list[Path]:
+        """Return the files of all encoded parts."""
+        return sorted(path for path in self.next.glob("*.codes") if path != self.gathered)
+
+
+class FaissBuildPaths:
+    """The files of a build of a FAISS index, beside the table of its rows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.trained = folder / "trained.faiss"
+        """What was trained, without rows."""
+        self.lists = folder / "lists.bin"
+        """Codes and row numbers, list after list."""
+        self.sizes = folder / "sizes.npy"
+        """Rows of each list."""
+        self.all = (self.trained, self.lists, self.sizes)
+
+
 class ExportPaths:
     """The files of a model exported to ONNX."""
 

@@ -42,7 +42,7 @@ HOMES = {
     "open_clip": {"model/torch", "model/onnx/tokenizer.py"},
     "onnxruntime": {"model/onnx"},
     "chromadb": {"index/chroma"},
-    "faiss": {"recall/systems", "exact_search.py"},
+    "faiss": {"index/faiss", "recall/systems", "exact_search.py"},
     "sky": {"jobs/skypilot/backend.py"},
     "wandb": {"tracking/wandb_sdk.py"},
 }

@@ -28,7 +28,7 @@ from .groups import (
     TrackingConfig,
 )
 from .help import help_text
-from .indexes import ChromaConfig, ChromaHttpConfig, IndexConfig, IndexKind
+from .indexes import ChromaConfig, ChromaHttpConfig, FaissConfig, IndexConfig, IndexKind
 from .kinds import SCHEME_EXTRAS, Kind, extras_for
 from .launchers import LAUNCHERS, LauncherConfig, LauncherKind, SkyLauncher, WorkersLauncher
 from .load import from_dict, load_env, read, to_dict
@@ -62,6 +62,7 @@ __all__ = [
     "DeployConfig",
     "EmbedConfig",
     "EvaluateConfig",
+    "FaissConfig",
     "FaissSystemConfig",
     "FolderConfig",
     "HnswConfig",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from clipvec import paths
@@ -63,5 +64,36 @@ class ChromaHttpConfig(IndexKind):
         return f"{url}/{name}" if name else url
 
 
-INDEXES: Registry[IndexKind] = Registry("clipvec.indexes", (ChromaConfig, ChromaHttpConfig))
+@dataclass(frozen=True, config=STRICT)
+class FaissConfig(IndexKind):
+    """A FAISS index on disk: short codes in inverted lists find rows that are ranked by vectors."""
+
+    loads = "clipvec.index.faiss.backend:FaissBackend"
+    extras = ("faiss",)
+    path: Place
+    """Folder of the indexes."""
+    factory: str = "auto"
+    """FAISS factory string of inverted lists, such as ``IVF4096,RaBitQ``, or ``Flat``, which
+    compares every vector; auto: chosen by the number of rows and their dimension. Fixed once
+    built."""
+    nprobe: Annotated[int, Field(ge=1)] | None = None
+    """Lists that a query looks into; null: as set on the index by ``recall``, else 32."""
+    candidates: Annotated[int, Field(ge=1)] | None = None
+    """Rows from these lists that are ranked by their vectors; null: as set on the index by
+    ``recall``, else 200."""
+    kind: Literal["faiss"] = "faiss"
+
+    @property
+    def folder(self) -> str:
+        """Folder of this machine that holds the indexes."""
+        return self.path
+
+    def location(self, name: str = "") -> str:
+        """Return the folder of an index, or of all indexes."""
+        return str(paths.IndexPaths(self.path).collection(name))
+
+
+INDEXES: Registry[IndexKind] = Registry(
+    "clipvec.indexes", (ChromaConfig, ChromaHttpConfig, FaissConfig)
+)
 IndexConfig: TypeAlias = Annotated[IndexKind, INDEXES]

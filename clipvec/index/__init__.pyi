@@ -3,6 +3,8 @@ from .base import PART, ROW, Hit, VectorIndex, clamp, is_missing
 from .build import IndexSummary, build_index
 from .chroma.backend import memory_bytes
 from .chroma.server import chroma_server
+from .faiss.factory import num_lists
+from .faiss.library import faiss_errors
 from .open import has_index, open_index, partitions_of
 from .query import Term, combine, query_vector, split_weight
 from .rows import FEW, table_fault
@@ -19,10 +21,12 @@ __all__ = [
     "chroma_server",
     "clamp",
     "combine",
+    "faiss_errors",
     "filters",
     "has_index",
     "is_missing",
     "memory_bytes",
+    "num_lists",
     "open_index",
     "partitions_of",
     "query_vector",

@@ -51,6 +51,15 @@ class IndexWriter(Protocol):
     rebuild_hint: str
     """Options of ``clipvec.index`` for an index that finds more of its rows."""
 
+    def prepare(self, parts: Sequence[LivePart]) -> None:
+        """Learn from the parts that the index will hold, in their order, before all else.
+
+        A backend that takes rows as they come has nothing to prepare.
+
+        Raises:
+            StoreError: a part cannot be read.
+        """
+
     def ledger(self) -> dict[str, LedgerEntry]:
         """Return the part files that the index holds, wholly or in part."""
         ...

@@ -117,6 +117,8 @@ class Capabilities:
     """Queries accept ``where``."""
     remote: bool = False
     """Another process holds the vectors."""
+    mapped: bool = False
+    """It answers from the table of its rows itself, see `clipvec.index.rows`."""
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,7 @@ def _fill(
     logger: IndexLogger,
 ) -> dict[str, Any]:
     """Load and verify, and return the fields of an `IndexSummary`."""
+    writer.prepare(parts)
     plan = Plan.make(parts, writer.ledger())
     logger.held(sum(part.rows for part in plan.reused))
     rows = sum(part.rows for part in parts)

@@ -7,62 +7,36 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipvec.index.base import VectorIndex
 from clipvec.index.rows import FEW, RowsTable
 from clipvec.index.wrapped import WrappedIndex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clipvec.index.base import Hit, VectorIndex
+    from clipvec.index.base import Hit
     from clipvec.index.filters import Filter
 
 log = logging.getLogger(__name__)
 
 
-class MappedIndex(WrappedIndex):
-    """Searches few rows exactly, all of a small index or those that a filter admits.
+class TableIndex(VectorIndex):
+    """An index whose rows are those of a table, which knows all but the search."""
 
-    Only where there are more is the index asked, for ids alone.
-    """
-
-    def __init__(self, index: VectorIndex, table: RowsTable, together: int = 1) -> None:
-        """Put an index and its table together.
-
-        Args:
-            index: an open one.
-            table: of the rows that it holds.
-            together: indexes that each query searches, which may compare few vectors in all.
-        """
-        super().__init__(index)
-        self._table, self._together = table, together
+    _table: RowsTable
 
     def count(self) -> int:
         """Return the number of rows."""
         return len(self._table)
 
-    def nearest(
-        self, vectors: np.ndarray, k: int, where: Filter | None = None
-    ) -> list[tuple[list[str], list[float]]]:
-        """Return the ids and cosines that the index itself finds for each vector, best first."""
-        return self.held.nearest(vectors, k, where)
+    def exactly(self, vectors: np.ndarray, k: int, among: np.ndarray | None) -> list[list[Hit]]:
+        """Return the rows closest to each vector by comparing all, or those ``among``, best first.
 
-    def search(self, vectors: np.ndarray, k: int, where: Filter | None) -> list[list[Hit]]:
-        """Return the rows closest to each vector, best first."""
-        among = None if where is None else self._table.admitted(where)
-        count = len(self._table) if among is None else len(among)
-        if count * self.dim * self._together <= FEW:
-            return self._exactly(vectors, k, among)
-        found = self.nearest(vectors, k, where)
-        hits = self.with_rows(found)  # the table lacks rows that were added since it was opened
-        short = [i for i, (ids, _) in enumerate(found) if len(ids) < min(k, count)]
-        if short:
-            # HNSW does not reach every row of a graph that is clustered, or has few links.
-            log.info("%s: found fewer than %d rows; searching exactly", self.name, min(k, count))
-            for i, exact in zip(short, self._exactly(vectors[short], k, among), strict=True):
-                hits[i] = exact
-        return hits
-
-    def _exactly(self, vectors: np.ndarray, k: int, among: np.ndarray | None) -> list[list[Hit]]:
+        Args:
+            vectors: float32 [N, D].
+            k: at least 1.
+            among: the rows to choose from, int64 [M]; None: all.
+        """
         return [self._table.hits(*found) for found in self._table.nearest(vectors, k, among)]
 
     def get(self, ids: Sequence[str]) -> dict[str, Hit]:
@@ -80,3 +54,43 @@ class MappedIndex(WrappedIndex):
         """Return about ``count`` vectors from all over the index, float32 [N, D]."""
         size = min(count, len(self._table))
         return self._table.vectors(np.linspace(0, len(self._table) - 1, size).astype(np.int64))
+
+
+class MappedIndex(TableIndex, WrappedIndex):
+    """Searches few rows exactly, all of a small index or those that a filter admits.
+
+    Only where there are more is the index asked, for ids alone.
+    """
+
+    def __init__(self, index: VectorIndex, table: RowsTable, together: int = 1) -> None:
+        """Put an index and its table together.
+
+        Args:
+            index: an open one.
+            table: of the rows that it holds.
+            together: indexes that each query searches, which may compare few vectors in all.
+        """
+        super().__init__(index)
+        self._table, self._together = table, together
+
+    def nearest(
+        self, vectors: np.ndarray, k: int, where: Filter | None = None
+    ) -> list[tuple[list[str], list[float]]]:
+        """Return the ids and cosines that the index itself finds for each vector, best first."""
+        return self.held.nearest(vectors, k, where)
+
+    def search(self, vectors: np.ndarray, k: int, where: Filter | None) -> list[list[Hit]]:
+        """Return the rows closest to each vector, best first."""
+        among = None if where is None else self._table.admitted(where)
+        count = len(self._table) if among is None else len(among)
+        if count * self.dim * self._together <= FEW:
+            return self.exactly(vectors, k, among)
+        found = self.nearest(vectors, k, where)
+        hits = self.with_rows(found)  # the table lacks rows that were added since it was opened
+        short = [i for i, (ids, _) in enumerate(found) if len(ids) < min(k, count)]
+        if short:
+            # HNSW does not reach every row of a graph that is clustered, or has few links.
+            log.info("%s: found fewer than %d rows; searching exactly", self.name, min(k, count))
+            for i, exact in zip(short, self.exactly(vectors[short], k, among), strict=True):
+                hits[i] = exact
+        return hits

@@ -82,7 +82,8 @@ def _open(backend: IndexBackend, name: str, bare: bool, together: int = 1) -> Ve
                 "is going on, or was interrupted; wait for it, or run python -m clipvec.index "
                 "with the same options again"
             )
-        rows = None if bare or index.rows_folder is None else RowsTable.find(index.rows_folder)
+        folder = None if bare or index.capabilities.mapped else index.rows_folder
+        rows = None if folder is None else RowsTable.find(folder)
         # another version of clipvec may have added rows, which knows of no table
         if rows is not None and len(rows) == index.count():
             return MappedIndex(index, rows, together)

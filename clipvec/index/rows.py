@@ -86,6 +86,15 @@ class RowsTable:
         columns = {name: table[name].chunk(0) for name in table.column_names}
         return cls(columns, np.load(files.vectors, mmap_mode="r"))
 
+    @classmethod
+    def empty(cls) -> RowsTable:
+        """Return a table of no rows."""
+        import pyarrow as pa
+
+        columns = {"id": pa.array([], pa.large_string()), _NORM: pa.array([], pa.float32())}
+        columns |= {name: pa.array([], pa.uint64()) for name in (_HASH, _HASH_ROW)}
+        return cls(columns, np.empty((0, 0), np.float32))
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self._norms)
@@ -157,6 +166,29 @@ class RowsTable:
             if names[row].as_py() == id
         }
 
+    def ids(self, rows: np.ndarray) -> list[str]:
+        """Return the ids of rows, int64 [M]."""
+        import pyarrow as pa
+
+        return [str(id) for id in self._columns["id"].take(pa.array(rows)).to_pylist()]
+
+    def has_ids(self, rows: slice, ids: Sequence[str]) -> np.ndarray:
+        """Return which of some rows have one of ``ids``, bool [M]."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        held = self._columns["id"].slice(rows.start, rows.stop - rows.start)
+        return np.asarray(pc.is_in(held, pa.array(ids, held.type)).to_numpy(zero_copy_only=False))
+
+    def double(self) -> tuple[int, int] | None:
+        """Return two rows of one id; None: there are none."""
+        ids = self._columns["id"]
+        for at in np.flatnonzero(self._hashes[1:] == self._hashes[:-1]):
+            one, other = sorted(int(row) for row in self._hash_rows[at : at + 2])
+            if ids[one] == ids[other]:
+                return one, other
+        return None
+
     def vectors(self, rows: np.ndarray) -> np.ndarray:
         """Return the vectors of rows, as the store has them, float32 [M, D]."""
         return np.asarray(self._vectors[rows], np.float32)
@@ -196,10 +228,18 @@ def retire(folder: Path) -> None:
         files.mark.replace(files.stale)
 
 
-def write(folder: Path, store: Store, parts: Sequence[LivePart]) -> None:
+def write(
+    folder: Path, store: Store, parts: Sequence[LivePart], before: Path | None = None
+) -> None:
     """Write the table of an index that holds ``parts``, unless it is there.
 
     Parts that a table has which was there before are copied from it: the store may be far away.
+
+    Args:
+        folder: of the index.
+        store: of the parts.
+        parts: in the order of the rows.
+        before: another folder in which the table was before; None: it was in this one.
 
     Raises:
         CollectionError: it cannot be written.
@@ -215,9 +255,10 @@ def write(folder: Path, store: Store, parts: Sequence[LivePart]) -> None:
             for file in (files.mark, files.stale, *files.both):
                 file.unlink(missing_ok=True)
             return
+        folder.mkdir(parents=True, exist_ok=True)
         try:
             with files.new(files.vectors).open("wb") as stream:
-                table = _write_vectors(stream, store, parts, _known(files))
+                table = _write_vectors(stream, store, parts, _known(RowsPaths(before or folder)))
             _write_columns(files.new(files.columns), table)
             for file in (files.mark, files.stale):
                 file.unlink(missing_ok=True)

@@ -180,3 +180,31 @@ def test_disk_full(run: Run, small_disk: Disk) -> None:
     done = run("index", *OPTIONS, f"index.path={small_disk.path}")
     assert re.search(r"3,000 rows; .* verified: ", done.stdout)
     ids_in(small_disk.path)
+
+
+@pytest.mark.usefixtures("store")
+def test_faiss_on_a_full_disk(run: Run, small_disk: Disk) -> None:
+    """What was encoded before the disk was full is used again."""
+    small_disk.remount("size=200k")
+    options = [*OPTIONS, "index=faiss", 'index.factory="IVF32,RaBitQ"']
+    options += [f"index.path={small_disk.path}"]
+    full = run("index", *options, exit_code=1).stderr
+    assert re.search(
+        rf"error: {small_disk.path}/toys--toy.*No space left.*; free space, .* the same command "
+        "again",
+        full.splitlines()[-1],
+    )
+    small_disk.remount("size=64m")
+    done = run("index", *options)
+    assert re.search(
+        r"3,000 rows; [\d ]+ parts loaded, 12 reused, .* verified: 100 of", done.stdout
+    )
+
+
+def test_faiss_is_searched(run: Run, sample: Path) -> None:
+    folder = [f"store.root={sample / 'data/store'}", "index=faiss"]
+    built = run("index", "model=sample", *folder, 'index.factory="IVF8,RaBitQ"')
+    assert "364 rows; 10 parts loaded" in built.stdout
+    text = ["a red fruit", "--where", "category=food", "--json"]
+    found = run("search", *text, "index=faiss", "index.nprobe=8").stdout
+    assert found == run("search", *text, f"index.path={sample / 'data/index'}").stdout

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from clipvec import config
-from clipvec.config import ChromaConfig, ChromaHttpConfig, IndexCommandConfig, IndexConfig
+from clipvec.config import (
+    ChromaConfig,
+    ChromaHttpConfig,
+    FaissConfig,
+    IndexCommandConfig,
+    IndexConfig,
+    IndexKind,
+)
 from clipvec.index.chroma.client import client_factory, close
 from tests.waiting import until
+
+C = TypeVar("C", bound=IndexKind)
 
 
 def build_config(root: Path, index: IndexConfig, **changes: Any) -> IndexCommandConfig:
@@ -67,10 +77,28 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChromaHttpConfi
             process.wait(30)
 
 
-@pytest.fixture(params=["folder", "server"])
+@pytest.fixture
+def disk(tmp_path: Path) -> FaissConfig:
+    return FaissConfig(path=str(tmp_path / "faiss"), factory="IVF4,RaBitQ", nprobe=4)
+
+
+@pytest.fixture(params=["folder", "server", "disk"])
 def index(request: pytest.FixtureRequest) -> Iterator[IndexConfig]:
-    """An empty index, in a folder and on a server."""
-    where: IndexConfig = request.getfixturevalue(request.param)
+    """An empty index: of Chroma in a folder and on a server, of FAISS on disk."""
+    with emptied(request.getfixturevalue(request.param)) as where:
+        yield where
+
+
+@pytest.fixture(params=["folder", "server"])
+def chroma(request: pytest.FixtureRequest) -> Iterator[ChromaConfig | ChromaHttpConfig]:
+    """An empty index of Chroma, in a folder and on a server."""
+    with emptied(request.getfixturevalue(request.param)) as where:
+        yield where
+
+
+@contextlib.contextmanager
+def emptied(where: C) -> Iterator[C]:
+    """Yield an index, and remove what is on a server afterwards."""
     yield where
     if isinstance(where, ChromaHttpConfig):
         client = client_factory(where).connect("")

@@ -20,6 +20,7 @@ from clipvec.errors import (
     SchemaError,
 )
 from clipvec.index import open_index
+from clipvec.index.backend import open_backend
 from clipvec.index.base import PART, BuildStats
 from clipvec.index.build import build_index
 from clipvec.index.chroma.client import MARK, OLD, REBUILD, client_factory, close
@@ -30,6 +31,7 @@ from tests.index.conftest import build_config
 from tests.stores import StoreFactory, row, write_shard
 
 NAME = "toys--toy"
+ChromaKind = ChromaConfig | ChromaHttpConfig
 
 
 def rows_of(store: Store) -> dict[str, np.ndarray]:
@@ -41,15 +43,11 @@ def rows_of(store: Store) -> dict[str, np.ndarray]:
     return found
 
 
-def held(index: IndexConfig) -> dict[str, np.ndarray]:
-    """Return every row of the collection."""
-    with open_index(index, NAME, bare=True) as collection:
-        found = collection._rows.get(include=["embeddings"])
-    return dict(zip(found["ids"], np.asarray(found["embeddings"]), strict=True))
-
-
 def assert_equal(index: IndexConfig, store: Store) -> None:
-    there, wanted = held(index), rows_of(store)
+    wanted = rows_of(store)
+    with open_index(index, NAME, bare=True) as opened:
+        there = opened.vectors([*wanted])
+        assert opened.count() == len(wanted)
     assert set(there) == set(wanted)
     for id, vector in wanted.items():
         np.testing.assert_allclose(there[id], vector, rtol=1e-5)
@@ -134,12 +132,12 @@ def test_a_changed_shard_is_replaced(
 
 
 def test_a_half_loaded_part_is_reloaded(
-    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+    chroma: ChromaKind, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store = store_factory(tmp_path, {0: [50], 1: [40]})
-    config = build_config(tmp_path, index)
+    config = build_config(tmp_path, chroma)
     (part,) = store.parts([1])
-    with CollectionWriter(client_factory(index), NAME, store, config.hnsw) as writer:
+    with CollectionWriter(client_factory(chroma), NAME, store, config.hnsw) as writer:
         with contextlib.suppress(KeyboardInterrupt), writer.loading([part]):
             junk = pa.table({"id": ["1/0", "left over"], PART: [part.file] * 2})
             writer.add(np.ones((2, 16), np.float32), junk)
@@ -147,7 +145,7 @@ def test_a_half_loaded_part_is_reloaded(
         assert writer.ledger()[part.file].state == "loading"
     summary = build_index(config)
     assert (summary.loaded, summary.replaced) == (1, 1)
-    assert_equal(index, store)
+    assert_equal(chroma, store)
 
 
 def test_missing_shards_are_named(tmp_path: Path, folder: Any, store_factory: StoreFactory) -> None:
@@ -170,56 +168,56 @@ def test_another_fingerprint_is_refused(
     build_index(build_config(tmp_path / "b", index, rebuild=True))
     with open_index(index) as collection:
         assert collection.fingerprint == other.fingerprint
-    assert client_factory(index).names() == [NAME]
+    assert open_backend(index).names() == [NAME]
 
 
 def test_other_hnsw_settings(
-    index: IndexConfig,
+    chroma: ChromaKind,
     tmp_path: Path,
     store_factory: StoreFactory,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = store_factory(tmp_path, {0: [20]})
-    build_index(build_config(tmp_path, index))
+    build_index(build_config(tmp_path, chroma))
     wider = {"max_neighbors": 32, "ef_construction": 100, "ef_search": 100}
     with pytest.raises(CollectionError, match=r"hnsw.max_neighbors=16, not 32.*--rebuild"):
-        build_index(build_config(tmp_path, index, hnsw=wider))
-    assert build_index(build_config(tmp_path, index, hnsw=wider, rebuild=True)).loaded == 1
-    searched = build_config(tmp_path, index, hnsw=wider | {"ef_search": 7})
+        build_index(build_config(tmp_path, chroma, hnsw=wider))
+    assert build_index(build_config(tmp_path, chroma, hnsw=wider, rebuild=True)).loaded == 1
+    searched = build_config(tmp_path, chroma, hnsw=wider | {"ef_search": 7})
     caplog.clear()
     with caplog.at_level(logging.INFO, "clipvec.index.chroma.writer"):
         assert build_index(searched).reused == 1
     assert caplog.messages == [f"{NAME}: ef_search: 100 → 7 (hnsw.ef_search)"]
-    with open_index(index, NAME, bare=True) as collection:
+    with open_index(chroma, NAME, bare=True) as collection:
         assert collection._rows.configuration_json["hnsw"]["ef_search"] == 7
-    assert_equal(index, store)
+    assert_equal(chroma, store)
 
 
 def test_rebuild_survives_a_stop_between_the_renames(
-    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+    chroma: ChromaKind, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store = store_factory(tmp_path, {0: [20]})
-    build_index(build_config(tmp_path, index))
-    place = client_factory(index)
+    build_index(build_config(tmp_path, chroma))
+    place = client_factory(chroma)
     place.rename(NAME, NAME + OLD)
-    with CollectionWriter(place, NAME + REBUILD, store, build_config(tmp_path, index).hnsw):
+    with CollectionWriter(place, NAME + REBUILD, store, build_config(tmp_path, chroma).hnsw):
         pass
     assert place.names() == [NAME + OLD, NAME + REBUILD]
-    assert build_index(build_config(tmp_path, index)).reused == 1
+    assert build_index(build_config(tmp_path, chroma)).reused == 1
     assert place.names() == [NAME]
-    assert_equal(index, store)
+    assert_equal(chroma, store)
 
 
 def test_a_collection_of_something_else_is_refused(
-    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory
+    chroma: ChromaKind, tmp_path: Path, store_factory: StoreFactory
 ) -> None:
     store_factory(tmp_path, {0: [20]})
-    client = client_factory(index).connect(NAME)
+    client = client_factory(chroma).connect(NAME)
     client.create_collection(NAME, embedding_function=None).add(ids=["a"], embeddings=[[1.0]])
     close(client)
     for rebuild in (False, True):
         with pytest.raises(CollectionError, match="not made by clipvec"):
-            build_index(build_config(tmp_path, index, rebuild=rebuild))
+            build_index(build_config(tmp_path, chroma, rebuild=rebuild))
 
 
 def test_a_folder_of_something_else_is_refused(
@@ -276,12 +274,12 @@ def copied(store: Store) -> None:
 
 @pytest.mark.parametrize("batch_rows", [20, 100])
 def test_an_id_in_two_shards_is_named_at_once(
-    index: IndexConfig, tmp_path: Path, store_factory: StoreFactory, batch_rows: int
+    chroma: ChromaKind, tmp_path: Path, store_factory: StoreFactory, batch_rows: int
 ) -> None:
     """In one request and in two: before any row of the second shard, or of a later one, is in."""
     store = store_factory(tmp_path, {0: [20], 1: [20], 2: [100]})
     copied(store)
-    config = build_config(tmp_path, index, batch_rows=batch_rows)
+    config = build_config(tmp_path, chroma, batch_rows=batch_rows)
     for _ in range(2):
         with pytest.raises(
             CollectionError,
@@ -289,7 +287,7 @@ def test_an_id_in_two_shards_is_named_at_once(
             r".parquet; embed again with ids that are unique .* dataset.id, or none$",
         ):
             build_index(config)
-        with CollectionWriter(client_factory(index), NAME, store, config.hnsw) as writer:
+        with CollectionWriter(client_factory(chroma), NAME, store, config.hnsw) as writer:
             states = {file.split("/")[0]: entry.state for file, entry in writer.ledger().items()}
             held = writer.finish().count()
         together = batch_rows == 100
@@ -301,7 +299,7 @@ def test_an_id_in_two_shards_is_named_at_once(
     shutil.rmtree(Path(store.url) / "shard-00001")
     write_shard(store, 1, [25])
     assert build_index(config).rows == 145
-    assert_equal(index, store)
+    assert_equal(chroma, store)
 
 
 def test_a_duplicate_id_within_a_part_is_named(

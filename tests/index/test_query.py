@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clipvec.config import ChromaConfig, HnswConfig
+from clipvec.config import ChromaConfig, FaissConfig, HnswConfig, IndexConfig
 from clipvec.errors import CollectionError, ConfigError
 from clipvec.index import filters, open_index
 from clipvec.index.backend import open_backend
@@ -24,14 +24,18 @@ from tests.stores import ATTRIBUTES, StoreFactory, row
 Folder = ChromaConfig
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["chroma", "faiss"])
 def large(
-    tmp_path_factory: pytest.TempPathFactory, store_factory: StoreFactory
-) -> tuple[Folder, Store]:
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    store_factory: StoreFactory,
+) -> tuple[IndexConfig, Store]:
     """An index of 3,000 rows x 64."""
     root = tmp_path_factory.mktemp("large")
     store = store_factory(root, {0: [1500], 1: [1000, 500]}, dim=64)
-    index = ChromaConfig(path=str(root / "index"))
+    index: IndexConfig = ChromaConfig(path=str(root / "index"))
+    if request.param == "faiss":
+        index = FaissConfig(path=str(root / "index"), factory="IVF16,RaBitQ")
     build_index(build_config(root, index, batch_rows=2000))
     return index, store
 
@@ -49,7 +53,7 @@ def exact_answer(store: Store, vector: np.ndarray) -> list[tuple[str, float]]:
 
 
 @pytest.mark.parametrize("weights", [[1.0], [1.0, 1.5], [2.0, 1.0, -1.0], [-1.0]])
-def test_weighted_terms_equal_numpy(large: tuple[Folder, Store], weights: list[float]) -> None:
+def test_weighted_terms_equal_numpy(large: tuple[IndexConfig, Store], weights: list[float]) -> None:
     index, store = large
     terms = random_units(len(weights))
     vector = combine(terms, weights)
@@ -63,7 +67,7 @@ def test_weighted_terms_equal_numpy(large: tuple[Folder, Store], weights: list[f
     np.testing.assert_allclose([h.score for h in hits], [answer[h.id] for h in hits], atol=1e-5)
 
 
-def test_many_queries_in_one_request(large: tuple[Folder, Store]) -> None:
+def test_many_queries_in_one_request(large: tuple[IndexConfig, Store]) -> None:
     index, store = large
     vectors = random_units(5)
     with open_index(index) as collection:
@@ -74,7 +78,7 @@ def test_many_queries_in_one_request(large: tuple[Folder, Store]) -> None:
     assert best == [exact_answer(store, vector)[0][0] for vector in vectors]
 
 
-def test_scores_below_the_minimum_are_left_out(large: tuple[Folder, Store]) -> None:
+def test_scores_below_the_minimum_are_left_out(large: tuple[IndexConfig, Store]) -> None:
     index, store = large
     vector = random_units(1)[0]
     with open_index(index) as collection:
@@ -83,7 +87,7 @@ def test_scores_below_the_minimum_are_left_out(large: tuple[Folder, Store]) -> N
     assert [h.id for h in hits] == [id for id, score in exact_answer(store, vector) if score >= 0.3]
 
 
-def test_copies_score_exactly_one(large: tuple[Folder, Store]) -> None:
+def test_copies_score_exactly_one(large: tuple[IndexConfig, Store]) -> None:
     index, store = large
     rows = rows_of(store)
     with open_index(index) as collection:
@@ -93,7 +97,7 @@ def test_copies_score_exactly_one(large: tuple[Folder, Store]) -> None:
     assert 1 - SCORE_TOLERANCE < min(scores) < max(scores) == 1
 
 
-def test_filters(large: tuple[Folder, Store]) -> None:
+def test_filters(large: tuple[IndexConfig, Store]) -> None:
     index, _ = large
     texts = ["category=bird", "stars>=2", "ratio<10", "nice=true", "width!=118"]
     chosen = filters.parse(texts, ATTRIBUTES)
@@ -115,7 +119,7 @@ def test_filters(large: tuple[Folder, Store]) -> None:
     assert found
 
 
-def test_filters_as_large_as_they_may_be(large: tuple[Folder, Store]) -> None:
+def test_filters_as_large_as_they_may_be(large: tuple[IndexConfig, Store]) -> None:
     index, _ = large
     widths = [{"width": width} for width in range(filters.MOST_COMPARISONS)]
     listed = {"width": {"$in": list(range(filters.MOST_VALUES))}}
@@ -153,7 +157,7 @@ def test_ef_search_applies_after_reopening(
 
 
 @pytest.mark.parametrize("vector", [np.ones(63, np.float32), np.full(64, np.nan, np.float32)])
-def test_vectors_that_do_not_fit(large: tuple[Folder, Store], vector: np.ndarray) -> None:
+def test_vectors_that_do_not_fit(large: tuple[IndexConfig, Store], vector: np.ndarray) -> None:
     with (
         open_index(large[0]) as collection,
         pytest.raises(ConfigError, match="finite vectors of 64 numbers"),
@@ -213,7 +217,7 @@ def test_collections_to_choose_from(
 
 
 def test_thumbnails_come_from_the_store(
-    large: tuple[Folder, Store], caplog: pytest.LogCaptureFixture
+    large: tuple[IndexConfig, Store], caplog: pytest.LogCaptureFixture
 ) -> None:
     index, store = large
     with open_index(index, "toys--toy") as collection:

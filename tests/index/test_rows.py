@@ -149,7 +149,7 @@ def test_rows_that_the_table_does_not_know(root: Path, monkeypatch: pytest.Monke
         return [(["new", *ids[1:]], scores) for ids, scores in nearest(*arguments)]
 
     monkeypatch.setattr(ChromaIndex, "nearest", newer)
-    monkeypatch.setattr(MappedIndex, "_exactly", None)
+    monkeypatch.setattr(MappedIndex, "exactly", None)
     with opened(root) as index:
         assert len(index.query(np.ones(16, np.float32), 9)) == 8
 

@@ -146,7 +146,7 @@ def test_a_page_with_thumbnails(ask: Search, tmp_path: Path) -> None:
         (["--image", __file__], 2, "test_main.py' cannot be used: not a supported image"),
         (["a", "--minus", "a"], 2, "cancel each other out"),
         (["a", "collection=x--y"], 1, "there is no collection x--y"),
-        (["a", "index=faiss"], 2, "faiss"),
+        (["a", "index=annoy"], 2, "annoy"),
         (["a", "index.colour=red"], 2, "colour"),
     ],
 )

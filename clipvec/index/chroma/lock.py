@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import logging
 from typing import TYPE_CHECKING
 
-from clipvec.errors import CollectionError
 from clipvec.index.chroma.client import OLD, REBUILD, chroma_errors
+from clipvec.index.lock import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from clipvec.index.chroma.client import ChromaClientFactory
-
-_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
-"""What a file system without locks answers."""
-log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -46,31 +40,12 @@ def swap_in(factory: ChromaClientFactory, name: str) -> None:
 
 
 def _lock(factory: ChromaClientFactory, name: str) -> AbstractContextManager[object]:
-    """Take the lock of a collection, which ends with this process however it ends."""
-    from filelock import FileLock, Timeout
-
+    """Take the lock of a collection, if it can have one."""
     location, file = factory.location(name), factory.lock_file(name)
     if file is None:
         return contextlib.nullcontext()
     with chroma_errors(location):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            # A soft lock is a mere file, and would outlive a process that is killed.
-            return FileLock(file, fallback_to_soft=False).acquire(timeout=0)
-        except Timeout as error:
-            raise CollectionError(
-                f"{location} is being filled by another command, which holds {file}; wait until "
-                "it has finished, or choose another index.path"
-            ) from error
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-    log.warning(
-        "the file system of %s does not support locking; do not run another index command on it "
-        "at the same time",
-        location,
-    )
-    return contextlib.nullcontext()
+        return locked(location, file)
 
 
 def _recover(factory: ChromaClientFactory, name: str) -> None:

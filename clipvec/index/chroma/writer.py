@@ -78,6 +78,9 @@ class CollectionWriter(IndexWriter):
         """Close the client."""
         close(self._client)
 
+    def prepare(self, parts: Sequence[LivePart]) -> None:
+        """Do nothing: a graph takes rows as they come."""
+
     def ledger(self) -> dict[str, LedgerEntry]:
         """Return the part files that the collection holds, wholly or in part."""
         with chroma_errors(self.location):

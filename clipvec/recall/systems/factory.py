@@ -1,22 +1,14 @@
-"""FAISS factory strings with what depends on the store filled in, and FAISS's words as one line.
-
-`FAISS's own guide <https://github.com/facebookresearch/faiss/wiki/Guidelines-to-choose-an-index>`_
-wants 4 to 16 times the root of the rows as lists of an inverted file, and at least 39 training
-rows for each.
-"""
+"""FAISS factory strings with what depends on the store filled in."""
 
 from __future__ import annotations
 
-import contextlib
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from clipvec.errors import ConfigError, one_line
+from clipvec.errors import ConfigError
+from clipvec.index import faiss_errors, num_lists
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from clipvec.config import FaissSystemConfig
     from clipvec.recall.results import Parameters
 
@@ -29,20 +21,6 @@ _ROUNDS = 5
 _NUMBERS_A_BYTE = 8
 """Numbers of a vector that one byte of a PQ code stands for."""
 _BRACES = re.compile(r"\{[^{}]*\}|[{}]")
-_CODE = re.compile(r"^Error in .*? at \S+:\d+: ")
-"""Where in its code FAISS met an error."""
-_CONDITION = re.compile(r"^Error: '(.*)' failed(?:: )?")
-_FUNCTION = re.compile(r"^\w+::\w+: ?")
-
-
-def lists(rows: int) -> int:
-    """Return ``{nlist}``: the power of two nearest to 4 x the root of ``rows``.
-
-    A store too small to train as many has fewer, so that each gets 39 rows.
-    """
-    power = round(math.log2(max(1.0, 4 * math.sqrt(rows))))
-    most = int(math.log2(max(1, rows // 39)))
-    return int(2 ** min(power, most))
 
 
 def code_bytes(dim: int) -> int:
@@ -56,7 +34,7 @@ def fill(factory: str, rows: int, dim: int) -> str:
     Raises:
         ConfigError: there is another placeholder, or a stray brace.
     """
-    filled = factory.replace("{nlist}", str(lists(rows))).replace("{m}", str(code_bytes(dim)))
+    filled = factory.replace("{nlist}", str(num_lists(rows))).replace("{m}", str(code_bytes(dim)))
     if stray := _BRACES.search(filled):
         raise ConfigError(
             f"factory {factory!r}: {stray[0]} is not known; placeholders are {{nlist}} and {{m}}"
@@ -143,24 +121,3 @@ def train_rows(config: FaissSystemConfig, index: Any) -> int:
     inverted = faiss.try_extract_index_ivf(index)
     lists = inverted.nlist if inverted else 0
     return config.train_rows or max(TRAIN_ROWS_A_LIST * lists, LEAST_TRAIN_ROWS, config.code_rows)
-
-
-@contextlib.contextmanager
-def faiss_errors(what: str) -> Iterator[None]:
-    """Turn what FAISS raises into one line about ``what``."""
-    try:
-        yield
-    except MemoryError as error:
-        raise ConfigError(f"{what}: there is too little memory; use smaller codes") from error
-    except RuntimeError as error:
-        raise ConfigError(f"{what}: FAISS says: {_said(str(error))}") from error
-
-
-def _said(error: str) -> str:
-    """Return what FAISS says without what only its developers can read."""
-    words = _CODE.sub("", one_line(error))
-    condition = _CONDITION.match(words)
-    words = _FUNCTION.sub("", _CONDITION.sub("", words)).strip()
-    if not words and condition and "METRIC_L2" in condition[1]:
-        return "it knows Euclidean distances alone, not inner products"
-    return words or "it does not admit these parameters"

@@ -10,12 +10,12 @@ import numpy as np
 
 from clipvec import paths
 from clipvec.config import FaissSystemConfig
+from clipvec.index import faiss_errors
 from clipvec.machine import peak_bytes
 from clipvec.recall.results import Build
 from clipvec.recall.systems import memory
 from clipvec.recall.systems.factory import (
     empty_index,
-    faiss_errors,
     fill,
     set_parameter,
     train_rows,

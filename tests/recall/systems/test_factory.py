@@ -6,6 +6,7 @@ import pytest
 
 from clipvec.config import FaissSystemConfig
 from clipvec.errors import ConfigError
+from clipvec.index import num_lists
 from clipvec.recall.systems import factory, memory
 
 
@@ -18,7 +19,7 @@ def system(string: str, **more: object) -> FaissSystemConfig:
     [(1, 1), (60, 1), (2000, 32), (50_000, 1024), (1_000_000, 4096), (10_000_000, 16_384)],
 )
 def test_lists_follow_the_guide(rows: int, lists: int) -> None:
-    assert factory.lists(rows) == lists
+    assert num_lists(rows) == lists
 
 
 @pytest.mark.parametrize(

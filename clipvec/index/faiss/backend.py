@@ -1,0 +1,110 @@
+"""FAISS indexes on disk as an index backend."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+from clipvec.errors import CollectionError
+from clipvec.index.backend import IndexBackend
+from clipvec.index.faiss.factory import choose, lists_of
+from clipvec.index.faiss.index import FaissIndex
+from clipvec.index.faiss.library import library
+from clipvec.index.faiss.manifest import Manifest
+from clipvec.index.faiss.training import sample_rows
+from clipvec.index.faiss.writer import FaissWriter, folder_errors
+from clipvec.index.lock import locked
+from clipvec.paths import FaissPaths, IndexPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from clipvec.config import FaissConfig, IndexCommandConfig
+    from clipvec.store import Store
+
+_BUILD = re.compile(r"[0-9a-f]{32}")
+_ROW_BYTES = 40
+"""Memory that a row takes while lists and table are written."""
+
+
+class FaissBackend(IndexBackend):
+    """Indexes in a folder."""
+
+    def __init__(self, config: FaissConfig) -> None:
+        library()
+        self._config, self._root = config, IndexPaths(config.path)
+
+    def names(self) -> list[str]:
+        """Return the names of the published indexes."""
+        found = self._root.folder.glob("*")
+        return sorted(path.name for path in found if FaissPaths(path).manifest.is_file())
+
+    def open(self, name: str) -> FaissIndex:
+        """Return an index."""
+        files = self._files(name)
+        build = Manifest.read(files.manifest).build_id
+        try:
+            return FaissIndex(name, files, self._config, files.manifest)
+        except CollectionError:
+            # another may have been published, and this one removed, since the line above
+            if Manifest.read(files.manifest).build_id == build:
+                raise
+            return FaissIndex(name, files, self._config, files.manifest)
+
+    @contextlib.contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        """Lock an index, and remove what an interrupted command left, but for encoded parts."""
+        files = self._files(name)
+        with contextlib.ExitStack() as stack:
+            with folder_errors(str(files.folder)):
+                stack.enter_context(locked(str(files.folder), self._root.lock(name)))
+                _check_ours(files)
+                files.staged.unlink(missing_ok=True)
+                _remove_builds(files)
+            yield
+
+    def begin(self, name: str, store: Store, command: IndexCommandConfig) -> FaissWriter:
+        """Return a writer for the next build of an index."""
+        return FaissWriter(self._files(name), name, store, self._config, command.rebuild)
+
+    def publish(self, name: str) -> None:
+        """Put the build that is staged, if there is one, in the place of the old one."""
+        files = self._files(name)
+        if files.staged.is_file():
+            with folder_errors(str(files.folder)):
+                files.staged.replace(files.manifest)
+                shutil.rmtree(files.next)
+                _remove_builds(files)
+
+    def memory_bytes(self, rows: int, dim: int, command: IndexCommandConfig) -> int:
+        """Return roughly the memory that the building takes; the index itself is mapped."""
+        factory = choose(self._config.factory, rows, dim)
+        sample = min(rows, sample_rows(factory)) if lists_of(factory) else 0
+        return 2 * 4 * dim * sample + 4 * dim * lists_of(factory) + _ROW_BYTES * rows
+
+    def _files(self, name: str) -> FaissPaths:
+        return FaissPaths(self._root.collection(name))
+
+
+def _check_ours(files: FaissPaths) -> None:
+    """Refuse a folder of something else."""
+    if not files.folder.exists() or files.manifest.is_file():
+        return
+    for path in files.folder.iterdir():
+        if path != files.next and not _BUILD.fullmatch(path.name):
+            raise CollectionError(
+                f"{files.folder} is not empty and not a FAISS index of clipvec; choose another "
+                "index.path"
+            )
+
+
+def _remove_builds(files: FaissPaths) -> None:
+    """Remove all builds but the published one."""
+    published = None
+    with contextlib.suppress(CollectionError):
+        published = Manifest.read(files.manifest).build_id if files.manifest.is_file() else None
+    for path in files.folder.glob("*"):
+        if _BUILD.fullmatch(path.name) and path.name != published:
+            shutil.rmtree(path)

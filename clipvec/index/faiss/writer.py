@@ -1,0 +1,316 @@
+"""A FAISS index that is being built: trained, encoded part by part, put in the order of rows."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import shutil
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipvec.errors import CollectionError
+from clipvec.index import rows as rows_table
+from clipvec.index.backend import IndexWriter, check_made_of, duplicate_id_message
+from clipvec.index.base import PART, IndexInfo
+from clipvec.index.faiss import lists
+from clipvec.index.faiss.factory import AUTO, FLAT, choose, lists_of
+from clipvec.index.faiss.index import FaissIndex
+from clipvec.index.faiss.manifest import HeldPart, Manifest, checksum
+from clipvec.index.faiss.segments import Segments
+from clipvec.index.faiss.training import Encoder, Training
+from clipvec.index.rows import RowsTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from clipvec.config import FaissConfig
+    from clipvec.index.backend import LedgerEntry
+    from clipvec.index.base import BuildStats
+    from clipvec.index.faiss.segments import Segment
+    from clipvec.paths import FaissPaths
+    from clipvec.store import LivePart, Store
+
+_BLOCK = 4096
+"""Rows of a part that are encoded together, counted from its start."""
+_MANY = 4
+"""How many times as many lists as it has would suit an index that is told so."""
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Old:
+    """A part of the published index whose rows are used again."""
+
+    rows: slice
+    """Its rows there."""
+    part: HeldPart
+    """What the ledger says of it."""
+
+
+class FaissWriter(IndexWriter):
+    """Builds an index beside the published one, from whose rows it takes what is still right."""
+
+    max_batch_rows = None
+    rows_folder = None  # the table is a part of the index, and is written with it
+
+    def __init__(
+        self, files: FaissPaths, name: str, store: Store, config: FaissConfig, rebuild: bool
+    ) -> None:
+        self._files, self._name, self._store, self._config = files, name, store, config
+        self.location = str(files.folder)
+        self._published: FaissIndex | None = None
+        if rebuild:
+            shutil.rmtree(files.next, ignore_errors=True)
+        elif files.manifest.is_file():
+            self._published = FaissIndex(name, files, config, files.manifest)
+            check_made_of(self._published, store)
+        self._info = IndexInfo.of(store).to_json()
+        self._old: dict[str, _Old] = {}
+        self._segments: dict[str, Segment] = {}
+        self._pending: dict[str, _Buffer] = {}
+        self._built: FaissIndex | None = None
+        self._seconds = 0.0
+        """Spent on what is neither loading nor verification."""
+
+    def __exit__(self, *_: object) -> None:
+        """Leave everything as it is."""
+
+    def __enter__(self) -> FaissWriter:
+        """Return the writer."""
+        return self
+
+    def prepare(self, parts: Sequence[LivePart]) -> None:
+        """Choose the kind of index, train it, and find what was encoded before."""
+        self._live = list(parts)
+        self._parts = [HeldPart.of(part) for part in parts]
+        rows, dim = sum(part.rows for part in parts), self._store.fingerprint.model.dim
+        self._factory = self._choose(rows, dim)
+        count = lists_of(self._factory)
+        fewer = self._factory.replace(str(count), str(count // 2), 1)
+        self.rebuild_hint = f"'index.factory=\"{fewer}\"'"
+        published = self._published
+        same = published is not None and published.manifest.factory == self._factory
+        if published is not None and same:
+            start = 0
+            for part in published.manifest.parts:
+                self._old[part.file] = _Old(slice(start, start + part.rows), part)
+                start += part.rows
+            self._kept = np.ones(start, np.bool_)
+        if self._factory == FLAT:
+            return
+        trained = self._files.trained
+        with self._timed(), self._errors():
+            if published is not None and same:
+                trained = self._files.build(published.build_id).trained
+            else:
+                Training(self._factory, self._info).ensure(self._files, self._store, self._live)
+            self._trained = trained
+            index, digest = lists.read_trained(trained), str(checksum(trained)[1])
+            self._encoder = Encoder(index)
+            self._encoded = Segments(self._files, digest, self._encoder.dtype)
+            self._segments = self._encoded.find(self._parts)
+            for file in self._segments:
+                self._old.pop(file, None)
+
+    def _choose(self, rows: int, dim: int) -> str:
+        """Return the factory string; that of the published index, as long as that suits."""
+        given = self._config.factory
+        wanted = choose(given, rows, dim) if rows else FLAT
+        built = wanted if self._published is None else self._published.manifest.factory
+        if built == wanted or (FLAT in {built, wanted} and given != FLAT):
+            return wanted
+        if given != AUTO:
+            raise CollectionError(
+                f"{self.location} was built with index.factory={built}, not {wanted}, which cannot "
+                "change; rebuild it with --rebuild"
+            )
+        if lists_of(wanted) > _MANY * lists_of(built):
+            log.warning(
+                "%s has %d lists, %d would suit %s rows; --rebuild makes them",
+                *(self.location, lists_of(built), lists_of(wanted), f"{rows:,}"),
+            )
+        return built
+
+    def ledger(self) -> dict[str, LedgerEntry]:
+        """Return the part files that are in the published index, or encoded for the next."""
+        held = [*(old.part for old in self._old.values())]
+        held += [segment.part for segment in self._segments.values()]
+        return {part.file: part.entry for part in held}
+
+    def drop(self, files: Iterable[str]) -> None:
+        """Leave the rows of part files out of the next index."""
+        for file in files:
+            self._old.pop(file, None)
+            if segment := self._segments.pop(file, None):
+                segment.path.unlink(missing_ok=True)
+
+    def delete(self, file: str, ids: Sequence[str]) -> None:
+        """Leave those rows of a part file that have one of ``ids`` out of the next index."""
+        rows = self._old[file].rows
+        self._kept[rows] &= ~self._table.has_ids(rows, ids)
+
+    def count_part(self, file: str) -> int:
+        """Return the number of rows from a part file."""
+        if (old := self._old.get(file)) is not None:
+            return int(self._kept[old.rows].sum())
+        held = self._segments.get(file)
+        return held.part.rows if held else 0
+
+    @contextlib.contextmanager
+    def loading(self, parts: Sequence[LivePart]) -> Iterator[None]:
+        """Keep the codes of ``parts`` once all of their rows are added."""
+        self._pending = {part.file: _Buffer() for part in parts}
+        yield
+        for part in map(HeldPart.of, parts):
+            if part.file in self._old:  # of which rows were deleted
+                self._old[part.file].part = part
+            elif self._factory != FLAT:
+                codes = self._pending[part.file].end(self._encoder)
+                with self._errors():
+                    self._segments[part.file] = self._encoded.write(part, codes)
+        self._pending = {}
+
+    def add(self, vectors: np.ndarray, rows: pa.Table) -> None:
+        """Encode rows of the parts that are loading; the table of rows is read when all are."""
+        if self._factory == FLAT:
+            return
+        files = rows[PART].to_numpy()
+        starts = [0, *(np.flatnonzero(files[1:] != files[:-1]) + 1), len(files)]
+        for start, stop in itertools.pairwise(starts):
+            self._pending[files[start]].add(vectors[start:stop], self._encoder)
+
+    def finish(self) -> FaissIndex:
+        """Write the next index and return it; the published one where nothing differs.
+
+        Raises:
+            CollectionError: an id occurs twice, or the index cannot be written.
+            StoreError: a part cannot be read.
+        """
+        published = self._published
+        if published is not None:
+            about = published.manifest
+            if [*about.parts] == self._parts and about.factory == self._factory:
+                return published
+        with self._timed():
+            search = {} if published is None else published.manifest.search
+            manifest = Manifest(self._info, self._factory, self._parts, search=search)
+            build = self._files.build(manifest.build_id)
+            before = None if published is None else published.rows_folder
+            if manifest.rows:
+                rows_table.write(build.folder, self._store, self._live, before)
+            self._check_ids(build.folder)
+            with self._errors():
+                for folder in (build.folder, self._files.next):
+                    folder.mkdir(parents=True, exist_ok=True)
+                if self._factory != FLAT:
+                    shutil.copyfile(self._trained, build.trained)
+                    lists.write(build, lists_of(self._factory), self._gather())
+                    self._files.gathered.unlink()
+                    manifest = manifest.with_files(*build.all)
+                manifest.write(self._files.staged)
+            self._built = FaissIndex(self._name, self._files, self._config, self._files.staged)
+        return self._built
+
+    def set_expected_rows(self, rows: int | None) -> None:
+        """Do nothing: an index appears when it is complete."""
+
+    def set_build_stats(self, stats: BuildStats | None) -> None:
+        """Record what the build took, the training and the writing of the lists too."""
+        if self._built is not None:
+            if stats is not None:
+                stats = replace(stats, seconds=stats.seconds + self._seconds)
+            self._built.manifest = replace(self._built.manifest, build_stats=stats)
+            with self._errors():
+                self._built.manifest.write(self._files.staged)
+
+    def _check_ids(self, folder: Path) -> None:
+        """Refuse an id that two rows have."""
+        table = RowsTable.find(folder)
+        if table is not None and (rows := table.double()):
+            one, other = table.hits(np.array(rows), np.ones(2))
+            raise CollectionError(
+                f"{self.location}: {duplicate_id_message(one.id, one.part, other.part)}"
+            )
+
+    def _gather(self) -> np.ndarray:
+        """Return lists and codes of all rows in their order, mapped, `Encoder.dtype` [N]."""
+        dtype, rows = self._encoder.dtype, sum(part.rows for part in self._parts)
+        with self._files.gathered.open("wb") as stream:
+            # A mapped file that finds no space ends the process.
+            os.posix_fallocate(stream.fileno(), 0, rows * dtype.itemsize)
+        codes = np.memmap(self._files.gathered, dtype, "r+", shape=(rows,))
+        moved = np.full(len(self._kept) if self._old else 0, -1, np.int64)
+        start = 0
+        for part in self._parts:
+            stop = start + part.rows
+            if old := self._old.get(part.file):
+                kept = old.rows.start + np.flatnonzero(self._kept[old.rows])
+                moved[kept] = np.arange(start, stop)
+            else:
+                codes[start:stop] = self._segments[part.file].codes(dtype)
+            start = stop
+        if self._old and self._published is not None:
+            build = self._files.build(self._published.build_id)
+            for held, some in lists.read_codes(build, dtype):
+                here = moved[held]
+                codes[here[here >= 0]] = some[here >= 0]
+        return codes
+
+    @property
+    def _table(self) -> RowsTable:
+        assert self._published is not None
+        return self._published.table
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self._seconds += time.monotonic() - started
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn a full disk and the like into one line."""
+        with folder_errors(self.location):
+            yield
+
+
+class _Buffer:
+    """Rows of one part on their way to codes."""
+
+    def __init__(self) -> None:
+        self._waiting: list[np.ndarray] = []
+        self._codes: list[np.ndarray] = []
+
+    def add(self, vectors: np.ndarray, encoder: Encoder) -> None:
+        """Encode whole blocks, counted from the start of the part, and keep the rest."""
+        waiting = np.concatenate([*self._waiting, vectors])
+        whole = len(waiting) - len(waiting) % _BLOCK
+        for start in range(0, whole, _BLOCK):
+            self._codes.append(encoder.encode(waiting[start : start + _BLOCK]))
+        self._waiting = [waiting[whole:]]
+
+    def end(self, encoder: Encoder) -> np.ndarray:
+        """Return lists and codes of all rows, `Encoder.dtype` [N]."""
+        rest = [vectors for vectors in self._waiting if len(vectors)]
+        codes = [*self._codes, *map(encoder.encode, rest)]
+        return np.concatenate(codes) if codes else np.empty(0, encoder.dtype)
+
+
+@contextlib.contextmanager
+def folder_errors(location: str) -> Iterator[None]:
+    """Turn an error of the file system into one line about ``location``."""
+    try:
+        yield
+    except OSError as error:
+        raise CollectionError(
+            f"{location} cannot be written ({error}); free space, or make it writable, and run the "
+            "same command again, or choose another index.path"
+        ) from error
