@@ -72,7 +72,7 @@ def _weighted(values: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray,
 def _between(values: np.ndarray, means: np.ndarray, extra: np.ndarray) -> Interval:
     """Return the interval between resampled means without and with the share of the extra query."""
     low, high = np.quantile(means, _TAIL), np.quantile(means + extra, 1 - _TAIL)
-    return Interval(float(values.mean()), float(low), min(float(high), 1.0))
+    return Interval(float(values.mean()), max(float(low), 0.0), min(float(high), 1.0))
 
 
 def median_limits(values: np.ndarray, seed: int) -> tuple[float, float]:
@@ -87,3 +87,28 @@ def median_limits(values: np.ndarray, seed: int) -> tuple[float, float]:
     low, high = np.quantile(below, [_TAIL, 1 - _TAIL]).astype(int)
     ordered = np.sort(values)
     return float(ordered[max(low - 1, 0)]), float(ordered[min(high, len(values) - 1)])
+
+
+def balanced_interval(right: np.ndarray, groups: np.ndarray, seed: int) -> Interval:
+    """Return the mean of the means of groups with its 95 % confidence interval.
+
+    Each group is resampled for itself. The one more query is in the smallest, where it counts most.
+
+    Args:
+        right: bool [Q], one value per query.
+        groups: int [Q], the number of the group of each; numbers without queries do not count.
+        seed: of the resampling.
+    """
+    rng = np.random.default_rng(seed)
+    counts = np.bincount(groups)
+    hits = np.bincount(groups, right)[counts > 0]
+    counts = counts[counts > 0]
+    means = np.zeros(RESAMPLES)
+    for hit, count in zip(hits, counts, strict=True):
+        weights = rng.standard_gamma([hit, count - hit], (RESAMPLES, 2))
+        # Resampled means vary by less than means do, which shows where many small groups add up.
+        wider = np.sqrt((count + 1) / max(count - 1, 1))
+        means += hit / count + wider * (weights[:, 0] / weights.sum(axis=1) - hit / count)
+    means /= len(counts)
+    extra = rng.beta(1, counts.min(), RESAMPLES) / len(counts)
+    return _between(hits / counts, means * (1 - extra), extra)

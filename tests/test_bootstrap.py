@@ -7,7 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from clipvec.bootstrap import confidence_interval, median_limits, prediction_interval
+from clipvec.bootstrap import (
+    balanced_interval,
+    confidence_interval,
+    median_limits,
+    prediction_interval,
+)
 
 SEEDS = 400
 
@@ -96,3 +101,16 @@ def test_the_limits_cover_the_median() -> None:
         low, high = median_limits(np.random.default_rng(seed).geometric(0.05, 150), seed)
         covered += low <= 14 <= high
     assert covered >= 0.95 * SEEDS
+
+
+def test_the_balanced_interval_covers_the_mean_of_groups() -> None:
+    true = np.array([0.9, 0.5, 0.2])
+    covered = 0
+    for seed in range(SEEDS):
+        rng = np.random.default_rng(seed)
+        groups = np.repeat([0, 1, 2], [400, 60, 20])
+        found = balanced_interval(rng.random(len(groups)) < true[groups], groups, seed)
+        covered += found.low <= true.mean() <= found.high
+    assert covered >= 0.94 * SEEDS
+    alone = balanced_interval(np.array([True, True, False]), np.array([0, 0, 2]), 0)
+    assert alone.value == 0.5

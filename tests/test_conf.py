@@ -17,7 +17,7 @@ GROUPS = {
     "dashboard": ["model", "dataset", "store", "tracking"],
     "deploy": ["cloud"],
     "embed": SHARED,
-    "evaluate": ["model", "dataset", "store", "tracking"],
+    "evaluate": ["model", "dataset", "store", "tracking", "prompts"],
     "index": [*SHARED, "index", "hnsw"],
     "recall": [*SHARED, "index", "systems", "measure"],
     "search": ["model", "index"],

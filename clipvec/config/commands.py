@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from clipvec.config.cloud import CloudConfig
 from clipvec.config.datasets import DatasetConfig
+from clipvec.config.evaluate import PromptsConfig
 from clipvec.config.fields import STRICT, Port
 from clipvec.config.groups import (
     HnswConfig,
@@ -174,9 +175,16 @@ class EvaluateConfig:
     dataset: NameOnly
     store: StoreConfig
     tracking: TrackingConfig
+    prompts: PromptsConfig
     captions: Annotated[int, Field(ge=0)]
     """Captions to search images with, drawn at random where there are more, and images to search
-    captions with, as many."""
+    captions with, as many; 0: none."""
+    label: str | None
+    """Attribute whose values are the classes of the images; null: none."""
+    images: Annotated[int, Field(ge=2)]
+    """Images to classify, drawn at random where more have a class."""
+    neighbours: Annotated[int, Field(ge=1, le=50)]
+    """Nearest images that vote on the class of one."""
     seed: int
     """Of the drawing and of the bootstrap."""
     report_dir: str

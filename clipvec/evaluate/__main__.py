@@ -1,11 +1,13 @@
-"""``python -m clipvec.evaluate``: how good is the model, on your own captions.
+"""``python -m clipvec.evaluate``: how good is the model, on your own images.
 
 Examples:
     python -m clipvec.evaluate model=sample           # do captions find their images, and back?
     python -m clipvec.evaluate model=sample captions=1000 seed=1
+    python -m clipvec.evaluate model=sample label=category    # and are images classified right?
+    python -m clipvec.evaluate model=sample label=category prompts=mixed captions=0
     python -m clipvec.evaluate -m model=vit_b_32,vit_l_14     # a report for each
 
-It reads a finished store and decodes no image; the store's own model encodes the captions.
+It reads a finished store and decodes no image; the store's own model encodes the texts.
 """
 
 from __future__ import annotations

@@ -3,7 +3,10 @@
 Evaluation
 ├── about: seed, versions, hardware
 └── ModelResult             one model, by its store
-    └── RetrievalResult     from captions to images, or back
+    ├── RetrievalResult     from captions to images, or back
+    └── LabelResult         images classified by the values of an attribute
+        ├── MethodResult    by texts, by neighbours, or by a linear probe
+        └── ClassResult     one class
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from clipvec.errors import ConfigError
 
 Direction: TypeAlias = Literal["text_to_image", "image_to_text"]
 """Captions are searched with, or images."""
+Method: TypeAlias = Literal["zero_shot", "nearest_neighbours", "linear_probe"]
+"""Classified by texts, by the nearest other images, or by a linear classifier."""
 RECALL_AT = (1, 5, 10)
 SCHEMA: Literal[1] = 1
 """Of ``report.json``: raised whenever an older clipvec would misread the file."""
@@ -58,6 +63,68 @@ class RetrievalResult:
 
 
 @dataclass(frozen=True, config=_DOCUMENTED)
+class Confusion:
+    """Images of one class that were taken for another."""
+
+    true: str
+    """Their class."""
+    predicted: str
+    """What they were taken for."""
+    images: Count
+    """How many."""
+    share: Share
+    """Of the images of their class."""
+
+
+@dataclass(frozen=True, config=_DOCUMENTED)
+class MethodResult:
+    """How well one method classifies."""
+
+    method: Method
+    """How images were classified."""
+    accuracy: Interval
+    """Share of the images that were classified right."""
+    balanced_accuracy: Interval
+    """Mean over the classes of that share."""
+    confusions: list[Confusion]
+    """The most frequent, most images first."""
+
+
+@dataclass(frozen=True, config=_DOCUMENTED)
+class ClassResult:
+    """How well images of one class are classified."""
+
+    name: str
+    """Value of the attribute."""
+    images: Count
+    """Images that were classified."""
+    accuracy: dict[Method, Interval]
+    """Share of them that was classified right, by method; empty: there are none."""
+
+
+@dataclass(frozen=True, config=_DOCUMENTED)
+class LabelResult:
+    """Classification by one attribute."""
+
+    label: str
+    """Name of the attribute."""
+    labelled: Count
+    """Images that have a class."""
+    images: Count
+    """Images that were classified."""
+    largest_class: Share
+    """Accuracy of calling all images the largest class."""
+    templates: list[str]
+    """Of the texts that stand for a class."""
+    neighbours: Count
+    """Nearest images that voted."""
+    methods: list[MethodResult]
+    """By method."""
+    classes: list[ClassResult]
+    """By class."""
+
+
+@dataclass(frozen=True, config=_DOCUMENTED)
 class ModelResult:
     """How good one model is."""
 
@@ -71,6 +138,8 @@ class ModelResult:
     """What the store is known by."""
     retrieval: list[RetrievalResult]
     """By captions; empty: there are none."""
+    labels: LabelResult | None
+    """By classes; null: no attribute was named."""
 
 
 @dataclass(frozen=True, config=_DOCUMENTED)

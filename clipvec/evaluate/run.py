@@ -6,33 +6,23 @@ import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from clipvec import machine, paths, tracking, version
-from clipvec.bootstrap import confidence_interval, median_limits
 from clipvec.config import to_dict
 from clipvec.errors import ConfigError, IncompleteStoreError
 from clipvec.evaluate import report
-from clipvec.evaluate.captions import retrieval
+from clipvec.evaluate.labels import classes_of
+from clipvec.evaluate.measure import measure
 from clipvec.evaluate.report import sentences
-from clipvec.evaluate.results import (
-    RECALL_AT,
-    Evaluation,
-    MedianRank,
-    ModelResult,
-    RetrievalResult,
-)
-from clipvec.model import encode_texts
+from clipvec.evaluate.results import Evaluation
 from clipvec.store import Rows, draw_captions
 from clipvec.tracking import RunSpec, artifacts
 
 if TYPE_CHECKING:
     from clipvec.config import EvaluateConfig
-    from clipvec.evaluate.captions import Retrieval
-    from clipvec.evaluate.results import Direction
 
 _PACKAGES = ("numpy", "torch")
 
@@ -61,6 +51,8 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
     collection = paths.collection_name(name, config.model.name)
     rows = Rows.open(paths.store_dir(config.store.root, name, config.model.name))
     _check_finished(rows)
+    _check_packages(config)
+    captions = _captions(config, rows)
     spec = RunSpec("evaluate", f"evaluate {collection}", config.store.root, to_dict(config))
     with tracking.start_run(config.tracking, spec) as run:
         fingerprint = rows.store.fingerprint.to_json()
@@ -70,13 +62,22 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
             dataset=name,
             rows=len(rows),
             seed=config.seed,
-            models=[_evaluate(config, rows)],
+            models=[measure(config, rows, captions).result],
             hardware=machine.hardware(),
             versions=_versions(),
         )
         summary = EvaluateSummary(found, report.write(found, Path(config.report_dir)))
         report.track(run, found, summary.page, collection)
     return summary
+
+
+def _check_packages(config: EvaluateConfig) -> None:
+    """Refuse what would fail after the captions."""
+    if config.label is not None and find_spec("faiss") is None:
+        raise ConfigError(
+            f"label={config.label} needs faiss, which is missing; run: pip install "
+            "'clipvec[recall]'"
+        )
 
 
 def _check_finished(rows: Rows) -> None:
@@ -95,32 +96,21 @@ def _check_finished(rows: Rows) -> None:
         )
 
 
-def _evaluate(config: EvaluateConfig, rows: Rows) -> ModelResult:
-    captions = draw_captions(rows, config.captions, config.seed)
-    if not captions:
-        raise ConfigError(f"{rows.store.url} has no captions to evaluate by")
-    texts = encode_texts(rows.store, captions)
-    found = retrieval(rows, captions, texts, config.captions, config.seed)
-    return ModelResult(
-        model=rows.store.model["name"],
-        store=rows.store.url,
-        dim=rows.dim,
-        fingerprint=rows.store.fingerprint.to_json(),
-        retrieval=[_result(*pair, config.seed) for pair in found.items()],
-    )
+def _captions(config: EvaluateConfig, rows: Rows) -> list[str]:
+    """Return the captions to search with.
 
-
-def _result(direction: Direction, found: Retrieval, seed: int) -> RetrievalResult:
-    ranks = found.ranks.expected
-    low, high = median_limits(ranks, seed)
-    return RetrievalResult(
-        direction=direction,
-        queries=len(ranks),
-        candidates=found.candidates,
-        recall_at={k: confidence_interval(found.ranks.recall_at(k), seed) for k in RECALL_AT},
-        median_rank=MedianRank(float(np.median(ranks)), low, high),
-        chance={k: found.chance(k) for k in RECALL_AT},
-    )
+    Raises:
+        ConfigError: there are none, and no label either.
+    """
+    captions = draw_captions(rows, config.captions, config.seed) if config.captions else []
+    if not captions and config.label is None:
+        why = "captions=0" if not config.captions else f"{rows.store.url} has no captions"
+        there = classes_of(rows.store.fingerprint.attributes)
+        raise ConfigError(
+            f"{why} and no label is given, so there is nothing to evaluate by; name an attribute "
+            f"of the store with label=...: {there or 'it has none, embed with dataset.attributes'}"
+        )
+    return captions
 
 
 def _versions() -> dict[str, str]:

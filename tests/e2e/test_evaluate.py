@@ -24,10 +24,11 @@ def folder(sample: Path, tmp_path: Path) -> Path:
 
 
 def test_a_report(run: Run, folder: Path) -> None:
-    done = run("evaluate", *OPTIONS, "tracking=offline")
-    first, second, where = done.stdout.splitlines()
+    done = run("evaluate", *OPTIONS, "label=category", "tracking=offline")
+    first, second, third, where = done.stdout.splitlines()
     assert first.startswith("sample: caption → image: recall@1 0.292 (")
     assert second.startswith("sample: image → caption: recall@1 0.255 (")
+    assert third.startswith("sample: accuracy of category: zero-shot 0.6")
     assert where == "report: report/report.html"
     (model,) = report.read(folder / "report").models
     to_image, _ = model.retrieval
@@ -38,6 +39,12 @@ def test_a_report(run: Run, folder: Path) -> None:
         49.6,
         60.2,
     ]
+    assert model.labels is not None
+    accuracy = {each.method: each.accuracy.value for each in model.labels.methods}
+    chance = model.labels.largest_class
+    assert chance < accuracy["zero_shot"] < accuracy["nearest_neighbours"]
+    assert accuracy["linear_probe"] > 0.75
+    assert sum(each.images for each in model.labels.classes) == 364
     written = json.loads((folder / "report/report.json").read_text())
     schema = json.loads((folder / "report/report.schema.json").read_text())
     jsonschema.validate({k: v for k, v in written.items() if k != "$schema"}, schema)
@@ -50,6 +57,13 @@ def test_a_report(run: Run, folder: Path) -> None:
     ("arguments", "exit_code", "message"),
     [
         (["dataset.name=nowhere"], 1, "there is no store at "),
+        (
+            ["captions=0"],
+            2,
+            "captions=0 and no label is given, so there is nothing to evaluate by; ",
+        ),
+        (["label=colour"], 2, "has no such attribute; it has category (string)"),
+        (["prompts.templates=[x]"], 2, "no {} in it, which is where the name of the class goes"),
         (["captions=-1"], 2, "captions=-1: input should be greater than or equal to 0"),
     ],
 )

@@ -10,11 +10,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clipvec.bootstrap import Interval
-    from clipvec.evaluate.results import Direction, Evaluation, MedianRank, RetrievalResult
+    from clipvec.evaluate.results import (
+        Direction,
+        Evaluation,
+        LabelResult,
+        MedianRank,
+        Method,
+        RetrievalResult,
+    )
 
 _DIRECTIONS: dict[Direction, str] = {
     "text_to_image": "caption \N{RIGHTWARDS ARROW} image",
     "image_to_text": "image \N{RIGHTWARDS ARROW} caption",
+}
+_METHODS: dict[Method, str] = {
+    "zero_shot": "zero-shot",
+    "nearest_neighbours": "{} nearest neighbours",
+    "linear_probe": "linear probe",
 }
 _DASH = "\N{EN DASH}"
 
@@ -44,10 +56,17 @@ def direction(which: Direction) -> str:
     return _DIRECTIONS[which]
 
 
+def method(which: Method, neighbours: int) -> str:
+    """Return how images were classified."""
+    return _METHODS[which].format(neighbours)
+
+
 def lines(report: Evaluation) -> Iterator[str]:
     """Yield a line for each figure, for the terminal."""
     for model in report.models:
         yield from (f"{model.model}: {_retrieval(found)}" for found in model.retrieval)
+        if model.labels:
+            yield f"{model.model}: {_labels(model.labels)}"
 
 
 def _retrieval(found: RetrievalResult) -> str:
@@ -58,5 +77,18 @@ def _retrieval(found: RetrievalResult) -> str:
     )
 
 
-FILTERS = {function.__name__: function for function in (direction, measured, median, rank, span)}
+def _labels(found: LabelResult) -> str:
+    accuracies = ", ".join(
+        f"{method(each.method, found.neighbours)} {measured(each.accuracy)}"
+        for each in found.methods
+    )
+    return (
+        f"accuracy of {found.label}: {accuracies}; {found.images:,} images of "
+        f"{len(found.classes):,} classes, the largest has {share(found.largest_class)}"
+    )
+
+
+FILTERS = {
+    function.__name__: function for function in (direction, measured, median, method, rank, span)
+}
 """Filters of the templates."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clipvec import paths
 from clipvec.evaluate.results import RECALL_AT
@@ -20,21 +20,37 @@ def track(run: Run, report: Evaluation, page: Path, collection: str) -> None:
     if not run.tracked:
         return
     first = report.models[0]
-    run.update_summary(
-        {
-            f"retrieval/{found.direction}": {
-                **{f"recall@{k}": interval.value for k, interval in found.recall_at.items()},
-                "median_rank": found.median_rank.value,
-            }
-            for found in first.retrieval
+    values: dict[str, Any] = {
+        f"retrieval/{found.direction}": {
+            **{f"recall@{k}": interval.value for k, interval in found.recall_at.items()},
+            "median_rank": found.median_rank.value,
         }
-    )
-    if retrieval := _retrieval(report):
-        run.log_table("retrieval", retrieval)
+        for found in first.retrieval
+    }
+    for each in first.labels.methods if first.labels else []:
+        values[f"labels/{each.method}"] = {
+            "accuracy": each.accuracy.value,
+            "balanced_accuracy": each.balanced_accuracy.value,
+        }
+    run.update_summary(values)
+    for name, table in (("retrieval", _retrieval(report)), ("classes", _classes(report))):
+        if table.rows:
+            run.log_table(name, table)
     run.log_artifact(artifacts.evaluation(collection, page, paths.ReportPaths(page.parent).data))
 
 
-def _retrieval(report: Evaluation) -> Table | None:
+def _classes(report: Evaluation) -> Table:
+    rows = [
+        [model.model, each.name, each.images, method, interval.value]
+        for model in report.models
+        if model.labels
+        for each in model.labels.classes
+        for method, interval in each.accuracy.items()
+    ]
+    return Table(["model", "class", "images", "method", "accuracy"], rows)
+
+
+def _retrieval(report: Evaluation) -> Table:
     limits = [f"recall@{k}{end}" for k in RECALL_AT for end in ("", " low", " high")]
     columns = ["model", "direction", "queries", "candidates", *limits, "median rank"]
     rows = [
@@ -44,4 +60,4 @@ def _retrieval(report: Evaluation) -> Table | None:
         for model in report.models
         for found in model.retrieval
     ]
-    return Table(columns, rows) if rows else None
+    return Table(columns, rows)

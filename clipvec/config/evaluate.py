@@ -1,0 +1,34 @@
+"""The ``prompts`` group of ``python -m clipvec.evaluate``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic.dataclasses import dataclass
+
+from clipvec.config.fields import STRICT
+
+_PLACE = "{}"
+
+
+def _with_place(template: str) -> str:
+    if _PLACE not in template:
+        raise ValueError("no {} in it, which is where the name of the class goes")
+    return template
+
+
+@dataclass(frozen=True, config=STRICT)
+class PromptsConfig:
+    """Texts that stand for a class where images are classified by texts alone."""
+
+    templates: Annotated[list[Annotated[str, AfterValidator(_with_place)]], Field(min_length=1)]
+    """Texts with ``{}`` in the place of the name; the vector of a class is the mean of theirs."""
+    names: dict[str, str] = Field(default_factory=dict)
+    """Names of classes by their values in the store, such as ``{n02084071: dog}``; others are
+    called by their values, with spaces for underscores."""
+
+    def of(self, value: str) -> list[str]:
+        """Return the texts that stand for a class."""
+        name = self.names.get(value) or value.replace("_", " ")
+        return [template.replace(_PLACE, name) for template in self.templates]

@@ -1,0 +1,124 @@
+"""The classes of a store's images: the values of one of its attributes."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipvec.errors import ConfigError
+from clipvec.store import keyed_hash
+from clipvec.vectors import unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from clipvec.store import Rows
+
+_TYPES = ("string", "int", "bool")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The class of every row, and the rows that are classified."""
+
+    classes: list[str]
+    """Values of the attribute, sorted."""
+    of_rows: np.ndarray
+    """int32 [N]: the number of each row's class; -1: it has none."""
+    drawn: np.ndarray
+    """int64 [Q]: rows that were drawn, in an order that depends on their ids alone."""
+
+    @property
+    def count(self) -> int:
+        """Rows that have a class."""
+        return int((self.of_rows >= 0).sum())
+
+    @property
+    def of_drawn(self) -> np.ndarray:
+        """int32 [Q]: the number of the class of each row that was drawn."""
+        drawn: np.ndarray = self.of_rows[self.drawn]
+        return drawn
+
+    def vectors(self, rows: Rows) -> np.ndarray:
+        """Return the vectors of the rows that were drawn, float32 [Q, D], unit length."""
+        order = np.argsort(self.drawn)
+        vectors = np.empty((len(self.drawn), rows.dim), np.float32)
+        vectors[order] = unit(rows.vectors(self.drawn[order]))
+        return vectors
+
+    def chunks(self, rows: Rows) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the numbers and the vectors, unit length, of the rows that have a class."""
+        for first, vectors in rows.chunks():
+            numbers = np.flatnonzero(self.of_rows[first : first + len(vectors)] >= 0)
+            yield numbers + first, unit(vectors[numbers])
+
+
+def read_labels(rows: Rows, label: str, count: int, seed: int) -> Labels:
+    """Return the classes of all rows and ``count`` rows of them, drawn at random.
+
+    This takes 4 bytes a row.
+
+    Raises:
+        ConfigError: the store has no such attribute, or its values are no classes.
+    """
+    _check(rows, label)
+    numbers: dict[str, int] = {}
+    of_rows = np.full(len(rows), -1, np.int32)
+    drawn: list[tuple[int, str, int]] = []
+    for start, piece in rows.pieces(["id", label]):
+        ids, values = piece["id"].to_pylist(), piece[label].to_pylist()
+        for row, (id, value) in enumerate(zip(ids, values, strict=True), start):
+            if value is None:
+                continue
+            of_rows[row] = numbers.setdefault(_name(value), len(numbers))
+            entry = (-keyed_hash(id, seed), id, row)
+            if len(drawn) < count:
+                heapq.heappush(drawn, entry)
+            elif entry > drawn[0]:
+                heapq.heapreplace(drawn, entry)
+    _check_classes(rows, label, list(numbers), of_rows)
+    classes = sorted(numbers)
+    renumbered = np.array([*np.argsort([numbers[name] for name in classes]), -1], np.int32)
+    order = [row for _, _, row in sorted(drawn, reverse=True)]
+    return Labels(classes, renumbered[of_rows], np.array(order, np.int64))
+
+
+def _name(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _check(rows: Rows, label: str) -> None:
+    """Refuse what is not an attribute of classes."""
+    known = rows.store.fingerprint.attributes
+    there = classes_of(known) or "none that could be classes; embed with dataset.attributes"
+    if label not in known:
+        raise ConfigError(f"label={label}: {rows.store.url} has no such attribute; it has {there}")
+    if known[label] not in _TYPES:
+        raise ConfigError(
+            f"label={label}: its values are of type {known[label]}, which are no classes; "
+            f"{rows.store.url} has {there}"
+        )
+
+
+def classes_of(attributes: dict[str, str]) -> str:
+    """Return the attributes that may be labels, with their types, as a list in words."""
+    return ", ".join(f"{name} ({kind})" for name, kind in attributes.items() if kind in _TYPES)
+
+
+def _check_classes(rows: Rows, label: str, classes: Sequence[str], of_rows: np.ndarray) -> None:
+    """Refuse fewer than two classes, and classes of one image each."""
+    if not classes:
+        raise ConfigError(f"label={label}: no image of {rows.store.url} has one")
+    if len(classes) == 1:
+        raise ConfigError(
+            f"label={label}: all images of {rows.store.url} that have one have the same, "
+            f"{classes[0]!r}; two classes are needed"
+        )
+    if len(classes) == (of_rows >= 0).sum():
+        raise ConfigError(
+            f"label={label}: each of {len(classes):,} images of {rows.store.url} has one of its "
+            "own; name an attribute that images share"
+        )
