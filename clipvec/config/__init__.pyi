@@ -37,6 +37,7 @@ from .options import did_you_mean
 from .overrides import override
 from .recall import (
     ChromaSystemConfig,
+    DiskSystemConfig,
     FaissSystemConfig,
     MeasureConfig,
     QueriesConfig,
@@ -60,6 +61,7 @@ __all__ = [
     "DatasetConfig",
     "DeleteConfig",
     "DeployConfig",
+    "DiskSystemConfig",
     "EmbedConfig",
     "EvaluateConfig",
     "FaissConfig",

@@ -157,8 +157,8 @@ class RecallConfig:
     target_recall: Annotated[float, Field(gt=0, le=1)]
     """Lowest recall@k (k: ``measure.k``) of the recommended setting."""
     apply: bool
-    """Set the recommended ef_search on the live collection. ``clipvec.index`` sets its own
-    ``hnsw.ef_search`` again."""
+    """Set the recommended search parameters on the live index. ``clipvec.index`` sets its own
+    ``hnsw.ef_search`` on Chroma's again."""
     report_dir: str
     """Folder of the report, named to the microsecond because a sweep starts many at once."""
     work_dir: str

@@ -85,8 +85,26 @@ class ChromaHttpSystemConfig(ChromaSystemConfig):
     kind: Literal["chroma_http"] = "chroma_http"  # type: ignore[assignment]
 
 
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class DiskSystemConfig(SystemKind):
+    """The live FAISS index on disk, in a process of its own."""
+
+    loads = "clipvec.recall.systems.disk:DiskSystem"
+    live = True
+    kind: Literal["disk"] = "disk"
+    sweep: dict[Literal["nprobe", "candidates"], Efs] = Field(  # type: ignore[assignment]
+        default_factory=dict
+    )
+    """Values of ``nprobe`` and ``candidates``; empty: the index's own."""
+
+    def about(self) -> dict[str, Any]:
+        """Return what the result says of it unless it was opened."""
+        return {"kind": "disk", "factory": "IVF"}
+
+
 SYSTEMS: Registry[SystemKind] = Registry(
-    "clipvec.systems", (ChromaSystemConfig, ChromaHttpSystemConfig, FaissSystemConfig)
+    "clipvec.systems",
+    (ChromaSystemConfig, ChromaHttpSystemConfig, DiskSystemConfig, FaissSystemConfig),
 )
 SystemConfig: TypeAlias = Annotated[SystemKind, SYSTEMS]
 Systems: TypeAlias = dict[Name, SystemConfig]

@@ -1,5 +1,5 @@
 from . import report
-from .apply_ef import apply
+from .apply_params import apply
 from .results import Report
 from .run import RecallSummary, benchmark
 

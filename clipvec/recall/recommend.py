@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from clipvec.recall.results import Candidate, Recommendation
+from clipvec.recall.results import SERVED, Candidate, Recommendation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ def recommend(
         k: one of those that were measured.
         among: ``served`` leaves out what clipvec does not serve.
     """
-    considered = [s for s in systems if among == "all" or s.kind == "chroma"]
+    considered = [s for s in systems if among == "all" or s.kind in SERVED]
     entries = [entry for system in considered for entry in _entries(system, kind, k)]
     best = _best([entry for entry in entries if entry[2].selection.value >= target])
     nearest = max(entries, key=lambda entry: entry[2].selection.value, default=None)
@@ -88,7 +88,10 @@ def _config(system: SystemResult, setting: SearchSetting) -> str:
     if system.kind == "chroma":
         where = "python -m clipvec.index, as hnsw.ef_search=... or in a file of conf/experiment"
         return _yaml(where, {"hnsw": dict(setting.parameters)})
-    where = "python -m clipvec.recall, in a file of conf/experiment (clipvec serves Chroma alone)"
+    if system.kind == "disk":
+        where = "python -m clipvec.search and bentoml serve, as index.nprobe=... or as applied"
+        return _yaml(where, {"index": dict(setting.parameters)})
+    where = "python -m clipvec.recall, in a file of conf/experiment (not served by clipvec)"
     about = {
         "kind": "faiss",
         "factory": system.factory,

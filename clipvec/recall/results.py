@@ -29,6 +29,8 @@ Count = Annotated[int, Field(ge=0)]
 Rank = Annotated[int, Field(ge=1)]
 SCHEMA: Literal[2] = 2
 """Of ``report.json``: raised whenever an older clipvec would misread the file."""
+SERVED = frozenset({"chroma", "disk"})
+"""Kinds of systems that clipvec serves."""
 LEAST_P99_CALLS = 100
 """Calls below which a 99th percentile would be the slowest of them and no more."""
 
@@ -146,8 +148,8 @@ class SystemResult:
 
     name: str
     """As configured."""
-    kind: Literal["faiss", "chroma"]
-    """Who searches."""
+    kind: Literal["faiss", "chroma", "disk"]
+    """Who searches: FAISS in memory, the Chroma collection, or the FAISS index on disk."""
     factory: str
     """FAISS factory string, or Chroma's HNSW parameters in words."""
     build: Build | None = None

@@ -78,7 +78,7 @@ def benchmark(config: RecallConfig) -> RecallSummary:
     with tracking.start_run(config.tracking, spec) as run:
         fingerprint = rows.store.fingerprint.to_json()
         run.use_artifact(artifacts.store(rows.store.url, collection, fingerprint))
-        if _with_chroma(config):
+        if _with_live(config):
             run.use_artifact(artifacts.index(config.index, collection, fingerprint))
         with _written(config.work_dir), _alone_in(Path(config.work_dir)):
             found = _measure(config, rows, collection)
@@ -102,14 +102,14 @@ def _check(config: RecallConfig, rows: Rows) -> None:
                 f"dataset.{name}={value}: the store {rows.store.url} was made with {made}; give "
                 "the same, or the dataset.name of another store"
             )
-    if config.apply and not _with_chroma(config):
+    if config.apply and not _with_live(config):
         raise ConfigError(
-            "apply=true: no system is the Chroma collection, so nothing will be recommended for "
-            "it; add one of kind chroma or chroma_http, or leave apply out"
+            "apply=true: no system is the live index, so nothing will be recommended for it; add "
+            "one of kind chroma, chroma_http or disk, or leave apply out"
         )
 
 
-def _with_chroma(config: RecallConfig) -> bool:
+def _with_live(config: RecallConfig) -> bool:
     return any(system.live for system in config.systems.values())
 
 
@@ -185,7 +185,7 @@ def _recommendations(
     target, k = config.target_recall, config.measure.k
     for kind in kinds:
         yield recommend(systems, kind, target, k)
-    if _with_chroma(config):
+    if _with_live(config):
         # By the kind that is harder to answer.
         yield recommend(systems, kinds[0], target, k, among="served")
 

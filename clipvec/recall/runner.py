@@ -13,7 +13,7 @@ from clipvec import paths
 from clipvec.errors import CollectionError
 from clipvec.progress import Progress
 from clipvec.recall import filters
-from clipvec.recall.systems.chroma import Live
+from clipvec.recall.systems.live import Live
 from clipvec.recall.task import MeasureTask, digest, num_settings
 from clipvec.recall.worker_process import measure_apart
 from clipvec.recall.workload import Workload

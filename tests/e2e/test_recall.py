@@ -114,7 +114,7 @@ def test_a_target_that_no_setting_meets(run: Run, folder: Path) -> None:
     options += ["measure.k=1", "queries.images=0"]
     done = run("recall", *QUICK, *options, "target_recall=1", "apply=true", exit_code=2)
     assert re.search(
-        r"error: apply=true: no setting of Chroma's reaches .*report is in", done.stderr
+        r"error: apply=true: no setting of the live index reaches .*report is in", done.stderr
     )
     assert "text queries, served by clipvec: nothing reaches recall@1 of 1; nearest" in done.stdout
     assert all(found.choice is None for found in report(folder).recommendations)
@@ -123,7 +123,7 @@ def test_a_target_that_no_setting_meets(run: Run, folder: Path) -> None:
 def test_without_chroma_nothing_is_recommended_for_it(run: Run, folder: Path) -> None:
     options = ["~systems.chroma", "~systems.hnsw"]
     refused = run("recall", *AT_10, *options, "apply=true", exit_code=2)
-    assert "error: apply=true: no system is the Chroma collection" in refused.stderr
+    assert "error: apply=true: no system is the live index" in refused.stderr
     done = run("recall", *AT_10, *options)
     assert done.stdout.startswith("text queries: flat: recall@10 1.000")
     assert "served" not in done.stdout

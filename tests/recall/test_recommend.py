@@ -71,7 +71,7 @@ def test_the_fastest_that_meets_the_target_on_the_first_half() -> None:
     assert found.nearest is None
     assert found.num_settings == 5
     assert found.config == (
-        "# python -m clipvec.recall, in a file of conf/experiment (clipvec serves Chroma alone):\n"
+        "# python -m clipvec.recall, in a file of conf/experiment (not served by clipvec):\n"
         "systems:\n"
         "  hnsw:\n"
         "    kind: faiss\n"

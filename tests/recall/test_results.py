@@ -37,7 +37,7 @@ def test_schema_describes_every_field() -> None:
     [
         (("systems", 0, "settings", 0, "latency", 0, "qps"), 0, "greater than 0"),
         (("systems", 0, "settings", 0, "latency", 0, "p99_ms"), float("nan"), "finite"),
-        (("systems", 0, "kind"), "annoy", "'faiss' or 'chroma'"),
+        (("systems", 0, "kind"), "annoy", "'faiss', 'chroma' or 'disk'"),
         (("systems", 0, "settings", 0, "recall", 0, "recall_at", "1", "value"), 1.1, "or equal"),
         (("recommendations", 0, "target_recall"), 1.5, "less than or equal to 1"),
         (("rows",), -1, "greater than or equal to 0"),

@@ -10,12 +10,12 @@ from hydra import compose, initialize_config_dir
 
 from clipvec import config
 from clipvec.bootstrap import Interval
-from clipvec.config import ChromaConfig, RecallConfig
+from clipvec.config import ChromaConfig, FaissConfig, RecallConfig
 from clipvec.errors import ClipvecError, ConfigError
 from clipvec.index import open_index
 from clipvec.index.build import build_index
 from clipvec.paths import CONF_DIR
-from clipvec.recall.apply_ef import apply
+from clipvec.recall.apply_params import apply
 from clipvec.recall.results import Report, SystemResult
 from clipvec.recall.run import RecallSummary, benchmark
 from tests.index.conftest import build_config
@@ -54,6 +54,20 @@ def test_applied_with_its_uncertainty(asked: RecallConfig) -> None:
     assert said[0].startswith("applied: toys--toy now searches with ef_search=33. Selected on one ")
     assert said[0].endswith("reaches below the target: the next wider setting is safer.")
     assert said[1] == ("from now on give clipvec.index hnsw.ef_search=33, or it sets its own again")
+
+
+def test_applied_to_an_index_on_disk(asked: RecallConfig, tmp_path: Path) -> None:
+    index = FaissConfig(str(tmp_path / "disk"), factory="IVF2,RaBitQ")
+    build_index(build_config(tmp_path, index))
+    found = validated(0.94, 0.955, 0.97)
+    (served,) = found.recommendations
+    assert served.choice is not None
+    choice = replace(served.choice, parameters={"nprobe": 2, "candidates": 50})
+    found = replace(found, recommendations=[replace(served, choice=choice)])
+    said = apply(replace(asked, index=index), found)
+    assert said.startswith("applied: toys--toy now searches with nprobe=2, candidates=50. ")
+    with open_index(index, "toys--toy") as opened:
+        assert (opened.settings["nprobe"], opened.settings["candidates"]) == (2, 50)
 
 
 def test_a_contradicted_choice_is_not_applied(asked: RecallConfig) -> None:

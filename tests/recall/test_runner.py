@@ -22,7 +22,7 @@ import psutil
 import pytest
 
 from clipvec import paths
-from clipvec.config import ChromaConfig
+from clipvec.config import ChromaConfig, FaissConfig
 from clipvec.index import open_index
 from clipvec.index.build import build_index
 from clipvec.index.chroma.server import chroma_server
@@ -184,6 +184,33 @@ def test_chroma_is_swept_on_a_copy(ground: Ground, tmp_path: Path) -> None:
         assert system.build.disk_bytes > sum(Path(file).stat().st_size for file in before)
     # the copies are gone
     assert not list(tmp_path.rglob("chroma.sqlite3"))
+
+
+def test_an_index_on_disk_is_swept_as_it_lies(ground: Ground, tmp_path: Path) -> None:
+    index = FaissConfig(path=str(tmp_path / "index"), factory="IVF16,RaBitQ")
+    build_index(build_config(Path(ground.store).parents[1], index))
+    live = Ground(ground.store, index, ground.query_sets)
+    disk, chroma = measured(
+        live,
+        tmp_path / "work",
+        {"selectivities": [0.5]},
+        disk={"kind": "disk", "sweep": {"nprobe": [1, 16], "candidates": [1000]}},
+        chroma={"kind": "chroma"},
+    )
+    assert (disk.kind, disk.factory, disk.skipped) == ("disk", "IVF16,RaBitQ", "")
+    assert [s.parameters for s in disk.settings] == [
+        {"nprobe": nprobe, "candidates": 1000} for nprobe in (1, 16)
+    ]
+    low, high = map(recalls, disk.settings)
+    assert low["text", 10] < high["text", 10]
+    assert high["text", 10] > 0.99
+    assert min(f.recall.value for f in disk.settings[1].filtered) > 0.98
+    assert disk.build is not None
+    assert disk.build.rows == ROWS
+    assert disk.build.disk_bytes > ROWS * DIM * 2
+    assert "is not Chroma's (index=faiss); measure an index on disk" in chroma.skipped
+    (wrong,) = measured(ground, tmp_path / "other", disk={"kind": "disk"})
+    assert "is not on disk (index=chroma)" in wrong.skipped
 
 
 def test_a_copy_on_a_full_disk(
