@@ -27,7 +27,10 @@ from benchmarks.result import result
 
 TARGET = 0.98
 SYSTEMS = {
-    "faiss": ["systems=disk", "~systems.flat", "~systems.hnsw"],
+    "faiss": [
+        *("systems=disk", "~systems.flat", "~systems.hnsw"),
+        *("systems.disk.sweep.nprobe=[16,32,64]", "systems.disk.sweep.candidates=[100,200,400]"),
+    ],
     "chroma": [
         *("systems=quick", "~systems.flat", "~systems.hnsw"),
         "+systems.chroma.sweep.ef_search=[100,200,400,800]",
@@ -105,7 +108,8 @@ def measure(work: Path, kind: str, store: list[str], rows: int, seconds: int) ->
         kept.write_text(json.dumps([rows / took, rows / cpu]))
     report = work / f"report-{kind}"
     options = ["measure=quick", "measure.selectivities=[]", f"measure.time_budget_s={seconds}"]
-    options += ["measure.threads=1", f"report_dir={report}"]
+    options += ["measure.threads=1", f"report_dir={report}", "measure.recall_at=[10]"]
+    options += ["queries.images=0", "queries.texts=500", "measure.concurrency=2"]
     command(work, "recall", *store, *index, *SYSTEMS[kind], *options)
     (system,) = json.loads((report / "report.json").read_text())["systems"]
     qps, recall, setting = fastest(system["settings"])

@@ -127,7 +127,7 @@ def test_the_example_of_skypilot_is_its_first_million() -> None:
     [
         ("+systems.hnsw.ef=3", "systems.hnsw.ef is not an option here"),
         ("+systems.mine.kind=faiss", "systems.mine.factory is not set"),
-        ("systems.hnsw.kind=annoy", "systems.hnsw.kind='annoy': one of chroma, chroma_http, disk, faiss"),
+        ("systems.hnsw.kind=annoy", "'annoy': one of chroma, chroma_http, disk, faiss"),
         ("systems.chroma.sweep.ef_search=[0]", "systems.chroma.sweep.ef_search.0=0: input"),
         ("+systems.chroma_http.sweep.M=[1]", "systems.chroma_http.sweep.M.[key]='M'"),
         ("systems.hnsw.sweep.efSearch=[]", "systems.hnsw.sweep.efSearch=[]: list should"),

@@ -31,8 +31,8 @@ _FEW = 2**24
 """Numbers of vectors of rows that a filter admits, up to which all are compared."""
 _MOST_PROBES = 8
 """How many times as many lists are looked into under a filter, at most."""
-_ROWS_A_HIT = 4
-"""Rows of the lists looked into, for each that is asked for."""
+_ROWS_A_CANDIDATE = 2
+"""Rows of the lists looked into, for each candidate."""
 SETTINGS = ("nprobe", "candidates")
 log = logging.getLogger(__name__)
 
@@ -136,18 +136,18 @@ class FaissIndex(TableIndex):
         if self._lists is None or few:
             return self._table.nearest(vectors, k, among)
         candidates = min(max(k, self._search["candidates"]), len(self._table))
-        found = self._lists.search(vectors, candidates, self._nprobe(k, among), among)
+        found = self._lists.search(vectors, candidates, self._nprobe(candidates, among), among)
         return [
             self._table.nearest(vectors[i : i + 1], k, np.sort(rows[rows >= 0]))[0]
             for i, rows in enumerate(found)
         ]
 
-    def _nprobe(self, k: int, among: np.ndarray | None) -> int:
-        """Return the lists to look into: more for many rows, or where few in a list are right."""
+    def _nprobe(self, candidates: int, among: np.ndarray | None) -> int:
+        """Return the lists to look into: more for many candidates, or under a filter."""
         assert self._lists is not None
         lists, rows = self._lists.nlist, len(self._table)
         nprobe = self._search["nprobe"]
         if among is not None:
             nprobe *= min(_MOST_PROBES, -(-rows // len(among)))
             rows = len(among)
-        return min(lists, max(nprobe, -(-_ROWS_A_HIT * k * lists // rows)))
+        return min(lists, max(nprobe, -(-_ROWS_A_CANDIDATE * candidates * lists // rows)))

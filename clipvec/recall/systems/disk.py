@@ -71,13 +71,14 @@ class DiskSystem(LiveSystem):
     def set_search_params(self, parameters: Parameters) -> None:
         """Reopen the index, which takes milliseconds, with search parameters."""
         self.stack.close()
+        self._candidates = int(parameters.get("candidates", 0))
         chosen: dict[str, Any] = {name: int(value) for name, value in parameters.items()}
         index = replace(self._config, **chosen)
         self.opened = self.stack.enter_context(open_index(index, self.live.name, bare=True))
 
     def candidates_examined(self, k: int) -> int:
-        """Return ``k``: for more rows, more lists may be looked into."""
-        return k
+        """Return the candidates that are ranked for ``k``."""
+        return max(k, self._candidates)
 
     def start_client_thread(self) -> None:
         """Give the calling thread one thread of FAISS: clients share the cores by being many."""
