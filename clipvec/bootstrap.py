@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 Share = Annotated[float, Field(ge=0, le=1)]
+SignedShare = Annotated[float, Field(ge=-1, le=1)]
 RESAMPLES = 4000
 _TAIL = 0.025
 """Share beyond each limit."""
@@ -30,6 +31,18 @@ class Interval:
     low: Share
     """Lower end of the interval."""
     high: Share
+    """Upper end of the interval."""
+
+
+@dataclass(frozen=True, config=ConfigDict(use_attribute_docstrings=True))
+class Difference:
+    """A mean difference over queries with its 95 % interval."""
+
+    value: SignedShare
+    """The mean over queries."""
+    low: SignedShare
+    """Lower end of the interval."""
+    high: SignedShare
     """Upper end of the interval."""
 
 
@@ -73,6 +86,17 @@ def _between(values: np.ndarray, means: np.ndarray, extra: np.ndarray) -> Interv
     """Return the interval between resampled means without and with the share of the extra query."""
     low, high = np.quantile(means, _TAIL), np.quantile(means + extra, 1 - _TAIL)
     return Interval(float(values.mean()), max(float(low), 0.0), min(float(high), 1.0))
+
+
+def difference_interval(values: np.ndarray, seed: int) -> Difference:
+    """Return the mean of differences, one for each query, with its 95 % confidence interval.
+
+    Args:
+        values: float [Q] from -1 to 1: what one model gains over another on the same query.
+        seed: of the resampling.
+    """
+    found = confidence_interval((values + 1) / 2, seed)
+    return Difference(*(2 * end - 1 for end in (found.value, found.low, found.high)))
 
 
 def median_limits(values: np.ndarray, seed: int) -> tuple[float, float]:

@@ -176,6 +176,9 @@ class EvaluateConfig:
     store: StoreConfig
     tracking: TrackingConfig
     prompts: PromptsConfig
+    against: str | list[str] | None
+    """Other models to compare this one with, by the names of their stores of the same dataset, or
+    by the locations of those, which have a ``/``; null: none."""
     captions: Annotated[int, Field(ge=0)]
     """Captions to search images with, drawn at random where there are more, and images to search
     captions with, as many; 0: none."""

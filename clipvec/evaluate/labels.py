@@ -64,7 +64,7 @@ def read_labels(rows: Rows, label: str, count: int, seed: int) -> Labels:
     Raises:
         ConfigError: the store has no such attribute, or its values are no classes.
     """
-    _check(rows, label)
+    check_label(rows, label)
     numbers: dict[str, int] = {}
     of_rows = np.full(len(rows), -1, np.int32)
     drawn: list[tuple[int, str, int]] = []
@@ -90,8 +90,12 @@ def _name(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _check(rows: Rows, label: str) -> None:
-    """Refuse what is not an attribute of classes."""
+def check_label(rows: Rows, label: str) -> None:
+    """Refuse what is not an attribute of classes.
+
+    Raises:
+        ConfigError: with those that there are.
+    """
     known = rows.store.fingerprint.attributes
     there = classes_of(known) or "none that could be classes; embed with dataset.attributes"
     if label not in known:

@@ -2,11 +2,12 @@
 
 Evaluation
 ├── about: seed, versions, hardware
-└── ModelResult             one model, by its store
-    ├── RetrievalResult     from captions to images, or back
-    └── LabelResult         images classified by the values of an attribute
-        ├── MethodResult    by texts, by neighbours, or by a linear probe
-        └── ClassResult     one class
+├── ModelResult             one model, by its store
+│   ├── RetrievalResult     from captions to images, or back
+│   └── LabelResult         images classified by the values of an attribute
+│       ├── MethodResult    by texts, by neighbours, or by a linear probe
+│       └── ClassResult     one class
+└── Comparison              two models on the same queries
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from clipvec.bootstrap import Interval, Share
+from clipvec.bootstrap import Difference, Interval, Share
 from clipvec.errors import ConfigError
 
 Direction: TypeAlias = Literal["text_to_image", "image_to_text"]
@@ -143,6 +144,26 @@ class ModelResult:
 
 
 @dataclass(frozen=True, config=_DOCUMENTED)
+class Comparison:
+    """How two models differ in one figure."""
+
+    a: str
+    """Name of one model."""
+    b: str
+    """Name of the other."""
+    figure: Direction | Method
+    """Recall from or to captions, or accuracy of a method."""
+    k: Count | None
+    """Of recall@k; null: accuracy."""
+    difference: Difference
+    """What b has more than a."""
+    queries: Count
+    """Captions or images that both were asked about."""
+    more_queries: Count
+    """How many more would show a difference of one point, with four chances in five."""
+
+
+@dataclass(frozen=True, config=_DOCUMENTED)
 class Evaluation:
     """Everything that a report shows."""
 
@@ -156,12 +177,19 @@ class Evaluation:
     """Of the drawing and of the bootstrap."""
     models: list[ModelResult]
     """The models that were evaluated."""
+    comparisons: list[Comparison]
+    """Each two of them."""
     hardware: dict[str, str]
     """Of the machine that evaluated."""
     versions: dict[str, str]
     """Of clipvec, Python and packages."""
     schema_version: Literal[1] = SCHEMA
     """Version of this format."""
+
+    @property
+    def neighbours(self) -> int:
+        """Nearest images that voted on a class; 0: there are no classes."""
+        return next((each.labels.neighbours for each in self.models if each.labels), 0)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

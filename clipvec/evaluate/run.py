@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING
 
 from clipvec import machine, paths, tracking, version
 from clipvec.config import to_dict
-from clipvec.errors import ConfigError, IncompleteStoreError
+from clipvec.errors import ConfigError
 from clipvec.evaluate import report
-from clipvec.evaluate.labels import classes_of
+from clipvec.evaluate.compare import compare
+from clipvec.evaluate.labels import check_label, classes_of
 from clipvec.evaluate.measure import measure
 from clipvec.evaluate.report import sentences
 from clipvec.evaluate.results import Evaluation
-from clipvec.store import Rows, draw_captions
+from clipvec.evaluate.stores import check_same_images, open_stores
+from clipvec.store import draw_captions
 from clipvec.tracking import RunSpec, artifacts
 
 if TYPE_CHECKING:
     from clipvec.config import EvaluateConfig
+    from clipvec.store import Rows
 
 _PACKAGES = ("numpy", "torch")
 
@@ -43,26 +46,33 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
     """Evaluate the model of a store on its images, and write the report.
 
     Raises:
-        ConfigError: the store has nothing to evaluate by.
+        ConfigError: the store has nothing to evaluate by, or is compared with one of other images.
         FingerprintError: the model that loads is not the store's.
         StoreError: the store cannot be read.
     """
     name = config.dataset.name
     collection = paths.collection_name(name, config.model.name)
-    rows = Rows.open(paths.store_dir(config.store.root, name, config.model.name))
-    _check_finished(rows)
+    stores = open_stores(config)
     _check_packages(config)
-    captions = _captions(config, rows)
+    if config.label is not None:
+        for rows in stores:
+            check_label(rows, config.label)
+    check_same_images(stores, config.label)
+    captions = _captions(config, stores[0])
     spec = RunSpec("evaluate", f"evaluate {collection}", config.store.root, to_dict(config))
     with tracking.start_run(config.tracking, spec) as run:
-        fingerprint = rows.store.fingerprint.to_json()
-        run.use_artifact(artifacts.store(rows.store.url, collection, fingerprint))
+        for rows in stores:
+            used = paths.collection_name(name, rows.store.model["name"])
+            fingerprint = rows.store.fingerprint.to_json()
+            run.use_artifact(artifacts.store(rows.store.url, used, fingerprint))
+        measured = [measure(config, rows, captions) for rows in stores]
         found = Evaluation(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             dataset=name,
-            rows=len(rows),
+            rows=len(stores[0]),
             seed=config.seed,
-            models=[measure(config, rows, captions).result],
+            models=[each.result for each in measured],
+            comparisons=compare(measured, config.seed),
             hardware=machine.hardware(),
             versions=_versions(),
         )
@@ -77,22 +87,6 @@ def _check_packages(config: EvaluateConfig) -> None:
         raise ConfigError(
             f"label={config.label} needs faiss, which is missing; run: pip install "
             "'clipvec[recall]'"
-        )
-
-
-def _check_finished(rows: Rows) -> None:
-    """Refuse a store that has no rows, or of which a shard was begun and is not committed."""
-    store = rows.store
-    done = {paths.ShardPaths(shard).folder for shard in store.committed()}
-    begun = {name for name in store.folder.folders() if name.startswith("shard-")}
-    if unfinished := sorted(begun - done):
-        raise IncompleteStoreError(
-            f"{store.url} is not finished: {unfinished[0]} is not committed; run the "
-            "python -m clipvec.embed that began it again"
-        )
-    if not len(rows):
-        raise IncompleteStoreError(
-            f"{store.url} has no rows; embed images with python -m clipvec.embed first"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -23,14 +24,21 @@ def folder(sample: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_report(run: Run, folder: Path) -> None:
-    done = run("evaluate", *OPTIONS, "label=category", "tracking=offline")
-    first, second, third, where = done.stdout.splitlines()
+def test_a_report(run: Run, folder: Path, tiny_sample: Path) -> None:
+    other = f"against={tiny_sample}/store/sample/local"
+    done = run("evaluate", *OPTIONS, "label=category", other, "tracking=offline")
+    first, second, third, *_, where = done.stdout.splitlines()
+    (won,) = re.findall(r"caption → image recall@1: sample beats local by (.*) points", done.stdout)
+    assert 25 < float(won) < 30
     assert first.startswith("sample: caption → image: recall@1 0.292 (")
     assert second.startswith("sample: image → caption: recall@1 0.255 (")
     assert third.startswith("sample: accuracy of category: zero-shot 0.6")
     assert where == "report: report/report.html"
-    (model,) = report.read(folder / "report").models
+    found = report.read(folder / "report")
+    model, random = found.models
+    for each in random.retrieval:  # a model that was not trained
+        assert each.recall_at[10].low < each.chance[10] < each.recall_at[10].high
+    assert len(found.comparisons) == 9
     to_image, _ = model.retrieval
     # As docs/sample-model.md says of 349 captions, which the training script computed.
     assert (to_image.queries, to_image.candidates) == (349, 364)
@@ -56,6 +64,7 @@ def test_a_report(run: Run, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "message"),
     [
+        (["against=sample"], 2, "against=sample: "),
         (["dataset.name=nowhere"], 1, "there is no store at "),
         (
             ["captions=0"],

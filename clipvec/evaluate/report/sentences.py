@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clipvec.bootstrap import Difference
 from clipvec.web import share
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
     from clipvec.bootstrap import Interval
     from clipvec.evaluate.results import (
+        Comparison,
         Direction,
         Evaluation,
         LabelResult,
@@ -19,15 +21,17 @@ if TYPE_CHECKING:
         RetrievalResult,
     )
 
-_DIRECTIONS: dict[Direction, str] = {
+_DIRECTIONS: dict[str, str] = {
     "text_to_image": "caption \N{RIGHTWARDS ARROW} image",
     "image_to_text": "image \N{RIGHTWARDS ARROW} caption",
 }
-_METHODS: dict[Method, str] = {
+_METHODS: dict[str, str] = {
     "zero_shot": "zero-shot",
     "nearest_neighbours": "{} nearest neighbours",
     "linear_probe": "linear probe",
 }
+_SHOWN = (None, 1)
+"""k of the comparisons that the terminal shows; None: of accuracy."""
 _DASH = "\N{EN DASH}"
 
 
@@ -67,6 +71,10 @@ def lines(report: Evaluation) -> Iterator[str]:
         yield from (f"{model.model}: {_retrieval(found)}" for found in model.retrieval)
         if model.labels:
             yield f"{model.model}: {_labels(model.labels)}"
+    for found in report.comparisons:
+        if found.k in _SHOWN:
+            pair = f"{found.a}, {found.b}: " if len(report.models) > 2 else ""
+            yield f"{pair}{figure(found, report.neighbours)}: {verdict(found)}"
 
 
 def _retrieval(found: RetrievalResult) -> str:
@@ -88,7 +96,53 @@ def _labels(found: LabelResult) -> str:
     )
 
 
+def figure(found: Comparison, neighbours: int) -> str:
+    """Return what is compared."""
+    if found.k is None:
+        return f"{_METHODS[found.figure].format(neighbours)} accuracy"
+    return f"{_DIRECTIONS[found.figure]} recall@{found.k}"
+
+
+def verdict(found: Comparison) -> str:
+    """Return which of two models is better, and by how much."""
+    gain = found.difference
+    if gain.low > 0:
+        return f"{found.b} beats {found.a} by {points(gain.value)} points ({between(gain)})"
+    if gain.high < 0:
+        lost = Difference(-gain.value, -gain.high, -gain.low)
+        return f"{found.a} beats {found.b} by {points(lost.value)} points ({between(lost)})"
+    asked = "captions" if found.figure == "text_to_image" else "images"
+    more = (
+        f"{found.more_queries:,} more {asked} would show one of 1 point"
+        if found.more_queries
+        else "one of 1 point would probably show"
+    )
+    return f"no difference seen ({between(gain)} points); {more}"
+
+
+def points(value: float) -> str:
+    """Return a share in points of a hundred."""
+    return f"{100 * value:.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def between(found: Difference) -> str:
+    """Return the ends of an interval in points."""
+    return f"{points(found.low)} to {points(found.high)}"
+
+
 FILTERS = {
-    function.__name__: function for function in (direction, measured, median, method, rank, span)
+    function.__name__: function
+    for function in (
+        between,
+        direction,
+        figure,
+        measured,
+        median,
+        method,
+        points,
+        rank,
+        span,
+        verdict,
+    )
 }
 """Filters of the templates."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clipvec import paths
+from clipvec.evaluate.report import sentences
 from clipvec.evaluate.results import RECALL_AT
 from clipvec.tracking import Table, artifacts
 
@@ -33,10 +34,24 @@ def track(run: Run, report: Evaluation, page: Path, collection: str) -> None:
             "balanced_accuracy": each.balanced_accuracy.value,
         }
     run.update_summary(values)
-    for name, table in (("retrieval", _retrieval(report)), ("classes", _classes(report))):
+    tables = {
+        "retrieval": _retrieval(report),
+        "classes": _classes(report),
+        "comparisons": _comparisons(report),
+    }
+    for name, table in tables.items():
         if table.rows:
             run.log_table(name, table)
     run.log_artifact(artifacts.evaluation(collection, page, paths.ReportPaths(page.parent).data))
+
+
+def _comparisons(report: Evaluation) -> Table:
+    rows = [
+        [found.a, found.b, figure, gain.value, gain.low, gain.high, found.queries]
+        for found in report.comparisons
+        for figure, gain in [(sentences.figure(found, report.neighbours), found.difference)]
+    ]
+    return Table(["a", "b", "figure", "difference", "low", "high", "queries"], rows)
 
 
 def _classes(report: Evaluation) -> Table:

@@ -1,0 +1,91 @@
+"""The stores whose models are evaluated: finished, and of the same images."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from clipvec import paths
+from clipvec.errors import ConfigError, IncompleteStoreError
+from clipvec.store import Rows, keyed_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clipvec.config import EvaluateConfig
+
+
+def open_stores(config: EvaluateConfig) -> list[Rows]:
+    """Return the rows of the model's store, and of those that it is compared with.
+
+    Raises:
+        ConfigError: a store is named twice.
+        IncompleteStoreError: one is not finished.
+        StoreError: one cannot be read.
+    """
+    root, dataset = config.store.root, config.dataset.name
+    others = [config.against] if isinstance(config.against, str) else config.against or []
+    places = [
+        name if "/" in name else paths.store_dir(root, dataset, name)
+        for name in (config.model.name, *others)
+    ]
+    found: dict[str, Rows] = {}
+    for place in places:
+        rows = Rows.open(place)
+        if rows.store.url in found:
+            raise ConfigError(
+                f"against={rows.store.model['name']}: {rows.store.url} is evaluated already; name "
+                "the models of other stores"
+            )
+        _check_finished(rows)
+        found[rows.store.url] = rows
+    return list(found.values())
+
+
+def _check_finished(rows: Rows) -> None:
+    """Refuse a store that has no rows, or of which a shard was begun and is not committed."""
+    store = rows.store
+    done = {paths.ShardPaths(shard).folder for shard in store.committed()}
+    begun = {name for name in store.folder.folders() if name.startswith("shard-")}
+    if unfinished := sorted(begun - done):
+        raise IncompleteStoreError(
+            f"{store.url} is not finished: {unfinished[0]} is not committed; run the "
+            "python -m clipvec.embed that began it again"
+        )
+    if not len(rows):
+        raise IncompleteStoreError(
+            f"{store.url} has no rows; embed images with python -m clipvec.embed first"
+        )
+
+
+def check_same_images(stores: Sequence[Rows], label: str | None) -> None:
+    """Refuse to compare models by different images, captions or labels.
+
+    Args:
+        stores: in which rows may come in any order.
+        label: attribute that has to be the same.
+
+    Raises:
+        ConfigError: with the two stores and how many rows they have.
+    """
+    first, *others = stores
+    columns = ["id", "caption", *([label] if label else [])]
+    content = _content(first, columns) if others else 0
+    for other in others:
+        if len(other) == len(first) and _content(other, columns) == content:
+            continue
+        differ = "" if len(other) != len(first) else f" of other {' or '.join(columns)}"
+        raise ConfigError(
+            f"{first.store.url} has {len(first):,} images and {other.store.url} "
+            f"{len(other):,}{differ}; models are compared on the same images: embed the same "
+            "dataset with both, and delete the same rows"
+        )
+
+
+def _content(rows: Rows, columns: Sequence[str]) -> int:
+    """Return a number that is the same for the same rows, in whatever order."""
+    total = 0
+    for _, piece in rows.pieces(columns):
+        for values in zip(*(piece[name].to_pylist() for name in columns), strict=True):
+            total += keyed_hash(json.dumps(values), 0)
+    return total

@@ -1,0 +1,85 @@
+"""Two models on the same queries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipvec.bootstrap import Difference, confidence_interval, difference_interval
+from clipvec.errors import ConfigError
+from clipvec.evaluate.compare import more_queries
+from clipvec.evaluate.report.sentences import verdict
+from clipvec.evaluate.results import Comparison
+from clipvec.evaluate.stores import check_same_images
+from clipvec.store import Rows
+from tests.evaluate.stores import opened, random_vectors, store_of
+from tests.stores import delete
+
+
+def answers(queries: int, gain: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which queries two models answer right: the same hard ones, but for a few."""
+    rng = np.random.default_rng(seed)
+    hard = rng.random(queries)
+    noise = rng.normal(size=(2, queries)) * 0.05
+    return hard + noise[0] < 0.5, hard + noise[1] < 0.5 + gain
+
+
+def test_pairs_show_what_two_intervals_do_not() -> None:
+    a, b = answers(2000, 0.03, 0)
+    one, other = (confidence_interval(each.astype(float), 0) for each in (a, b))
+    assert one.high > other.low
+    found = difference_interval(b.astype(float) - a, 0)
+    assert 0.01 < found.low < found.value < found.high < 0.05
+    assert found.value == pytest.approx(other.value - one.value)
+
+
+def test_the_interval_covers_the_true_difference() -> None:
+    covered = 0
+    for seed in range(300):
+        a, b = answers(400, 0.03, seed)
+        found = difference_interval(b.astype(float) - a, seed)
+        covered += found.low <= 0.03 <= found.high
+    assert covered >= 0.95 * 300
+
+
+def test_as_many_queries_as_are_said_to_show_a_point() -> None:
+    a, b = answers(1000, 0.0, 0)
+    total = 1000 + more_queries(b.astype(float) - a)
+    assert 2_000 < total < 30_000
+    shown = 0
+    for seed in range(100):
+        a, b = answers(total, 0.01, seed)
+        shown += difference_interval(b.astype(float) - a, seed).low > 0
+    assert 0.7 < shown / 100 < 0.95
+    assert more_queries(np.zeros(100_000)) == 0
+
+
+@pytest.mark.parametrize(
+    ("difference", "said"),
+    [
+        (Difference(0.031, 0.019, 0.043), "b beats a by 3.1 points (1.9 to 4.3)"),
+        (Difference(-0.031, -0.043, -0.019), "a beats b by 3.1 points (1.9 to 4.3)"),
+        (
+            Difference(0.001, -0.009, 0.011),
+            "no difference seen (\N{MINUS SIGN}0.9 to 1.1 points); 4,000 more captions would show "
+            "one of 1 point",
+        ),
+    ],
+)
+def test_the_verdict(difference: Difference, said: str) -> None:
+    assert verdict(Comparison("a", "b", "text_to_image", 1, difference, 500, 4000)) == said
+
+
+def test_stores_of_other_images_are_not_compared(tmp_path: Path) -> None:
+    vectors, captions = random_vectors(12), [f"caption {n}" for n in range(12)]
+    one = store_of(tmp_path / "one", vectors, captions)
+    same = store_of(tmp_path / "same", random_vectors(12, 8), captions, weights="v" * 64)
+    check_same_images([one, Rows(same.store, same.parts[::-1])], "stars")
+    other = store_of(tmp_path / "other", vectors, ["another", *captions[1:]])
+    with pytest.raises(ConfigError, match=r"12 images and .* 12 of other id or caption; models"):
+        check_same_images([one, other], None)
+    delete(same.store, "3")
+    with pytest.raises(ConfigError, match=r"12 images and .* 11; .* and delete the same rows"):
+        check_same_images([one, Rows.open(opened(tmp_path / "same").url)], None)
