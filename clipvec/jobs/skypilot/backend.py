@@ -109,7 +109,7 @@ _UNPRICED = "not all prices are known; `sky gpus list` shows those that SkyPilot
 class Sky(Backend):
     """Runs jobs as SkyPilot managed jobs; their ids are SkyPilot's."""
 
-    poll_seconds = 5.0
+    poll_seconds = 15.0  # as often as SkyPilot polls a job; its server starts a process for each
 
     def __init__(self) -> None:
         self._prices: dict[str, dict[str, float]] = {}
