@@ -20,11 +20,8 @@ Call = Callable[..., str]
 KEY = "planted-0123456789-key"
 
 
-def up(run: Call, folder: Path) -> str:
-    """Start the service `clipvec` over the bundled images and return its URL."""
-    index = folder / "index"
-    run("embed", "experiment=demo", f"store.root={folder}/store")
-    run("index", "experiment=demo", f"store.root={folder}/store", f"index.path={index}")
+def up(run: Call, index: Path) -> str:
+    """Start the service `clipvec` over an index of the bundled images and return its URL."""
     # On one machine two replicas would need the same port.
     service = ["service.host=127.0.0.1", f"service.port={free_port()}", "service.max_replicas=1"]
     told = {"CLIPVEC_API_KEY": KEY, "CLIPVEC_SERVE": f"index.path={index}"}
@@ -46,10 +43,10 @@ def captions(endpoint: str, key: str = KEY) -> list[str]:
 
 
 def test_a_service_answers_loses_a_replica_and_is_taken_down(
-    cloud: Cloud, start: Clipvec, run: Call, tmp_path: Path
+    cloud: Cloud, start: Clipvec, run: Call, sample: Path, tmp_path: Path
 ) -> None:
-    endpoint = up(run, tmp_path)
-    until(lambda: captions(endpoint))
+    endpoint = up(run, sample / "data/index")
+    until(lambda: captions(endpoint), pause=1)
     assert captions(endpoint)[0] == "A strawberry"
     assert captions(endpoint, "another key") == []
     ready = run("deploy", "status")
@@ -63,12 +60,12 @@ def test_a_service_answers_loses_a_replica_and_is_taken_down(
 
     (allocation,) = cloud.slurm("squeue -h -o %A").split()
     cloud.slurm(f"scancel {allocation}")
-    until(lambda: allocation not in cloud.slurm("squeue -h -o %A").split())
-    until(lambda: captions(endpoint), 400)
+    until(lambda: allocation not in cloud.slurm("squeue -h -o %A").split(), pause=1)
+    until(lambda: captions(endpoint), 400, pause=1)
     assert "replica 2: READY" in run("deploy", "status")
     assert [line for line in command_lines_of_clipvec() if KEY in line] == []
     assert files_with(KEY, tmp_path, cloud.folder / "log", cloud.folder / "home") == []
 
     assert "shutting down clipvec" in run("deploy", "down")
-    until(lambda: not cloud.slurm("squeue -h").strip(), 120)
+    until(lambda: not cloud.slurm("squeue -h").strip(), 120, pause=1)
     until(lambda: start("deploy", "status").wait(60) == 1, 120)

@@ -43,16 +43,18 @@ def command_lines_of_clipvec() -> Iterator[str]:
     SkyPilot's own are left out: it passes a job's script, secrets included, to a Slurm node as an
     argument of ssh (see docs/cloud.md).
     """
-    for process in psutil.process_iter():
-        try:
-            family = [process, *process.parents()]
-            if any(
-                parent.cmdline()[1:2] == ["-m"] and _OURS in parent.cmdline()[2]
-                for parent in family
-            ):
-                yield "\0".join(process.cmdline())
-        except (psutil.Error, IndexError):
-            continue
+    there = {p.pid: p.info for p in psutil.process_iter(["ppid", "cmdline"])}
+
+    def ours(pid: int | None) -> bool:
+        """Tell whether a process, or one that it descends from, is of a command."""
+        if pid not in there:
+            return False
+        words = there[pid]["cmdline"] or []
+        return (words[1:2] == ["-m"] and _OURS in "".join(words[2:3])) or ours(there[pid]["ppid"])
+
+    for pid, process in there.items():
+        if ours(pid):
+            yield "\0".join(process["cmdline"] or [])
 
 
 def files_with(token: str, *folders: Path) -> list[Path]:
@@ -88,7 +90,7 @@ def test_eight_shards_in_two_jobs_and_a_hidden_secret(
 
     status = run("jobs", "status")
     assert re.search(r"0 +\d+ +0-3 +done", status)
-    until(lambda: "4 shards: " in run("jobs", "logs", "--job", "1"), 60)
+    until(lambda: "4 shards: " in run("jobs", "logs", "--job", "1"), 60, pause=2)
     assert TOKEN not in output + status + run("jobs", "logs")
     assert files_with(TOKEN, tmp_path, cloud.folder / "log", cloud.folder / "home") == []
     # The job received it through SkyPilot's database, below its home.
@@ -109,7 +111,7 @@ def test_a_preempted_job_recovers_and_its_store_is_identical(
     until(lambda: len(list(shard.glob("part-*.parquet"))) >= 3, by=process)
     (allocation,) = cloud.slurm("squeue -h -o %A").split()
     cloud.slurm(f"scancel {allocation}")
-    until(lambda: allocation not in cloud.slurm("squeue -h -o %A").split())
+    until(lambda: allocation not in cloud.slurm("squeue -h -o %A").split(), pause=1)
     before = len(list(shard.glob("part-*.parquet")))
     assert not (shard / "done.json").exists()
     output, _ = process.communicate(timeout=400)
@@ -117,7 +119,7 @@ def test_a_preempted_job_recovers_and_its_store_is_identical(
     assert "recovering" in output
     assert re.search(r"0 +\d+ +0 +done +1", run("jobs", "status"))
     # SkyPilot fetches the log of a finished job with a delay.
-    until(lambda: f"resuming after {before} parts" in run("jobs", "logs"), 60)
+    until(lambda: f"resuming after {before} parts" in run("jobs", "logs"), 60, pause=2)
 
     run("embed", *slowly, f"store.root={calm}")
     parts = {f.name: f.read_bytes() for f in (calm / "sample/sample/shard-00000").glob("*.parquet")}
@@ -164,14 +166,13 @@ def test_cancelled(cloud: Cloud, run: Call, tmp_path: Path) -> None:
     output = run("jobs", "wait", exit_code=1)
     assert "job 0 (shard 0): cancelled" in output
     assert "error: 1 of 1 job failed, job 0: shards 0 not committed: cancelled" in output
-    until(lambda: not cloud.slurm("squeue -h").strip(), 60)
+    until(lambda: not cloud.slurm("squeue -h").strip(), 60, pause=1)
     assert committed(store) == []
 
 
-def test_an_index_is_built_and_measured_by_jobs(run: Call, tmp_path: Path) -> None:
-    store, index = tmp_path / "store", tmp_path / "index"
-    run("embed", *SAMPLE, "sharding=x1", f"store.root={store}")
-    build = [*SKY, *SAMPLE, "sharding=x1", f"store.root={store}", f"index.path={index}"]
+def test_an_index_is_built_and_measured_by_jobs(run: Call, sample: Path, tmp_path: Path) -> None:
+    store, index = sample / "data/store", tmp_path / "index"
+    build = [*SKY, *SAMPLE, "sharding=x10", f"store.root={store}", f"index.path={index}"]
     output = run("index", *build, "launcher.wait=false")
     name = re.search(r"python -m clipvec.jobs wait (\S+)", output)
     assert name is not None
