@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import socket
@@ -19,6 +20,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.e2e.conftest import Run
 from tests.e2e.serving import BENTOML, ROOT, free_port, start, wait_ready
 from tests.waiting import until
 
@@ -93,10 +95,15 @@ def refused(overrides: str, tmp_path: Path) -> str:
     return line
 
 
-def test_two_workers_and_onnx_runtime_in_place_of_torch(index: Path, tmp_path: Path) -> None:
+def test_two_workers_and_onnx_runtime_in_place_of_torch(
+    tiny_sample: Path, tiny: list[str], exports: Path, run: Run, tmp_path: Path
+) -> None:
     port, log = free_port(), tmp_path / "log"
-    asked = f"index.path={index} model.runtime=onnx workers=2"
-    process = start(asked, port, log, XDG_CACHE_HOME=str(tmp_path))
+    place = [f"index.path={tiny_sample}/index", *tiny]
+    found = run("search", "a red fruit", *place, "model.precision=fp32", "--json")
+    expected = json.loads(found.stdout)[0]
+    asked = " ".join([*place, "model.runtime=onnx", "workers=2"])
+    process = start(asked, port, log, XDG_CACHE_HOME=str(exports))
     url = f"http://127.0.0.1:{port}"
     query = {"text": "a red fruit", "n_results": 1}
     try:
@@ -108,8 +115,8 @@ def test_two_workers_and_onnx_runtime_in_place_of_torch(index: Path, tmp_path: P
             ]
         for answer in asked_at_once:
             (row,) = answer.result().json()
-            assert row["caption"] == "A strawberry"
-            assert row["similarity"] == pytest.approx(0.5952, abs=2e-3)
+            assert row["caption"] == expected["caption"]
+            assert row["similarity"] == pytest.approx(expected["score"], abs=1e-4)
         counted = re.search(
             r'clipvec_requests_total\{endpoint="/search",status="200"\} (\S+)',
             httpx.get(f"{url}/metrics").text,
