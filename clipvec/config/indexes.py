@@ -77,7 +77,7 @@ class FaissConfig(IndexKind):
     compares every vector; auto: chosen by the number of rows and their dimension. Fixed once
     built."""
     nprobe: Annotated[int, Field(ge=1)] | None = None
-    """Lists that a query looks into; null: as set on the index by ``recall``, else 32."""
+    """Lists that a query looks into; null: as set on the index by ``recall``, else 64."""
     candidates: Annotated[int, Field(ge=1)] | None = None
     """Rows from these lists that are ranked by their vectors; null: as set on the index by
     ``recall``, else 200."""

@@ -35,8 +35,12 @@ def store(tmp_path: Path) -> Store:
     return make_store(tmp_path, {0: [40, 30], 1: [40]})
 
 
-def test_a_deleted_row_is_in_no_answer(store: Store, tmp_path: Path, folder: ChromaConfig) -> None:
+@pytest.mark.parametrize("kind", ["folder", "disk"])
+def test_a_deleted_row_is_in_no_answer(
+    store: Store, tmp_path: Path, request: pytest.FixtureRequest, kind: str
+) -> None:
     """Of an index that was opened before, within two seconds."""
+    folder = request.getfixturevalue(kind)
     build_index(build_config(tmp_path, folder))
     vectors = rows_of(store)
     gone = [f"0/{number}" for number in range(0, 60, 2)]

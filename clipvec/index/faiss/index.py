@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from clipvec.index.filters import Filter
     from clipvec.paths import FaissPaths
 
-NPROBE, CANDIDATES = 32, 200
+NPROBE, CANDIDATES = 64, 200
 """Search settings of an index on which none were set."""
 _FEW = 2**24
 """Numbers of vectors of rows that a filter admits, up to which all are compared."""

@@ -190,7 +190,7 @@ def test_search_settings_stay(store: Store, on_disk: FaissConfig) -> None:
     where = replace(on_disk, nprobe=None)
     build(where)
     with open_index(where, bare=True) as index:
-        assert index.settings == {"factory": "IVF8,RaBitQ", "nprobe": 32, "candidates": 200}
+        assert index.settings == {"factory": "IVF8,RaBitQ", "nprobe": 64, "candidates": 200}
         index.set_search_settings({"nprobe": 2, "candidates": 50})
         with pytest.raises(ConfigError, match="only nprobe and candidates can change"):
             index.set_search_settings({"ef_search": 2})
@@ -270,6 +270,14 @@ def test_what_cannot_be_built(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         build(replace(on_disk, factory=factory))
+
+
+def test_two_commands_at_once(store: Store, on_disk: FaissConfig) -> None:
+    with (
+        open_backend(on_disk).exclusive(NAME),
+        pytest.raises(CollectionError, match="is being filled by another command, which holds"),
+    ):
+        build(on_disk)
 
 
 def test_an_old_faiss(on_disk: FaissConfig, monkeypatch: pytest.MonkeyPatch) -> None:
