@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import re
+import os
 import resource
 import subprocess
 import sys
@@ -37,17 +37,24 @@ SYSTEMS = {
     ],
 }
 OPENED = """
-import re, sys, numpy as np
+import json, re, sys, time, numpy as np
 from clipvec.config import {config}
 from clipvec.index import open_index
 def own():
     return int(re.search(r"RssAnon:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
 import pyarrow, pyarrow.compute, {module}
+if setting := json.loads(sys.argv[2]):
+    with open_index({config}(path=sys.argv[1]), bare=True) as index:
+        index.set_search_settings(setting)
 before = own()
 with open_index({config}(path=sys.argv[1])) as index:
-    for vector in np.random.default_rng(0).normal(size=(100, index.dim)).astype(np.float32):
+    vectors = np.random.default_rng(0).normal(size=(500, index.dim)).astype(np.float32)
+    for vector in vectors[:100]:
         index.query(vector, 10)
-    print(own() - before)
+    memory, started = own() - before, time.process_time()
+    for vector in vectors[100:]:
+        index.query(vector, 10)
+    print(json.dumps([memory, 400 / (time.process_time() - started)]))
 """
 
 
@@ -63,6 +70,8 @@ class Measured:
     recall: float
     setting: dict[str, Any]
     own_bytes: int
+    queries_per_cpu_s: float
+    """By that setting, with all that a hit shows."""
     disk_bytes: int
 
 
@@ -89,7 +98,7 @@ def main() -> None:
         print(result(f"{size} queries/s", disk.qps / chroma.qps, detail))
     else:
         print(f"{size} queries/s: {disk} {chroma}")
-    for name in ("rows_per_s", "rows_per_cpu_s", "own_bytes", "disk_bytes"):
+    for name in ("queries_per_cpu_s", "rows_per_s", "rows_per_cpu_s", "own_bytes", "disk_bytes"):
         one, other = getattr(disk, name), getattr(chroma, name)
         print(result(f"{size} {name}", one / other, f"{one:,.0f}, Chroma {other:,.0f}"))
 
@@ -115,10 +124,13 @@ def measure(work: Path, kind: str, store: list[str], rows: int, seconds: int) ->
     qps, recall, setting = fastest(system["settings"])
     module, config = ("faiss", "FaissConfig") if kind == "faiss" else ("chromadb", "ChromaConfig")
     code = [sys.executable, "-c", OPENED.format(module=module, config=config), str(folder)]
-    done = subprocess.run(code, capture_output=True, text=True, check=True)
-    (own,) = re.findall(r"^(\d+)$", done.stdout, re.MULTILINE)
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*code, json.dumps(setting)], capture_output=True, text=True, check=True, env=env
+    )
+    own, queries = json.loads(done.stdout.splitlines()[-1])
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    return Measured(*json.loads(kept.read_text()), qps, recall, setting, int(own), size)
+    return Measured(*json.loads(kept.read_text()), qps, recall, setting, own, queries, size)
 
 
 def fastest(settings: list[dict[str, Any]]) -> tuple[float | None, float, dict[str, Any]]:
