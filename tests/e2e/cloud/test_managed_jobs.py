@@ -62,41 +62,51 @@ def files_with(token: str, *folders: Path) -> list[Path]:
     return [file for file in files if token.encode() in file.read_bytes()]
 
 
-def test_eight_shards_in_two_jobs_and_a_hidden_secret(
+def test_a_failed_shard_is_started_again_and_a_secret_is_hidden(
     cloud: Cloud, start: Clipvec, run: Call, tmp_path: Path
 ) -> None:
-    store = tmp_path / "store"
-    process = start(
-        "embed",
-        *SKY,
-        *SAMPLE,
-        "shards=0-7",
-        "hydra.sweeper.shards_per_job=4",
-        f"store.root={store}",
-        HF_TOKEN=TOKEN,
-    )
+    images, store = tmp_path / "images", tmp_path / "store"
+    images.mkdir()
+    for number in range(8):
+        Image.new("RGB", (80, 60), (30 * number, 90, 10)).save(images / f"{number}.png")
+    (images / "5.png").write_bytes(b"not an image")
+    sweep = [*SKY, "model=sample", "dataset=folder", f"dataset.path={images}"]
+    sweep += ["sharding.count=8", f"store.root={store}", "hydra.sweeper.shards_per_job=4"]
+    process = start("embed", *sweep, "max_reject_fraction=0", HF_TOKEN=TOKEN)
     seen = []
     while process.poll() is None:
         seen += command_lines_of_clipvec()
         time.sleep(0.5)
     output, _ = process.communicate()
-    assert process.returncode == 0, output
+    assert process.returncode == 1, output
+    assert "Traceback" not in output, output
     assert any("launcher=local" in line for line in seen), "no job was seen"
     assert [line for line in seen if TOKEN in line] == []
-    assert committed(store) == list(range(8))
-    assert "2 jobs: 2 done; 8 of 8 shards committed" in output
+    assert committed(store) == [0, 1, 2, 3, 4, 6, 7]
+    assert "job 1 (shards 4-7) failed: FAILED" in output
+    assert "1 of 1 images of shard 5 were rejected" in output
     (name,) = started(tmp_path)
     assert started(tmp_path)[name] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert f"full log: python -m clipvec.jobs logs {name} --job 1" in output
+    assert "error: 1 of 2 jobs failed, job 1: shards 5 not committed: FAILED" in output
 
     status = run("jobs", "status")
     assert re.search(r"0 +\d+ +0-3 +done", status)
-    until(lambda: "4 shards: " in run("jobs", "logs", "--job", "1"), 60, pause=2)
+    assert re.search(r"1 +\d+ +4-7 +failed +FAILED", status), "it was not started again"
+    until(lambda: "4 shards: " in run("jobs", "logs", "--job", "0"), 60, pause=2)
     assert TOKEN not in output + status + run("jobs", "logs")
     assert files_with(TOKEN, tmp_path, cloud.folder / "log", cloud.folder / "home") == []
     # The job received it through SkyPilot's database, below its home.
     assert files_with(TOKEN, cloud.folder / "sky-home" / ".sky")
 
-    again = run("embed", *SKY, *SAMPLE, "shards=0-7", f"store.root={store}")
+    # Started without waiting, and waited for later.
+    output = run("embed", *sweep, "launcher.wait=false", "max_reject_fraction=1")
+    name = max(started(tmp_path))
+    assert started(tmp_path)[name] == [[5]]
+    assert f"to wait for it: python -m clipvec.jobs wait {name}" in output
+    run("jobs", "wait", name)
+    assert committed(store) == list(range(8))
+    again = run("embed", *sweep, "max_reject_fraction=1")
     assert "0 jobs to start, 8 of 8 shards already committed" in again
 
 
@@ -124,33 +134,6 @@ def test_a_preempted_job_recovers_and_its_store_is_identical(
     run("embed", *slowly, f"store.root={calm}")
     parts = {f.name: f.read_bytes() for f in (calm / "sample/sample/shard-00000").glob("*.parquet")}
     assert {f.name: f.read_bytes() for f in shard.glob("*.parquet")} == parts
-
-
-def test_a_shard_that_fails_permanently(run: Call, tmp_path: Path) -> None:
-    images, store = tmp_path / "images", tmp_path / "store"
-    images.mkdir()
-    for number in range(8):
-        Image.new("RGB", (80, 60), (30 * number, 90, 10)).save(images / f"{number}.png")
-    (images / "5.png").write_bytes(b"not an image")
-    sweep = [*SKY, "model=sample", "dataset=folder", f"dataset.path={images}"]
-    sweep += ["sharding.count=8", f"store.root={store}", "hydra.sweeper.shards_per_job=4"]
-    output = run("embed", *sweep, "max_reject_fraction=0", exit_code=1)
-    assert committed(store) == [0, 1, 2, 3, 4, 6, 7]
-    assert "job 1 (shards 4-7) failed: FAILED" in output
-    assert "1 of 1 images of shard 5 were rejected" in output
-    (name,) = started(tmp_path)
-    assert f"full log: python -m clipvec.jobs logs {name} --job 1" in output
-    assert "error: 1 of 2 jobs failed, job 1: shards 5 not committed: FAILED" in output
-    status = run("jobs", "status")
-    assert re.search(r"1 +\d+ +4-7 +failed +FAILED", status), "it was not started again"
-
-    # Started without waiting, and waited for later.
-    output = run("embed", *sweep, "launcher.wait=false", "max_reject_fraction=1")
-    name = max(started(tmp_path))
-    assert started(tmp_path)[name] == [[5]]
-    assert f"to wait for it: python -m clipvec.jobs wait {name}" in output
-    run("jobs", "wait", name)
-    assert committed(store) == list(range(8))
 
 
 def test_cancelled(cloud: Cloud, run: Call, tmp_path: Path) -> None:
