@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
 SCHEMA = "schema_version"
@@ -22,6 +23,31 @@ def write_atomically(file: Path, data: bytes) -> None:
     Raises:
         OSError: it cannot be written; an existing file is kept.
     """
+    with _written(file, data) as temporary:
+        temporary.replace(file)
+
+
+def create_atomically(file: Path, data: bytes) -> bool:
+    """Write a local file atomically unless there is one, and return whether it was written.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with _written(file, data) as temporary:
+        try:
+            file.hardlink_to(temporary)
+        except FileExistsError:
+            return False
+        except OSError:  # a mounted bucket, on which whoever comes first in time has to do
+            if file.exists():
+                return False
+            temporary.replace(file)
+    return True
+
+
+@contextmanager
+def _written(file: Path, data: bytes) -> Iterator[Path]:
+    """Give the temporary name under which a file's content was written, until it is removed."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
@@ -29,10 +55,9 @@ def write_atomically(file: Path, data: bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.replace(file)
-    except BaseException:
+        yield temporary
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
 
 
 def to_json(values: Mapping[str, Any], schema: int) -> bytes:

@@ -26,6 +26,8 @@ STORE_JSON = "store.json"
 """A store's fingerprint, relative to the store."""
 TOMBSTONES = "tombstones"
 """The folder of the entries that delete rows, relative to the store."""
+GENERATIONS = "generations"
+"""The folder of what a store covers, relative to the store."""
 _PART = re.compile(r"part-(\d{5,})\.parquet")
 
 _PARTITION = "--shards-"
@@ -77,6 +79,16 @@ def package_file(url: str) -> str:
 def store_dir(root: str, dataset: str, model: str) -> str:
     """Return the folder of one store: one dataset embedded by one model."""
     return f"{root.rstrip('/')}/{dataset}/{model}"
+
+
+def generation(number: int) -> str:
+    """Return the file of a generation, relative to the store."""
+    return f"{GENERATIONS}/{number:05d}.json"
+
+
+def generation_plan(number: int, sha256: str) -> str:
+    """Return the file of its plan by the plan's checksum, relative to the store."""
+    return f"{GENERATIONS}/{number:05d}-{sha256[:8]}.parquet"
 
 
 class ShardPaths:

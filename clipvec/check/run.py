@@ -99,7 +99,7 @@ def _check_tombstones(store: Store, summary: CheckSummary) -> bool:
 
 
 def _tell_open_shards(store: Store, markers: dict[int, CommitMarker]) -> None:
-    missing = sorted(set(range(store.fingerprint.sharding_count)) - set(markers))
+    missing = sorted(set(range(store.shard_count)) - set(markers))
     if missing:
         log.info("not committed, and not checked: shards %s", shards.format(missing))
 

@@ -33,6 +33,9 @@ class DatasetKind(Kind):
 
     row_settings: ClassVar[tuple[str, ...]] = ()
     """Options that determine the rows: part of the store's identity."""
+    by_source: ClassVar[bool] = False
+    """Whether it tells its sources apart (`clipvec.data.GrowingDataset`), so that a store of it can
+    take up what is new, changed or gone."""
     name: Name
     """Folder of the store, and part of a collection's name."""
 
@@ -57,6 +60,11 @@ class DatasetKind(Kind):
         """About how many items it has, if known without opening it."""
         return None
 
+    @property
+    def grows(self) -> bool:
+        """Whether a store of it follows its changes."""
+        return self.by_source
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class ImageDatasetConfig(DatasetKind):
@@ -68,9 +76,16 @@ class ImageDatasetConfig(DatasetKind):
     """Use only this many records, from the first; null: all. Part of the store's identity."""
     num_images: Limit = None
     """About how many images there are, to forecast what a sweep takes; null: not known."""
+    keep_removed: bool = False
+    """Keep the rows of files that are no longer there."""
     max_file_bytes: Annotated[int, Field(ge=1)] = 2**28
     """Most bytes of an image or caption, as a file, a member of a tar or a value of a column; a
     larger one is rejected unread."""
+
+    @property
+    def grows(self) -> bool:
+        """Whether a store of it follows its changes: the first records are those of one moment."""
+        return self.by_source and self.limit is None
 
     @property
     def expected_items(self) -> int | None:
@@ -84,6 +99,7 @@ class WebDatasetConfig(ImageDatasetConfig):
     """Tar files in the WebDataset layout: the members of one sample share a key."""
 
     loads = "clipvec.data.webdataset:TarDataset"
+    by_source = True
     row_settings = ("caption", "encoding")
     kind: Literal["webdataset"] = "webdataset"
     path: Places
@@ -99,6 +115,7 @@ class FolderConfig(ImageDatasetConfig):
     """Image files in a folder and its subfolders; the attribute ``folder`` is the subfolder."""
 
     loads = "clipvec.data.folder:FolderDataset"
+    by_source = True
     row_settings = ("caption", "encoding")
     kind: Literal["folder"] = "folder"
     path: Place
@@ -128,6 +145,7 @@ class ParquetConfig(ImageDatasetConfig):
     """Parquet files with an image in each row."""
 
     loads = "clipvec.data.parquet:ParquetDataset"
+    by_source = True
     row_settings = ("image", "caption", "id")
     kind: Literal["parquet"] = "parquet"
     path: Places

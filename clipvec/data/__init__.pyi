@@ -2,9 +2,10 @@ from .decode import DecoderCrashed, TooMuchMemory, TooSlow, decode_image, thumbn
 from .effort import LIGHT_PIXELS, is_light
 from .fetch import is_transient
 from .formats import Undecodable, open_image
+from .listing import Listing
 from .open import open_dataset
 from .ranges import span
-from .record import Cursor, Dataset, Record, Reject, file_of
+from .record import Cursor, Dataset, GrowingDataset, Record, Reject, file_of
 from .synthetic import Distribution, SyntheticDataset
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "Dataset",
     "DecoderCrashed",
     "Distribution",
+    "GrowingDataset",
+    "Listing",
     "Record",
     "Reject",
     "SyntheticDataset",

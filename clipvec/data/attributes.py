@@ -65,6 +65,7 @@ def make_record(
     caption: object,
     fields: Mapping[str, object],
     attributes: Attributes,
+    source: int = 0,
 ) -> Record | Reject:
     """Return a record with its caption and attributes converted, or a reject with the reason."""
     if isinstance(image, OSError):
@@ -77,7 +78,8 @@ def make_record(
         words = convert("caption", _first(caption), "string")
     except ValueError as error:
         return Reject(id, uri, str(error), "AttributeValue")
-    return Record(id, uri, image, None if words is None else str(words).strip() or None, values)
+    text = None if words is None else str(words).strip() or None
+    return Record(id, uri, image, text, values, source)
 
 
 def reject_raw(id: str, uri: str, suffix: str) -> Reject:

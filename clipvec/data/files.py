@@ -22,7 +22,7 @@ from clipvec.errors import ClipvecError, ConfigError, DatasetError, without_secr
 from clipvec.paths import PACKAGE_SCHEME, package_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _AHEAD = {"cache_type": "background", "cache_options": {"maxblocks": 4}}
 _HTTP = re.compile(r"(^|::)https?://", re.IGNORECASE)
@@ -31,6 +31,8 @@ _INSTALL = {scheme: f"'clipvec[{extra}]'" for scheme, extra in SCHEME_EXTRAS.ite
     "https": "aiohttp",
 }
 """What to install to read URLs of a scheme."""
+_VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified")
+"""What file systems call what changes with a file's content, the surest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Source:
     """Relative to the folder that all sources have in common."""
     size: int | None
     """Bytes, if the file system reports it without a request per file."""
+    version: str | None = None
+    """What changes with its content, likewise."""
 
 
 def expand(patterns: str | Sequence[str]) -> tuple[Source, ...]:
@@ -57,7 +61,7 @@ def expand(patterns: str | Sequence[str]) -> tuple[Source, ...]:
         ConfigError: a pattern is malformed, or needs a package that is not installed.
         DatasetError: a pattern matches no file, or cannot be listed.
     """
-    found: dict[str, int | None] = {}
+    found: dict[str, Mapping[str, Any]] = {}
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         with dataset_errors(f"dataset.path={pattern!r}", pattern):
             matched = _match(pattern)
@@ -74,13 +78,24 @@ def expand(patterns: str | Sequence[str]) -> tuple[Source, ...]:
     levels = zip(*(names[:-1] for names in parts.values()), strict=False)
     root = sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, levels))
     return tuple(
-        Source(path, display_url(path), to_utf8("/".join(names[root:])), found[path])
+        Source(
+            path,
+            display_url(path),
+            to_utf8("/".join(names[root:])),
+            found[path].get("size"),
+            version(found[path]),
+        )
         for path, names in parts.items()
     )
 
 
-def _match(pattern: str) -> dict[str, int | None]:
-    """Return the path and size of every file that matches one pattern."""
+def version(info: Mapping[str, Any]) -> str | None:
+    """Return what fsspec tells of a file that changes with its content."""
+    return next((str(info[key]) for key in _VERSIONS if info.get(key) is not None), None)
+
+
+def _match(pattern: str) -> dict[str, Mapping[str, Any]]:
+    """Return the path of every file that matches one pattern, and what is known of it."""
     from braceexpand import braceexpand
 
     literal, rest = _literal_folder(package_file(pattern))
@@ -92,15 +107,15 @@ def _match(pattern: str) -> dict[str, int | None]:
         ) from error
     pairs = [filesystem(url) for url in urls]
     parents = Counter(path.rsplit("/", 1)[0] for _, path in pairs)
-    found: dict[str, int | None] = {}
+    found: dict[str, Mapping[str, Any]] = {}
     for fs, path in pairs:
         if _is_pattern(fs, path):
             folder, below = _literal_folder(path) if is_local(fs) else ("", path)
             listing = fs.glob(glob.escape(folder) + below, detail=True)
             files = {name: info for name, info in listing.items() if info["type"] == "file"}
-            found.update((full_path(fs, name), info.get("size")) for name, info in files.items())
+            found.update((full_path(fs, name), info) for name, info in files.items())
         elif is_http(fs):  # a size would cost a request per file; missing ones fail when opened
-            found[path] = None
+            found[path] = {}
         else:
             parent = path.rsplit("/", 1)[0]
             if not is_local(fs) and parents.pop(parent, 0) > 1:
@@ -111,7 +126,7 @@ def _match(pattern: str) -> dict[str, int | None]:
                     f"dataset.path={pattern!r} is a folder; name the files in it, "
                     f"such as '{pattern.rstrip('/')}/*'"
                 )
-            found[full_path(fs, path)] = info.get("size")
+            found[full_path(fs, path)] = info
     return found
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from posixpath import basename, dirname, join, splitext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from clipvec.data import files
+from clipvec.data import files, folder_listing
 from clipvec.data.attributes import check, make_record, parse_json, reject_raw
 from clipvec.data.fetch import read_files
 from clipvec.data.files import dataset_errors, to_utf8
 from clipvec.data.formats import SUFFIXES, UNREADABLE, raw_by_name
+from clipvec.data.listing import Listing
 from clipvec.data.manifest import Manifest, Row
 from clipvec.data.passed_over import PassedOver
 from clipvec.data.ranges import span
 from clipvec.data.record import Reject
 from clipvec.data.text import UnknownEncoding, decode_text
+from clipvec.data.walk import UNREADABLE as UNREADABLE_FOLDERS
 from clipvec.data.walk import find
 from clipvec.errors import DatasetError
 from clipvec.paths import package_file
@@ -39,38 +41,58 @@ class FolderDataset:
 
     files = 1
 
-    def __init__(self, config: FolderConfig) -> None:
+    def __init__(self, config: FolderConfig, listing: Listing | None = None) -> None:
+        """Take the images of a ``listing``, or list all of them."""
         self.attributes = check(config.attributes)
         self._config = config
         self._columns = [config.caption, *(name for name in self.attributes if name != _FOLDER)]
-        self._rows: Sequence[Row] = ()
-        self._notes: frozenset[str] = frozenset()
-        setting = f"dataset.path={config.path!r}"
-        with dataset_errors(setting, config.path):
+        self._found: dict[str, Mapping[str, Any] | None] = {}
+        """What a listing tells of each file; empty where there was none."""
+        self._complete = True
+        self._setting = f"dataset.path={config.path!r}"
+        with dataset_errors(self._setting, config.path):
             fs, folder = files.filesystem(package_file(config.path))
+            self._local = files.is_local(fs)
             self._root = files.full_path(fs, folder).rstrip("/")
-            passed_over = PassedOver()
-            if config.manifest is None:
-                names = find(self._root, config.exclude, config.follow_links, passed_over)
-                self._rows, self._notes = _list_files(sorted(names), passed_over)
-            else:
-                manifest = Manifest(config, config.manifest, self._root, self._columns)
-                self._rows = manifest.rows(passed_over)
-        where = setting if config.manifest is None else f"dataset.manifest={config.manifest!r}"
-        if not self._rows and config.manifest is not None:
-            raise DatasetError(f"{where} has no row; each names an image in the column file")
-        if not self._rows:
-            left = f"; passed over {passed_over}" if str(passed_over) else ""
-            raise DatasetError(
-                f"{where}: no images in it; image files end in {', '.join(sorted(SUFFIXES))}{left}"
+            self._rows, self._notes = (
+                self._list() if listing is None else folder_listing.rows(listing)
             )
+
+    def _list(self) -> tuple[Sequence[Row], frozenset[str]]:
+        """Return all images, and the texts beside them."""
+        config, passed_over, notes = self._config, PassedOver(), frozenset[str]()
+        if config.manifest is None:
+            where = self._setting
+            found = find(self._root, config.exclude, config.follow_links, passed_over)
+            self._found = dict(found)
+            rows, notes = _list_files(sorted(self._found), passed_over)
+            if not rows:
+                left = f"; passed over {passed_over}" if str(passed_over) else ""
+                suffixes = ", ".join(sorted(SUFFIXES))
+                raise DatasetError(f"{where}: no images in it; image files end in {suffixes}{left}")
+        else:
+            where = f"dataset.manifest={config.manifest!r}"
+            rows = Manifest(config, config.manifest, self._root, self._columns).rows(passed_over)
+            if not rows:
+                raise DatasetError(f"{where} has no row; each names an image in the column file")
         passed_over.report(where)
+        self._complete = UNREADABLE_FOLDERS not in passed_over
+        return rows, notes
+
+    def listing(self) -> Listing:
+        """Return the images, each with its size, its version, and the texts beside it."""
+        with_notes = ((row, self._notes_of(row)) for row in self._rows)
+        return Listing.of(folder_listing.sources(with_notes, self._state), self._complete)
+
+    def _state(self, name: str) -> tuple[int | None, str | None]:
+        """Return the size and the version of a file, as far as they are known."""
+        info = self._found.get(name)
+        if info is not None:
+            return info.get("size"), files.version(info)
+        return folder_listing.on_disk(join(self._root, name)) if self._local else (None, None)
 
     def identity(self) -> dict[str, str | int | None]:
-        """Return the kind, the number of images, and a digest of their names and captions' names.
-
-        Sizes are left out: requesting them takes a minute for a million files.
-        """
+        """Return the kind, the number of images, and a digest of the names of all files."""
         lines = [*(f"{row.file}\t{row.values}" for row in self._rows), *sorted(self._notes)]
         return {
             "kind": self._config.kind,
@@ -106,8 +128,8 @@ class FolderDataset:
         self, number: int, row: Row, found: Mapping[str, bytes | OSError]
     ) -> Record | Reject:
         if not row.file:
-            place = f"{self._config.manifest}#{number}"
-            reason = row.fault or f"row {number} of the manifest names no file"
+            place = f"{self._config.manifest}#{row.number}"
+            reason = row.fault or f"row {row.number} of the manifest names no file"
             return Reject(place, place, reason, "ManifestRow" if row.fault else "NoImage")
         id, uri = to_utf8(row.file), files.display_url(join(self._root, row.file))
         image = found[row.file]
@@ -131,7 +153,7 @@ class FolderDataset:
             except UnknownEncoding as error:
                 return Reject(id, uri, f"its .txt file is {error}", "UnknownEncoding")
         fields[_FOLDER] = to_utf8(dirname(row.file))
-        return make_record(id, uri, image, caption, fields, self.attributes)
+        return make_record(id, uri, image, caption, fields, self.attributes, number)
 
     def _notes_of(self, row: Row) -> list[str]:
         """Return the files next to an image that describe it."""

@@ -38,6 +38,8 @@ class Row(NamedTuple):
     """Of the manifest's columns that are wanted."""
     fault: str = ""
     """Why it cannot be used, for a reader."""
+    number: int = 0
+    """Of the row in a manifest, from 0; set where it has no other name."""
 
 
 class Manifest:
@@ -80,7 +82,8 @@ class Manifest:
             raise ConfigError(f"dataset.manifest={self._name!r} is {error}") from error
         lines = io.StringIO(text, newline="")
         rows = self._csv(lines) if suffix in {".csv", ".tsv"} else self._jsonl(lines)
-        return list(_once(rows, passed_over))
+        kept = enumerate(_once(rows, passed_over))
+        return [row if row.file else row._replace(number=number) for number, row in kept]
 
     def _csv(self, lines: io.StringIO) -> Iterator[Row]:
         csv.field_size_limit(2**31 - 1)  # of the process; what is read is in memory already

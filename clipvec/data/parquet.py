@@ -13,6 +13,7 @@ from clipvec.data import files
 from clipvec.data.attributes import check, check_columns, make_record
 from clipvec.data.files import Source, dataset_errors, to_utf8
 from clipvec.data.image_column import read_images
+from clipvec.data.listing import Listing, choose, of_files
 from clipvec.data.ranges import span
 from clipvec.errors import ConfigError, DatasetError
 
@@ -43,13 +44,15 @@ class ParquetDataset:
 
     files = 1
 
-    def __init__(self, config: ParquetConfig) -> None:
+    def __init__(self, config: ParquetConfig, listing: Listing | None = None) -> None:
+        """Take the files of a ``listing``, or all."""
         self.attributes = check(config.attributes)
         self._config = config
-        self._sources = files.expand(config.path)
+        found = files.expand(config.path)
+        self._sources = found if listing is None else choose(found, listing)
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
             self._groups = list(pool.map(self._row_groups, self._sources))
-        if not any(map(sum, self._groups)):
+        if listing is None and not any(map(sum, self._groups)):
             raise DatasetError(
                 f"dataset.path={config.path!r}: no rows in {len(self._sources)} file(s); "
                 "give Parquet files that have rows"
@@ -58,6 +61,10 @@ class ParquetDataset:
     def identity(self) -> dict[str, str | int | None]:
         """Return the kind, the number of files, and a digest of their names and sizes."""
         return files.identity(self._config.kind, self._sources)
+
+    def listing(self) -> Listing:
+        """Return the files."""
+        return of_files(self._sources)
 
     def num_items(self, shard: int, count: int) -> int:
         """Return the number of items."""
@@ -76,15 +83,15 @@ class ParquetDataset:
         """
         owned = self._span(shard, count)[start:]
         offset = 0
-        for source, groups in zip(self._sources, self._groups, strict=True):
+        for number, (source, groups) in enumerate(zip(self._sources, self._groups, strict=True)):
             rows = sum(groups)
             first, last = max(owned.start - offset, 0), min(owned.stop - offset, rows)
             if first < last:
-                yield from self._rows(source, groups, first, last)
+                yield from self._rows(number, source, groups, first, last)
             offset += rows
 
     def _rows(
-        self, source: Source, groups: list[int], first: int, last: int
+        self, file_number: int, source: Source, groups: list[int], first: int, last: int
     ) -> Iterator[Record | Reject]:
         """Yield rows ``first`` to ``last - 1`` of one file."""
         with dataset_errors(source.url), _open(source) as file:
@@ -102,13 +109,14 @@ class ParquetDataset:
                 begin, end = max(first - at, 0), min(last - at, batch.num_rows)
                 if begin < end:
                     rows = batch.slice(begin, end - begin).to_pylist()
-                    yield from self._records(source, [folders | row for row in rows], at + begin)
+                    rows = [folders | row for row in rows]
+                    yield from self._records(file_number, source, rows, at + begin)
                 at += batch.num_rows
                 if at >= last:  # the rest of a row group, which may be the whole file
                     break
 
     def _records(
-        self, source: Source, rows: list[dict[str, Any]], first: int
+        self, file_number: int, source: Source, rows: list[dict[str, Any]], first: int
     ) -> Iterator[Record | Reject]:
         config = self._config
         cells = [row[config.image] for row in rows]
@@ -119,7 +127,7 @@ class ParquetDataset:
             id = f"{stem}/{number}" if given is None else to_utf8(str(given))
             caption = row[config.caption] if config.caption else None
             uri = address or f"{source.url}#{number}"
-            yield make_record(id, uri, image, caption, row, self.attributes)
+            yield make_record(id, uri, image, caption, row, self.attributes, file_number)
 
     def _columns(self) -> dict[str, str]:
         """Return the columns to read, by the setting that names them."""

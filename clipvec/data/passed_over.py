@@ -23,6 +23,10 @@ class PassedOver:
         self._counts[reason] += 1
         self._first.setdefault(reason, name)
 
+    def __contains__(self, reason: str) -> bool:
+        """Return whether any was left out for a reason."""
+        return reason in self._counts
+
     def __str__(self) -> str:
         """Return the counts as a list in words, or an empty string."""
         return ", ".join(

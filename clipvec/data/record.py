@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from clipvec.config import Attributes
+    from clipvec.data.listing import Listing
 
 Value: TypeAlias = str | int | float | bool | None
 
@@ -26,6 +27,8 @@ class Record:
     caption: str | None = None
     attributes: Mapping[str, Value] = field(default_factory=dict)
     """One value for each of the dataset's attributes, of the attribute's type."""
+    source: int = 0
+    """Number of the source that it is in, see `clipvec.data.listing`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,14 @@ class Dataset(Protocol):
             ConfigError: the dataset cannot be cut into ``count`` shards.
             DatasetError: a source cannot be opened.
         """
+        ...
+
+
+class GrowingDataset(Dataset, Protocol):
+    """A dataset of which a store can embed what is new, see `DatasetKind.grows`."""
+
+    def listing(self) -> Listing:
+        """Return its sources, whose records are its records, in this order."""
         ...
 
 

@@ -7,21 +7,25 @@ import re
 from fnmatch import translate
 from pathlib import Path
 from posixpath import join
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clipvec.data import files
 from clipvec.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from clipvec.data.passed_over import PassedOver
+
+UNREADABLE = "folders that cannot be read"
 
 
 def find(
     root: str, exclude: Sequence[str], follow_links: bool, passed_over: PassedOver
-) -> Iterator[str]:
+) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
     """Yield the files below ``root``, relative to it, in no particular order.
+
+    With each comes what the listing tells of it, as fsspec has it; None on a disk.
 
     Args:
         root: a folder, local or a URL.
@@ -37,14 +41,15 @@ def find(
         raise DatasetError(f"dataset.path={root!r} is not a folder; give the images' folder")
     excluded = _matcher(exclude)
     if files.is_local(fs):
-        yield from _walk(folder, excluded, follow_links, passed_over)
+        for name in _walk(folder, excluded, follow_links, passed_over):
+            yield name, None
         return
-    for path in fs.find(folder):
+    for path, info in fs.find(folder, detail=True).items():
         name = path.removeprefix(folder).lstrip("/")
         if any(map(excluded, name.split("/"))):
             passed_over.add("files that dataset.exclude names", name)
         else:
-            yield name
+            yield name, info
 
 
 def _matcher(patterns: Sequence[str]) -> Callable[[str], object]:
@@ -90,7 +95,7 @@ def _entries(path: str, name: str, passed_over: PassedOver) -> Iterator[os.DirEn
     except PermissionError:
         if not name:
             raise
-        passed_over.add("folders that cannot be read", name)
+        passed_over.add(UNREADABLE, name)
     else:
         with entries:
             yield from entries

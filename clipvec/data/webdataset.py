@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from array import array
 from bisect import bisect_left
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from clipvec.data import files
 from clipvec.data.attributes import check, make_record, parse_json, reject_raw
 from clipvec.data.files import Source, dataset_errors
 from clipvec.data.formats import SUFFIXES, UNREADABLE, raw_by_name
+from clipvec.data.listing import Listing, choose, of_files
 from clipvec.data.passed_over import PassedOver
 from clipvec.data.ranges import share, span
 from clipvec.data.record import Record, Reject
@@ -38,14 +39,17 @@ class TarDataset:
     another item, a reject; so is the end of a truncated tar.
     """
 
-    def __init__(self, config: WebDatasetConfig) -> None:
+    def __init__(self, config: WebDatasetConfig, listing: Listing | None = None) -> None:
+        """Take the tars of a ``listing``, or all."""
         self.attributes = check(config.attributes)
         self._config = config
-        self._sources = files.expand(config.path)
+        found = files.expand(config.path)
+        self._sources = found if listing is None else choose(found, listing)
+        self._numbers = {source: number for number, source in enumerate(self._sources)}
         self.files = len(self._sources)
         self._offsets: dict[Source, array[int]] = {}
         self._said_apart = False
-        if not any(map(has_member, self._sources)):
+        if listing is None and not any(map(has_member, self._sources)):
             raise DatasetError(
                 f"dataset.path={config.path!r}: no record in {len(self._sources)} tar file(s), "
                 f"the first is {self._sources[0].url}; give tars that have image members"
@@ -54,6 +58,10 @@ class TarDataset:
     def identity(self) -> dict[str, str | int | None]:
         """Return the kind, the number of tars, and a digest of their names and sizes."""
         return files.identity(self._config.kind, self._sources)
+
+    def listing(self) -> Listing:
+        """Return the tars."""
+        return of_files(self._sources)
 
     def num_items(self, shard: int, count: int) -> int | None:
         """Return the number of items, or None for whole remote tars."""
@@ -78,18 +86,22 @@ class TarDataset:
         """
         chosen, window = self._assign(shard, count)
         passed_over = PassedOver()
+        items: Iterator[tuple[Source, Sample | Reject]]
         if window is not None:
-            items = self._window(chosen[0], window[start:], passed_over)
+            samples = self._window(chosen[0], window[start:], passed_over)
+            items = ((chosen[0], sample) for sample in samples)
         else:
             urls = [source.url for source in chosen]
             if cursor is not None and cursor.file in urls:  # does not hold if the tars were moved
                 chosen, start = chosen[urls.index(cursor.file) :], cursor.items
-            items = islice(
-                chain.from_iterable(self._walk(tar, passed_over) for tar in chosen), start, None
-            )
+            every = ((tar, item) for tar in chosen for item in self._walk(tar, passed_over))
+            items = islice(every, start, None)
         try:
-            for item in items:
-                yield item if isinstance(item, Reject) else self._record(item, passed_over)
+            for tar, item in items:
+                if isinstance(item, Reject):
+                    yield item
+                else:
+                    yield self._record(tar, item, passed_over)
         finally:
             passed_over.report(f"shard {shard} of {self._config.name}")
 
@@ -143,7 +155,7 @@ class TarDataset:
     ) -> Iterator[Sample | Reject]:
         return walk(source, passed_over, self._config.max_file_bytes, at, done)
 
-    def _record(self, sample: Sample, passed_over: PassedOver) -> Record | Reject:
+    def _record(self, tar: Source, sample: Sample, passed_over: PassedOver) -> Record | Reject:
         members, id, uri = sample.members, sample.id, sample.uri
         image, others = _images(members)
         if image is None:
@@ -172,7 +184,8 @@ class TarDataset:
             return Reject(id, uri, f"its caption member is {error}", "UnknownEncoding")
         if raw_by_name(suffix, content):
             return reject_raw(id, uri, suffix)
-        return make_record(id, uri, content, caption, fields, self.attributes)
+        number = self._numbers[tar]
+        return make_record(id, uri, content, caption, fields, self.attributes, number)
 
     def _say_apart(self, sample: Sample) -> None:
         if not self._said_apart:

@@ -83,6 +83,11 @@ def _undo(config: DeleteConfig, store: Store, entries: TombstoneFolder) -> str:
             f"undo={name}: no deletion of that name is in force; there are: "
             f"{', '.join(known) or 'none'}"
         )
+    if (number := known[name].generation) is not None:
+        raise ConfigError(
+            f"undo={name}: these rows were replaced by generation {number}, or their files are "
+            "gone; put the files back and embed again"
+        )
     rows = f"{counted(known[name].rows, 'row')} of {store.url}"
     if config.dry_run:
         return f"would take the deletion of {rows} back: {_some(known[name].parts)}"
@@ -109,6 +114,6 @@ def _some(parts: dict[str, DeletedRows]) -> str:
 
 
 def _tell_open_shards(store: Store) -> None:
-    missing = sorted(set(range(store.fingerprint.sharding_count)) - set(store.committed()))
+    missing = sorted(set(range(store.shard_count)) - set(store.committed()))
     if missing:
         log.warning("rows of shards that are not committed stay: %s", shards.format(missing))

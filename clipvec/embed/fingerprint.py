@@ -25,13 +25,21 @@ def synthetic_fingerprint(dataset: SyntheticDataset) -> ModelFingerprint:
     )
 
 
-def data_fields(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> dict[str, Any]:
-    """Return the fields of a fingerprint that are known before the model is loaded."""
+def data_fields(config: EmbedConfig, dataset: Dataset | SyntheticDataset | None) -> dict[str, Any]:
+    """Return the fields of a fingerprint that are known before the model is loaded.
+
+    Args:
+        config: of the command.
+        dataset: opened; may be None if it grows.
+    """
     asked = to_dict(config.dataset)
     rows = {key: asked[key] for key in config.dataset.row_settings}
+    # the resolved revision, if the newest was requested; generations say what is in one that grows
+    content: dict[str, Any] = {"kind": config.dataset.kind}
+    if dataset is not None and not config.dataset.grows:
+        content = dataset.identity()
     return {
-        # the resolved revision, if the newest was requested
-        "dataset": {"name": config.dataset.name, **rows, **dataset.identity()},
+        "dataset": {"name": config.dataset.name, **rows, **content},
         "sharding_count": config.sharding.count,
         "attributes": dict(config.dataset.attributes),
         "dtype": config.store.dtype,

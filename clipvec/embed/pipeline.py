@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -22,14 +22,15 @@ import numpy as np
 from clipvec.data import Cursor, Record, Reject, Undecodable, file_of
 from clipvec.embed.prefetch import Prefetch
 from clipvec.embed.timings import Timings
-from clipvec.store import Row
+from clipvec.store import Row, image_digest
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from clipvec.model import Encoder, ImageReader
+    from clipvec.store import KnownImages
 
-_Decoded: TypeAlias = "tuple[Row, np.ndarray] | Reject"
+_Decoded: TypeAlias = "tuple[Row, np.ndarray | None] | Reject"
 _NICE = 10
 _INFINITE = "its vector is not finite; model.precision=fp32 may help"
 _RAW_PER_THREAD = 4
@@ -45,8 +46,10 @@ class Batch:
     rows: list[Row] = field(default_factory=list)
     rejects: list[tuple[int, Reject]] = field(default_factory=list)
     """With their positions in the shard."""
+    known: dict[int, np.ndarray] = field(default_factory=dict)
+    """Vectors that need not be made, float32 [D], by the place of the row."""
     pixels: np.ndarray | None = None
-    """uint8 [N, H, W, 3]; None once encoded."""
+    """Of the other rows, uint8 [N, H, W, 3]; None once encoded."""
     embeddings: np.ndarray | None = None
     """float32 [N, D], unit length."""
     cursor: Cursor | None = None
@@ -74,6 +77,7 @@ class Pipeline:
         start: position of the first item.
         cursor: the same position in the dataset.
         seen: ids already in the shard; further records with the same id are rejected.
+        known: images whose vectors the store holds.
         encoder: the encoder.
         batch_size: images per batch; only a shard's last one has fewer.
         reader: decodes the images, and is closed with the pipeline.
@@ -88,6 +92,7 @@ class Pipeline:
         start: int,
         cursor: Cursor | None,
         seen: set[str],
+        known: KnownImages,
         encoder: Encoder,
         batch_size: int,
         reader: ImageReader,
@@ -99,6 +104,7 @@ class Pipeline:
         self._reader = reader
         self._timings = timings
         self._seen = seen
+        self._known = known
         self._raw = threading.Semaphore(_RAW_PER_THREAD * decode_threads)
         give_way = _give_way if encoder.device == "cpu" else None
         self._pool = ThreadPoolExecutor(decode_threads, "decode", initializer=give_way)
@@ -134,20 +140,27 @@ class Pipeline:
             yield future
 
     def _decode(self, record: Record) -> _Decoded:
-        try:
-            image = self._reader(record.image)
-        except Undecodable as error:
-            return Reject(record.id, record.uri, str(error), type(error).__name__)
+        """Return a row and its pixels, None where its vector is known."""
         row = Row(
             record.id,
             record.uri,
             record.caption,
-            image.width,
-            image.height,
-            image.thumbnail or None,
+            0,
+            0,
+            None,
             record.attributes,
+            record.source,
+            image_digest(record.image),
         )
-        return row, image.pixels
+        if row.digest in self._known:
+            return row, None
+        try:
+            image = self._reader(record.image)
+        except Undecodable as error:
+            return Reject(record.id, record.uri, str(error), type(error).__name__)
+        thumbnail = image.thumbnail or None
+        shown = replace(row, width=image.width, height=image.height, thumbnail=thumbnail)
+        return shown, image.pixels
 
     def _collate(self, start: int, cursor: Cursor | None) -> Generator[Batch, None, None]:
         batch = Batch(start, cursor=cursor)
@@ -164,9 +177,12 @@ class Pipeline:
                 continue
             row, pixels = decoded
             self._seen.add(row.id)
-            if batch.pixels is None:
-                batch.pixels = np.empty((self._batch_size, *pixels.shape), np.uint8)
-            batch.pixels[len(batch.rows)] = pixels
+            if pixels is None:
+                row, batch.known[len(batch.rows)] = self._known.take(row)
+            else:
+                if batch.pixels is None:
+                    batch.pixels = np.empty((self._batch_size, *pixels.shape), np.uint8)
+                batch.pixels[len(batch.rows) - len(batch.known)] = pixels
             batch.rows.append(row)
             batch.positions.append(position)
             batch.stop, batch.cursor = position + 1, cursor
@@ -185,12 +201,23 @@ class Pipeline:
     def _encode(self) -> Generator[Batch, None, None]:
         for batch in self._batches:
             started = time.perf_counter()
-            if batch.pixels is not None:
-                batch.embeddings = self._encoder.encode_images(batch.pixels[: len(batch.rows)])
+            if batch.rows:
+                batch.embeddings = self._vectors(batch)
                 batch.pixels = None
                 batch.reject_infinite()
             self._timings.encode += time.perf_counter() - started
             yield batch
+
+    def _vectors(self, batch: Batch) -> np.ndarray:
+        """Return the vectors of a batch, float32 [N, D]."""
+        if batch.pixels is not None and not batch.known:
+            return self._encoder.encode_images(batch.pixels[: len(batch.rows)])
+        vectors = np.empty((len(batch.rows), self._encoder.dim), np.float32)
+        vectors[list(batch.known)] = list(batch.known.values())
+        if batch.pixels is not None:
+            rest = [at for at in range(len(batch.rows)) if at not in batch.known]
+            vectors[rest] = self._encoder.encode_images(batch.pixels[: len(rest)])
+        return vectors
 
     def waits(self) -> Timings:
         """Return the encoder's waiting times so far."""

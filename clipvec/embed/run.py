@@ -7,14 +7,14 @@ import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clipvec import paths, shards
 from clipvec.config import to_dict
 from clipvec.data import SyntheticDataset, open_dataset
-from clipvec.embed import tracking
+from clipvec.embed import growth, tracking
 from clipvec.embed.fingerprint import data_fields, fingerprint
 from clipvec.embed.stop import Stop
 from clipvec.embed.timings import Timings
@@ -27,11 +27,14 @@ from clipvec.embed.vector_source import (
 )
 from clipvec.errors import DatasetError, Interrupted, TooManyRejects
 from clipvec.progress import Progress, counted
-from clipvec.store import Store
+from clipvec.store import KnownImages, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from clipvec.config import EmbedConfig
     from clipvec.data import Dataset
+    from clipvec.embed.growth import Work
     from clipvec.embed.pipeline import Batch
     from clipvec.embed.vector_source import VectorSource
     from clipvec.progress import Task
@@ -56,19 +59,27 @@ class EmbedSummary:
     """Shards that this run committed."""
     reused: list[int] = field(default_factory=list)
     """Shards that were committed before."""
+    known: int = 0
+    """Images of ``timings`` whose vectors the store had, of files by other names or dates."""
+    replaced: int = 0
+    """Rows that are gone: of files that changed, were moved, or are no longer there."""
 
     def __str__(self) -> str:
         """Return a one-line summary."""
+        gone = f"; {counted(self.replaced, 'row')} replaced or gone" if self.replaced else ""
+        if not self.embedded and gone:
+            return f"no new image{gone}; store: {self.store}"
         if not self.embedded:
             reused = counted(len(self.reused), "shard")
             return f"nothing to do: {reused} already committed in {self.store}"
         shares = ", ".join(f"{stage} {share:.0%}" for stage, share in self.timings.shares().items())
         reused = f", {len(self.reused)} committed before" if self.reused else ""
+        known = f" ({self.known:,} of them embedded before)" if self.known else ""
         return (
             f"{counted(len(self.embedded), 'shard')}{reused}: "
-            f"{counted(self.timings.images, 'image')}, {counted(self.rejects, 'reject')}, "
+            f"{counted(self.timings.images, 'image')}{known}, {counted(self.rejects, 'reject')}, "
             f"{self.timings.rate:,.1f} images/s; time: {shares}; "
-            f"bottleneck: {self.timings.bottleneck}; store: {self.store}"
+            f"bottleneck: {self.timings.bottleneck}{gone}; store: {self.store}"
         )
 
 
@@ -85,34 +96,87 @@ def embed_shards(config: EmbedConfig) -> EmbedSummary:
         Interrupted: by Ctrl-C or SIGTERM; finished parts are kept.
     """
     check_pair(config)
-    wanted = shards.parse(config.shards, config.sharding.count)
-    url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
-    store = Store.find(url)
-    committed: dict[int, CommitMarker] = {} if store is None else store.committed(wanted)
-    todo = [shard for shard in wanted if shard not in committed]
-    if todo:
-        check_gpus(config)  # before anything is downloaded
-    dataset = open_dataset(config.dataset)
-    if store is not None:
-        where = f"the store {store.url}"
-        store.fingerprint.check_data(data_fields(config, dataset), where)
-        if todo and config.model.precision != "auto":  # before the model is loaded
-            store.fingerprint.check_precision(config.model.precision, where)
-    if store is not None and not todo and _same_weights(store, config):
-        return EmbedSummary(url, reused=list(wanted))
-    with suppress(DatasetError):  # specific to a shard, reported when its turn comes
-        for shard in todo[:1]:  # refuse an impossible sharding before a store is created with it
-            dataset.num_items(shard, config.sharding.count)
-    store, source = _load(config, dataset, url, store)
-    summary = EmbedSummary(url, reused=list(committed))
-    with tracking.start_run(config, store, shards.format(wanted), source.device) as run:
-        before = sum(marker.rows + marker.rejects for marker in committed.values())
-        feed = EmbedLogger(run, config.batch_size, before)
-        try:
-            _embed_all(config, dataset, store, source, todo, summary, feed)
-        finally:
-            feed.end(store, config)
-    return summary
+    session = _Session(config)
+    while session.embed_next():
+        pass
+    return session.summary
+
+
+class _Session:
+    """The work of one command, generation after generation."""
+
+    def __init__(self, config: EmbedConfig) -> None:
+        self._config = config
+        self._wanted = shards.parse(config.shards, config.sharding.count)
+        url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
+        self.summary = EmbedSummary(url)
+        self._source: VectorSource[Any] | None = None
+
+    def embed_next(self) -> bool:
+        """Embed what is wanted of a generation, and return whether another may follow."""
+        config, summary = self._config, self.summary
+        store = Store.find(summary.store)
+        work = self._work(store)
+        wanted = [work.generation.first + n for n in self._wanted if n < work.generation.count]
+        committed = {} if store is None else store.committed(wanted)
+        todo = [shard for shard in wanted if shard not in committed]
+        if todo:
+            check_gpus(config)
+        if store is not None and todo and config.model.precision != "auto":
+            # before the model is loaded
+            store.fingerprint.check_precision(config.model.precision, f"the store {store.url}")
+        with suppress(DatasetError):  # specific to a shard, reported when its turn comes
+            for shard in todo[:1]:  # refuse an impossible sharding before a store is created
+                work.dataset.num_items(*work.cut(shard))
+        if store is None or ((todo or not _same_weights(store, config)) and self._source is None):
+            store, self._source = _load(config, work.dataset, summary.store, store)
+        if config.dataset.grows and not store.generations.newest().plan:
+            growth.begin(store, config, work.dataset)  # type: ignore[arg-type]
+            return True
+        summary.reused += [shard for shard in committed if shard not in summary.embedded]
+        if todo:
+            assert self._source is not None
+            self._embed(store, self._source, work, todo, committed.values())
+        if work.missing(store):
+            return False
+        if not todo and work.generation.number:
+            summary.reused = list(range(work.generation.stop))
+        summary.replaced += work.publish(store)
+        return bool(todo) and config.dataset.grows and not work.new
+
+    def _work(self, store: Store | None) -> Work:
+        """Return what is to be done next, once it is known to fit the store."""
+        config = self._config
+        if store is not None and config.dataset.grows:
+            where = f"the store {store.url}"
+            store.fingerprint.check_data(data_fields(config, None), where)
+            if store.generations.newest().plan:
+                return growth.next_work(store, config)
+        if store is None or len(store.committed(self._wanted)) < len(self._wanted):
+            check_gpus(config)  # before anything is downloaded
+        dataset = open_dataset(config.dataset)
+        if store is not None:
+            where = f"the store {store.url}"
+            store.fingerprint.check_data(data_fields(config, dataset), where)
+        return growth.whole(config, dataset)
+
+    def _embed(
+        self,
+        store: Store,
+        source: VectorSource[Any],
+        work: Work,
+        todo: list[int],
+        committed: Collection[CommitMarker],
+    ) -> None:
+        spec = shards.format([*todo, *(marker.shard for marker in committed)])
+        with tracking.start_run(self._config, store, spec, source.device) as run:
+            before = sum(marker.rows + marker.rejects for marker in committed)
+            feed = EmbedLogger(run, self._config.batch_size, before)
+            known = KnownImages(store, work.replaced)
+            try:
+                _embed_all(self._config, store, source, work, known, todo, self.summary, feed)
+            finally:
+                feed.end(store, self._config)
 
 
 def _same_weights(store: Store, config: EmbedConfig) -> bool:
@@ -123,13 +187,13 @@ def _same_weights(store: Store, config: EmbedConfig) -> bool:
 
 def _load(
     config: EmbedConfig, dataset: Dataset | SyntheticDataset, url: str, known: Store | None
-) -> tuple[Store, VectorSource]:
+) -> tuple[Store, VectorSource[Any]]:
     """Return the store, opened or created, and the source of its vectors."""
-    source: VectorSource
+    source: VectorSource[Any]
     if isinstance(dataset, SyntheticDataset):
         source = SyntheticVectors(config, dataset)
     else:
-        source = EncodedVectors(config, dataset, None if known is None else known.fingerprint)
+        source = EncodedVectors(config, None if known is None else known.fingerprint)
     made, precision = source.fingerprint(), source.precision
     begun = fingerprint(config, dataset, made, precision)
     store = Store.create(url, begun, to_dict(config.model))
@@ -144,9 +208,10 @@ def _load(
 
 def _embed_all(
     config: EmbedConfig,
-    dataset: Dataset | SyntheticDataset,
     store: Store,
-    source: VectorSource,
+    source: VectorSource[Any],
+    work: Work,
+    known: KnownImages,
     todo: list[int],
     summary: EmbedSummary,
     feed: EmbedLogger,
@@ -157,7 +222,7 @@ def _embed_all(
     with Progress() as progress, Stop() as stop:
         overall = progress.task("shards", len(todo), "shards") if len(todo) > 1 else None
         for shard in todo:
-            job = _Shard(config, dataset, store, source, shard, stop, feed)
+            job = _Shard(config, store, source, work, known, shard, stop, feed)
             try:
                 job.run(progress)
             except (TooManyRejects, DatasetError) as error:
@@ -175,6 +240,7 @@ def _embed_all(
                 rejected = rejected or (job.writer if job.writer.rejects else None)
             summary.timings += job.timings
             summary.rejects += job.writer.rejects
+            summary.known += job.taken_over
             if overall is not None:
                 overall.advance()
     if rejected:
@@ -196,21 +262,26 @@ class _Shard:
     def __init__(
         self,
         config: EmbedConfig,
-        dataset: Dataset | SyntheticDataset,
         store: Store,
-        source: VectorSource,
+        source: VectorSource[Any],
+        work: Work,
+        known: KnownImages,
         shard: int,
         stop: Stop,
         feed: EmbedLogger,
     ) -> None:
         self._config = config
-        self._dataset = dataset
         self._source = source
+        self._work = work
+        self._known = known
         self._shard = shard
         self._stop = stop
         self._feed = feed
         self.writer: ShardWriter = store.writer(shard)
         self.timings = Timings()
+        self.taken_over = 0
+        """Images whose vectors the store had."""
+        self._cut = work.cut(shard)
         self._pending: list[Batch] = []
         batches = -(-config.part_rows // config.batch_size)
         self._part_rows = batches * config.batch_size
@@ -222,13 +293,15 @@ class _Shard:
 
     def run(self, progress: Progress) -> None:
         """Embed the rest of the shard and commit it."""
-        count, started = self._config.sharding.count, time.perf_counter()
+        started = time.perf_counter()
         start = self.writer.position
         if start:
             log.info("resuming after %s", self.kept())
-        label, size = f"shard {self._shard}", self._dataset.num_items(self._shard, count)
+        label, size = f"shard {self._shard}", self._work.dataset.num_items(*self._cut)
         task = progress.task(label, size, "images", start)
-        batches = self._source.batches(self._shard, self.writer, self.timings)
+        batches = self._source.batches(
+            self._work.dataset, self._cut, self.writer, self._known, self.timings
+        )
         try:
             self._feed.skip(start)
             for batch in batches:
@@ -249,6 +322,7 @@ class _Shard:
             self.writer.reject(position, reject.id, reject.uri, reject.reason, reject.error)
             log.debug("rejected %s: %s", reject.uri, reject.reason)
         self.timings.images += len(batch.rows)
+        self.taken_over += len(batch.known)
         self._feed.take(batch)
         task.advance(len(batch.rows) + len(batch.rejects))
         if not batch.rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from clipvec import machine, model
 from clipvec.config import ModelConfig, SyntheticConfig, from_dict, to_dict
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from clipvec.config import EmbedConfig
     from clipvec.data import Dataset, SyntheticDataset
     from clipvec.model import ImageReader
-    from clipvec.store import Fingerprint, ModelFingerprint, ShardWriter
+    from clipvec.store import Fingerprint, KnownImages, ModelFingerprint, ShardWriter
 
 log = logging.getLogger(__name__)
 _SYNTHETIC = "synthetic"
+DatasetT_contra = TypeVar("DatasetT_contra", contravariant=True)
 
 
 class Batches(Protocol):
@@ -44,7 +45,7 @@ class Batches(Protocol):
         ...
 
 
-class VectorSource(Protocol):
+class VectorSource(Protocol[DatasetT_contra]):
     """Makes the vectors of a store."""
 
     @property
@@ -61,8 +62,23 @@ class VectorSource(Protocol):
         """Return the fingerprint of what makes the vectors."""
         ...
 
-    def batches(self, shard: int, writer: ShardWriter, timings: Timings) -> Batches:
-        """Return the missing batches of a shard."""
+    def batches(
+        self,
+        dataset: DatasetT_contra,
+        cut: tuple[int, int],
+        writer: ShardWriter,
+        known: KnownImages,
+        timings: Timings,
+    ) -> Batches:
+        """Return the missing batches of a shard.
+
+        Args:
+            dataset: has it.
+            cut: its number, of how many.
+            writer: of the shard.
+            known: images whose vectors the store has.
+            timings: accumulates times.
+        """
         ...
 
 
@@ -108,17 +124,15 @@ def check_gpus(config: EmbedConfig) -> None:
 class EncodedVectors:
     """Vectors of images that a model encodes."""
 
-    def __init__(self, config: EmbedConfig, dataset: Dataset, made: Fingerprint | None) -> None:
+    def __init__(self, config: EmbedConfig, made: Fingerprint | None) -> None:
         """Load the encoder.
 
         Args:
             config: of the command.
-            dataset: the images.
             made: fingerprint of the store to which the vectors are added; None: a new one.
         """
         self._config = config
         self._said_memory = False
-        self._dataset = dataset
         log.info("loading model %s (%s)", config.model.name, config.model.pretrained)
         settings = config.model
         if made is not None and made.precision and settings.precision == "auto":
@@ -136,7 +150,14 @@ class EncodedVectors:
         """Return the encoder's fingerprint."""
         return fingerprint_of(self._encoder)
 
-    def batches(self, shard: int, writer: ShardWriter, timings: Timings) -> Pipeline:
+    def batches(
+        self,
+        dataset: Dataset,
+        cut: tuple[int, int],
+        writer: ShardWriter,
+        known: KnownImages,
+        timings: Timings,
+    ) -> Pipeline:
         """Return the encoded batches of a shard from the writer's position on."""
         config = self._config
         cursor = Cursor(*writer.cursor) if writer.cursor else None
@@ -150,10 +171,11 @@ class EncodedVectors:
         )
         self._say_memory(reader)
         return Pipeline(
-            self._dataset.records(shard, config.sharding.count, writer.position, cursor),
+            dataset.records(*cut, writer.position, cursor),
             start=writer.position,
             cursor=cursor,
             seen=set(writer.ids()),
+            known=known,
             encoder=self._encoder,
             batch_size=config.batch_size,
             reader=reader,
@@ -189,12 +211,19 @@ class SyntheticVectors:
         """Return the distribution's fingerprint."""
         return synthetic_fingerprint(self._dataset)
 
-    def batches(self, shard: int, writer: ShardWriter, timings: Timings) -> SyntheticBatches:
+    def batches(
+        self,
+        dataset: SyntheticDataset,
+        cut: tuple[int, int],
+        writer: ShardWriter,
+        known: KnownImages,
+        timings: Timings,
+    ) -> SyntheticBatches:
         """Return the batches of a shard from the writer's position on."""
         config = self._config
         return SyntheticBatches(
-            self._dataset,
-            self._dataset.span(shard, config.sharding.count),
+            dataset,
+            dataset.span(*cut),
             writer.position,
             config.batch_size,
             timings,

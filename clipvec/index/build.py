@@ -81,7 +81,7 @@ def build_index(
     store = Store.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
     wanted = shards.parse(
         shards.ALL if config.partition is None else config.partition,
-        store.fingerprint.sharding_count,
+        store.shard_count,
     )
     parts = committed_parts(store, wanted, config.allow_partial)
     partition = None if config.partition is None else shards.format(wanted)

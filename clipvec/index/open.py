@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 from clipvec import paths, shards
@@ -113,9 +114,8 @@ def _check_alike(one: VectorIndex, other: VectorIndex) -> None:
 
 
 def _warn_of_missing(name: str, names: Sequence[str], fingerprint: Fingerprint) -> None:
-    count = fingerprint.sharding_count
-    held = {shard for each in names for shard in shards.parse(paths.partition(each), count)}
-    missing = sorted(set(range(count)) - held)
+    held = {shard for each in names for shard in shards.parse(paths.partition(each), sys.maxsize)}
+    missing = sorted(set(range(fingerprint.sharding_count)) - held)
     if missing:
         log.warning("%s: no partition holds the shards %s", name, shards.format(missing))
 

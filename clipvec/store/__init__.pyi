@@ -7,9 +7,11 @@ from .fingerprint import (
     ModelFingerprint,
 )
 from .folder import Folder
+from .generations import REPLACED, Generation, current, replaced_sources
 from .live import LivePart
+from .replaced import KnownImages, deleted_rows
 from .rows import Numbers, Rows
-from .schema import EMBEDDING, Row, matrix
+from .schema import EMBEDDING, Row, image_digest, matrix
 from .shard import CommitMarker, ShardWriter
 from .store import Store
 from .tombstones import DamagedTombstones, DeletedRows, Entry, TombstoneFolder, Tombstones
@@ -17,13 +19,16 @@ from .tombstones import DamagedTombstones, DeletedRows, Entry, TombstoneFolder, 
 __all__ = [
     "EMBEDDING",
     "GOLDEN_COSINE",
+    "REPLACED",
     "CommitMarker",
     "DamagedTombstones",
     "DeletedRows",
     "Entry",
     "Fingerprint",
     "Folder",
+    "Generation",
     "Golden",
+    "KnownImages",
     "LivePart",
     "ModelFingerprint",
     "Numbers",
@@ -33,8 +38,12 @@ __all__ = [
     "Store",
     "TombstoneFolder",
     "Tombstones",
+    "current",
+    "deleted_rows",
     "draw_captions",
+    "image_digest",
     "keyed_hash",
     "matrix",
+    "replaced_sources",
     "thumbnails",
 ]

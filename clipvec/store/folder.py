@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import ConfigError, StoreError
-from clipvec.files import write_atomically
+from clipvec.files import create_atomically, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -132,6 +132,28 @@ class Folder:
                 self._fs.pipe_file(f"{self._base}/{name}", data)
                 return
             write_atomically(Path(self._base, name), data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file atomically unless there is one, and return whether it was written.
+
+        Of several that try at once, one writes. Object stores that cannot promise this are asked
+        whether there is a file first.
+
+        Raises:
+            StoreError: it cannot be written, see `write`.
+        """
+        with self._errors(name, missing_ok=False):
+            if self.local:
+                return create_atomically(Path(self._base, name), data)
+            where = f"{self._base}/{name}"
+            self._fs.invalidate_cache()
+            if self._fs.exists(where):
+                return False
+            try:
+                self._fs.pipe_file(where, data, mode="create")
+            except FileExistsError:
+                return False
+            return True
 
     def remove(self, name: str) -> None:
         """Remove a file; it may already be gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 EMBEDDING = "embedding"
+SOURCE = "_source"
+DIGEST = "_digest"
+_DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,15 @@ class Row:
     height: int
     thumbnail: bytes | None
     attributes: Mapping[str, Any]
+    source: int = 0
+    """Number of the image's source in its generation, see `clipvec.store.generations`."""
+    digest: bytes | None = None
+    """Of the image file, see `image_digest`; None: there is no file."""
+
+
+def image_digest(image: bytes) -> bytes:
+    """Return 16 bytes that stand for the bytes of an image file."""
+    return hashlib.blake2b(image, digest_size=_DIGEST_BYTES).digest()
 
 
 def part_schema(dim: int, dtype: str, thumbnail: bool, attributes: Mapping[str, str]) -> pa.Schema:
@@ -42,6 +55,8 @@ def part_schema(dim: int, dtype: str, thumbnail: bool, attributes: Mapping[str, 
             pa.field("caption", pa.string()),
             pa.field("width", pa.int32(), nullable=False),
             pa.field("height", pa.int32(), nullable=False),
+            pa.field(SOURCE, pa.int64(), nullable=False),
+            pa.field(DIGEST, pa.binary(_DIGEST_BYTES)),
             *([pa.field("thumbnail", pa.binary())] if thumbnail else []),
             *(pa.field(name, types[kind]) for name, kind in attributes.items()),
         ]

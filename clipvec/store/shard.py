@@ -7,7 +7,7 @@ import json
 import logging
 import re
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from clipvec import files, paths, version
 from clipvec.errors import StoreError
 from clipvec.store import checksums
-from clipvec.store.schema import EMBEDDING, Row, rejects_schema
+from clipvec.store.schema import DIGEST, EMBEDDING, Row, rejects_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -285,22 +285,19 @@ class ShardWriter:
 
         numbers = self._schema.field(EMBEDDING).type.value_type
         flat = np.ascontiguousarray(embeddings, dtype=numbers.to_pandas_dtype()).reshape(-1)
-        own = ("id", "uri", "caption", "width", "height", "thumbnail")
+        own = {field.name for field in fields(Row)}
         columns = [
             pa.FixedSizeListArray.from_arrays(pa.array(flat), type=field.type)
             if field.name == EMBEDDING
             else pa.array(
-                [
-                    getattr(row, field.name) if field.name in own else row.attributes[field.name]
-                    for row in rows
-                ],
+                [getattr(row, name) if name in own else row.attributes[name] for row in rows],
                 type=field.type,
             )
-            for field in self._schema
+            for field, name in ((field, field.name.removeprefix("_")) for field in self._schema)
         ]
         metadata = {key: json.dumps(note).encode() for key, note in notes.items()}
         table = pa.Table.from_arrays(columns, schema=self._schema.with_metadata(metadata))
-        text = [n for n in self._schema.names if n not in {EMBEDDING, "thumbnail"}]
+        text = [n for n in self._schema.names if n not in {EMBEDDING, DIGEST, "thumbnail"}]
         buffer = io.BytesIO()
         with pq.ParquetWriter(
             buffer,

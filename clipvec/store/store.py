@@ -14,8 +14,9 @@ from clipvec.store import checksums
 from clipvec.store.checksums import THUMBNAIL
 from clipvec.store.fingerprint import Fingerprint, digest
 from clipvec.store.folder import Folder
+from clipvec.store.generations import Generation, Generations
 from clipvec.store.live import LivePart
-from clipvec.store.schema import part_schema
+from clipvec.store.schema import SOURCE, part_schema
 from clipvec.store.shard import CommitMarker, Part, ShardWriter, ledger_rows, origin, origin_of
 from clipvec.store.tombstones import TombstoneFolder, Tombstones
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from clipvec.errors import ClipvecError
 
-_SCHEMA = 3
+_SCHEMA = 4
 """Schema number of ``store.json``."""
 _TRIAL = ".write-test"
 _MEND = "use the version of clipvec that made the store, or another store.root"
@@ -43,6 +44,8 @@ class Store:
         self.fingerprint = Fingerprint.from_json(values["fingerprint"])
         self.model = dict(values["model"])
         """The model's configuration, enough to rebuild the encoder."""
+        count = self.fingerprint.sharding_count
+        self.generations = Generations(folder, Generation(0, 0, count, 0))
         self._digest = digest(values["fingerprint"])
         self._compared: dict[str, bool] = {}
         """The parts whose checksum was compared; True: with their thumbnails."""
@@ -125,7 +128,7 @@ class Store:
         This lists the shards' folders and reads the markers; the number of parts does not matter.
 
         Args:
-            among: the shards to look at; None: all.
+            among: the shards to look at; None: those that readers see.
             faults: takes the errors of markers that are left out; None: the first is raised.
 
         Raises:
@@ -133,7 +136,7 @@ class Store:
             SchemaError: a different version of clipvec wrote one.
         """
         begun = set(self.folder.folders())
-        wanted = range(self.fingerprint.sharding_count) if among is None else sorted(among)
+        wanted = range(self.shard_count) if among is None else sorted(among)
         shards = {
             paths.ShardPaths(shard).done: shard
             for shard in wanted
@@ -159,6 +162,21 @@ class Store:
         """
         return TombstoneFolder(self.folder).read()
 
+    @cached_property
+    def shard_count(self) -> int:
+        """Number of the shards that readers see: those of all published generations.
+
+        Raises:
+            StoreError: the tombstones or the generations cannot be read.
+        """
+        newest = self.generations.newest()
+        last = max(self.tombstones.published, default=0)
+        if newest.number == last:
+            return newest.stop
+        if newest.number == last + 1:
+            return newest.first
+        return self.generations.all()[last].stop  # others were published since
+
     def parts(self, among: Iterable[int] | None = None) -> list[LivePart]:
         """Return the parts of committed shards as readers see them, see `committed`."""
         markers = self.committed(among).values()
@@ -183,7 +201,7 @@ class Store:
         return {id for piece in pieces for id in piece["id"].to_pylist() if id in ids}
 
     def _marker(self, name: str, shard: int, data: bytes) -> CommitMarker:
-        file, mend = self.folder.path(name), f"remove it and embed shards={shard} again"
+        file, mend = self.folder.path(name), f"remove it and embed {self._again(shard)} again"
         try:
             return CommitMarker.from_json(data, shard, file, mend)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -206,7 +224,8 @@ class Store:
         except (OSError, KeyError, ValueError) as error:
             raise StoreError(
                 f"{self.folder.path(place.rejects)} is missing or damaged ({error}): remove the "
-                f"folder {self.folder.path(place.folder)} and embed shards={marker.shard} again"
+                f"folder {self.folder.path(place.folder)} and embed "
+                f"{self._again(marker.shard)} again"
             ) from error
 
     def writer(self, shard: int) -> ShardWriter:
@@ -254,11 +273,44 @@ class Store:
                 with self.folder.open(part.file) as file:
                     yield from self._parquet(file).iter_batches(batch_rows, columns=columns)
         except (pa.ArrowException, OSError, ValueError) as error:
-            done = self.folder.path(paths.ShardPaths(_shard_of(part)).done)
-            raise StoreError(
-                f"{self.folder.path(part.file)} is missing or damaged ({error}): remove {done} and "
-                f"embed shards={_shard_of(part)} again, which keeps the parts that are whole"
-            ) from error
+            raise self._damaged(part, error) from error
+
+    def sources_of(self, part: Part) -> tuple[int, int]:
+        """Return the numbers of the first and the last source that a part has rows of.
+
+        Raises:
+            StoreError: the part cannot be read.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with self.folder.open(part.file) as file:
+                footer = pq.read_metadata(file)
+            column = footer.schema.names.index(SOURCE)
+            groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+            ends = [group.column(column).statistics for group in groups]
+            return min(end.min for end in ends), max(end.max for end in ends)
+        except (pa.ArrowException, OSError, ValueError, AttributeError) as error:
+            raise self._damaged(part, error) from error
+
+    def _damaged(self, part: Part, error: Exception) -> StoreError:
+        done = self.folder.path(paths.ShardPaths(_shard_of(part)).done)
+        return StoreError(
+            f"{self.folder.path(part.file)} is missing or damaged ({error}): remove {done} and "
+            f"embed {self._again(_shard_of(part))} again, which keeps the parts that are whole"
+        )
+
+    def _again(self, shard: int) -> str:
+        """Return the option by which a shard that is not committed is embedded, as embed counts."""
+        if shard >= self.fingerprint.sharding_count:
+            shard -= next(first for first in self._firsts if first <= shard)
+        return f"shards={shard}"
+
+    @cached_property
+    def _firsts(self) -> list[int]:
+        """The first shard of each generation, newest first."""
+        return [generation.first for generation in reversed(self.generations.all())]
 
     def _parquet(self, source: Any) -> pq.ParquetFile:
         import pyarrow.parquet as pq

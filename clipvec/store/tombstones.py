@@ -56,6 +56,8 @@ class Entry:
     """By part file."""
     undoes: str | None = None
     """Name of the entry that no longer holds; such an entry deletes nothing itself."""
+    generation: int | None = None
+    """The generation that this publishes, whose rows replace these."""
 
     @property
     def rows(self) -> int:
@@ -74,11 +76,15 @@ class Entry:
 
     @classmethod
     def now(
-        cls, reason: str | None, parts: Mapping[str, DeletedRows], undoes: str | None = None
+        cls,
+        reason: str | None,
+        parts: Mapping[str, DeletedRows],
+        undoes: str | None = None,
+        generation: int | None = None,
     ) -> Entry:
         """Return an entry of this moment."""
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return cls(time, reason, dict(parts), undoes)
+        return cls(time, reason, dict(parts), undoes, generation)
 
     def to_json(self) -> bytes:
         """Return the bytes of its file, with a checksum."""
@@ -122,6 +128,9 @@ class Tombstones:
             if entry.undoes is None and name not in undone
         }
         """Those that delete rows now."""
+        numbers = (entry.generation for entry in self.active.values())
+        self.published = {number for number in numbers if number is not None}
+        """The generations, but the first, whose rows readers see."""
         self._parts: dict[str, dict[tuple[str, str], set[str]]] = defaultdict(dict)
         """Ids by shard folder, then by part file and its checksum."""
         self._ids: set[str] = set()

@@ -73,7 +73,7 @@ def test_records(tmp_path: Path) -> None:
     config = {"caption": "text", "id": "key", "attributes": {"stars": "int"}}
     items = list(read(tmp_path / "*.parquet", **config).records(0, 1))
     uri = f"{tmp_path}/part-1.parquet#"
-    assert items[3] == Record("key-3", f"{uri}0", encode((3, 0, 0)), "no 3", {"stars": 3})
+    assert items[3] == Record("key-3", f"{uri}0", encode((3, 0, 0)), "no 3", {"stars": 3}, source=1)
     reason = "stars='four' is not a 64-bit integer"
     assert items[4] == Reject("key-4", f"{uri}1", reason, "AttributeValue")
 

@@ -28,6 +28,7 @@ def pipeline(
     settings = {
         "cursor": None,
         "seen": set(),
+        "known": frozenset(),
         "batch_size": 8,
         "decode_threads": 2,
         "timings": Timings(),

@@ -51,8 +51,8 @@ class SweepRuns:
     def missing(self) -> str:
         """The shards of the store that are not committed, as `clipvec.shards` writes them."""
         done = {marker.shard for marker in self.markers}
-        count = self.store.fingerprint.sharding_count
-        return shards.format(shard for shard in range(count) if shard not in done)
+        wanted = range(self.store.shard_count)
+        return shards.format(shard for shard in wanted if shard not in done)
 
 
 def collect(config: DashboardConfig) -> SweepRuns:

@@ -1,0 +1,69 @@
+"""The images of a folder as a listing that a store can keep, and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from posixpath import splitext
+from typing import TYPE_CHECKING
+
+from clipvec.data.listing import ListedSource
+from clipvec.data.manifest import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from clipvec.data.listing import Listing
+
+_NO_FILE = "\0"
+"""Before the number of a manifest's row that names no file; no file is called so."""
+
+
+def sources(
+    rows: Iterable[tuple[Row, Sequence[str]]],
+    state: Callable[[str], tuple[int | None, str | None]],
+) -> Iterator[ListedSource]:
+    """Yield the source of each row.
+
+    Args:
+        rows: each with the texts beside its image.
+        state: returns the size and the version of a file.
+    """
+    for row, notes in rows:
+        size, version = state(row.file) if row.file else (None, None)
+        detail: dict[str, object] = {}
+        if notes:
+            detail["notes"] = [[splitext(note)[1], *state(note)] for note in notes]
+        if row.values:
+            detail["values"] = row.values
+        if row.fault:
+            detail["fault"] = row.fault
+        yield ListedSource(
+            row.file or f"{_NO_FILE}{row.number}",
+            size,
+            version,
+            json.dumps(detail) if detail else None,
+        )
+
+
+def rows(listing: Listing) -> tuple[list[Row], frozenset[str]]:
+    """Return the rows of a listing, and the texts beside their images."""
+    rows, notes = [], []
+    for name, written in zip(listing.names(), listing.column("detail"), strict=True):
+        detail = json.loads(written or "{}")
+        if name.startswith(_NO_FILE):
+            number = int(name.removeprefix(_NO_FILE))
+            rows.append(Row("", (), detail.get("fault", ""), number))
+            continue
+        rows.append(Row(name, tuple(detail.get("values", ()))))
+        notes += [splitext(name)[0] + suffix for suffix, *_ in detail.get("notes", ())]
+    return rows, frozenset(notes)
+
+
+def on_disk(path: str) -> tuple[int | None, str | None]:
+    """Return the size of a local file and the time of its last change; None if it is not there."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):  # ValueError: a name with a null byte
+        return None, None
+    return status.st_size, str(status.st_mtime_ns)

@@ -1,0 +1,88 @@
+"""The sources of a dataset: its files in order, each with what shows that it has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clipvec.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pyarrow as pa
+
+    from clipvec.data.files import Source
+
+
+class ListedSource(NamedTuple):
+    """A file of a dataset, as it was when it was listed."""
+
+    name: str
+    """Relative to the dataset; bytes that are not UTF-8 as `os.fsdecode` gives them."""
+    size: int | None
+    """Bytes; None: not known."""
+    version: str | None
+    """Another one where the content may be another: an etag, or the time of the last change."""
+    detail: str | None = None
+    """What else its records depend on, for the dataset that listed it."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The sources of a dataset in its order, as a table that a store can keep."""
+
+    table: pa.Table
+    """Columns ``name`` (binary), ``size`` (int64), ``version`` and ``detail`` (string)."""
+    complete: bool = True
+    """False: folders could not be listed, so that what is missing may still be there."""
+
+    @classmethod
+    def of(cls, sources: Iterable[ListedSource], complete: bool = True) -> Listing:
+        """Return sources as a table."""
+        import pyarrow as pa
+
+        names, *others = [list(c) for c in zip(*sources, strict=True)] or [[], [], [], []]
+        columns = [[name.encode("utf-8", "surrogateescape") for name in names], *others]
+        schema = pa.schema(
+            [
+                pa.field("name", pa.binary(), nullable=False),
+                pa.field("size", pa.int64()),
+                pa.field("version", pa.string()),
+                pa.field("detail", pa.string()),
+            ]
+        )
+        return cls(pa.table(columns, schema=schema), complete)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def names(self) -> list[str]:
+        """Return the name of each source."""
+        return [name.decode("utf-8", "surrogateescape") for name in self.column("name")]
+
+    def column(self, name: str) -> list[Any]:
+        """Return the values of a column."""
+        values: list[Any] = self.table[name].to_pylist()
+        return values
+
+
+def of_files(sources: Sequence[Source]) -> Listing:
+    """Return the listing of files that hold records."""
+    return Listing.of(ListedSource(s.name, s.size, s.version) for s in sources)
+
+
+def choose(sources: Sequence[Source], listing: Listing) -> tuple[Source, ...]:
+    """Return the files of a listing, as they are now.
+
+    Raises:
+        DatasetError: one is no longer there.
+    """
+    known = {source.name: source for source in sources}
+    names = listing.names()
+    if gone := [name for name in names if name not in known]:
+        raise DatasetError(
+            f"{gone[0]} ({len(gone):,} of {len(names):,} files to embed) is no longer in the "
+            "dataset; put it back until they are embedded"
+        )
+    return tuple(known[name] for name in names)

@@ -1,0 +1,233 @@
+"""What of a dataset is new, changed or gone since its store was last embedded."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipvec.config import ImageDatasetConfig
+from clipvec.data import Listing, open_dataset
+from clipvec.errors import DatasetError
+from clipvec.progress import counted
+from clipvec.store import (
+    REPLACED,
+    Entry,
+    Generation,
+    Store,
+    TombstoneFolder,
+    current,
+    deleted_rows,
+    replaced_sources,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from clipvec.config import EmbedConfig
+    from clipvec.data import Dataset, GrowingDataset, SyntheticDataset
+
+log = logging.getLogger(__name__)
+_COMPARED = ("size", "version", "detail")
+"""Columns of a listing that tell that a source has changed."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A generation to embed, and the dataset that has its sources alone."""
+
+    generation: Generation
+    dataset: Dataset | SyntheticDataset
+    replaced: np.ndarray
+    """Sources whose rows it replaces: generation and number, int64 [N, 2]."""
+    new: bool = False
+    """Whether it was planned just now, of all that the dataset has."""
+
+    def cut(self, shard: int) -> tuple[int, int]:
+        """Return a shard of the store as one of the dataset: its number, of how many."""
+        return shard - self.generation.first, self.generation.count
+
+    def missing(self, store: Store) -> list[int]:
+        """Return the shards of the generation that are not committed, as the store counts them."""
+        committed = store.committed(self.generation.shards)
+        return [shard for shard in self.generation.shards if shard not in committed]
+
+    def publish(self, store: Store) -> int:
+        """Show the rows of the generation, and return how many earlier ones they replace.
+
+        Raises:
+            StoreError: the store cannot be read or written.
+        """
+        number = self.generation.number
+        if not number or number in store.tombstones.published:
+            return 0
+        entry = Entry.now("replaced or gone", deleted_rows(store, self.replaced), generation=number)
+        TombstoneFolder(store.folder).add(entry)
+        return entry.rows
+
+
+def begin(store: Store, config: EmbedConfig, dataset: GrowingDataset) -> None:
+    """Write what a new store covers, before anything is embedded.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    listing = dataset.listing()
+    plan = _plan(listing.table, np.full((len(listing), 2), -1))
+    store.generations.add(0, 0, config.sharding.count, len(listing), plan)
+
+
+def whole(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> Work:
+    """Return the only generation of a dataset that does not grow, or the first of one that does."""
+    generation = Generation(0, 0, config.sharding.count, 0)
+    return Work(generation, dataset, np.empty((0, 2), np.int64))
+
+
+def next_work(store: Store, config: EmbedConfig) -> Work:
+    """Return the oldest generation that is not finished, or a new one of what has changed.
+
+    If nothing has, the newest is returned, of which nothing is missing.
+
+    Raises:
+        DatasetError: the dataset cannot be listed, or lacks too much.
+        StoreError: the store cannot be read or written.
+    """
+    generations = store.generations.all()
+    committed = store.committed(range(generations[-1].stop))
+    for generation in generations:
+        published = not generation.number or generation.number in store.tombstones.published
+        if not published or not committed.keys() >= set(generation.shards):
+            return _planned(store, config, generation)
+    return _changes(store, config, generations)
+
+
+def _planned(
+    store: Store, config: EmbedConfig, generation: Generation, *, new: bool = False
+) -> Work:
+    plan = store.generations.plan(generation)
+    listing = Listing(plan.slice(0, generation.sources).drop_columns(list(REPLACED)))
+    return Work(generation, open_dataset(config.dataset, listing), replaced_sources(plan), new)
+
+
+def _changes(store: Store, config: EmbedConfig, generations: Sequence[Generation]) -> Work:
+    """Plan a generation of what is new, changed and gone."""
+    dataset: GrowingDataset = open_dataset(config.dataset)  # type: ignore[assignment]
+    listing = dataset.listing()
+    plans = [store.generations.plan(generation) for generation in generations]
+    known = current(plans, [generation.sources for generation in generations])
+    at = _positions(listing.table["name"], known["name"])
+    changed = np.zeros(len(listing), bool)
+    changed[at >= 0] = _differ(listing.table.filter(_bool(at >= 0)), known.take(at[at >= 0]))
+    new = at < 0
+    gone = np.ones(len(known), bool)
+    gone[at[at >= 0]] = False
+    _check_gone(config, listing, known, new, gone)
+    if _keeps(config) or not listing.complete:
+        gone[:] = False
+    if not (new.any() or changed.any() or gone.any()):
+        return Work(generations[-1], dataset, np.empty((0, 2), np.int64))
+    places = np.column_stack([known["generation"].to_numpy(), known["source"].to_numpy()])
+    todo = new | changed
+    old = np.full((len(listing), 2), -1)
+    old[changed] = places[at[changed]]
+    plan = _plan(listing.table.filter(_bool(todo)), old[todo])
+    plan = _append(plan, known.filter(_bool(gone)), places[gone])
+    count = _shards(int(todo.sum()), generations[0].sources, config.sharding.count)
+    last = generations[-1]
+    what = {"new": new, "changed": changed, "gone": gone}
+    said = ", ".join(f"{mask.sum():,} {word}" for word, mask in what.items() if mask.any())
+    log.info(
+        "%s: %s since it was last embedded; generation %d has %s",
+        *(config.dataset.name, said, last.number + 1, counted(count, "shard")),
+    )
+    planned = store.generations.add(last.number + 1, last.stop, count, int(todo.sum()), plan)
+    return _planned(store, config, planned, new=True)
+
+
+def _check_gone(
+    config: EmbedConfig, listing: Listing, known: pa.Table, new: np.ndarray, gone: np.ndarray
+) -> None:
+    """Refuse a listing that lacks too much, and say what stays though it is gone.
+
+    Sources that are new and as large as ones that are gone were moved: they do not count.
+    """
+    if not gone.any():
+        return
+    left = Counter(known["size"].filter(_bool(gone)).to_pylist())
+    left.subtract(size for size in listing.table["size"].filter(_bool(new)).to_pylist() if size)
+    lost = sum(count for count in left.values() if count > 0)
+    if _keeps(config):
+        return
+    if not listing.complete:
+        log.warning(
+            "%s: %s not found, but folders that cannot be read may hold them: their rows stay",
+            *(config.dataset.name, counted(int(gone.sum()), "source")),
+        )
+        return
+    share = lost / len(known)
+    if share > config.max_removed_fraction:
+        raise DatasetError(
+            f"{config.dataset.name}: {lost:,} of {counted(len(known), 'source')} are gone, more "
+            f"than max_removed_fraction={config.max_removed_fraction}: nothing was changed; is "
+            "dataset.path right, and all of it there? if these are to go from the store too, give "
+            f"max_removed_fraction={_rounded_up(share)}; dataset.keep_removed=true keeps their rows"
+        )
+
+
+def _keeps(config: EmbedConfig) -> bool:
+    return isinstance(config.dataset, ImageDatasetConfig) and config.dataset.keep_removed
+
+
+def _rounded_up(share: float) -> float:
+    return min(1.0, -(-share * 100 // 1) / 100)
+
+
+def _shards(sources: int, first: int, count: int) -> int:
+    """Return into how many shards to cut, each about as large as those of the first generation."""
+    return min(count, -(-sources * count // max(first, 1)))
+
+
+def _positions(values: pa.ChunkedArray, among: pa.ChunkedArray) -> np.ndarray:
+    """Return where values are among others, int64 [N]; -1: they are not."""
+    import pyarrow.compute as pc
+
+    found = pc.index_in(values, value_set=among.combine_chunks())
+    positions: np.ndarray = pc.fill_null(found, -1).to_numpy().astype(np.int64)
+    return positions
+
+
+def _differ(these: pa.Table, those: pa.Table) -> np.ndarray:
+    """Return which sources are not as they were, bool [N]."""
+    differ = np.zeros(len(these), bool)
+    for name in _COMPARED:
+        pairs = zip(these[name].to_pylist(), those[name].to_pylist(), strict=True)
+        differ |= np.fromiter((one != other for one, other in pairs), bool, len(these))
+    return differ
+
+
+def _plan(sources: pa.Table, old: np.ndarray) -> pa.Table:
+    """Return a plan of sources, and of what each replaces, int64 [N, 2]; -1: nothing."""
+    import pyarrow as pa
+
+    for column, name in enumerate(REPLACED):
+        values = pa.array(old[:, column], pa.int64(), mask=old[:, column] < 0)
+        sources = sources.append_column(name, values)
+    return sources
+
+
+def _append(plan: pa.Table, gone: pa.Table, old: np.ndarray) -> pa.Table:
+    """Return a plan with sources that are gone at its end."""
+    import pyarrow as pa
+
+    return pa.concat_tables([plan, _plan(gone.select(plan.column_names[: -len(REPLACED)]), old)])
+
+
+def _bool(mask: np.ndarray) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(mask)
