@@ -67,12 +67,12 @@ def check(config: CheckConfig) -> CheckSummary:
     """
     store = Store.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
     summary = CheckSummary(store.url)
+    known = _check_tombstones(store, summary)
     faults: list[ClipvecError] = []
     markers = store.committed(faults=faults)
     summary.faults += map(one_line, faults)
     _tell_open_shards(store, markers)
     name = paths.collection_name(config.dataset.name, config.model.name)
-    known = _check_tombstones(store, summary)
     with contextlib.ExitStack() as stack:
         index = None
         if known and not config.store_only and has_index(config.index, name):

@@ -1,3 +1,4 @@
+from .growth import next_generation
 from .run import EmbedSummary, embed_shards
 
-__all__ = ["EmbedSummary", "embed_shards"]
+__all__ = ["EmbedSummary", "embed_shards", "next_generation"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from clipvec.config import ImageDatasetConfig
 from clipvec.data import Listing, open_dataset
-from clipvec.errors import DatasetError
+from clipvec.errors import ConfigError
 from clipvec.progress import counted
 from clipvec.store import (
     REPLACED,
@@ -89,12 +89,24 @@ def whole(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> Work:
 
 
 def next_work(store: Store, config: EmbedConfig) -> Work:
+    """Return the work on `next_generation`."""
+    generation, new = next_generation(store, config)
+    plan = store.generations.plan(generation)
+    listing = Listing(plan.slice(0, generation.sources).drop_columns(list(REPLACED)))
+    return Work(generation, open_dataset(config.dataset, listing), replaced_sources(plan), new)
+
+
+def next_generation(store: Store, config: EmbedConfig) -> tuple[Generation, bool]:
     """Return the oldest generation that is not finished, or a new one of what has changed.
 
     If nothing has, the newest is returned, of which nothing is missing.
 
+    Returns:
+        The generation, and whether it is new.
+
     Raises:
-        DatasetError: the dataset cannot be listed, or lacks too much.
+        ConfigError: the dataset lacks too much.
+        DatasetError: it cannot be listed.
         StoreError: the store cannot be read or written.
     """
     generations = store.generations.all()
@@ -102,20 +114,15 @@ def next_work(store: Store, config: EmbedConfig) -> Work:
     for generation in generations:
         published = not generation.number or generation.number in store.tombstones.published
         if not published or not committed.keys() >= set(generation.shards):
-            return _planned(store, config, generation)
-    return _changes(store, config, generations)
+            return generation, False
+    planned = _changes(store, config, generations)
+    return (generations[-1], False) if planned is None else (planned, True)
 
 
-def _planned(
-    store: Store, config: EmbedConfig, generation: Generation, *, new: bool = False
-) -> Work:
-    plan = store.generations.plan(generation)
-    listing = Listing(plan.slice(0, generation.sources).drop_columns(list(REPLACED)))
-    return Work(generation, open_dataset(config.dataset, listing), replaced_sources(plan), new)
-
-
-def _changes(store: Store, config: EmbedConfig, generations: Sequence[Generation]) -> Work:
-    """Plan a generation of what is new, changed and gone."""
+def _changes(
+    store: Store, config: EmbedConfig, generations: Sequence[Generation]
+) -> Generation | None:
+    """Plan a generation of what is new, changed and gone; None: nothing is."""
     dataset: GrowingDataset = open_dataset(config.dataset)  # type: ignore[assignment]
     listing = dataset.listing()
     plans = [store.generations.plan(generation) for generation in generations]
@@ -130,7 +137,7 @@ def _changes(store: Store, config: EmbedConfig, generations: Sequence[Generation
     if _keeps(config) or not listing.complete:
         gone[:] = False
     if not (new.any() or changed.any() or gone.any()):
-        return Work(generations[-1], dataset, np.empty((0, 2), np.int64))
+        return None
     places = np.column_stack([known["generation"].to_numpy(), known["source"].to_numpy()])
     todo = new | changed
     old = np.full((len(listing), 2), -1)
@@ -145,8 +152,7 @@ def _changes(store: Store, config: EmbedConfig, generations: Sequence[Generation
         "%s: %s since it was last embedded; generation %d has %s",
         *(config.dataset.name, said, last.number + 1, counted(count, "shard")),
     )
-    planned = store.generations.add(last.number + 1, last.stop, count, int(todo.sum()), plan)
-    return _planned(store, config, planned, new=True)
+    return store.generations.add(last.number + 1, last.stop, count, int(todo.sum()), plan)
 
 
 def _check_gone(
@@ -171,7 +177,7 @@ def _check_gone(
         return
     share = lost / len(known)
     if share > config.max_removed_fraction:
-        raise DatasetError(
+        raise ConfigError(
             f"{config.dataset.name}: {lost:,} of {counted(len(known), 'source')} are gone, more "
             f"than max_removed_fraction={config.max_removed_fraction}: nothing was changed; is "
             "dataset.path right, and all of it there? if these are to go from the store too, give "

@@ -11,6 +11,7 @@ from clipvec.errors import SweepError
 from clipvec.jobs import watch
 from clipvec.jobs.backend import Speed, State
 from clipvec.jobs.forecast import MEASURED
+from clipvec.jobs.generation import in_store
 from clipvec.progress import counted
 from clipvec.store import Store
 
@@ -77,7 +78,7 @@ def wait_for_parts(
 def _committed(job: Job, seconds: float) -> Speed | None:
     """Return what a job's first committed shard says of its speed."""
     store = Store.find(job.visible_store())
-    markers = {} if store is None else store.committed(job.shards)
+    markers = {} if store is None else store.committed(in_store(job, store))
     for marker in markers.values():
         rate = marker.timings.get("images_per_s")
         if rate:
@@ -90,7 +91,7 @@ def _rows(job: Job) -> int:
     store = Store.find(job.visible_store())
     if store is None:
         return 0
-    folders = [paths.ShardPaths(shard).folder for shard in job.shards]
+    folders = [paths.ShardPaths(shard).folder for shard in in_store(job, store)]
     parts = [
         f"{folder}/{name}"
         for folder in folders

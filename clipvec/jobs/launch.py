@@ -12,8 +12,9 @@ from clipvec.errors import ConfigError, Interrupted, LaunchError, StoreError, Sw
 from clipvec.jobs import first, sweep_forecast, tracking, watch
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.dry_run import dry_run
+from clipvec.jobs.generation import of_one_generation
 from clipvec.jobs.precision import in_one_precision
-from clipvec.jobs.progress import StoreProgress, only_missing
+from clipvec.jobs.progress import StoreProgress, only_missing, shards_key
 from clipvec.jobs.record import Record, folders
 from clipvec.jobs.sweep_forecast import Outlook
 from clipvec.jobs.tracking import SweepLogger
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from clipvec.jobs.backend import Backend
     from clipvec.jobs.plan import Job, Sweep
+    from clipvec.jobs.progress import Key
     from clipvec.jobs.record import SubmittedJob
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
     if settings.dry_run:
         dry_run(sweep, runs, folder)
         return [Outcome(job.number, State.PENDING, "dry run") for job in sweep.jobs]
+    sweep = replace(sweep, jobs=of_one_generation(sweep.jobs))
     progress = StoreProgress(sweep.jobs)
     busy = [] if settings.force else busy_jobs(sweep, folder, runs, progress)
     todo = list(sweep.jobs) if settings.force else _todo(sweep.jobs, busy, progress)
@@ -181,7 +184,7 @@ def overlap(one: Job, other: Job) -> bool:
     """Return whether two jobs of a command are the same, or commit some of the same shards."""
     if not one.shards:
         return not other.shards and one.overrides == other.overrides
-    same_store = one.visible_store() == other.visible_store()
+    same_store = shards_key(one) == shards_key(other)
     return same_store and not set(one.shards).isdisjoint(other.shards)
 
 
@@ -212,16 +215,16 @@ def _alive(status: Status | None) -> bool:
 
 def _todo(jobs: Sequence[Job], busy: Sequence[SubmittedJob], progress: StoreProgress) -> list[Job]:
     """Return the jobs, each with its shards that are neither committed nor in progress."""
-    taken: dict[str, set[int]] = {}
+    taken: dict[Key, set[int]] = {}
     for s in busy:
-        taken.setdefault(s.job.visible_store(), set()).update(s.job.shards)
+        taken.setdefault(shards_key(s.job), set()).update(s.job.shards)
     todo = []
     for job in jobs:
         if not job.shards:
             if not any(overlap(s.job, job) for s in busy):
                 todo.append(job)
             continue
-        left = set(progress.missing(job)) - taken.get(job.visible_store(), set())
+        left = set(progress.missing(job)) - taken.get(shards_key(job), set())
         if left:
             todo.append(replace(job, shards=tuple(sorted(left))))
     return todo

@@ -20,7 +20,7 @@ class Job:
     overrides: tuple[str, ...]
     """In Hydra's grammar, without ``shards``, the launcher and the cloud."""
     shards: tuple[int, ...] = ()
-    """Shards to commit; empty for commands that commit no shards."""
+    """Shards of `generation` to commit; empty for commands that commit no shards."""
     store: str = ""
     """The store that it commits to, a path or URL; empty for commands that commit no shards."""
     cloud: dict[str, Any] = field(default_factory=dict)
@@ -41,6 +41,8 @@ class Job:
     """Environment variables that it needs, and why."""
     arch: str = ""
     """open_clip architecture of its encoder; empty for commands that embed nothing."""
+    generation: int | None = None
+    """Generation of the store that its shards are of; None: not known before it is started."""
 
     def visible_store(self) -> str:
         """Return the store as seen from this machine: a mounted bucket by its URL."""

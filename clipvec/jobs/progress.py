@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from clipvec import shards
 from clipvec.jobs.backend import State
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from clipvec.jobs.backend import Status
     from clipvec.jobs.plan import Job
-    from clipvec.store import CommitMarker
+    from clipvec.store import CommitMarker, Generation
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,26 @@ def _number(value: object) -> float:
     return 0.0
 
 
+Key: TypeAlias = tuple[str, int]
+"""The URL of a store and the number of a generation."""
+
+
+def shards_key(job: Job) -> Key:
+    """Return what the numbers of a job's shards are relative to."""
+    return job.visible_store(), job.generation or 0
+
+
 class StoreProgress:
     """The committed shards and counted images of some stores; each commit marker is read once."""
 
     def __init__(self, jobs: Iterable[Job]) -> None:
-        self._wanted: dict[str, set[int]] = {}
+        self._wanted: dict[Key, set[int]] = {}
         for job in jobs:
             if job.shards:
-                self._wanted.setdefault(job.visible_store(), set()).update(job.shards)
-        self._begun: set[str] = set()
-        self._shards: dict[str, dict[int, _Committed]] = {url: {} for url in self._wanted}
+                self._wanted.setdefault(shards_key(job), set()).update(job.shards)
+        self._generations: dict[Key, Generation] = {}
+        """Of the stores that exist."""
+        self._shards: dict[Key, dict[int, _Committed]] = {key: {} for key in self._wanted}
         """Of every committed shard, wanted or not, since another sweep's job may wait for it."""
         self.refresh()
 
@@ -68,12 +78,18 @@ class StoreProgress:
         Raises:
             StoreError: a store cannot be read.
         """
-        for url, known in self._shards.items():
+        for key, known in self._shards.items():
+            url, number = key
             store = Store.find(url)
-            if store is not None:
-                self._begun.add(url)
-                new = set(range(store.fingerprint.sharding_count)).difference(known)
-                known |= {shard: _Committed.of(m) for shard, m in store.committed(new).items()}
+            if store is None:
+                continue
+            if key not in self._generations:
+                generation = self._generations[key] = store.generations.get(number)
+                self._wanted[key].intersection_update(range(generation.count))
+            first, count = self._generations[key].first, self._generations[key].count
+            new = {first + shard for shard in range(count) if shard not in known}
+            markers = store.committed(new)
+            known |= {shard - first: _Committed.of(m) for shard, m in markers.items()}
 
     def missing(self, job: Job) -> tuple[int, ...]:
         """Return the uncommitted shards of a job, ascending.
@@ -82,11 +98,15 @@ class StoreProgress:
         """
         if not job.shards:
             return ()
-        return tuple(sorted(set(job.shards).difference(self._shards[job.visible_store()])))
+        key = shards_key(job)
+        wanted = set(job.shards)
+        if key in self._generations:
+            wanted.intersection_update(range(self._generations[key].count))
+        return tuple(sorted(wanted.difference(self._shards[key])))
 
     def begun(self, job: Job) -> bool:
         """Return whether a job's store exists."""
-        return job.visible_store() in self._begun
+        return shards_key(job) in self._generations
 
     @property
     def wanted(self) -> int:
@@ -110,19 +130,19 @@ class StoreProgress:
 
     def images_per_shard(self, job: Job) -> float | None:
         """Return the average number of images of a committed shard of a job's store, if any."""
-        committed = self._shards.get(job.visible_store(), {}).values()
+        committed = self._shards.get(shards_key(job), {}).values()
         return sum(each.images for each in committed) / len(committed) if committed else None
 
     def embedded(self, job: Job) -> tuple[int, float]:
         """Return how many images of a job's shards were embedded, and in how many seconds."""
-        committed = self._shards[job.visible_store()]
+        committed = self._shards[shards_key(job)]
         done = [committed[shard] for shard in job.shards if shard in committed]
         return sum(each.embedded for each in done), sum(each.seconds for each in done)
 
     def rates(self, job: Job) -> dict[str, float]:
         """Return the images/s measured in a job's store, by the name of the hardware."""
         totals: dict[str, tuple[int, float]] = {}
-        for each in self._shards.get(job.visible_store(), {}).values():
+        for each in self._shards.get(shards_key(job), {}).values():
             images, seconds = totals.get(each.hardware, (0, 0.0))
             totals[each.hardware] = images + each.embedded, seconds + each.seconds
         return {name: i / s for name, (i, s) in totals.items() if name and i and s}

@@ -78,6 +78,11 @@ class Generations:
         names = self._names()
         return self._read(names[-1:])[0] if names else self._only
 
+    def get(self, number: int) -> Generation:
+        """Return one by its number; see `newest`."""
+        names = self._names()
+        return self._read(names[number : number + 1])[0] if names else self._only
+
     def all(self) -> list[Generation]:
         """Return all; see `newest`."""
         names = self._names()

@@ -99,7 +99,7 @@ def test_store_is_found_again(tmp_path: Path) -> None:
 
 
 def test_foreign_store_json_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "store.json").write_text('{"schema_version": 3}')
+    (tmp_path / "store.json").write_text('{"schema_version": 4}')
     with pytest.raises(StoreError, match=r"store\.json is not a store's fingerprint"):
         Store.find(str(tmp_path))
 

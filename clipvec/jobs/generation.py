@@ -1,0 +1,60 @@
+"""Which generation of a store the shards of a sweep are of, decided once for all of its jobs."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from clipvec.config import EmbedConfig, read_command
+from clipvec.embed import next_generation
+from clipvec.errors import DatasetError
+from clipvec.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clipvec.jobs.plan import Job
+
+log = logging.getLogger(__name__)
+
+
+def of_one_generation(jobs: Sequence[Job]) -> tuple[Job, ...]:
+    """Return jobs with their generation; one of what has changed is planned for them.
+
+    Raises:
+        ConfigError: the dataset lacks too much.
+        StoreError: a store cannot be read or written.
+    """
+    known: dict[tuple[str, ...], int] = {}
+    decided = []
+    for job in jobs:
+        if job.shards and job.generation is None:
+            if job.overrides not in known:
+                known[job.overrides] = _generation(job)
+            number = known[job.overrides]
+            # how many images are in a later one is not known
+            images = None if number else job.images
+            decided.append(replace(job, generation=number, images=images))
+        else:
+            decided.append(job)
+    return tuple(decided)
+
+
+def _generation(job: Job) -> int:
+    """Return the generation of a job's store that is to be embedded now."""
+    store = Store.find(job.visible_store())
+    if store is None or not (newest := store.generations.newest()).plan:
+        return 0
+    try:
+        config = read_command("embed", job.overrides, EmbedConfig)
+        return next_generation(store, config)[0].number
+    except DatasetError as error:
+        log.warning("what is new is not known, since this machine cannot list it: %s", error)
+        return newest.number
+
+
+def in_store(job: Job, store: Store) -> list[int]:
+    """Return the shards of a job as its store numbers them."""
+    first = store.generations.get(job.generation).first if job.generation else 0
+    return [first + shard for shard in job.shards]
