@@ -40,7 +40,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> list[R
 
     offline = TrackingConfig(mode="offline", log_interval_s=1e-9)
     store = paths.store_dir(f"{root}/store", "webdataset", "local")
-    job = Job(0, (), (0, 1), store, folders={"store.root": f"{root}/store"})
+    job = Job(0, (), (0, 1), store, folders={"store.root": f"{root}/store"}, generation=0)
     launcher = WorkersLauncher(force=True)
     sweep = Sweep("embed-1", "clipvec.embed", launcher, (job,), offline, time.time())
     with pytest.MonkeyPatch.context() as patch:

@@ -1,0 +1,233 @@
+"""Stores of datasets that change."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import clipvec
+from clipvec import paths
+from clipvec.embed import EmbedSummary, growth
+from clipvec.errors import ConfigError, DatasetError
+from clipvec.model.torch.encoder import TorchEncoder
+from clipvec.store import EMBEDDING, Folder, Generation, Rows, Store
+from clipvec.store.generations import Generations
+from tests.data.making import encode, samples, write_tar
+
+Embed = Callable[..., EmbedSummary]
+
+
+@pytest.fixture
+def embed(tmp_path: Path, tiny_weights: Path) -> Embed:
+    """Embed the folder ``photos``, or another dataset."""
+
+    def call(**options: Any) -> EmbedSummary:
+        given = {
+            "model": "local",
+            "model.pretrained": f"local-dir:{tiny_weights}",
+            "dataset": "folder",
+            "dataset.name": "it",
+            "dataset.path": tmp_path / "photos",
+            "store.root": tmp_path / "store",
+            "sharding.count": 3,
+            "batch_size": 4,
+        }
+        summary: EmbedSummary = clipvec.run_embed(**{**given, **options})
+        return summary
+
+    return call
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of the batches that the encoder was given, that of the probe image first."""
+    sizes: list[int] = []
+    encode_images = TorchEncoder.encode_images
+
+    def count(self: TorchEncoder, pixels: np.ndarray) -> np.ndarray:
+        sizes.append(len(pixels))
+        return encode_images(self, pixels)
+
+    monkeypatch.setattr(TorchEncoder, "encode_images", count)
+    return sizes
+
+
+def photos(folder: Path, count: int) -> Path:
+    """Write images, each of another size in bytes."""
+    folder.mkdir()
+    for number in range(count):
+        write_photo(folder / f"{number:02}.png", number)
+    return folder
+
+
+def write_photo(file: Path, number: int) -> None:
+    file.write_bytes(encode((number, 9, 9), (8 + number, 6)))
+
+
+def rows(store: str) -> dict[str, dict[str, Any]]:
+    """Return the rows that readers see, by id, without what only their generation gives them."""
+    found = Rows.open(store)
+    names = [name for name in found.store.schema().names if name != "_source"]
+    table = pa.Table.from_batches([piece for _, piece in found.pieces(names)])
+    by_id = {row["id"]: row for row in table.to_pylist()}
+    assert len(by_id) == len(table)
+    return by_id
+
+
+def assert_as_from_scratch(embed: Embed, store: str, tmp_path: Path, **options: Any) -> None:
+    """Compare a store with one that was made of the same dataset at once."""
+    fresh = embed(**{"store.root": tmp_path / "fresh", **options}).store
+    mine, theirs = rows(store), rows(fresh)
+    assert mine.keys() == theirs.keys()
+    for id, row in theirs.items():
+        # batches of another size round otherwise
+        np.testing.assert_allclose(mine[id].pop(EMBEDDING), row.pop(EMBEDDING), atol=2e-3)
+        assert mine[id] == row
+
+
+def test_new_changed_moved_and_gone(embed: Embed, encoded: list[int], tmp_path: Path) -> None:
+    folder = photos(tmp_path / "photos", 20)
+    (folder / "07.txt").write_text("seven")
+    store = embed().store
+    assert "nothing to do" in str(embed())
+    encoded.clear()
+    write_photo(folder / "20.png", 20)
+    write_photo(folder / "03.png", 30)
+    (folder / "04.png").rename(folder / "moved.png")
+    (folder / "05.png").unlink()
+    (folder / "07.txt").write_text("seven again")
+    done = embed()
+    assert encoded == [1, 2]
+    assert (done.timings.images, done.known, done.replaced) == (4, 2, 4)
+    assert "4 images (2 of them embedded before)" in str(done)
+    assert "4 rows replaced or gone" in str(done)
+    assert rows(store)["07.png"]["caption"] == "seven again"
+    assert_as_from_scratch(embed, store, tmp_path)
+    assert "nothing to do: 4 shards" in str(embed())
+
+
+def test_the_same_bytes_are_not_embedded_again(
+    embed: Embed, encoded: list[int], tmp_path: Path
+) -> None:
+    folder = photos(tmp_path / "photos", 9)
+    store = embed().store
+    encoded.clear()
+    for file in folder.iterdir():
+        os.utime(file, (1, 1))
+    for file in [*folder.glob("0[0-4].png")]:  # more than max_removed_fraction of them
+        file.rename(folder / f"{file.stem}-renamed.png")
+    assert embed().known == 9
+    assert encoded == [1]
+    assert_as_from_scratch(embed, store, tmp_path)
+
+
+def test_tars(embed: Embed, encoded: list[int], tmp_path: Path) -> None:
+    folder = tmp_path / "tars"
+    for number in range(3):
+        write_tar(folder / f"{number}.tar", samples(10 * number, 4))
+    options = {"dataset": "webdataset", "dataset.path": f"{folder}/*.tar"}
+    store = embed(**options).store
+    encoded.clear()
+    write_tar(folder / "1.tar", samples(11, 5))  # one is gone, two are new
+    write_tar(folder / "3.tar", samples(30, 4))
+    done = embed(**options)
+    assert (sum(encoded) - 1, done.known, done.replaced) == (6, 3, 4)
+    assert_as_from_scratch(embed, store, tmp_path, **options)
+
+
+def test_parquet(embed: Embed, encoded: list[int], tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    folder = tmp_path / "parquet"
+    folder.mkdir()
+
+    def write(name: str, first: int) -> None:
+        keys, images = range(first, first + 6), [encode((k, 0, 0)) for k in range(first, first + 6)]
+        table = pa.table({"image": images, "key": [f"k{key}" for key in keys]})
+        parquet.write_table(table, folder / name)
+
+    write("b.parquet", 0)
+    options = {"dataset": "parquet", "dataset.path": f"{folder}/*", "dataset.id": "key"}
+    store = embed(**options).store
+    encoded.clear()
+    write("a.parquet", 6)
+    embed(**options)
+    write("b.parquet", 20)
+    assert embed(**options).replaced == 6
+    assert sum(encoded) - 2 == 12
+    assert_as_from_scratch(embed, store, tmp_path, **options)
+
+
+def test_a_folder_that_is_not_there_removes_nothing(embed: Embed, tmp_path: Path) -> None:
+    folder = photos(tmp_path / "photos", 10)
+    store = embed().store
+    whole = rows(store)
+    shutil.copytree(folder, tmp_path / "kept")
+    for number in range(4):
+        (folder / f"{number:02}.png").unlink()
+    with pytest.raises(ConfigError, match=r"4 of 10 sources are gone.*max_removed_fraction=0\.4;"):
+        embed()
+    assert embed(**{"dataset.keep_removed": True}).replaced == 0
+    shutil.rmtree(folder)
+    folder.mkdir()
+    with pytest.raises(DatasetError, match="no images in it"):
+        embed()
+    assert rows(store) == whole
+    folder.rmdir()
+    (tmp_path / "kept").rename(folder)
+    (folder / "00.png").unlink()
+    assert embed().replaced == 1
+    assert rows(store).keys() == whole.keys() - {"00.png"}
+
+
+@pytest.mark.parametrize("killed", ["planned", "begun", "committed"])
+def test_a_generation_is_finished_before_the_next(
+    embed: Embed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: str
+) -> None:
+    folder = photos(tmp_path / "photos", 9)
+    store = embed().store
+    before = rows(store)
+    for number in range(20, 27):
+        write_photo(folder / f"{number}.png", number)
+    (folder / "00.png").unlink()
+    with monkeypatch.context() as patch:
+        if killed == "planned":
+            patch.setattr("clipvec.embed.run.check_gpus", _kill)
+        elif killed == "committed":
+            patch.setattr(growth.Work, "publish", _kill)
+        else:
+            patch.setattr("clipvec.embed.run.shards.parse", lambda *_: (1,))
+            embed()
+        if killed != "begun":
+            with pytest.raises(KeyboardInterrupt):
+                embed()
+    assert rows(store) == before  # all at once, at the end
+    write_photo(folder / "30.png", 30)
+    write_photo(folder / "20.png", 31)
+    done = embed()
+    assert [Store.open(store).generations.get(n).count for n in range(3)] == [3, 3, 1]
+    assert "30.png" in rows(store)
+    assert done.replaced == 2
+    assert_as_from_scratch(embed, store, tmp_path)
+
+
+def _kill(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("root", ["{tmp}", "memory://growth"])
+def test_of_two_that_plan_at_once_one_decides(root: str, tmp_path: Path) -> None:
+    folder = Folder(root.format(tmp=tmp_path))
+    only = Generation(0, 0, 4, 0)
+    mine, theirs = Generations(folder, only), Generations(folder, only)
+    small, large = (pa.table({"name": [b"x"] * size}) for size in (1, 2))
+    planned = mine.add(0, 0, 4, 1, small)
+    assert theirs.add(0, 0, 4, 2, large) == planned == theirs.newest() == mine.get(0)
+    assert folder.names(paths.GENERATIONS) == ["00000.json", planned.plan.split("/")[1]]
