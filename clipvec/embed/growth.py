@@ -57,16 +57,18 @@ class Work:
         committed = store.committed(self.generation.shards)
         return [shard for shard in self.generation.shards if shard not in committed]
 
+    def published(self, store: Store) -> bool:
+        """Return whether readers see it, as far as it is committed."""
+        return not self.generation.number or self.generation.number in store.tombstones.published
+
     def publish(self, store: Store) -> int:
         """Show the rows of the generation, and return how many earlier ones they replace.
 
         Raises:
             StoreError: the store cannot be read or written.
         """
-        number = self.generation.number
-        if not number or number in store.tombstones.published:
-            return 0
-        entry = Entry.now("replaced or gone", deleted_rows(store, self.replaced), generation=number)
+        rows = deleted_rows(store, self.replaced)
+        entry = Entry.now("replaced or gone", rows, generation=self.generation.number)
         TombstoneFolder(store.folder).add(entry)
         return entry.rows
 

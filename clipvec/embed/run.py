@@ -139,10 +139,13 @@ class _Session:
             self._embed(store, self._source, work, todo, committed.values())
         if work.missing(store):
             return False
-        if not todo and work.generation.number:
-            summary.reused = list(range(work.generation.stop))
-        summary.replaced += work.publish(store)
-        return bool(todo) and config.dataset.grows and not work.new
+        if work.published(store) and not todo:
+            if work.generation.number:
+                summary.reused = list(range(work.generation.stop))
+            return False
+        if not work.published(store):
+            summary.replaced += work.publish(store)
+        return config.dataset.grows and not work.new
 
     def _work(self, store: Store | None) -> Work:
         """Return what is to be done next, once it is known to fit the store."""

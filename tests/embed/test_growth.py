@@ -230,4 +230,4 @@ def test_of_two_that_plan_at_once_one_decides(root: str, tmp_path: Path) -> None
     small, large = (pa.table({"name": [b"x"] * size}) for size in (1, 2))
     planned = mine.add(0, 0, 4, 1, small)
     assert theirs.add(0, 0, 4, 2, large) == planned == theirs.newest() == mine.get(0)
-    assert folder.names(paths.GENERATIONS) == ["00000.json", planned.plan.split("/")[1]]
+    assert folder.names(paths.GENERATIONS) == [planned.plan.split("/")[1], "00000.json"]
