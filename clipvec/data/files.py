@@ -80,12 +80,12 @@ def expand(patterns: str | Sequence[str]) -> tuple[Source, ...]:
     return tuple(
         Source(
             path,
-            display_url(path),
+            url,
             to_utf8("/".join(names[root:])),
             found[path].get("size"),
-            version(found[path]),
+            None if url.startswith(PACKAGE_SCHEME) else version(found[path]),
         )
-        for path, names in parts.items()
+        for (path, names), url in zip(parts.items(), map(display_url, parts), strict=True)
     )
 
 

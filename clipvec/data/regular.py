@@ -17,6 +17,9 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 
+_TRIES = 3
+"""Times that a file is read that changes meanwhile."""
+
 
 class NotAFile(OSError):
     """A pipe, a device or a socket, in place of a regular file."""
@@ -42,19 +45,30 @@ def open_regular(path: str) -> IO[bytes]:
     return open(path, "rb", opener=_regular)
 
 
+class Unsteady(OSError):
+    """A file that another process writes to."""
+
+
 def read_regular(path: str, most: int) -> bytes:
-    """Return the content of a local file.
+    """Return the content of a local file as it was at one moment.
 
     Raises:
         NotAFile: it is none.
         TooManyBytes: it has more than ``most`` bytes.
+        Unsteady: it changed each time that it was read.
         OSError: it cannot be read.
     """
-    with open_regular(path) as stream:
-        size = os.fstat(stream.fileno()).st_size
-        if size > most:
-            raise TooManyBytes.of(size, most)
-        return stream.read(size)
+    for _ in range(_TRIES):
+        with open_regular(path) as stream:
+            before = os.fstat(stream.fileno())
+            if before.st_size > most:
+                raise TooManyBytes.of(before.st_size, most)
+            content = stream.read(before.st_size)
+            after = os.fstat(stream.fileno())
+        same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+        if same and len(content) == after.st_size:
+            return content
+    raise Unsteady(errno.EAGAIN, "it changed while it was read")
 
 
 def _regular(path: str, flags: int) -> int:

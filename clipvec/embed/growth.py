@@ -46,7 +46,7 @@ class Work:
     replaced: np.ndarray
     """Sources whose rows it replaces: generation and number, int64 [N, 2]."""
     new: bool = False
-    """Whether it was planned just now, of all that the dataset has."""
+    """Whether it was planned just now, of all that has changed."""
 
     def cut(self, shard: int) -> tuple[int, int]:
         """Return a shard of the store as one of the dataset: its number, of how many."""
@@ -90,18 +90,25 @@ def whole(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> Work:
     return Work(generation, dataset, np.empty((0, 2), np.int64))
 
 
-def next_work(store: Store, config: EmbedConfig) -> Work:
+def next_work(store: Store, config: EmbedConfig, *, look: bool) -> Work:
     """Return the work on `next_generation`."""
-    generation, new = next_generation(store, config)
+    generation, new = next_generation(store, config, look=look)
     plan = store.generations.plan(generation)
     listing = Listing(plan.slice(0, generation.sources).drop_columns(list(REPLACED)))
     return Work(generation, open_dataset(config.dataset, listing), replaced_sources(plan), new)
 
 
-def next_generation(store: Store, config: EmbedConfig) -> tuple[Generation, bool]:
+def next_generation(
+    store: Store, config: EmbedConfig, *, look: bool = True
+) -> tuple[Generation, bool]:
     """Return the oldest generation that is not finished, or a new one of what has changed.
 
     If nothing has, the newest is returned, of which nothing is missing.
+
+    Args:
+        store: of the dataset.
+        config: of the command.
+        look: whether to look for changes.
 
     Returns:
         The generation, and whether it is new.
@@ -117,7 +124,7 @@ def next_generation(store: Store, config: EmbedConfig) -> tuple[Generation, bool
         published = not generation.number or generation.number in store.tombstones.published
         if not published or not committed.keys() >= set(generation.shards):
             return generation, False
-    planned = _changes(store, config, generations)
+    planned = _changes(store, config, generations) if look else None
     return (generations[-1], False) if planned is None else (planned, True)
 
 

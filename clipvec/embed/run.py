@@ -111,6 +111,8 @@ class _Session:
         url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
         self.summary = EmbedSummary(url)
         self._source: VectorSource[Any] | None = None
+        # The jobs of a sweep, which have some of the shards each, do not decide what they are of.
+        self._look = len(self._wanted) == config.sharding.count
 
     def embed_next(self) -> bool:
         """Embed what is wanted of a generation, and return whether another may follow."""
@@ -132,6 +134,7 @@ class _Session:
             store, self._source = _load(config, work.dataset, summary.store, store)
         if config.dataset.grows and not store.generations.newest().plan:
             growth.begin(store, config, work.dataset)  # type: ignore[arg-type]
+            self._look = False
             return True
         summary.reused += [shard for shard in committed if shard not in summary.embedded]
         if todo:
@@ -139,13 +142,15 @@ class _Session:
             self._embed(store, self._source, work, todo, committed.values())
         if work.missing(store):
             return False
+        if not todo and config.dataset.grows and len(self._wanted) < config.sharding.count:
+            log.info("new files are looked for with shards=all, and at the start of a sweep")
         if work.published(store) and not todo:
             if work.generation.number:
                 summary.reused = list(range(work.generation.stop))
             return False
         if not work.published(store):
             summary.replaced += work.publish(store)
-        return config.dataset.grows and not work.new
+        return self._look and config.dataset.grows and not work.new
 
     def _work(self, store: Store | None) -> Work:
         """Return what is to be done next, once it is known to fit the store."""
@@ -154,7 +159,7 @@ class _Session:
             where = f"the store {store.url}"
             store.fingerprint.check_data(data_fields(config, None), where)
             if store.generations.newest().plan:
-                return growth.next_work(store, config)
+                return growth.next_work(store, config, look=self._look)
         if store is None or len(store.committed(self._wanted)) < len(self._wanted):
             check_gpus(config)  # before anything is downloaded
         dataset = open_dataset(config.dataset)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import fsspec
 import pytest
 import tenacity
 
-from clipvec.data import fetch
+from clipvec.data import fetch, regular
 from clipvec.data.fetch import read_files
 from clipvec.data.regular import TooManyBytes
 from clipvec.errors import ConfigError, DatasetError
@@ -73,6 +74,29 @@ def test_a_missing_local_file(tmp_path: Path) -> None:
     contents = read_files([f"{tmp_path}/none.png", f"{tmp_path}/a[1]*.png"], MOST)
     assert isinstance(contents[0], FileNotFoundError)
     assert contents[1] == b"one"
+
+
+@pytest.mark.parametrize(("writes", "content"), [(2, b"one two two"), (9, None)])
+def test_a_file_that_is_written_to_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int, content: bytes | None
+) -> None:
+    """What is read of it is of one moment, or nothing is."""
+    file = tmp_path / "a.png"
+    file.write_bytes(b"one")
+    left = [writes]
+
+    class Interfered(io.BufferedReader):
+        def read(self, size: int | None = -1) -> bytes:
+            found = super().read(size)
+            if left[0]:
+                left[0] -= 1
+                with file.open("ab") as other:
+                    other.write(b" two")
+            return found
+
+    monkeypatch.setattr(regular, "open_regular", lambda path: Interfered(io.FileIO(path)))
+    (found,) = read_files([str(file)], MOST)
+    assert found == content if content else isinstance(found, regular.Unsteady)
 
 
 def test_a_refused_file_rejects_its_row(server: str, asked: Counter[str]) -> None:
