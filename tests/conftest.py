@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import clipvec
+from tests import tiny
 from tests.shared import once
 
 if TYPE_CHECKING:
@@ -75,23 +75,7 @@ def _reset_logging() -> None:
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a real open_clip model, small and untrained, for ``local-dir:``."""
-    import open_clip
-    import torch
-
-    def make(folder: Path) -> None:
-        vision = {"image_size": 64, "layers": 2, "width": 128, "patch_size": 16, "head_width": 32}
-        text = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2}
-        config = {"embed_dim": 64, "vision_cfg": vision, "text_cfg": text}
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            model = open_clip.CLIP(**config)
-        torch.save(model.state_dict(), folder / "open_clip_pytorch_model.bin")
-        preprocess = {"mean": [0.48, 0.45, 0.4], "std": [0.26, 0.26, 0.27]}
-        (folder / "open_clip_config.json").write_text(
-            json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}), encoding="utf-8"
-        )
-
-    return once(tmp_path_factory, "tiny", make)
+    return once(tmp_path_factory, "tiny", tiny.write)
 
 
 @pytest.fixture(scope="session")

@@ -71,6 +71,7 @@ def check(config: CheckConfig) -> CheckSummary:
     faults: list[ClipvecError] = []
     markers = store.committed(faults=faults)
     summary.faults += map(one_line, faults)
+    _check_plans(store, summary)
     _tell_open_shards(store, markers)
     name = paths.collection_name(config.dataset.name, config.model.name)
     with contextlib.ExitStack() as stack:
@@ -96,6 +97,15 @@ def _check_tombstones(store: Store, summary: CheckSummary) -> bool:
         summary.faults.append(one_line(error))
         store.tombstones = Tombstones()
         return False
+
+
+def _check_plans(store: Store, summary: CheckSummary) -> None:
+    for generation in store.generations.all():
+        try:
+            if generation.plan:
+                store.generations.plan(generation)
+        except StoreError as error:
+            summary.faults.append(one_line(error))
 
 
 def _tell_open_shards(store: Store, markers: dict[int, CommitMarker]) -> None:

@@ -15,7 +15,7 @@ import pytest
 import clipvec
 from clipvec import paths
 from clipvec.embed import EmbedSummary, growth
-from clipvec.errors import ConfigError, DatasetError
+from clipvec.errors import ClipvecError, ConfigError, DatasetError
 from clipvec.model.torch.encoder import TorchEncoder
 from clipvec.store import EMBEDDING, Folder, Generation, Rows, Store
 from clipvec.store.generations import Generations
@@ -220,6 +220,26 @@ def test_a_generation_is_finished_before_the_next(
 
 def _kill(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_damaged_files_of_a_generation(embed: Embed, tmp_path: Path) -> None:
+    photos(tmp_path / "photos", 3)
+    store = Store.open(embed().store)
+    plan = Path(store.url, store.generations.newest().plan)
+    file = Path(store.url, paths.generation(0))
+    for damaged, content, said in (
+        (plan, plan.read_bytes()[:-1] + b"x", "its checksum is another"),
+        (plan, None, "is missing or damaged"),
+        (file, b"{}", "has no schema number, this clipvec reads schema 1"),
+        (file, file.read_bytes().replace(b"parquet", b"\0"), "is damaged"),
+        (file, file.read_bytes().replace(b'"first": 0', b'"first": 2'), "put the file of each"),
+    ):
+        whole = damaged.read_bytes()
+        damaged.unlink() if content is None else damaged.write_bytes(content)
+        with pytest.raises(ClipvecError, match=said):
+            embed()
+        damaged.write_bytes(whole)
+    assert "nothing to do" in str(embed())
 
 
 @pytest.mark.parametrize("root", ["{tmp}", "memory://growth"])
