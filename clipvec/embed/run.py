@@ -136,7 +136,7 @@ class _Session:
             growth.begin(store, config, work.dataset)  # type: ignore[arg-type]
             self._look = False
             return True
-        summary.reused += [shard for shard in committed if shard not in summary.embedded]
+        summary.reused += [s for s in committed if s not in {*summary.embedded, *summary.reused}]
         if todo:
             assert self._source is not None
             self._embed(store, self._source, work, todo, committed.values())

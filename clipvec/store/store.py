@@ -170,6 +170,8 @@ class Store:
             StoreError: the tombstones or the generations cannot be read.
         """
         newest = self.generations.newest()
+        if not newest.number:
+            return newest.stop
         last = max(self.tombstones.published, default=0)
         if newest.number == last:
             return newest.stop

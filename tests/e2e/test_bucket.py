@@ -65,7 +65,7 @@ def test_from_embed_to_dashboard(
     caplog.clear()
     assert list(store.committed()) == [0, 1, 2, 3]
     listings = [line for line in caplog.messages if "list-type=2" in line]
-    assert len(listings) == 1, "one listing, however many parts there are"
+    assert len(listings) == 2, "the store and its generations, however many parts there are"
     assert not [line for line in caplog.messages if "HEAD /" in line], "one request a marker"
 
     (part, *_) = store.parts()

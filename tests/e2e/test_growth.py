@@ -6,8 +6,6 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.conftest import Run
 from tests.embed.test_growth import photos, write_photo
 
@@ -49,18 +47,16 @@ def test_every_day(run: Run, tmp_path: Path, tiny: list[str]) -> None:
     assert run("embed", *embed).stdout.startswith("nothing to do: 5 shards already committed")
 
 
-@pytest.mark.parametrize("launcher", ["workers"])
-def test_a_sweep_of_what_is_new(run: Run, tmp_path: Path, tiny: list[str], launcher: str) -> None:
+def test_a_sweep_of_what_is_new(run: Run, tmp_path: Path, tiny: list[str]) -> None:
     folder = photos(tmp_path / "photos", 8)
     sweep = ["-m", "dataset=folder", *tiny, "dataset.path=photos", "sharding.count=4"]
-    sweep += ["shards=0-3", f"launcher={launcher}", "hydra.sweeper.shards_per_job=2"]
+    sweep += ["shards=0-3", "launcher=workers", "hydra.sweeper.shards_per_job=2"]
     run("embed", *sweep)
     for number in range(20, 26):
         write_photo(folder / f"{number}.png", number)
     planned = run("embed", *sweep)
     assert "generation 1 has 3 shards" in planned.stderr
     assert ": 2 jobs to start, 0 of 3 shards already committed" in planned.stderr
-    status = run("jobs", "status").stdout
-    assert "3 of 3 shards" in status
+    assert run("jobs", "status").stdout.count(" done ") == 2
     assert "14 rows" in run("index", "dataset=folder", tiny[0]).stdout
     assert ": 0 jobs to start, 3 of 3 shards already committed" in run("embed", *sweep).stderr
