@@ -3,8 +3,8 @@
     python -m benchmarks.growth_sequences [--sequences 200] [--first 0]
 
 After each step the folder is embedded, or indexed too; half of these commands are killed at a
-random moment and run again. At the end store and index must hold what was embedded from scratch, but for
-the rows that were deleted. Prints a line for each sequence of which that is not so.
+random moment and run again. At the end store and index must hold what was embedded from scratch,
+but for the rows that were deleted. Prints a line for each sequence of which that is not so.
 """
 
 from __future__ import annotations
