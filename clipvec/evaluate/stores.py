@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from clipvec import paths
+from clipvec import paths, shards
 from clipvec.errors import ConfigError, IncompleteStoreError
+from clipvec.progress import counted
 from clipvec.store import Rows, keyed_hash
 
 if TYPE_CHECKING:
@@ -43,14 +44,12 @@ def open_stores(config: EvaluateConfig) -> list[Rows]:
 
 
 def _check_finished(rows: Rows) -> None:
-    """Refuse a store that has no rows, or of which a shard was begun and is not committed."""
+    """Refuse a store that has no rows, or of which shards are not committed."""
     store = rows.store
-    done = {paths.ShardPaths(shard).folder for shard in store.committed()}
-    begun = {name for name in store.folder.folders() if name.startswith("shard-")}
-    if unfinished := sorted(begun - done):
+    if missing := sorted(set(range(store.shard_count)) - set(store.committed())):
         raise IncompleteStoreError(
-            f"{store.url} is not finished: {unfinished[0]} is not committed; run the "
-            "python -m clipvec.embed that began it again"
+            f"{store.url} is not finished: it lacks {counted(len(missing), 'shard')} "
+            f"({shards.format(missing)}); run the python -m clipvec.embed that began it again"
         )
     if not len(rows):
         raise IncompleteStoreError(

@@ -86,4 +86,4 @@ def test_bad_input(
 def test_an_unfinished_store(run: Run, folder: Path) -> None:
     (folder / "data/store/sample/sample/shard-00003/done.json").unlink()
     (line,) = run("evaluate", *OPTIONS, exit_code=1).stderr.splitlines()
-    assert "is not finished: shard-00003 is not committed; run the python -m clipvec.embed" in line
+    assert "is not finished: it lacks 1 shard (3); run the python -m clipvec.embed" in line
