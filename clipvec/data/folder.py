@@ -157,6 +157,8 @@ class FolderDataset:
 
     def _notes_of(self, row: Row) -> list[str]:
         """Return the files next to an image that describe it."""
+        if not self._notes:
+            return []
         stem = splitext(row.file)[0]
         return [name for name in (f"{stem}.json", f"{stem}.txt") if name in self._notes]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +25,7 @@ from clipvec.store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pyarrow as pa
 
@@ -37,16 +37,41 @@ _COMPARED = ("size", "version", "detail")
 """Columns of a listing that tell that a source has changed."""
 
 
-@dataclass(frozen=True)
 class Work:
-    """A generation to embed, and the dataset that has its sources alone."""
+    """A generation to embed."""
 
-    generation: Generation
-    dataset: Dataset | SyntheticDataset
-    replaced: np.ndarray
-    """Sources whose rows it replaces: generation and number, int64 [N, 2]."""
-    new: bool = False
-    """Whether it was planned just now, of all that has changed."""
+    def __init__(
+        self,
+        generation: Generation,
+        opened: Callable[[], tuple[Dataset | SyntheticDataset, np.ndarray]],
+        *,
+        new: bool = False,
+    ) -> None:
+        """Take what opens it, when it is first asked for.
+
+        Args:
+            generation: to embed.
+            opened: returns the dataset that has its sources alone, and the sources whose rows
+                it replaces: generation and number, int64 [N, 2].
+            new: whether it was planned just now, of all that has changed.
+        """
+        self.generation = generation
+        self.new = new
+        self._open = opened
+
+    @cached_property
+    def _opened(self) -> tuple[Dataset | SyntheticDataset, np.ndarray]:
+        return self._open()
+
+    @property
+    def dataset(self) -> Dataset | SyntheticDataset:
+        """The dataset that has its sources alone."""
+        return self._opened[0]
+
+    @property
+    def replaced(self) -> np.ndarray:
+        """The sources whose rows it replaces: generation and number, int64 [N, 2]."""
+        return self._opened[1]
 
     def cut(self, shard: int) -> tuple[int, int]:
         """Return a shard of the store as one of the dataset: its number, of how many."""
@@ -87,15 +112,19 @@ def begin(store: Store, config: EmbedConfig, dataset: GrowingDataset) -> None:
 def whole(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> Work:
     """Return the only generation of a dataset that does not grow, or the first of one that does."""
     generation = Generation(0, 0, config.sharding.count, 0)
-    return Work(generation, dataset, np.empty((0, 2), np.int64))
+    return Work(generation, lambda: (dataset, np.empty((0, 2), np.int64)))
 
 
 def next_work(store: Store, config: EmbedConfig, *, look: bool) -> Work:
     """Return the work on `next_generation`."""
     generation, new = next_generation(store, config, look=look)
-    plan = store.generations.plan(generation)
-    listing = Listing(plan.slice(0, generation.sources).drop_columns(list(REPLACED)))
-    return Work(generation, open_dataset(config.dataset, listing), replaced_sources(plan), new)
+
+    def opened() -> tuple[Dataset | SyntheticDataset, np.ndarray]:
+        plan = store.generations.plan(generation)
+        listing = Listing(plan.slice(0, generation.sources).drop_columns(list(REPLACED)))
+        return open_dataset(config.dataset, listing), replaced_sources(plan)
+
+    return Work(generation, opened, new=new)
 
 
 def next_generation(
