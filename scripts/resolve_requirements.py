@@ -24,10 +24,10 @@ _MODELS, _URLS = ("onnx", "sample", "transformers"), ("gcs", "s3")
 SETS: dict[str, tuple[str, ...]] = {
     "clipvec": (),
     "clipvec.embed": ("huggingface", *_MODELS, *_URLS),
-    "clipvec.index": ("dashboard", *_URLS),
-    "clipvec.recall": ("dashboard", "recall", *_MODELS, *_URLS),
-    "clipvec.serve": ("serve", *_MODELS, *_URLS),
-    "everything": ("dashboard", "huggingface", "recall", "serve", "sky", *_MODELS, *_URLS),
+    "clipvec.index": ("dashboard", "faiss", *_URLS),
+    "clipvec.recall": ("dashboard", "faiss", "recall", *_MODELS, *_URLS),
+    "clipvec.serve": ("faiss", "serve", *_MODELS, *_URLS),
+    "everything": ("dashboard", "faiss", "huggingface", "recall", "serve", "sky", *_MODELS, *_URLS),
 }
 """The extras that a command may need together. What resolves one of these sets is a solution for
 each part of it as well."""

@@ -43,7 +43,7 @@ def test_an_option() -> None:
 
 def test_kinds_are_distinguished() -> None:
     kinds = [s.tags["index.kind"] for s in sections(config.SearchConfig) if s.key == "index"]
-    assert kinds == [("chroma",), ("chroma_http",)]
+    assert kinds == [("chroma",), ("chroma_http",), ("faiss",)]
 
 
 @pytest.mark.parametrize("command", SCHEMAS)
