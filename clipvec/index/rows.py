@@ -87,13 +87,13 @@ class RowsTable:
         return cls(columns, np.load(files.vectors, mmap_mode="r"))
 
     @classmethod
-    def empty(cls) -> RowsTable:
-        """Return a table of no rows."""
+    def empty(cls, dim: int) -> RowsTable:
+        """Return a table of no rows, whose vectors would have ``dim`` numbers."""
         import pyarrow as pa
 
         columns = {"id": pa.array([], pa.large_string()), _NORM: pa.array([], pa.float32())}
         columns |= {name: pa.array([], pa.uint64()) for name in (_HASH, _HASH_ROW)}
-        return cls(columns, np.empty((0, 0), np.float32))
+        return cls(columns, np.empty((0, dim), np.float32))
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -101,6 +101,8 @@ class RowsTable:
 
     def admitted(self, where: filters.Filter) -> np.ndarray:
         """Return the rows that a filter admits, ascending, int64 [M]."""
+        if not len(self):  # an empty table has no columns of attributes
+            return np.empty(0, np.int64)
         return np.flatnonzero(filters.mask(where, self._columns))
 
     def nearest(
@@ -251,7 +253,7 @@ def write(
         if _read(files.mark)["parts"] == wanted:
             return
     with _errors(folder):
-        if not wanted:
+        if not any(part.rows for part in parts):
             for file in (files.mark, files.stale, *files.both):
                 file.unlink(missing_ok=True)
             return

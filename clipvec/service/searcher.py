@@ -14,7 +14,6 @@ from cachetools import LRUCache
 
 from clipvec.errors import ConfigError
 from clipvec.index import Hit, combine, filters
-from clipvec.paths import RowsPaths
 from clipvec.service import metrics, ranking
 from clipvec.service.batches import Batches
 from clipvec.service.images import File, ImageDecoder
@@ -77,7 +76,6 @@ class Searcher:
         self._kept: LRUCache[str, bytes] = LRUCache(_THUMBNAIL_BYTES, len)
         self._threads = (encoding, searching, reading)
         self._folder = _identity(collection.location)
-        self._rows_mark = _rows_mark(collection.location)
 
     @classmethod
     def open(cls, settings: ServeConfig) -> Searcher:
@@ -202,9 +200,8 @@ class Searcher:
             return False
 
     def _updated(self) -> bool:
-        """Return whether index ran since; while it runs, the table of rows has no mark."""
-        found = _rows_mark(self.collection.location)
-        if found in {None, self._rows_mark}:
+        """Return whether index ran since, and say so."""
+        if not self.collection.outdated():
             return False
         location = self.collection.location
         log.error(
@@ -288,14 +285,6 @@ def _identity(location: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _rows_mark(location: str) -> bytes | None:
-    """Return the mark of the table of rows of an index; None: there is none, or several."""
-    try:
-        return RowsPaths(Path(location)).mark.read_bytes()
-    except OSError:
-        return None
 
 
 def _powers(number: int) -> list[int]:

@@ -25,7 +25,7 @@ from clipvec.index.mapped import MappedIndex
 from clipvec.index.rows import RowsTable
 from clipvec.store import LivePart, Store, matrix
 from tests.index.conftest import build_config
-from tests.stores import flip, make_store, write_shard
+from tests.stores import delete, flip, make_store, write_shard
 
 FILTERS = [
     *('{"category": "bird"}', '{"category": {"$ne": "bird"}}', '{"nice": true}'),
@@ -251,8 +251,8 @@ def test_a_damaged_table_is_not_copied_from(root: Path) -> None:
 
 def test_nothing_is_left_of_rows_that_are_gone(root: Path) -> None:
     files, store = paths.RowsPaths(folder_of(root)), Store.open(str(root / "store/toys/toy"))
-    rows.retire(folder_of(root))
-    rows.write(folder_of(root), store, [])
+    delete(store, *vectors_of(root))
+    build(root)
     assert not any(file.exists() for file in (files.mark, files.stale, *files.both))
 
 

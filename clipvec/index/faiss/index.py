@@ -60,7 +60,7 @@ class FaissIndex(TableIndex):
         self.manifest.check(build.folder)
         self.rows_folder = build.folder
         rows = self.manifest.rows
-        table = RowsTable.find(build.folder) if rows else RowsTable.empty()
+        table = RowsTable.find(build.folder) if rows else RowsTable.empty(self.dim)
         if table is None or len(table) != rows:
             raise CollectionError(
                 f"{build.folder} lacks the table of its {rows:,} rows; build it "
@@ -101,6 +101,13 @@ class FaissIndex(TableIndex):
     def build_id(self) -> str:
         """A different text for every build."""
         return self.manifest.build_id
+
+    def outdated(self) -> bool:
+        """Return whether another build was published; settings of this one do not count."""
+        try:
+            return Manifest.read(self._file).build_id != self.build_id
+        except CollectionError:
+            return False
 
     @property
     def build_stats(self) -> BuildStats | None:

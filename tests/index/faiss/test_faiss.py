@@ -203,6 +203,19 @@ def test_search_settings_stay(store: Store, on_disk: FaissConfig) -> None:
             }
 
 
+def test_another_build_is_noticed(store: Store, on_disk: FaissConfig) -> None:
+    for partition in (0, 1):
+        build(on_disk, partition=partition)
+    with open_index(on_disk, f"{NAME}--shards-0") as part, open_index(on_disk, NAME) as index:
+        build(on_disk, partition=1)
+        part.set_search_settings({"nprobe": 2})
+        assert not index.outdated()
+        delete(store, "1/0")
+        build(on_disk, partition=1)
+        assert index.outdated()
+        assert not part.outdated()
+
+
 def test_an_id_in_two_shards_is_named(store: Store, on_disk: FaissConfig) -> None:
     make_store(Path(on_disk.path).parent / "twice", {0: [20], 1: [20]})
     twice = Store.open(f"{Path(on_disk.path).parent}/twice/toys/toy")
@@ -223,6 +236,8 @@ def test_no_rows_are_left(store: Store, on_disk: FaissConfig) -> None:
         assert index.count() == 0
         assert index.query(np.ones(32, np.float32), 3) == []
         assert index.get(["0/0"]) == {}
+        assert index.sample(5).shape == (0, 32)
+        assert index.query(np.ones(32, np.float32), 3, filters.Comparison("stars", "==", 2)) == []
     undo(store, name)
     assert build(on_disk).rows == 570
     assert_equal(on_disk, store)
