@@ -7,7 +7,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from clipvec.errors import CollectionError
+from clipvec.errors import CollectionError, SchemaError
 from clipvec.index.backend import IndexBackend
 from clipvec.index.faiss.factory import choose, lists_of
 from clipvec.index.faiss.index import FaissIndex
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from clipvec.store import Store
 
 _BUILD = re.compile(r"[0-9a-f]{32}")
-_ROW_BYTES = 40
-"""Memory that a row takes while lists and table are written."""
+_ROW_BYTES = 340
+"""Memory that a row takes while lists and table are written: some 300 of it are its columns."""
 
 
 class FaissBackend(IndexBackend):
@@ -72,11 +72,12 @@ class FaissBackend(IndexBackend):
     def publish(self, name: str) -> None:
         """Put the build that is staged, if there is one, in the place of the old one."""
         files = self._files(name)
-        if files.staged.is_file():
-            with folder_errors(str(files.folder)):
+        with folder_errors(str(files.folder)):
+            if files.staged.is_file():
                 files.staged.replace(files.manifest)
-                shutil.rmtree(files.next)
                 _remove_builds(files)
+            if files.next.exists():  # as after a kill between the two
+                shutil.rmtree(files.next)
 
     def memory_bytes(self, rows: int, dim: int, command: IndexCommandConfig) -> int:
         """Return roughly the memory that the building takes; the index itself is mapped."""
@@ -101,10 +102,11 @@ def _check_ours(files: FaissPaths) -> None:
 
 
 def _remove_builds(files: FaissPaths) -> None:
-    """Remove all builds but the published one."""
-    published = None
-    with contextlib.suppress(CollectionError):
-        published = Manifest.read(files.manifest).build_id if files.manifest.is_file() else None
+    """Remove all builds but the published one; none while it is not known which that is."""
+    try:
+        published = Manifest.read(files.manifest).build_id if files.manifest.exists() else None
+    except (CollectionError, SchemaError):
+        return
     for path in files.folder.glob("*"):
         if _BUILD.fullmatch(path.name) and path.name != published:
             shutil.rmtree(path)

@@ -60,6 +60,11 @@ def lists_of(factory: str) -> int:
     return int(found[1]) if found else 0
 
 
+def with_fewer_lists(factory: str) -> str:
+    """Return a factory string with half as many inverted lists, at least one."""
+    return _LISTS.sub(lambda found: f"IVF{max(1, int(found[1]) // 2)}", factory)
+
+
 def empty_index(factory: str, dim: int) -> Any:
     """Return an inverted file without vectors or training.
 
@@ -71,6 +76,8 @@ def empty_index(factory: str, dim: int) -> Any:
         index = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
     inner = faiss.try_extract_index_ivf(index)
     wrapped = isinstance(index, faiss.IndexRefine | faiss.IndexIDMap)
+    if inner and inner.nlist < 1:
+        raise ConfigError(f"index.factory={factory} has no list; IVF takes a number of at least 1")
     if not inner or wrapped or isinstance(faiss.downcast_index(inner), faiss.IndexIVFFastScan):
         raise ConfigError(
             f"index.factory={factory}: index=faiss takes auto, Flat, or inverted lists of codes "

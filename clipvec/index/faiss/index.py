@@ -13,8 +13,10 @@ from clipvec.index.base import Capabilities
 from clipvec.index.faiss.factory import FLAT
 from clipvec.index.faiss.lists import MappedLists
 from clipvec.index.faiss.manifest import Manifest
+from clipvec.index.lock import locked
 from clipvec.index.mapped import TableIndex
 from clipvec.index.rows import RowsTable
+from clipvec.paths import IndexPaths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +57,7 @@ class FaissIndex(TableIndex):
         """
         self.name, self.location = name, str(files.folder)
         self._file, self.manifest = manifest, Manifest.read(manifest)
+        self._lock = IndexPaths(config.path).lock(name)
         self.info = self.manifest.index_info(self.location)
         build = files.build(self.manifest.build_id)
         self.manifest.check(build.folder)
@@ -84,16 +87,28 @@ class FaissIndex(TableIndex):
         return {"factory": self.manifest.factory, **search}
 
     def set_search_settings(self, settings: Mapping[str, Any]) -> None:
-        """Change ``nprobe`` and ``candidates`` for processes that open the index from now on."""
+        """Change ``nprobe`` and ``candidates`` for processes that open the index from now on.
+
+        Raises:
+            ConfigError: there is no such setting.
+            CollectionError: an index command runs, or has published another build since.
+        """
         if wrong := set(settings) - set(SETTINGS):
             raise ConfigError(
                 f"{self.location}: {', '.join(sorted(wrong))}; only {' and '.join(SETTINGS)} can "
                 "change"
             )
-        search = {**self.manifest.search, **{key: int(v) for key, v in settings.items()}}
-        self.manifest = replace(self.manifest, search=search)
         try:
-            self.manifest.write(self._file)
+            with locked(self.location, self._lock):
+                now = Manifest.read(self._file)
+                if now.build_id != self.build_id:
+                    raise CollectionError(
+                        f"{self.location} was built again since it was opened; run the same "
+                        "command again"
+                    )
+                search = {**now.search, **{key: int(v) for key, v in settings.items()}}
+                self.manifest = replace(now, search=search)
+                self.manifest.write(self._file)
         except OSError as error:
             raise CollectionError(f"{self._file} cannot be written: {error}") from error
 

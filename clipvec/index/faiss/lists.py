@@ -40,8 +40,18 @@ class MappedLists:
         """Return the index of files that are known to be right.
 
         Raises:
-            CollectionError: FAISS cannot map the lists.
+            CollectionError: a file cannot be read or mapped.
         """
+        try:
+            return cls._open(files)
+        except (OSError, ValueError) as error:
+            raise CollectionError(
+                f"{files.folder} cannot be read ({error}); run the same command again, or build it "
+                "again with python -m clipvec.index index=faiss --rebuild"
+            ) from error
+
+    @classmethod
+    def _open(cls, files: FaissBuildPaths) -> MappedLists:
         faiss = library()
         index, sizes = read_trained(files.trained), np.load(files.sizes)
         inner = inverted(index)

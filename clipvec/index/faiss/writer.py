@@ -18,7 +18,7 @@ from clipvec.index import rows as rows_table
 from clipvec.index.backend import IndexWriter, check_made_of, duplicate_id_message
 from clipvec.index.base import PART, IndexInfo
 from clipvec.index.faiss import lists
-from clipvec.index.faiss.factory import AUTO, FLAT, choose, lists_of
+from clipvec.index.faiss.factory import AUTO, FLAT, choose, lists_of, with_fewer_lists
 from clipvec.index.faiss.index import FaissIndex
 from clipvec.index.faiss.manifest import HeldPart, Manifest, checksum
 from clipvec.index.faiss.segments import Segments
@@ -93,9 +93,8 @@ class FaissWriter(IndexWriter):
         self._parts = [HeldPart.of(part) for part in parts]
         rows, dim = sum(part.rows for part in parts), self._store.fingerprint.model.dim
         self._factory = self._choose(rows, dim)
-        count = lists_of(self._factory)
-        fewer = self._factory.replace(str(count), str(count // 2), 1)
-        self.rebuild_hint = f"'index.factory=\"{fewer}\"'"
+        fewer = with_fewer_lists(self._factory)
+        self.rebuild_hint = "" if fewer == self._factory else f"'index.factory=\"{fewer}\"'"
         published = self._published
         same = published is not None and published.manifest.factory == self._factory
         if published is not None and same:

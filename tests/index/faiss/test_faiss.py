@@ -15,12 +15,12 @@ import pytest
 from clipvec import paths
 from clipvec.check.run import check
 from clipvec.config import FaissConfig
-from clipvec.errors import CollectionError, ConfigError
+from clipvec.errors import ClipvecError, CollectionError, ConfigError
 from clipvec.index import filters, open_index
 from clipvec.index.backend import open_backend
 from clipvec.index.build import build_index
 from clipvec.index.faiss import index as faiss_index
-from clipvec.index.faiss.factory import choose
+from clipvec.index.faiss.factory import choose, with_fewer_lists
 from clipvec.index.faiss.writer import FaissWriter
 from clipvec.store import Store
 from tests.check.test_run import asked
@@ -216,6 +216,56 @@ def test_another_build_is_noticed(store: Store, on_disk: FaissConfig) -> None:
         assert not part.outdated()
 
 
+def test_settings_are_of_the_build_that_was_opened(store: Store, on_disk: FaissConfig) -> None:
+    build(on_disk)
+    with open_index(on_disk, bare=True) as index:
+        with (
+            open_backend(on_disk).exclusive(NAME),
+            pytest.raises(CollectionError, match="is being filled by another command"),
+        ):
+            index.set_search_settings({"nprobe": 2})
+        delete(store, "0/0")
+        build(on_disk)
+        with pytest.raises(CollectionError, match="was built again since it was opened"):
+            index.set_search_settings({"nprobe": 2})
+
+
+def test_no_build_is_removed_while_none_is_known(store: Store, on_disk: FaissConfig) -> None:
+    build(on_disk)
+    manifest = paths.FaissPaths(Path(on_disk.path) / NAME).manifest
+    for fault in ("{", '{"schema_version": 9}'):
+        before, right = built(on_disk).folder, manifest.read_text()
+        manifest.write_text(fault)
+        with pytest.raises(ClipvecError, match="--rebuild"):
+            build(on_disk)
+        assert before.is_dir()
+        manifest.write_text(right)
+        assert build(on_disk).reused == 5
+        manifest.write_text(fault)
+        (manifest.parent / "next").mkdir()
+        assert build(on_disk, rebuild=True).loaded == 5
+        left = {path.name for path in manifest.parent.iterdir()}
+        assert left == {"index.json", built(on_disk).folder.name}
+
+
+def test_lists_that_cannot_be_read(
+    store: Store, on_disk: FaissConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(on_disk)
+    built(on_disk).sizes.write_bytes(b"no array")
+    monkeypatch.setattr("clipvec.index.faiss.manifest.Manifest.check", lambda *_: None)
+    with pytest.raises(CollectionError, match=r"cannot be read \(.*; run the same command again"):
+        open_index(on_disk)
+
+
+@pytest.mark.parametrize(
+    ("factory", "fewer"),
+    [("OPQ8,IVF8,PQ8x4", "OPQ8,IVF4,PQ8x4"), ("IVF1,SQ8", "IVF1,SQ8"), ("Flat", "Flat")],
+)
+def test_the_hint_halves_the_lists_alone(factory: str, fewer: str) -> None:
+    assert with_fewer_lists(factory) == fewer
+
+
 def test_an_id_in_two_shards_is_named(store: Store, on_disk: FaissConfig) -> None:
     make_store(Path(on_disk.path).parent / "twice", {0: [20], 1: [20]})
     twice = Store.open(f"{Path(on_disk.path).parent}/twice/toys/toy")
@@ -277,6 +327,7 @@ def test_a_small_index_that_grows(
         ("HNSW32", "index=faiss takes auto, Flat, or inverted lists of codes"),
         ("IVF8,PQ8x4fs", "FastScan kinds keep no lists on disk"),
         ("IVF8,SQ8,RFlat", "it ranks again by itself, without RFlat"),
+        ("IVF0,SQ8", "IVF0,SQ8"),
         ("IVF8,Bogus", "index.factory=IVF8,Bogus with D = 32: FAISS says: "),
     ],
 )
