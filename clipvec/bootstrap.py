@@ -116,7 +116,8 @@ def median_limits(values: np.ndarray, seed: int) -> tuple[float, float]:
 def balanced_interval(right: np.ndarray, groups: np.ndarray, seed: int) -> Interval:
     """Return the mean of the means of groups with its 95 % confidence interval.
 
-    Each group is resampled for itself. The one more query is in the smallest, where it counts most.
+    Each group is resampled for itself, but for those of one query, which tell nothing of how far
+    their own mean varies: they are resampled together. The one more query is where it counts most.
 
     Args:
         right: bool [Q], one value per query.
@@ -127,12 +128,18 @@ def balanced_interval(right: np.ndarray, groups: np.ndarray, seed: int) -> Inter
     counts = np.bincount(groups)
     hits = np.bincount(groups, right)[counts > 0]
     counts = counts[counts > 0]
+    alone, many = counts == 1, counts > 1
+    strata = [(hit, count, 1) for hit, count in zip(hits[many], counts[many], strict=True)]
+    if single := int(alone.sum()):
+        strata.append((hits[alone].sum(), single, single))
     means = np.zeros(RESAMPLES)
-    for hit, count in zip(hits, counts, strict=True):
+    for hit, count, size in strata:
         weights = rng.standard_gamma([hit, count - hit], (RESAMPLES, 2))
         # Resampled means vary by less than means do, which shows where many small groups add up.
         wider = np.sqrt((count + 1) / max(count - 1, 1))
-        means += hit / count + wider * (weights[:, 0] / weights.sum(axis=1) - hit / count)
+        off = weights[:, 0] / weights.sum(axis=1) - hit / count
+        means += size * (hit / count + wider * off)
     means /= len(counts)
-    extra = rng.beta(1, counts.min(), RESAMPLES) / len(counts)
+    _, count, size = max(strata, key=lambda stratum: stratum[2] / (stratum[1] + 1))
+    extra = size * rng.beta(1, count, RESAMPLES) / len(counts)
     return _between(hits / counts, means * (1 - extra), extra)

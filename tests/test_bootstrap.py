@@ -112,5 +112,12 @@ def test_the_balanced_interval_covers_the_mean_of_groups() -> None:
         found = balanced_interval(rng.random(len(groups)) < true[groups], groups, seed)
         covered += found.low <= true.mean() <= found.high
     assert covered >= 0.94 * SEEDS
+    covered = 0
+    for seed in range(SEEDS):  # 80 groups of one query, and one of 40
+        rng = np.random.default_rng(seed)
+        groups = np.concatenate([np.arange(80), np.full(40, 80)])
+        found = balanced_interval(rng.random(len(groups)) < 0.6, groups, seed)
+        covered += found.low <= 0.6 <= found.high
+    assert covered >= 0.94 * SEEDS
     alone = balanced_interval(np.array([True, True, False]), np.array([0, 0, 2]), 0)
     assert alone.value == 0.5

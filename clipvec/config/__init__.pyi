@@ -22,6 +22,7 @@ from .datasets import (
     SyntheticConfig,
     WebDatasetConfig,
 )
+from .evaluate import PromptsConfig, class_name
 from .fields import Attributes, AttributeType
 from .groups import (
     HnswConfig,
@@ -79,6 +80,7 @@ __all__ = [
     "MeasureConfig",
     "ModelConfig",
     "ParquetConfig",
+    "PromptsConfig",
     "QueriesConfig",
     "QueryModelConfig",
     "RecallConfig",
@@ -92,6 +94,7 @@ __all__ = [
     "WebDatasetConfig",
     "WorkersLauncher",
     "check_overrides",
+    "class_name",
     "did_you_mean",
     "explain",
     "extras_for",

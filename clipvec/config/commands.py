@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from clipvec.config.cloud import CloudConfig
 from clipvec.config.datasets import DatasetConfig
 from clipvec.config.evaluate import PromptsConfig
-from clipvec.config.fields import STRICT, Port
+from clipvec.config.fields import STRICT, Port, Seed
 from clipvec.config.groups import (
     HnswConfig,
     NameOnly,
@@ -191,7 +191,7 @@ class EvaluateConfig:
     """Images to classify, drawn at random where more have a class."""
     neighbours: Annotated[int, Field(ge=1, le=50)]
     """Nearest images that vote on the class of one."""
-    seed: int
+    seed: Seed
     """Of the drawing and of the bootstrap."""
     report_dir: str
     """Folder of the report, named to the microsecond because a sweep starts many at once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from clipvec.config.fields import STRICT
@@ -18,13 +18,23 @@ def _with_place(template: str) -> str:
     return template
 
 
+def class_name(value: object) -> str:
+    """Return the name of the class that a value of an attribute stands for."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _named(names: object) -> object:
+    """Spell whole numbers, true and false as classes are."""
+    return {class_name(key): n for key, n in names.items()} if isinstance(names, dict) else names
+
+
 @dataclass(frozen=True, config=STRICT)
 class PromptsConfig:
     """Texts that stand for a class where images are classified by texts alone."""
 
     templates: Annotated[list[Annotated[str, AfterValidator(_with_place)]], Field(min_length=1)]
     """Texts with ``{}`` in the place of the name; the vector of a class is the mean of theirs."""
-    names: dict[str, str] = Field(default_factory=dict)
+    names: Annotated[dict[str, str], BeforeValidator(_named)] = Field(default_factory=dict)
     """Names of classes by their values in the store, such as ``{n02084071: dog}``; others are
     called by their values, with spaces for underscores."""
 

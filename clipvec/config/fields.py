@@ -18,6 +18,7 @@ Attributes: TypeAlias = dict[AttributeName, AttributeType]
 Number: TypeAlias = int | float
 Values = Annotated[list[Number], Field(min_length=1)]
 Efs = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Limit: TypeAlias = Annotated[int, Field(ge=1)] | None
 
 

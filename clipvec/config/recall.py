@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from clipvec.config.fields import STRICT, Efs, Limit, Name, Number, Values
+from clipvec.config.fields import STRICT, Efs, Limit, Name, Number, Seed, Values
 from clipvec.config.kinds import Kind, Registry
 from clipvec.config.models import arch_extras
 
@@ -132,7 +132,7 @@ class MeasureConfig:
     admit k rows or fewer is left out."""
     max_filtered_queries: Annotated[int, Field(ge=1)]
     """Queries of each kind under a filter, at most."""
-    seed: int
+    seed: Seed
     """Of the training sample, the filters and the bootstrap."""
 
 
@@ -186,5 +186,5 @@ class QueriesConfig:
     """Captions of the store, or lines of ``text_file``, at most; 0: no text queries."""
     text_file: str | None
     """Text file with a query on each line; null: captions."""
-    seed: int
+    seed: Seed
     """Of the drawing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,9 @@ class _Right:
     def __init__(self, captions: Sequence[str], texts: np.ndarray, images: int, seed: int) -> None:
         self._numbers = {caption: number for number, caption in enumerate(captions)}
         self._texts, self._images, self._seed = texts, images, seed
-        self._drawn: list[tuple[int, str, int, np.ndarray]] = []
+        self._drawn: list[tuple[int, str, int, int, np.ndarray]] = []
+        """Order, id, caption, a number that no other has (vectors have no order), and vector."""
+        self._seen = itertools.count()
         self.count = np.zeros(len(captions), np.int64)
         self.best = np.full(len(captions), -np.inf)
         self.tied = np.zeros(len(captions), np.int64)
@@ -104,13 +107,13 @@ class _Right:
 
     def _draw(self, id: str, number: int, vector: np.ndarray) -> None:
         """Keep an image if the hash of its id is among the smallest so far."""
-        order = -keyed_hash(id, self._seed)
+        entry = (-keyed_hash(id, self._seed), id, number, next(self._seen), vector.copy())
         if len(self._drawn) < self._images:
-            heapq.heappush(self._drawn, (order, id, number, vector.copy()))
-        elif order > self._drawn[0][0]:
-            heapq.heapreplace(self._drawn, (order, id, number, vector.copy()))
+            heapq.heappush(self._drawn, entry)
+        elif entry[0] > self._drawn[0][0]:
+            heapq.heapreplace(self._drawn, entry)
 
     def drawn(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the images that were drawn, float32 [Q, D], and their captions, int64 [Q]."""
         kept = sorted(self._drawn, key=lambda entry: (-entry[0], entry[1]))
-        return np.stack([entry[3] for entry in kept]), np.array([entry[2] for entry in kept])
+        return np.stack([entry[4] for entry in kept]), np.array([entry[2] for entry in kept])

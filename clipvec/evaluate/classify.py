@@ -97,7 +97,8 @@ def linear_probe(images: np.ndarray, classes: np.ndarray, count: int) -> np.ndar
 
 def _fit(images: np.ndarray, classes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights, float64 [D, C], and the bias, float64 [C]."""
-    x, y = images.astype(np.float64), np.eye(count)[classes]
+    x, y = images.astype(np.float64), np.zeros((len(classes), count))
+    y[np.arange(len(classes)), classes] = 1
     centre, share = x.mean(axis=0), y.mean(axis=0)
     x, y = x - centre, y - share
     values, basis = np.linalg.eigh(x.T @ x)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipvec.config import class_name
 from clipvec.errors import ConfigError
 from clipvec.store import keyed_hash
 from clipvec.vectors import unit
@@ -73,21 +74,22 @@ def read_labels(rows: Rows, label: str, count: int, seed: int) -> Labels:
         for row, (id, value) in enumerate(zip(ids, values, strict=True), start):
             if value is None:
                 continue
-            of_rows[row] = numbers.setdefault(_name(value), len(numbers))
+            of_rows[row] = numbers.setdefault(class_name(value), len(numbers))
             entry = (-keyed_hash(id, seed), id, row)
             if len(drawn) < count:
                 heapq.heappush(drawn, entry)
             elif entry > drawn[0]:
                 heapq.heapreplace(drawn, entry)
     _check_classes(rows, label, list(numbers), of_rows)
+    if 2 * len(numbers) > len(drawn):
+        raise ConfigError(
+            f"label={label}: {len(numbers):,} classes for {len(drawn):,} images to classify; each "
+            "needs two on average: raise images, or name an attribute that more images share"
+        )
     classes = sorted(numbers)
     renumbered = np.array([*np.argsort([numbers[name] for name in classes]), -1], np.int32)
     order = [row for _, _, row in sorted(drawn, reverse=True)]
     return Labels(classes, renumbered[of_rows], np.array(order, np.int64))
-
-
-def _name(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def check_label(rows: Rows, label: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipvec.bootstrap import balanced_interval, confidence_interval, median_limits
+from clipvec.errors import ConfigError
 from clipvec.evaluate.captions import retrieval
 from clipvec.evaluate.classify import linear_probe, nearest_neighbours, zero_shot
 from clipvec.evaluate.labels import read_labels
@@ -26,7 +27,7 @@ from clipvec.model import encode_texts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clipvec.config import EvaluateConfig
+    from clipvec.config import EvaluateConfig, PromptsConfig
     from clipvec.evaluate.captions import Retrieval
     from clipvec.evaluate.labels import Labels
     from clipvec.evaluate.results import Direction, Method
@@ -46,22 +47,23 @@ class Measured:
     """bool [Q]: whether each image was classified right."""
 
 
-def measure(config: EvaluateConfig, rows: Rows, captions: Sequence[str]) -> Measured:
+def measure(config: EvaluateConfig, rows: Rows, name: str, captions: Sequence[str]) -> Measured:
     """Return how good the model of a store is.
 
     Args:
         config: what to measure.
         rows: of the store.
+        name: of the model in the report.
         captions: different captions of the store to search with; none: no search.
 
     Raises:
-        ConfigError: the attribute that is named has no classes.
+        ConfigError: the attribute that is named has no classes, or `prompts` does not fit them.
         FingerprintError: the model that loads is not the store's.
     """
     labels = None
     if config.label is not None:
         labels = read_labels(rows, config.label, config.images, config.seed)
-    prompts = [config.prompts.of(name) for name in labels.classes] if labels else []
+    prompts = texts_of(config.prompts, labels.classes) if labels else []
     texts = encode_texts(rows.store, [*captions, *(text for each in prompts for text in each)])
     found: dict[Direction, Retrieval] = {}
     if captions:
@@ -75,7 +77,7 @@ def measure(config: EvaluateConfig, rows: Rows, captions: Sequence[str]) -> Meas
         right = {method: classes == labels.of_drawn for method, classes in predicted.items()}
         by_label = _by_label(config, labels, predicted)
     result = ModelResult(
-        model=rows.store.model["name"],
+        model=name,
         store=rows.store.url,
         dim=rows.dim,
         fingerprint=rows.store.fingerprint.to_json(),
@@ -83,6 +85,28 @@ def measure(config: EvaluateConfig, rows: Rows, captions: Sequence[str]) -> Meas
         labels=by_label,
     )
     return Measured(result, found, right)
+
+
+def texts_of(config: PromptsConfig, classes: Sequence[str]) -> list[list[str]]:
+    """Return the texts that stand for each class.
+
+    Raises:
+        ConfigError: a class is named that there is not, or two have the same texts.
+    """
+    if unknown := sorted(set(config.names) - set(classes)):
+        raise ConfigError(
+            f"prompts.names: {unknown[0]!r} is no class; there are {len(classes):,}, such as "
+            f"{', '.join(map(repr, classes[:3]))}"
+        )
+    of_texts: dict[tuple[str, ...], str] = {}
+    for name in classes:
+        texts = tuple(config.of(name))
+        if (other := of_texts.setdefault(texts, name)) != name:
+            raise ConfigError(
+                f"the classes {other!r} and {name!r} have the same texts, such as {texts[0]!r}; "
+                "give one another name with prompts.names"
+            )
+    return [list(texts) for texts in of_texts]
 
 
 def _retrieval(direction: Direction, found: Retrieval, seed: int) -> RetrievalResult:

@@ -130,7 +130,7 @@ class ModelResult:
     """How good one model is."""
 
     model: str
-    """Its name."""
+    """Its name, or the location of its store where another has the same."""
     store: str
     """Path or URL of the store that it made."""
     dim: Count

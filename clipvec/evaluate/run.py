@@ -19,7 +19,7 @@ from clipvec.evaluate.labels import check_label, classes_of
 from clipvec.evaluate.measure import measure
 from clipvec.evaluate.report import sentences
 from clipvec.evaluate.results import Evaluation
-from clipvec.evaluate.stores import check_same_images, open_stores
+from clipvec.evaluate.stores import check_same_images, model_names, open_stores
 from clipvec.store import draw_captions
 from clipvec.tracking import RunSpec, artifacts
 
@@ -65,7 +65,10 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
             used = paths.collection_name(name, rows.store.model["name"])
             fingerprint = rows.store.fingerprint.to_json()
             run.use_artifact(artifacts.store(rows.store.url, used, fingerprint))
-        measured = [measure(config, rows, captions) for rows in stores]
+        measured = [
+            measure(config, rows, called, captions)
+            for rows, called in zip(stores, model_names(stores), strict=True)
+        ]
         found = Evaluation(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             dataset=name,

@@ -43,6 +43,15 @@ def open_stores(config: EvaluateConfig) -> list[Rows]:
     return list(found.values())
 
 
+def model_names(stores: Sequence[Rows]) -> list[str]:
+    """Return what to call the model of each store: its name, or the store where names repeat."""
+    names = [str(rows.store.model["name"]) for rows in stores]
+    return [
+        name if names.count(name) == 1 else rows.store.url
+        for name, rows in zip(names, stores, strict=True)
+    ]
+
+
 def _check_finished(rows: Rows) -> None:
     """Refuse a store that has no rows, or of which shards are not committed."""
     store = rows.store

@@ -73,6 +73,12 @@ def test_a_report(run: Run, folder: Path, tiny_sample: Path) -> None:
         ),
         (["label=colour"], 2, "has no such attribute; it has category (string)"),
         (["prompts.templates=[x]"], 2, "no {} in it, which is where the name of the class goes"),
+        (
+            ["label=category", "+prompts.names={0: dog, true: cat}"],
+            2,
+            "prompts.names: '0' is no class; there are ",
+        ),
+        (["seed=-1"], 2, "seed=-1: input should be greater than or equal to 0"),
         (["captions=-1"], 2, "captions=-1: input should be greater than or equal to 0"),
     ],
 )

@@ -48,6 +48,13 @@ def captions_of(rows: Rows) -> list[str | None]:
     return [c for _, piece in rows.pieces(["caption"]) for c in piece["caption"].to_pylist()]
 
 
+def test_rows_that_are_the_same(tmp_path: Path) -> None:
+    part = store_of(tmp_path, random_vectors(4), ["a"] * 4)
+    twice = Rows(part.store, [*part.parts, *part.parts])
+    found = retrieval(twice, ["a"], random_vectors(1, seed=1), 8, 0)
+    assert len(found["image_to_text"].right) == 8
+
+
 @pytest.mark.parametrize("block", [1024, 7])
 def test_equal_to_brute_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(ranks, "_QUERIES", block)

@@ -12,7 +12,7 @@ from clipvec.errors import ConfigError
 from clipvec.evaluate.compare import more_queries
 from clipvec.evaluate.report.sentences import verdict
 from clipvec.evaluate.results import Comparison
-from clipvec.evaluate.stores import check_same_images
+from clipvec.evaluate.stores import check_same_images, model_names
 from clipvec.store import Rows
 from tests.evaluate.stores import opened, random_vectors, store_of
 from tests.stores import delete
@@ -24,6 +24,12 @@ def answers(queries: int, gain: float, seed: int) -> tuple[np.ndarray, np.ndarra
     hard = rng.random(queries)
     noise = rng.normal(size=(2, queries)) * 0.05
     return hard + noise[0] < 0.5, hard + noise[1] < 0.5 + gain
+
+
+def test_stores_of_one_model_are_called_by_their_places(tmp_path: Path) -> None:
+    a, b = (store_of(tmp_path / n, random_vectors(3), [None] * 3) for n in "ab")
+    assert model_names([a]) == ["toy"]
+    assert model_names([a, b]) == [a.store.url, b.store.url]
 
 
 def test_pairs_show_what_two_intervals_do_not() -> None:

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from clipvec import config
 from clipvec.bootstrap import balanced_interval
+from clipvec.config import PromptsConfig
 from clipvec.errors import ConfigError
 from clipvec.evaluate import classify
 from clipvec.evaluate.classify import linear_probe, nearest_neighbours, zero_shot
 from clipvec.evaluate.labels import Labels, read_labels
+from clipvec.evaluate.measure import texts_of
 from clipvec.store import Rows
 from clipvec.vectors import unit
 from tests.evaluate.stores import opened, random_vectors, store_of, vectors_of
@@ -126,6 +129,15 @@ def test_a_sample_is_the_same_for_other_shards(tmp_path: Path) -> None:
     assert again.classes == sorted(again.classes)
 
 
+def test_each_class_has_texts_of_its_own() -> None:
+    names = {0: "a dog", True: "a cat"}
+    prompts = config.from_dict({"templates": ["photo of {}", "{}"], "names": names}, PromptsConfig)
+    found = texts_of(prompts, ["0", "a_b", "true"])
+    assert [texts[1] for texts in found] == ["a dog", "a b", "a cat"]
+    with pytest.raises(ConfigError, match="the classes '0' and 'a_dog' have the same texts, such"):
+        texts_of(prompts, ["0", "a_dog", "true"])
+
+
 @pytest.mark.parametrize(
     ("label", "names", "message"),
     [
@@ -133,6 +145,7 @@ def test_a_sample_is_the_same_for_other_shards(tmp_path: Path) -> None:
         ("ratio", NAMES * 2, "its values are of type float, which are no classes"),
         ("nice", NAMES * 2, r"label=nice: no image of .* has one"),
         ("stars", NAMES * 2, "have the same, '3'; two classes are needed"),
+        ("category", [*NAMES, NAMES[0]], "3 classes for 4 images to classify; each needs two"),
         ("category", NAMES, "each of 3 images of .* has one of its own; name an attribute"),
     ],
 )
