@@ -30,6 +30,8 @@ from tests import stores, tiny
 from tests.data.making import encode
 
 _STEPS = 8
+_CARRIED = "carried"
+"""Stands for the deletions that embed makes, of images that were deleted and came again."""
 _SECONDS = 1.5
 """Before a command is killed, at most; one takes about a second."""
 
@@ -56,7 +58,7 @@ class Sequence:
         }
         self.index_options = {"index.path": root / "index"}
         self.written = self.kills = 0
-        self.deleted: dict[str, set[str]] = {}
+        self.deleted: dict[str, set[str]] = {_CARRIED: set()}
         """Ids by the deletion that is in force, as far as their images are as they were."""
         for _ in range(int(self.rng.integers(5, 25))):
             self.add()
@@ -77,6 +79,12 @@ class Sequence:
         for ids in self.deleted.values():
             ids.discard(file.name)
 
+    def carry(self, file: Path, new: Path) -> None:
+        """Note that a row goes where the same image comes, and stays deleted if it was."""
+        if any(file.name in ids for ids in self.deleted.values()):
+            self.forget(file)
+            self.deleted[_CARRIED].add(new.name)
+
     def add(self) -> None:
         """Add images."""
         for _ in range(int(self.rng.integers(1, 4))):
@@ -91,9 +99,10 @@ class Sequence:
     def rename(self) -> None:
         """Rename images."""
         for file in self.files(4):
-            self.forget(file)
             self.written += 1
-            file.rename(self.folder / f"renamed-{self.written:04}.png")
+            new = self.folder / f"renamed-{self.written:04}.png"
+            self.carry(file, new)
+            file.rename(new)
 
     def remove(self) -> None:
         """Remove images."""
@@ -102,9 +111,9 @@ class Sequence:
             file.unlink()
 
     def touch(self) -> None:
-        """Change the time of images, and nothing else; a deleted row comes back with that."""
+        """Change the time of images, and nothing else."""
         for file in self.files(3):
-            self.forget(file)
+            self.carry(file, file)
             os.utime(file, (self.written, self.written))
             self.written += 1
 
@@ -117,8 +126,8 @@ class Sequence:
 
     def undo(self) -> None:
         """Take a deletion back."""
-        if self.deleted:
-            name = str(self.rng.choice(sorted(self.deleted)))
+        if names := sorted(self.deleted.keys() - {_CARRIED}):
+            name = str(self.rng.choice(names))
             del self.deleted[name]
             stores.undo(Store.open(f"{self.options['store.root']}/folder/local"), name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,8 @@ def create_atomically(file: Path, data: bytes) -> bool:
 def _written(file: Path, data: bytes) -> Iterator[Path]:
     """Give the temporary name under which a file's content was written, until it is removed."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    # containers that share a folder have the same process ids
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("wb") as stream:
             stream.write(data)

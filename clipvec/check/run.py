@@ -120,7 +120,9 @@ def _check_parts(
     index: VectorIndex | None,
     summary: CheckSummary,
 ) -> None:
-    comparison = None if index is None else IndexComparison(index, store.fingerprint.attributes)
+    comparison = None
+    if index is not None:
+        comparison = IndexComparison(index, store.fingerprint.attributes, store.tombstones)
     with Progress() as progress:
         task = progress.task("rows", sum(marker.rows for marker in markers.values()), "rows")
         for marker in markers.values():

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _AHEAD = {"cache_type": "background", "cache_options": {"maxblocks": 4}}
 _HTTP = re.compile(r"(^|::)https?://", re.IGNORECASE)
+_MAGIC = re.compile(r"[*?[]")
 _INSTALL = {scheme: f"'clipvec[{extra}]'" for scheme, extra in SCHEME_EXTRAS.items()} | {
     "http": "aiohttp",
     "https": "aiohttp",
@@ -49,6 +50,8 @@ class Source:
     """Bytes, if the file system reports it without a request per file."""
     version: str | None = None
     """What changes with its content, likewise."""
+    gone: bool = False
+    """Whether it was there when it was listed, and is no longer."""
 
 
 def expand(patterns: str | Sequence[str]) -> tuple[Source, ...]:
@@ -62,9 +65,10 @@ def expand(patterns: str | Sequence[str]) -> tuple[Source, ...]:
         DatasetError: a pattern matches no file, or cannot be listed.
     """
     found: dict[str, Mapping[str, Any]] = {}
+    folders: set[str] = set()
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         with dataset_errors(f"dataset.path={pattern!r}", pattern):
-            matched = _match(pattern)
+            matched = _match(pattern, folders)
         if not matched:
             raise DatasetError(
                 f"dataset.path={pattern!r} matches no file; give files, patterns such as "
@@ -75,7 +79,8 @@ def expand(patterns: str | Sequence[str]) -> tuple[Source, ...]:
     if not found:
         raise DatasetError("dataset.path is an empty list; give at least one file or pattern")
     parts = {path: _without_query(path).split("/") for path in sorted(found)}
-    levels = zip(*(names[:-1] for names in parts.values()), strict=False)
+    # not of the files, with which it could change: a name says the same in all generations
+    levels = zip(*(folder.split("/") for folder in folders), strict=False)
     root = sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, levels))
     return tuple(
         Source(
@@ -94,8 +99,11 @@ def version(info: Mapping[str, Any]) -> str | None:
     return next((str(info[key]) for key in _VERSIONS if info.get(key) is not None), None)
 
 
-def _match(pattern: str) -> dict[str, Mapping[str, Any]]:
-    """Return the path of every file that matches one pattern, and what is known of it."""
+def _match(pattern: str, folders: set[str]) -> dict[str, Mapping[str, Any]]:
+    """Return the path of every file that matches one pattern, and what is known of it.
+
+    Adds to ``folders`` those below which the pattern looks.
+    """
     from braceexpand import braceexpand
 
     literal, rest = _literal_folder(package_file(pattern))
@@ -108,7 +116,11 @@ def _match(pattern: str) -> dict[str, Mapping[str, Any]]:
     pairs = [filesystem(url) for url in urls]
     parents = Counter(path.rsplit("/", 1)[0] for _, path in pairs)
     found: dict[str, Mapping[str, Any]] = {}
+    for fs, _ in pairs:
+        if not is_local(fs):
+            fs.invalidate_cache()  # of listings, which a process may have made long ago
     for fs, path in pairs:
+        folders.add(_folder(fs, path))
         if _is_pattern(fs, path):
             folder, below = _literal_folder(path) if is_local(fs) else ("", path)
             listing = fs.glob(glob.escape(folder) + below, detail=True)
@@ -128,6 +140,19 @@ def _match(pattern: str) -> dict[str, Mapping[str, Any]]:
                 )
             found[full_path(fs, path)] = info
     return found
+
+
+def _folder(fs: Any, path: str) -> str:
+    """Return the folder below which a path or a pattern is."""
+    if is_http(fs):
+        return _without_query(path).partition("*")[0].rpartition("/")[0]
+    if not _is_pattern(fs, path):
+        folder = path.rpartition("/")[0]
+    elif is_local(fs):
+        folder = _literal_folder(path)[0].rstrip("/")
+    else:
+        folder = _MAGIC.split(path, maxsplit=1)[0].rpartition("/")[0]
+    return full_path(fs, folder)
 
 
 def _literal_folder(path: str) -> tuple[str, str]:

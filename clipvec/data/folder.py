@@ -55,7 +55,7 @@ class FolderDataset:
             self._local = files.is_local(fs)
             self._root = files.full_path(fs, folder).rstrip("/")
             self._rows, self._notes = (
-                self._list() if listing is None else folder_listing.rows(listing)
+                self._list() if listing is None else folder_listing.rows(listing, self._columns)
             )
 
     def _list(self) -> tuple[Sequence[Row], frozenset[str]]:
@@ -82,14 +82,19 @@ class FolderDataset:
     def listing(self) -> Listing:
         """Return the images, each with its size, its version, and the texts beside it."""
         with_notes = ((row, self._notes_of(row)) for row in self._rows)
-        return Listing.of(folder_listing.sources(with_notes, self._state), self._complete)
+        sources = list(folder_listing.sources(with_notes, self._columns, self._state))
+        return Listing.of(sources, self._complete)
 
     def _state(self, name: str) -> tuple[int | None, str | None]:
         """Return the size and the version of a file, as far as they are known."""
         info = self._found.get(name)
         if info is not None:
             return info.get("size"), files.version(info)
-        return folder_listing.on_disk(join(self._root, name)) if self._local else (None, None)
+        try:
+            return folder_listing.on_disk(join(self._root, name)) if self._local else (None, None)
+        except OSError:
+            self._complete = False
+            return None, None
 
     def identity(self) -> dict[str, str | int | None]:
         """Return the kind, the number of images, and a digest of the names of all files."""

@@ -21,12 +21,14 @@ _NO_FILE = "\0"
 
 def sources(
     rows: Iterable[tuple[Row, Sequence[str]]],
+    columns: Sequence[str],
     state: Callable[[str], tuple[int | None, str | None]],
 ) -> Iterator[ListedSource]:
     """Yield the source of each row.
 
     Args:
         rows: each with the texts beside its image.
+        columns: of a manifest, whose values the rows have.
         state: returns the size and the version of a file.
     """
     for row, notes in rows:
@@ -35,7 +37,7 @@ def sources(
         if notes:
             detail["notes"] = [[splitext(note)[1], *state(note)] for note in notes]
         if row.values:
-            detail["values"] = row.values
+            detail["values"] = dict(zip(columns, row.values, strict=True))
         if row.fault:
             detail["fault"] = row.fault
         yield ListedSource(
@@ -46,7 +48,7 @@ def sources(
         )
 
 
-def rows(listing: Listing) -> tuple[list[Row], frozenset[str]]:
+def rows(listing: Listing, columns: Sequence[str]) -> tuple[list[Row], frozenset[str]]:
     """Return the rows of a listing, and the texts beside their images."""
     rows, notes = [], []
     for name, written in zip(listing.names(), listing.column("detail"), strict=True):
@@ -55,15 +57,20 @@ def rows(listing: Listing) -> tuple[list[Row], frozenset[str]]:
             number = int(name.removeprefix(_NO_FILE))
             rows.append(Row("", (), detail.get("fault", ""), number))
             continue
-        rows.append(Row(name, tuple(detail.get("values", ()))))
+        values = detail.get("values")
+        rows.append(Row(name, tuple(map(values.get, columns)) if values else ()))
         notes += [splitext(name)[0] + suffix for suffix, *_ in detail.get("notes", ())]
     return rows, frozenset(notes)
 
 
 def on_disk(path: str) -> tuple[int | None, str | None]:
-    """Return the size of a local file and the time of its last change; None if it is not there."""
+    """Return the size of a local file and the time of its last change; None if it is not there.
+
+    Raises:
+        OSError: that is not known, as in a folder that may not be entered.
+    """
     try:
         status = os.stat(path)  # noqa: PTH116 # a Path takes longer than the call
-    except (OSError, ValueError):  # ValueError: a name with a null byte
+    except (FileNotFoundError, NotADirectoryError):
         return None, None
     return status.st_size, str(status.st_mtime_ns)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clipvec.errors import DatasetError
+from clipvec.data.files import Source
+from clipvec.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import pyarrow as pa
 
-    from clipvec.data.files import Source
+log = logging.getLogger(__name__)
 
 
 class ListedSource(NamedTuple):
@@ -43,7 +45,7 @@ class Listing:
         import pyarrow as pa
 
         names, *others = [list(c) for c in zip(*sources, strict=True)] or [[], [], [], []]
-        columns = [[name.encode("utf-8", "surrogateescape") for name in names], *others]
+        columns = [[name.encode("utf-8", "surrogatepass") for name in names], *others]
         schema = pa.schema(
             [
                 pa.field("name", pa.binary(), nullable=False),
@@ -59,7 +61,7 @@ class Listing:
 
     def names(self) -> list[str]:
         """Return the name of each source."""
-        return [name.decode("utf-8", "surrogateescape") for name in self.column("name")]
+        return [name.decode("utf-8", "surrogatepass") for name in self.column("name")]
 
     def column(self, name: str) -> list[Any]:
         """Return the values of a column."""
@@ -73,16 +75,12 @@ def of_files(sources: Sequence[Source]) -> Listing:
 
 
 def choose(sources: Sequence[Source], listing: Listing) -> tuple[Source, ...]:
-    """Return the files of a listing, as they are now.
-
-    Raises:
-        DatasetError: one is no longer there.
-    """
+    """Return the files of a listing, as they are now; one that is gone has no record."""
     known = {source.name: source for source in sources}
     names = listing.names()
     if gone := [name for name in names if name not in known]:
-        raise DatasetError(
-            f"{gone[0]} ({len(gone):,} of {len(names):,} files to embed) is no longer in the "
-            "dataset; put it back until they are embedded"
+        log.warning(
+            "%s (%d of %d files to embed) is no longer in the dataset, and left out",
+            *(printable(gone[0]), len(gone), len(names)),
         )
-    return tuple(known[name] for name in names)
+    return tuple(known.get(name) or Source("", name, name, None, gone=True) for name in names)

@@ -150,6 +150,8 @@ class Manifest:
     def _row(self, fields: Mapping[str, object], wanted: Mapping[str, str]) -> Row:
         file = next((fields[wanted[name]] for name in _FILE if fields.get(wanted[name])), None)
         values = tuple(fields.get(wanted[column]) for column in self._columns)
+        if isinstance(file, str) and "\0" in file:
+            return Row("", (), f"the name {printable(file)!r} has a null byte")
         return Row(self._path(file) if isinstance(file, str) else "", values)
 
     def _path(self, file: str) -> str:

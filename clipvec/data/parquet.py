@@ -138,6 +138,8 @@ class ParquetDataset:
 
     def _row_groups(self, source: Source) -> list[int]:
         """Check the columns' names and types, and return the rows of each row group."""
+        if source.gone:
+            return []
         with _footer(source.path) as footer:
             schema = footer.schema.to_arrow_schema()
             keys = [key for key in _hive_keys(source.path) if key not in schema.names]

@@ -44,6 +44,7 @@ def find(
         for name in _walk(folder, excluded, follow_links, passed_over):
             yield name, None
         return
+    fs.invalidate_cache()  # of listings, which this process may have made long ago
     for path, info in fs.find(folder, detail=True).items():
         name = path.removeprefix(folder).lstrip("/")
         if any(map(excluded, name.split("/"))):

@@ -118,7 +118,7 @@ class TarDataset:
         source = self._sources[number]
         if parts == 1:
             return [source], None
-        if source not in self._offsets:
+        if source not in self._offsets and not source.gone:
             with dataset_errors(source.url), files.open_file(source.path) as stream:
                 if not files.can_seek(stream):
                     raise _uncuttable(count, tars, source)
@@ -153,6 +153,8 @@ class TarDataset:
     def _walk(
         self, source: Source, passed_over: PassedOver, at: int = 0, done: int = 0
     ) -> Iterator[Sample | Reject]:
+        if source.gone:
+            return iter(())
         return walk(source, passed_over, self._config.max_file_bytes, at, done)
 
     def _record(self, tar: Source, sample: Sample, passed_over: PassedOver) -> Record | Reject:

@@ -1,4 +1,4 @@
-from .growth import next_generation
+from .growth import next_generation, publish
 from .run import EmbedSummary, embed_shards
 
-__all__ = ["EmbedSummary", "embed_shards", "next_generation"]
+__all__ = ["EmbedSummary", "embed_shards", "next_generation", "publish"]

@@ -22,6 +22,7 @@ from clipvec.store import (
     current,
     deleted_rows,
     replaced_sources,
+    still_deleted,
 )
 
 if TYPE_CHECKING:
@@ -92,10 +93,26 @@ class Work:
         Raises:
             StoreError: the store cannot be read or written.
         """
-        rows = deleted_rows(store, self.replaced)
-        entry = Entry.now("replaced or gone", rows, generation=self.generation.number)
-        TombstoneFolder(store.folder).add(entry)
-        return entry.rows
+        return publish(store, self.generation, self.replaced)
+
+
+def publish(store: Store, generation: Generation, sources: np.ndarray) -> int:
+    """Show the rows of a generation in place of those of ``sources``; return how many these are.
+
+    Images that were deleted stay deleted.
+
+    Raises:
+        StoreError: the store cannot be read or written.
+    """
+    store = Store.open(store.url)  # rows may have been deleted meanwhile
+    entries = TombstoneFolder(store.folder)
+    for entry in still_deleted(store, sources, generation):
+        log.info("%s deleted before, and stay so", counted(entry.rows, "row"))
+        entries.add(entry)
+    rows = deleted_rows(store, sources)
+    entry = Entry.now("replaced or gone", rows, generation=generation.number)
+    entries.add(entry)
+    return entry.rows
 
 
 def begin(store: Store, config: EmbedConfig, dataset: GrowingDataset) -> None:
@@ -166,11 +183,15 @@ def _changes(
     plans = [store.generations.plan(generation) for generation in generations]
     known = current(plans, [generation.sources for generation in generations])
     at = _positions(listing.table["name"], known["name"])
+    # named by a manifest, and not there
+    lost = np.zeros(len(listing), bool)
+    lost[at >= 0] = _are_lost(listing.table.filter(_bool(at >= 0)), known.take(at[at >= 0]))
+    here = (at >= 0) & ~lost
     changed = np.zeros(len(listing), bool)
-    changed[at >= 0] = _differ(listing.table.filter(_bool(at >= 0)), known.take(at[at >= 0]))
+    changed[here] = _differ(listing.table.filter(_bool(here)), known.take(at[here]))
     new = at < 0
     gone = np.ones(len(known), bool)
-    gone[at[at >= 0]] = False
+    gone[at[here]] = False
     _check_gone(config, listing, known, new, gone)
     if _keeps(config) or not listing.complete:
         gone[:] = False
@@ -182,7 +203,9 @@ def _changes(
     old[changed] = places[at[changed]]
     plan = _plan(listing.table.filter(_bool(todo)), old[todo])
     plan = _append(plan, known.filter(_bool(gone)), places[gone])
-    count = _shards(int(todo.sum()), generations[0].sources, config.sharding.count)
+    embedded = listing.table.filter(_bool(todo))
+    first = plans[0].slice(0, generations[0].sources)
+    count = _shards(config, embedded, first)
     last = generations[-1]
     what = {"new": new, "changed": changed, "gone": gone}
     said = ", ".join(f"{mask.sum():,} {word}" for word, mask in what.items() if mask.any())
@@ -231,9 +254,27 @@ def _rounded_up(share: float) -> float:
     return min(1.0, -(-share * 100 // 1) / 100)
 
 
-def _shards(sources: int, first: int, count: int) -> int:
+def _shards(config: EmbedConfig, sources: pa.Table, first: pa.Table) -> int:
     """Return into how many shards to cut, each about as large as those of the first generation."""
-    return min(count, -(-sources * count // max(first, 1)))
+    import pyarrow.compute as pc
+
+    count, number = config.sharding.count, len(sources)
+    now, then = pc.sum(sources["size"]).as_py(), pc.sum(first["size"]).as_py()
+    if not now or not then:
+        now, then = number, max(len(first), 1)
+    wanted = min(count, max(1, round(now * count / then))) if number else 0
+    if number < wanted:  # than which there may be no more where files cannot be cut
+        try:
+            open_dataset(config.dataset, Listing(sources)).num_items(0, wanted)
+        except ConfigError:
+            wanted = number
+    return int(wanted)
+
+
+def _are_lost(these: pa.Table, those: pa.Table) -> np.ndarray:
+    """Return which sources were there and are not, though the dataset names them, bool [N]."""
+    lost: np.ndarray = these["size"].is_null().to_numpy() & those["size"].is_valid().to_numpy()
+    return lost
 
 
 def _positions(values: pa.ChunkedArray, among: pa.ChunkedArray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from clipvec.embed.vector_source import (
 from clipvec.errors import DatasetError, Interrupted, TooManyRejects
 from clipvec.progress import Progress, counted
 from clipvec.store import KnownImages, Store
+from clipvec.tracking import SWEEP_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -111,8 +113,9 @@ class _Session:
         url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
         self.summary = EmbedSummary(url)
         self._source: VectorSource[Any] | None = None
-        # The jobs of a sweep, which have some of the shards each, do not decide what they are of.
-        self._look = len(self._wanted) == config.sharding.count
+        # The jobs of a sweep do not decide what their shards are of.
+        whole = len(self._wanted) == config.sharding.count
+        self._look = whole and SWEEP_VARIABLE not in os.environ
 
     def embed_next(self) -> bool:
         """Embed what is wanted of a generation, and return whether another may follow."""
@@ -352,7 +355,9 @@ class _Shard:
     def _commit(self) -> None:
         rejects, total = self.writer.rejects, self.writer.rows + self.writer.rejects
         limit, judged = self._config.max_reject_fraction, max(total, _FEW)
-        none = self.writer.rows == 0 and total > 1 and limit < 1
+        # a few new files that are all broken hold up no others
+        few = self._work.generation.number > 0 and total < _FEW
+        none = self.writer.rows == 0 and total > 1 and limit < 1 and not few
         if none or rejects / judged > limit:
             self.writer.save_rejects()
             reasons = ", ".join(f"{n} {kind}" for kind, n in self.writer.reasons().items())

@@ -8,12 +8,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from clipvec import paths, shards
-from clipvec.errors import CollectionError
+from clipvec.errors import ClipvecError, CollectionError
 from clipvec.index.backend import open_backend
 from clipvec.index.live import LiveIndex
 from clipvec.index.mapped import MappedIndex
 from clipvec.index.partitions import Partitions
 from clipvec.index.rows import RowsTable
+from clipvec.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from clipvec.config import IndexConfig
     from clipvec.index.backend import IndexBackend
     from clipvec.index.base import VectorIndex
-    from clipvec.store import Fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def _open_held(config: IndexConfig, name: str | None, bare: bool) -> VectorIndex
         for other in found[1:]:
             _check_alike(found[0], other)
         opened.pop_all()
-    _warn_of_missing(name, partitions, found[0].fingerprint)
+    _warn_of_missing(name, partitions, found[0])
     return Partitions(name, found)
 
 
@@ -113,9 +113,12 @@ def _check_alike(one: VectorIndex, other: VectorIndex) -> None:
     one.fingerprint.model.check(theirs.model, here, there)
 
 
-def _warn_of_missing(name: str, names: Sequence[str], fingerprint: Fingerprint) -> None:
+def _warn_of_missing(name: str, names: Sequence[str], one: VectorIndex) -> None:
+    count = one.fingerprint.sharding_count
+    with contextlib.suppress(ClipvecError):  # an index alone does not know of later generations
+        count = Store.open(one.info.store).shard_count
     held = {shard for each in names for shard in shards.parse(paths.partition(each), sys.maxsize)}
-    missing = sorted(set(range(fingerprint.sharding_count)) - held)
+    missing = sorted(set(range(count)) - held)
     if missing:
         log.warning("%s: no partition holds the shards %s", name, shards.format(missing))
 

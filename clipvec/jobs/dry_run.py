@@ -9,6 +9,7 @@ from clipvec import shards
 from clipvec.errors import ConfigError, StoreError
 from clipvec.jobs.backend import Preview
 from clipvec.jobs.forecast import Forecast
+from clipvec.jobs.generation import of_one_generation
 from clipvec.jobs.precision import in_one_precision
 from clipvec.jobs.progress import StoreProgress, only_missing
 from clipvec.jobs.sweep_forecast import Outlook
@@ -56,13 +57,15 @@ def dry_run(sweep: Sweep, runs: Backend, folder: Path) -> None:
 
 def _todo(sweep: Sweep, runs: Backend, root: Path) -> tuple[list[Job], list[Outlook], list[str]]:
     """Return the jobs, each with its uncommitted shards, their outlook, and what is not known."""
+    jobs: Sequence[Job] = sweep.jobs
     try:
-        progress = StoreProgress(sweep.jobs)
+        jobs = of_one_generation(jobs, look=False)
+        progress = StoreProgress(jobs)
     except (StoreError, ConfigError) as error:
         known = Outlook.of(sweep.jobs, runs, StoreProgress(()), root)
         return list(sweep.jobs), known, [f"the committed shards are not known: {error}"]
-    jobs = [only_missing(job, progress) for job in sweep.jobs]
-    missing = [job for job in jobs if job.shards or not job.store]
+    left = [only_missing(job, progress) for job in jobs]
+    missing = [job for job in left if job.shards or not job.store]
     todo = [in_one_precision(job, runs, progress) for job in missing]
     return todo, Outlook.of(todo, runs, progress, root), []
 

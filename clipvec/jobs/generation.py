@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clipvec.config import EmbedConfig, read_command
-from clipvec.embed import next_generation
+from clipvec.embed import next_generation, publish
 from clipvec.errors import DatasetError
-from clipvec.store import Store
+from clipvec.store import Store, replaced_sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def of_one_generation(jobs: Sequence[Job]) -> tuple[Job, ...]:
+def of_one_generation(jobs: Sequence[Job], *, look: bool = True) -> tuple[Job, ...]:
     """Return jobs with their generation; one of what has changed is planned for them.
+
+    Args:
+        jobs: of a sweep.
+        look: whether to look for changes, and to write what is found.
 
     Raises:
         ConfigError: the dataset lacks too much.
@@ -31,7 +35,7 @@ def of_one_generation(jobs: Sequence[Job]) -> tuple[Job, ...]:
     for job in jobs:
         if job.shards and job.generation is None:
             if job.overrides not in known:
-                known[job.overrides] = _generation(job)
+                known[job.overrides] = _generation(job, look)
             number = known[job.overrides]
             # how many images are in a later one is not known
             images = None if number else job.images
@@ -41,17 +45,24 @@ def of_one_generation(jobs: Sequence[Job]) -> tuple[Job, ...]:
     return tuple(decided)
 
 
-def _generation(job: Job) -> int:
+def _generation(job: Job, look: bool) -> int:
     """Return the generation of a job's store that is to be embedded now."""
-    store = Store.find(job.visible_store())
-    if store is None or not (newest := store.generations.newest()).plan:
-        return 0
-    try:
+    while True:
+        store = Store.find(job.visible_store())
+        if store is None or not (newest := store.generations.newest()).plan:
+            return 0
         config = read_command("embed", job.overrides, EmbedConfig)
-        return next_generation(store, config)[0].number
-    except DatasetError as error:
-        log.warning("what is new is not known, since this machine cannot list it: %s", error)
-        return newest.number
+        try:
+            generation = next_generation(store, config, look=look)[0]
+        except DatasetError as error:
+            log.warning("what is new is not known, since this machine cannot list it: %s", error)
+            return newest.number
+        published = not generation.number or generation.number in store.tombstones.published
+        unfinished = len(store.committed(generation.shards)) < generation.count
+        if not look or published or unfinished:
+            return generation.number
+        # all that is left of it, and no job would do it
+        publish(store, generation, replaced_sources(store.generations.plan(generation)))
 
 
 def in_store(job: Job, store: Store) -> list[int]:

@@ -9,7 +9,7 @@ from .fingerprint import (
 from .folder import Folder
 from .generations import REPLACED, Generation, current, replaced_sources
 from .live import LivePart
-from .replaced import KnownImages, deleted_rows
+from .replaced import KnownImages, deleted_rows, still_deleted
 from .rows import Numbers, Rows
 from .schema import EMBEDDING, Row, image_digest, matrix
 from .shard import CommitMarker, ShardWriter
@@ -45,5 +45,6 @@ __all__ = [
     "keyed_hash",
     "matrix",
     "replaced_sources",
+    "still_deleted",
     "thumbnails",
 ]

@@ -155,12 +155,11 @@ class Generations:
         )
         self._folder.write(mine.plan, data)
         written = files.to_json(asdict(mine), _SCHEMA)
-        if self._folder.create(paths.generation(number), written):
-            return mine
-        theirs = self.newest()
-        if theirs.plan != mine.plan:
+        self._folder.create(paths.generation(number), written)
+        decided = self.get(number)  # where creation is not atomic, whoever wrote last
+        if decided.plan != mine.plan:
             self._folder.remove(mine.plan)
-        return theirs
+        return decided
 
 
 def current(plans: list[pa.Table], sources: list[int]) -> pa.Table:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clipvec.store.checksums import THUMBNAIL
 from clipvec.store.schema import DIGEST, EMBEDDING, SOURCE, matrix
-from clipvec.store.tombstones import DeletedRows
+from clipvec.store.tombstones import DeletedRows, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
+    from clipvec.store.generations import Generation
     from clipvec.store.schema import Row
     from clipvec.store.shard import Part
     from clipvec.store.store import Store
+
+_CONNECTIONS = 16
+"""Footers fetched at once."""
+_HELD = 4
+"""Parts whose vectors are in memory."""
 
 
 def deleted_rows(store: Store, sources: np.ndarray) -> dict[str, DeletedRows]:
@@ -38,16 +46,57 @@ def deleted_rows(store: Store, sources: np.ndarray) -> dict[str, DeletedRows]:
     return found
 
 
+def still_deleted(store: Store, sources: np.ndarray, generation: Generation) -> list[Entry]:
+    """Return the deletions by which images stay deleted whose sources were embedded again.
+
+    An image is the same if the bytes of its file are, by whatever name.
+
+    Args:
+        store: where they are.
+        sources: those that are replaced, see `deleted_rows`.
+        generation: by which.
+
+    Raises:
+        StoreError: a part cannot be read.
+    """
+    reasons: dict[bytes, str | None] = {}
+    chosen = [e for e in store.tombstones.active.values() if e.parts and e.generation is None]
+    if not chosen:
+        return []
+    for part, _, piece in _rows(store, sources, ["id", DIGEST]):
+        for entry in chosen:
+            ids = set(entry.parts[part.file].ids) if part.file in entry.parts else set()
+            for id, digest in zip(piece["id"].to_pylist(), piece[DIGEST].to_pylist(), strict=True):
+                if id in ids and digest is not None:
+                    reasons[digest] = entry.reason
+    if not reasons:
+        return []
+    found: dict[str | None, dict[str, DeletedRows]] = {}
+    for marker in store.committed(generation.shards).values():
+        for part in marker.parts:
+            for piece in store.read_all(part, ["id", DIGEST]):
+                pairs = zip(piece["id"].to_pylist(), piece[DIGEST].to_pylist(), strict=True)
+                for id, digest in pairs:
+                    if digest in reasons:
+                        parts = found.setdefault(reasons[digest], {})
+                        parts.setdefault(part.file, DeletedRows(part.sha256, [])).ids.append(id)
+    return [Entry.now(reason, parts) for reason, parts in found.items()]
+
+
 def _rows(
     store: Store, sources: np.ndarray, columns: Sequence[str]
 ) -> Iterator[tuple[Part, np.ndarray, pa.RecordBatch]]:
     """Yield parts, positions in them, int64 [N], and ``columns`` of the rows of ``sources``."""
-    generations = store.generations.all() if len(sources) else []
+    numbers = set(sources[:, 0].tolist())
+    generations = [g for g in store.generations.all() if g.number in numbers] if numbers else []
+    markers = store.committed([shard for each in generations for shard in each.shards])
     for generation in generations:
         wanted = np.sort(sources[sources[:, 0] == generation.number, 1])
-        markers = store.committed(generation.shards) if len(wanted) else {}
-        for part in (part for marker in markers.values() for part in marker.parts):
-            first, last = store.sources_of(part)
+        mine = [markers[shard] for shard in generation.shards if shard in markers]
+        parts = [part for marker in mine for part in marker.parts]
+        with ThreadPoolExecutor(_CONNECTIONS) as pool:
+            spans = list(pool.map(store.sources_of, parts))
+        for part, (first, last) in zip(parts, spans, strict=True):
             if np.searchsorted(wanted, first) == np.searchsorted(wanted, last, side="right"):
                 continue
             start = 0
@@ -61,7 +110,7 @@ def _rows(
 class KnownImages:
     """Images whose vectors a store holds, by the digest of the image file.
 
-    Memory is some 250 bytes a row of the sources, and one part.
+    Memory is some 250 bytes a row of the sources, and a few parts.
     """
 
     def __init__(self, store: Store, sources: np.ndarray) -> None:
@@ -78,9 +127,7 @@ class KnownImages:
             for digest, position in zip(piece[DIGEST].to_pylist(), positions, strict=True):
                 if digest is not None:
                     self._places.setdefault(digest, (part.file, int(position)))
-        self._held = ""
-        """The part file whose `_rows` are in memory."""
-        self._rows: pa.Table | None = None
+        self._read = lru_cache(_HELD)(self._table)
 
     def __contains__(self, digest: bytes | None) -> bool:
         return digest in self._places
@@ -93,13 +140,14 @@ class KnownImages:
         """
         assert row.digest is not None
         file, position = self._places[row.digest]
-        if self._rows is None or file != self._held:
-            names = ["width", "height", EMBEDDING]
-            names += [THUMBNAIL] if self._store.fingerprint.thumbnail else []
-            import pyarrow as pa
-
-            pieces = list(self._store.read_all(self._parts[file], names))
-            self._held, self._rows = file, pa.Table.from_batches(pieces)
-        found = self._rows.slice(position, 1).to_batches()[0]
+        found = self._read(file).slice(position, 1).to_batches()[0]
         image = {name: found[name][0].as_py() for name in found.schema.names if name != EMBEDDING}
         return replace(row, **image), matrix(found)[0]
+
+    def _table(self, file: str) -> pa.Table:
+        """Return what `take` needs of a part."""
+        import pyarrow as pa
+
+        names = ["width", "height", EMBEDDING]
+        names += [THUMBNAIL] if self._store.fingerprint.thumbnail else []
+        return pa.Table.from_batches(list(self._store.read_all(self._parts[file], names)))

@@ -14,7 +14,7 @@ from clipvec.store import checksums
 from clipvec.store.checksums import THUMBNAIL
 from clipvec.store.fingerprint import Fingerprint, digest
 from clipvec.store.folder import Folder
-from clipvec.store.generations import Generation, Generations
+from clipvec.store.generations import Generation, Generations, replaced_sources
 from clipvec.store.live import LivePart
 from clipvec.store.schema import SOURCE, part_schema
 from clipvec.store.shard import CommitMarker, Part, ShardWriter, ledger_rows, origin, origin_of
@@ -193,14 +193,26 @@ class Store:
         shard = paths.ShardPaths(marker.shard).folder
         deleted = self.tombstones.of_parts(shard, marker.parts)
         if deleted is None:  # embedded again, with other rejects perhaps: where are they now?
-            ids = self.tombstones.of_shard(shard)
-            deleted = {part.file: self._held(part, ids) for part in marker.parts}
+            ids, sources = self.tombstones.of_shard(shard), self._replaced(marker.shard)
+            deleted = {part.file: self._held(part, ids, sources) for part in marker.parts}
         return [LivePart.of(part, deleted.get(part.file, ())) for part in marker.parts]
 
-    def _held(self, part: Part, ids: set[str]) -> set[str]:
-        """Return those of ``ids`` that a part has."""
-        pieces = self.read_all(part, ["id"])
-        return {id for piece in pieces for id in piece["id"].to_pylist() if id in ids}
+    def _replaced(self, shard: int) -> set[int]:
+        """Return the sources of a shard's generation that published ones replace."""
+        generations = self.generations.all()
+        mine = next(each.number for each in generations if shard in each.shards)
+        later = [g for g in generations[mine + 1 :] if g.number in self.tombstones.published]
+        found = [replaced_sources(self.generations.plan(each)) for each in later]
+        return {int(source) for pairs in found for number, source in pairs if number == mine}
+
+    def _held(self, part: Part, ids: set[str], sources: set[int]) -> set[str]:
+        """Return the ids of the rows of a part that are among ``ids`` or of ``sources``."""
+        return {
+            id
+            for piece in self.read_all(part, ["id", SOURCE])
+            for id, source in zip(piece["id"].to_pylist(), piece[SOURCE].to_pylist(), strict=True)
+            if id in ids or source in sources
+        }
 
     def _marker(self, name: str, shard: int, data: bytes) -> CommitMarker:
         file, mend = self.folder.path(name), f"remove it and embed {self._again(shard)} again"

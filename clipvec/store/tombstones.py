@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 _SCHEMA = 1
 _NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
-_MEND = "put the file that was there back, or remove it and delete the same rows again"
+_MEND = (
+    "put the file that was there back, or remove it, delete the same rows again, and embed again"
+)
 
 
 class DamagedTombstones(StoreError):

@@ -30,7 +30,8 @@ def test_an_ordinary_store(run: Run, tmp_path: Path) -> None:
     assert store.fingerprint.model.arch == "synthetic"
     assert (len(store.fingerprint.model.golden.image), store.fingerprint.thumbnail) == (32, 0)
     table = pq.read_table(sorted((tmp_path / STORE).rglob("part-*.parquet")))
-    assert table.column_names == ["id", "embedding", "uri", "caption", "width", "height", "bucket"]
+    own = ["id", "embedding", "uri", "caption", "width", "height", "_source", "_digest"]
+    assert table.column_names == [*own, "bucket"]
     assert table["id"].to_pylist() == [f"{row:010d}" for row in range(5000)]
     assert table["uri"][4999].as_py() == "synthetic://0/4999"
     assert table["caption"].null_count == 5000

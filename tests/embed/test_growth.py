@@ -20,6 +20,7 @@ from clipvec.model.torch.encoder import TorchEncoder
 from clipvec.store import EMBEDDING, Folder, Generation, Rows, Store
 from clipvec.store.generations import Generations
 from tests.data.making import encode, samples, write_tar
+from tests.stores import delete, undo
 
 Embed = Callable[..., EmbedSummary]
 
@@ -185,6 +186,75 @@ def test_a_folder_that_is_not_there_removes_nothing(embed: Embed, tmp_path: Path
     (folder / "00.png").unlink()
     assert embed().replaced == 1
     assert rows(store).keys() == whole.keys() - {"00.png"}
+
+
+def test_a_deleted_image_stays_deleted(embed: Embed, tmp_path: Path) -> None:
+    folder = photos(tmp_path / "photos", 9)
+    store = embed().store
+    name = delete(Store.open(store), "01.png", "02.png", "03.png", reason="asked for")
+    os.utime(folder / "01.png", (1, 1))
+    (folder / "02.png").rename(folder / "elsewhere.png")
+    write_photo(folder / "03.png", 50)  # another image
+    embed()
+    assert rows(store).keys() & {"01.png", "02.png", "03.png", "elsewhere.png"} == {"03.png"}
+    kept = [e for e in Store.open(store).tombstones.active.values() if e.reason == "asked for"]
+    assert sum(entry.rows for entry in kept) == 5
+    undo(Store.open(store), name)
+    assert "01.png" not in rows(store)
+
+
+def test_images_of_a_manifest_that_are_not_there(embed: Embed, tmp_path: Path) -> None:
+    folder = photos(tmp_path / "photos", 9)
+    lines = ["file,caption", *(f"{n:02}.png,no {n}" for n in range(9)), ",none"]
+    (folder / "all.csv").write_text("\n".join(lines))
+    options = {"dataset.manifest": "all.csv"}
+    store = embed(**options).store
+    whole = rows(store)
+    assert whole["04.png"]["caption"] == "no 4"
+    (folder / "all.csv").write_text("\n".join([*lines, "09.png,later"]))
+    for number in range(3):
+        (folder / f"{number:02}.png").unlink()
+    with pytest.raises(ConfigError, match="3 of 10 sources are gone"):
+        embed(**options)
+    assert embed(**options, max_removed_fraction=0.5).replaced == 3
+    assert rows(store).keys() == whole.keys() - {"00.png", "01.png", "02.png"}
+
+
+def test_names_do_not_depend_on_the_files(embed: Embed, tmp_path: Path) -> None:
+    folder = tmp_path / "tars"
+    write_tar(folder / "2025" / "0.tar", samples(0, 4))
+    options = {"dataset": "webdataset", "dataset.path": f"{folder}/*/*.tar", "sharding.count": 1}
+    store = embed(**options).store
+    before = rows(store)
+    write_tar(folder / "2026" / "0.tar", samples(10, 4))
+    assert embed(**options).replaced == 0
+    assert rows(store).keys() > before.keys()
+
+
+def test_what_is_planned_never_stops_what_follows(
+    embed: Embed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "tars"
+    for number in range(2):
+        write_tar(folder / f"{number}.tar", samples(10 * number, 4))
+    options = {"dataset": "webdataset", "dataset.path": f"{folder}/*.tar*", "sharding.count": 8}
+    store = embed(**options).store
+    # more shards than it has records, and it cannot be cut
+    write_tar(folder / "2.tar.gz", samples(20, 9), "w:gz")
+    write_tar(folder / "3.tar", samples(30, 9))
+    with monkeypatch.context() as patch:
+        patch.setattr("clipvec.embed.run.check_gpus", _kill)
+        with pytest.raises(KeyboardInterrupt):
+            embed(**options)
+    (folder / "3.tar").unlink()
+    broken = [("a.jpg", b"\xff\xd8\xff"), ("b.jpg", b"\xff\xd8\xff")]
+    write_tar(folder / "4.tar", broken)
+    done = embed(**options, max_removed_fraction=0.5)
+    assert done.rejects == 2
+    assert len(rows(store)) == 8 + 9
+    write_tar(folder / "4.tar", samples(40, 2))
+    embed(**options, max_removed_fraction=0.5)
+    assert len(rows(store)) == 8 + 9 + 2
 
 
 @pytest.mark.parametrize("killed", ["planned", "begun", "committed"])

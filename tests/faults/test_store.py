@@ -21,7 +21,7 @@ from clipvec.store import Rows, Store
 from tests.check.test_run import asked
 from tests.faults.readers import nearest, search, serve
 from tests.index.conftest import build_config
-from tests.index.test_build import assert_equal, held, rows_of
+from tests.index.test_build import NAME, assert_equal, rows_of
 from tests.stores import INDEXED, edit, flip, write_shard
 
 PART = "part-00001.parquet"
@@ -89,6 +89,13 @@ def test_a_damaged_thumbnail(root: Path, tmp_path: Path) -> None:
     assert page.read_text().count("data:image/jpeg") == 140 - INDEXED[0][1]
     with pytest.raises(StoreError, match=r"fault in"):
         check(asked(root)).raise_faults()
+
+
+def held(index: ChromaConfig) -> dict[str, np.ndarray]:
+    """Return the vector of every row that an index has, also of those that the store lost."""
+    with open_index(index, NAME, bare=True) as collection:
+        found = collection._rows.get(include=["embeddings"])
+    return dict(zip(found["ids"], np.asarray(found["embeddings"]), strict=True))
 
 
 def test_nothing_is_dropped_for_what_is_damaged(root: Path) -> None:

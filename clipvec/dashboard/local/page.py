@@ -116,7 +116,7 @@ def _unhealthy_runs(sweep: SweepRuns) -> list[tuple[str, str]]:
     Runs whose shards are all committed are left out, whichever run committed them.
     """
     done = {marker.shard for marker in sweep.markers}
-    count = sweep.store.fingerprint.sharding_count
+    count = sweep.store.shard_count
     unhealthy = []
     for run in sweep.runs["embed"]:
         if done.issuperset(shards.parse(run.config.get("shards", shards.ALL), count)):
