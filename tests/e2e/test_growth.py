@@ -36,9 +36,8 @@ def test_every_day(run: Run, tmp_path: Path, tiny: list[str]) -> None:
     assert "1 shard: 3 images (1 of them embedded before), 0 rejects, " in planned.stdout
     assert "; 3 rows replaced or gone; " in planned.stdout
     # at once what is gone, with the next index what is new
-    checked = run("check", *here, exit_code=1).stderr
-    assert "3 of 3 rows of shard-00004/part-00000.parquet are missing in " in checked
-    assert len(checked.splitlines()) == 3
+    (fault,) = run("check", *here, exit_code=1).stdout.splitlines()
+    assert fault.startswith("3 of 3 rows of shard-00004/part-00000.parquet are missing in ")
     assert ids() == files - {"00.png", "01.png", "02.png"}
     assert "1 parts loaded, 4 reused, 0 replaced, 3 rows deleted" in run("index", *here).stdout
     assert ids() == files - {"00.png", "01.png"} | {"moved.png", "new.png"}
@@ -66,5 +65,5 @@ def test_a_sweep_of_what_is_new(run: Run, tmp_path: Path, tiny: list[str]) -> No
     (folder / "20.png").unlink()
     dry = run("embed", *sweep, "launcher.dry_run=true").stdout
     assert "0 jobs" in dry
-    assert ": 0 jobs to start, " in run("embed", *sweep).stderr
+    assert ": 0 jobs to start" in run("embed", *sweep).stderr
     assert "13 rows" in run("index", "dataset=folder", tiny[0]).stdout

@@ -280,7 +280,7 @@ def test_a_generation_is_finished_before_the_next(
     write_photo(folder / "30.png", 30)
     write_photo(folder / "20.png", 31)
     done = embed()
-    assert [Store.open(store).generations.get(n).count for n in range(3)] == [3, 3, 1]
+    assert [Store.open(store).generations.get(n).count for n in range(3)] == [3, 2, 1]
     assert "30.png" in rows(store)
     assert done.replaced == 2
     assert_as_from_scratch(embed, store, tmp_path)
