@@ -197,7 +197,8 @@ class StoreReader:
 
         Args:
             columns: ``id``, ``embedding``, ``uri``, ``caption``, ``width``, ``height``,
-                ``thumbnail``, and the attributes of the dataset; None: all of them.
+                ``thumbnail``, the attributes of the dataset, and what a store needs to follow
+                it (``_source``, ``_digest``); None: all of them.
 
         Raises:
             ConfigError: there is no such column.
