@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from posixpath import basename, dirname, join, splitext
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +83,8 @@ class FolderDataset:
     def listing(self) -> Listing:
         """Return the images, each with its size, its version, and the texts beside it."""
         with_notes = ((row, self._notes_of(row)) for row in self._rows)
-        sources = list(folder_listing.sources(with_notes, self._columns, self._state))
-        return Listing.of(sources, self._complete)
+        found = Listing.of(folder_listing.sources(with_notes, self._columns, self._state))
+        return replace(found, complete=self._complete)
 
     def _state(self, name: str) -> tuple[int | None, str | None]:
         """Return the size and the version of a file, as far as they are known."""

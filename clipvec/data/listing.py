@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clipvec.data.files import Source
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 log = logging.getLogger(__name__)
+_BATCH = 2**16
 
 
 class ListedSource(NamedTuple):
@@ -44,8 +46,6 @@ class Listing:
         """Return sources as a table."""
         import pyarrow as pa
 
-        names, *others = [list(c) for c in zip(*sources, strict=True)] or [[], [], [], []]
-        columns = [[name.encode("utf-8", "surrogatepass") for name in names], *others]
         schema = pa.schema(
             [
                 pa.field("name", pa.binary(), nullable=False),
@@ -54,7 +54,12 @@ class Listing:
                 pa.field("detail", pa.string()),
             ]
         )
-        return cls(pa.table(columns, schema=schema), complete)
+        batches, every = [], iter(sources)
+        while some := list(islice(every, _BATCH)):  # as objects, they take ten times the memory
+            names, *others = zip(*some, strict=True)
+            columns = [[name.encode("utf-8", "surrogatepass") for name in names], *others]
+            batches.append(pa.record_batch(columns, schema=schema))
+        return cls(pa.Table.from_batches(batches, schema), complete)
 
     def __len__(self) -> int:
         return len(self.table)

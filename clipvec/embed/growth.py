@@ -288,10 +288,14 @@ def _positions(values: pa.ChunkedArray, among: pa.ChunkedArray) -> np.ndarray:
 
 def _differ(these: pa.Table, those: pa.Table) -> np.ndarray:
     """Return which sources are not as they were, bool [N]."""
+    import pyarrow.compute as pc
+
     differ = np.zeros(len(these), bool)
     for name in _COMPARED:
-        pairs = zip(these[name].to_pylist(), those[name].to_pylist(), strict=True)
-        differ |= np.fromiter((one != other for one, other in pairs), bool, len(these))
+        one, other = these[name], those[name]
+        same = pc.fill_null(pc.equal(one, other), False)
+        neither = pc.and_(one.is_null(), other.is_null())
+        differ |= ~pc.or_(same, neither).to_numpy()
     return differ
 
 
