@@ -83,10 +83,6 @@ class Work:
         committed = store.committed(self.generation.shards)
         return [shard for shard in self.generation.shards if shard not in committed]
 
-    def published(self, store: Store) -> bool:
-        """Return whether readers see it, as far as it is committed."""
-        return not self.generation.number or self.generation.number in store.tombstones.published
-
     def publish(self, store: Store) -> int:
         """Show the rows of the generation, and return how many earlier ones they replace.
 
@@ -167,8 +163,7 @@ def next_generation(
     generations = store.generations.all()
     committed = store.committed(range(generations[-1].stop))
     for generation in generations:
-        published = not generation.number or generation.number in store.tombstones.published
-        if not published or not committed.keys() >= set(generation.shards):
+        if not store.is_published(generation) or not committed.keys() >= set(generation.shards):
             return generation, False
     planned = _changes(store, config, generations) if look else None
     return (generations[-1], False) if planned is None else (planned, True)
@@ -201,9 +196,8 @@ def _changes(
     todo = new | changed
     old = np.full((len(listing), 2), -1)
     old[changed] = places[at[changed]]
-    plan = _plan(listing.table.filter(_bool(todo)), old[todo])
-    plan = _append(plan, known.filter(_bool(gone)), places[gone])
     embedded = listing.table.filter(_bool(todo))
+    plan = _append(_plan(embedded, old[todo]), known.filter(_bool(gone)), places[gone])
     first = plans[0].slice(0, generations[0].sources)
     count = _shards(config, embedded, first)
     last = generations[-1]
@@ -223,12 +217,7 @@ def _check_gone(
 
     Sources that are new and as large as ones that are gone were moved: they do not count.
     """
-    if not gone.any():
-        return
-    left = Counter(known["size"].filter(_bool(gone)).to_pylist())
-    left.subtract(size for size in listing.table["size"].filter(_bool(new)).to_pylist() if size)
-    lost = sum(count for count in left.values() if count > 0)
-    if _keeps(config):
+    if not gone.any() or _keeps(config):
         return
     if not listing.complete:
         log.warning(
@@ -236,6 +225,9 @@ def _check_gone(
             *(config.dataset.name, counted(int(gone.sum()), "source")),
         )
         return
+    left = Counter(known["size"].filter(_bool(gone)).to_pylist())
+    left.subtract(size for size in listing.table["size"].filter(_bool(new)).to_pylist() if size)
+    lost = sum(count for count in left.values() if count > 0)
     share = lost / len(known)
     if share > config.max_removed_fraction:
         raise ConfigError(

@@ -147,11 +147,12 @@ class _Session:
             return False
         if not todo and config.dataset.grows and len(self._wanted) < config.sharding.count:
             log.info("new files are looked for with shards=all, and at the start of a sweep")
-        if work.published(store) and not todo:
+        published = store.is_published(work.generation)
+        if published and not todo:
             if work.generation.number:
                 summary.reused = list(range(work.generation.stop))
             return False
-        if not work.published(store):
+        if not published:
             summary.replaced += work.publish(store)
         return self._look and config.dataset.grows and not work.new
 

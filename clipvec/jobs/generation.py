@@ -57,9 +57,8 @@ def _generation(job: Job, look: bool) -> int:
         except DatasetError as error:
             log.warning("what is new is not known, since this machine cannot list it: %s", error)
             return newest.number
-        published = not generation.number or generation.number in store.tombstones.published
         unfinished = len(store.committed(generation.shards)) < generation.count
-        if not look or published or unfinished:
+        if not look or store.is_published(generation) or unfinished:
             return generation.number
         # all that is left of it, and no job would do it
         publish(store, generation, replaced_sources(store.generations.plan(generation)))

@@ -179,6 +179,10 @@ class Store:
             return newest.first
         return self.generations.all()[last].stop  # others were published since
 
+    def is_published(self, generation: Generation) -> bool:
+        """Return whether readers see a generation, as far as it is committed."""
+        return not generation.number or generation.number in self.tombstones.published
+
     def parts(self, among: Iterable[int] | None = None) -> list[LivePart]:
         """Return the parts of committed shards as readers see them, see `committed`."""
         markers = self.committed(among).values()
