@@ -12,6 +12,7 @@
     │   └── IncompleteStoreError 1  shards are missing
     ├── TooManyRejects           3  more than max_reject_fraction of a shard was rejected
     ├── CollectionError          1  an index cannot be opened, built or searched
+    │   └── DiskFullError        1  no space is left for it
     ├── LaunchError              1  jobs cannot be started or polled
     ├── SweepError               1  jobs of a sweep failed
     ├── TrackingError            1  wandb's server cannot be reached, or fails
@@ -104,6 +105,10 @@ class TooManyRejects(ClipvecError):
 
 class CollectionError(ClipvecError):
     """An index cannot be opened, built or searched."""
+
+
+class DiskFullError(CollectionError):
+    """There is no space left for an index."""
 
 
 class LaunchError(ClipvecError):

@@ -157,8 +157,11 @@ def finish(
             feed = SweepLogger(run, record, runs, running, progress)
             statuses = watch.wait(running, runs, progress, feed.look)
             feed.end(statuses)
-        for line in sweep_forecast.compare(record, running, statuses, progress):
-            log.info("%s", line)
+        try:
+            for line in sweep_forecast.compare(record, running, statuses, progress):
+                log.info("%s", line)
+        except ConfigError as error:  # whatever became of the forecast, the jobs have ended
+            log.warning("%s", error)
     runs.release(record)
     return [_outcome(job, running, statuses, progress) for job in sweep.jobs]
 

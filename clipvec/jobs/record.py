@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipvec import paths
+from clipvec import files, paths
 from clipvec.config import from_dict
-from clipvec.errors import ConfigError
-from clipvec.files import write_atomically
+from clipvec.errors import ConfigError, SchemaError
 from clipvec.jobs.forecast import StoreForecast
 from clipvec.jobs.plan import Sweep
 
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     from clipvec.jobs.plan import Job
 
 LATEST = "latest"
+_SCHEMA = 1
+"""Schema number of ``forecast.json``."""
+_MEND = "remove it: nothing but the speeds in it is lost, which the next sweep measures anew"
 
 
 class Record:
@@ -94,17 +96,26 @@ class Record:
         return [json.loads(line) for line in lines]
 
     def forecasts(self) -> list[StoreForecast]:
-        """Return what `save_forecasts` wrote last; empty: nothing, or it is damaged."""
+        """Return what `save_forecasts` wrote last; empty: nothing.
+
+        Raises:
+            ConfigError: it is damaged, or another version of clipvec wrote it.
+        """
+        file = self.paths.forecast
         try:
-            entries = json.loads(self.paths.forecast.read_text(encoding="utf-8"))
-            return [from_dict(entry, StoreForecast) for entry in entries]
-        except (OSError, ValueError, TypeError, ConfigError):
+            values = files.from_json(file.read_bytes(), _SCHEMA, file, _MEND)
+            return [from_dict(each, StoreForecast) for each in values["forecasts"]]
+        except FileNotFoundError:
             return []
+        except SchemaError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+            raise ConfigError(f"{file} is damaged ({error}); {_MEND}") from error
 
     def save_forecasts(self, forecasts: Iterable[StoreForecast]) -> None:
         """Save the forecasts of the sweep, one for each store."""
-        text = json.dumps([asdict(each) for each in forecasts], indent=1)
-        write_atomically(self.paths.forecast, text.encode())
+        values = {"forecasts": [asdict(each) for each in forecasts]}
+        files.write_atomically(self.paths.forecast, files.to_json(values, _SCHEMA))
 
     def save_ids(self, ids: Mapping[int, str], jobs: Iterable[Job]) -> None:
         """Save the ids of started ``jobs``; they are on disk when this returns."""
@@ -128,8 +139,8 @@ class SubmittedJob:
 
 def folders(root: Path) -> list[Path]:
     """Return the folders of all sweeps below ``root``, oldest first."""
-    files = [paths.SweepPaths(folder).sweep for folder in root.glob("*") if folder.is_dir()]
-    return [f.parent for f in sorted((f for f in files if f.is_file()), key=_written)]
+    sweeps = [paths.SweepPaths(folder).sweep for folder in root.glob("*") if folder.is_dir()]
+    return [f.parent for f in sorted((f for f in sweeps if f.is_file()), key=_written)]
 
 
 def _written(file: Path) -> tuple[int, str]:

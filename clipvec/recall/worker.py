@@ -7,7 +7,6 @@ which happens if the parent process is killed.
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import signal
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from clipvec.errors import ClipvecError, StoreError
+from clipvec.errors import ClipvecError, DiskFullError, StoreError
 from clipvec.files import write_atomically
 from clipvec.process import when_parent_ends
 from clipvec.recall.measure import Measurer
@@ -28,7 +27,7 @@ from clipvec.recall.task import MeasureTask
 from clipvec.recall.workload import Workload
 from clipvec.store import Rows
 
-_FULL = os.strerror(errno.ENOSPC)
+_MEND = "free space in work_dir, make it writable, or choose another"
 
 
 def main(file: str) -> None:
@@ -56,9 +55,10 @@ def measure(task: MeasureTask) -> SystemResult:
             settings = measurer.measure(system.search_params(), _step)
         measured = datetime.now(UTC).isoformat(timespec="seconds")
         return replace(task.skipped("", factory), build=build, settings=settings, measured=measured)
+    except (OSError, DiskFullError) as error:
+        return task.skipped(f"{error}; {_MEND}", factory)
     except ClipvecError as error:
-        full = "; free space in work_dir, or choose another" if _FULL in str(error) else ""
-        return task.skipped(f"{error}{full}", factory)
+        return task.skipped(str(error), factory)
 
 
 def _rows(task: MeasureTask) -> Rows:

@@ -194,16 +194,21 @@ class Searcher:
     async def ready(self) -> bool:
         """Return whether the encoder embeds the golden pair as it should, and the index answers."""
         try:
-            return not self._updated() and await self._answers()
+            loop = asyncio.get_running_loop()
+            updated = await loop.run_in_executor(self._threads[1], self._updated)
+            return not updated and await self._answers()
         except Exception as error:  # whatever the reason, the probe fails
             log.error("not ready: %s", error)
             return False
 
     def _updated(self) -> bool:
-        """Return whether index ran since, and say so."""
+        """Return whether the index is another than was opened, and say so."""
+        location = self.collection.location
+        if self._folder and _identity(location) != self._folder:
+            log.error("not ready: %s is gone or was replaced; restart the service", location)
+            return True
         if not self.collection.outdated():
             return False
-        location = self.collection.location
         log.error(
             "not ready: %s was updated; restart the service, which has the old rows", location
         )
@@ -211,10 +216,6 @@ class Searcher:
 
     async def _answers(self) -> bool:
         loop = asyncio.get_running_loop()
-        if self._folder and _identity(self.collection.location) != self._folder:
-            location = self.collection.location
-            log.error("not ready: %s is gone or was replaced; restart the service", location)
-            return False
         image, text = await loop.run_in_executor(self._threads[0], self.encoder.probe)
         if not same_golden(self.collection, image, text):
             return False

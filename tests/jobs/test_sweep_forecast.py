@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from clipvec.config import SkyLauncher, WorkersLauncher
+from clipvec.errors import ConfigError
 from clipvec.jobs import sweep_forecast
 from clipvec.jobs.backend import Machine, Speed, State, Status
 from clipvec.jobs.forecast import MEASURED, Forecast, StoreForecast
@@ -159,8 +160,29 @@ def test_the_first_job_replaces_the_forecast(tmp_path: Path, store: Store) -> No
     )
 
 
-@pytest.mark.parametrize("damage", ["", "[]", "{}", '[{"store": 1}]', "[3]", "3"])
-def test_a_damaged_file_is_no_forecast(tmp_path: Path, damage: str) -> None:
-    made = record(tmp_path / "embed-1", jobs("/s", (0,)))
-    made.paths.forecast.write_text(damage)
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (b"}", b"", "is damaged ("),
+        (b"images_per_s", b"images", "is damaged ("),
+        (b'"forecasts"', b'"others"', "is damaged ('forecasts'"),
+        (b'n": 1', b'n": 9', "has schema 9, this clipvec reads schema 1; update clipvec, or "),
+    ],
+)
+def test_a_damaged_file_is_no_forecast(
+    tmp_path: Path, store: Store, before: bytes, after: bytes, said: str
+) -> None:
+    planned = jobs(store.url, (2,))
+    made = record(tmp_path / "embed-1", planned)
     assert made.forecasts() == []
+    given = StoreForecast(store.url, Forecast(1, 1.0, 0.1, None), Speed(9.0, 20.0, MEASURED))
+    made.save_forecasts([given])
+    assert made.forecasts() == [given]
+    file = made.paths.forecast
+    file.write_bytes(file.read_bytes().replace(before, after))
+    with pytest.raises(ConfigError) as told:
+        outlook(planned, tmp_path)
+    assert str(told.value).startswith(f"{file} {said}")
+    assert "; remove it: " in str(told.value) or "or remove it: " in str(told.value)
+    file.unlink()
+    assert outlook(planned, tmp_path).machine is not None

@@ -23,8 +23,10 @@ import pytest
 
 from clipvec import paths
 from clipvec.config import ChromaConfig, FaissConfig
+from clipvec.errors import DiskFullError
 from clipvec.index import open_index
 from clipvec.index.build import build_index
+from clipvec.index.chroma.client import chroma_errors
 from clipvec.index.chroma.server import chroma_server
 from clipvec.recall import worker
 from clipvec.recall.measure import Measurer
@@ -216,18 +218,28 @@ def test_an_index_on_disk_is_swept_as_it_lies(ground: Ground, tmp_path: Path) ->
 def test_a_copy_on_a_full_disk(
     ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    full = f"[Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}: 'a'"
+    def fail(source: Path, copy: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(source), None, str(copy))
 
-    def fail(*_: object) -> None:
-        raise shutil.Error([("a", "b", full), ("c", "d", full)])
-
-    monkeypatch.setattr(shutil, "copytree", fail)
+    monkeypatch.setattr(shutil, "copyfile", fail)
     sweep = {"kind": "chroma", "sweep": {"ef_search": [10]}}
     (task,) = ground.runner(tmp_path, None)._tasks(systems(chroma=sweep))
-    assert worker.measure(task).skipped == (
-        f"{ground.index.path}/{ground.collection} cannot be copied: {full}; free space in "
-        "work_dir, or choose another"
-    )
+    skipped = worker.measure(task).skipped
+    assert f"No space left on device: '{ground.index.path}/{ground.collection}/" in skipped
+    assert skipped.endswith("; free space in work_dir, make it writable, or choose another")
+
+
+def test_an_index_on_a_full_disk(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of FAISS, and what Chroma says of it; /dev/full is a disk without space."""
+    (task,) = ground.runner(tmp_path, None)._tasks(systems(flat=FLAT))
+    task.scratch.mkdir(parents=True)
+    paths.ScratchPaths(task.scratch).faiss_index.symlink_to("/dev/full")
+    mend = "; free space in work_dir, make it writable, or choose another"
+    assert worker.measure(task).skipped == f"[Errno 28] No space left on device{mend}"
+    with pytest.raises(DiskFullError, match="the disk is full"), chroma_errors("there"):
+        raise OSError("database or disk is full (code: 13)")
 
 
 def test_a_live_server_is_measured_in_place(ground: Ground, tmp_path: Path) -> None:

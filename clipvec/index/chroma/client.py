@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from clipvec import paths
 from clipvec.config import ChromaConfig
-from clipvec.errors import CollectionError
+from clipvec.errors import CollectionError, DiskFullError
 from clipvec.index.base import BuildStats, IndexInfo
 from clipvec.index.chroma.graphs import DATABASE, REBUILD_IT, check_graphs, is_chromas
 
@@ -73,9 +73,9 @@ def chroma_errors(location: str) -> Iterator[None]:
         ) from error
     except (ChromaError, OSError) as error:
         text = str(error)
-        raise CollectionError(
-            "; ".join([f"{location}: {text[:300]}", *_mends(location, text)])
-        ) from error
+        mends = _mends(location, text)
+        kind = DiskFullError if _FULL in mends else CollectionError
+        raise kind("; ".join([f"{location}: {text[:300]}", *mends])) from error
 
 
 def _mends(location: str, text: str) -> list[str]:

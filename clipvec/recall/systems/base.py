@@ -39,6 +39,7 @@ class SearchSystem(Protocol):
 
         Raises:
             ClipvecError: it cannot be built here.
+            OSError: its folder in ``work_dir`` cannot be written.
         """
         ...
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from clipvec import paths
 from clipvec.config import ChromaConfig, ChromaHttpConfig, ChromaSystemConfig
-from clipvec.errors import CollectionError, ConfigError
+from clipvec.errors import ConfigError
 from clipvec.index import chroma_server, memory_bytes, open_index
 from clipvec.recall.results import Build
 from clipvec.recall.systems import memory
@@ -74,7 +74,7 @@ class ChromaSystem(LiveSystem):
 
         Raises:
             ConfigError: there is too little memory to load it.
-            CollectionError: it cannot be copied.
+            OSError: it cannot be copied.
         """
         if not self._copied:
             return None
@@ -83,12 +83,13 @@ class ChromaSystem(LiveSystem):
         assert isinstance(self.live.index, ChromaConfig)
         source = paths.IndexPaths(self.live.index.path).collection(self.live.name)
         shutil.rmtree(self._folder, ignore_errors=True)
-        try:
-            shutil.copytree(source, paths.IndexPaths(str(self._folder)).collection(self.live.name))
-        except OSError as error:  # a list of all files, of which the first has the reason
-            why = error.args[0][0][2] if isinstance(error, shutil.Error) else error
-            raise CollectionError(f"{source} cannot be copied: {why}") from error
-        size = sum(file.stat().st_size for file in source.rglob("*") if file.is_file())
+        target = paths.IndexPaths(str(self._folder)).collection(self.live.name)
+        files = [file for file in source.rglob("*") if file.is_file()]
+        for file in files:  # copytree goes on after an error, and keeps the words of it alone
+            copy = target / file.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+        size = sum(file.stat().st_size for file in files)
         known = self._built
         if known is None or known.rows != len(self.rows):
             return Build(len(self.rows), None, None, size)

@@ -69,6 +69,7 @@ class FaissSystem:
 
         Raises:
             ConfigError: FAISS refuses, or there is too little memory.
+            OSError: it cannot be written.
         """
         import faiss
 
@@ -83,7 +84,8 @@ class FaissSystem:
                 self._index.add(vectors)
             seconds, peak = time.monotonic() - started, peak_bytes()
             file = paths.ScratchPaths(self._scratch).faiss_index
-            faiss.write_index(self._index, str(file))
+            with file.open("wb") as stream:  # FAISS's own writer has words alone for a full disk
+                faiss.write_index(self._index, faiss.PyCallbackIOWriter(stream.write))
         return Build(len(self._rows), seconds, peak, file.stat().st_size)
 
     def search_params(self) -> list[Parameters]:
