@@ -1,7 +1,7 @@
 """A store of many rows scattered around real ones, to search a large collection by real texts.
 
     python -m benchmarks.crowded_store data/store/sample/sample crowd/crowd/sample [--rows 100000]
-    python -m clipvec.index model=sample dataset=sample dataset.name=crowd store.root=crowd
+    clipvec index model=sample dataset=sample dataset.name=crowd store.root=crowd
     CLIPVEC_SERVE=collection=crowd--sample bentoml serve
     python -m benchmarks.serve_load http://127.0.0.1:3000
 

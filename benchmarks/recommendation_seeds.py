@@ -1,7 +1,7 @@
 """Whether a recommendation's prediction interval covers the recall on other queries.
 
-    python -m clipvec.embed experiment=synthetic dataset.rows=20_000
-    python -m clipvec.recall experiment=synthetic dataset.rows=20_000 -m 'queries.seed=range(20)' \\
+    clipvec embed experiment=synthetic dataset.rows=20_000
+    clipvec recall experiment=synthetic dataset.rows=20_000 -m 'queries.seed=range(20)' \\
         systems=quick '~systems.chroma' '~systems.flat' measure=quick
     python -m benchmarks.recommendation_seeds data/reports
 

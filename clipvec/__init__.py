@@ -1,6 +1,6 @@
 """clipvec: images in, a searchable vector index out, and proof that the index is good.
 
-The commands are ``python -m clipvec.embed`` and so on; this package offers the same from Python,
+The commands are ``clipvec embed`` and so on; this package offers the same from Python,
 see docs/python.md.
 """
 

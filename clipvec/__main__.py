@@ -1,4 +1,4 @@
-"""``python -m clipvec``: lists the commands, or runs one of them."""
+"""``clipvec``: lists the commands, or runs one of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> None:
 
 def listing() -> str:
     """Return the commands with their descriptions, taken from their modules' docstrings."""
-    lines = ["python -m clipvec.COMMAND ..., or clipvec COMMAND ...", ""]
+    lines = ["clipvec COMMAND ..., the same as python -m clipvec COMMAND ...", ""]
     for name, file in sorted(_FOLDERS.items()):
         about = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
         lines.append(f"  {name:<11}{plain(about).splitlines()[0].partition(': ')[2]}")

@@ -233,11 +233,11 @@ class StoreReader:
 
 
 def open_index(path: str | Path | None = None, **options: object) -> SearchIndex:
-    """Open an index built by ``python -m clipvec.index``.
+    """Open an index built by ``clipvec index``.
 
     Args:
         path: folder of an embedded index, such as ``data/index``; None: see ``options``.
-        options: those of ``python -m clipvec.search``, such as ``index="chroma_http"``,
+        options: those of ``clipvec search``, such as ``index="chroma_http"``,
             ``collection="sample--sample"``, ``**{"model.device": "cpu"}``.
 
     Raises:
@@ -251,7 +251,7 @@ def open_index(path: str | Path | None = None, **options: object) -> SearchIndex
 
 
 def open_store(url: str | Path) -> StoreReader:
-    """Open a store written by ``python -m clipvec.embed``.
+    """Open a store written by ``clipvec embed``.
 
     Args:
         url: its folder, ``<store.root>/<dataset>/<model>``, or a URL supported by fsspec.
@@ -265,7 +265,7 @@ def open_store(url: str | Path) -> StoreReader:
 
 
 def run_embed(*overrides: str, **options: object) -> EmbedSummary:
-    """Embed the missing shards of a dataset into a store, as ``python -m clipvec.embed`` does.
+    """Embed the missing shards of a dataset into a store, as ``clipvec embed`` does.
 
     Args:
         overrides: as on the command line, such as ``"dataset.limit=100"``.
@@ -282,7 +282,7 @@ def run_embed(*overrides: str, **options: object) -> EmbedSummary:
 
 
 def run_index(*overrides: str, **options: object) -> IndexSummary:
-    """Load a store into an index and verify it, as ``python -m clipvec.index`` does.
+    """Load a store into an index and verify it, as ``clipvec index`` does.
 
     Args:
         overrides: as on the command line, such as ``"hnsw=accurate"``.
@@ -300,7 +300,7 @@ def run_index(*overrides: str, **options: object) -> IndexSummary:
 
 
 def run_recall(*overrides: str, **options: object) -> RecallSummary:
-    """Measure how good indexes are on a store, as ``python -m clipvec.recall`` does.
+    """Measure how good indexes are on a store, as ``clipvec recall`` does.
 
     Args:
         overrides: as on the command line, such as ``"measure=quick"``.
@@ -321,7 +321,7 @@ def run_recall(*overrides: str, **options: object) -> RecallSummary:
 
 
 def run_evaluate(*overrides: str, **options: object) -> EvaluateSummary:
-    """Evaluate the model of a store on its images, as ``python -m clipvec.evaluate`` does.
+    """Evaluate the model of a store on its images, as ``clipvec evaluate`` does.
 
     Args:
         overrides: as on the command line, such as ``"captions=1000"``.
@@ -383,7 +383,7 @@ def _refuse_launcher(command: str, launcher: config.LauncherConfig) -> None:
     if launcher.kind != "local":
         raise ConfigError(
             f"launcher={launcher.kind} starts sweeps, which only commands do: "
-            f"python -m clipvec.{command} -m launcher={launcher.kind}"
+            f"clipvec {command} -m launcher={launcher.kind}"
         )
 
 

@@ -212,8 +212,7 @@ def _refuse_single_run(name: str) -> None:
     if hydra.mode is RunMode.RUN and launcher != "local":
         arguments = " ".join(map(shlex.quote, hydra.overrides.task))
         raise ConfigError(
-            f"launcher={launcher} starts sweeps, which -m asks for: "
-            f"python -m clipvec.{name} -m {arguments}"
+            f"launcher={launcher} starts sweeps, which -m asks for: clipvec {name} -m {arguments}"
         )
 
 
@@ -337,7 +336,7 @@ class Parser(Arguments):
             overrides: it also takes those of its configuration.
         """
         layout = functools.partial(argparse.HelpFormatter, max_help_position=30, width=100)
-        super().__init__(prog=f"clipvec-{name}", formatter_class=layout, allow_abbrev=False)
+        super().__init__(prog=f"clipvec {name}", formatter_class=layout, allow_abbrev=False)
         self._name, self._about, self._overrides = name, about or "", overrides
         self.add_argument("--version", action=VersionOption)
 

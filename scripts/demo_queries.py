@@ -31,7 +31,7 @@ def main() -> None:
     with open_index(INDEX, paths.collection_name("sample", "sample")) as collection:
         encoder = model.load_encoder(collection.model_config)
         for text in TEXTS:
-            print(f'\nclipvec-search "{text}" -k 5')
+            print(f'\nclipvec search "{text}" -k 5')
             results.print_table(collection.query(query_vector([Term(text)], encoder), 5))
         show_image_query(collection, encoder)
         show_recall(collection, encoder)
@@ -43,7 +43,7 @@ def show_image_query(collection: VectorIndex, encoder: Encoder) -> None:
     (thumbnail,) = collection.thumbnails([hit])
     assert thumbnail is not None
     Path("data/query.jpg").write_bytes(thumbnail)
-    print(f"\nclipvec-search --image data/query.jpg -k 5        ({hit.caption})")
+    print(f"\nclipvec search --image data/query.jpg -k 5        ({hit.caption})")
     term = Term("data/query.jpg", image=thumbnail)
     results.print_table(collection.query(query_vector([term], encoder), 5))
 

@@ -2,7 +2,7 @@
 
     python scripts/make_page_image.py [INDEX]
 
-INDEX: a folder made by ``python -m clipvec.index model=sample``; built if not given.
+INDEX: a folder made by ``clipvec index model=sample``; built if not given.
 """
 
 from __future__ import annotations

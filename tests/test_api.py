@@ -254,7 +254,7 @@ def test_evaluate(sample: Path, tmp_path: Path) -> None:
         ([], {"model": "nothing"}, "nothing"),
         (["model"], {}, "model is no option: those are written key=value"),
         ([], {"model": {1, 2}}, "no value of an option"),
-        (["launcher=sky"], {}, "python -m clipvec.embed -m launcher=sky"),
+        (["launcher=sky"], {}, "clipvec embed -m launcher=sky"),
     ],
     ids=str,
 )

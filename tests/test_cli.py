@@ -59,7 +59,10 @@ def test_the_task_gets_the_configuration(start: Start) -> None:
         ),
         (["--help", "modle=3"], "modle is not an option here; did you mean model?"),
         (["model=null"], "a group takes one of its options, and neither null nor a number"),
-        (["launcher=workers"], "launcher=workers starts sweeps, which -m asks for: python -m"),
+        (
+            ["launcher=workers"],
+            "launcher=workers starts sweeps, which -m asks for: clipvec embed -m",
+        ),
         (["-m", "launcher=sky,workers"], "launcher=sky,workers: a sweep has one launcher; start"),
         (["/my/photos"], "/my/photos is no option: those are written key=value, without blanks;"),
         (
@@ -86,18 +89,18 @@ def test_an_error_is_one_line(
     ("command", "arguments", "line"),
     [
         ("jobs", ["stauts"], "no such command: stauts; did you mean status?"),
-        ("jobs", [], "the following arguments are required: COMMAND; clipvec-jobs --help explains"),
-        ("jobs", ["logs", "--jbo"], "--jbo: not an option here; clipvec-jobs --help lists them"),
+        ("jobs", [], "the following arguments are required: COMMAND; clipvec jobs --help explains"),
+        ("jobs", ["logs", "--jbo"], "--jbo: not an option here; clipvec jobs --help lists them"),
         ("search", ["--wher", "a"], "--wher: not an option here; did you mean --where?"),
         (
             "search",
             ["-k", "x"],
-            "argument -k: invalid int value: 'x'; clipvec-search --help explai",
+            "argument -k: invalid int value: 'x'; clipvec search --help explai",
         ),
         (
             "recall",
             ["compare"],
-            "the following arguments are required: REPORT; clipvec-recall comp",
+            "the following arguments are required: REPORT; clipvec recall comp",
         ),
     ],
     ids=str,

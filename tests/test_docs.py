@@ -49,11 +49,9 @@ def commands() -> list[tuple[str, list[str]]]:
 def words_of(line: str) -> list[str]:
     """Return the words of a line that runs a clipvec command; empty for other lines."""
     line = line.strip().removeprefix("$ ").removeprefix("show ")
-    if not line.startswith(("python -m clipvec.", "clipvec-")):
+    if not line.startswith("clipvec "):
         return []
-    words = shlex.split(line, comments=True)
-    if words[:2] == ["python", "-m"]:
-        words = [words[2].replace("clipvec.", "clipvec-"), *words[3:]]
+    words = shlex.split(line, comments=True)[1:]
     return [] if words[0].endswith(":") else words
 
 
@@ -63,7 +61,7 @@ def test_there_are_commands() -> None:
 
 @pytest.mark.parametrize(("page", "words"), commands(), ids=str)
 def test_command_is_accepted(page: str, words: list[str]) -> None:
-    command, arguments = words[0].removeprefix("clipvec-"), words[1:]
+    command, arguments = words[0], words[1:]
     if command == "search":
         search.parser().parse_intermixed_args(arguments)
         return

@@ -1,9 +1,9 @@
-"""``python -m clipvec.check``: check every byte of a store, and every row of its index.
+"""``clipvec check``: check every byte of a store, and every row of its index.
 
 Examples:
-    python -m clipvec.check model=sample               # the store and the index of the same options
-    python -m clipvec.check model=sample --store-only
-    python -m clipvec.check index=chroma_http index.port=8000
+    clipvec check model=sample               # the store and the index of the same options
+    clipvec check model=sample --store-only
+    clipvec check index=chroma_http index.port=8000
 
 It changes nothing, prints one line for each fault with its mend, and then ends with exit code 1.
 """

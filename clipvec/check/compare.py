@@ -25,7 +25,7 @@ _QUERIES = 10
 """Rows of each part that are searched for by their own vectors."""
 _MISSES = 0.25
 """Share of them that HNSW may fail to find, as when an index is verified."""
-_REBUILD = "rebuild it with python -m clipvec.index --rebuild"
+_REBUILD = "rebuild it with clipvec index --rebuild"
 _COLUMNS = ("id", "uri", "caption", "width", "height")
 
 
@@ -55,7 +55,7 @@ class IndexComparison:
         for number, row in enumerate(piece.select(self._columns).to_pylist()):
             id = row["id"]
             hit = hits.get(id)
-            # under the id of a row that was replaced, which `clipvec.index` has not taken out yet
+            # under the id of a row that was replaced, which `clipvec index` has not taken out yet
             old = hit is not None and self._tombstones.covers(hit.part, id)
             if hit is None or old or id not in there:
                 self._wrong["are missing"].append(id)
@@ -93,7 +93,7 @@ class IndexComparison:
         faults = []
         if self._deleted:
             log.info(
-                "%s still holds %s, which no answer shows; python -m clipvec.index takes them out",
+                "%s still holds %s, which no answer shows; clipvec index takes them out",
                 *(self._index.location, counted(self._deleted, "deleted row")),
             )
         more = self._index.count() - self._found - self._deleted
@@ -109,7 +109,7 @@ class IndexComparison:
 
 def _mend(what: str) -> str:
     if what == "are missing":  # as after a deletion was taken back
-        return f"load them with python -m clipvec.index; if it is no help, {_REBUILD}"
+        return f"load them with clipvec index; if it is no help, {_REBUILD}"
     return _REBUILD
 
 

@@ -32,7 +32,7 @@ from clipvec.config.recall import (
 
 @dataclass(frozen=True, config=STRICT)
 class EmbedConfig:
-    """``python -m clipvec.embed``."""
+    """``clipvec embed``."""
 
     model: ModelConfig
     dataset: DatasetConfig
@@ -65,7 +65,7 @@ class EmbedConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class IndexCommandConfig:
-    """``python -m clipvec.index``."""
+    """``clipvec index``."""
 
     model: NameOnly
     dataset: NameOnly
@@ -95,7 +95,7 @@ class IndexCommandConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class CheckConfig:
-    """``python -m clipvec.check``."""
+    """``clipvec check``."""
 
     model: NameOnly
     dataset: NameOnly
@@ -107,7 +107,7 @@ class CheckConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class DeleteConfig:
-    """``python -m clipvec.delete``."""
+    """``clipvec delete``."""
 
     model: NameOnly
     dataset: NameOnly
@@ -132,7 +132,7 @@ class DeleteConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class SearchConfig:
-    """``python -m clipvec.search``."""
+    """``clipvec search``."""
 
     index: IndexConfig
     collection: str | None
@@ -143,7 +143,7 @@ class SearchConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class RecallConfig:
-    """``python -m clipvec.recall``."""
+    """``clipvec recall``."""
 
     extras: ClassVar = ("recall",)
     model: MeasuredModelConfig
@@ -160,7 +160,7 @@ class RecallConfig:
     target_recall: Annotated[float, Field(gt=0, le=1)]
     """Lowest recall@k (k: ``measure.k``) of the recommended setting."""
     apply: bool
-    """Set the recommended search parameters on the live index. ``clipvec.index`` sets its own
+    """Set the recommended search parameters on the live index. ``clipvec index`` sets its own
     ``hnsw.ef_search`` on Chroma's again."""
     report_dir: str
     """Folder of the report, named to the microsecond because a sweep starts many at once."""
@@ -172,7 +172,7 @@ class RecallConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class EvaluateConfig:
-    """``python -m clipvec.evaluate``."""
+    """``clipvec evaluate``."""
 
     model: NameOnly
     dataset: NameOnly
@@ -264,7 +264,7 @@ class ServiceConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class DeployConfig:
-    """``python -m clipvec.deploy``."""
+    """``clipvec deploy``."""
 
     service: ServiceConfig
     cloud: CloudConfig
@@ -279,7 +279,7 @@ class DeployConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class DashboardConfig:
-    """``python -m clipvec.dashboard``."""
+    """``clipvec dashboard``."""
 
     model: NameOnly
     dataset: NameOnly

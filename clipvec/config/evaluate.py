@@ -1,4 +1,4 @@
-"""The ``prompts`` group of ``python -m clipvec.evaluate``."""
+"""The ``prompts`` group of ``clipvec evaluate``."""
 
 from __future__ import annotations
 

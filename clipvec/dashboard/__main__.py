@@ -1,11 +1,11 @@
-"""``python -m clipvec.dashboard``: tracked runs in one place.
+"""``clipvec dashboard``: tracked runs in one place.
 
 Examples:
-    python -m clipvec.dashboard                             # a saved view and a report in wandb
-    python -m clipvec.dashboard tracking.project=photos tracking.entity=me
-    python -m clipvec.dashboard dry_run=true                # print what they would show
-    python -m clipvec.dashboard --local model=sample        # the same panels as one HTML page
-    python -m clipvec.dashboard --local model=sample sweep=embed-20260131-094500
+    clipvec dashboard                             # a saved view and a report in wandb
+    clipvec dashboard tracking.project=photos tracking.entity=me
+    clipvec dashboard dry_run=true                # print what they would show
+    clipvec dashboard --local model=sample        # the same panels as one HTML page
+    clipvec dashboard --local model=sample sweep=embed-20260131-094500
 
 Running it again updates both; your own panels and sections in the view are kept.
 """

@@ -1,14 +1,14 @@
-"""``python -m clipvec.delete``: take images out of every answer at once.
+"""``clipvec delete``: take images out of every answer at once.
 
 Examples:
-    python -m clipvec.delete model=sample ids=kodim05.png reason='asked for by its owner'
-    python -m clipvec.delete model=sample 'ids=[kodim05.png, kodim06.png]' --dry-run
-    python -m clipvec.delete model=sample 'where=width<100'
-    python -m clipvec.delete model=sample file=ids.txt      # one id a line
-    python -m clipvec.delete model=sample                   # lists the deletions
-    python -m clipvec.delete model=sample undo=20261129T120000-1f0c2ab4
+    clipvec delete model=sample ids=kodim05.png reason='asked for by its owner'
+    clipvec delete model=sample 'ids=[kodim05.png, kodim06.png]' --dry-run
+    clipvec delete model=sample 'where=width<100'
+    clipvec delete model=sample file=ids.txt      # one id a line
+    clipvec delete model=sample                   # lists the deletions
+    clipvec delete model=sample undo=20261129T120000-1f0c2ab4
 
-Running services leave the rows out within two seconds. clipvec.index takes them out of the index;
+Running services leave the rows out within two seconds. clipvec index takes them out of the index;
 their bytes stay in the store.
 """
 

@@ -47,7 +47,7 @@ def delete(config: DeleteConfig) -> str:
         return f"would delete {rows}: {_some(parts)}"
     name = entries.add(entry)
     return (
-        f"deleted {rows}: {name}; undo={name} takes it back, and python -m clipvec.index takes the "
+        f"deleted {rows}: {name}; undo={name} takes it back, and clipvec index takes the "
         "rows out of the index"
     )
 
@@ -92,7 +92,7 @@ def _undo(config: DeleteConfig, store: Store, entries: TombstoneFolder) -> str:
     if config.dry_run:
         return f"would take the deletion of {rows} back: {_some(known[name].parts)}"
     entries.add(Entry.now(config.reason, {}, undoes=name))
-    return f"took the deletion of {rows} back; python -m clipvec.index loads them again"
+    return f"took the deletion of {rows} back; clipvec index loads them again"
 
 
 def _listed(store: Store, tombstones: Tombstones) -> str:

@@ -1,11 +1,11 @@
-"""``python -m clipvec.deploy``: start, inspect and stop the query service on SkyServe.
+"""``clipvec deploy``: start, inspect and stop the query service on SkyServe.
 
 Examples:
     export CLIPVEC_SERVE="index.path=/index"     # as for bentoml serve
-    python -m clipvec.deploy up cloud=aws 'cloud.file_mounts={/index: s3://bucket/index}'
-    python -m clipvec.deploy up cloud=aws dry_run=true
-    python -m clipvec.deploy status
-    python -m clipvec.deploy down
+    clipvec deploy up cloud=aws 'cloud.file_mounts={/index: s3://bucket/index}'
+    clipvec deploy up cloud=aws dry_run=true
+    clipvec deploy status
+    clipvec deploy down
 
 Requests need a key if CLIPVEC_API_KEY is set, here or in .env.
 """

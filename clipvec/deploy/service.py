@@ -60,14 +60,14 @@ def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -
             raise LaunchError(
                 f"service.name={name}: SkyServe already has one of that name "
                 f"({status_name(record['status'])}); "
-                "take it down with python -m clipvec.deploy down, or give this one another name"
+                "take it down with clipvec deploy down, or give this one another name"
             )
         secrets = [(key, os.environ[key]) for key in made.get("secrets", {})]
         started = sky.Task.from_yaml_config(dict(made), secrets_overrides=secrets)
         _, endpoint = sky.get(sky.serve.up(started, name, _need_confirmation=False))
     return (
         f"{name}: {endpoint}, which answers once a replica is ready; "
-        f"python -m clipvec.deploy status service.name={name} says when"
+        f"clipvec deploy status service.name={name} says when"
     )
 
 

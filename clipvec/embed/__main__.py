@@ -1,11 +1,11 @@
-"""``python -m clipvec.embed``: embed the shards of a dataset into a Parquet store.
+"""``clipvec embed``: embed the shards of a dataset into a Parquet store.
 
 Examples:
-    python -m clipvec.embed model=sample  # the bundled images, with a small model
-    python -m clipvec.embed dataset=folder dataset.path=/home/me/photos sharding=x1
-    python -m clipvec.embed shards=0-9  # of sharding.count=100; also 7, '[0-9,20]', all
-    python -m clipvec.embed model=vit_l_14 batch_size=256 model.precision=fp16
-    python -m clipvec.embed -m shards=0-99 launcher=sky  # a cloud job for each, see docs/cloud.md
+    clipvec embed model=sample  # the bundled images, with a small model
+    clipvec embed dataset=folder dataset.path=/home/me/photos sharding=x1
+    clipvec embed shards=0-9  # of sharding.count=100; also 7, '[0-9,20]', all
+    clipvec embed model=vit_l_14 batch_size=256 model.precision=fp16
+    clipvec embed -m shards=0-99 launcher=sky  # a cloud job for each, see docs/cloud.md
 
 Committed shards are not embedded again; a run that was stopped resumes where it left off.
 """

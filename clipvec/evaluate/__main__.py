@@ -1,12 +1,12 @@
-"""``python -m clipvec.evaluate``: how good is the model, on your own images.
+"""``clipvec evaluate``: how good is the model, on your own images.
 
 Examples:
-    python -m clipvec.evaluate model=sample           # do captions find their images, and back?
-    python -m clipvec.evaluate model=sample captions=1000 seed=1
-    python -m clipvec.evaluate model=sample label=category    # and are images classified right?
-    python -m clipvec.evaluate model=sample label=category prompts=mixed captions=0
-    python -m clipvec.evaluate model=vit_b_32 against=vit_l_14     # which of two is better?
-    python -m clipvec.evaluate -m model=vit_b_32,vit_l_14     # a report for each
+    clipvec evaluate model=sample           # do captions find their images, and back?
+    clipvec evaluate model=sample captions=1000 seed=1
+    clipvec evaluate model=sample label=category    # and are images classified right?
+    clipvec evaluate model=sample label=category prompts=mixed captions=0
+    clipvec evaluate model=vit_b_32 against=vit_l_14     # which of two is better?
+    clipvec evaluate -m model=vit_b_32,vit_l_14     # a report for each
 
 It reads a finished store and decodes no image; the store's own model encodes the texts.
 """

@@ -58,11 +58,11 @@ def _check_finished(rows: Rows) -> None:
     if missing := sorted(set(range(store.shard_count)) - set(store.committed())):
         raise IncompleteStoreError(
             f"{store.url} is not finished: it lacks {counted(len(missing), 'shard')} "
-            f"({shards.format(missing)}); run the python -m clipvec.embed that began it again"
+            f"({shards.format(missing)}); run the clipvec embed that began it again"
         )
     if not len(rows):
         raise IncompleteStoreError(
-            f"{store.url} has no rows; embed images with python -m clipvec.embed first"
+            f"{store.url} has no rows; embed images with clipvec embed first"
         )
 
 

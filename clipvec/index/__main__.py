@@ -1,10 +1,10 @@
-"""``python -m clipvec.index``: load the committed shards of a store into an index.
+"""``clipvec index``: load the committed shards of a store into an index.
 
 Examples:
-    python -m clipvec.index model=sample  # the store that embed made with the same options
-    python -m clipvec.index model=sample --rebuild          # build anew, verify, then replace
-    python -m clipvec.index index=chroma_http index.port=8000
-    python -m clipvec.index -m partition=0-49,50-99  # a collection for each half of the shards
+    clipvec index model=sample  # the store that embed made with the same options
+    clipvec index model=sample --rebuild          # build anew, verify, then replace
+    clipvec index index=chroma_http index.port=8000
+    clipvec index -m partition=0-49,50-99  # a collection for each half of the shards
 
 What is loaded already is not loaded again; a shard that changed is replaced.
 """

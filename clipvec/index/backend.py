@@ -49,7 +49,7 @@ class IndexWriter(Protocol):
     rows_folder: Path | None = None
     """Folder for the table of the rows, which `IndexBackend.publish` moves along; None: none."""
     rebuild_hint: str
-    """Options of ``clipvec.index`` for an index that finds more of its rows."""
+    """Options of ``clipvec index`` for an index that finds more of its rows."""
 
     def prepare(self, parts: Sequence[LivePart]) -> None:
         """Learn from the parts that the index will hold, in their order, before all else.

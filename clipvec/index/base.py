@@ -102,7 +102,7 @@ class IndexInfo:
             SchemaError: another version of clipvec wrote it.
             ValueError, KeyError, TypeError: clipvec did not write it.
         """
-        mend = "rebuild it with python -m clipvec.index --rebuild"
+        mend = "rebuild it with clipvec index --rebuild"
         values = files.from_json(text.encode(), SCHEMA, f"the index {location}", mend)
         return cls(Fingerprint.from_json(values["fingerprint"]), values["model"], values["store"])
 

@@ -112,9 +112,9 @@ def committed_parts(store: Store, wanted: Sequence[int], allow_partial: bool) ->
     missing = sorted(set(wanted) - set(committed))
     if missing and not (allow_partial and committed):
         spec = shards.format(missing)
-        again = f"add 'shards=[{spec}]' to the python -m clipvec.embed that made it"
+        again = f"add 'shards=[{spec}]' to the clipvec embed that made it"
         if missing[-1] >= store.fingerprint.sharding_count:
-            again = "run the python -m clipvec.embed that made it again"
+            again = "run the clipvec embed that made it again"
         partial = ", or index what there is with allow_partial=true" if committed else ""
         raise IncompleteStoreError(
             f"{store.url} lacks {len(missing)} of {counted(len(wanted), 'shard')}: {spec}; "

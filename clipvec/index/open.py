@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def open_index(config: IndexConfig, name: str | None = None, *, bare: bool = False) -> VectorIndex:
-    """Return an index that ``python -m clipvec.index`` built, without deleted rows.
+    """Return an index that ``clipvec index`` built, without deleted rows.
 
     Args:
         config: where it is.
@@ -80,7 +80,7 @@ def _open(backend: IndexBackend, name: str, bare: bool, together: int = 1) -> Ve
         if (expected := index.expected_rows) is not None:
             raise CollectionError(
                 f"{index.location} holds {index.count():,} of {expected:,} rows: its first loading "
-                "is going on, or was interrupted; wait for it, or run python -m clipvec.index "
+                "is going on, or was interrupted; wait for it, or run clipvec index "
                 "with the same options again"
             )
         folder = None if bare or index.capabilities.mapped else index.rows_folder
@@ -125,7 +125,7 @@ def _warn_of_missing(name: str, names: Sequence[str], one: VectorIndex) -> None:
 
 def _no_collection(name: str | None, names: list[str], where: str) -> str:
     if not names:
-        return f"there is no collection in {where}; python -m clipvec.index makes one from a store"
+        return f"there is no collection in {where}; clipvec index makes one from a store"
     choices = ", ".join(f"collection={other}" for other in names)
     if name is None:
         several = f"{where} has {len(names)} collections; choose one: {choices}"

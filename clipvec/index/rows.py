@@ -215,7 +215,7 @@ def _fault(files: RowsPaths, mark: Path) -> str | None:
         wrong = [name for name in right if _file(mark.parent / name) != right[name]]
     except _DAMAGED as error:
         return _damaged(files, str(error))
-    changed = f"{', '.join(wrong)} changed after clipvec.index wrote it"
+    changed = f"{', '.join(wrong)} changed after clipvec index wrote it"
     return _damaged(files, changed) if wrong else None
 
 
@@ -292,7 +292,7 @@ def _read(mark: Path) -> dict[str, Any]:
 
 
 def _mend(files: RowsPaths) -> str:
-    return f"remove {files.mark} and run python -m clipvec.index, which writes it anew"
+    return f"remove {files.mark} and run clipvec index, which writes it anew"
 
 
 def _damaged(files: RowsPaths, why: str) -> str:

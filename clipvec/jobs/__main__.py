@@ -1,12 +1,12 @@
-"""``python -m clipvec.jobs``: follow, cancel and resume sweeps.
+"""``clipvec jobs``: follow, cancel and resume sweeps.
 
 Examples:
-    python -m clipvec.jobs list
-    python -m clipvec.jobs status                              # the latest sweep
-    python -m clipvec.jobs wait embed-20260131-094500
-    python -m clipvec.jobs logs --job 3 --follow
-    python -m clipvec.jobs cancel --job 3
-    python -m clipvec.jobs resume                              # restart the missing jobs
+    clipvec jobs list
+    clipvec jobs status                              # the latest sweep
+    clipvec jobs wait embed-20260131-094500
+    clipvec jobs logs --job 3 --follow
+    clipvec jobs cancel --job 3
+    clipvec jobs resume                              # restart the missing jobs
 
 A sweep is named by its folder under data/sweeps. Only shards committed to the store count as done.
 Jobs of other sweeps that work on the same shards are shown, and cancelled, with its own.

@@ -70,7 +70,7 @@ def wait_for_parts(
             raise SweepError(
                 f"job {numbers}, started first, ended without a part "
                 f"({failed.detail or failed.state.value}), and {counted(others, 'other')} did not "
-                "start; see python -m clipvec.jobs logs, then run the same command again"
+                "start; see clipvec jobs logs, then run the same command again"
             )
         time.sleep(runs.poll_seconds)
 

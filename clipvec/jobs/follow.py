@@ -1,4 +1,4 @@
-"""The actions of ``python -m clipvec.jobs`` on an existing sweep."""
+"""The actions of ``clipvec jobs`` on an existing sweep."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def print_logs(record: Record, job: int | None, *, follow: bool) -> None:
             if job is not None:
                 raise LaunchError(
                     f"{said}, so it has no log yet; --follow waits for it, and "
-                    f"python -m clipvec.jobs status {s.record.sweep.name} shows its state"
+                    f"clipvec jobs status {s.record.sweep.name} shows its state"
                 )
             print(f"{said}, so it has no log yet")
             continue

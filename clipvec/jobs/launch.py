@@ -288,8 +288,7 @@ def _told_how_to_come_back(
     """
     name = record.sweep.name
     back = (
-        f"{said}; to wait again: python -m clipvec.jobs wait {name}, "
-        f"to stop them: python -m clipvec.jobs cancel {name}"
+        f"{said}; to wait again: clipvec jobs wait {name}, to stop them: clipvec jobs cancel {name}"
     )
     try:
         yield
@@ -303,6 +302,6 @@ def _told_how_to_come_back(
 
 def _say_how_to_come_back(name: str) -> None:
     print(
-        f"started; to see its progress: python -m clipvec.jobs status {name}, "
-        f"to wait for it: python -m clipvec.jobs wait {name}"
+        f"started; to see its progress: clipvec jobs status {name}, "
+        f"to wait for it: clipvec jobs wait {name}"
     )

@@ -136,7 +136,7 @@ def _say_end(started: SubmittedJob, status: Status, backend: Backend, *, with_lo
         return
     lines = last_lines(started, backend) if with_log else []
     log.error(
-        "%s failed: %s%s\n  full log: python -m clipvec.jobs logs %s --job %d",
+        "%s failed: %s%s\n  full log: clipvec jobs logs %s --job %d",
         describe(job),
         status.detail or "no reason given",
         "".join(f"\n  | {line}" for line in lines),

@@ -1,12 +1,12 @@
-"""``python -m clipvec.recall``: how good is the index, and which setting to run.
+"""``clipvec recall``: how good is the index, and which setting to run.
 
 Examples:
-    python -m clipvec.recall model=sample  # the collection that index made, and FAISS's
-    python -m clipvec.recall model=sample systems=quick measure=quick
-    python -m clipvec.recall queries.text_file=queries.txt target_recall=0.98
-    python -m clipvec.recall model=sample apply=true  # sets the recommended ef_search
-    python -m clipvec.recall -m model=vit_b_32,vit_l_14     # a report for each
-    python -m clipvec.recall compare data/reports/A data/reports/B
+    clipvec recall model=sample  # the collection that index made, and FAISS's
+    clipvec recall model=sample systems=quick measure=quick
+    clipvec recall queries.text_file=queries.txt target_recall=0.98
+    clipvec recall model=sample apply=true  # sets the recommended ef_search
+    clipvec recall -m model=vit_b_32,vit_l_14     # a report for each
+    clipvec recall compare data/reports/A data/reports/B
 
 The ground truth is kept beside the store; systems that were measured are not measured again.
 """
@@ -46,7 +46,7 @@ def _recall(cfg: DictConfig) -> None:
 def comparing() -> Arguments:
     """Return the options of ``compare``."""
     parser = Arguments(
-        prog="clipvec-recall compare",
+        prog="clipvec recall compare",
         description="What changed between two reports, or more than two in one plot.",
     )
     parser.add_argument("reports", nargs="+", metavar="REPORT", help="folder, or its report.json")

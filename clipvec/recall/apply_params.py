@@ -35,7 +35,7 @@ def apply(config: RecallConfig, report: Report) -> str:
     if ef_search is None:
         return f"{said}\nindex.nprobe and index.candidates go before them, where they are given"
     again = f"hnsw.ef_search={ef_search}, or it sets its own again"
-    return f"{said}\nfrom now on give clipvec.index {again}"
+    return f"{said}\nfrom now on give clipvec index {again}"
 
 
 def _choice(config: RecallConfig, report: Report) -> Candidate:
@@ -67,6 +67,6 @@ def _more(nearest: Candidate | None) -> str:
     if nearest is not None and "nprobe" in nearest.parameters:
         return "Sweep wider values of nprobe and candidates, or lower target_recall"
     return (
-        "Build with more links (python -m clipvec.index --rebuild hnsw=accurate, or a larger "
+        "Build with more links (clipvec index --rebuild hnsw=accurate, or a larger "
         "hnsw.max_neighbors than it has), or lower target_recall"
     )

@@ -84,14 +84,14 @@ def _entries(system: SystemResult, kind: Kind, k: int) -> Iterator[_Entry]:
 
 
 def _config(system: SystemResult, setting: SearchSetting) -> str:
-    """Return the YAML that selects a setting: of clipvec.index, or of this benchmark."""
+    """Return the YAML that selects a setting: of clipvec index, or of this benchmark."""
     if system.kind == "chroma":
-        where = "python -m clipvec.index, as hnsw.ef_search=... or in a file of conf/experiment"
+        where = "clipvec index, as hnsw.ef_search=... or in a file of conf/experiment"
         return _yaml(where, {"hnsw": dict(setting.parameters)})
     if system.kind == "disk":
-        where = "python -m clipvec.search and bentoml serve, as index.nprobe=... or as applied"
+        where = "clipvec search and bentoml serve, as index.nprobe=... or as applied"
         return _yaml(where, {"index": dict(setting.parameters)})
-    where = "python -m clipvec.recall, in a file of conf/experiment (not served by clipvec)"
+    where = "clipvec recall, in a file of conf/experiment (not served by clipvec)"
     about = {
         "kind": "faiss",
         "factory": system.factory,

@@ -1,11 +1,11 @@
-"""``python -m clipvec.search``: search an index by texts and images.
+"""``clipvec search``: search an index by texts and images.
 
 Examples:
-    python -m clipvec.search "a red bird"
-    python -m clipvec.search "a red bird^1.5" "a branch" --minus "a person" -k 20
-    python -m clipvec.search --image photo.jpg "at night" --where category=animals
-    python -m clipvec.search "a red bird" --where 'width>=200' --min-score 0.2 --json
-    python -m clipvec.search "a red bird" --open index=chroma_http collection=sample--sample
+    clipvec search "a red bird"
+    clipvec search "a red bird^1.5" "a branch" --minus "a person" -k 20
+    clipvec search --image photo.jpg "at night" --where category=animals
+    clipvec search "a red bird" --where 'width>=200' --min-score 0.2 --json
+    clipvec search "a red bird" --open index=chroma_http collection=sample--sample
 
 The query is the weighted sum of its terms: ^1.5 after a term sets its weight, --minus subtracts.
 The score is the cosine. Give text that looks like an override with --text.

@@ -45,7 +45,7 @@ def run_search(arguments: argparse.Namespace) -> None:
     if not (texts or arguments.image or arguments.minus or arguments.minus_image):
         taken = f"; {overrides[0]} is an option, --text makes it a text" if overrides else ""
         raise ConfigError(
-            f'nothing to search for; give a text, as in: clipvec-search "a red bird"{taken}'
+            f'nothing to search for; give a text, as in: clipvec search "a red bird"{taken}'
         )
     if not all(text.strip() for text in [*texts, *arguments.minus]):
         raise ConfigError("a text to search for is empty; give one, or leave it out")

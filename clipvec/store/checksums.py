@@ -2,8 +2,8 @@
 
 Each part, and each ledger of rejects, carries one of its own, its seal, by which an open shard's
 files are taken over. The commit marker has two of a part: that of the file, and that of all but the
-thumbnails, which are fifteen in sixteen of the bytes and which neither `clipvec.index` nor
-`clipvec.recall` reads.
+thumbnails, which are fifteen in sixteen of the bytes and which neither `clipvec index` nor
+`clipvec recall` reads.
 """
 
 from __future__ import annotations

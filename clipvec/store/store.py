@@ -85,7 +85,7 @@ class Store:
         store = cls.find(url)
         if store is None:
             raise StoreError(
-                f"there is no store at {Folder(url).url}; create it with python -m clipvec.embed, "
+                f"there is no store at {Folder(url).url}; create it with clipvec embed, "
                 "or give the same store.root, dataset and model as then"
             )
         return store

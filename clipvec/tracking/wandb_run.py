@@ -131,7 +131,7 @@ class WandbRun:
         resume = "" if uploader is not None and uploader.url else "WANDB_RESUME=allow "
         if root:  # this machine may be a job's, which goes away
             folder: object = paths.tracking_url(root)
-            sync = f"python -m clipvec.dashboard --local store.root={root} && "
+            sync = f"clipvec dashboard --local store.root={root} && "
             sync += f"{resume}wandb beta sync {self.folder.parent}"
         else:
             folder = paths.shortest(self.folder.parent)

@@ -70,7 +70,7 @@ def test_deleted_rows(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     first, second = faults(root)
     assert first.startswith("1 of 40 rows of shard-00000/part-00000.parquet are missing in ROOT")
     assert second.startswith("1 of 30 rows of shard-00000/part-00001.parquet are missing in ROOT")
-    assert "(0/50); load them with python -m clipvec.index; if" in second
+    assert "(0/50); load them with clipvec index; if" in second
     entry = Path(url, "tombstones", f"{name}.json")
     flip(entry, entry.read_bytes().index(b"0/50"))
     (fault,) = faults(root)
@@ -104,8 +104,8 @@ def test_the_table_of_rows(root: Path) -> None:
     (fault,) = faults(root)
     assert fault == (
         "the table of rows in ROOT/index/toys--toy is damaged (vectors.npy changed after "
-        "clipvec.index wrote it); remove ROOT/index/toys--toy/rows.json and run python -m "
-        "clipvec.index, which writes it anew"
+        "clipvec index wrote it); remove ROOT/index/toys--toy/rows.json and run clipvec "
+        "index, which writes it anew"
     )
     (folder / "rows.json").unlink()
     build_index(build_config(root / "store", ChromaConfig(f"{root}/index")))
@@ -161,15 +161,15 @@ def test_one_row_of_the_index(root: Path, what: str) -> None:
         if what in {"more", "stranger"}:
             rows.add(ids=["0/500"], embeddings=[np.ones(16)], metadatas=[{"uri": "x"}])
     row = "1 of 30 rows of shard-00000/part-00001.parquet"
-    rebuild = "rebuild it with python -m clipvec.index --rebuild"
+    rebuild = "rebuild it with clipvec index --rebuild"
     end = f"in ROOT/index/toys--toy (0/50); {rebuild}"
     missing = (
-        f"{row} are missing in ROOT/index/toys--toy (0/50); load them with python -m "
-        f"clipvec.index; if it is no help, {rebuild}"
+        f"{row} are missing in ROOT/index/toys--toy (0/50); load them with clipvec "
+        f"index; if it is no help, {rebuild}"
     )
     more = (
-        "1 rows of ROOT/index/toys--toy are not in the store; rebuild it with python -m "
-        "clipvec.index --rebuild"
+        "1 rows of ROOT/index/toys--toy are not in the store; rebuild it with clipvec "
+        "index --rebuild"
     )
     other = f"{row} have another caption, attribute or place {end}"
     assert (
@@ -194,7 +194,7 @@ def test_an_index_that_is_behind(root: Path) -> None:
         index._rows.delete(where={"_part": "shard-00001/part-00000.parquet"})  # type: ignore[attr-defined]
     (fault,) = faults(root)
     assert fault.startswith("40 of 40 rows of shard-00001/part-00000.parquet are missing in ROOT")
-    assert "; load them with python -m clipvec.index; if" in fault
+    assert "; load them with clipvec index; if" in fault
 
 
 def test_a_damaged_index_is_one_fault(root: Path) -> None:

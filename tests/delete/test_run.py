@@ -42,8 +42,8 @@ def deleted(store: Store) -> list[str]:
 def test_by_ids_and_back(store: Store) -> None:
     said = delete(asked(store, ids=["0/3", "1/5"], reason="asked for"))
     name = re.fullmatch(
-        rf"deleted 2 rows of {store.url}: ({NAME}); undo=\1 takes it back, and python -m "
-        "clipvec.index takes the rows out of the index",
+        rf"deleted 2 rows of {store.url}: ({NAME}); undo=\1 takes it back, and clipvec "
+        "index takes the rows out of the index",
         said,
     )
     assert name

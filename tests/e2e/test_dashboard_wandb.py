@@ -1,4 +1,4 @@
-"""``python -m clipvec.dashboard`` as a user runs it, against a local server."""
+"""``clipvec dashboard`` as a user runs it, against a local server."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def test_a_takedown(run: Run, here: Path) -> None:
     assert gone not in left
     checked = run("check", "model=sample")
     assert "; 1 row deleted; " in checked.stdout
-    assert "still holds 1 deleted row, which no answer shows; python -m clipvec." in checked.stderr
+    assert "still holds 1 deleted row, which no answer shows; clipvec index" in checked.stderr
 
     assert (
         ", 10 reused, 0 replaced, 1 row deleted; "

@@ -1,4 +1,4 @@
-"""``python -m clipvec.embed`` as a subprocess: commit, resume, interruption, bad input."""
+"""``clipvec embed`` as a subprocess: commit, resume, interruption, bad input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m clipvec.evaluate`` on the bundled images."""
+"""``clipvec evaluate`` on the bundled images."""
 
 from __future__ import annotations
 
@@ -92,4 +92,4 @@ def test_bad_input(
 def test_an_unfinished_store(run: Run, folder: Path) -> None:
     (folder / "data/store/sample/sample/shard-00003/done.json").unlink()
     (line,) = run("evaluate", *OPTIONS, exit_code=1).stderr.splitlines()
-    assert "is not finished: it lacks 1 shard (3); run the python -m clipvec.embed" in line
+    assert "is not finished: it lacks 1 shard (3); run the clipvec embed" in line

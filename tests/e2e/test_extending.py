@@ -109,12 +109,12 @@ def test_a_launcher(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "2 jobs: 2 done; 4 of 4 shards committed" in done.stderr + done.stdout
     (folder,) = (tmp_path / "data/sweeps").iterdir()
-    status = run(tmp_path, *shlex.split("python -m clipvec.jobs status"))
+    status = run(tmp_path, *shlex.split("clipvec jobs status"))
     assert [line.split() for line in status.stdout.splitlines()[1:]] == [
         ["0", "0", "0-1", "done"],
         ["1", "0", "2-3", "done"],
     ]
-    logs = run(tmp_path, *shlex.split("python -m clipvec.jobs logs --job 1"))
+    logs = run(tmp_path, *shlex.split("clipvec jobs logs --job 1"))
     assert logs.stdout == (folder / "1.log").read_text()
 
 

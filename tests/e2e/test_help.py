@@ -29,7 +29,7 @@ from tests.e2e.conftest import Run
 )
 def test_help_explains(run: Run, command: str) -> None:
     said = run(command, "--help").stdout
-    assert f"python -m clipvec.{command}" in said
+    assert f"clipvec {command}" in said
     if command in {"check", "dashboard", "delete", "embed", "evaluate", "index", "recall"}:
         assert "model                       local, mobileclip_s1, sample" in said
         assert "Examples" in said

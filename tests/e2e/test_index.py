@@ -1,4 +1,4 @@
-"""``python -m clipvec.index`` as a subprocess: kill and resume, interruption, flags, bad input."""
+"""``clipvec index`` as a subprocess: kill and resume, interruption, flags, bad input."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_the_demo_options_compose(run: Run) -> None:
 def test_bad_input_is_one_line(run: Run, tmp_path: Path, store_factory: StoreFactory) -> None:
     missing = run("index", *OPTIONS, exit_code=1).stderr
     assert missing.startswith("error: there is no store at")
-    assert "python -m clipvec.embed" in missing
+    assert "clipvec embed" in missing
     store_factory(tmp_path / "store", {0: [5], 2: [5]}, count=4)
     partial = run("index", *OPTIONS, exit_code=1).stderr
     assert " lacks 2 of 4 shards: 1,3; add" in partial

@@ -1,4 +1,4 @@
-"""``python -m clipvec.recall`` as a subprocess, on the bundled images."""
+"""``clipvec recall`` as a subprocess, on the bundled images."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_report_and_its_recommendation_applied(run: Run, folder: Path) -> None
     assert said[-2].startswith(
         f"applied: sample--sample now searches with ef_search={ef_search}. Selected on one half of "
     )
-    assert said[-1].startswith(f"from now on give clipvec.index hnsw.ef_search={ef_search}")
+    assert said[-1].startswith(f"from now on give clipvec index hnsw.ef_search={ef_search}")
     index = ChromaConfig(str(folder / "data/index"))
     with open_index(index, "sample--sample") as collection:
         assert collection.settings["ef_search"] == ef_search
@@ -178,7 +178,7 @@ def test_a_store_that_was_edited_is_refused(run: Run, folder: Path) -> None:
             "data/store/sample/sample was made with no dataset.limit; give the same, or the datas",
         ),
         (["target_recall=1.5"], "target_recall=1.5: input should be less than or equal to 1"),
-        (["store.root=nowhere"], "create it with python -m clipvec.embed"),
+        (["store.root=nowhere"], "create it with clipvec embed"),
         (["+systems.x.kind=annoy"], "systems.x"),
     ],
 )

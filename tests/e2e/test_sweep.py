@@ -79,7 +79,7 @@ def test_a_failure_is_reported_and_the_same_command_retries_only_it(
     assert "job 1 (shards 2-3) failed: exit code 3" in done.stderr
     assert "error: 1 of 2 shards failed (2): 1 of 2 images of shard 2 were rejected" in done.stderr
     name = next(iter(started(tmp_path)))
-    assert f"full log: python -m clipvec.jobs logs {name} --job 1" in done.stderr
+    assert f"full log: clipvec jobs logs {name} --job 1" in done.stderr
     assert "error: 1 of 2 jobs failed, job 1: shards 2 not committed: exit code 3" in done.stderr
 
     run("embed", *sweep, PAIRS)  # of fewer than 100 images a tenth is 10
@@ -93,7 +93,7 @@ def test_started_without_waiting_and_waited_for_later(
     # One after another, so that the last is still pending when it is requested again.
     done = run("embed", *sweep, PAIRS, "launcher.wait=false", "launcher.processes=1")
     name = next(iter(started(tmp_path)))
-    assert f"to wait for it: python -m clipvec.jobs wait {name}" in done.stdout
+    assert f"to wait for it: clipvec jobs wait {name}" in done.stdout
     again = run("embed", *sweep, "shards=3")
     assert (
         f"job 1 (shards 2-3) of sweep {name} is still working on these shards and is not started "
@@ -124,8 +124,8 @@ def test_interrupting_the_wait_says_how_to_resume_it(
     name = next(iter(started(tmp_path)))
     *_, last = lines
     assert last == (
-        "error: stopped; the jobs keep running; to wait again: python -m clipvec.jobs wait "
-        f"{name}, to stop them: python -m clipvec.jobs cancel {name}\n"
+        "error: stopped; the jobs keep running; to wait again: clipvec jobs wait "
+        f"{name}, to stop them: clipvec jobs cancel {name}\n"
     )
     process.stderr.close()
     assert committed(tmp_path) == []
@@ -158,7 +158,7 @@ def test_a_bad_configuration_starts_nothing(run: Run, sweep: list[str], tmp_path
         (
             ["launcher=sky", "shards=0-3"],
             "error: launcher=sky starts sweeps, which -m asks for: "
-            "python -m clipvec.embed -m launcher=sky shards=0-3\n",
+            "clipvec embed -m launcher=sky shards=0-3\n",
         ),
         (["-m", "launcher=sky,workers"], "error: launcher=sky,workers: a sweep has one launcher;"),
     ],

@@ -55,7 +55,7 @@ def without_model() -> Iterator[None]:
 
 
 def search(root: Path, *more: str) -> list[str]:
-    """Return the ids that ``clipvec.search`` prints."""
+    """Return the ids that ``clipvec search`` prints."""
     words = ["a", "--json", "-k", str(K), f"index.path={root}/index", *more]
     out = io.StringIO()
     with without_model(), contextlib.redirect_stdout(out):
@@ -82,7 +82,7 @@ def serve(root: Path) -> list[str]:
 
 
 def recall(root: Path) -> list[str]:
-    """Return the right ids if ``clipvec.recall`` finds that the index finds the same.
+    """Return the right ids if ``clipvec recall`` finds that the index finds the same.
 
     Raises:
         CollectionError: with the reason why it was not measured.

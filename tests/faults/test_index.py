@@ -94,11 +94,11 @@ def test_a_damaged_index(root: Path, name: str) -> None:
     index = ChromaConfig(f"{root}/index")
     with pytest.raises(CollectionError) as told, open_index(index) as opened:
         opened.query(np.ones(8, np.float32), 5)
-    assert "clipvec.index --rebuild" in str(told.value)
+    assert "clipvec index --rebuild" in str(told.value)
     with pytest.raises(CollectionError, match="--rebuild"):
         build_index(build_config(root / "store", index))
     for read in READERS.values():
-        with pytest.raises(CollectionError, match=r"clipvec\.index --rebuild"):
+        with pytest.raises(CollectionError, match=r"clipvec index --rebuild"):
             read(root)
     build_index(build_config(root / "store", index, rebuild=True))
     assert_right(root)

@@ -21,7 +21,7 @@ CHECKED = [
     "shard-00000/rejects.parquet",
     *(f"shard-0000{s}/part-0000{p}.parquet" for s, p in [(0, 0), (1, 0), (1, 1)]),
 ]
-"""Files of which `clipvec.check` compares every byte."""
+"""Files of which `clipvec check` compares every byte."""
 FILES = ["store.json", "shard-00000/done.json", "shard-00001/done.json", *CHECKED]
 
 
@@ -37,7 +37,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(root: Path) -> list[dict[str, Any]]:
-    """Return all rows, as `clipvec.index` takes them."""
+    """Return all rows, as `clipvec index` takes them."""
     store = Store.open(f"{root}/store/toys/toy")
     parts = committed_parts(store, range(store.fingerprint.sharding_count), allow_partial=False)
     return [values for part in parts for piece in store.read(part) for values in piece.to_pylist()]

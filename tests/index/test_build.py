@@ -153,7 +153,7 @@ def test_missing_shards_are_named(tmp_path: Path, folder: Any, store_factory: St
     with pytest.raises(IncompleteStoreError) as caught:
         build_index(build_config(tmp_path, folder))
     text = str(caught.value)
-    assert " lacks 4 of 6 shards: 1-2,4-5; add 'shards=[1-2,4-5]' to the python -m" in text
+    assert " lacks 4 of 6 shards: 1-2,4-5; add 'shards=[1-2,4-5]' to the clipvec embed" in text
     assert "allow_partial=true" in text
 
 

@@ -203,7 +203,7 @@ def test_exact_search_keeps_the_best_across_pages() -> None:
 def test_collections_to_choose_from(
     tmp_path: Path, folder: Folder, store_factory: StoreFactory
 ) -> None:
-    with pytest.raises(CollectionError, match=r"no collection in .*python -m clipvec.index"):
+    with pytest.raises(CollectionError, match=r"no collection in .*clipvec index"):
         open_index(folder)
     store_factory(tmp_path, {0: [5]})
     build_index(build_config(tmp_path, folder))

@@ -286,7 +286,7 @@ def test_a_damaged_table_is_left_out(
     (message,) = caplog.messages
     assert f"toys--toy is damaged ({file.name} has " in message
     mark = paths.RowsPaths(folder_of(root)).mark
-    assert f"; remove {mark} and run python -m clipvec.index, which writes it anew; " in message
+    assert f"; remove {mark} and run clipvec index, which writes it anew; " in message
     mark.unlink()
     build(root)
     with opened(root) as index:

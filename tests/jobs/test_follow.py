@@ -105,7 +105,7 @@ def test_logs_of_a_job_that_has_not_begun(
         follow.print_logs(sweeps[0], 1, follow=False)
     assert str(caught.value) == (
         "job 1 has not begun (starting), so it has no log yet; --follow waits for it, and "
-        "python -m clipvec.jobs status embed-1 shows its state"
+        "clipvec jobs status embed-1 shows its state"
     )
     follow.print_logs(sweeps[0], None, follow=False)
     assert capsys.readouterr().out.splitlines() == [

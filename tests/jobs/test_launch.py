@@ -82,8 +82,8 @@ def test_without_waiting_nothing_is_polled(
     assert backend.asked == []
     assert backend.released == []
     assert capsys.readouterr().out == (
-        "started; to see its progress: python -m clipvec.jobs status embed-1, "
-        "to wait for it: python -m clipvec.jobs wait embed-1\n"
+        "started; to see its progress: clipvec jobs status embed-1, "
+        "to wait for it: clipvec jobs wait embed-1\n"
     )
 
 
@@ -201,9 +201,7 @@ def test_an_interrupt_says_how_to_resume_waiting(
         raise raised
 
     backend.poll = poll  # type: ignore[method-assign]
-    with pytest.raises(
-        Interrupted, match=r"to wait again: python -m clipvec\.jobs wait embed-1"
-    ) as caught:
+    with pytest.raises(Interrupted, match=r"to wait again: clipvec jobs wait embed-1") as caught:
         launch.launch_sweep(sweep(store, (1,)), tmp_path / "s/embed-1")
     assert backend.released == []
     assert caught.value.exit_code == 128 + signum
@@ -222,8 +220,8 @@ def test_an_interrupt_while_starting_keeps_what_was_started(
     with pytest.raises(Interrupted) as caught:
         launch.launch_sweep(sweep(store, (1,), (2,)), tmp_path / "s/embed-1")
     assert str(caught.value) == (
-        "stopped; jobs already started keep running; to wait again: python -m clipvec.jobs wait "
-        "embed-1, to stop them: python -m clipvec.jobs cancel embed-1"
+        "stopped; jobs already started keep running; to wait again: clipvec jobs wait "
+        "embed-1, to stop them: clipvec jobs cancel embed-1"
     )
     assert [entry["id"] for entry in started(tmp_path / "s/embed-1")] == ["7"]
 
@@ -264,7 +262,7 @@ def test_a_backend_that_goes_away_leaves_word_how_to_come_back(
         launch.launch_sweep(sweep(store, (1,)), tmp_path / "s/embed-1")
     assert str(caught.value) == (
         "SkyPilot: its API server does not respond; the jobs keep running; to wait again: "
-        "python -m clipvec.jobs wait embed-1, to stop them: python -m clipvec.jobs cancel embed-1"
+        "clipvec jobs wait embed-1, to stop them: clipvec jobs cancel embed-1"
     )
 
 
@@ -323,7 +321,7 @@ def test_a_first_job_that_fails_starts_no_other(store: Store, runs: Runs, tmp_pa
         launch.launch_sweep(made, tmp_path / "s/embed-1")
     assert str(caught.value) == (
         "job 0, started first, ended without a part (exit code 1), and 2 others did not start; "
-        "see python -m clipvec.jobs logs, then run the same command again"
+        "see clipvec jobs logs, then run the same command again"
     )
     assert [job.number for job in backend.submitted] == [0]
     assert backend.released == ["embed-1"]

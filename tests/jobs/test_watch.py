@@ -102,9 +102,8 @@ def test_a_failure_shows_the_end_of_its_log(
     watch.wait(started(tmp_path / "embed-1", Job(0, ()), Job(3, ())), backend, StoreProgress([]))
     shown = "\n  | line 3\n  | line 4\n  | line 5\n  | line 6\n  | error: no space\n"
     assert caplog.messages == [
-        f"job 0 failed: exit code 1{shown}  full log: python -m clipvec.jobs logs embed-1 --job 0",
-        f"job 3 failed: no reason given{shown}"
-        "  full log: python -m clipvec.jobs logs embed-1 --job 3",
+        f"job 0 failed: exit code 1{shown}  full log: clipvec jobs logs embed-1 --job 0",
+        f"job 3 failed: no reason given{shown}  full log: clipvec jobs logs embed-1 --job 3",
     ]
 
 

@@ -49,7 +49,7 @@ def test_recall_is_of_the_rows_that_are_left(tmp_path: Path) -> None:
     flat, live = after.runner(tmp_path / "work").run(systems(flat=FLAT, live=LIVE))
     assert flat.settings[0].recall[0].recall_at[10].value == 1
     assert "has 300 rows, the store" in (live.skipped or "")
-    assert (live.skipped or "").endswith("bring it up to date with python -m clipvec.index")
+    assert (live.skipped or "").endswith("bring it up to date with clipvec index")
     build_index(config)
     (live,) = after.runner(tmp_path / "work").run(systems(live=LIVE))
     assert live.settings[0].recall[0].recall_at[10].value > 0.95

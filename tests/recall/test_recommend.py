@@ -71,7 +71,7 @@ def test_the_fastest_that_meets_the_target_on_the_first_half() -> None:
     assert found.nearest is None
     assert found.num_settings == 5
     assert found.config == (
-        "# python -m clipvec.recall, in a file of conf/experiment (not served by clipvec):\n"
+        "# clipvec recall, in a file of conf/experiment (not served by clipvec):\n"
         "systems:\n"
         "  hnsw:\n"
         "    kind: faiss\n"
@@ -91,7 +91,7 @@ def test_among_what_clipvec_serves() -> None:
     assert found.choice is not None
     assert found.choice.parameters == {"ef_search": 200}
     assert found.config == (
-        "# python -m clipvec.index, as hnsw.ef_search=... or in a file of conf/experiment:\n"
+        "# clipvec index, as hnsw.ef_search=... or in a file of conf/experiment:\n"
         "hnsw: {ef_search: 200}\n"
     )
     assert found.among == "served"

@@ -53,7 +53,7 @@ def test_applied_with_its_uncertainty(asked: RecallConfig) -> None:
     assert ef_search(asked) == 33
     assert said[0].startswith("applied: toys--toy now searches with ef_search=33. Selected on one ")
     assert said[0].endswith("reaches below the target: the next wider setting is safer.")
-    assert said[1] == ("from now on give clipvec.index hnsw.ef_search=33, or it sets its own again")
+    assert said[1] == ("from now on give clipvec index hnsw.ef_search=33, or it sets its own again")
 
 
 def test_applied_to_an_index_on_disk(asked: RecallConfig, tmp_path: Path) -> None:

@@ -268,7 +268,7 @@ def test_partitions_are_skipped(ground: Ground, tmp_path: Path) -> None:
     assert chroma.skipped == (
         "toys--toy is in 2 partitions (toys--toy--shards-0, toys--toy--shards-1), which are not "
         "measured together; load all shards into one collection in another place and measure "
-        "that: python -m clipvec.index and clipvec.recall, both with another index.path"
+        "that: clipvec index and clipvec recall, both with another index.path"
     )
 
 

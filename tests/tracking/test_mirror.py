@@ -50,6 +50,6 @@ def test_a_failed_run_is_uploaded_too(
     assert [bucket.size(file) for file in kept] == [next(run.folder.glob("*.wandb")).stat().st_size]
     mirror = RunsFolder(ROOT).path / "wandb"
     assert caplog.messages[-1] == (
-        f"tracked in {ROOT}/wandb; to upload: python -m clipvec.dashboard --local "
+        f"tracked in {ROOT}/wandb; to upload: clipvec dashboard --local "
         f"store.root={ROOT} && WANDB_RESUME=allow wandb beta sync {mirror}"
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 OURS = "clipvec"
 """Prefix of our panels' ids, which are the same each time."""
-COMMAND = "python -m clipvec.dashboard"
+COMMAND = "clipvec dashboard"
 _COLUMNS = 3
 _GRID = 24
 """Columns of a report's grid."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PACKAGE = "clipvec.evaluate.report"
-_MEND = "evaluate again with python -m clipvec.evaluate"
+_MEND = "evaluate again with clipvec evaluate"
 
 
 def read(place: Path) -> Evaluation:
@@ -31,8 +31,7 @@ def read(place: Path) -> Evaluation:
         values = from_json(file.read_bytes(), results.SCHEMA, file, _MEND)
     except OSError as error:
         raise ConfigError(
-            f"no report at {place}: {error.strerror}; give a folder that "
-            "python -m clipvec.evaluate wrote"
+            f"no report at {place}: {error.strerror}; give a folder that clipvec evaluate wrote"
         ) from error
     except ValueError as error:
         raise ConfigError(f"{file} is not an evaluation: {error}") from error

@@ -55,7 +55,7 @@ _MENDS = {
     "hnsw": _DAMAGED,
     "Error getting embedding": _DAMAGED,
     "Error finding id": _DAMAGED,
-    "does not exist": "make it with python -m clipvec.index",
+    "does not exist": "make it with clipvec index",
 }
 
 

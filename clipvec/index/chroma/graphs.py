@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DATABASE = "chroma.sqlite3"
-REBUILD_IT = "build it again with python -m clipvec.index --rebuild and the same options"
+REBUILD_IT = "build it again with clipvec index --rebuild and the same options"
 _GRAPH = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Name of the folder of a graph."""
 _WRITTEN = """SELECT segments.id FROM segments JOIN max_seq_id ON segment_id = segments.id

@@ -67,7 +67,7 @@ class FaissIndex(TableIndex):
         if table is None or len(table) != rows:
             raise CollectionError(
                 f"{build.folder} lacks the table of its {rows:,} rows; build it "
-                "again with python -m clipvec.index index=faiss --rebuild"
+                "again with clipvec index index=faiss --rebuild"
             )
         self._table = self.table = table
         exact = self.manifest.factory == FLAT

@@ -47,7 +47,7 @@ class MappedLists:
         except (OSError, ValueError) as error:
             raise CollectionError(
                 f"{files.folder} cannot be read ({error}); run the same command again, or build it "
-                "again with python -m clipvec.index index=faiss --rebuild"
+                "again with clipvec index index=faiss --rebuild"
             ) from error
 
     @classmethod
@@ -58,7 +58,7 @@ class MappedLists:
         if len(sizes) != inner.nlist:
             raise CollectionError(
                 f"{files.folder} has {len(sizes)} lists, and was trained for {inner.nlist}; build "
-                "it again with python -m clipvec.index index=faiss --rebuild"
+                "it again with clipvec index index=faiss --rebuild"
             )
         with faiss_errors(str(files.lists)):
             lists = faiss.OnDiskInvertedLists(inner.nlist, inner.code_size, str(files.lists))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from clipvec.store import LivePart
 
 SCHEMA = 1
-_REBUILD = "build it again with python -m clipvec.index index=faiss --rebuild"
+_REBUILD = "build it again with clipvec index index=faiss --rebuild"
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Manifest:
                 raise CollectionError(f"{file} cannot be read ({error}); {_REBUILD}") from error
             if not same:
                 raise CollectionError(
-                    f"{file} is not what clipvec.index wrote, or was cut off; {_REBUILD}"
+                    f"{file} is not what clipvec index wrote, or was cut off; {_REBUILD}"
                 )
 
 

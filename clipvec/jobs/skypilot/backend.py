@@ -270,7 +270,7 @@ class Sky(Backend):
                 return
             log.info(
                 "making a pool of %s, which is taken down when the jobs have ended; if this "
-                "command does not live to see that: python -m clipvec.jobs wait %s, or "
+                "command does not live to see that: clipvec jobs wait %s, or "
                 "sky jobs pool down %s",
                 counted(task["pool"]["workers"], "machine"),
                 record.sweep.name,

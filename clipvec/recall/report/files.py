@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from clipvec.recall.report.compare import Comparison
 
-_MEND = "measure again with python -m clipvec.recall"
+_MEND = "measure again with clipvec recall"
 
 
 def read(place: Path) -> Report:
@@ -33,8 +33,7 @@ def read(place: Path) -> Report:
         values = from_json(file.read_bytes(), results.SCHEMA, file, _MEND)
     except OSError as error:
         raise ConfigError(
-            f"no report at {place}: {error.strerror}; give a folder that "
-            "python -m clipvec.recall wrote"
+            f"no report at {place}: {error.strerror}; give a folder that clipvec recall wrote"
         ) from error
     except ValueError as error:
         raise ConfigError(f"{file} is not a recall report: {error}") from error

@@ -121,7 +121,7 @@ def build(runs: Sequence[Run]) -> Plot:
             panels.append(Panel(title, said, partial(figures.bars, found=bars)))
     caption = (
         "What it took to build each index, in a process of its own; of a Chroma collection, what "
-        "clipvec.index recorded when it loaded it."
+        "clipvec index recorded when it loaded it."
     )
     return Plot("build", caption, 0.2 + 0.36 * len(lines), panels, [], width=3.3)
 

@@ -54,7 +54,7 @@ class DiskSystem(LiveSystem):
         return cls(task.system, Live(task.index, task.collection), rows, task.threads)
 
     def build(self) -> Build:
-        """Return what ``clipvec.index`` recorded of the build."""
+        """Return what ``clipvec index`` recorded of the build."""
         known = self._stats
         if known is None or known.rows != len(self.rows):
             return Build(len(self.rows), None, None, self._bytes)

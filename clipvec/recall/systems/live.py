@@ -53,7 +53,7 @@ class Live:
                 f"{self.name} is in {len(partitions)} partitions ({', '.join(partitions[:2])}"
                 f"{', ...' if len(partitions) > 2 else ''}), which are not measured together; load "
                 "all shards into one collection in another place and measure that: "
-                "python -m clipvec.index and clipvec.recall, both with another index.path"
+                "clipvec index and clipvec recall, both with another index.path"
             )
         return open_index(self.index, self.name, bare=True)
 
@@ -88,7 +88,7 @@ class LiveSystem(SearchSystem):
         if collection.count() != len(self.rows):
             raise CollectionError(
                 f"{here} has {collection.count():,} rows, {there} {len(self.rows):,}; bring it up "
-                "to date with python -m clipvec.index"
+                "to date with clipvec index"
             )
 
     def search_ids(self, vectors: np.ndarray, k: int) -> np.ndarray:

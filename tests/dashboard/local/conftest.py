@@ -21,7 +21,7 @@ HOSTILE = "</script><img src=x onerror=alert(1)>"
 
 
 def asked(root: Path, *overrides: str) -> DashboardConfig:
-    """Return the configuration of ``python -m clipvec.dashboard --local``."""
+    """Return the configuration of ``clipvec dashboard --local``."""
     where = ["local=true", f"store.root={root}", f"page={root}/page.html"]
     names = ["dataset.name=toys", "model.name=toy"]
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):

@@ -125,7 +125,7 @@ def test_a_report(saving: WandbServer) -> None:
     kinds = [block["type"] for block in spec["blocks"]]
     assert kinds == ["paragraph"] * 2 + ["heading", "panel-grid"] * 4 + ["paragraph"]
     says = "".join(child["text"] for child in spec["blocks"][1]["children"])
-    assert says == ("Written by python -m clipvec.dashboard, which rewrites it on every run.")
+    assert says == ("Written by clipvec dashboard, which rewrites it on every run.")
     titles = [b["children"][0]["text"] for b in spec["blocks"] if b["type"] == "heading"]
     assert titles == [section.title for section in SECTIONS]
     grids = [b["metadata"] for b in spec["blocks"] if b["type"] == "panel-grid"]

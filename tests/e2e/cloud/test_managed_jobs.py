@@ -87,7 +87,7 @@ def test_a_failed_shard_is_started_again_and_a_secret_is_hidden(
     assert "1 of 1 images of shard 5 were rejected" in output
     (name,) = started(tmp_path)
     assert started(tmp_path)[name] == [[0, 1, 2, 3], [4, 5, 6, 7]]
-    assert f"full log: python -m clipvec.jobs logs {name} --job 1" in output
+    assert f"full log: clipvec jobs logs {name} --job 1" in output
     assert "error: 1 of 2 jobs failed, job 1: shards 5 not committed: FAILED" in output
 
     status = run("jobs", "status")
@@ -103,7 +103,7 @@ def test_a_failed_shard_is_started_again_and_a_secret_is_hidden(
     output = run("embed", *sweep, "launcher.wait=false", "max_reject_fraction=1")
     name = max(started(tmp_path))
     assert started(tmp_path)[name] == [[5]]
-    assert f"to wait for it: python -m clipvec.jobs wait {name}" in output
+    assert f"to wait for it: clipvec jobs wait {name}" in output
     run("jobs", "wait", name)
     assert committed(store) == list(range(8))
     again = run("embed", *sweep, "max_reject_fraction=1")
@@ -157,7 +157,7 @@ def test_an_index_is_built_and_measured_by_jobs(run: Call, sample: Path, tmp_pat
     store, index = sample / "data/store", tmp_path / "index"
     build = [*SKY, *SAMPLE, "sharding=x10", f"store.root={store}", f"index.path={index}"]
     output = run("index", *build, "launcher.wait=false")
-    name = re.search(r"python -m clipvec.jobs wait (\S+)", output)
+    name = re.search(r"clipvec jobs wait (\S+)", output)
     assert name is not None
     again = run("index", *build, "launcher.wait=false")
     assert f"job 0 of sweep {name[1]} is still working on" in again

@@ -118,7 +118,7 @@ def test_a_changed_byte_is_noticed(store: Store, on_disk: FaissConfig, name: str
     build(on_disk)
     file = built(on_disk).folder / name
     flip(file, file.stat().st_size // 2)
-    message = rf"{file} is not what clipvec.index wrote, or was cut off; .*--rebuild"
+    message = rf"{file} is not what clipvec index wrote, or was cut off; .*--rebuild"
     for _ in range(2):
         with pytest.raises(CollectionError, match=message):
             open_index(on_disk)

@@ -280,7 +280,7 @@ def test_a_pool_is_made_once_and_taken_down_at_the_end(
     assert task[0]["pool"] == {"workers": 2}
     assert [launched["pool"] for launched in stand_in.launched] == [name, name]
     (said,) = (line for line in caplog.messages if line.startswith("making a pool of 2 machines"))
-    assert said.endswith("python -m clipvec.jobs wait embed-1, or sky jobs pool down " + name)
+    assert said.endswith("clipvec jobs wait embed-1, or sky jobs pool down " + name)
 
     rows = [{"job_id": 10, "status": "RUNNING"}, {"job_id": 20, "status": "SUCCEEDED"}]
     seen = []

@@ -72,13 +72,15 @@ def test_other_files_are_refused(tmp_path: Path, content: str, problem: str) -> 
 )
 def test_a_report_of_an_older_version_is_refused(tmp_path: Path, number: str, has: str) -> None:
     (tmp_path / "report.json").write_text(f'{{"contestants": []{number}}}', encoding="utf-8")
-    with pytest.raises(SchemaError, match=f"has {has}.* reads schema 2; measure again with python"):
+    with pytest.raises(
+        SchemaError, match=f"has {has}.* reads schema 2; measure again with clipvec"
+    ):
         reports.read(tmp_path)
 
 
 def test_no_report_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(
-        ConfigError, match=r"no report at .*nowhere: No such file.*clipvec.recall wrote$"
+        ConfigError, match=r"no report at .*nowhere: No such file.*clipvec recall wrote$"
     ):
         reports.read(tmp_path / "nowhere")
 
