@@ -219,6 +219,9 @@ class ServeConfig:
     allowed_hosts: list[str]
     """Names by which the service may be asked for besides localhost, this machine's name, and
     addresses; ``'*'``: any. With ``CLIPVEC_API_KEY`` set, any."""
+    originals: Literal["local", "all", "nobody"]
+    """Who may open the file of a row, with its size and its EXIF data: local (who asks from this
+    machine and through no proxy), all (whoever may search), or nobody; others see thumbnails."""
     max_body_bytes: Annotated[int, Field(ge=1024)]
     """Most bytes of a request's body; a longer one gets 413."""
     max_pixels: Annotated[int, Field(ge=1)]

@@ -4,6 +4,7 @@ from .fetch import is_transient
 from .formats import Undecodable, open_image
 from .listing import Listing
 from .open import open_dataset
+from .original import NotShown, Original, open_original
 from .ranges import span
 from .record import Cursor, Dataset, GrowingDataset, Record, Reject, file_of
 from .synthetic import Distribution, SyntheticDataset
@@ -16,6 +17,8 @@ __all__ = [
     "Distribution",
     "GrowingDataset",
     "Listing",
+    "NotShown",
+    "Original",
     "Record",
     "Reject",
     "SyntheticDataset",
@@ -28,6 +31,7 @@ __all__ = [
     "is_transient",
     "open_dataset",
     "open_image",
+    "open_original",
     "span",
     "thumbnail",
 ]

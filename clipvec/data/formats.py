@@ -63,6 +63,9 @@ _BRANDS = {
     b"crx ": "raw (CR3)",
 }
 """Brands of ISO base media files; the first match, in this order, names the format."""
+_MEDIA_TYPES = {
+    name: f"image/{name.lower()}" for name in ("JPEG", "PNG", "WebP", "AVIF", "GIF", "BMP")
+}
 _FTYP_BYTES = 512
 _DNG_VERSION = 50706
 _SUBFILE_TYPE = 254
@@ -115,6 +118,14 @@ def known_by_mark(data: bytes) -> str | None:
     if data[4:8] == b"ftyp":
         return "AVIF"
     return next((name for mark, name, _ in _OPENERS if data.startswith(mark)), None)
+
+
+def media_type(head: bytes) -> str | None:
+    """Return the media type of an image that every browser shows, by its first bytes."""
+    if head.startswith(b"RIFF") and head[8:12] != b"WEBP":
+        return None
+    name = _brand(head) if head[4:8] == b"ftyp" else known_by_mark(head)
+    return _MEDIA_TYPES.get(name or "")
 
 
 def not_read(name: str) -> UnsupportedFormat:

@@ -12,7 +12,6 @@ import re
 import tarfile
 import zlib
 from dataclasses import dataclass
-from functools import partial
 from tarfile import EmptyHeaderError, EOFHeaderError  # type: ignore[attr-defined] # not in typeshed
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
@@ -23,12 +22,12 @@ from clipvec.data.record import Reject
 from clipvec.data.regular import TooManyBytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Self
 
     from clipvec.data.passed_over import PassedOver
 
-    Members: TypeAlias = dict[str, Callable[[], bytes]]
+    Members: TypeAlias = dict[str, "Member"]
 
 CAPTIONS = ("txt", "caption")
 """Suffixes of caption members, in order of preference."""
@@ -54,6 +53,36 @@ _BUFFER = 2**20
 _DAMAGED = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
 
 
+class Member:
+    """A member of a tar, which a call reads."""
+
+    def __init__(self, tar: tarfile.TarFile, header: tarfile.TarInfo, most: int) -> None:
+        self._tar, self._header, self._most = tar, header, most
+        self._kept: bytes | None = None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where its bytes are in the tar, and how many."""
+        return self._header.offset_data, self._header.size
+
+    def keep(self) -> None:
+        """Read it, once for all calls."""
+        self._kept = self()
+
+    def __call__(self) -> bytes:
+        """Return its content.
+
+        Raises:
+            TooManyBytes: it is larger than is read.
+        """
+        if self._kept is not None:
+            return self._kept
+        if self._header.size > self._most:
+            raise TooManyBytes.of(self._header.size, self._most)
+        member = self._tar.extractfile(self._header)
+        return b"" if member is None else member.read()
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """Members that share a key."""
@@ -61,7 +90,7 @@ class Sample:
     id: str
     uri: str
     members: Members
-    """Each suffix, and a function that reads that member."""
+    """By suffix."""
     offset: int
     """Byte offset of its first header in the tar."""
 
@@ -69,6 +98,11 @@ class Sample:
 def compressed(source: Source) -> bool:
     """Return whether a tar is compressed, judging by its name."""
     return _COMPRESSED.search(source.name) is not None
+
+
+def is_tar(source: Source) -> bool:
+    """Return whether a file is a tar, judging by its name."""
+    return _STEM.search(source.name) is not None
 
 
 def has_member(source: Source) -> bool:
@@ -168,12 +202,12 @@ def _samples(
             if reason:
                 passed_over.add(reason, _uri(url, name))
             elif not header.isdir():
-                read = partial(_read, tar, header, most)
+                member = Member(tar, header, most)
                 wanted = name.rpartition(".")[2].lower() in _WANTED and header.size <= most
                 if wanted and not seekable:
-                    read = partial(bytes, read())  # a stream can be read only once
+                    member.keep()  # a stream can be read only once
                 # webdataset passes on the URL of a sample's first member
-                yield {"fname": name, "data": read, "__url__": header.offset}
+                yield {"fname": name, "data": member, "__url__": header.offset}
 
     def repeat(_: Exception) -> bool:
         repeated.append(to_utf8(name))
@@ -181,7 +215,7 @@ def _samples(
 
     for group in group_by_keys(members(), handler=repeat):
         key = to_utf8(group["__key__"])
-        suffixes = {name: read for name, read in group.items() if not name.startswith("__")}
+        suffixes = {name: data for name, data in group.items() if not name.startswith("__")}
         yield Sample(f"{stem}/{key}", _uri(url, key), suffixes, group["__url__"])
         for again in repeated:
             reason = f"the tar has more than one member {again}; the first one is used"
@@ -204,10 +238,3 @@ def _left_out(header: tarfile.TarInfo, name: str) -> str:
 
 def _uri(url: str, name: str) -> str:
     return f"{url}#{name.replace('#', '%23')}"  # `file_of` cuts at the last
-
-
-def _read(tar: tarfile.TarFile, header: tarfile.TarInfo, most: int) -> bytes:
-    if header.size > most:
-        raise TooManyBytes.of(header.size, most)
-    member = tar.extractfile(header)
-    return b"" if member is None else member.read()

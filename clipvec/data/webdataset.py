@@ -159,7 +159,7 @@ class TarDataset:
 
     def _record(self, tar: Source, sample: Sample, passed_over: PassedOver) -> Record | Reject:
         members, id, uri = sample.members, sample.id, sample.uri
-        image, others = _images(members)
+        image, others = choose_image(members)
         if image is None:
             if not others:
                 self._say_apart(sample)
@@ -199,7 +199,7 @@ class TarDataset:
             self._said_apart = True
 
 
-def _images(members: Members) -> tuple[str | None, list[str]]:
+def choose_image(members: Members) -> tuple[str | None, list[str]]:
     """Return the image among the suffixes of a sample, and the other images.
 
     WebDataset's suffix is everything after the first dot. If no suffix is an image's, the only

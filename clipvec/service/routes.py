@@ -23,6 +23,7 @@ from clipvec.service import metrics, problems, schema
 from clipvec.service.admission import Admission
 from clipvec.service.hosts import HostCheck
 from clipvec.service.limits import BodyLimit, key_is_set
+from clipvec.service.originals import Originals
 from clipvec.service.searcher import Searcher
 from clipvec.version import __version__
 
@@ -45,6 +46,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     for code, reason in {
         400: "the body cannot be parsed",
         401: "no API key, or a wrong one",
+        403: "originals are not shown to this client",
         404: "there is no such row",
         413: "more bytes than are read",
         415: "another content type is needed",
@@ -69,7 +71,9 @@ class _AnyPath(PathConvertor):
 
 register_url_convertor("path", _AnyPath())  # also for BentoML, which mounts the application
 
-_JPEG = {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_JPEG = {"content": {"image/jpeg": _BINARY}}
+_IMAGE = {"content": {"image/*": _BINARY}}
 api = APIRouter(dependencies=_KEYS, responses=_PROBLEMS)
 
 
@@ -83,6 +87,7 @@ def create_app(settings: ServeConfig) -> FastAPI:
         # It would send browsers to whatever host the request names.
         redirect_slashes=False,
     )
+    app.state.originals = Originals(settings.originals)
     app.include_router(api)
     app.include_router(_pages)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
@@ -181,6 +186,15 @@ async def thumbnail(id: str, searcher: Asked, request: Request) -> Response:
     if tag in request.headers.get("If-None-Match", ""):
         return Response(status_code=304, headers=headers)
     return Response(image, media_type="image/jpeg", headers=headers)
+
+
+@api.get("/original/{id:path}", tags=["rows"], response_class=Response, responses={200: _IMAGE})
+async def original(id: str, searcher: Asked, request: Request) -> Response:
+    """The file of a row as it is, if browsers show it and it is on the service's machine."""
+    originals: Originals = request.app.state.originals
+    originals.check(request)
+    hit = await searcher.row(_known(id))
+    return await originals.response(hit.uri)
 
 
 @api.get("/stats", tags=["service"])

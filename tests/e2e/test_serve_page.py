@@ -57,7 +57,8 @@ def test_search_as_you_type(page: Page) -> None:
 def test_more_like_this_and_the_way_back(page: Page) -> None:
     page.fill("#text", "a red fruit")
     expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
-    page.locator("#grid .image").nth(1).click()
+    page.locator("#grid .image").nth(1).hover()
+    page.locator("#grid .more-like").nth(1).click()
     expect(page.locator("#grid .caption").first).to_have_text("A mandarin orange")
     expect(page.locator("#terms .term")).to_have_count(1)
     page.go_back()

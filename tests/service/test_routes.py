@@ -126,7 +126,7 @@ def test_the_openapi_page_shows_every_endpoint(client: httpx.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert set(paths) == {
         *("/search", "/search_image", "/similar", "/embed_text", "/embed_image"),
-        *("/item/{id}", "/thumbnail/{id}", "/stats", "/health"),
+        *("/item/{id}", "/thumbnail/{id}", "/original/{id}", "/stats", "/health"),
     }
     assert "swagger-ui-bundle.js" in client.get("/docs").text
 
@@ -256,7 +256,15 @@ def test_ids_are_not_paths(client: httpx.Client, kind: str, id: str, status: int
 def test_the_page_may_do_nothing_else(client: httpx.Client) -> None:
     answer = client.get("/")
     assert "default-src 'self'" in answer.headers["content-security-policy"]
-    for name in ("main.js", "grid.js", "query.js", "tools.js", "service.js", "page.css"):
+    for name in (
+        "main.js",
+        "grid.js",
+        "query.js",
+        "tools.js",
+        "service.js",
+        "viewer.js",
+        "page.css",
+    ):
         assert client.get(f"/page/{name}").status_code == 200
         assert "http:" not in client.get(f"/page/{name}").text.replace("http://www.w3.org", "")
     assert client.get("/page/..%2f..%2frouting.py").status_code == 404

@@ -1,23 +1,27 @@
 // The images that were found. Captions, ids and attributes are text to the page, never markup.
 
-import { toFilter } from "./query.js";
-
 const grid = document.getElementById("grid");
 const card = document.getElementById("card");
 const NARROWEST = 0.65;
 const WIDEST = 2.6;
+let wasScored = false;
 
 /**
- * Show rows; `act(name, row, value)` is told what is done with one of them: "like", "plus",
- * "minus" or "filter".
+ * Show rows; `act(name, row, value)` is told what is done with one of them: "open", "like", "plus",
+ * "minus" or "only". `link(row)` is the address of the page with that one open.
  */
-export function show(rows, scored, act) {
+export function show(rows, scored, act, link) {
   const focused = document.activeElement?.closest("#grid li")?.dataset.id;
-  grid.replaceChildren(...rows.map((row) => made(row, scored, act)));
+  const old = [...grid.children];
+  const stays = old.length && scored === wasScored && old.every((li, at) => li.dataset.id === rows[at]?.id);
+  const fresh = rows.slice(stays ? old.length : 0).map((row) => made(row, scored, act, link));
+  if (stays) grid.append(...fresh);
+  else grid.replaceChildren(...fresh);
+  wasScored = scored;
   grid.classList.remove("stale");
   const links = grid.querySelectorAll(".image");
-  if (links.length) links[0].tabIndex = 0;
-  if (focused) find(focused)?.focus();
+  if (links.length && !stays) links[0].tabIndex = 0;
+  if (focused && !stays) find(focused)?.focus();
 }
 
 export function clear() {
@@ -28,11 +32,15 @@ export function dim() {
   grid.classList.add("stale");
 }
 
+export function focus(id) {
+  find(id)?.focus();
+}
+
 function find(id) {
   return [...grid.children].find((li) => li.dataset.id === id)?.querySelector(".image");
 }
 
-function made(row, scored, act) {
+function made(row, scored, act, address) {
   const li = card.content.firstElementChild.cloneNode(true);
   const [link, image, none] = [".image", "img", ".none"].map((x) => li.querySelector(x));
   li.dataset.id = row.id;
@@ -46,14 +54,15 @@ function made(row, scored, act) {
     none.hidden = false;
   };
   link.tabIndex = -1;
-  link.href = `?t=${encodeURIComponent(`1*id:${row.id}`)}`;
-  link.title = `${name}\n${row.uri}\n${row.width} × ${row.height} pixels\nClick for more like this`;
-  link.setAttribute("aria-label", `${name}: more like this`);
+  link.href = address(row);
+  link.title = `${name}\n${row.uri}\n${row.width} × ${row.height} pixels`;
+  link.setAttribute("aria-label", name);
   link.onclick = (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey) return;
     event.preventDefault();
-    act("like", row);
+    act("open", row);
   };
+  li.querySelector(".more-like").onclick = () => act("like", row);
   li.querySelector(".more-plus").onclick = () => act("plus", row);
   li.querySelector(".more-minus").onclick = () => act("minus", row);
   const caption = li.querySelector(".caption");
@@ -86,7 +95,7 @@ function fillFacts(li, row, scored, act) {
     button.textContent = value;
     button.title = `Only ${key} = ${value}`;
     Object.assign(button.dataset, { key, value });
-    button.onclick = () => act("filter", row, toFilter(key, "=", value));
+    button.onclick = () => act("only", row, { key, value });
     if (facts.childNodes.length) facts.append("·");
     facts.append(button);
   }

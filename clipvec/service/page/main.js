@@ -1,22 +1,25 @@
 // The page: terms, filters and images of one query, kept in the link.
 
 import * as grid from "./grid.js";
-import { canGrow, empty, fromLink, grown, isEmpty, toLink, toRequest } from "./query.js";
-import { embed, hasKey, keepKey, search, stats } from "./service.js";
+import { canGrow, empty, fromLink, grown, isEmpty, sameSearch, toFilter, toLink, toRequest } from "./query.js";
+import { embed, hasKey, item, keepKey, search, stats } from "./service.js";
 import { copy, showFilters, showTerms, watchFilters, watchTheme } from "./tools.js";
+import * as viewer from "./viewer.js";
 
 const $ = (id) => document.getElementById(id);
 const PAUSE = 120;
 // Pictures are closer to each other than to any text: at -1 one would drown the words beside it.
 const MINUS = -0.5;
+const ACTS = { "=": ".more-like", "+": ".more-plus", "-": ".more-minus" };
 let query = fromLink(location.search);
 let about = null;
+let rows = [];
 let running = new AbortController();
 let timer = 0;
 
 /** Change the query, show it, and search. `step`: whether the back button returns to before. */
 function set(changes, step = true) {
-  query = { ...query, k: empty().k, ...changes };
+  query = { ...query, k: empty().k, open: "", ...changes };
   history[step ? "pushState" : "replaceState"](null, "", toLink(query));
   showQuery();
   run();
@@ -45,10 +48,11 @@ async function run() {
     about ??= await known(await stats());
     const scored = !isEmpty(asked);
     const started = performance.now();
-    const rows = await search(scored ? toRequest(asked) : wander(asked), signal);
+    const answer = await search(scored ? toRequest(asked) : wander(asked), signal);
     if (signal.aborted) return;
+    rows = answer;
     document.body.classList.remove("busy");
-    showRows(rows, scored, Math.round(performance.now() - started));
+    showRows(scored, Math.round(performance.now() - started));
   } catch (error) {
     if (error.name === "AbortError" || signal.aborted) return;
     document.body.classList.remove("busy");
@@ -68,14 +72,52 @@ function wander(asked) {
   return { ...toRequest({ ...asked, cut: 0 }), terms: [{ vector: wander.vector }] };
 }
 
-function showRows(rows, scored, milliseconds) {
-  grid.show(rows, scored, act);
+function showRows(scored, milliseconds) {
+  grid.show(rows, scored, act, (row) => toLink({ ...query, open: row.id }));
   $("notice").hidden = true;
   $("title").hidden = scored || !rows.length;
   $("title").textContent = `Some of ${about.rows.toLocaleString("en")} images in ${about.dataset}`;
   $("status").value = scored ? `${rows.length} images · ${milliseconds} ms` : "";
   $("more").hidden = !scored || rows.length < query.k || !canGrow(query);
   if (!rows.length) showNothing();
+  showOpen();
+}
+
+/** Open the picture that the link names, or close what is open. */
+async function showOpen() {
+  const id = query.open;
+  if (!id) return viewer.close();
+  const at = rows.findIndex((row) => row.id === id);
+  try {
+    const row = rows[at] ?? (await item(id));
+    if (query.open === id) viewer.show(row, at, rows.length, [rows[at - 1], rows[at + 1]]);
+  } catch (error) {
+    if (query.open !== id) return undefined;
+    open("", false);
+    if (error.status === 401) return showProblem(error);
+    $("status").value = error.message;
+  }
+  return undefined;
+}
+
+function open(id, step) {
+  query = { ...query, open: id };
+  const opened = step || history.state?.opened;
+  history[step ? "pushState" : "replaceState"]({ opened }, "", toLink(query));
+  showOpen();
+}
+
+function step(by) {
+  const next = rows[rows.findIndex((row) => row.id === query.open) + by];
+  if (next) open(next.id, false);
+}
+
+/** After the dialog: back to the search before, or to the page alone if a link led here. */
+function closed(row) {
+  grid.focus(row.id);
+  if (!query.open) return;
+  if (history.state?.opened) history.back();
+  else open("", false);
 }
 
 function showNothing() {
@@ -133,7 +175,8 @@ function act(what, row, value) {
   }
   if (what === "plus") set({ terms: [...query.terms, term] });
   if (what === "minus") set({ terms: [...query.terms, { ...term, weight: MINUS }] });
-  if (what === "filter") addFilter(value);
+  if (what === "only") addFilter(toFilter(value.key, "=", value.value));
+  if (what === "open") open(row.id, true);
 }
 
 function addFilter(filter) {
@@ -200,10 +243,19 @@ $("copy").onclick = async () => {
   const copied = await copy(location.href);
   $("status").value = copied ? "Link copied" : "Copy the link from the address bar";
 };
+async function copyPath(path) {
+  viewer.say((await copy(path)) ? "Copied" : "Select and copy it below");
+}
 window.onpopstate = () => {
+  const before = query;
   query = fromLink(location.search);
-  showQuery();
-  run();
+  if (!sameSearch(before, query)) {
+    showQuery();
+    run();
+    return;
+  }
+  query.k = Math.max(query.k, before.k);
+  showOpen();
 };
 document.onpaste = (event) => {
   const file = [...(event.clipboardData?.files ?? [])].find((x) => x.type.startsWith("image/"));
@@ -230,7 +282,7 @@ function meantForOthers(event) {
 }
 
 window.onkeydown = (event) => {
-  if (meantForOthers(event)) return;
+  if (meantForOthers(event) || viewer.isOpen()) return;
   const typing = event.target.closest?.("input, select");
   if (event.key === "Escape") {
     wander.vector = undefined;
@@ -242,11 +294,12 @@ window.onkeydown = (event) => {
   } else if (event.key.startsWith("Arrow") && event.target.matches?.(".image")) {
     event.preventDefault();
     grid.walk(event.key);
-  } else if ("+-".includes(event.key) && event.target.matches?.(".image")) {
-    event.target.closest("li").querySelector(event.key === "+" ? ".more-plus" : ".more-minus").click();
+  } else if (event.key in ACTS && event.target.matches?.(".image")) {
+    event.target.closest("li").querySelector(ACTS[event.key]).click();
   }
 };
 
 watchTheme();
+viewer.watch({ step, closed, act, copied: copyPath });
 showQuery();
 run();

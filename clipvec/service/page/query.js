@@ -5,12 +5,18 @@ const MOST = 1000;
 const OPERATORS = { "=": "$eq", "!=": "$ne", ">=": "$gte", "<=": "$lte" };
 
 export function empty() {
-  return { text: "", terms: [], filters: [], cut: 0, unique: false, k: STEP };
+  return { text: "", terms: [], filters: [], cut: 0, unique: false, k: STEP, open: "" };
 }
 
 /** A term is {kind: "text" | "id" | "vector", value, weight, src?}. */
 export function isEmpty(query) {
   return !query.text.trim() && query.terms.length === 0;
+}
+
+/** Whether two queries find the same, whatever of it is shown. */
+export function sameSearch(one, other) {
+  const search = (query) => toLink({ ...query, k: STEP, open: "" });
+  return search(one) === search(other);
 }
 
 export function canGrow(query) {
@@ -62,6 +68,7 @@ export function toLink(query) {
   if (query.cut > 0) link.set("from", query.cut);
   if (query.unique) link.set("unique", 1);
   if (query.k > STEP) link.set("k", query.k);
+  if (query.open) link.set("open", query.open);
   const text = link.toString();
   return text ? `?${text}` : "./";
 }
@@ -86,6 +93,7 @@ export function fromLink(search) {
     cut: cut > 0 && cut < 1 ? cut : 0,
     unique: link.has("unique"),
     k: k > STEP ? Math.min(MOST, k) : STEP,
+    open: link.get("open") ?? "",
   };
 }
 

@@ -17,7 +17,7 @@ async function ask(path, options = {}) {
     if (error.name === "AbortError") throw error;
     throw new Refusal(0, "The service does not answer. Is it still running?");
   }
-  if (response.ok) return response.json();
+  if (response.ok) return response;
   const said = await response.json().catch(() => ({}));
   throw new Refusal(response.status, plain(said.error ?? `the service answered ${response.status}`));
 }
@@ -30,20 +30,33 @@ function plain(said) {
   return `${line[0].toUpperCase()}${line.slice(1)}${/[.?!]$/.test(line) ? "" : "."}`;
 }
 
+async function read(path, options) {
+  return (await ask(path, options)).json();
+}
+
 export function stats() {
-  return ask("stats");
+  return read("stats");
+}
+
+export function item(id) {
+  return read(`item/${encodeURIComponent(id)}`);
+}
+
+/** The file of a row, as a Blob. */
+export async function original(id) {
+  return (await ask(`original/${encodeURIComponent(id)}`)).blob();
 }
 
 export function search(request, signal) {
   const headers = { "Content-Type": "application/json" };
-  return ask("search", { method: "POST", headers, body: JSON.stringify(request), signal });
+  return read("search", { method: "POST", headers, body: JSON.stringify(request), signal });
 }
 
 /** The vector of an image file. */
 export async function embed(file) {
   const form = new FormData();
   form.append("images", file);
-  const { vectors } = await ask("embed_image", { method: "POST", body: form });
+  const { vectors } = await read("embed_image", { method: "POST", body: form });
   return vectors[0];
 }
 

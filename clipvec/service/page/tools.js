@@ -156,7 +156,7 @@ function copyOfOld(text) {
   field.value = text;
   field.setAttribute("aria-hidden", "true");
   field.style.cssText = "position: fixed; opacity: 0";
-  document.body.append(field);
+  (document.querySelector("dialog[open]") ?? document.body).append(field);
   field.select();
   const done = document.execCommand("copy");
   field.remove();

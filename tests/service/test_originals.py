@@ -1,0 +1,124 @@
+"""Originals: of rows of the index alone, for those who may see them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import HTTPException
+from PIL import Image
+from starlette.requests import Request
+
+from clipvec.config import ServeConfig
+from clipvec.service import originals
+from clipvec.service.originals import Originals
+from clipvec.service.searcher import Searcher
+from tests.service.conftest import answering
+
+ID = "sample-0002/0133"
+
+
+def test_the_file_of_a_row(client: httpx.Client) -> None:
+    answer = client.get(f"/original/{ID}")
+    row = client.get(f"/item/{ID}").json()
+    image = Image.open(io.BytesIO(answer.content))
+    assert image.size == (row["width"], row["height"])
+    headers = answer.headers
+    assert headers["content-type"] == f"image/{(image.format or '').lower()}"
+    assert int(headers["content-length"]) == len(answer.content)
+    assert headers["cache-control"] == "private, no-store"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["content-security-policy"] == "default-src 'none'; sandbox"
+
+
+@pytest.mark.parametrize("id", ["none", "/etc/passwd", "..%2f..%2fetc%2fpasswd", "pkg:%2f%2fx"])
+def test_only_rows_of_the_index(client: httpx.Client, id: str) -> None:
+    answer = client.get(f"/original/{id}")
+    assert answer.status_code == 404
+    assert answer.json()["error"].startswith("there is no row")
+
+
+def test_a_file_that_is_gone(
+    client: httpx.Client, searcher: Searcher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    row = asyncio.run(searcher.row(ID))
+
+    async def moved(_: str) -> Any:
+        return replace(row, uri=f"{tmp_path}/gone.jpg")
+
+    monkeypatch.setattr(searcher, "row", moved)
+    answer = client.get(f"/original/{ID}")
+    assert (answer.status_code, answer.json()["error"]) == (
+        404,
+        f"the file is gone: {tmp_path}/gone.jpg",
+    )
+
+
+def test_who_may_see_them(client: httpx.Client, served: ServeConfig, searcher: Searcher) -> None:
+    for header in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"):
+        answer = client.get(f"/original/{ID}", headers={header: "127.0.0.1"})
+        assert answer.status_code == 403
+        assert "originals=all in CLIPVEC_SERVE" in answer.json()["error"]
+    for chosen, status in {"all": 200, "nobody": 403}.items():
+        with answering(replace(served, originals=chosen), searcher) as other:  # type: ignore[arg-type]
+            answer = other.get(f"/original/{ID}", headers={"X-Forwarded-For": "10.0.0.1"})
+            assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("host", "client", "local"),
+    [
+        ("localhost:3000", "127.0.0.1", True),
+        ("[::1]:3000", "::1", True),
+        ("photos.example.org", "127.0.0.1", False),
+        ("localhost", "10.0.0.1", False),
+        ("localhost", "unix", False),
+        ("localhost", None, False),
+    ],
+)
+def test_this_machine(host: str, client: str | None, local: bool) -> None:
+    known = {
+        "client": None if client is None else (client, 5),
+        "headers": [(b"host", host.encode())],
+    }
+    request = Request({"type": "http", "scheme": "http", "path": "/", "query_string": b"", **known})
+    if local:
+        Originals("local").check(request)
+    else:
+        with pytest.raises(HTTPException, match="own machine alone"):
+            Originals("local").check(request)
+
+
+def test_so_many_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(originals, "_AT_ONCE", 1)
+    Image.effect_noise((900, 900), 90).save(tmp_path / "a.png")
+
+    async def main() -> None:
+        shown = Originals("all")
+        first = await shown.response(f"{tmp_path}/a.png")
+        sending = asyncio.Event()
+
+        async def hang(message: Any) -> None:
+            sending.set()
+            await asyncio.Event().wait()
+
+        async def receive() -> Any:
+            await asyncio.Event().wait()
+
+        scope = {"type": "http", "asgi": {"spec_version": "2.4"}}
+        slow = asyncio.create_task(first(scope, receive, hang))  # type: ignore[arg-type]
+        await sending.wait()
+        with pytest.raises(HTTPException, match="at most 1 originals are sent at once"):
+            await shown.response(f"{tmp_path}/a.png")
+        slow.cancel()
+        await asyncio.gather(slow, return_exceptions=True)
+        assert first._stream.closed  # type: ignore[attr-defined]
+        (await shown.response(f"{tmp_path}/a.png"))._stream.close()  # type: ignore[attr-defined]
+
+    asyncio.run(main())
