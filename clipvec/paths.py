@@ -28,6 +28,7 @@ TOMBSTONES = "tombstones"
 """The folder of the entries that delete rows, relative to the store."""
 GENERATIONS = "generations"
 """The folder of what a store covers, relative to the store."""
+_SHARD = re.compile(r"shard-(\d{5,})")
 _PART = re.compile(r"part-(\d{5,})\.parquet")
 
 _PARTITION = "--shards-"
@@ -110,6 +111,12 @@ class ShardPaths:
 def shard_folder(part: str) -> str:
     """Return the folder of a part's shard, relative to the store."""
     return part.rpartition("/")[0]
+
+
+def shard_number(name: str) -> int | None:
+    """Return the number of a shard from its folder's name, or None if it is not one."""
+    found = _SHARD.fullmatch(name)
+    return int(found[1]) if found else None
 
 
 def part_number(name: str) -> int | None:

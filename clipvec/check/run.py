@@ -96,6 +96,7 @@ def _check_tombstones(store: Store, summary: CheckSummary) -> bool:
     except (StoreError, SchemaError) as error:
         summary.faults.append(one_line(error))
         store.tombstones = Tombstones()
+        store.shard_count = store.generations.newest().stop
         return False
 
 

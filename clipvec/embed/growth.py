@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipvec import paths
 from clipvec.config import ImageDatasetConfig
 from clipvec.data import Listing, open_dataset
-from clipvec.errors import ConfigError
+from clipvec.errors import ConfigError, StoreError
 from clipvec.progress import counted
 from clipvec.store import (
     REPLACED,
@@ -115,8 +116,13 @@ def begin(store: Store, config: EmbedConfig, dataset: GrowingDataset) -> None:
     """Write what a new store covers, before anything is embedded.
 
     Raises:
-        StoreError: it cannot be written.
+        StoreError: it cannot be written, or lost what was written before.
     """
+    if store.begun():
+        raise StoreError(
+            f"{store.folder.path(paths.GENERATIONS)} is gone, which says what the shards hold; put "
+            "what was there back, or embed into another store.root"
+        )
     listing = dataset.listing()
     plan = _plan(listing.table, np.full((len(listing), 2), -1))
     store.generations.add(0, 0, config.sharding.count, len(listing), plan)
@@ -160,7 +166,7 @@ def next_generation(
         DatasetError: it cannot be listed.
         StoreError: the store cannot be read or written.
     """
-    generations = store.generations.all()
+    generations = store.planned()
     committed = store.committed(range(generations[-1].stop))
     for generation in generations:
         if not store.is_published(generation) or not committed.keys() >= set(generation.shards):

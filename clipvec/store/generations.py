@@ -13,8 +13,9 @@ grow has no such files, and one generation.
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,12 +24,15 @@ from clipvec.errors import StoreError
 from clipvec.store import checksums
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Set
+
     import pyarrow as pa
 
     from clipvec.store.folder import Folder
 
-_SCHEMA = 1
+_SCHEMA = 2
 _MEND = "update clipvec, or use the version that wrote it"
+_BACK = "put the file that was there back"
 REPLACED = ("replaced_generation", "replaced_source")
 """Columns of a plan: the source of an earlier generation whose rows go; null: none."""
 
@@ -48,6 +52,8 @@ class Generation:
     """File of the plan, relative to the store; empty: the dataset does not grow."""
     sha256: str = ""
     """Of that file."""
+    series: str = ""
+    """SHA-256 of the first plan of the store, as it was written: generations of others differ."""
 
     @property
     def shards(self) -> range:
@@ -80,42 +86,91 @@ class Generations:
 
     def get(self, number: int) -> Generation:
         """Return one by its number; see `newest`."""
-        names = self._names()
-        return self._read(names[number : number + 1])[0] if names else self._only
+        if not number and not self._names():
+            return self._only
+        return self._read([paths.generation(number)])[0]
 
     def all(self) -> list[Generation]:
         """Return all; see `newest`."""
         names = self._names()
         found = self._read(names) if names else [self._only]
+        stop = 0
         for number, generation in enumerate(found):
-            first = found[number - 1].stop if number else 0
-            if (generation.number, generation.first) != (number, first):
+            file = self._folder.path(paths.generation(number))
+            if generation.number != number:
+                raise self._gone(number)
+            if (generation.first, generation.series) != (stop, found[0].series):
                 raise StoreError(
-                    f"{self._folder.path(paths.generation(generation.number))} is of shards "
-                    f"{generation.first} and on, the one before ends at {first}; put the file of "
-                    "each generation back"
+                    f"{file} is of shards {generation.first} and on, the one before ends at "
+                    f"{stop}; is one of another store? {_BACK}"
                 )
+            stop = generation.stop
         return found
 
+    def num_shards(self, published: Set[int], read: Callable[[], Set[int]]) -> int:
+        """Return the number of the shards that readers see, those of published generations.
+
+        Args:
+            published: the numbers of the published ones, read before this is called.
+            read: returns those that are published now.
+
+        Raises:
+            StoreError: a file is gone, or what published a generation; see `newest`.
+        """
+        newest, last = self.newest(), max(published, default=0)
+        if newest.number < last:
+            raise self._gone(last)
+        now = read() if newest.number > last + 1 else published  # others were published since
+        if missing := set(range(1, newest.number)) - now:  # each is planned after that
+            raise StoreError(
+                f"what published generation {min(missing)} is gone from "
+                f"{self._folder.path(paths.TOMBSTONES)}; put the file that was there back, or run "
+                "the python -m clipvec.embed that made it again, which publishes it anew"
+            )
+        if newest.number == last:
+            return newest.stop
+        return newest.first if newest.number == last + 1 else self.all()[last].stop
+
+    def planned(self, published: Set[int], begun: Iterable[int]) -> list[Generation]:
+        """Return all, once it is sure that none is gone of which something else is left.
+
+        Args:
+            published: the numbers of the published ones.
+            begun: the shards that have a folder.
+
+        Raises:
+            StoreError: one is gone; see `newest`.
+        """
+        found = self.all()
+        newest = found[-1]
+        if newest.number < max(published, default=0) or any(n >= newest.stop for n in begun):
+            raise self._gone(newest.number + 1)
+        return found
+
+    def _gone(self, number: int) -> StoreError:
+        return StoreError(f"{self._folder.path(paths.generation(number))} is gone; {_BACK}")
+
     def _names(self) -> list[str]:
-        return [name for name in self._folder.names(paths.GENERATIONS) if name.endswith(".json")]
+        names = self._folder.names(paths.GENERATIONS)
+        return [f"{paths.GENERATIONS}/{name}" for name in names if name.endswith(".json")]
 
     def _read(self, names: list[str]) -> list[Generation]:
-        wanted = [f"{paths.GENERATIONS}/{name}" for name in names]
-        contents = self._folder.read_each(wanted)
-        return [self._parse(name, contents[name]) for name in wanted]
+        contents = self._folder.read_each(names)
+        return [self._parse(name, contents.get(name)) for name in names]
 
-    def _parse(self, name: str, data: bytes) -> Generation:
+    def _parse(self, name: str, data: bytes | None) -> Generation:
         file = self._folder.path(name)
+        if data is None:
+            raise StoreError(f"{file} is gone; {_BACK}")
         try:
             values = files.from_json(data, _SCHEMA, file, _MEND)
+            if values.pop("seal") != _seal(values):
+                raise ValueError("its checksum is another")
             found = Generation(**values)
-            if min(found.number, found.first, found.count, found.sources) < 0 or not found.plan:
-                raise ValueError(f"{values}")
+            if paths.generation(found.number) != name:
+                raise ValueError(f"it is that of generation {found.number}")
         except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"{file} is damaged ({error}); put the file that was there back"
-            ) from error
+            raise StoreError(f"{file} is damaged ({error}); {_BACK}") from error
         return found
 
     def plan(self, generation: Generation) -> pa.Table:
@@ -134,9 +189,7 @@ class Generations:
                 raise ValueError("its checksum is another")
             return pq.read_table(io.BytesIO(data))
         except (OSError, ValueError, pa.ArrowException) as error:
-            raise StoreError(
-                f"{file} is missing or damaged ({error}); put the file that was there back"
-            ) from error
+            raise StoreError(f"{file} is missing or damaged ({error}); {_BACK}") from error
 
     def add(self, number: int, first: int, count: int, sources: int, plan: pa.Table) -> Generation:
         """Write a generation, and return it, or the one that another process wrote meanwhile.
@@ -150,16 +203,25 @@ class Generations:
         pq.write_table(plan, buffer, compression="zstd")
         data = buffer.getvalue()
         sha256 = checksums.sha256(data)
-        mine = Generation(
-            number, first, count, sources, paths.generation_plan(number, sha256), sha256
-        )
+        series = self.get(0).series if number else sha256
+        file = paths.generation_plan(number, sha256)
+        mine = Generation(number, first, count, sources, file, sha256, series)
         self._folder.write(mine.plan, data)
-        written = files.to_json(asdict(mine), _SCHEMA)
-        self._folder.create(paths.generation(number), written)
+        self._folder.create(paths.generation(number), _to_json(mine))
         decided = self.get(number)  # where creation is not atomic, whoever wrote last
         if decided.plan != mine.plan:
             self._folder.remove(mine.plan)
         return decided
+
+
+def _to_json(generation: Generation) -> bytes:
+    """Return the bytes of its file, with a checksum."""
+    values = asdict(generation)
+    return files.to_json({"seal": _seal(values), **values}, _SCHEMA)
+
+
+def _seal(values: Mapping[str, Any]) -> str:
+    return checksums.sha256(json.dumps(values, sort_keys=True).encode())
 
 
 def current(plans: list[pa.Table], sources: list[int]) -> pa.Table:

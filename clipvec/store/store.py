@@ -167,17 +167,25 @@ class Store:
         """Number of the shards that readers see: those of all published generations.
 
         Raises:
-            StoreError: the tombstones or the generations cannot be read.
+            StoreError: the tombstones or the generations cannot be read, or lack a file.
         """
-        newest = self.generations.newest()
-        if not newest.number:
-            return newest.stop
-        last = max(self.tombstones.published, default=0)
-        if newest.number == last:
-            return newest.stop
-        if newest.number == last + 1:
-            return newest.first
-        return self.generations.all()[last].stop  # others were published since
+        return self.generations.num_shards(
+            self.tombstones.published, lambda: TombstoneFolder(self.folder).read().published
+        )
+
+    def planned(self) -> list[Generation]:
+        """Return all generations, those that readers do not see yet too.
+
+        Raises:
+            StoreError: they cannot be read, or one is gone of which something else is left.
+        """
+        published, begun = self.tombstones.published, self.begun()  # before what is added meanwhile
+        return self.generations.planned(published, begun)
+
+    def begun(self) -> list[int]:
+        """Return the numbers of the shards that have a folder."""
+        numbers = map(paths.shard_number, self.folder.folders())
+        return [number for number in numbers if number is not None]
 
     def is_published(self, generation: Generation) -> bool:
         """Return whether readers see a generation, as far as it is committed."""

@@ -298,9 +298,9 @@ def test_damaged_files_of_a_generation(embed: Embed, tmp_path: Path) -> None:
     for damaged, content, said in (
         (plan, plan.read_bytes()[:-1] + b"x", "its checksum is another"),
         (plan, None, "is missing or damaged"),
-        (file, b"{}", "has no schema number, this clipvec reads schema 1"),
+        (file, b"{}", "has no schema number, this clipvec reads schema "),
         (file, file.read_bytes().replace(b"parquet", b"\0"), "is damaged"),
-        (file, file.read_bytes().replace(b'"first": 0', b'"first": 2'), "put the file of each"),
+        (file, file.read_bytes().replace(b'"first": 0', b'"first": 2'), "its checksum is another"),
     ):
         whole = damaged.read_bytes()
         damaged.unlink() if content is None else damaged.write_bytes(content)
