@@ -29,7 +29,11 @@ TOMBSTONES = "tombstones"
 GENERATIONS = "generations"
 """The folder of what a store covers, relative to the store."""
 _SHARD = re.compile(r"shard-(\d{5,})")
-_PART = re.compile(r"part-(\d{5,})\.parquet")
+GROUND_TRUTH = "ground_truth"
+"""The folder of exact neighbours of queries, relative to the store."""
+COMPACT_LOCK = ".compact.lock"
+"""The lock held while deleted rows are taken out of a store's files, relative to the store."""
+_PART = re.compile(r"part-(\d{5,})(-[0-9a-f]{8})?\.parquet")
 
 _PARTITION = "--shards-"
 
@@ -43,12 +47,6 @@ def local_root(root: str) -> Path | None:
     if not separator:
         return Path(root).absolute()
     return Path(rest) if scheme in {"file", "local"} else None
-
-
-def shortest(path: Path) -> Path:
-    """Return a path as it is best shown: relative where it is below the current folder."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def mirror(root: str) -> Path:
@@ -67,7 +65,7 @@ def tracking_url(root: str) -> str:
 
 def ground_truth_file(kind: str, key: str) -> str:
     """Return the file of a kind of queries with their exact neighbours, relative to a store."""
-    return f"ground_truth/{kind}-{key}.npz"
+    return f"{GROUND_TRUTH}/{kind}-{key}.npz"
 
 
 def package_file(url: str) -> str:
@@ -103,9 +101,9 @@ class ShardPaths:
         self.rejects = f"{self.folder}/rejects.parquet"
         """The reject ledger."""
 
-    def part(self, number: int) -> str:
-        """Return the file of a part."""
-        return f"{self.folder}/part-{number:05d}.parquet"
+    def part(self, number: int, compacted: str = "") -> str:
+        """Return the file of a part, or by its checksum that of one without its deleted rows."""
+        return f"{self.folder}/part-{number:05d}{compacted and '-'}{compacted[:8]}.parquet"
 
 
 def shard_folder(part: str) -> str:
@@ -128,10 +126,7 @@ def part_number(name: str) -> int | None:
 def collection_name(dataset: str, model: str, partition: str | None = None) -> str:
     """Return the name of the Chroma collection of one store, or of some of its shards.
 
-    Args:
-        dataset: its name.
-        model: its name.
-        partition: the shards as `clipvec.shards.format` writes them; Chroma allows no comma.
+    These are given as `clipvec.shards.format` writes them; Chroma allows no comma.
     """
     whole = f"{dataset}--{model}"
     return f"{whole}{_PARTITION}{partition.replace(',', '_')}" if partition else whole

@@ -18,14 +18,14 @@ ROOT = Path(clipvec.__file__).parent
 LEVELS = (
     ("errors",),
     (
-        *("bootstrap", "exact_search", "files", "machine", "paths", "process", "progress"),
-        *("shards", "vectors", "version"),
+        *("bootstrap", "exact_search", "files", "lock", "machine", "paths", "process"),
+        *("progress", "shards", "vectors", "version"),
     ),
     ("config", "web"),
     ("cli", "data", "store", "tracking"),
     ("model", "projection"),
     ("embed", "index"),
-    ("check", "delete", "evaluate", "search", "service", "recall", "jobs"),
+    ("check", "compact", "delete", "evaluate", "search", "service", "recall", "jobs"),
     ("api", "deploy", "dashboard"),
 )
 """Top-level packages and modules, lowest level first; one level's do not import each other."""

@@ -2,6 +2,7 @@ from .cloud import CloudConfig
 from .commands import (
     COMMANDS,
     CheckConfig,
+    CompactConfig,
     DashboardConfig,
     DeleteConfig,
     DeployConfig,
@@ -58,6 +59,7 @@ __all__ = [
     "ChromaHttpConfig",
     "ChromaSystemConfig",
     "CloudConfig",
+    "CompactConfig",
     "DashboardConfig",
     "DatasetConfig",
     "DeleteConfig",

@@ -131,6 +131,18 @@ class DeleteConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class CompactConfig:
+    """``clipvec compact``."""
+
+    model: NameOnly
+    dataset: NameOnly
+    store: StoreConfig
+    index: IndexConfig
+    dry_run: bool
+    """Say what would be taken out, and change nothing; also ``--dry-run``."""
+
+
+@dataclass(frozen=True, config=STRICT)
 class SearchConfig:
     """``clipvec search``."""
 
@@ -303,6 +315,7 @@ SCHEMAS: dict[str, type] = {
     "index": IndexCommandConfig,
     "check": CheckConfig,
     "delete": DeleteConfig,
+    "compact": CompactConfig,
     "recall": RecallConfig,
     "evaluate": EvaluateConfig,
     "search": SearchConfig,

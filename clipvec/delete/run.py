@@ -9,7 +9,7 @@ from clipvec import paths, shards
 from clipvec.delete import select
 from clipvec.errors import ConfigError, one_line
 from clipvec.progress import counted
-from clipvec.store import Entry, Store, TombstoneFolder
+from clipvec.store import Entry, Store, TombstoneFolder, compaction
 
 if TYPE_CHECKING:
     from clipvec.config import DeleteConfig
@@ -36,7 +36,8 @@ def delete(config: DeleteConfig) -> str:
     if not given:
         return _listed(store, store.tombstones)
     if config.undo is not None:
-        return _undo(config, store, entries)
+        with compaction.exclusive(store):
+            return _undo(config, store, entries)
     _tell_open_shards(store)
     parts = _selected(config, store)
     entry = Entry.now(config.reason, parts)
@@ -87,6 +88,11 @@ def _undo(config: DeleteConfig, store: Store, entries: TombstoneFolder) -> str:
         raise ConfigError(
             f"undo={name}: these rows were replaced by generation {number}, or their files are "
             "gone; put the files back and embed again"
+        )
+    if known[name].removed:
+        raise ConfigError(
+            f"undo={name}: {counted(known[name].removed, 'row')} of it are in no file any more: "
+            "clipvec compact took them out; embed the images again"
         )
     rows = f"{counted(known[name].rows, 'row')} of {store.url}"
     if config.dry_run:

@@ -34,7 +34,7 @@ def by_ids(store: Store, ids: set[str], ignore_missing: bool) -> dict[str, Delet
 
     parts = store.parts()
     found = _select(store, parts, ["id"], wanted)
-    gone = ids & {id for part in parts for id in part.deleted}
+    gone = {*store.tombstones.among(ids)}
     missing = sorted(ids - gone - {id for rows in found.values() for id in rows.ids})
     if missing and not ignore_missing:
         raise ConfigError(

@@ -23,6 +23,7 @@ from clipvec.store import (
     current,
     deleted_rows,
     replaced_sources,
+    revealed,
     still_deleted,
 )
 
@@ -183,6 +184,7 @@ def _changes(
     listing = dataset.listing()
     plans = [store.generations.plan(generation) for generation in generations]
     known = current(plans, [generation.sources for generation in generations])
+    known = revealed(known, listing.table)
     at = _positions(listing.table["name"], known["name"])
     # named by a manifest, and not there
     lost = np.zeros(len(listing), bool)

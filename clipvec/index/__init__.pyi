@@ -7,6 +7,7 @@ from .faiss.factory import num_lists
 from .faiss.library import faiss_errors
 from .open import has_index, open_index, partitions_of
 from .query import Term, combine, query_vector, split_weight
+from .remains import rebuild, with_remains
 from .rows import FEW, table_fault
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "open_index",
     "partitions_of",
     "query_vector",
+    "rebuild",
     "split_weight",
     "table_fault",
+    "with_remains",
 ]

@@ -119,6 +119,9 @@ class IndexWriter(Protocol):
 class IndexBackend(Protocol):
     """All indexes of one ``index`` section of the configuration."""
 
+    keeps_bytes: bool = True
+    """Whether the files of an index keep bytes of rows that were deleted from it."""
+
     def names(self) -> list[str]:
         """Return the names of the complete indexes."""
         ...

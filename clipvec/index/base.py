@@ -80,11 +80,14 @@ class IndexInfo:
     """Name, arch and pretrained of the encoder."""
     store: str
     """Path or URL of the store that it was built from."""
+    removed: int = 0
+    """Deleted rows whose bytes were in no file of the store when this was begun: it never held
+    them."""
 
     @classmethod
     def of(cls, store: Store) -> IndexInfo:
         """Return what an index of ``store`` says."""
-        return cls(store.fingerprint, dict(store.model), store.url)
+        return cls(store.fingerprint, dict(store.model), store.url, store.tombstones.removed)
 
     def to_json(self) -> str:
         """Return JSON for `from_json`, with a schema number."""
@@ -104,7 +107,11 @@ class IndexInfo:
         """
         mend = "rebuild it with clipvec index --rebuild"
         values = files.from_json(text.encode(), SCHEMA, f"the index {location}", mend)
-        return cls(Fingerprint.from_json(values["fingerprint"]), values["model"], values["store"])
+        fingerprint, removed = (
+            Fingerprint.from_json(values["fingerprint"]),
+            values.get("removed", 0),
+        )
+        return cls(fingerprint, values["model"], values["store"], int(removed))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-from . import thumbnails
+from . import compaction, thumbnails
 from .captions import draw_captions, keyed_hash
 from .fingerprint import (
     GOLDEN_COSINE,
@@ -7,7 +7,7 @@ from .fingerprint import (
     ModelFingerprint,
 )
 from .folder import Folder
-from .generations import REPLACED, Generation, current, replaced_sources
+from .generations import REPLACED, Generation, current, replaced_sources, revealed
 from .live import LivePart
 from .replaced import KnownImages, deleted_rows, still_deleted
 from .rows import Numbers, Rows
@@ -38,6 +38,7 @@ __all__ = [
     "Store",
     "TombstoneFolder",
     "Tombstones",
+    "compaction",
     "current",
     "deleted_rows",
     "draw_captions",
@@ -45,6 +46,7 @@ __all__ = [
     "keyed_hash",
     "matrix",
     "replaced_sources",
+    "revealed",
     "still_deleted",
     "thumbnails",
 ]

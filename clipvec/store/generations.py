@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ import numpy as np
 from clipvec import files, paths
 from clipvec.errors import StoreError
 from clipvec.store import checksums
+from clipvec.store.schema import image_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Set
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from clipvec.store.folder import Folder
 
 _SCHEMA = 2
+_HIDDEN = b".removed-"
+"""Before the digest of a name of which no row is left; no such file is there to be embedded."""
 _MEND = "update clipvec, or use the version that wrote it"
 _BACK = "put the file that was there back"
 REPLACED = ("replaced_generation", "replaced_source")
@@ -147,6 +150,11 @@ class Generations:
             raise self._gone(newest.number + 1)
         return found
 
+    def by_folder(self) -> dict[str, int]:
+        """Return the number of the generation of each shard by its folder; see `newest`."""
+        found = [(each.number, shard) for each in self.all() for shard in each.shards]
+        return {paths.ShardPaths(shard).folder: number for number, shard in found}
+
     def _gone(self, number: int) -> StoreError:
         return StoreError(f"{self._folder.path(paths.generation(number))} is gone; {_BACK}")
 
@@ -189,6 +197,9 @@ class Generations:
                 raise ValueError("its checksum is another")
             return pq.read_table(io.BytesIO(data))
         except (OSError, ValueError, pa.ArrowException) as error:
+            decided = self.get(generation.number)
+            if decided != generation:  # written again meanwhile, see `hide`
+                return self.plan(decided)
             raise StoreError(f"{file} is missing or damaged ({error}); {_BACK}") from error
 
     def add(self, number: int, first: int, count: int, sources: int, plan: pa.Table) -> Generation:
@@ -197,21 +208,118 @@ class Generations:
         Raises:
             StoreError: it cannot be written.
         """
+        mine = self._write_plan(Generation(number, first, count, sources), plan)
+        mine = replace(mine, series=self.get(0).series if number else mine.sha256)
+        self._folder.create(paths.generation(number), _to_json(mine))
+        decided = self.get(number)  # where creation is not atomic, whoever wrote last
+        if decided.plan != mine.plan:
+            self._folder.remove(mine.plan)
+        return decided
+
+    def _write_plan(self, generation: Generation, plan: pa.Table) -> Generation:
+        """Write the plan of a generation, and return the generation with it."""
         import pyarrow.parquet as pq
 
         buffer = io.BytesIO()
         pq.write_table(plan, buffer, compression="zstd")
         data = buffer.getvalue()
         sha256 = checksums.sha256(data)
-        series = self.get(0).series if number else sha256
-        file = paths.generation_plan(number, sha256)
-        mine = Generation(number, first, count, sources, file, sha256, series)
-        self._folder.write(mine.plan, data)
-        self._folder.create(paths.generation(number), _to_json(mine))
-        decided = self.get(number)  # where creation is not atomic, whoever wrote last
-        if decided.plan != mine.plan:
-            self._folder.remove(mine.plan)
-        return decided
+        file = paths.generation_plan(generation.number, sha256)
+        self._folder.write(file, data)
+        return replace(generation, plan=file, sha256=sha256)
+
+    def hide(self, removed: set[tuple[int, int]]) -> None:
+        """Put digests in the place of the names of sources of which no row is left.
+
+        That of a source which is embedded still, as after its file changed, stays.
+
+        Args:
+            removed: generation and number of the sources whose rows were taken out of the files.
+
+        Raises:
+            StoreError: a plan cannot be read or written.
+        """
+        import pyarrow as pa
+
+        generations = self.all()
+        plans = [self.plan(generation) for generation in generations]
+        names = [plan["name"] for plan in plans]
+        hidden = {names[number][source].as_py() for number, source in removed}
+        hidden = {name for name in hidden if not name.startswith(_HIDDEN)}
+        known = current(plans, [generation.sources for generation in generations])
+        places = zip(known["generation"].to_pylist(), known["source"].to_pylist(), strict=True)
+        live = pa.array([place not in removed for place in places], pa.bool_())
+        hidden.difference_update(known["name"].filter(live).to_pylist())
+        kept = []
+        for generation, plan in zip(generations, plans, strict=True):
+            written, changed = generation, _hidden(plan, hidden)
+            if changed is not None:
+                written = self._write_plan(generation, changed)
+                self._folder.write(paths.generation(generation.number), _to_json(written))
+            kept.append(written.plan)
+        for name in self._folder.names(paths.GENERATIONS):
+            file = f"{paths.GENERATIONS}/{name}"
+            number = name.partition("-")[0]
+            # a later one may be about to be decided
+            if name.endswith(".parquet") and int(number) < len(kept) and file not in kept:
+                self._folder.remove(file)
+
+
+def _hidden(plan: pa.Table, names: set[bytes]) -> pa.Table | None:
+    """Return a plan with digests in the place of some names, and of their details; None: of none.
+
+    What a source is called and what was written beside it tells of the image.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = plan["name"]
+    mask = pc.is_in(column, value_set=pa.array([*names], column.type)).to_pylist()
+    if not any(mask):
+        return None
+    for name, digest in (("name", _name_digest), ("detail", _detail_digest)):
+        pairs = zip(plan[name].to_pylist(), mask, strict=True)
+        values = [digest(value) if hide else value for value, hide in pairs]
+        at = plan.schema.get_field_index(name)
+        plan = plan.set_column(at, plan.schema.field(at), pa.array(values, plan.schema.types[at]))
+    return plan
+
+
+def revealed(known: pa.Table, listing: pa.Table) -> pa.Table:
+    """Return sources that a store covers with the names of those that are listed still.
+
+    Args:
+        known: as `current` returns them, some with digests in the place of their names.
+        listing: of the dataset as it is now.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    hidden = pc.starts_with(known["name"], pattern=_HIDDEN).to_numpy()
+    if not hidden.any():
+        return known
+    names, details = known["name"].to_pylist(), known["detail"].to_pylist()
+    listed = zip(listing["name"].to_pylist(), listing["detail"].to_pylist(), strict=True)
+    places = {_name_digest(name): (name, detail) for name, detail in listed}
+    for at in np.flatnonzero(hidden):
+        name, detail = places.get(names[at], (names[at], details[at]))
+        names[at] = name
+        if details[at] == _detail_digest(detail):
+            details[at] = detail
+    for name, values in (("name", names), ("detail", details)):
+        at = known.schema.get_field_index(name)
+        known = known.set_column(
+            at, known.schema.field(at), pa.array(values, known.schema.types[at])
+        )
+    return known
+
+
+def _name_digest(name: bytes) -> bytes:
+    return _HIDDEN + image_digest(name).hex().encode()
+
+
+def _detail_digest(detail: str | None) -> str | None:
+    return None if detail is None else image_digest(detail.encode()).hex()
 
 
 def _to_json(generation: Generation) -> bytes:

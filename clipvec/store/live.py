@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from clipvec.store.shard import Part
+    from clipvec.store.part import Part
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipvec import paths
 from clipvec.store.checksums import THUMBNAIL
 from clipvec.store.schema import DIGEST, EMBEDDING, SOURCE, matrix
 from clipvec.store.tombstones import DeletedRows, Entry
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from clipvec.store.generations import Generation
+    from clipvec.store.part import Part
     from clipvec.store.schema import Row
-    from clipvec.store.shard import Part
     from clipvec.store.store import Store
 
 _CONNECTIONS = 16
@@ -59,16 +60,7 @@ def still_deleted(store: Store, sources: np.ndarray, generation: Generation) -> 
     Raises:
         StoreError: a part cannot be read.
     """
-    reasons: dict[bytes, str | None] = {}
-    chosen = [e for e in store.tombstones.active.values() if e.parts and e.generation is None]
-    if not chosen:
-        return []
-    for part, _, piece in _rows(store, sources, ["id", DIGEST]):
-        for entry in chosen:
-            ids = set(entry.parts[part.file].ids) if part.file in entry.parts else set()
-            for id, digest in zip(piece["id"].to_pylist(), piece[DIGEST].to_pylist(), strict=True):
-                if id in ids and digest is not None:
-                    reasons[digest] = entry.reason
+    reasons = _deleted_images(store, sources)
     if not reasons:
         return []
     found: dict[str | None, dict[str, DeletedRows]] = {}
@@ -83,6 +75,28 @@ def still_deleted(store: Store, sources: np.ndarray, generation: Generation) -> 
     return [Entry.now(reason, parts) for reason, parts in found.items()]
 
 
+def _deleted_images(store: Store, sources: np.ndarray) -> dict[bytes, str | None]:
+    """Return the digests of the deleted images of sources, with the reasons of the deletions."""
+    reasons: dict[bytes, str | None] = {}
+    chosen = [e for e in store.tombstones.active.values() if e.parts and e.generation is None]
+    if not chosen:
+        return reasons
+    numbers = store.generations.by_folder()
+    places = set(map(tuple, sources.tolist()))
+    for entry in chosen:
+        for file, rows in entry.parts.items():
+            number = numbers.get(paths.shard_folder(file))
+            images = [row.image for row in rows.removed if (number, row.source) in places]
+            reasons |= {bytes.fromhex(image): entry.reason for image in images if image}
+    for part, _, piece in _rows(store, sources, ["id", DIGEST]):
+        for entry in chosen:
+            ids = set(entry.parts[part.file].ids) if part.file in entry.parts else set()
+            for id, digest in zip(piece["id"].to_pylist(), piece[DIGEST].to_pylist(), strict=True):
+                if id in ids and digest is not None:
+                    reasons[digest] = entry.reason
+    return reasons
+
+
 def _rows(
     store: Store, sources: np.ndarray, columns: Sequence[str]
 ) -> Iterator[tuple[Part, np.ndarray, pa.RecordBatch]]:
@@ -95,7 +109,7 @@ def _rows(
         mine = [markers[shard] for shard in generation.shards if shard in markers]
         parts = [part for marker in mine for part in marker.parts]
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            spans = list(pool.map(store.sources_of, parts))
+            spans = list(pool.map(partial(_sources_of, store), parts))
         for part, (first, last) in zip(parts, spans, strict=True):
             if np.searchsorted(wanted, first) == np.searchsorted(wanted, last, side="right"):
                 continue
@@ -105,6 +119,24 @@ def _rows(
                 if len(at):
                     yield part, start + at, piece.take(at)
                 start += len(piece)
+
+
+def _sources_of(store: Store, part: Part) -> tuple[int, int]:
+    """Return the numbers of the first and the last source that a part has rows of."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with store.folder.open(part.file) as file:
+            footer = pq.read_metadata(file)
+        column = footer.schema.names.index(SOURCE)
+        groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+        ends = [group.column(column).statistics for group in groups]
+        if not footer.num_rows:  # as where all of them were deleted
+            return 0, -1
+        return min(end.min for end in ends), max(end.max for end in ends)
+    except (pa.ArrowException, OSError, ValueError, AttributeError) as error:
+        raise store.damaged(part, error) from error
 
 
 class KnownImages:

@@ -41,6 +41,11 @@ def image_digest(image: bytes) -> bytes:
     return hashlib.blake2b(image, digest_size=_DIGEST_BYTES).digest()
 
 
+def id_digest(id: str) -> str:
+    """Return 32 hexadecimal digits that stand for an id, of which nothing tells the id."""
+    return image_digest(id.encode()).hex()
+
+
 def part_schema(dim: int, dtype: str, thumbnail: bool, attributes: Mapping[str, str]) -> pa.Schema:
     """Return the Arrow schema of a part with embeddings of ``dim`` numbers of type ``dtype``."""
     import pyarrow as pa

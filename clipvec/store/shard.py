@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
-import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -14,8 +12,19 @@ import numpy as np
 
 from clipvec import files, paths, version
 from clipvec.errors import StoreError
-from clipvec.store import checksums
-from clipvec.store.schema import DIGEST, EMBEDDING, Row, rejects_schema
+from clipvec.store.part import (
+    CURSOR,
+    ORIGIN,
+    SPAN,
+    Part,
+    ledger_bytes,
+    ledger_rows,
+    origin,
+    part_of,
+    read_sealed,
+    sealed,
+)
+from clipvec.store.schema import EMBEDDING, Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,33 +36,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _SCHEMA = 2
 """Schema number of a commit marker; in 1, parts have no ``sha256_without_thumbnails``."""
-_ORIGIN = b"clipvec.origin"
-"""Footer key of a part: the shard and the store that it belongs to."""
-_SPAN = b"clipvec.span"
-"""Footer key of a part: the positions of the shard that it covers, as ``[start, stop]``."""
-_CURSOR = b"clipvec.cursor"
-"""Footer key of a part: the file of its last item, and how many of its items are processed."""
-_HEX = re.compile(r"[0-9a-f]{64}")
-_GROUP_ROWS = 256
-"""Rows of a row group: reading one thumbnail reads those of a whole row group."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A finished part file."""
-
-    file: str
-    rows: int
-    bytes: int
-    sha256: str
-    sha256_without_thumbnails: str | None = None
-    """Of what is read to load and to measure; None: written before there was one."""
-
-    def check(self) -> None:
-        """Raise a ValueError where a value is none that embed writes."""
-        sums = (self.sha256, self.sha256_without_thumbnails or self.sha256)
-        if self.rows < 0 or self.bytes < 0 or not all(map(_HEX.fullmatch, sums)):
-            raise ValueError(f"it does not describe {self.file} as embed does")
 
 
 @dataclass(frozen=True)
@@ -82,12 +64,18 @@ class CommitMarker:
         marker._check(shard)
         return marker
 
+    def to_json(self) -> bytes:
+        """Return the bytes of its file."""
+        return files.to_json(asdict(self), _SCHEMA)
+
     def _check(self, shard: int) -> None:
         """Raise a ValueError where it contradicts itself, or is not of this shard."""
         if self.shard != shard:
             raise ValueError(f"it is that of shard {self.shard}")
+        place = paths.ShardPaths(shard)
         for number, part in enumerate(self.parts):
-            if part.file != (wanted := paths.ShardPaths(shard).part(number)):
+            wanted = place.part(number)
+            if part.file not in {wanted, place.part(number, part.sha256)}:
                 raise ValueError(f"it names {part.file}, not {wanted}")
             part.check()
         if self.rows != (rows := sum(part.rows for part in self.parts)):
@@ -189,10 +177,10 @@ class ShardWriter:
         """
         self._save_rejects(stop)
         name = self._paths.part(self.parts)
-        notes = {_SPAN: [self.position, stop], _CURSOR: cursor, _ORIGIN: self._origin}
+        notes = {SPAN: [self.position, stop], CURSOR: cursor, ORIGIN: self._origin}
         data = self._part_bytes(rows, embeddings, notes)
         self._folder.write(name, data)
-        self._parts.append(_part(name, len(rows), data))
+        self._parts.append(part_of(name, data))
         self.position, self.cursor = stop, cursor
 
     def save_rejects(self) -> None:
@@ -209,7 +197,7 @@ class ShardWriter:
         marker = CommitMarker(
             self.shard, self.rows, self.rejects, self.reasons(), self._parts, dict(timings)
         )
-        self._folder.write(self._paths.done, files.to_json(asdict(marker), _SCHEMA))
+        self._folder.write(self._paths.done, marker.to_json())
         return marker
 
     def _recover(self) -> None:
@@ -233,18 +221,18 @@ class ShardWriter:
 
         data = self._folder.read(name)
         try:
-            table = _read_sealed(data)
+            table = read_sealed(data)
             metadata = table.schema.metadata or {}
-            start, stop = json.loads(metadata[_SPAN])
-            cursor = json.loads(metadata[_CURSOR])
-            mine = json.loads(metadata[_ORIGIN]) == self._origin
+            start, stop = json.loads(metadata[SPAN])
+            cursor = json.loads(metadata[CURSOR])
+            mine = json.loads(metadata[ORIGIN]) == self._origin
         except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
             # Truncated by an unclean unmount, for example.
             log.warning("%s is damaged (%s): embedded again", self._folder.path(name), error)
             return False
         if start != self.position or not mine or not table.schema.equals(self._schema):
             return False
-        self._parts.append(_part(name, table.num_rows, data))
+        self._parts.append(part_of(name, data))
         self._ids += table["id"].to_pylist()
         self.position, self.cursor = stop, cursor and (cursor[0], cursor[1])
         return True
@@ -262,26 +250,16 @@ class ShardWriter:
 
     def _save_rejects(self, stop: int | None) -> None:
         """Write the ledger of all items before ``stop`` (None: all), before their part."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         rows = [row for row in self._rejects if stop is None or row[0] < stop]
         if len(rows) == self._saved_rejects:
             return
-        schema = rejects_schema()
-        columns = [[row[i] for row in rows] for i in range(len(schema))]
-        buffer = io.BytesIO()
-        with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
-            writer.write_table(pa.table(columns, schema=schema))
-            writer.add_key_value_metadata({checksums.SEAL: checksums.BLANK})
-        self._folder.write(self._paths.rejects, checksums.seal(buffer.getvalue()))
+        self._folder.write(self._paths.rejects, ledger_bytes(rows))
         self._saved_rejects = len(rows)
 
     def _part_bytes(
         self, rows: Sequence[Row], embeddings: np.ndarray, notes: Mapping[bytes, Any]
     ) -> bytes:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         numbers = self._schema.field(EMBEDDING).type.value_type
         flat = np.ascontiguousarray(embeddings, dtype=numbers.to_pandas_dtype()).reshape(-1)
@@ -296,69 +274,4 @@ class ShardWriter:
             for field, name in ((field, field.name.removeprefix("_")) for field in self._schema)
         ]
         metadata = {key: json.dumps(note).encode() for key, note in notes.items()}
-        table = pa.Table.from_arrays(columns, schema=self._schema.with_metadata(metadata))
-        text = [n for n in self._schema.names if n not in {EMBEDDING, DIGEST, "thumbnail"}]
-        buffer = io.BytesIO()
-        with pq.ParquetWriter(
-            buffer,
-            table.schema,
-            # JPEG and embeddings do not compress
-            compression={n: "zstd" if n in text else "none" for n in _leaves(self._schema)},
-            use_dictionary=[n for n in text if n not in {"id", "uri"}],
-            write_statistics=text,
-            # by which a thumbnail can be compared without the rest of the file
-            write_page_checksum=True,
-        ) as writer:
-            writer.write_table(table, _GROUP_ROWS)
-            writer.add_key_value_metadata({checksums.SEAL: checksums.BLANK})
-        return checksums.seal(buffer.getvalue())
-
-
-def ledger_rows(data: bytes) -> list[dict[str, Any]]:
-    """Return the rows of a reject ledger from its bytes.
-
-    Raises:
-        ValueError, OSError: they are not what was written.
-    """
-    import pyarrow as pa
-
-    try:
-        rows: list[dict[str, Any]] = _read_sealed(data).to_pylist()
-    except (pa.ArrowException, KeyError, TypeError) as error:
-        raise ValueError(str(error)) from error
-    return rows
-
-
-def _read_sealed(data: bytes) -> pa.Table:
-    """Return the table of a file whose seal is right."""
-    import pyarrow.parquet as pq
-
-    footer = pq.read_metadata(io.BytesIO(data))
-    if not checksums.is_sealed(data, footer.metadata[checksums.SEAL]):
-        raise ValueError("its checksum is another")
-    return pq.read_table(io.BytesIO(data))
-
-
-def _leaves(schema: pa.Schema) -> list[str]:
-    """Return the column paths as Parquet names them."""
-    return [f"{n}.list.element" if n == EMBEDDING else n for n in schema.names]
-
-
-def origin(store: str, shard: int) -> str:
-    """Return what the parts of a shard say of where they belong."""
-    return f"{store}/{shard}"
-
-
-def origin_of(schema: pa.Schema) -> str | None:
-    """Return what a part says of where it belongs; None: written before parts said so."""
-    note = (schema.metadata or {}).get(_ORIGIN)
-    return None if note is None else str(json.loads(note))
-
-
-def _part(name: str, rows: int, data: bytes) -> Part:
-    import pyarrow.parquet as pq
-
-    view = memoryview(data)
-    ranges = checksums.without_thumbnails(pq.read_metadata(io.BytesIO(data)), len(data))
-    lean = checksums.sha256(*(view[start:stop] for start, stop in ranges))
-    return Part(name, rows, len(data), checksums.sha256(data), lean)
+        return sealed(pa.Table.from_arrays(columns, schema=self._schema.with_metadata(metadata)))

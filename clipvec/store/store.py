@@ -16,8 +16,9 @@ from clipvec.store.fingerprint import Fingerprint, digest
 from clipvec.store.folder import Folder
 from clipvec.store.generations import Generation, Generations, replaced_sources
 from clipvec.store.live import LivePart
+from clipvec.store.part import Part, ledger_rows, origin, origin_of
 from clipvec.store.schema import SOURCE, part_schema
-from clipvec.store.shard import CommitMarker, Part, ShardWriter, ledger_rows, origin, origin_of
+from clipvec.store.shard import CommitMarker, ShardWriter
 from clipvec.store.tombstones import TombstoneFolder, Tombstones
 
 if TYPE_CHECKING:
@@ -205,8 +206,8 @@ class Store:
         shard = paths.ShardPaths(marker.shard).folder
         deleted = self.tombstones.of_parts(shard, marker.parts)
         if deleted is None:  # embedded again, with other rejects perhaps: where are they now?
-            ids, sources = self.tombstones.of_shard(shard), self._replaced(marker.shard)
-            deleted = {part.file: self._held(part, ids, sources) for part in marker.parts}
+            sources = self._replaced(marker.shard)
+            deleted = {part.file: self._held(part, sources) for part in marker.parts}
         return [LivePart.of(part, deleted.get(part.file, ())) for part in marker.parts]
 
     def _replaced(self, shard: int) -> set[int]:
@@ -217,13 +218,13 @@ class Store:
         found = [replaced_sources(self.generations.plan(each)) for each in later]
         return {int(source) for pairs in found for number, source in pairs if number == mine}
 
-    def _held(self, part: Part, ids: set[str], sources: set[int]) -> set[str]:
-        """Return the ids of the rows of a part that are among ``ids`` or of ``sources``."""
+    def _held(self, part: Part, sources: set[int]) -> set[str]:
+        """Return the ids of the rows of a part that are deleted or of ``sources``."""
         return {
             id
             for piece in self.read_all(part, ["id", SOURCE])
             for id, source in zip(piece["id"].to_pylist(), piece[SOURCE].to_pylist(), strict=True)
-            if id in ids or source in sources
+            if source in sources or self.tombstones.covers(part.file, id)
         }
 
     def _marker(self, name: str, shard: int, data: bytes) -> CommitMarker:
@@ -299,32 +300,20 @@ class Store:
                 with self.folder.open(part.file) as file:
                     yield from self._parquet(file).iter_batches(batch_rows, columns=columns)
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise self._damaged(part, error) from error
+            raise self.damaged(part, error) from error
 
-    def sources_of(self, part: Part) -> tuple[int, int]:
-        """Return the numbers of the first and the last source that a part has rows of.
-
-        Raises:
-            StoreError: the part cannot be read.
-        """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            with self.folder.open(part.file) as file:
-                footer = pq.read_metadata(file)
-            column = footer.schema.names.index(SOURCE)
-            groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
-            ends = [group.column(column).statistics for group in groups]
-            return min(end.min for end in ends), max(end.max for end in ends)
-        except (pa.ArrowException, OSError, ValueError, AttributeError) as error:
-            raise self._damaged(part, error) from error
-
-    def _damaged(self, part: Part, error: Exception) -> StoreError:
-        done = self.folder.path(paths.ShardPaths(_shard_of(part)).done)
+    def damaged(self, part: Part, error: Exception) -> StoreError:
+        """Return the error of a part that cannot be read, with its mend."""
+        shard = _shard_of(part)
+        if any(part not in marker.parts for marker in self.committed([shard]).values()):
+            return StoreError(
+                f"{self.folder.path(part.file)} is no longer what was committed when this command "
+                "began, as after clipvec compact; run the same command again"
+            )
         return StoreError(
-            f"{self.folder.path(part.file)} is missing or damaged ({error}): remove {done} and "
-            f"embed {self._again(_shard_of(part))} again, which keeps the parts that are whole"
+            f"{self.folder.path(part.file)} is missing or damaged ({error}): remove "
+            f"{self.folder.path(paths.ShardPaths(shard).done)} and embed {self._again(shard)} "
+            "again, which keeps the parts that are whole"
         )
 
     def _again(self, shard: int) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from clipvec import paths
 from clipvec.errors import ClipvecError
 from clipvec.store.folder import Folder
 
@@ -28,6 +29,7 @@ def read(
     """Return the thumbnails of rows by `key`, and some of the rows that are read along with them.
 
     The rows of a file come in groups, which are read whole: as much again to read for each of them.
+    Those of a part that was written again since are looked for by their ids.
     None: the row has no thumbnail.
 
     Args:
@@ -43,7 +45,7 @@ def read(
     for part, rows in places.items():
         ids = set(rows.values())
         try:
-            for id, thumbnail in _groups(Folder(store), part, rows):
+            for id, thumbnail in _groups(Folder(store), part, rows, ids):
                 if id in ids:
                     found[key(part, id)] = thumbnail.as_py()
                 elif spare > 0 and (beside := thumbnail.as_py()) and len(beside) <= spare:
@@ -57,7 +59,7 @@ def read(
 
 
 def _groups(
-    folder: Folder, part: str, rows: Collection[int]
+    folder: Folder, part: str, rows: Collection[int], ids: set[str]
 ) -> Iterator[tuple[str, pa.BinaryScalar]]:
     """Yield ids and thumbnails of the row groups that hold some rows of a part.
 
@@ -66,14 +68,20 @@ def _groups(
     """
     import pyarrow.parquet as pq
 
-    with folder.open(part) as file:
+    same, opened = _open(folder, part)
+    with opened as file:
         parquet = pq.ParquetFile(file, page_checksum_verification=True)
         if "thumbnail" not in parquet.schema_arrow.names:
             return
         stop = 0
         for group in range(parquet.num_row_groups):
             first, stop = stop, stop + parquet.metadata.row_group(group).num_rows
-            if not any(first <= row < stop for row in rows):
+            if same:
+                wanted = any(first <= row < stop for row in rows)
+            else:
+                held = parquet.read_row_group(group, columns=["id"])["id"].to_pylist()
+                wanted = not ids.isdisjoint(held)
+            if not wanted:
                 continue
             try:
                 table = parquet.read_row_group(group, columns=["id", "thumbnail"])
@@ -82,3 +90,15 @@ def _groups(
                 log.warning("no thumbnails from %s (%s)", where, error)
                 continue
             yield from zip(table["id"].to_pylist(), table["thumbnail"], strict=True)
+
+
+def _open(folder: Folder, part: str) -> tuple[bool, Any]:
+    """Open a part; if it is gone, what was written in its place: return whether it is the same."""
+    try:
+        return True, folder.open(part)
+    except FileNotFoundError:
+        shard, number = paths.shard_folder(part), paths.part_number(part)
+        others = [name for name in folder.names(shard) if paths.part_number(name) == number]
+        if not others:
+            raise
+        return False, folder.open(f"{shard}/{others[0]}")

@@ -5,7 +5,9 @@
 Entries are only ever added, and their names come from their content. What is deleted is the union
 of all entries but those that a later entry undoes, in whatever order they are read, so that any
 number of writers need no lock, on an object store either. A row is known by its id and its shard's
-folder: an id that is embedded again elsewhere is another row.
+folder: an id that is embedded again elsewhere is another row. When the rows are taken out of the
+files (`clipvec.store.compaction`), digests take the place of their ids, under the entry's name: the
+row stays deleted in indexes that still hold it, and should its shard be embedded again.
 """
 
 from __future__ import annotations
@@ -16,18 +18,20 @@ import re
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clipvec import files, paths
 from clipvec.errors import StoreError
+from clipvec.store.schema import id_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from clipvec.store.folder import Folder
-    from clipvec.store.shard import Part
+    from clipvec.store.part import Part
 
-_SCHEMA = 1
+_SCHEMA = 2
+"""Schema number of an entry; in 1, none has ``removed`` rows."""
 _NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
 _MEND = (
     "put the file that was there back, or remove it, delete the same rows again, and embed again"
@@ -38,6 +42,17 @@ class DamagedTombstones(StoreError):
     """An entry is not what was written, so that nobody knows what it deletes."""
 
 
+class RemovedRow(NamedTuple):
+    """A deleted row that is in no file any more."""
+
+    id: str
+    """Digest of its id, see `clipvec.store.schema.id_digest`."""
+    image: str | None
+    """Digest of the image file in hexadecimal digits; None: there was none."""
+    source: int
+    """Number of its source in the generation of its shard; -1: not known."""
+
+
 @dataclass(frozen=True)
 class DeletedRows:
     """What an entry deletes of one part file."""
@@ -45,6 +60,8 @@ class DeletedRows:
     sha256: str
     """Of the part, as in its shard's commit marker."""
     ids: list[str]
+    removed: list[RemovedRow] = field(default_factory=list)
+    """Those that the part with this checksum no longer has."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +81,17 @@ class Entry:
     @property
     def rows(self) -> int:
         """Number of rows that it deletes."""
-        return sum(len(deleted.ids) for deleted in self.parts.values())
+        return sum(len(deleted.ids) for deleted in self.parts.values()) + self.removed
+
+    @property
+    def removed(self) -> int:
+        """Number of these that are in no file any more."""
+        return sum(len(deleted.removed) for deleted in self.parts.values())
 
     @property
     def digest(self) -> str:
         """SHA-256 of its content."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return _digest(asdict(self))
 
     @property
     def name(self) -> str:
@@ -101,12 +123,13 @@ class Entry:
             DamagedTombstones: it is not what was written.
         """
         try:
-            values = files.from_json(data, _SCHEMA, file, "use the version that wrote it")
-            digest = values.pop("sha256")
-            parts = {part: DeletedRows(**rows) for part, rows in values.pop("parts").items()}
-            entry = cls(**values, parts=parts)
-            if entry.digest != digest:
+            values = files.from_json(
+                data, _SCHEMA, file, "use the version that wrote it", also=(1,)
+            )
+            if values.pop("sha256") != _digest(values):
                 raise ValueError("its checksum is another")
+            parts = {part: _rows(**rows) for part, rows in values.pop("parts").items()}
+            entry = cls(**values, parts=parts)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedTombstones(f"{file} is damaged ({error}); {_MEND}") from error
         return entry
@@ -135,36 +158,42 @@ class Tombstones:
         """The generations, but the first, whose rows readers see."""
         self._parts: dict[str, dict[tuple[str, str], set[str]]] = defaultdict(dict)
         """Ids by shard folder, then by part file and its checksum."""
+        self._removed: dict[str, set[str]] = defaultdict(set)
+        """Digests of the ids of removed rows by shard folder."""
         self._ids: set[str] = set()
+        """Those of all deleted rows, and digests of those of removed ones."""
         for entry in self.active.values():
             for part, rows in entry.parts.items():
-                shard = paths.shard_folder(part)
+                shard, digests = paths.shard_folder(part), [row.id for row in rows.removed]
                 self._parts[shard].setdefault((part, rows.sha256), set()).update(rows.ids)
-                self._ids.update(rows.ids)
+                self._removed[shard].update(digests)
+                self._ids.update(rows.ids, digests)
 
     def __len__(self) -> int:
         """Return the number of deleted rows."""
-        return sum(len(ids) for parts in self._parts.values() for ids in parts.values())
+        there = sum(len(ids) for parts in self._parts.values() for ids in parts.values())
+        return there + self.removed
+
+    @property
+    def removed(self) -> int:
+        """Number of deleted rows that are in no file any more; it never falls."""
+        return sum(map(len, self._removed.values()))
 
     def covers(self, part: str, id: str) -> bool:
         """Return whether the row ``id`` of a part file is deleted."""
-        shard = self._parts.get(paths.shard_folder(part), {}) if id in self._ids else {}
-        return any(id in ids for ids in shard.values())
-
-    def ids(self) -> list[str]:
-        """Return the ids of all deleted rows, each once."""
-        return sorted(self._ids)
+        shard = paths.shard_folder(part)
+        if id in self._ids and any(id in ids for ids in self._parts.get(shard, {}).values()):
+            return True
+        removed = self._removed.get(shard, set())
+        return bool(removed) and id_digest(id) in removed
 
     def among(self, ids: Iterable[str]) -> list[str]:
         """Return those of ``ids`` of which a row is deleted, in some shard."""
-        return [id for id in ids if id in self._ids]
-
-    def of_shard(self, shard: str) -> set[str]:
-        """Return the deleted ids of a shard, by its folder."""
-        return {id for ids in self._parts.get(shard, {}).values() for id in ids}
+        digests = any(self._removed.values())
+        return [id for id in ids if id in self._ids or (digests and id_digest(id) in self._ids)]
 
     def of_parts(self, shard: str, parts: Sequence[Part]) -> dict[str, set[str]] | None:
-        """Return the deleted ids of a shard by part file.
+        """Return the deleted ids of a shard by part file, those of removed rows excepted.
 
         Returns:
             None: a part is another than the one that rows were deleted from, so that only their
@@ -221,8 +250,20 @@ class TombstoneFolder:
         Raises:
             StoreError: it cannot be written.
         """
-        self._folder.write(f"{paths.TOMBSTONES}/{entry.name}.json", entry.to_json())
+        self.rewrite(entry.name, entry)
         return entry.name
+
+    def rewrite(self, name: str, entry: Entry) -> None:
+        """Write an entry in the place of one that deletes the same rows; see `add`."""
+        self._folder.write(f"{paths.TOMBSTONES}/{name}.json", entry.to_json())
+
+
+def _rows(sha256: str, ids: list[str], removed: Iterable[Sequence[Any]] = ()) -> DeletedRows:
+    return DeletedRows(sha256, ids, [RemovedRow(*row) for row in removed])
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _is_entry(name: str) -> bool:

@@ -134,7 +134,7 @@ class WandbRun:
             sync = f"clipvec dashboard --local store.root={root} && "
             sync += f"{resume}wandb beta sync {self.folder.parent}"
         else:
-            folder = paths.shortest(self.folder.parent)
+            folder = _shortest(self.folder.parent)
             sync = f"{resume}wandb beta sync {folder}"
         log.info("tracked in %s; %sto upload: %s", folder, late, sync)
 
@@ -176,3 +176,9 @@ class WandbRun:
             os.environ.pop(_STAGING, None)
         else:
             os.environ[_STAGING] = self._staging
+
+
+def _shortest(path: Path) -> Path:
+    """Return a path as it is best shown: relative where it is below the current folder."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -11,12 +11,16 @@ import pytest
 
 from tests.e2e.conftest import Run
 
+ALIKE = {"check", "compact", "dashboard", "delete", "embed", "evaluate", "index", "recall"}
+"""Commands with a model."""
+
 
 @pytest.mark.parametrize(
     "command",
     [
         "check",
         "dashboard",
+        "compact",
         "delete",
         "deploy",
         "embed",
@@ -30,7 +34,7 @@ from tests.e2e.conftest import Run
 def test_help_explains(run: Run, command: str) -> None:
     said = run(command, "--help").stdout
     assert f"clipvec {command}" in said
-    if command in {"check", "dashboard", "delete", "embed", "evaluate", "index", "recall"}:
+    if command in ALIKE:
         assert "model                       local, mobileclip_s1, sample" in said
         assert "Examples" in said
 

@@ -32,6 +32,8 @@ _ROW_BYTES = 340
 class FaissBackend(IndexBackend):
     """Indexes in a folder."""
 
+    keeps_bytes = False  # each build is new, and the one before is removed
+
     def __init__(self, config: FaissConfig) -> None:
         library()
         self._config, self._root = config, IndexPaths(config.path)

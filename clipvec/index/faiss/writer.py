@@ -196,7 +196,8 @@ class FaissWriter(IndexWriter):
         published = self._published
         if published is not None:
             about = published.manifest
-            if [*about.parts] == self._parts and about.factory == self._factory:
+            same = about.factory == self._factory and about.info == self._info
+            if same and [*about.parts] == self._parts:
                 return published
         with self._timed():
             search = {} if published is None else published.manifest.search

@@ -86,7 +86,7 @@ def test_a_file_system_without_locks(
         assert build_index(build_config(tmp_path, folder)).rows == 20
     assert caplog.messages == [
         f"the file system of {folder.path}/{NAME} does not support locking; "
-        "do not run another index command on it at the same time"
+        "do not run another command on it at the same time"
     ]
 
 

@@ -1,0 +1,5 @@
+"""Takes the bytes of deleted rows out of every file of a store and its index."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

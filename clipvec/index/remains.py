@@ -1,0 +1,79 @@
+"""Bytes of rows that were taken out of a store, in the files of its indexes.
+
+Chroma keeps what was deleted in its database and its graph for as long as a collection lives; FAISS
+writes its files anew for each build. Either way an index says how many removed rows the store had
+when it was begun: it has never held these.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clipvec import paths
+from clipvec.config import IndexCommandConfig, from_dict, to_dict
+from clipvec.index.backend import check_made_of, open_backend
+from clipvec.index.build import build_index
+
+if TYPE_CHECKING:
+    from clipvec.config import CompactConfig, IndexConfig
+    from clipvec.index.build import IndexSummary
+    from clipvec.store import Store
+
+_HNSW = {"max_neighbors": 16, "ef_construction": 100, "ef_search": 100}
+"""For backends without a graph, which ask for none of it."""
+_BATCH_ROWS = 2048
+
+
+def with_remains(config: IndexConfig, whole: str, store: Store, removed: int) -> list[str]:
+    """Return the names of the indexes whose files may hold rows that were taken out of the store.
+
+    Args:
+        config: where they are.
+        whole: ``<dataset>--<model>``; its partitions count too.
+        store: of their rows.
+        removed: rows that were taken out of it, or are about to be.
+
+    Raises:
+        FingerprintError: an index of this name is of another store.
+        CollectionError: one cannot be opened.
+    """
+    backend, found = open_backend(config), []
+    for name in backend.names():
+        if paths.whole_collection(name) == whole:
+            with backend.open(name) as index:
+                check_made_of(index, store)
+                if index.info.removed < removed:
+                    found.append(name)
+    return found
+
+
+def rebuild(config: CompactConfig, name: str) -> IndexSummary:
+    """Build an index again, as it was built, without any byte of rows that the store lacks.
+
+    Args:
+        config: which store it is of, and where it is.
+        name: ``<dataset>--<model>``, or one of its partitions.
+
+    Raises:
+        CollectionError: the index cannot be read or written; the old one is unchanged.
+        StoreError: the store cannot be read.
+    """
+    backend = open_backend(config.index)
+    with backend.open(name) as index:
+        known = index.settings
+    command = {
+        "model": {"name": config.model.name},
+        "dataset": {"name": config.dataset.name},
+        "sharding": {"count": 1},
+        "store": to_dict(config.store),
+        "index": to_dict(config.index),
+        "hnsw": {key: known.get(key, value) for key, value in _HNSW.items()},
+        "cloud": {"name": "local"},
+        "launcher": {"kind": "local"},
+        "tracking": {"mode": "disabled"},
+        "partition": paths.partition(name) or None,
+        "allow_partial": True,
+        "rebuild": backend.keeps_bytes,
+        "batch_rows": _BATCH_ROWS,
+    }
+    return build_index(from_dict(command, IndexCommandConfig))

@@ -1,0 +1,237 @@
+"""Takes the bytes of deleted rows out of a store's files.
+
+A part that has deleted rows is written again without them, under a name of its own, and the commit
+marker, written anew, puts it in the old one's place. So a part is whole or not there, the marker
+stays the only sign that it counts, and whoever reads goes on with the files that are open. To blank
+the rows where they lie would keep their positions, and most of their bytes, and need a second
+meaning of a checksum; an index takes a part that was written again for another one, as ever.
+
+Before the marker, digests take the place of the ids in the tombstones, which then say of which part
+the rows are no longer: while that is not the part that is committed, readers look for the digests
+in the shard (`Store.live_parts`). Each step is done again, with the same result, if it is not known
+to be done: a kill at any moment loses nothing, and shows no deleted row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipvec import paths
+from clipvec.errors import StoreError
+from clipvec.lock import locked
+from clipvec.store.part import ledger_bytes, ledger_rows, part_of, without_rows
+from clipvec.store.schema import DIGEST, SOURCE, id_digest
+from clipvec.store.tombstones import DeletedRows, Entry, RemovedRow, TombstoneFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from clipvec.store.live import LivePart
+    from clipvec.store.part import Part
+    from clipvec.store.shard import CommitMarker
+    from clipvec.store.store import Store
+
+_HIDDEN = "of a deleted image"
+"""Reason in the ledger of a reject that had the id of a removed row."""
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """A shard whose parts were written again, and are not committed yet."""
+
+    before: CommitMarker
+    after: CommitMarker
+    removed: Mapping[str, RemovedRow]
+    """By id."""
+
+    @property
+    def gone(self) -> list[Part]:
+        """The parts that others replace."""
+        return [part for part in self.before.parts if part not in self.after.parts]
+
+    @property
+    def freed(self) -> int:
+        """Bytes by which the parts are smaller."""
+        sizes = [sum(part.bytes for part in mark.parts) for mark in (self.before, self.after)]
+        return sizes[0] - sizes[1]
+
+    def rows(self, file: str, rows: DeletedRows, active: bool) -> tuple[str, DeletedRows]:
+        """Return what an entry says of a part file of this shard once it is committed."""
+        hidden = [id for id in rows.ids if active or id in self.removed]
+        left = [id for id in rows.ids if id not in set(hidden)]
+        unknown = {id: RemovedRow(id_digest(id), None, -1) for id in hidden}
+        removed = [*rows.removed, *(self.removed.get(id, unknown[id]) for id in hidden)]
+        if not active or not self.after.parts:
+            return file, DeletedRows(rows.sha256, left, removed)
+        # of a shard that was embedded again, a row may be in another part than it was
+        number = min(paths.part_number(file) or 0, len(self.after.parts) - 1)
+        part = self.after.parts[number]
+        return part.file, DeletedRows(part.sha256, left, removed)
+
+
+def exclusive(store: Store) -> AbstractContextManager[object]:
+    """Keep apart what takes rows out of a store's files, and what must not run beside it.
+
+    On a disk; on an object store there can be no such lock.
+
+    Raises:
+        StoreError: another process holds the lock.
+    """
+    if not store.folder.local:
+        return contextlib.nullcontext()
+    file = store.folder.path(paths.COMPACT_LOCK)
+    held = f"clipvec compact is at work on {store.url}, and holds {file}; wait for it"
+    return locked(Path(file), StoreError(held), store.url)
+
+
+def write(store: Store, marker: CommitMarker) -> Compacted | None:
+    """Write the parts of a committed shard without their deleted rows; None: they have none.
+
+    Raises:
+        StoreError: a part cannot be read or written.
+    """
+    parts: list[Part] = []
+    removed: dict[str, RemovedRow] = {}
+    for number, part in enumerate(store.live_parts(marker)):
+        if not part.deleted:
+            parts.append(part.part)
+            continue
+        written, rows = _write_part(store, part, marker.shard, number)
+        parts.append(written)
+        removed.update(rows)
+    if not removed:
+        return None
+    rows_left = sum(part.rows for part in parts)
+    return Compacted(marker, replace(marker, rows=rows_left, parts=parts), removed)
+
+
+def _write_part(
+    store: Store, part: LivePart, shard: int, number: int
+) -> tuple[Part, dict[str, RemovedRow]]:
+    import pyarrow as pa
+
+    table = pa.Table.from_batches(list(store.read_all(part.part)))
+    ids, deleted = table["id"].to_pylist(), set(part.deleted)
+    gone = np.array([id in deleted for id in ids])
+    pairs = zip(ids, table.select([DIGEST, SOURCE]).to_pylist(), gone, strict=True)
+    removed = {
+        id: RemovedRow(id_digest(id), row[DIGEST] and row[DIGEST].hex(), row[SOURCE])
+        for id, row, out in pairs
+        if out
+    }
+    data = without_rows(table, gone)
+    made = part_of("", data)
+    made = replace(made, file=paths.ShardPaths(shard).part(number, made.sha256))
+    store.folder.write(made.file, data)
+    # before the only other copy of the rows goes
+    if store.folder.read(made.file) != data:
+        raise StoreError(
+            f"{store.folder.path(made.file)} is not what was written to it: the disk or the "
+            "connection is at fault; nothing is lost, run the same command again"
+        )
+    return made, removed
+
+
+def commit(store: Store, shards: Sequence[Compacted]) -> bool:
+    """Commit shards that were written again, and remove what they replace.
+
+    Returns:
+        False: rows were deleted or taken back meanwhile, and nothing was done; write them again.
+
+    Raises:
+        StoreError: a file cannot be read or written.
+    """
+    entries, known = TombstoneFolder(store.folder), store.tombstones
+    if entries.read().entries.keys() != known.entries.keys():
+        return False
+    places = {paths.ShardPaths(shard.after.shard).folder: shard for shard in shards}
+    for name, entry in known.entries.items():
+        hidden = _without_ids(entry, name in known.active, places)
+        if hidden != entry:
+            entries.rewrite(name, hidden)
+    for shard in shards:
+        _hide_rejects(store, shard)
+        store.folder.write(paths.ShardPaths(shard.after.shard).done, shard.after.to_json())
+    for shard in shards:
+        for part in shard.gone:
+            store.folder.remove(part.file)
+    return True
+
+
+def _without_ids(entry: Entry, active: bool, shards: Mapping[str, Compacted]) -> Entry:
+    """Return an entry with digests in the place of the ids of rows of some shards, by folder."""
+    parts: dict[str, DeletedRows] = {}
+    for file, rows in entry.parts.items():
+        shard = shards.get(paths.shard_folder(file))
+        place, now = (file, rows) if shard is None else shard.rows(file, rows, active)
+        if (other := parts.get(place)) is not None:
+            now = DeletedRows(now.sha256, other.ids + now.ids, other.removed + now.removed)
+        parts[place] = now
+    return replace(entry, parts=parts)
+
+
+def _hide_rejects(store: Store, shard: Compacted) -> None:
+    """Leave ids of removed rows out of the ledger, which has those that occurred twice."""
+    file = paths.ShardPaths(shard.after.shard).rejects
+    try:
+        rows = ledger_rows(store.folder.read(file))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError):  # which clipvec.check tells
+        return
+    if any(row["id"] in shard.removed for row in rows):
+        for row in rows:
+            if row["id"] in shard.removed:
+                row.update(id=id_digest(row["id"]), uri="", reason=_HIDDEN)
+        store.folder.write(file, ledger_bytes([[*row.values()] for row in rows]))
+
+
+def tidy(store: Store, markers: Iterable[CommitMarker]) -> None:
+    """Remove what is no more of use once rows were taken out, and what killed commands left.
+
+    Raises:
+        StoreError: a file cannot be read or written.
+    """
+    if not store.tombstones.removed:
+        return
+    for marker in markers:
+        place = paths.ShardPaths(marker.shard)
+        named = {part.file for part in marker.parts}
+        if not any(part.file != place.part(n) for n, part in enumerate(marker.parts)):
+            continue
+        for name in store.folder.names(place.folder):
+            file = f"{place.folder}/{name}"
+            part = paths.part_number(name) is not None
+            if (part and file not in named) or name.endswith(".tmp"):
+                store.folder.remove(file)
+    if store.fingerprint.dataset["kind"] == "folder" and store.generations.newest().plan:
+        # elsewhere, a source is a file of many images
+        store.generations.hide(_removed_sources(store))
+
+
+def _removed_sources(store: Store) -> set[tuple[int, int]]:
+    """Return generation and number of the sources of removed rows."""
+    numbers = store.generations.by_folder()
+    return {
+        (numbers[paths.shard_folder(file)], row.source)
+        for entry in store.tombstones.active.values()
+        for file, rows in entry.parts.items()
+        for row in rows.removed
+        if row.source >= 0
+    }
+
+
+def forget_ground_truth(store: Store) -> None:
+    """Remove the queries that were drawn from rows, with their neighbours: they are found anew.
+
+    Raises:
+        StoreError: one cannot be removed.
+    """
+    for name in store.folder.names(paths.GROUND_TRUTH):
+        store.folder.remove(f"{paths.GROUND_TRUTH}/{name}")

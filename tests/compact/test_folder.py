@@ -1,0 +1,113 @@
+"""A folder of images whose store is compacted, and embedded again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import clipvec
+from clipvec import paths
+from clipvec.compact.run import compact
+from clipvec.config import ChromaConfig
+from clipvec.store import Rows, Store
+from tests.compact.test_run import asked, files, grep
+from tests.data.making import encode
+from tests.stores import delete
+
+Embed = Callable[..., Any]
+
+
+@pytest.fixture
+def embed(tmp_path: Path, tiny_weights: Path) -> Embed:
+    def call(**options: Any) -> Any:
+        given = {
+            "model": "local",
+            "model.pretrained": f"local-dir:{tiny_weights}",
+            "dataset": "folder",
+            "dataset.name": "toys",
+            "dataset.path": tmp_path / "photos",
+            "store.root": tmp_path / "store",
+            "sharding.count": 2,
+            "batch_size": 4,
+            "part_rows": 4,
+            "max_removed_fraction": 1,
+        }
+        return clipvec.run_embed(**{**given, **options})
+
+    return call
+
+
+def write(file: Path, number: int) -> None:
+    file.write_bytes(encode((number, 9, 9), (8 + number, 6)))
+
+
+def ids(store: Store) -> list[str]:
+    pieces = Rows.open(store.url).pieces(["id"])
+    return sorted(id for _, piece in pieces for id in piece["id"].to_pylist())
+
+
+def compacted(store: Store, tmp_path: Path) -> str:
+    index = ChromaConfig(f"{tmp_path}/index")
+    return str(compact(asked(store, index, model={"name": "local"})))
+
+
+def test_deleted_images_stay_deleted(embed: Embed, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(16):
+        write(folder / f"photo-{number:02}.png", number)
+        (folder / f"photo-{number:02}.txt").write_text(f"caption {number:02}")
+    store = Store.open(embed().store)
+    write(folder / "photo-07.png", 30)
+    (folder / "photo-08.png").unlink()
+    gone = ["photo-01.png", "photo-02.png", "photo-03.png", "photo-15.png"]
+    delete(store, *gone)
+    embed()
+    # names, captions and pixels of images that were deleted, or are no longer there
+    needles = [id.encode() for id in [*gone, "photo-08.png"]]
+    assert grep(Path(store.url), *needles)
+    assert compacted(store, tmp_path).startswith("took 6 rows out of 4 parts of")
+    assert grep(Path(store.url), *needles) == []
+    assert grep(Path(store.url), b"photo-07.png"), "it is there in another state"
+    left = [
+        f"photo-{n:02}.png" for n in range(16) if f"photo-{n:02}.png" not in [*gone, "photo-08.png"]
+    ]
+    assert ids(store) == left
+    kept = files(Path(store.url))
+    assert "nothing to do" in str(embed()), "the images are there, and known by digests"
+    assert files(Path(store.url)) == kept
+
+    os.utime(folder / gone[0], (1, 1))
+    (folder / gone[1]).rename(folder / "moved.png")
+    write(folder / gone[2], 40)
+    assert embed().timings.images == 3
+    assert ids(store) == sorted([*left, gone[2]]), "the same images stay deleted, another is new"
+    assert compacted(store, tmp_path).startswith("took 2 rows out of 1 part of")
+    assert grep(Path(store.url), gone[0].encode(), gone[1].encode(), b"moved.png") == []
+    assert grep(Path(store.url), gone[2].encode())
+    assert "nothing to do" in str(embed())
+
+
+def test_a_shard_that_is_embedded_again(embed: Embed, tmp_path: Path) -> None:
+    """A compacted part is kept; where one is lost, its deleted images are not embedded again."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(16):
+        write(folder / f"photo-{number:02}.png", number)
+    store = Store.open(embed().store)
+    delete(store, "photo-01.png", "photo-05.png")
+    compacted(store, tmp_path)
+    left = ids(store)
+    first, second = Store.open(store.url).committed([0])[0].parts
+    Path(store.url, paths.ShardPaths(0).done).unlink()
+    Path(store.url, second.file).unlink()
+    embed()
+    assert Path(store.url, first.file).is_file()
+    assert ids(store) == left
+    marker = Store.open(store.url).committed([0])[0]
+    assert (marker.rows, marker.rejects) == (6, 1), "nobody knows the name of the file"
+    assert compacted(store, tmp_path).startswith("nothing to compact")
