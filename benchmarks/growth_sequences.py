@@ -48,6 +48,7 @@ class Sequence:
             "model": "local",
             "model.pretrained": f"local-dir:{weights}",
             "dataset": "folder",
+            "dataset.name": "folder",
             "store.root": root / "store",
         }
         self.embed_options = {

@@ -27,7 +27,10 @@ SETS: dict[str, tuple[str, ...]] = {
     "clipvec.index": ("dashboard", "faiss", *_URLS),
     "clipvec.recall": ("dashboard", "faiss", "recall", *_MODELS, *_URLS),
     "clipvec.serve": ("faiss", "serve", *_MODELS, *_URLS),
-    "everything": ("dashboard", "faiss", "huggingface", "recall", "serve", "sky", *_MODELS, *_URLS),
+    "everything": (
+        *("dashboard", "faiss", "huggingface", "photos", "recall", "serve", "sky"),
+        *(*_MODELS, *_URLS),
+    ),
 }
 """The extras that a command may need together. What resolves one of these sets is a solution for
 each part of it as well."""

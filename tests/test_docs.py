@@ -17,6 +17,8 @@ from clipvec.delete import __main__ as delete
 from clipvec.deploy import __main__ as deploy
 from clipvec.jobs import __main__ as jobs
 from clipvec.paths import CONF_DIR
+from clipvec.photos import __main__ as photos
+from clipvec.photos import run as photos_run
 from clipvec.recall import __main__ as recall
 from clipvec.search import __main__ as search
 
@@ -42,6 +44,7 @@ def commands() -> list[tuple[str, list[str]]]:
         about = import_module(f"clipvec.{app}.__main__").__doc__ or ""
         found += [(f"{app} --help", line) for line in about.splitlines()]
     found += [("search --help", line) for line in search.parser().format_help().splitlines()]
+    found += [("photos --help", line) for line in photos.parser().format_help().splitlines()]
     found += [("jobs --help", line) for line in jobs.parser().format_help().splitlines()]
     found += [("scripts/demo", line) for line in (ROOT / "scripts/demo").read_text().splitlines()]
     return [(where, words) for where, line in found if (words := words_of(line))]
@@ -68,6 +71,11 @@ def test_command_is_accepted(page: str, words: list[str]) -> None:
         return
     if command == "jobs":
         jobs.parser().parse_args(arguments)
+        return
+    if command == "photos":
+        given = photos.parser().parse_intermixed_args(arguments)
+        for each, words in photos_run.overrides(str(ROOT), given.options).items():
+            config.check_overrides(each, words)
         return
     if [command, *arguments[:1]] == ["recall", "compare"]:
         recall.comparing().parse_args(arguments[1:])

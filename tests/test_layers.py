@@ -26,7 +26,7 @@ LEVELS = (
     ("model", "projection"),
     ("embed", "index"),
     ("check", "compact", "delete", "evaluate", "search", "service", "recall", "jobs"),
-    ("api", "deploy", "dashboard"),
+    ("api", "deploy", "dashboard", "photos"),
 )
 """Top-level packages and modules, lowest level first; one level's do not import each other."""
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}

@@ -13,7 +13,7 @@ from .commands import (
     SearchConfig,
     ServeConfig,
 )
-from .compose import check_overrides, explain, read_command
+from .compose import check_overrides, explain, read_command, takes
 from .datasets import (
     DatasetConfig,
     FolderConfig,
@@ -24,7 +24,7 @@ from .datasets import (
     WebDatasetConfig,
 )
 from .evaluate import PromptsConfig, class_name
-from .fields import Attributes, AttributeType
+from .fields import Attributes, AttributeType, name_of
 from .groups import (
     HnswConfig,
     TrackingConfig,
@@ -103,8 +103,10 @@ __all__ = [
     "from_dict",
     "help_text",
     "load_env",
+    "name_of",
     "override",
     "read",
     "read_command",
+    "takes",
     "to_dict",
 ]

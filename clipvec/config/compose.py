@@ -61,6 +61,12 @@ def compose(name: str, overrides: Sequence[str], *, with_hydra: bool = False) ->
         return hydra.compose(name, overrides=list(overrides), return_hydra_config=with_hydra)
 
 
+def takes(name: str, word: str) -> bool:
+    """Return whether an override is of an option or a group of a command."""
+    key = word.partition("=")[0].lstrip("+~")
+    return key.partition(".")[0] in SCHEMAS[name].__annotations__
+
+
 @contextmanager
 def _no_other_hydra() -> Iterator[None]:
     """Set aside the Hydra of the command or the program around this: there can be only one."""

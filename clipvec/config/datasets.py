@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from clipvec.config.fields import STRICT, Attributes, Encoding, Limit, Name, Place, Places
+from clipvec.config.fields import STRICT, Attributes, Encoding, Limit, Name, Place, Places, name_of
 from clipvec.config.kinds import Kind, Registry
 
 EXCLUDED = (
@@ -65,6 +66,11 @@ class DatasetKind(Kind):
         """Whether a store of it follows its changes."""
         return self.by_source
 
+    @property
+    def place(self) -> str:
+        """The folder of this machine that gave it its name, which others may have; empty: none."""
+        return ""
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class ImageDatasetConfig(DatasetKind):
@@ -118,6 +124,9 @@ class FolderConfig(ImageDatasetConfig):
     by_source = True
     row_settings = ("caption", "encoding")
     kind: Literal["folder"] = "folder"
+    name: Name
+    """Folder of the store, and part of a collection's name: as the folder is called, unless
+    given."""
     path: Place
     """The folder, or the URL of one."""
     manifest: str | None = None
@@ -130,6 +139,13 @@ class FolderConfig(ImageDatasetConfig):
     """Patterns of names of folders and files that are passed over, in capitals or not."""
     follow_links: bool = False
     """Enter links to folders, each folder once; false: they are passed over."""
+
+    @property
+    def place(self) -> str:
+        """The folder, where it gave the dataset its name."""
+        if "://" in self.path or self.name != name_of(self.path):
+            return ""
+        return os.path.abspath(os.path.expanduser(self.path))  # noqa: PTH100, PTH111 # resolves ..
 
     @property
     def inputs(self) -> dict[str, list[str]]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import re
+import unicodedata
+from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -33,6 +36,17 @@ def _codec(name: str) -> str:
         return codecs.lookup(name).name
     except LookupError:
         raise ValueError("no encoding that Python knows; cp1252 is one") from None
+
+
+def name_of(path: str) -> str:
+    """Return the `Name` that a folder gives: the last part of its path, of letters without accents.
+
+    ``/mnt/nas/Ömer's photos [2020]`` gives ``Omer-s-photos-2020``; one of no letters ``folder``.
+    """
+    local = "://" not in path
+    last = Path(path).expanduser().absolute().name if local else path.rstrip("/").rpartition("/")[2]
+    plain = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")[:64].rstrip("-._") or "folder"
 
 
 Place = Annotated[str, AfterValidator(_not_empty)]

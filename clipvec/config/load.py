@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from clipvec.config.fields import name_of
 from clipvec.config.options import did_you_mean, sections
 from clipvec.config.renamed import RENAMED
 from clipvec.errors import ConfigError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 T = TypeVar("T")
+_RESOLVING = "raised while resolving interpolation"
+"""What OmegaConf says of an error of a resolver, which it does not keep."""
 
 
 def read(cfg: DictConfig, schema: type[T]) -> T:
@@ -28,11 +31,26 @@ def read(cfg: DictConfig, schema: type[T]) -> T:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    OmegaConf.register_new_resolver("clipvec.folder_name", _folder_name, replace=True)
     try:
         values = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
+        said = str(error).splitlines()[0]
+        _, of_ours, reason = said.partition(f"{ConfigError.__name__} {_RESOLVING}: ")
+        raise ConfigError(reason if of_ours else f"{error.full_key}: {said}") from error
     return from_dict(_without_missing(values), schema)
+
+
+def _folder_name(*, _parent_: DictConfig) -> str:
+    """Return the name of a dataset that is a folder; what ``conf/dataset/folder.yaml`` asks for."""
+    from omegaconf import OmegaConf
+
+    if OmegaConf.is_missing(_parent_, "path"):
+        raise ConfigError(
+            "dataset.path is not set; give it as dataset.path=..., or the name of a store that it "
+            "made as dataset.name=..."
+        )
+    return name_of(str(_parent_.path))
 
 
 def _without_missing(values: object) -> object:

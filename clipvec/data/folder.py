@@ -83,7 +83,8 @@ class FolderDataset:
     def listing(self) -> Listing:
         """Return the images, each with its size, its version, and the texts beside it."""
         with_notes = ((row, self._notes_of(row)) for row in self._rows)
-        found = Listing.of(folder_listing.sources(with_notes, self._columns, self._state))
+        sources = folder_listing.sources(with_notes, self._columns, self._state)
+        found = Listing.of(sources, place=files.display_url(self._root))
         return replace(found, complete=self._complete)
 
     def _state(self, name: str) -> tuple[int | None, str | None]:

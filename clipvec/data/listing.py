@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _BATCH = 2**16
+_PLACE = b"place"
 
 
 class ListedSource(NamedTuple):
@@ -37,13 +38,14 @@ class Listing:
     """The sources of a dataset in its order, as a table that a store can keep."""
 
     table: pa.Table
-    """Columns ``name`` (binary), ``size`` (int64), ``version`` and ``detail`` (string)."""
+    """Columns ``name`` (binary), ``size`` (int64), ``version`` and ``detail`` (string); in its
+    metadata the place."""
     complete: bool = True
     """False: folders could not be listed, so that what is missing may still be there."""
 
     @classmethod
-    def of(cls, sources: Iterable[ListedSource], complete: bool = True) -> Listing:
-        """Return sources as a table."""
+    def of(cls, sources: Iterable[ListedSource], complete: bool = True, place: str = "") -> Listing:
+        """Return sources as a table, and the folder that they were listed in."""
         import pyarrow as pa
 
         schema = pa.schema(
@@ -52,7 +54,8 @@ class Listing:
                 pa.field("size", pa.int64()),
                 pa.field("version", pa.string()),
                 pa.field("detail", pa.string()),
-            ]
+            ],
+            {_PLACE: place},
         )
         batches, every = [], iter(sources)
         while some := list(islice(every, _BATCH)):  # as objects, they take ten times the memory
@@ -60,6 +63,12 @@ class Listing:
             columns = [[name.encode("utf-8", "surrogatepass") for name in names], *others]
             batches.append(pa.record_batch(columns, schema=schema))
         return cls(pa.Table.from_batches(batches, schema), complete)
+
+    @property
+    def place(self) -> str:
+        """The folder that the sources were listed in; empty: not known, or not one folder."""
+        metadata: dict[bytes, bytes] = self.table.schema.metadata or {}
+        return metadata.get(_PLACE, b"").decode("utf-8", "replace")
 
     def __len__(self) -> int:
         return len(self.table)

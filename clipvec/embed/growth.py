@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clipvec import paths
-from clipvec.config import ImageDatasetConfig
+from clipvec.config import ImageDatasetConfig, name_of
 from clipvec.data import Listing, open_dataset
 from clipvec.errors import ConfigError, StoreError
 from clipvec.progress import counted
@@ -141,6 +143,7 @@ def next_work(store: Store, config: EmbedConfig, *, look: bool) -> Work:
 
     def opened() -> tuple[Dataset | SyntheticDataset, np.ndarray]:
         plan = store.generations.plan(generation)
+        _check_place(config, plan, store)
         listing = Listing(plan.slice(0, generation.sources).drop_columns(list(REPLACED)))
         return open_dataset(config.dataset, listing), replaced_sources(plan)
 
@@ -183,6 +186,7 @@ def _changes(
     dataset: GrowingDataset = open_dataset(config.dataset)  # type: ignore[assignment]
     listing = dataset.listing()
     plans = [store.generations.plan(generation) for generation in generations]
+    _check_place(config, plans[-1], store)
     known = current(plans, [generation.sources for generation in generations])
     known = revealed(known, listing.table)
     at = _positions(listing.table["name"], known["name"])
@@ -216,6 +220,21 @@ def _changes(
         *(config.dataset.name, said, last.number + 1, counted(count, "shard")),
     )
     return store.generations.add(last.number + 1, last.stop, count, int(todo.sum()), plan)
+
+
+def _check_place(config: EmbedConfig, plan: pa.Table, store: Store) -> None:
+    """Refuse another folder of the same name, whose images would take the place of these."""
+    made_of, here = Listing(plan).place, config.dataset.place
+    if not made_of or not here or made_of == here:
+        return
+    with suppress(OSError):
+        if Path(made_of).samefile(here):
+            return
+    another = name_of(f"{Path(here).parent.name}-{Path(here).name}")
+    raise ConfigError(
+        f"the store {store.url} is of the images in {made_of}, not of those in {here}; give these "
+        f"a name of their own, such as dataset.name={another}"
+    )
 
 
 def _check_gone(

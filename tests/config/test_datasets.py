@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hydra import compose, initialize_config_dir
 
-from clipvec.config import EmbedConfig, FolderConfig, IndexCommandConfig, read
+from clipvec.config import (
+    EmbedConfig,
+    FolderConfig,
+    IndexCommandConfig,
+    override,
+    read,
+    read_command,
+)
 from clipvec.errors import ConfigError
 from clipvec.paths import CONF_DIR
 
@@ -17,7 +26,7 @@ def composed(*overrides: str) -> EmbedConfig:
 
 def test_what_a_folder_skips() -> None:
     folder = composed("dataset=folder", "dataset.path=x").dataset
-    assert folder == FolderConfig(name="folder", path="x"), "the same default in Python"
+    assert folder == FolderConfig(name="x", path="x"), "the same default in Python"
     overrides = ("dataset.exclude=['.*',thumbs]", "dataset.follow_links=true")
     folder = composed("dataset=folder", "dataset.path=x", *overrides).dataset
     assert isinstance(folder, FolderConfig)
@@ -75,3 +84,34 @@ def test_an_index_path_from_an_unset_variable() -> None:
         pytest.raises(ConfigError, match=r"^index\.path='': empty, as from a shell's variable"),
     ):
         read(compose("index", overrides=["index.path="]), IndexCommandConfig)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/mnt/nas/Ömer's photos [2020]/", "Omer-s-photos-2020"),
+        ("~/Pictures", "Pictures"),
+        ("s3://bucket/photos/", "photos"),
+        ("/data/..hidden_", "hidden"),
+        ("/照片", "folder"),
+        ("/", "folder"),
+        ("/" + "x" * 80, "x" * 64),
+    ],
+)
+def test_a_folder_gives_its_name(path: str, name: str) -> None:
+    asked = ["dataset=folder", override("dataset.path", path)]
+    dataset = composed(*asked).dataset
+    assert dataset.name == name
+    assert read_command("index", asked, IndexCommandConfig).dataset.name == name
+    assert dataset.place == ("" if "://" in path else str(Path(path).expanduser()))
+    named = composed(*asked, "dataset.name=mine").dataset
+    assert (named.name, named.place) == ("mine", "")
+
+
+def test_a_name_without_a_folder() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_command("index", ["dataset=folder"], IndexCommandConfig)
+    assert str(caught.value) == (
+        "dataset.path is not set; give it as dataset.path=..., or the name of a store that it made "
+        "as dataset.name=..."
+    )

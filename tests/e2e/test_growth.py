@@ -12,8 +12,8 @@ from tests.embed.test_growth import photos, write_photo
 
 def test_every_day(run: Run, tmp_path: Path, tiny: list[str]) -> None:
     folder = photos(tmp_path / "photos", 12)
-    here = ["dataset=folder", *tiny[:1]]
-    embed = [*here, *tiny[1:], "dataset.path=photos", "sharding.count=4"]
+    here = ["dataset.name=photos", *tiny[:1]]
+    embed = ["dataset=folder", *tiny, "dataset.path=photos", "sharding.count=4"]
 
     def ids() -> set[str]:
         found = run("search", "a cat", "--json", "-k", "50", *tiny).stdout
@@ -30,7 +30,7 @@ def test_every_day(run: Run, tmp_path: Path, tiny: list[str]) -> None:
     write_photo(folder / "new.png", 41)
     planned = run("embed", *embed)
     assert (
-        "folder: 2 new, 1 changed, 2 gone since it was last embedded; generation 1 has 1 shard"
+        "photos: 2 new, 1 changed, 2 gone since it was last embedded; generation 1 has 1 shard"
         in planned.stderr
     )
     assert "1 shard: 3 images (1 of them embedded before), 0 rejects, " in planned.stdout
@@ -60,10 +60,10 @@ def test_a_sweep_of_what_is_new(run: Run, tmp_path: Path, tiny: list[str]) -> No
     assert "generation 1 has 3 shards" in planned.stderr
     assert ": 2 jobs to start, 0 of 3 shards already committed" in planned.stderr
     assert run("jobs", "status").stdout.count(" done ") == 2
-    assert "14 rows" in run("index", "dataset=folder", tiny[0]).stdout
+    assert "14 rows" in run("index", "dataset=folder", "dataset.path=photos", tiny[0]).stdout
     assert ": 0 jobs to start, 3 of 3 shards already committed" in run("embed", *sweep).stderr
     (folder / "20.png").unlink()
     dry = run("embed", *sweep, "launcher.dry_run=true").stdout
     assert "0 jobs" in dry
     assert ": 0 jobs to start" in run("embed", *sweep).stderr
-    assert "13 rows" in run("index", "dataset=folder", tiny[0]).stdout
+    assert "13 rows" in run("index", "dataset=folder", "dataset.path=photos", tiny[0]).stdout

@@ -27,6 +27,7 @@ ALIKE = {"check", "compact", "dashboard", "delete", "embed", "evaluate", "index"
         "evaluate",
         "index",
         "jobs",
+        "photos",
         "recall",
         "search",
     ],

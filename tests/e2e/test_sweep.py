@@ -39,7 +39,7 @@ def sweep(images: Path, tiny: list[str]) -> list[str]:
 
 
 def committed(folder: Path) -> list[int]:
-    marks = (folder / "data/store/folder/local").glob("shard-*/done.json")
+    marks = (folder / "data/store/images/local").glob("shard-*/done.json")
     return sorted(int(mark.parent.name.removeprefix("shard-")) for mark in marks)
 
 

@@ -188,6 +188,24 @@ def test_a_folder_that_is_not_there_removes_nothing(embed: Embed, tmp_path: Path
     assert rows(store).keys() == whole.keys() - {"00.png"}
 
 
+def test_another_folder_of_the_same_name(embed: Embed, tmp_path: Path) -> None:
+    drives = [tmp_path / "one", tmp_path / "two"]
+    for drive in drives:
+        drive.mkdir()
+    one, other = (photos(drive / "DCIM", 6) for drive in drives)
+    embed(**{"dataset.name": "DCIM", "dataset.path": one})
+    with pytest.raises(ConfigError) as caught:
+        embed(**{"dataset.name": "DCIM", "dataset.path": other})
+    assert str(caught.value) == (
+        f"the store {tmp_path}/store/DCIM/local is of the images in {one}, not of those in "
+        f"{other}; give these a name of their own, such as dataset.name=two-DCIM"
+    )
+    embed(**{"dataset.name": "two-DCIM", "dataset.path": other})
+    (tmp_path / "link").symlink_to(one.parent)
+    linked = embed(**{"dataset.name": "DCIM", "dataset.path": tmp_path / "link/DCIM"})
+    assert str(linked).startswith("nothing to do")
+
+
 def test_a_deleted_image_stays_deleted(embed: Embed, tmp_path: Path) -> None:
     folder = photos(tmp_path / "photos", 9)
     store = embed().store

@@ -90,7 +90,7 @@ def test_half_precision_is_the_same_model() -> None:
 def test_store_is_found_again(tmp_path: Path) -> None:
     url = str(tmp_path / "store")
     assert Store.find(url) is None
-    with pytest.raises(StoreError, match=r"there is no store at .*; create it with python"):
+    with pytest.raises(StoreError, match=r"there is no store at .*; create it with clipvec embed"):
         Store.open(url)
     Store.create(url, PRINT, {"arch": "ViT-X"})
     again = Store.open(url)

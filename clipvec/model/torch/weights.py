@@ -132,8 +132,9 @@ def _reason(config: ModelConfig, error: Exception) -> str:
     if not config.pretrained.startswith("local-dir:") and not Path(config.pretrained).is_file():
         return (
             f"{where}: the weights of {config.arch} could not be fetched ({lines[0][:200]}); check "
-            "the network, or use model.pretrained=<file> or "
-            "model=local model.pretrained=local-dir:<folder>"
+            "the network, or use model.pretrained=<file>, model=local "
+            "model.pretrained=local-dir:<folder>, or model=sample, a small one without a hub (pip "
+            "install 'clipvec[sample]')"
         )
     if isinstance(error, pickle.UnpicklingError):
         return f"{where} is not a weights file of tensors only; save its state_dict again"

@@ -1,0 +1,165 @@
+"""From a folder of photos to a page: the commands that it takes, one after the other.
+
+Each runs in a process of its own, so that nothing is held of one while the next runs.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import webbrowser
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clipvec import config, paths
+from clipvec.errors import ConfigError, signal_of
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+_HOST = "127.0.0.1"
+_PORTS = range(3000, 3020)
+_DEFAULTS = {"dataset": "folder", "sharding": "x1", "max_reject_fraction": "1"}
+"""One's photos are few, and those that cannot be read hold up no others."""
+_POLL_SECONDS = 0.2
+_ANSWER_SECONDS = 30
+
+
+def show_photos(arguments: argparse.Namespace) -> None:
+    """Embed and index the photos of a folder, and serve them until Ctrl-C.
+
+    Args:
+        arguments: parsed from the command line, see ``clipvec.photos.__main__``.
+
+    Raises:
+        ConfigError: the folder, an option or the port is not allowed, or a package is missing.
+    """
+    words = overrides(arguments.folder, arguments.options)
+    config.load_env()
+    settings = config.read_command("embed", words["embed"], config.EmbedConfig)
+    config.read_command("index", words["index"], config.IndexCommandConfig)
+    collection = paths.collection_name(settings.dataset.name, settings.model.name)
+    serve = [*words["serve"], config.override("collection", collection)]
+    config.read_command("serve", serve, config.ServeConfig)
+    if not arguments.no_serve and importlib.util.find_spec("bentoml") is None:
+        raise ConfigError(
+            "the page needs packages that are not installed: pip install 'clipvec[photos]'; "
+            "--no-serve does without"
+        )
+    port = None if arguments.no_serve else choose_port(arguments.port)
+    for command in ("embed", "index"):
+        with _child(f"clipvec.{command}", words[command]) as child:
+            code = child.wait()
+        if code:  # it said why
+            sys.exit(code if code > 0 else 128 - code)
+    if port is not None:
+        _serve(serve, port, opened=not arguments.no_open)
+
+
+def overrides(folder: str, options: Sequence[str]) -> dict[str, list[str]]:
+    """Return the overrides of each command for the photos of a folder.
+
+    Args:
+        folder: as it was typed, and completed by a shell.
+        options: overrides of any of the commands.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    path = Path(folder).expanduser().absolute()
+    if not path.is_dir():
+        what = "is a file" if path.exists() else "is not there"
+        raise ConfigError(f"{folder} {what}; give the folder of your photos")
+    given = {word.partition("=")[0] for word in options}
+    words = [f"{key}={value}" for key, value in _DEFAULTS.items() if key not in given]
+    words += [config.override("dataset.path", path), *options]
+    index = [word for word in words if config.takes("index", word)]
+    serve = [word for word in words if config.takes("serve", word) and not _is_of_model(word)]
+    others = [word for word in index + serve if not config.takes("embed", word)]
+    return {
+        "embed": [word for word in words if word not in others],  # it refuses unknown ones
+        "index": index,
+        "serve": serve,
+    }
+
+
+def _is_of_model(word: str) -> bool:
+    """Return whether an override is of the model, which the service takes from the index."""
+    return word.lstrip("+~").startswith("model")
+
+
+def choose_port(asked: int | None) -> int:
+    """Return the port that was asked for, or else the first that is free.
+
+    Raises:
+        ConfigError: it is taken, or none is free.
+    """
+    candidates = _PORTS if asked is None else (asked,)
+    for port in candidates:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of one that just ended
+            try:
+                probe.bind((_HOST, port))
+            except (OSError, OverflowError):
+                continue
+            return port
+    if asked is None:
+        raise ConfigError(f"the ports {_PORTS[0]} to {_PORTS[-1]} are taken; give another: --port")
+    raise ConfigError(f"port {asked} is taken or not allowed; without --port a free one is found")
+
+
+@contextmanager
+def _child(module: str, words: Sequence[str], **env: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a module in a process that ends with the context, and with this process."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "clipvec.photos.child", module, *words],
+        stdin=subprocess.PIPE,
+        # Ctrl-C comes here alone, and is passed on once.
+        start_new_session=True,
+        env=os.environ | env,
+    )
+    try:
+        yield child
+    except KeyboardInterrupt as error:
+        signum = signal_of(error)
+        child.send_signal(signum)
+        child.wait()
+        sys.exit(128 + signum)
+    finally:
+        child.terminate()
+        child.wait()
+
+
+def _serve(words: Sequence[str], port: int, *, opened: bool) -> None:
+    """Serve the index until a signal comes, and say when the page is there."""
+    url = f"http://{_HOST}:{port}"
+    if port != _PORTS[0]:
+        print(f"port {_PORTS[0]} is not free, {port} is")
+    command = ["serve", "clipvec.service.bento:Clipvec", "--port", str(port), "--quiet"]
+    environment = {"CLIPVEC_SERVE": shlex.join(words), "BENTOML_DO_NOT_TRACK": "True"}
+    with _child("bentoml", command, **environment) as child:
+        while child.poll() is None and not _is_ready(url):
+            time.sleep(_POLL_SECONDS)
+        if child.poll() is None:
+            print(f"search your photos at {url}; Ctrl-C ends it", flush=True)
+            if opened:
+                webbrowser.open(url)
+        code = child.wait()
+    sys.exit(code if code >= 0 else 128 - code)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=_ANSWER_SECONDS):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False

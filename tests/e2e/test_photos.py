@@ -1,0 +1,41 @@
+"""One's own photos, from a folder to a page and back."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import psutil
+
+from tests.embed.test_growth import photos
+from tests.waiting import until
+
+
+def test_photos_are_served_until_ctrl_c(tiny: list[str], tmp_path: Path) -> None:
+    folder = photos(tmp_path / "it's [mine] = a", 3)
+    log = tmp_path / "log"
+    command = [sys.executable, "-m", "clipvec", "photos", "--no-open", str(folder), *tiny]
+    with log.open("wb") as output:
+        started = subprocess.Popen(
+            command, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT, env=dict(os.environ)
+        )
+    try:
+        until(lambda: "search your photos at" in log.read_text(), by=started)
+        url = re.findall(r"search your photos at (\S+);", log.read_text())[0]
+        assert len(httpx.post(f"{url}/search", json={"text": "a cat", "k": 5}).json()) == 3
+        family = psutil.Process(started.pid).children(recursive=True)
+        assert family
+        started.send_signal(signal.SIGINT)
+        assert started.wait(60) == 130
+        until(lambda: not any(map(psutil.Process.is_running, family)), 60)
+    finally:
+        started.kill()
+    said = log.read_text()
+    assert "1 shard: 3 images, 0 rejects" in said
+    assert "it-s-mine-a--local: 3 rows; 1 parts loaded" in said
+    assert "Traceback" not in said

@@ -1,0 +1,53 @@
+"""What `clipvec photos` asks of the other commands."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from clipvec import config
+from clipvec.errors import ConfigError
+from clipvec.photos.run import choose_port, overrides
+
+
+def test_each_command_gets_the_options_that_it_takes(tmp_path: Path) -> None:
+    folder = tmp_path / 'it\'s [2020] = ${HOME}, "x"'
+    folder.mkdir()
+    given = ["model=sample", "batch_size=8", "store.root=s", "index.path=i", "workers=2"]
+    words = overrides(str(folder), [*given, "max_reject_fraction=0.5"])
+    embed = config.read_command("embed", words["embed"], config.EmbedConfig)
+    assert embed.dataset.path == str(folder)  # type: ignore[attr-defined]
+    assert (embed.dataset.name, embed.model.name) == ("it-s-2020-HOME-x", "sample")
+    assert (embed.batch_size, embed.sharding.count, embed.max_reject_fraction) == (8, 1, 0.5)
+    index = config.read_command("index", words["index"], config.IndexCommandConfig)
+    assert (index.dataset.name, index.store.root) == (embed.dataset.name, "s")
+    assert words["serve"] == ["index.path=i", "workers=2"]
+
+
+def test_what_nothing_takes_is_refused_by_embed(tmp_path: Path) -> None:
+    words = overrides(str(tmp_path), ["batch_sise=8"])
+    with pytest.raises(ConfigError, match="did you mean batch_size"):
+        config.read_command("embed", words["embed"], config.EmbedConfig)
+
+
+def test_what_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    for name, what in (("a.jpg", "is a file"), ("none", "is not there")):
+        with pytest.raises(ConfigError) as caught:
+            overrides(f"{tmp_path}/{name}", [])
+        assert str(caught.value) == f"{tmp_path}/{name} {what}; give the folder of your photos"
+
+
+def test_a_port_that_is_taken() -> None:
+    first = choose_port(None)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", first))
+        other.listen()
+        assert choose_port(None) > first
+        with pytest.raises(ConfigError, match=f"port {first} is taken or not allowed"):
+            choose_port(first)
+    assert choose_port(first) == first
+    with pytest.raises(ConfigError, match="port 70000 is taken or not allowed"):
+        choose_port(70000)
