@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
+    from clipvec.index.facets import Facets
     from clipvec.index.filters import Filter
-    from clipvec.store import Store
+    from clipvec.store import Store, Tombstones
 
 SCORE_TOLERANCE = 2e-6
 """Error of a cosine that was computed in float32: two copies of one vector score 1 within this."""
@@ -253,6 +254,20 @@ class VectorIndex(Protocol):
             sorted((h for h in hits if h.score >= least), key=lambda h: (-h.score, h.id))[:k]
             for hits in found
         ]
+
+    def facets(
+        self, keys: Sequence[str], where: Filter | None = None, known: Tombstones | None = None
+    ) -> Facets | None:
+        """Return how many rows a filter admits, and how often values occur among them.
+
+        None: the index cannot tell, as one without a table of its rows.
+
+        Args:
+            keys: attributes whose values are counted.
+            where: which rows are admitted; None: all.
+            known: deleted rows, which are left out.
+        """
+        return None
 
     def answers(self, vector: np.ndarray) -> bool:
         """Return whether the index finds a row near ``vector``, float32 [D], if it holds any."""

@@ -5,7 +5,8 @@ Three forms lead to the same tree: what a person types (``stars>=2``), the JSON 
 the type of their attribute: bounds between two values of that type are moved to the next one, so
 that no backend has to compare an integer with a float.
 
-A missing value satisfies ``!=`` and ``not in`` and nothing else.
+A missing value satisfies ``!=`` and ``not in`` and nothing else. Texts are in the order of their
+characters, which is that of time for dates as ISO 8601 has them; ``contains`` ignores case.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Value: TypeAlias = str | int | float | bool
-Operator: TypeAlias = Literal["=", "!=", ">", ">=", "<", "<=", "in", "not in"]
+Operator: TypeAlias = Literal["=", "!=", ">", ">=", "<", "<=", "in", "not in", "contains"]
 MOST_COMPARISONS, MOST_VALUES = 256, 1000
 """Largest filter: SQLite, which some backends use, takes only so many expressions and variables."""
 BUILT_IN = {"uri": "string", "caption": "string", "width": "int", "height": "int"}
@@ -36,11 +37,15 @@ _LARGEST = 2**63
 _MAX_DEPTH = 8
 _NAMES: dict[str, Operator] = {
     **{"$eq": "=", "$ne": "!=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="},
-    **{"$in": "in", "$nin": "not in"},
+    **{"$in": "in", "$nin": "not in", "$contains": "contains"},
 }
 """Operators by their names in JSON."""
 _JSON_NAMES = {operator: name for name, operator in _NAMES.items()}
-_FORM = re.compile(r"\s*([A-Za-z][\w.-]*?)\s*(!=|>=|<=|=|>|<)\s*(.*?)\s*", re.DOTALL)
+_FORM = re.compile(r"\s*([A-Za-z][\w.-]*?)\s*(!=|>=|<=|=|>|<|~)\s*(.*?)\s*", re.DOTALL)
+_TYPED: dict[str, Operator] = {"~": "contains"}
+"""Operators that are typed by another sign than their name."""
+_TEXT_ALONE: frozenset[Operator] = frozenset({"contains"})
+_ORDERED: frozenset[Operator] = frozenset({">", ">=", "<", "<="})
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 """What JSON can spell and UTF-8 cannot."""
 _BOOLS = {"true": True, "false": False}
@@ -138,6 +143,14 @@ def keys(chosen: Filter) -> set[str]:
     return {each.key for each in comparisons(chosen)}
 
 
+def is_of_texts(chosen: Filter) -> bool:
+    """Return whether a filter looks into texts, or at their order, as few databases can."""
+    return any(
+        each.operator in _TEXT_ALONE or (each.operator in _ORDERED and isinstance(each.value, str))
+        for each in comparisons(chosen)
+    )
+
+
 def mask(chosen: Filter, columns: Mapping[str, pa.Array | np.ndarray]) -> np.ndarray:
     """Return which rows satisfy a filter, bool [N].
 
@@ -168,6 +181,8 @@ def _compare(chosen: Comparison, column: pa.Array | np.ndarray) -> np.ndarray:
             values = pc.add(values, pa.scalar(0.0, values.type))
             wanted = [number + 0.0 for number in wanted]
         found = pc.is_in(values, pa.array(wanted))
+    elif operator == "contains":
+        found = pc.match_substring(values, operand, ignore_case=True).fill_null(False)
     else:
         compare = {">": pc.greater, ">=": pc.greater_equal, "<": pc.less, "<=": pc.less_equal}
         found = compare[operator](values, operand).fill_null(False)
@@ -191,12 +206,14 @@ class _Parser:
         match = _FORM.fullmatch(text)
         if match is None:
             raise ConfigError(
-                f"where {text!r} is not a filter; write key=value with one of = != > >= < <=, or a "
-                'JSON object such as {"key": {"$in": ["a", "b"]}}'
+                f"where {text!r} is not a filter; write key=value with one of = != > >= < <= and ~ "
+                '(contains), or a JSON object such as {"key": {"$in": ["a", "b"]}}'
             )
         key, operator, value = match.groups()
         kind = self._kind(key)
-        return self._comparison(text, key, operator, _typed(value, kind, text))
+        return self._comparison(
+            text, key, _TYPED.get(operator, operator), _typed(value, kind, text)
+        )
 
     def parsed(self, where: Mapping[str, Any], depth: int = 0) -> Filter:
         if len(where) != 1 or depth > _MAX_DEPTH:
@@ -227,8 +244,11 @@ class _Parser:
     def _comparison(self, text: str, key: str, operator: str, operand: object) -> Comparison:
         kind = self._types[key]
         self._count(operand)
-        ordered = kind in {"int", "float"}
-        allowed = [o for o in _JSON_NAMES if ordered or o in {"=", "!=", "in", "not in"}]
+        allowed = [
+            o
+            for o in _JSON_NAMES
+            if (kind == "string" or o not in _TEXT_ALONE) and (kind != "bool" or o not in _ORDERED)
+        ]
         if operator not in allowed:
             raise ConfigError(
                 f"where {text}: {key} is of type {kind}; its operators are "

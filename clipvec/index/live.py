@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from clipvec.index.base import Hit, VectorIndex
+    from clipvec.index.facets import Facets
     from clipvec.index.filters import Filter
 
 T = TypeVar("T")
@@ -80,6 +81,12 @@ class LiveIndex(WrappedIndex):
         """Return the vectors of these ids, as far as they exist, float32 [D] each."""
         deleted = self._deleted(ids, self._watch.tombstones())
         return self.held.vectors([id for id in ids if id not in deleted])
+
+    def facets(
+        self, keys: Sequence[str], where: Filter | None = None, known: Tombstones | None = None
+    ) -> Facets | None:
+        """Return how many rows that are not deleted a filter admits, and their values."""
+        return self.held.facets(keys, where, known or self._watch.tombstones())
 
     def thumbnails(self, hits: Sequence[Hit]) -> list[bytes | None]:
         """Return the JPEG thumbnails of ``hits`` from the store; None where there is none."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipvec.index.base import VectorIndex
+from clipvec.index import facets, filters
+from clipvec.index.base import PART, VectorIndex
 from clipvec.index.rows import FEW, RowsTable
 from clipvec.index.wrapped import WrappedIndex
 
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clipvec.index.base import Hit
+    from clipvec.index.facets import Facets
     from clipvec.index.filters import Filter
+    from clipvec.store import Tombstones
 
+_NONE = np.empty(0, np.int64)
 log = logging.getLogger(__name__)
 
 
@@ -24,10 +28,31 @@ class TableIndex(VectorIndex):
     """An index whose rows are those of a table, which knows all but the search."""
 
     _table: RowsTable
+    _gone: tuple[Tombstones | None, np.ndarray] = (None, _NONE)
 
     def count(self) -> int:
         """Return the number of rows."""
         return len(self._table)
+
+    def facets(
+        self, keys: Sequence[str], where: Filter | None = None, known: Tombstones | None = None
+    ) -> Facets | None:
+        """Return how many rows a filter admits, and how often values occur among them."""
+        table = self._table
+        columns, gone = table.columns(keys), self._deleted(known)
+        if where is None and not len(gone):
+            return facets.count(columns, len(table))
+        rows = np.arange(len(table)) if where is None else table.admitted(where)
+        left = rows[~np.isin(rows, gone, assume_unique=True)]
+        return facets.count(columns, len(left), left)
+
+    def _deleted(self, known: Tombstones | None) -> np.ndarray:
+        """Return the deleted rows, int64 [M]; they are looked for when others are deleted."""
+        if known is None or not len(self._table):
+            return _NONE
+        if known is not self._gone[0]:
+            self._gone = known, facets.deleted(self._table.columns(["id", PART]), known)
+        return self._gone[1]
 
     def exactly(self, vectors: np.ndarray, k: int, among: np.ndarray | None) -> list[list[Hit]]:
         """Return the rows closest to each vector by comparing all, or those ``among``, best first.
@@ -59,7 +84,8 @@ class TableIndex(VectorIndex):
 class MappedIndex(TableIndex, WrappedIndex):
     """Searches few rows exactly, all of a small index or those that a filter admits.
 
-    Only where there are more is the index asked, for ids alone.
+    Only where there are more is the index asked, for ids alone, unless the filter looks into texts:
+    the table alone can.
     """
 
     def __init__(self, index: VectorIndex, table: RowsTable, together: int = 1) -> None:
@@ -83,7 +109,8 @@ class MappedIndex(TableIndex, WrappedIndex):
         """Return the rows closest to each vector, best first."""
         among = None if where is None else self._table.admitted(where)
         count = len(self._table) if among is None else len(among)
-        if count * self.dim * self._together <= FEW:
+        beyond = where is not None and filters.is_of_texts(where)
+        if beyond or count * self.dim * self._together <= FEW:
             return self.exactly(vectors, k, among)
         found = self.nearest(vectors, k, where)
         hits = self.with_rows(found)  # the table lacks rows that were added since it was opened

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from clipvec.index import facets
 from clipvec.index.base import VectorIndex
 
 if TYPE_CHECKING:
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clipvec.index.base import Hit
+    from clipvec.index.facets import Facets
     from clipvec.index.filters import Filter
+    from clipvec.store import Tombstones
 
 Answer = TypeVar("Answer")
 
@@ -72,6 +75,14 @@ class Partitions(VectorIndex):
             list({hit.id: hit for hits in answers for hit in hits}.values())
             for answers in zip(*found, strict=True)
         ]
+
+    def facets(
+        self, keys: Sequence[str], where: Filter | None = None, known: Tombstones | None = None
+    ) -> Facets | None:
+        """Return how many rows of all partitions a filter admits, and how often values occur."""
+        found = self._each(lambda index: index.facets(keys, where, known))
+        told = [each for each in found if each is not None]
+        return facets.merge(told) if len(told) == len(found) else None
 
     def vectors(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
         """Return the vectors of these ids, as far as they exist, float32 [D] each."""

@@ -99,6 +99,10 @@ class RowsTable:
         """Return the number of rows."""
         return len(self._norms)
 
+    def columns(self, names: Sequence[str]) -> dict[str, pa.Array]:
+        """Return columns by their names, N values each; none where there are no rows."""
+        return {name: self._columns[name] for name in names} if len(self) else {}
+
     def admitted(self, where: filters.Filter) -> np.ndarray:
         """Return the rows that a filter admits, ascending, int64 [M]."""
         if not len(self):  # an empty table has no columns of attributes

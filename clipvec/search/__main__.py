@@ -37,7 +37,7 @@ def parser() -> Parser:
     add("--image", action="append", default=[], metavar="FILE", help="an image to search for")
     add("--minus", action="append", default=[], metavar="TEXT", help="a text to subtract")
     add("--minus-image", action="append", default=[], metavar="FILE", help="an image to subtract")
-    add("--where", action="append", default=[], help="key=value, also != > >= < <=, or JSON")
+    add("--where", action="append", default=[], help="key=value, also != > >= < <= ~, or JSON")
     add("-k", type=int, default=10, help="rows to show (default: 10)")
     add("--min-score", type=float, help="lowest cosine to show")
     add("--json", action="store_true", help="print a JSON list")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, FastAPI, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, FastAPI, File, Form, Query, Request, Response, UploadFile
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.convertors import PathConvertor, register_url_convertor
@@ -106,6 +106,8 @@ def _searcher(request: Request) -> Searcher:
 
 Asked = Annotated[Searcher, Depends(_searcher)]
 _Upload = Annotated[schema.Upload, Form(media_type="multipart/form-data")]
+_Names = Annotated[list[schema.Filter] | None, Query(max_length=schema.MAX_TERMS)]
+_Where = Annotated[list[schema.Filter] | None, Query(max_length=schema.MAX_TERMS)]
 _Uploads = Annotated[list[UploadFile], File(description="image files")]
 
 
@@ -210,6 +212,12 @@ async def stats(searcher: Asked) -> schema.Stats:
         dataset=str(collection.fingerprint.dataset["name"]),
         attributes=collection.attributes,
     )
+
+
+@api.get("/facets", tags=["service"])
+async def facets(searcher: Asked, key: _Names = None, where: _Where = None) -> schema.Facets:
+    """How many rows pass all filters, and the values of attributes (``key``) among them."""
+    return await searcher.facets(key or (), where or ())
 
 
 _pages = APIRouter()

@@ -16,6 +16,7 @@ MAX_TEXT = 2000
 MAX_TERMS = 16
 MAX_BATCH = 64
 MAX_ID = 4096
+MAX_VALUES = 200
 _BLANKS = "\t\n\r"
 _WITHOUT_BLANKS = str.maketrans("", "", _BLANKS)
 _CONTROL = {"Cc", "Cs"}
@@ -113,7 +114,7 @@ class Options(_Body):
     where: _Filters | dict[str, Any] | None = Field(
         default=None,
         description="filters that must all hold, such as width>=200, or an object "
-        "with $and, $or, $eq, $ne, $gt, $gte, $lt, $lte, $in and $nin",
+        "with $and, $or, $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin and $contains",
         max_length=MAX_TERMS,
     )
     min_score: float | None = Field(default=None, ge=-1, le=1, description="lowest cosine")
@@ -222,6 +223,31 @@ class Stats(BaseModel):
     arch: str
     dataset: str
     attributes: dict[str, str] = Field(description="what `where` can use, and its types")
+
+
+class ValueCount(BaseModel):
+    """A value of an attribute."""
+
+    value: Any
+    count: int = Field(description="rows that have it")
+
+
+class Facet(BaseModel):
+    """The values of an attribute."""
+
+    type: str
+    distinct: int = Field(description="values that differ")
+    missing: int = Field(description="rows that have none")
+    least: Any = Field(description="null where there is none")
+    most: Any
+    values: list[ValueCount] = Field(description=f"the {MAX_VALUES} most frequent ones")
+
+
+class Facets(BaseModel):
+    """What filters leave."""
+
+    rows: int | None = Field(description="rows that pass; null: the index cannot tell")
+    attributes: dict[str, Facet]
 
 
 class Problem(BaseModel):

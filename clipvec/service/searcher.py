@@ -16,6 +16,7 @@ from clipvec.errors import ConfigError
 from clipvec.index import Hit, combine, filters
 from clipvec.service import metrics, ranking
 from clipvec.service.batches import Batches
+from clipvec.service.facets import FacetCounts
 from clipvec.service.images import File, ImageDecoder
 from clipvec.service.loading import open_both, same_golden
 from clipvec.vectors import unit
@@ -75,6 +76,8 @@ class Searcher:
         self._text_vectors: LRUCache[str, np.ndarray] = LRUCache(_TEXTS_KEPT)
         self._kept: LRUCache[str, bytes] = LRUCache(_THUMBNAIL_BYTES, len)
         self._threads = (encoding, searching, reading)
+        self.facets = FacetCounts(collection)
+        """Counts what filters leave."""
         self._folder = _identity(collection.location)
 
     @classmethod
@@ -92,6 +95,7 @@ class Searcher:
     def close(self) -> None:
         """Finish running work, and close the index."""
         self._decoder.close()
+        self.facets.close()
         for threads in self._threads:
             threads.shutdown()
         self.collection.close()

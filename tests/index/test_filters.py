@@ -134,8 +134,10 @@ def test_bounds_between_two_values_of_the_type(text: str, chosen: Filter, found:
         ("ratio<inf", "ratio < takes a value of type float"),
         ("ratio<nan", "ratio < takes a value of type float"),
         ("nice=1", "'1' is not true or false"),
-        ("category>bird", "category is of type string; its operators are = ($eq), != ($ne), in"),
-        ("bird", "write key=value with one of = != > >= < <="),
+        ("nice>true", "nice is of type bool; its operators are = ($eq), != ($ne), in ($in), not"),
+        ("stars~3", "stars is of type int; its operators are = ($eq), != ($ne), > ($gt), >="),
+        ('{"caption": {"$contains": 3}}', "caption contains takes a value of type string"),
+        ("bird", "write key=value with one of = != > >= < <= and ~ (contains), or a JSON"),
         ("{'a': 1}", "is not JSON"),
         ('{"stars": {"$in": [1, 2.5]}}', "no int equals 2.5"),
         ('{"stars": {"$in": 1}}', "stars in takes a list of type int"),
@@ -152,6 +154,30 @@ def test_bad_filters(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         filters.parse([text], ATTRIBUTES)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("s~RED", [0, 1, 4]),
+        ("s ~ d c", [1]),
+        ("s~.", [3]),
+        ("s~élan", [4]),
+        ("s~", [0, 1, 2, 3, 4]),
+        ('{"s": {"$contains": "blue"}}', [2]),
+        ("s>=a blue", [1, 2, 4]),
+        ("s<2025-01-01", [3]),
+    ],
+)
+def test_within_texts_and_in_their_order(text: str, found: list[int]) -> None:
+    held = ["a Red bird", "a red car", "a blue car", "2024-12-31T23.59", "ÉLAN, red", None]
+    chosen = filters.parse([text], TYPES)
+    assert chosen is not None
+    assert np.flatnonzero(filters.mask(chosen, {"s": pa.array(held)})).tolist() == found
+    assert filters.from_json(filters.to_json(chosen), TYPES) == chosen
+    assert filters.is_of_texts(chosen)
+    with pytest.raises(ConfigError, match="Chroma itself neither looks into texts nor orders"):
+        to_chroma(chosen)
 
 
 def test_several_filters_must_all_hold() -> None:

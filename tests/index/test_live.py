@@ -63,6 +63,14 @@ def test_a_deleted_row_is_in_no_answer(
         assert list(index.vectors(["0/0", "0/1"])) == ["0/1"]
         assert index.thumbnails(before)[0] is None
         assert index.count() == 110
+        counted = index.facets(["category", "nice"])
+        assert counted is not None
+        assert counted.rows == 80
+        values = counted.values["category"].sort_by("value").to_pydict()
+        assert values == {"value": ["bird", "fish"], "count": [25, 55]}
+        few = index.facets([], Comparison("category", "=", "bird"))
+        assert few is not None
+        assert few.rows == 25
 
 
 def test_the_next_run_takes_them_out(store: Store, tmp_path: Path, index: IndexConfig) -> None:

@@ -52,6 +52,12 @@ def test_partitions_find_what_one_collection_finds(
         assert set(cut.vectors([*ids, "none"])) == set(ids)
         assert cut.thumbnails(want[0]) == whole.thumbnails(want[0])
         assert cut.sample(1000).shape == (150, 16)
+        one, several = (index.facets(["stars", "category"]) for index in (whole, cut))
+        assert one is not None
+        assert several is not None
+        assert one.rows == several.rows == 150
+        for key, values in one.values.items():
+            assert several.values[key].sort_by("value") == values.sort_by("value")
         with pytest.raises(ConfigError, match="vectors of 16 numbers"):
             cut.query(units(1, 8)[0], 3)
 

@@ -16,7 +16,7 @@ import pytest
 
 from clipvec import paths
 from clipvec.config import ChromaConfig
-from clipvec.errors import CollectionError
+from clipvec.errors import CollectionError, ConfigError
 from clipvec.index import VectorIndex, build_index, filters, mapped, open_index, rows
 from clipvec.index.chroma.collection import ChromaIndex
 from clipvec.index.live import LiveIndex
@@ -88,6 +88,23 @@ def test_answers_are_those_of_the_index(
         assert index.sample(20).shape == (20, 16)
         assert (index.settings, index.build_id) == (bare.settings, bare.build_id)
         assert index.build_stats == bare.build_stats
+
+
+@pytest.mark.parametrize("few", [rows.FEW, 0])
+def test_filters_of_texts_are_the_tables_alone(
+    root: Path, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(mapped, "FEW", few)
+    vector = np.ones(16, np.float32)
+    wanted = {f"{shard}/{n}" for shard in (0, 1) for n in range(70) if n % 7 and "1" in str(n)}
+    where = filters.parse(["caption~<", "caption~1"], {})
+    with opened(root) as index, opened(root, bare=True) as bare:
+        assert {hit.id for hit in index.query(vector, 200, where)} == wanted
+        after = index.query(vector, 200, filters.parse(["uri>=toys-1"], {}))
+        assert {hit.id for hit in after} == {f"1/{n}" for n in range(70)}
+        with pytest.raises(ConfigError, match="Chroma itself neither looks into texts"):
+            bare.query(vector, 5, where)
+        assert bare.facets([]) is None
 
 
 @pytest.mark.parametrize("few", [rows.FEW, 0])

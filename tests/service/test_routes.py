@@ -122,11 +122,43 @@ def test_stats(client: httpx.Client) -> None:
     assert answer["attributes"] == {"category": "string"}
 
 
+def test_what_filters_leave(client: httpx.Client) -> None:
+    answer = client.get("/facets", params={"key": ["category", "width"]}).json()
+    assert answer["rows"] == 364
+    category, width = answer["attributes"]["category"], answer["attributes"]["width"]
+    assert (category["type"], category["missing"]) == ("string", 0)
+    counts = [value["count"] for value in category["values"]]
+    assert counts == sorted(counts, reverse=True)
+    assert (sum(counts), category["distinct"]) == (364, len(counts))
+    assert width["least"] < width["most"]
+    few = client.get("/facets", params={"where": ["category=food", "caption~BERRY"]}).json()
+    assert few["attributes"] == {}
+    rows = found(client, text="a", k=364, where=["category=food", "caption~berry"])
+    assert few["rows"] == len(rows) > 0
+    assert all("berry" in row["caption"].lower() for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"key": "colour"}, "key: there is no attribute colour; choose from width, height, cat"),
+        ({"key": "caption"}, "key: there is no attribute caption; choose from"),
+        ({"where": "colour=red"}, "where: there is no attribute colour; choose from"),
+        ({"where": ["width=1"] * 17}, "where: list should have at most 16 items"),
+    ],
+)
+def test_facets_that_there_are_not(client: httpx.Client, asked: Any, said: str) -> None:
+    answer = client.get("/facets", params=asked)
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith(said)
+
+
 def test_the_openapi_page_shows_every_endpoint(client: httpx.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert set(paths) == {
         *("/search", "/search_image", "/similar", "/embed_text", "/embed_image"),
-        *("/item/{id}", "/thumbnail/{id}", "/original/{id}", "/stats", "/health"),
+        *("/item/{id}", "/thumbnail/{id}", "/original/{id}", "/stats", "/facets"),
+        "/health",
     }
     assert "swagger-ui-bundle.js" in client.get("/docs").text
 
@@ -175,8 +207,8 @@ BAD = [
     ({"text": "a", "where": {"width": {"$in": []}}}, "width in takes a list of type int"),
     ({"text": "a", "where": {"width": {"$gt": 10**30}}}, "width > takes a value of type int"),
     (
-        {"text": "a", "where": {"category": {"$gt": "a"}}},
-        "category is of type string; its operators are = ($eq), != ($ne), in ($in), not in ($nin)",
+        {"text": "a", "where": {"width": {"$contains": "a"}}},
+        "width is of type int; its operators are = ($eq), != ($ne), > ($gt), >= ($gte), < ($lt)",
     ),
     ({"text": "a", "where": {"$or": [{"width": 1}]}}, "$or takes a list of at least 2 filters"),
     ({"text": "a", "where": ["width>=wide"]}, "'wide' is not of type int"),

@@ -19,7 +19,7 @@ from clipvec.index.chroma.client import (
     read_build_stats,
     read_info,
 )
-from clipvec.index.filters import to_json
+from clipvec.index.filters import is_of_texts, to_json
 from clipvec.paths import RowsPaths
 
 if TYPE_CHECKING:
@@ -225,5 +225,14 @@ def to_chroma(where: Filter | None) -> dict[str, Any] | None:
 
     Chroma rounds 2.5 to 2 where the attribute is an integer, and 2**53 + 1 to 2**53 where it is a
     float; the values of a parsed filter have the attribute's type, so that neither happens.
+
+    Raises:
+        ConfigError: it looks into texts, of which Chroma compares only whole ones.
     """
+    if where is not None and is_of_texts(where):
+        raise ConfigError(
+            f"where {where}: Chroma itself neither looks into texts nor orders them; use a "
+            "collection in a folder, beside which clipvec index writes its rows, or = != "
+            "$in $nin"
+        )
     return None if where is None else to_json(where)

@@ -4,11 +4,12 @@ const grid = document.getElementById("grid");
 const card = document.getElementById("card");
 const NARROWEST = 0.65;
 const WIDEST = 2.6;
+const SHOWN = 3;
 let wasScored = false;
 
 /**
  * Show rows; `act(name, row, value)` is told what is done with one of them: "open", "like", "plus",
- * "minus" or "only". `link(row)` is the address of the page with that one open.
+ * "minus", "pick" or "only". `link(row)` is the address of the page with that one open.
  */
 export function show(rows, scored, act, link) {
   const focused = document.activeElement?.closest("#grid li")?.dataset.id;
@@ -34,6 +35,24 @@ export function dim() {
 
 export function focus(id) {
   find(id)?.focus();
+}
+
+/** Show whether a picture is selected. */
+export function mark(id, yes) {
+  find(id)?.closest("li").querySelector(".pick").setAttribute("aria-pressed", yes);
+}
+
+/** Before the first answer: where pictures will be. */
+export function wait() {
+  const ratios = [1, 1.5, 0.75, 1.33, 1, 0.8, 1.6, 1.2];
+  grid.replaceChildren(
+    ...Array.from({ length: 24 }, (_, at) => {
+      const li = document.createElement("li");
+      li.className = "waiting";
+      li.style.setProperty("--ratio", ratios[at % ratios.length]);
+      return li;
+    }),
+  );
 }
 
 function find(id) {
@@ -63,6 +82,8 @@ function made(row, scored, act, address) {
     act("open", row);
   };
   li.querySelector(".more-like").onclick = () => act("like", row);
+  li.querySelector(".pick").onclick = () => act("pick", row);
+  li.querySelector(".pick").setAttribute("aria-label", `Select ${name}`);
   li.querySelector(".more-plus").onclick = () => act("plus", row);
   li.querySelector(".more-minus").onclick = () => act("minus", row);
   const caption = li.querySelector(".caption");
@@ -87,18 +108,23 @@ function fillFacts(li, row, scored, act) {
     score.textContent = row.similarity.toFixed(3);
     facts.append(score);
   }
-  for (const [key, value] of Object.entries(row.attributes)) {
-    if (value === null) continue;
+  const known = Object.entries(row.attributes).filter(([, value]) => value !== null);
+  for (const [key, value] of known.slice(0, SHOWN)) {
     const button = document.createElement("button");
     button.type = "button";
     button.tabIndex = -1;
-    button.textContent = value;
+    button.textContent = brief(key, value);
     button.title = `Only ${key} = ${value}`;
     Object.assign(button.dataset, { key, value });
     button.onclick = () => act("only", row, { key, value });
     if (facts.childNodes.length) facts.append("·");
     facts.append(button);
   }
+}
+
+function brief(key, value) {
+  if (typeof value === "boolean") return value ? key : `not ${key}`;
+  return /^\d{4}-\d\d-\d\dT/.test(value) ? value.slice(0, 10) : value;
 }
 
 /** Move the focus to the image that lies in the direction of an arrow key. */

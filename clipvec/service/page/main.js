@@ -1,19 +1,23 @@
 // The page: terms, filters and images of one query, kept in the link.
 
+import * as filters from "./filters.js";
 import * as grid from "./grid.js";
-import { canGrow, empty, fromLink, grown, isEmpty, sameSearch, toFilter, toLink, toRequest } from "./query.js";
-import { embed, hasKey, item, keepKey, search, stats } from "./service.js";
-import { copy, showFilters, showTerms, watchFilters, watchTheme } from "./tools.js";
+import { canGrow, empty, fromLink, grown, isEmpty, readable } from "./query.js";
+import { sameSearch, toFilter, toLink, toRequest } from "./query.js";
+import * as selection from "./selection.js";
+import { embed, facets, hasKey, item, keepKey, search, stats } from "./service.js";
+import { copy, showPills, showTerms, watchTheme } from "./tools.js";
 import * as viewer from "./viewer.js";
 
 const $ = (id) => document.getElementById(id);
 const PAUSE = 120;
 // Pictures are closer to each other than to any text: at -1 one would drown the words beside it.
 const MINUS = -0.5;
-const ACTS = { "=": ".more-like", "+": ".more-plus", "-": ".more-minus" };
+const ACTS = { "=": ".more-like", "+": ".more-plus", "-": ".more-minus", x: ".pick" };
 let query = fromLink(location.search);
 let about = null;
 let rows = [];
+let total = null;
 let running = new AbortController();
 let timer = 0;
 
@@ -34,7 +38,19 @@ function showQuery() {
   $("duplicates").checked = query.unique;
   $("text").placeholder = query.terms.length ? "and …" : "Describe an image, or paste one";
   showTerms(query.terms, (terms) => set({ terms }));
-  showFilters(query.filters, (filters) => set({ filters }));
+  showPills(pills());
+  filters.show(query.filters);
+}
+
+/** What narrows the search, and how each of it is taken away. */
+function pills() {
+  const found = query.filters.map((filter) => [
+    readable(filter),
+    () => set({ filters: query.filters.filter((other) => other !== filter) }),
+  ]);
+  if (query.cut > 0) found.push([`score from ${query.cut.toFixed(2)}`, () => set({ cut: 0 })]);
+  if (query.unique) found.push(["no near-duplicates", () => set({ unique: false })]);
+  return found;
 }
 
 async function run() {
@@ -48,9 +64,12 @@ async function run() {
     about ??= await known(await stats());
     const scored = !isEmpty(asked);
     const started = performance.now();
-    const answer = await search(scored ? toRequest(asked) : wander(asked), signal);
+    const [answer, left] = await Promise.all([
+      search(scored ? toRequest(asked) : wander(asked), signal),
+      facets([], asked.filters).catch(() => ({ rows: null })), // what is found matters more
+    ]);
     if (signal.aborted) return;
-    rows = answer;
+    [rows, total] = [answer, left.rows];
     document.body.classList.remove("busy");
     showRows(scored, Math.round(performance.now() - started));
   } catch (error) {
@@ -62,7 +81,8 @@ async function run() {
 
 async function known(found) {
   document.title = `${found.dataset} · clipvec`;
-  watchFilters(found.attributes, (filter) => addFilter(filter));
+  filters.watch(found.attributes, (chosen) => set({ filters: chosen }));
+  filters.show(query.filters);
   return found;
 }
 
@@ -74,13 +94,35 @@ function wander(asked) {
 
 function showRows(scored, milliseconds) {
   grid.show(rows, scored, act, (row) => toLink({ ...query, open: row.id }));
+  for (const row of rows) if (selection.has(row.id)) grid.mark(row.id, true);
   $("notice").hidden = true;
-  $("title").hidden = scored || !rows.length;
-  $("title").textContent = `Some of ${about.rows.toLocaleString("en")} images in ${about.dataset}`;
-  $("status").value = scored ? `${rows.length} images · ${milliseconds} ms` : "";
-  $("more").hidden = !scored || rows.length < query.k || !canGrow(query);
+  const all = (total ?? about.rows).toLocaleString("en");
+  const some = `Some of ${all} images in ${about.dataset}`;
+  title(scored ? `Images found in ${about.dataset}` : some, !scored && rows.length > 0);
+  $("status").value = scored ? said() : "";
+  $("took").textContent = scored ? `${milliseconds} ms` : "";
+  $("more").hidden = rows.length < query.k || !canGrow(query);
+  $("end").hidden = !rows.length || !$("more").hidden;
+  const cut = canGrow(query) || rows.length === total;
+  $("end").textContent = cut ? "" : `A search shows the first ${rows.length.toLocaleString("en")}.`;
   if (!rows.length) showNothing();
   showOpen();
+  growing.disconnect(); // what is near still is told again
+  growing.observe($("more"));
+}
+
+function title(text, seen) {
+  $("title").textContent = text;
+  $("title").classList.toggle("unseen", !seen);
+}
+
+/** How many there are: of what a score or near-duplicates leave out, nobody knows the number. */
+function said() {
+  const shown = rows.length.toLocaleString("en");
+  if (rows.length < query.k) return rows.length === 1 ? "1 image" : `${shown} images`;
+  if (rows.length === total) return `${shown} images`;
+  if (total === null || query.cut > 0) return `${shown} or more`;
+  return `${shown} of ${query.unique ? "at most " : ""}${total.toLocaleString("en")}`;
 }
 
 /** Open the picture that the link names, or close what is open. */
@@ -108,8 +150,9 @@ function open(id, step) {
 }
 
 function step(by) {
-  const next = rows[rows.findIndex((row) => row.id === query.open) + by];
-  if (next) open(next.id, false);
+  const at = rows.findIndex((row) => row.id === query.open) + by;
+  if (rows[at]) open(rows[at].id, false);
+  if (at >= rows.length - 2 && !$("more").hidden) grow();
 }
 
 /** After the dialog: back to the search before, or to the page alone if a link led here. */
@@ -131,8 +174,9 @@ function showNothing() {
 /** `again`: what is done once more when the key is known, or somebody has another try. */
 function showProblem(error, again = run) {
   grid.clear();
-  $("title").hidden = $("more").hidden = true;
-  $("status").value = "";
+  $("more").hidden = $("end").hidden = true;
+  title("No images", false);
+  $("status").value = $("took").textContent = "";
   if (error.status === 401) return askKey(again);
   const bad = error.status >= 400 && error.status < 500 && error.status !== 429;
   return notice(bad ? "That cannot be searched" : "No answer", error.message, ["Try again", again]);
@@ -167,8 +211,12 @@ function askKey(again) {
   field.focus();
 }
 
+function likeness(row) {
+  return { kind: "id", value: row.id, weight: 1, src: row.thumbnail };
+}
+
 function act(what, row, value) {
-  const term = { kind: "id", value: row.id, weight: 1, src: row.thumbnail };
+  const term = likeness(row);
   if (what === "like") {
     set({ text: "", terms: [term] });
     scrollTo({ top: 0 });
@@ -177,6 +225,7 @@ function act(what, row, value) {
   if (what === "minus") set({ terms: [...query.terms, { ...term, weight: MINUS }] });
   if (what === "only") addFilter(toFilter(value.key, "=", value.value));
   if (what === "open") open(row.id, true);
+  if (what === "pick") selection.toggle(row);
 }
 
 function addFilter(filter) {
@@ -200,6 +249,18 @@ async function addImage(file) {
     showProblem(error, () => addImage(file));
   }
 }
+
+/** Show more of what is found. */
+function grow() {
+  query = grown(query);
+  history.replaceState(history.state, "", toLink(query));
+  run();
+}
+
+// The next pictures are there before anybody sees the end.
+const growing = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && grow(), {
+  rootMargin: "900px",
+});
 
 /** What an image that was dragged out of a page needs: of that, only its address is to be had. */
 function explainDrop() {
@@ -238,7 +299,7 @@ $("cut").oninput = () => {
   timer = setTimeout(() => set({ cut: Number($("cut").value) }, false), PAUSE);
 };
 $("duplicates").onchange = () => set({ unique: $("duplicates").checked });
-$("more").onclick = () => set(grown(query), false);
+$("more").onclick = grow;
 $("copy").onclick = async () => {
   const copied = await copy(location.href);
   $("status").value = copied ? "Link copied" : "Copy the link from the address bar";
@@ -284,7 +345,11 @@ function meantForOthers(event) {
 window.onkeydown = (event) => {
   if (meantForOthers(event) || viewer.isOpen()) return;
   const typing = event.target.closest?.("input, select");
-  if (event.key === "Escape") {
+  if (event.key === "Escape" && filters.isOpen()) {
+    filters.close();
+  } else if (event.key === "Escape" && selection.size()) {
+    selection.clear();
+  } else if (event.key === "Escape") {
     wander.vector = undefined;
     set(empty());
     $("text").focus();
@@ -300,6 +365,14 @@ window.onkeydown = (event) => {
 };
 
 watchTheme();
+grid.wait();
+selection.watch({
+  like: (chosen) => set({ text: "", terms: chosen.map(likeness) }),
+  copied: async (paths) => {
+    $("selected-count").textContent = (await copy(paths)) ? "Paths copied" : "The browser copies nothing";
+  },
+  mark: grid.mark,
+});
 viewer.watch({ step, closed, act, copied: copyPath });
 showQuery();
 run();

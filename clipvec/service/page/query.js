@@ -2,7 +2,10 @@
 
 export const STEP = 40;
 const MOST = 1000;
-const OPERATORS = { "=": "$eq", "!=": "$ne", ">=": "$gte", "<=": "$lte" };
+const OPERATORS = {
+  ...{ "=": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte" },
+  ...{ in: "$in", "~": "$contains" },
+};
 
 export function empty() {
   return { text: "", terms: [], filters: [], cut: 0, unique: false, k: STEP, open: "" };
@@ -29,22 +32,38 @@ export function grown(query) {
 
 /** A filter of an attribute: as people type it, or in JSON where that would be read as another. */
 export function toFilter(key, operator, value) {
+  if (operator === "in" && value.length === 1) return toFilter(key, "=", value[0]);
   const text = String(value);
   const typed = /^[A-Za-z][\w.-]*$/.test(key) && !/^\s|\s$|[\0-\x1f\x7f-\x9f]/.test(text);
-  if (typed) return `${key}${operator}${text}`;
+  if (typed && operator !== "in") return `${key}${operator}${text}`;
   return JSON.stringify({ [key]: { [OPERATORS[operator]]: value } });
+}
+
+/** The {key, operator, value} of a filter; null where it says more than one thing. */
+export function parseFilter(filter) {
+  const [, key, operator, value] = /^\s*([A-Za-z][\w.-]*?)\s*(!=|>=|<=|=|>|<|~)\s*(.*?)\s*$/s.exec(filter) ?? [];
+  if (key) return { key, operator, value };
+  try {
+    const [[name, condition]] = Object.entries(JSON.parse(filter));
+    const [[sign, wanted]] = Object.entries(condition);
+    const found = Object.keys(OPERATORS).find((x) => OPERATORS[x] === sign);
+    return found ? { key: name, operator: found, value: wanted } : null;
+  } catch {
+    return null;
+  }
 }
 
 /** A filter as people read it. */
 export function readable(filter) {
-  try {
-    const [[key, condition]] = Object.entries(JSON.parse(filter));
-    const [[operator, value]] = Object.entries(condition);
-    const sign = Object.keys(OPERATORS).find((x) => OPERATORS[x] === operator);
-    return sign ? `${key}${sign}${value}` : filter;
-  } catch {
-    return filter;
-  }
+  const { key, operator, value } = parseFilter(filter) ?? {};
+  if (!key) return filter;
+  if (operator === "~") return `${key} contains ${value}`;
+  return operator === "in" ? `${key}=${value.join(" or ")}` : `${key}${operator}${value}`;
+}
+
+/** A number or a boolean from a text. */
+export function numberOf(text) {
+  return { true: true, false: false }[text] ?? Number(text);
 }
 
 /** What POST /search takes. */

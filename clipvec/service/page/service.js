@@ -38,6 +38,12 @@ export function stats() {
   return read("stats");
 }
 
+/** How many rows pass all filters, and the values of attributes among them. */
+export function facets(keys, filters) {
+  const asked = [...keys.map((key) => ["key", key]), ...filters.map((filter) => ["where", filter])];
+  return read(`facets?${new URLSearchParams(asked)}`);
+}
+
 export function item(id) {
   return read(`item/${encodeURIComponent(id)}`);
 }

@@ -1,10 +1,7 @@
-// Chips of terms and filters, the form that makes a filter, and the theme.
-
-import { readable, toFilter } from "./query.js";
+// Chips of terms and filters, the theme, and the clipboard.
 
 const $ = (id) => document.getElementById(id);
 const NAMES = { text: (value) => value, id: (value) => value, vector: () => "an image" };
-const WORDS = { "=": "is", "!=": "is not", ">=": "from", "<=": "to" };
 const THEMES = { system: "◐", light: "☀", dark: "☾" };
 const STEP = 0.25;
 
@@ -61,59 +58,19 @@ function chip(term, turn, remove, weigh) {
   return li;
 }
 
-/** Show the filters; `change` is given the list that comes after one is removed. */
-export function showFilters(filters, change) {
+/** Show what narrows the search, as [text, what a click does]. */
+export function showPills(pills) {
+  if ($("filters").contains(document.activeElement)) $("open-panel").focus();
   $("filters").replaceChildren(
-    ...filters.map((filter) => {
+    ...pills.map(([text, remove]) => {
       const li = document.createElement("li");
-      const pill = button(readable(filter), () => change(filters.filter((other) => other !== filter)));
+      const pill = button(text, remove);
       pill.className = "pill";
-      pill.title = "Remove this filter";
+      pill.title = "Remove this";
       li.append(pill);
       return li;
     }),
   );
-}
-
-/** Let the form make filters of these attributes; `add` is given each. */
-export function watchFilters(attributes, add) {
-  const types = { ...attributes, caption: "string", width: "int", height: "int" };
-  const options = (names) => names.map(([value, text]) => new Option(text, value));
-  $("key").replaceChildren(...options(Object.keys(types).map((key) => [key, key])));
-  const offer = () => {
-    const ordered = ["int", "float"].includes(types[$("key").value]);
-    const words = Object.entries(WORDS).filter(([sign]) => ordered || !/[<>]/.test(sign));
-    $("operator").replaceChildren(...options(words));
-    $("value").type = ordered ? "number" : "text";
-    $("value").step = "any";
-    const shown = [...document.querySelectorAll(".facts button")].map((x) => x.dataset);
-    const seen = shown.filter((x) => x.key === $("key").value).map((x) => x.value);
-    const values = new Set(types[$("key").value] === "bool" ? ["true", "false"] : seen);
-    $("values").replaceChildren(...[...values].sort().map((value) => new Option(value, value)));
-  };
-  const open = (yes) => {
-    $("filter").hidden = !yes;
-    $("add-filter").setAttribute("aria-expanded", yes);
-    $("value").value = "";
-    offer();
-    if (yes) $("key").focus();
-  };
-  $("key").onchange = offer;
-  $("add-filter").onclick = () => open($("filter").hidden);
-  $("filter").onsubmit = (event) => {
-    event.preventDefault();
-    const [key, given] = [$("key").value, $("value").value.trim()];
-    const type = types[key];
-    const value = ["int", "float"].includes(type) ? Number(given) : given;
-    add(toFilter(key, $("operator").value, type === "bool" ? given.toLowerCase() === "true" : value));
-    open(false);
-  };
-  $("filter").onkeydown = (event) => {
-    if (event.key !== "Escape") return;
-    event.stopPropagation();
-    open(false);
-    $("add-filter").focus();
-  };
 }
 
 /** Light, dark, or the system's; kept for the next visit. */
