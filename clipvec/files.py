@@ -1,7 +1,8 @@
-"""Atomic writes of local files, and JSON files with a schema number."""
+"""Atomic writes of local files, and JSON files with a schema number and a checksum."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "schema_version"
 """Key of the schema number in a JSON file."""
+_SEAL = "seal"
+"""Key of the SHA-256 of all else that is in the file."""
 
 
 def write_atomically(file: Path, data: bytes) -> None:
@@ -62,20 +65,28 @@ def _written(file: Path, data: bytes) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def to_json(values: Mapping[str, Any], schema: int) -> bytes:
+def to_json(values: Mapping[str, Any], schema: int, *, sealed: bool = False) -> bytes:
     """Return the bytes of a JSON file with a schema number, for `from_json`.
 
     Args:
         values: the content.
         schema: increase it whenever an older clipvec could not read the file or would misread it.
+        sealed: whether it has a checksum, for what nothing else would tell to be damaged.
     """
-    return json.dumps({SCHEMA: schema, **values}, indent=1, allow_nan=False).encode()
+    seal = {_SEAL: _digest(values)} if sealed else {}
+    return json.dumps({SCHEMA: schema, **seal, **values}, indent=1, allow_nan=False).encode()
 
 
 def from_json(
-    data: bytes, schema: int, file: object, fix: str, also: Collection[int] = ()
+    data: bytes,
+    schema: int,
+    file: object,
+    fix: str,
+    also: Collection[int] = (),
+    *,
+    sealed: bool = False,
 ) -> dict[str, Any]:
-    """Return the content of a JSON file that `to_json` wrote, without its schema number.
+    """Return the content of a JSON file that `to_json` wrote, without schema number and checksum.
 
     Args:
         data: the bytes of the file.
@@ -83,10 +94,11 @@ def from_json(
         file: its path or URL, for the message.
         fix: how to recreate the file, for the message: ``remove it and ...``.
         also: older schemas that are also accepted.
+        sealed: whether it has a checksum.
 
     Raises:
         SchemaError: the file has an older or newer schema; names both numbers and the fix.
-        ValueError: it is not a JSON object; callers add the context.
+        ValueError: it is not a JSON object, or was changed; callers add the context.
     """
     values = json.loads(data)
     if not isinstance(values, dict):
@@ -96,4 +108,20 @@ def from_json(
         has = "no schema number" if seen is None else f"schema {seen!r}"
         update = "update clipvec, or " if isinstance(seen, int) and seen > schema else ""
         raise SchemaError(f"{file} has {has}, this clipvec reads schema {schema}; {update}{fix}")
+    if sealed and values.pop(_SEAL, None) != _digest(values):
+        raise ValueError("its checksum is another")
     return values
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def size_and_sha256(file: Path) -> list[Any]:
+    """Return a local file's size in bytes and its SHA-256, as they stand in JSON.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as stream:
+        return [file.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()]

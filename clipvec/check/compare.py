@@ -25,7 +25,7 @@ _QUERIES = 10
 """Rows of each part that are searched for by their own vectors."""
 _MISSES = 0.25
 """Share of them that HNSW may fail to find, as when an index is verified."""
-_REBUILD = "rebuild it with clipvec index --rebuild"
+REBUILD = "rebuild it with clipvec index --rebuild"
 _COLUMNS = ("id", "uri", "caption", "width", "height")
 
 
@@ -98,19 +98,19 @@ class IndexComparison:
             )
         more = self._index.count() - self._found - self._deleted
         if more > 0:
-            faults.append(f"{more} rows of {self._index.location} are not in the store; {_REBUILD}")
+            faults.append(f"{more} rows of {self._index.location} are not in the store; {REBUILD}")
         if self._missed > _MISSES * self._asked:
             faults.append(
                 f"{self._missed} of {self._asked} rows of {self._index.location} are not found by "
-                f"their own vectors; {_REBUILD}"
+                f"their own vectors; {REBUILD}"
             )
         return faults
 
 
 def _mend(what: str) -> str:
     if what == "are missing":  # as after a deletion was taken back
-        return f"load them with clipvec index; if it is no help, {_REBUILD}"
-    return _REBUILD
+        return f"load them with clipvec index; if it is no help, {REBUILD}"
+    return REBUILD
 
 
 def _hit(row: Mapping[str, Any], part: LivePart, number: int) -> Hit:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from clipvec import paths, shards
-from clipvec.check.compare import IndexComparison
+from clipvec.check.compare import REBUILD, IndexComparison
 from clipvec.errors import ClipvecError, CollectionError, SchemaError, StoreError, one_line
 from clipvec.index import has_index, open_index, table_fault
 from clipvec.progress import Progress, counted
@@ -80,7 +80,9 @@ def check(config: CheckConfig) -> CheckSummary:
             summary.index = config.index.location(name)
             try:
                 index = stack.enter_context(open_index(config.index, name, bare=True))
-                tables = map(table_fault, index.rows_folders)
+                # such an index has its rows nowhere else
+                mend = REBUILD if index.capabilities.mapped else None
+                tables = [table_fault(folder, mend) for folder in index.rows_folders]
                 summary.faults += [one_line(fault) for fault in tables if fault]
             except (CollectionError, SchemaError) as error:
                 summary.faults.append(one_line(error))

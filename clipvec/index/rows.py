@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec.errors import CollectionError, SchemaError
-from clipvec.files import from_json, to_json, write_atomically
+from clipvec.files import from_json, size_and_sha256, to_json, write_atomically
 from clipvec.index import filters
 from clipvec.index.base import PART, Hit, is_missing
 from clipvec.index.load import batches
@@ -41,7 +41,7 @@ FEW = 2**25
 _HASH, _HASH_ROW, _NORM = "_hash", "_hash_row", "_norm"
 """Columns: hashes of the ids, ascending, and the row of each; and the lengths of the vectors."""
 _OWN = frozenset({_HASH, _HASH_ROW, _NORM})
-_SCHEMA = 1
+_SCHEMA = 2
 _BATCH = 4096
 _SCORED = 2**16
 """Rows of which the cosines are held at once, 256 kB for each query."""
@@ -63,19 +63,33 @@ class RowsTable:
     @classmethod
     def find(cls, folder: Path) -> RowsTable | None:
         """Return the table in the folder of an index; None: there is none, or it is damaged."""
-        import pyarrow as pa
-
         files = RowsPaths(folder)
         if not files.mark.is_file():
             return None
         try:
-            for file, (size, _) in _read(files.mark)["files"].items():
-                if (held := (folder / file).stat().st_size) != size:
-                    raise ValueError(f"{file} has {held:,} bytes, not {size:,}")
-            return cls.open(files)
-        except (pa.ArrowException, *_DAMAGED) as error:
-            log.warning("%s; answers come without it", _damaged(files, str(error)))
+            return cls.checked(folder, _mend(files))
+        except CollectionError as error:
+            log.warning("%s; answers come without it", error)
             return None
+
+    @classmethod
+    def checked(cls, folder: Path, mend: str) -> RowsTable:
+        """Return the table in the folder of an index, once its columns are as they were written.
+
+        Of the vectors only the size is compared, since that would take as long as to search them.
+
+        Raises:
+            CollectionError: a file is gone or damaged; with the ``mend``.
+        """
+        import pyarrow as pa
+
+        files = RowsPaths(folder)
+        try:
+            if (fault := _fault(files.mark, whole=False)) is None:
+                return cls.open(files)
+        except (pa.ArrowException, *_DAMAGED) as error:
+            fault = str(error)
+        raise CollectionError(_damaged(files, fault, mend))
 
     @classmethod
     def open(cls, files: RowsPaths) -> RowsTable:
@@ -207,20 +221,26 @@ class RowsTable:
         return self._vectors[start:stop], pa.table(given).slice(start, stop - start)
 
 
-def table_fault(folder: Path) -> str | None:
-    """Return what is wrong with the table in the folder of an index, by reading all of it."""
+def table_fault(folder: Path, mend: str | None = None) -> str | None:
+    """Return what is wrong with a table, by reading all of it, and the ``mend``; None: its own."""
     files = RowsPaths(folder)
-    return _fault(files, files.mark) if files.mark.is_file() else None
+    fault = _fault(files.mark) if files.mark.is_file() else None
+    return fault and _damaged(files, fault, mend or _mend(files))
 
 
-def _fault(files: RowsPaths, mark: Path) -> str | None:
+def _fault(mark: Path, *, whole: bool = True) -> str | None:
+    """Return how the files of a table differ from what was written; ``whole``: the vectors too."""
+    columns = RowsPaths(mark.parent).columns
     try:
-        right = _read(mark)["files"]
-        wrong = [name for name in right if _file(mark.parent / name) != right[name]]
+        for name, known in _read(mark)["files"].items():
+            file = mark.parent / name
+            compared = whole or file == columns
+            held = size_and_sha256(file) if compared else [file.stat().st_size, known[1]]
+            if held != known:
+                return f"{name} changed after clipvec index wrote it"
     except _DAMAGED as error:
-        return _damaged(files, str(error))
-    changed = f"{', '.join(wrong)} changed after clipvec index wrote it"
-    return _damaged(files, changed) if wrong else None
+        return str(error)
+    return None
 
 
 def retire(folder: Path) -> None:
@@ -270,8 +290,9 @@ def write(
                 file.unlink(missing_ok=True)
             for file in files.both:
                 files.new(file).replace(file)
-            about = {file.name: _file(file) for file in files.both}
-            write_atomically(files.mark, to_json({"parts": wanted, "files": about}, _SCHEMA))
+            about = {file.name: size_and_sha256(file) for file in files.both}
+            held = {"parts": wanted, "files": about}
+            write_atomically(files.mark, to_json(held, _SCHEMA, sealed=True))
         finally:
             for file in files.both:
                 files.new(file).unlink(missing_ok=True)
@@ -280,7 +301,7 @@ def write(
 def _known(files: RowsPaths) -> _Known:
     """Return what gives the rows of each part that a table has which was there before."""
     mark = files.stale if files.stale.is_file() else files.mark
-    if not mark.is_file() or _fault(files, mark):
+    if not mark.is_file() or _fault(mark):
         return {}
     found: _Known = {}
     start, table = 0, RowsTable.open(files)
@@ -292,21 +313,16 @@ def _known(files: RowsPaths) -> _Known:
 
 def _read(mark: Path) -> dict[str, Any]:
     """Return the parts that a table holds, and size and checksum of its files."""
-    return from_json(mark.read_bytes(), _SCHEMA, mark, _mend(RowsPaths(mark.parent)))
+    mend = _mend(RowsPaths(mark.parent))
+    return from_json(mark.read_bytes(), _SCHEMA, mark, mend, sealed=True)
 
 
 def _mend(files: RowsPaths) -> str:
     return f"remove {files.mark} and run clipvec index, which writes it anew"
 
 
-def _damaged(files: RowsPaths, why: str) -> str:
-    return f"the table of rows in {files.mark.parent} is damaged ({why}); {_mend(files)}"
-
-
-def _file(path: Path) -> list[object]:
-    """Return a file's size in bytes, and its SHA-256."""
-    with path.open("rb") as stream:
-        return [path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()]
+def _damaged(files: RowsPaths, why: str, mend: str) -> str:
+    return f"the table of rows in {files.mark.parent} is damaged ({why}); {mend}"
 
 
 def _write_vectors(

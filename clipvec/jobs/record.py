@@ -103,7 +103,7 @@ class Record:
         """
         file = self.paths.forecast
         try:
-            values = files.from_json(file.read_bytes(), _SCHEMA, file, _MEND)
+            values = files.from_json(file.read_bytes(), _SCHEMA, file, _MEND, sealed=True)
             return [from_dict(each, StoreForecast) for each in values["forecasts"]]
         except FileNotFoundError:
             return []
@@ -115,7 +115,7 @@ class Record:
     def save_forecasts(self, forecasts: Iterable[StoreForecast]) -> None:
         """Save the forecasts of the sweep, one for each store."""
         values = {"forecasts": [asdict(each) for each in forecasts]}
-        files.write_atomically(self.paths.forecast, files.to_json(values, _SCHEMA))
+        files.write_atomically(self.paths.forecast, files.to_json(values, _SCHEMA, sealed=True))
 
     def save_ids(self, ids: Mapping[int, str], jobs: Iterable[Job]) -> None:
         """Save the ids of started ``jobs``; they are on disk when this returns."""

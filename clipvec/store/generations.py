@@ -13,9 +13,8 @@ grow has no such files, and one generation.
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +24,7 @@ from clipvec.store import checksums
 from clipvec.store.schema import image_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Set
+    from collections.abc import Callable, Iterable, Set
 
     import pyarrow as pa
 
@@ -128,7 +127,7 @@ class Generations:
             raise StoreError(
                 f"what published generation {min(missing)} is gone from "
                 f"{self._folder.path(paths.TOMBSTONES)}; put the file that was there back, or run "
-                "the python -m clipvec.embed that made it again, which publishes it anew"
+                "the clipvec embed that made it again, which publishes it anew"
             )
         if newest.number == last:
             return newest.stop
@@ -171,10 +170,7 @@ class Generations:
         if data is None:
             raise StoreError(f"{file} is gone; {_BACK}")
         try:
-            values = files.from_json(data, _SCHEMA, file, _MEND)
-            if values.pop("seal") != _seal(values):
-                raise ValueError("its checksum is another")
-            found = Generation(**values)
+            found = Generation(**files.from_json(data, _SCHEMA, file, _MEND, sealed=True))
             if paths.generation(found.number) != name:
                 raise ValueError(f"it is that of generation {found.number}")
         except (ValueError, KeyError, TypeError) as error:
@@ -324,12 +320,7 @@ def _detail_digest(detail: str | None) -> str | None:
 
 def _to_json(generation: Generation) -> bytes:
     """Return the bytes of its file, with a checksum."""
-    values = asdict(generation)
-    return files.to_json({"seal": _seal(values), **values}, _SCHEMA)
-
-
-def _seal(values: Mapping[str, Any]) -> str:
-    return checksums.sha256(json.dumps(values, sort_keys=True).encode())
+    return files.to_json(asdict(generation), _SCHEMA, sealed=True)
 
 
 def current(plans: list[pa.Table], sources: list[int]) -> pa.Table:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from clipvec import config
-from clipvec.config import ChromaConfig, ServeConfig
+from clipvec.config import ChromaConfig, FaissConfig, ServeConfig
 from clipvec.errors import CollectionError
 from clipvec.recall import worker
 from clipvec.recall.ground_truth import ground_truth
@@ -31,6 +31,7 @@ from tests.index.test_build import rows_of
 from tests.recall.conftest import Ground, systems
 
 K = 5
+INDEXES = {"chroma": ChromaConfig, "faiss": FaissConfig}
 
 
 def query(dim: int) -> np.ndarray:
@@ -54,9 +55,9 @@ def without_model() -> Iterator[None]:
         yield
 
 
-def search(root: Path, *more: str) -> list[str]:
+def search(root: Path, *more: str, kind: str = "chroma") -> list[str]:
     """Return the ids that ``clipvec search`` prints."""
-    words = ["a", "--json", "-k", str(K), f"index.path={root}/index", *more]
+    words = ["a", "--json", "-k", str(K), f"index={kind}", f"index.path={root}/index", *more]
     out = io.StringIO()
     with without_model(), contextlib.redirect_stdout(out):
         run_search(parser().parse_intermixed_args(words))
@@ -69,9 +70,9 @@ def _settings() -> ServeConfig:
     return found
 
 
-def serve(root: Path) -> list[str]:
+def serve(root: Path, kind: str = "chroma") -> list[str]:
     """Return the ids that the service answers with."""
-    index = ChromaConfig(f"{root}/index")
+    index = INDEXES[kind](f"{root}/index")
     with (
         without_model(),
         contextlib.closing(Searcher.open(replace(_settings(), index=index))) as searcher,
@@ -81,7 +82,7 @@ def serve(root: Path) -> list[str]:
     return [hit.id for hit, _ in found]
 
 
-def recall(root: Path) -> list[str]:
+def recall(root: Path, kind: str = "chroma") -> list[str]:
     """Return the right ids if ``clipvec recall`` finds that the index finds the same.
 
     Raises:
@@ -91,10 +92,10 @@ def recall(root: Path) -> list[str]:
     asked: dict[Any, QuerySource] = {
         "image": QuerySource({"kind": "image"}, lambda: images(rows, 5, 0))
     }
-    index = ChromaConfig(f"{root}/index")
+    index = INDEXES[kind](f"{root}/index")
     ground = Ground(rows.store.url, index, ground_truth(rows, asked, 10))
     runner = ground.runner(root / "recall", {"time_budget_s": 0.01, "selectivities": []})
-    (task,) = runner._tasks(systems(chroma={"kind": "chroma"}))
+    (task,) = runner._tasks(systems(live={"kind": {"chroma": "chroma", "faiss": "disk"}[kind]}))
     runner._save_workload()
     task.scratch.mkdir(parents=True)
     found = worker.measure(task)
@@ -113,7 +114,7 @@ def nearest(root: Path) -> list[str]:
     return [list(vectors)[i] for i in best]
 
 
-READERS: dict[str, Callable[[Path], list[str]]] = {
+READERS: dict[str, Callable[..., list[str]]] = {
     "search": search,
     "serve": serve,
     "recall": recall,

@@ -301,7 +301,7 @@ def test_a_damaged_table_is_left_out(
         assert not is_mapped(index)
         assert len(index.query(np.ones(16, np.float32), 3)) == 3
     (message,) = caplog.messages
-    assert f"toys--toy is damaged ({file.name} has " in message
+    assert f"toys--toy is damaged ({file.name} changed after " in message
     mark = paths.RowsPaths(folder_of(root)).mark
     assert f"; remove {mark} and run clipvec index, which writes it anew; " in message
     mark.unlink()

@@ -16,7 +16,8 @@ from clipvec.index import build_index, open_index
 from clipvec.service.schema import Options
 from clipvec.service.searcher import Searcher, UnknownRow
 from tests.index.conftest import build_config
-from tests.stores import delete, make_store, row
+from tests.service.conftest import answering
+from tests.stores import delete, flip, make_store, row
 
 
 def test_many_queries_share_forward_passes(
@@ -122,6 +123,26 @@ def test_thumbnails_that_lie_together_are_read_once(
     with pytest.raises(UnknownRow, match="there is no row 'nobody'"):
         asyncio.run(searcher.thumbnail("nobody"))
     searcher.close()
+
+
+def test_a_damaged_thumbnail_is_not_shown(
+    searcher: Searcher, served: ServeConfig, tmp_path: Path
+) -> None:
+    """Nor is it kept; those of other parts are shown."""
+    store = make_store(tmp_path, {0: [1], 1: [1]})
+    index = ChromaConfig(f"{tmp_path}/index")
+    build_index(build_config(tmp_path, index))
+    part = Path(store.url, "shard-00000/part-00000.parquet")
+    flip(part, part.read_bytes().index(b"JFIF"))
+    toys = Searcher(open_index(index), searcher.encoder, served)
+    with answering(served, toys) as client:
+        for _ in range(2):
+            damaged = client.get("/thumbnail/0/0")
+            assert damaged.status_code == 404
+            assert damaged.json() == {"error": "row '0/0' has no thumbnail"}
+            assert client.get("/thumbnail/1/0").headers["content-type"] == "image/jpeg"
+        assert client.get("/item/0/0").status_code == 200
+    toys.close()
 
 
 def test_a_thumbnail_is_not_that_of_a_deleted_row_of_its_id(

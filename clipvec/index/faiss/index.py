@@ -12,7 +12,7 @@ from clipvec.errors import CollectionError, ConfigError
 from clipvec.index.base import Capabilities
 from clipvec.index.faiss.factory import FLAT
 from clipvec.index.faiss.lists import MappedLists
-from clipvec.index.faiss.manifest import Manifest
+from clipvec.index.faiss.manifest import REBUILD, Manifest
 from clipvec.index.lock import locked
 from clipvec.index.mapped import TableIndex
 from clipvec.index.rows import RowsTable
@@ -63,11 +63,11 @@ class FaissIndex(TableIndex):
         self.manifest.check(build.folder)
         self.rows_folder = build.folder
         rows = self.manifest.rows
-        table = RowsTable.find(build.folder) if rows else RowsTable.empty(self.dim)
-        if table is None or len(table) != rows:
+        table = RowsTable.checked(build.folder, REBUILD) if rows else RowsTable.empty(self.dim)
+        if len(table) != rows:
             raise CollectionError(
-                f"{build.folder} lacks the table of its {rows:,} rows; build it "
-                "again with clipvec index index=faiss --rebuild"
+                f"{build.folder} has {len(table):,} rows, {self._file.name} names {rows:,}; "
+                f"{REBUILD}"
             )
         self._table = self.table = table
         exact = self.manifest.factory == FLAT

@@ -5,13 +5,12 @@ Replacing it publishes another build of the index: all else lies in a folder of 
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import CollectionError, SchemaError
-from clipvec.files import from_json, to_json, write_atomically
+from clipvec.files import from_json, size_and_sha256, to_json, write_atomically
 from clipvec.index.backend import LedgerEntry
 from clipvec.index.base import BuildStats, IndexInfo
 
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
 
     from clipvec.store import LivePart
 
-SCHEMA = 1
-_REBUILD = "build it again with clipvec index index=faiss --rebuild"
+SCHEMA = 2
+REBUILD = "build it again with clipvec index index=faiss --rebuild"
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Manifest:
 
     def write(self, file: Path) -> None:
         """Write it, atomically."""
-        write_atomically(file, to_json(asdict(self), SCHEMA))
+        write_atomically(file, to_json(asdict(self), SCHEMA, sealed=True))
 
     @classmethod
     def read(cls, file: Path) -> Manifest:
@@ -80,14 +79,14 @@ class Manifest:
             CollectionError: it cannot be read, or clipvec did not write it.
         """
         try:
-            values = from_json(file.read_bytes(), SCHEMA, file, _REBUILD)
+            values = from_json(file.read_bytes(), SCHEMA, file, REBUILD, sealed=True)
             parts = [HeldPart(**part) for part in values.pop("parts")]
             stats = values.pop("build_stats")
             known = cls(**values, parts=parts, build_stats=BuildStats(**stats) if stats else None)
         except SchemaError:
             raise
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise CollectionError(f"{file} cannot be read ({error}); {_REBUILD}") from error
+            raise CollectionError(f"{file} cannot be read ({error}); {REBUILD}") from error
         return known
 
     def index_info(self, location: str) -> IndexInfo:
@@ -95,11 +94,11 @@ class Manifest:
         try:
             return IndexInfo.from_json(self.info, location)
         except (ValueError, KeyError, TypeError) as error:
-            raise CollectionError(f"{location} is damaged ({error!r}); {_REBUILD}") from error
+            raise CollectionError(f"{location} is damaged ({error!r}); {REBUILD}") from error
 
     def with_files(self, *files: Path) -> Manifest:
         """Return it with the sizes and checksums of files."""
-        return replace(self, files={file.name: checksum(file) for file in files})
+        return replace(self, files={file.name: size_and_sha256(file) for file in files})
 
     def check(self, folder: Path) -> None:
         """Compare FAISS's files with their checksums, before FAISS reads them.
@@ -110,16 +109,10 @@ class Manifest:
         for name, known in self.files.items():
             file = folder / name
             try:
-                same = file.stat().st_size == known[0] and checksum(file) == [*known]
+                same = file.stat().st_size == known[0] and size_and_sha256(file) == [*known]
             except OSError as error:
-                raise CollectionError(f"{file} cannot be read ({error}); {_REBUILD}") from error
+                raise CollectionError(f"{file} cannot be read ({error}); {REBUILD}") from error
             if not same:
                 raise CollectionError(
-                    f"{file} is not what clipvec index wrote, or was cut off; {_REBUILD}"
+                    f"{file} is not what clipvec index wrote, or was cut off; {REBUILD}"
                 )
-
-
-def checksum(file: Path) -> list[Any]:
-    """Return a file's size in bytes, and its SHA-256."""
-    with file.open("rb") as stream:
-        return [file.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()]

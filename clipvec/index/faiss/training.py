@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec.errors import SchemaError
-from clipvec.files import from_json, to_json, write_atomically
+from clipvec.files import from_json, size_and_sha256, to_json, write_atomically
 from clipvec.index.faiss.factory import empty_index, inverted, lists_of
 from clipvec.index.faiss.library import faiss_errors, library
 from clipvec.index.faiss.lists import write_trained
-from clipvec.index.faiss.manifest import checksum
 from clipvec.progress import Progress
 from clipvec.store import Rows
 from clipvec.vectors import unit
@@ -67,13 +66,13 @@ class Training:
             *(self.factory, f"{len(rows):,}", rows.dim, f"{len(sample):,}"),
         )
         write_trained(files.trained, train(self.factory, unit(sample), self.seed))
-        about = {**asdict(self), "sha256": checksum(files.trained)[1]}
+        about = {**asdict(self), "sha256": size_and_sha256(files.trained)[1]}
         write_atomically(files.training, to_json(about, _SCHEMA))
 
     def _is_there(self, files: FaissPaths) -> bool:
         with contextlib.suppress(OSError, ValueError, SchemaError):
             about = from_json(files.training.read_bytes(), _SCHEMA, files.training, "")
-            return about == {**asdict(self), "sha256": checksum(files.trained)[1]}
+            return about == {**asdict(self), "sha256": size_and_sha256(files.trained)[1]}
         return False
 
 

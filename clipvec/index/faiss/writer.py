@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipvec.errors import CollectionError
+from clipvec.files import size_and_sha256
 from clipvec.index import rows as rows_table
 from clipvec.index.backend import IndexWriter, check_made_of, duplicate_id_message
 from clipvec.index.base import PART, IndexInfo
 from clipvec.index.faiss import lists
 from clipvec.index.faiss.factory import AUTO, FLAT, choose, lists_of, with_fewer_lists
 from clipvec.index.faiss.index import FaissIndex
-from clipvec.index.faiss.manifest import HeldPart, Manifest, checksum
+from clipvec.index.faiss.manifest import HeldPart, Manifest
 from clipvec.index.faiss.segments import Segments
 from clipvec.index.faiss.training import Encoder, Training
 from clipvec.index.rows import RowsTable
@@ -112,7 +113,7 @@ class FaissWriter(IndexWriter):
             else:
                 Training(self._factory, self._info).ensure(self._files, self._store, self._live)
             self._trained = trained
-            index, digest = lists.read_trained(trained), str(checksum(trained)[1])
+            index, digest = lists.read_trained(trained), str(size_and_sha256(trained)[1])
             self._encoder = Encoder(index)
             self._encoded = Segments(self._files, digest, self._encoder.dtype)
             self._segments = self._encoded.find(self._parts)
