@@ -2,9 +2,10 @@
 
     python -m benchmarks.growth_sequences [--sequences 200] [--first 0]
 
-After each step the folder is embedded, or indexed too; half of these commands are killed at a
-random moment and run again. At the end store and index must hold what was embedded from scratch,
-but for the rows that were deleted. Prints a line for each sequence, and why where that is not so.
+After each step the folder is embedded, or indexed and compacted too; half of these commands are
+killed at a random moment and run again. At the end store and index, by turns in Chroma and in
+FAISS, must hold what was embedded from scratch, but for the rows that were deleted. Prints a line
+for each sequence, and why where that is not so.
 """
 
 from __future__ import annotations
@@ -25,14 +26,16 @@ import numpy as np
 
 import clipvec
 from clipvec.check.run import check
-from clipvec.config import CheckConfig, read_command
+from clipvec.compact.run import compact
+from clipvec.config import CheckConfig, CompactConfig, read_command
 from clipvec.store import Rows, Store
 from tests import stores, tiny
 from tests.data.making import encode
 
 _STEPS = 8
 _CARRIED = "carried"
-"""Stands for the deletions that embed makes, of images that were deleted and came again."""
+"""Stands for the deletions that cannot be taken back: those that embed makes, of images that were
+deleted and came again, and those that were compacted."""
 _SECONDS = 1.5
 """Before a command is killed, at most; one takes about a second."""
 
@@ -58,10 +61,14 @@ class Sequence:
             "part_rows": 4,
             "max_removed_fraction": 1,
         }
-        self.index_options = {"index.path": root / "index"}
+        self.index_options = {"index": ("chroma", "faiss")[seed % 2], "index.path": root / "index"}
         self.written = self.kills = 0
         self.deleted: dict[str, set[str]] = {_CARRIED: set()}
         """Ids by the deletion that is in force, as far as their images are as they were."""
+        self.new: set[str] = set()
+        """Names of images of which the store has no row yet."""
+        self.moved: set[str] = set()
+        """Names of images that the store has under another name or time."""
         for _ in range(int(self.rng.integers(5, 25))):
             self.add()
 
@@ -74,6 +81,7 @@ class Sequence:
     def write(self, file: Path) -> None:
         """Write an image that is there once."""
         self.written += 1
+        self.new.add(file.name)
         file.write_bytes(encode((self.written % 256, self.written // 256, 9), (8, 6)))
 
     def forget(self, file: Path) -> None:
@@ -83,9 +91,11 @@ class Sequence:
 
     def carry(self, file: Path, new: Path) -> None:
         """Note that a row goes where the same image comes, and stays deleted if it was."""
-        if any(file.name in ids for ids in self.deleted.values()):
-            self.forget(file)
-            self.deleted[_CARRIED].add(new.name)
+        self.moved.add(new.name)
+        for ids in self.deleted.values():
+            if file.name in ids:
+                ids.remove(file.name)
+                ids.add(new.name)
 
     def add(self) -> None:
         """Add images."""
@@ -104,6 +114,7 @@ class Sequence:
             self.written += 1
             new = self.folder / f"renamed-{self.written:04}.png"
             self.carry(file, new)
+            self.new.add(new.name)
             file.rename(new)
 
     def remove(self) -> None:
@@ -122,7 +133,7 @@ class Sequence:
     def delete(self) -> None:
         """Delete rows, and leave their images."""
         store = Store.open(f"{self.options['store.root']}/folder/local")
-        ids = {file.name for file in self.files(3)}.difference(*self.deleted.values())
+        ids = {file.name for file in self.files(3)}.difference(self.new, *self.deleted.values())
         if ids:
             self.deleted[stores.delete(store, *ids)] = ids
 
@@ -136,10 +147,26 @@ class Sequence:
     def embed(self) -> None:
         """Embed what changed."""
         self.killed(lambda: clipvec.run_embed(**self.options, **self.embed_options))
+        for ids in [*self.deleted.values()]:
+            carried = ids & self.moved
+            ids.difference_update(carried)
+            self.deleted[_CARRIED] |= carried
+        self.new.clear()
+        self.moved.clear()
 
     def index(self) -> None:
         """Make the index follow."""
         self.killed(lambda: clipvec.run_index(**self.options, **self.index_options))
+
+    def compact(self) -> None:
+        """Take the bytes of deleted rows out of store and index."""
+        self.killed(lambda: compact(read_command("compact", self.overrides(), CompactConfig)))
+        self.deleted = {_CARRIED: set().union(*self.deleted.values())}
+
+    def overrides(self) -> list[str]:
+        """Return the options of commands that read store and index."""
+        asked = {k: v for k, v in self.options.items() if k != "model.pretrained"}
+        return [f"{k}={v}" for k, v in {**asked, **self.index_options}.items()]
 
     def killed(self, command: Callable[[], object]) -> None:
         """Run a command in a process of its own, half of them killed at a random moment first."""
@@ -166,9 +193,7 @@ class Sequence:
             one, other = mine[id].pop("embedding"), row.pop("embedding")
             if mine[id] != row or not np.allclose(one, other, atol=2e-3):
                 raise AssertionError(f"row {id} differs")
-        asked = {k: v for k, v in self.options.items() if k != "model.pretrained"}
-        overrides = [f"{k}={v}" for k, v in {**asked, **self.index_options}.items()]
-        if faults := check(read_command("check", overrides, CheckConfig)).faults:
+        if faults := check(read_command("check", self.overrides(), CheckConfig)).faults:
             raise AssertionError(faults[0])
 
 
@@ -205,6 +230,8 @@ def run(root: Path, weights: Path, seed: int) -> int:
         steps.embed()
         if steps.rng.random() < 0.4:
             steps.index()
+        if steps.rng.random() < 0.3:
+            steps.compact()
     steps.index()
     steps.compare(root / "fresh")
     return steps.kills

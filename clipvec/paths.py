@@ -34,9 +34,7 @@ GROUND_TRUTH = "ground_truth"
 COMPACT_LOCK = ".compact.lock"
 """The lock held while deleted rows are taken out of a store's files, relative to the store."""
 _PART = re.compile(r"part-(\d{5,})(-[0-9a-f]{8})?\.parquet")
-
 _PARTITION = "--shards-"
-
 SWEEPS = Path("data/sweeps")
 """The folder of sweeps, relative to the folder in which they were started."""
 

@@ -27,6 +27,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 HYDRA = {name: schema for name, schema in SCHEMAS.items() if name not in {"search", "serve"}}
 FLAGS = {
     "--dry-run": "dry_run=true",
+    "--forever": "forever=true",
     "--rebuild": "rebuild=true",
     "--local": "local=true",
     "--store-only": "store_only=true",

@@ -5,11 +5,12 @@ Examples:
     clipvec delete model=sample 'ids=[kodim05.png, kodim06.png]' --dry-run
     clipvec delete model=sample 'where=width<100'
     clipvec delete model=sample file=ids.txt      # one id a line
+    clipvec delete model=sample ids=kodim05.png --forever   # embed leaves it out from now on
     clipvec delete model=sample                   # lists the deletions
     clipvec delete model=sample undo=20261129T120000-1f0c2ab4
 
-Running services leave the rows out within two seconds. clipvec index takes them out of the index;
-their bytes stay in the store.
+Running services leave the rows out within two seconds. clipvec index takes them out of the index,
+and clipvec compact takes their bytes out of the store too.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ COMMAND = HydraCommand(
     "delete",
     _delete,
     __doc__,
-    {"--dry-run": "dry_run=true"},
+    {"--dry-run": "dry_run=true", "--forever": "forever=true"},
     texts=("ids", "where", "file", "undo", "reason"),
 )
 

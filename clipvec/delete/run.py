@@ -40,15 +40,16 @@ def delete(config: DeleteConfig) -> str:
             return _undo(config, store, entries)
     _tell_open_shards(store)
     parts = _selected(config, store)
-    entry = Entry.now(config.reason, parts)
-    if not entry.rows:
+    entry = Entry.now(config.reason, parts, blocked=_blocked(config, store, parts))
+    if not entry.rows and not entry.blocked:
         return f"{store.url}: no row to delete; nothing was changed"
     rows = f"{counted(entry.rows, 'row')} of {store.url}"
+    forever = "; no such image is embedded again" if entry.blocked else ""
     if config.dry_run:
-        return f"would delete {rows}: {_some(parts)}"
+        return f"would delete {rows}: {_some(parts)}{forever}"
     name = entries.add(entry)
     return (
-        f"deleted {rows}: {name}; undo={name} takes it back, and clipvec index takes the "
+        f"deleted {rows}: {name}{forever}; undo={name} takes it back, and clipvec index takes the "
         "rows out of the index"
     )
 
@@ -59,10 +60,22 @@ def _selected(config: DeleteConfig, store: Store) -> dict[str, DeletedRows]:
         if not texts:
             raise ConfigError("where=[] names no filter; give one, such as where=width<100")
         return select.by_filter(store, texts, config.max_removed_fraction)
-    ids = _ids(config.ids) if config.file is None else select.read_ids(config.file)
+    ids = _asked_ids(config)
     if not ids:
         raise ConfigError("no id is given; nothing was deleted")
     return select.by_ids(store, ids, config.ignore_missing)
+
+
+def _blocked(config: DeleteConfig, store: Store, parts: dict[str, DeletedRows]) -> set[str]:
+    """Return the digests of what is not to be embedded again: what was deleted before, too."""
+    if not config.forever:
+        return set()
+    chosen = {id for rows in parts.values() for id in rows.ids}
+    return select.digests(store, chosen if config.where is not None else _asked_ids(config))
+
+
+def _asked_ids(config: DeleteConfig) -> set[str]:
+    return _ids(config.ids) if config.file is None else select.read_ids(config.file)
 
 
 def _ids(given: int | str | list[int | str] | None) -> set[str]:
@@ -106,6 +119,7 @@ def _listed(store: Store, tombstones: Tombstones) -> str:
     lines = [f"deleted from {store.url}: {counted(len(tombstones), 'row')}"]
     for name, entry in tombstones.entries.items():
         what = f"takes {entry.undoes} back" if entry.undoes else counted(entry.rows, "row")
+        what += " forever" if entry.blocked else ""
         undone = "" if entry.undoes or name in tombstones.active else ", taken back"
         reason = f": {one_line(entry.reason)}" if entry.reason else ""
         lines.append(f"{name}  {what}{undone}{reason}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from clipvec.errors import ConfigError
 from clipvec.index import filters
 from clipvec.progress import Progress, counted
-from clipvec.store import DeletedRows
+from clipvec.store import DIGEST, DeletedRows, id_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,6 +76,23 @@ def by_filter(store: Store, texts: Sequence[str], most: float) -> dict[str, Dele
             f"max_removed_fraction={_rounded_up(count / rows)}"
         )
     return found
+
+
+def digests(store: Store, ids: set[str]) -> set[str]:
+    """Return the digests of ids, and of the images of their rows, deleted ones too.
+
+    Raises:
+        StoreError: a part cannot be read.
+    """
+    found = set(map(id_digest, ids))
+    entries = store.tombstones.active.values()
+    removed = [row for e in entries for rows in e.parts.values() for row in rows.removed]
+    images = {row.image for row in removed if row.id in found and row.image}
+    for part in store.parts():
+        for piece in store.read_all(part.part, ["id", DIGEST]):
+            pairs = zip(piece["id"].to_pylist(), piece[DIGEST].to_pylist(), strict=True)
+            images |= {digest.hex() for id, digest in pairs if id in ids and digest is not None}
+    return found | images
 
 
 def read_ids(file: str) -> set[str]:

@@ -22,16 +22,19 @@ import numpy as np
 from clipvec.data import Cursor, Record, Reject, Undecodable, file_of
 from clipvec.embed.prefetch import Prefetch
 from clipvec.embed.timings import Timings
-from clipvec.store import Row, image_digest
+from clipvec.store import Row, id_digest, image_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Container, Generator, Iterable, Iterator
 
     from clipvec.model import Encoder, ImageReader
     from clipvec.store import KnownImages
 
 _Decoded: TypeAlias = "tuple[Row, np.ndarray | None] | Reject"
 _NICE = 10
+BLOCKED = "Blocked"
+"""Class of rejects that were deleted forever; they count as no fault of the shard."""
+_DELETED = "it was deleted forever"
 _INFINITE = "its vector is not finite; model.precision=fp32 may help"
 _RAW_PER_THREAD = 4
 """Undecoded files in memory per decoding thread."""
@@ -78,6 +81,7 @@ class Pipeline:
         cursor: the same position in the dataset.
         seen: ids already in the shard; further records with the same id are rejected.
         known: images whose vectors the store holds.
+        blocked: digests of images, and of ids, that are not to be embedded.
         encoder: the encoder.
         batch_size: images per batch; only a shard's last one has fewer.
         reader: decodes the images, and is closed with the pipeline.
@@ -93,6 +97,7 @@ class Pipeline:
         cursor: Cursor | None,
         seen: set[str],
         known: KnownImages,
+        blocked: Container[str] = frozenset(),
         encoder: Encoder,
         batch_size: int,
         reader: ImageReader,
@@ -105,6 +110,7 @@ class Pipeline:
         self._timings = timings
         self._seen = seen
         self._known = known
+        self._blocked = blocked
         self._raw = threading.Semaphore(_RAW_PER_THREAD * decode_threads)
         give_way = _give_way if encoder.device == "cpu" else None
         self._pool = ThreadPoolExecutor(decode_threads, "decode", initializer=give_way)
@@ -141,6 +147,7 @@ class Pipeline:
 
     def _decode(self, record: Record) -> _Decoded:
         """Return a row and its pixels, None where its vector is known."""
+        digest = image_digest(record.image)
         row = Row(
             record.id,
             record.uri,
@@ -150,9 +157,11 @@ class Pipeline:
             None,
             record.attributes,
             record.source,
-            image_digest(record.image),
+            digest,
         )
-        if row.digest in self._known:
+        if any(each in self._blocked for each in (digest.hex(), id_digest(row.id))):
+            return Reject(record.id, record.uri, _DELETED, BLOCKED)
+        if digest in self._known:
             return row, None
         try:
             image = self._reader(record.image)
@@ -169,6 +178,9 @@ class Pipeline:
             cursor = _advance(
                 cursor, decoded.uri if isinstance(decoded, Reject) else decoded[0].uri
             )
+            if isinstance(decoded, Reject) and decoded.error == BLOCKED:
+                # only now, as the place in the dataset is needed: no file is to name the image
+                decoded = Reject(id_digest(decoded.id), "an image", decoded.reason, BLOCKED)
             if not isinstance(decoded, Reject) and decoded[0].id in self._seen:
                 row = decoded[0]
                 decoded = Reject(row.id, row.uri, f"the id {row.id!r} occurs twice", "DuplicateId")

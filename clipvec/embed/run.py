@@ -17,6 +17,7 @@ from clipvec.config import to_dict
 from clipvec.data import SyntheticDataset, open_dataset
 from clipvec.embed import growth, tracking
 from clipvec.embed.fingerprint import data_fields, fingerprint
+from clipvec.embed.pipeline import BLOCKED
 from clipvec.embed.stop import Stop
 from clipvec.embed.timings import Timings
 from clipvec.embed.tracking import EmbedLogger
@@ -354,7 +355,8 @@ class _Shard:
         self._pending.clear()
 
     def _commit(self) -> None:
-        rejects, total = self.writer.rejects, self.writer.rows + self.writer.rejects
+        rejects = self.writer.rejects - self.writer.reasons().get(BLOCKED, 0)
+        total = self.writer.rows + rejects
         limit, judged = self._config.max_reject_fraction, max(total, _FEW)
         # a few new files that are all broken hold up no others
         few = self._work.generation.number > 0 and total < _FEW

@@ -176,6 +176,7 @@ class EncodedVectors:
             cursor=cursor,
             seen=set(writer.ids()),
             known=known,
+            blocked=known.blocked,
             encoder=self._encoder,
             batch_size=config.batch_size,
             reader=reader,

@@ -11,12 +11,13 @@ from .generations import REPLACED, Generation, current, replaced_sources, reveal
 from .live import LivePart
 from .replaced import KnownImages, deleted_rows, still_deleted
 from .rows import Numbers, Rows
-from .schema import EMBEDDING, Row, image_digest, matrix
+from .schema import DIGEST, EMBEDDING, Row, id_digest, image_digest, matrix
 from .shard import CommitMarker, ShardWriter
 from .store import Store
 from .tombstones import DamagedTombstones, DeletedRows, Entry, TombstoneFolder, Tombstones
 
 __all__ = [
+    "DIGEST",
     "EMBEDDING",
     "GOLDEN_COSINE",
     "REPLACED",
@@ -42,6 +43,7 @@ __all__ = [
     "current",
     "deleted_rows",
     "draw_captions",
+    "id_digest",
     "image_digest",
     "keyed_hash",
     "matrix",

@@ -152,6 +152,8 @@ class KnownImages:
             StoreError: a part cannot be read.
         """
         self._store = store
+        self.blocked = store.tombstones.blocked
+        """Digests of images that are not to be embedded, and of their ids."""
         self._parts: dict[str, Part] = {}
         self._places: dict[bytes, tuple[str, int]] = {}
         for part, positions, piece in _rows(store, sources, [DIGEST]):

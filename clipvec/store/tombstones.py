@@ -77,6 +77,8 @@ class Entry:
     """Name of the entry that no longer holds; such an entry deletes nothing itself."""
     generation: int | None = None
     """The generation that this publishes, whose rows replace these."""
+    blocked: list[str] = field(default_factory=list)
+    """Digests of ids and of image files that are not embedded as long as this holds, sorted."""
 
     @property
     def rows(self) -> int:
@@ -105,10 +107,11 @@ class Entry:
         parts: Mapping[str, DeletedRows],
         undoes: str | None = None,
         generation: int | None = None,
+        blocked: Iterable[str] = (),
     ) -> Entry:
         """Return an entry of this moment."""
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return cls(time, reason, dict(parts), undoes, generation)
+        return cls(time, reason, dict(parts), undoes, generation, sorted(blocked))
 
     def to_json(self) -> bytes:
         """Return the bytes of its file, with a checksum."""
@@ -173,6 +176,11 @@ class Tombstones:
         """Return the number of deleted rows."""
         there = sum(len(ids) for parts in self._parts.values() for ids in parts.values())
         return there + self.removed
+
+    @property
+    def blocked(self) -> frozenset[str]:
+        """Digests of ids and of image files that are not to be embedded."""
+        return frozenset(each for entry in self.active.values() for each in entry.blocked)
 
     @property
     def removed(self) -> int:

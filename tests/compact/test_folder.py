@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 import clipvec
-from clipvec import paths
+from clipvec import config, paths
 from clipvec.compact.run import compact
 from clipvec.config import ChromaConfig
+from clipvec.delete.run import delete as delete_command
 from clipvec.store import Rows, Store
 from tests.compact.test_run import asked, files, grep
 from tests.data.making import encode
@@ -111,3 +112,33 @@ def test_a_shard_that_is_embedded_again(embed: Embed, tmp_path: Path) -> None:
     marker = Store.open(store.url).committed([0])[0]
     assert (marker.rows, marker.rejects) == (6, 1), "nobody knows the name of the file"
     assert compacted(store, tmp_path).startswith("nothing to compact")
+
+
+def test_forever(embed: Embed, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(8):
+        write(folder / f"photo-{number:02}.png", number)
+    store = Store.open(embed().store)
+    delete(store, "photo-02.png")
+    compacted(store, tmp_path)
+    asks = config.to_dict(asked(store, ChromaConfig("x"), model={"name": "local"}))
+    del asks["index"]
+    asks |= dict.fromkeys(("ids", "where", "file", "undo", "reason"))
+    asks |= {"forever": True, "ignore_missing": False, "max_removed_fraction": 0.2}
+    asks |= {"ids": ["photo-01.png", "photo-02.png"]}
+    said = delete_command(config.from_dict(asks, config.DeleteConfig))
+    assert said.startswith(f"deleted 1 row of {store.url}: ")
+    assert "; no such image is embedded again; undo=" in said
+    compacted(store, tmp_path)
+    write(folder / "photo-01.png", 20)  # another image of the name
+    (folder / "copy.png").write_bytes(encode((1, 9, 9), (9, 6)))
+    write(folder / "copy-of-02.png", 2)
+    write(folder / "photo-08.png", 8)
+    done = embed()
+    assert (done.timings.images, done.rejects) == (1, 3)
+    assert ids(store) == ["photo-00.png", *(f"photo-{n:02}.png" for n in range(3, 9))]
+    (marker,) = Store.open(store.url).committed([2]).values()
+    assert marker.reasons == {"Blocked": 3}
+    assert grep(Path(store.url, "shard-00002"), b"photo-01", b"copy") == []
+    assert "nothing to do" in str(embed())

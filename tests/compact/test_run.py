@@ -156,7 +156,7 @@ def _deletion(store: Store, **changes: Any) -> DeleteConfig:
     values = config.to_dict(asked(store, ChromaConfig("x")))
     del values["index"]
     values |= dict.fromkeys(("ids", "where", "file", "undo", "reason"))
-    values |= {"ignore_missing": False, "max_removed_fraction": 0.2}
+    values |= {"ignore_missing": False, "forever": False, "max_removed_fraction": 0.2}
     return config.from_dict({**values, **changes}, DeleteConfig)
 
 

@@ -30,6 +30,7 @@ def asked(store: Store, **changes: Any) -> DeleteConfig:
         **dict.fromkeys(("ids", "where", "file", "undo", "reason")),
         "dry_run": False,
         "ignore_missing": False,
+        "forever": False,
         "max_removed_fraction": 0.2,
     }
     return config.from_dict({**values, **changes}, DeleteConfig)
