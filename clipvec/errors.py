@@ -111,6 +111,10 @@ class DiskFullError(CollectionError):
     """There is no space left for an index."""
 
 
+class SearchEndedError(ClipvecError):
+    """The process that stays loaded for searches ended while it searched."""
+
+
 class LaunchError(ClipvecError):
     """Jobs cannot be started or polled."""
 

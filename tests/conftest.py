@@ -28,6 +28,8 @@ os.environ.update(
     TRANSFORMERS_OFFLINE="1",
     ANONYMIZED_TELEMETRY="False",
     OMP_NUM_THREADS="1",
+    # No search leaves a process behind, but those of tests/search/test_daemon.py.
+    CLIPVEC_SEARCH_MINUTES="0",
 )
 
 # A shell that runs the tests in the background ignores SIGINT, which processes inherit: those that

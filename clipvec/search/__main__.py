@@ -9,9 +9,14 @@ Examples:
 
 The query is the weighted sum of its terms: ^1.5 after a term sets its weight, --minus subtracts.
 The score is the cosine. Give text that looks like an override with --text.
+
+The model stays loaded for 10 minutes (CLIPVEC_SEARCH_MINUTES), in a process that answers the next
+search at once.
 """
 
 from __future__ import annotations
+
+import sys
 
 from clipvec.cli import Parser, run
 
@@ -21,6 +26,12 @@ def main() -> None:
     arguments = parser().parse_intermixed_args()
 
     def search() -> None:
+        from clipvec.search import daemon
+
+        if not arguments.no_daemon and daemon.minutes() > 0:
+            code = daemon.ask(sys.argv[1:])
+            if code is not None:
+                sys.exit(code)
         from clipvec.search.run import run_search
 
         run_search(arguments)
@@ -43,6 +54,7 @@ def parser() -> Parser:
     add("--json", action="store_true", help="print a JSON list")
     add("--html", metavar="FILE", help="write a page with thumbnails")
     add("--open", action="store_true", help="open that page in the browser")
+    add("--no-daemon", action="store_true", help="search in this process and leave none behind")
     return parser
 
 

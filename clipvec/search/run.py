@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from clipvec.index import Hit, VectorIndex
     from clipvec.model import Encoder
 
+_loaded: dict[str, Encoder] = {}
+"""The encoder of the last search, which the next one in this process may want too."""
 _OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@-]*=.*", re.DOTALL)
 
 
@@ -69,7 +71,11 @@ def _encoder(settings: SearchConfig, index: VectorIndex) -> Encoder:
     """Return the encoder of the query, which must be the one that made the index."""
     chosen = settings.model.over(index.model_config)
     made, where = index.fingerprint.model, f"the index {index.location}"
-    return load_checked(made, chosen, where)
+    key = repr((made, chosen))
+    if key not in _loaded:
+        _loaded.clear()
+        _loaded[key] = load_checked(made, chosen, where)
+    return _loaded[key]
 
 
 def _terms(arguments: argparse.Namespace, texts: list[str]) -> list[Term]:
