@@ -85,7 +85,7 @@ def take(url: str) -> None:
         shot = page.screenshot()
         browser.close()
     PAGE_IMAGE.parent.mkdir(exist_ok=True)
-    image = Image.open(io.BytesIO(shot)).convert("RGB")
+    image = Image.open(io.BytesIO(shot)).convert("RGB").quantize(256)  # half the bytes
     image.save(PAGE_IMAGE, optimize=True)
     print(f"wrote {PAGE_IMAGE.relative_to(ROOT)}, {PAGE_IMAGE.stat().st_size:,} bytes")
 

@@ -90,8 +90,11 @@ def test_plus_and_minus_without_a_mouse(browser: Browser, url: str) -> None:
     )
     page = context.new_page()
     page.goto(url)
-    acts = page.locator("#grid .acts").first
-    expect(acts).to_have_css("opacity", "1")
-    page.locator("#grid .more-plus").first.tap()
-    expect(page.locator("#terms .term")).to_have_count(1)
+    expect(page.locator("#grid .acts").first).to_be_hidden()
+    for number, (sign, name) in enumerate([("plus", "term"), ("minus", "term minus")], 1):
+        page.locator("#grid .image").first.tap()
+        page.locator(f"#view-{sign}").tap()
+        expect(page.locator("#viewer")).to_be_hidden()
+        expect(page.locator("#terms .term")).to_have_count(number)
+        expect(page.locator("#terms .term").last).to_have_attribute("class", name)
     context.close()

@@ -119,10 +119,15 @@ function title(text, seen) {
 /** How many there are: of what a score or near-duplicates leave out, nobody knows the number. */
 function said() {
   const shown = rows.length.toLocaleString("en");
-  if (rows.length < query.k) return rows.length === 1 ? "1 image" : `${shown} images`;
-  if (rows.length === total) return `${shown} images`;
-  if (total === null || query.cut > 0) return `${shown} or more`;
-  return `${shown} of ${query.unique ? "at most " : ""}${total.toLocaleString("en")}`;
+  if (rows.length < query.k || rows.length === total) return rows.length === 1 ? "1 image" : `${shown} images`;
+  return whole() ? `${shown} of ${whole()}` : `${shown} or more`;
+}
+
+/** How many could be shown, as far as that is known. */
+function whole() {
+  if (rows.length < query.k) return rows.length.toLocaleString("en");
+  if (total === null || query.cut > 0) return "";
+  return `${query.unique ? "at most " : ""}${total.toLocaleString("en")}`;
 }
 
 /** Open the picture that the link names, or close what is open. */
@@ -132,7 +137,7 @@ async function showOpen() {
   const at = rows.findIndex((row) => row.id === id);
   try {
     const row = rows[at] ?? (await item(id));
-    if (query.open === id) viewer.show(row, at, rows.length, [rows[at - 1], rows[at + 1]]);
+    if (query.open === id) viewer.show(row, at, whole(), [rows[at - 1], rows[at + 1]]);
   } catch (error) {
     if (query.open !== id) return undefined;
     open("", false);
@@ -179,7 +184,9 @@ function showProblem(error, again = run) {
   $("status").value = $("took").textContent = "";
   if (error.status === 401) return askKey(again);
   const bad = error.status >= 400 && error.status < 500 && error.status !== 429;
-  return notice(bad ? "That cannot be searched" : "No answer", error.message, ["Try again", again]);
+  const buttons = [["Try again", again]];
+  if (bad && query.filters.length) buttons.push(["No filters", () => set({ filters: [] })]);
+  return notice(bad ? "That cannot be searched" : "No answer", error.message, ...buttons);
 }
 
 function notice(title, text, ...buttons) {
@@ -259,7 +266,7 @@ function grow() {
 
 // The next pictures are there before anybody sees the end.
 const growing = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && grow(), {
-  rootMargin: "900px",
+  rootMargin: "1000px",
 });
 
 /** What an image that was dragged out of a page needs: of that, only its address is to be had. */

@@ -37,6 +37,8 @@ export function watch(does) {
   $("view-next").onclick = () => doer.step(1);
   $("view-size").onclick = () => enlarge(!isLarge());
   $("view-like").onclick = () => leave(() => doer.act("like", shown));
+  $("view-plus").onclick = () => leave(() => doer.act("plus", shown));
+  $("view-minus").onclick = () => leave(() => doer.act("minus", shown));
   $("view-copy").onclick = () => doer.copied(shown.uri);
   watchSwipes();
 }
@@ -50,8 +52,8 @@ export function close() {
 }
 
 /**
- * Show a row; `at` is its place among `count` rows, from 0, or -1 where it is not among them, and
- * `beside` are the rows before and behind it.
+ * Show a row; `at` is its place, from 0, or -1 where it is not among what is found, `count` says how
+ * many there are if that is known, and `beside` are the rows before and behind it.
  */
 export function show(row, at, count, beside) {
   const changed = shown?.id !== row.id;
@@ -112,6 +114,7 @@ async function load(row) {
       return { fault: "this browser cannot show the original." };
     }
   } catch (error) {
+    originals.delete(row.id); // another try may find it
     return { fault: error.message };
   }
 }
@@ -127,7 +130,7 @@ function forget(left) {
 function describe(row, at, count) {
   const { file, folder } = nameOf(row.uri);
   $("view-title").textContent = row.caption || file;
-  $("view-place").textContent = at < 0 ? "" : `${at + 1} of ${count}`;
+  $("view-place").textContent = at < 0 ? "" : `${at + 1}${count && ` of ${count}`}`;
   $("view-score").hidden = row.similarity === undefined;
   if (row.similarity !== undefined) explain(row);
   const facts = [["File", file], ["Folder", folder]];
