@@ -118,7 +118,11 @@ class WebDatasetConfig(ImageDatasetConfig):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class FolderConfig(ImageDatasetConfig):
-    """Image files in a folder and its subfolders; the attribute ``folder`` is the subfolder."""
+    """Image files in a folder and its subfolders.
+
+    The attributes ``folder`` and ``file`` come from an image's path, ``taken``, ``year`` and
+    ``camera`` from its EXIF.
+    """
 
     loads = "clipvec.data.folder:FolderDataset"
     by_source = True

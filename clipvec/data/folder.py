@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
-from posixpath import basename, dirname, join, splitext
+from posixpath import basename, join, split, splitext
 from typing import TYPE_CHECKING, Any
 
-from clipvec.data import files, folder_listing
+from clipvec.data import exif, files, folder_listing
 from clipvec.data.attributes import check, make_record, parse_json, reject_raw
 from clipvec.data.fetch import read_files
 from clipvec.data.files import dataset_errors, to_utf8
-from clipvec.data.formats import SUFFIXES, UNREADABLE, raw_by_name
+from clipvec.data.formats import (
+    HEIC_MEND,
+    HEIC_SUFFIXES,
+    SUFFIXES,
+    UNREADABLE,
+    raw_by_name,
+    reads_heic,
+)
 from clipvec.data.listing import Listing
 from clipvec.data.manifest import Manifest, Row
 from clipvec.data.passed_over import PassedOver
@@ -19,8 +27,9 @@ from clipvec.data.record import Reject
 from clipvec.data.text import UnknownEncoding, decode_text
 from clipvec.data.walk import UNREADABLE as UNREADABLE_FOLDERS
 from clipvec.data.walk import find
-from clipvec.errors import DatasetError
+from clipvec.errors import DatasetError, printable
 from clipvec.paths import package_file
+from clipvec.progress import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,16 +37,19 @@ if TYPE_CHECKING:
     from clipvec.config import FolderConfig
     from clipvec.data.record import Cursor, Record
 
+log = logging.getLogger(__name__)
 _BATCH = 16
 """Images requested at once; a remote store serves them concurrently."""
-_FOLDER = "folder"
+_OF_THE_NAME = ("folder", "file")
+"""Attributes that the place of an image gives it."""
 
 
 class FolderDataset:
     """Image files in order of their paths, or the rows of a manifest in the manifest's order.
 
     Without a manifest the caption is in ``<stem>.txt``, or in ``<stem>.json`` together with the
-    attributes. The attribute ``folder`` is the image's subfolder, ``""`` at the top.
+    attributes. The attribute ``folder`` is the image's subfolder, ``""`` at the top, and ``file``
+    its name in there; `clipvec.data.exif.ATTRIBUTES` come from the image, where none is given.
     """
 
     files = 1
@@ -46,7 +58,9 @@ class FolderDataset:
         """Take the images of a ``listing``, or list all of them."""
         self.attributes = check(config.attributes)
         self._config = config
-        self._columns = [config.caption, *(name for name in self.attributes if name != _FOLDER)]
+        given = [name for name in self.attributes if name not in _OF_THE_NAME]
+        self._columns = [config.caption, *given]
+        self._of_photos = not exif.ATTRIBUTES.isdisjoint(given)
         self._found: dict[str, Mapping[str, Any] | None] = {}
         """What a listing tells of each file; empty where there was none."""
         self._complete = True
@@ -77,6 +91,7 @@ class FolderDataset:
             if not rows:
                 raise DatasetError(f"{where} has no row; each names an image in the column file")
         passed_over.report(where)
+        _tell_heic(where, rows)
         self._complete = UNREADABLE_FOLDERS not in passed_over
         return rows, notes
 
@@ -142,7 +157,11 @@ class FolderDataset:
         image = found[row.file]
         if raw_by_name(_suffix(row.file), image):
             return reject_raw(id, uri, _suffix(row.file))
-        fields: dict[str, object] = dict(zip(self._columns, row.values, strict=False))
+        fields: dict[str, object] = {}
+        if self._of_photos and isinstance(image, bytes):
+            fields |= exif.photo_attributes(image)
+        values = zip(self._columns, row.values, strict=False)
+        fields |= {name: value for name, value in values if value is not None}
         words: bytes | OSError | None = None
         for name in self._notes_of(row):
             content = found[name]
@@ -159,7 +178,7 @@ class FolderDataset:
                 caption = decode_text(words, self._config.encoding)
             except UnknownEncoding as error:
                 return Reject(id, uri, f"its .txt file is {error}", "UnknownEncoding")
-        fields[_FOLDER] = to_utf8(dirname(row.file))
+        fields["folder"], fields["file"] = map(to_utf8, split(row.file))
         return make_record(id, uri, image, caption, fields, self.attributes, number)
 
     def _notes_of(self, row: Row) -> list[str]:
@@ -193,6 +212,16 @@ def _list_files(names: Sequence[str], passed_over: PassedOver) -> tuple[list[Row
         if splitext(name)[0] not in stems:
             passed_over.add("texts without an image of their name", name)
     return [Row(name) for name in images], frozenset(n for n in notes if splitext(n)[0] in stems)
+
+
+def _tell_heic(where: str, rows: Sequence[Row]) -> None:
+    """Say what reads HEIC, where there is some and it is not installed."""
+    found = [row.file for row in rows if _suffix(row.file) in HEIC_SUFFIXES]
+    if found and not reads_heic():
+        log.warning(
+            "%s: %s, such as %s, cannot be read without %s",
+            *(where, counted(len(found), "HEIC image"), printable(to_utf8(found[0])), HEIC_MEND),
+        )
 
 
 def _suffix(name: str) -> str:

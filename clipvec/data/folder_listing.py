@@ -7,6 +7,7 @@ import os
 from posixpath import splitext
 from typing import TYPE_CHECKING
 
+from clipvec.data import formats
 from clipvec.data.listing import ListedSource
 from clipvec.data.manifest import Row
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from clipvec.data.listing import Listing
 
+_HEIC = tuple(f".{suffix}" for suffix in sorted(formats.HEIC_SUFFIXES))
 _NO_FILE = "\0"
 """Before the number of a manifest's row that names no file; no file is called so."""
 
@@ -34,6 +36,8 @@ def sources(
     for row, notes in rows:
         size, version = state(row.file) if row.file else (None, None)
         detail: dict[str, object] = {}
+        if row.file.lower().endswith(_HEIC) and formats.reads_heic():
+            detail["reader"] = formats.HEIC_PACKAGE  # without which it was rejected
         if notes:
             detail["notes"] = [[splitext(note)[1], *state(note)] for note in notes]
         if row.values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,10 @@ UNREADABLE = frozenset(
 )
 """Endings of images that are rarely readable: listed like the others, then judged by content."""
 
+HEIC_SUFFIXES = frozenset({"heic", "heif"})
+"""Of these, what iPhones write, which `HEIC_PACKAGE` reads."""
+HEIC_PACKAGE = "pillow_heif"
+HEIC_MEND = "pip install 'clipvec[heic]'"
 RAW_SUFFIXES = frozenset({"cr2", "nef", "arw", "dng", "orf", "rw2"})
 """Of these, raw files in TIFF format, whose content may not identify them as raw."""
 
@@ -105,6 +110,8 @@ def open_image(data: bytes) -> Image.Image:
         name = _brand(data)
         if name == "AVIF":
             return AvifImagePlugin.AvifImageFile(BytesIO(data))
+        if name in {"HEIC", "HEIF"}:
+            return _open_heic(data, name)
         if name is not None:
             raise not_read(name)
     for mark, name in _NOT_READ:
@@ -113,10 +120,24 @@ def open_image(data: bytes) -> Image.Image:
     raise NotAnImage("not a supported image format (JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF)")
 
 
+def reads_heic() -> bool:
+    """Return whether the package that reads HEIC is installed."""
+    return find_spec(HEIC_PACKAGE) is not None
+
+
+def _open_heic(data: bytes, name: str) -> Image.Image:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        raise UnsupportedFormat(f"{name} images need {HEIC_MEND}") from None
+    image: Image.Image = HeifImageFile(BytesIO(data))
+    return image
+
+
 def known_by_mark(data: bytes) -> str | None:
     """Return the format that the first bytes of a file name, of those that are read."""
     if data[4:8] == b"ftyp":
-        return "AVIF"
+        return "AVIF or HEIC"
     return next((name for mark, name, _ in _OPENERS if data.startswith(mark)), None)
 
 

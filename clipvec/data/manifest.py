@@ -9,7 +9,7 @@ from pathlib import Path
 from posixpath import join, splitext
 from typing import TYPE_CHECKING, NamedTuple
 
-from clipvec.data import files
+from clipvec.data import exif, files
 from clipvec.data.attributes import check_columns, parse_json
 from clipvec.data.files import dataset_errors, first_line
 from clipvec.data.text import UnknownEncoding, decode_text
@@ -118,7 +118,11 @@ class Manifest:
                 f"its columns are {', '.join(header)}"
             )
         caption, *attributes = self._columns
-        settings = {f"attributes.{name}": wanted[name] for name in attributes}
+        settings = {
+            f"attributes.{name}": wanted[name]
+            for name in attributes
+            if name not in exif.ATTRIBUTES  # which photos have of themselves
+        }
         if caption != _CAPTION:
             settings["caption"] = wanted[caption]
         elif wanted[caption] not in header:

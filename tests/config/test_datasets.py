@@ -26,7 +26,9 @@ def composed(*overrides: str) -> EmbedConfig:
 
 def test_what_a_folder_skips() -> None:
     folder = composed("dataset=folder", "dataset.path=x").dataset
-    assert folder == FolderConfig(name="x", path="x"), "the same default in Python"
+    photos = {"folder": "string", "file": "string", "taken": "string", "year": "int"}
+    expected = FolderConfig(name="x", path="x", attributes={**photos, "camera": "string"})  # type: ignore[arg-type]
+    assert folder == expected, "the same default in Python"
     overrides = ("dataset.exclude=['.*',thumbs]", "dataset.follow_links=true")
     folder = composed("dataset=folder", "dataset.path=x", *overrides).dataset
     assert isinstance(folder, FolderConfig)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from PIL import ExifTags, Image
 
+from clipvec import config
 from clipvec.config import FolderConfig
 from clipvec.data import Dataset, Record, Reject, open_dataset
 from clipvec.errors import ConfigError, DatasetError
@@ -184,8 +186,9 @@ def test_object_store(tmp_path: Path) -> None:
 
 
 def test_the_suffix_does_not_decide_the_format(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("clipvec.data.folder.reads_heic", lambda: True)
     names = ["a.jpg", "b.jfif", "c.HEIC", "d.avif", "e.jpe", "f.JPG", "g.txt", "h.pdf", "f.cr2"]
     for name in names:
         (tmp_path / name).write_bytes(encode())
@@ -197,6 +200,50 @@ def test_the_suffix_does_not_decide_the_format(
         f"dataset.path='{tmp_path}': passed over raw or HEIC files beside a copy that is read "
         "(1, such as f.cr2), files that are no images (1, such as h.pdf), texts without an "
         "image of their name (1, such as g.txt)"
+    ]
+
+
+def test_heic_is_read_once_what_reads_it_is_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "b.HEIC"):
+        (tmp_path / name).write_bytes(encode())
+    listed = []
+    for there in (False, True):
+        monkeypatch.setattr("clipvec.data.formats.find_spec", lambda _, there=there: there or None)
+        listed.append(read(tmp_path).listing().column("detail"))  # type: ignore[attr-defined]
+    assert listed == [[None, None], [None, '{"reader": "pillow_heif"}']], "it has changed"
+    assert caplog.messages == [
+        f"dataset.path='{tmp_path}': 1 HEIC image, such as b.HEIC, cannot be read without "
+        "pip install 'clipvec[heic]'"
+    ]
+
+
+def test_what_photos_tell_of_themselves(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make], exif[ExifTags.Base.Model] = "Canon", "Canon EOS 5D\0"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2019:05:14 10:20:30"
+    (tmp_path / "trip").mkdir()
+    for name in ("a.jpg", "trip/b.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name, exif=exif)
+    (tmp_path / "trip/b.json").write_text('{"camera": "a scanner"}')
+    (tmp_path / "c.jpg").write_bytes(encode())
+    composed = config.read_command(
+        "embed", ["dataset=folder", f"dataset.path={tmp_path}"], config.EmbedConfig
+    )
+    dataset = open_dataset(composed.dataset)
+    taken = {"taken": "2019-05-14 10:20:30", "year": 2019}
+    assert [item.attributes for item in dataset.records(0, 1)] == [  # type: ignore[union-attr]
+        {"folder": "", "file": "a.jpg", "camera": "Canon EOS 5D", **taken},
+        {"folder": "", "file": "c.jpg", "camera": None, "taken": None, "year": None},
+        {"folder": "trip", "file": "b.png", "camera": "a scanner", **taken},
+    ]
+    (tmp_path / "rows.csv").write_text("file,year\na.jpg,1999\nc.jpg,\n")
+    kinds = {"year": "int", "camera": "string"}
+    rows = read(tmp_path, manifest="rows.csv", attributes=kinds).records(0, 1)
+    assert [item.attributes for item in rows] == [  # type: ignore[union-attr]
+        {"year": 1999, "camera": "Canon EOS 5D"},
+        {"year": None, "camera": None},
     ]
 
 

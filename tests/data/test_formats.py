@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import zlib
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
-from clipvec.data import Undecodable, decode_image
+from clipvec.data import Undecodable, decode_image, is_light
 
 LIMIT = 100_000_000
 TURNED = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="6"/></x:xmpmeta>'
@@ -91,9 +92,6 @@ def test_an_avif_is_recognised_by_any_of_its_brands(brand: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "name"),
     [
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
-        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1hevc", "HEIC"),
-        (b"\0\0\0\x14ftypmif1\0\0\0\0mif1", "HEIF"),
         (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "raw (CR3)"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
@@ -105,6 +103,31 @@ def test_an_avif_is_recognised_by_any_of_its_brands(brand: bytes) -> None:
 def test_an_unsupported_format_is_named(data: bytes, name: str) -> None:
     message = f"{name} images are not read; convert it to JPEG, PNG or WebP"
     assert refusal(data + bytes(100)) == ("UnsupportedFormat", message)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1hevc", "HEIC"),
+        (b"\0\0\0\x14ftypmif1\0\0\0\0mif1", "HEIF"),
+    ],
+)
+def test_what_reads_heic_is_named(data: bytes, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    message = f"{name} images need pip install 'clipvec[heic]'"
+    assert refusal(data + bytes(100)) == ("UnsupportedFormat", message)
+
+
+def test_heic() -> None:
+    heif = pytest.importorskip("pillow_heif", reason="clipvec[heic] is not installed")
+    buffer = io.BytesIO()
+    heif.from_pillow(photo()).save(buffer, quality=-1, chroma=444)
+    data = buffer.getvalue()
+    near = np.abs(pixels(data).astype(int) - np.asarray(photo())).mean()
+    assert near < 2
+    assert not is_light(data)
+    assert refusal(data[:200])[0] == "DamagedImage"
 
 
 def test_a_video_is_not_an_image() -> None:
