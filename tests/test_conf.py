@@ -20,6 +20,7 @@ GROUPS = {
     "evaluate": ["model", "dataset", "store", "tracking", "prompts"],
     "index": [*SHARED, "index", "hnsw"],
     "recall": [*SHARED, "index", "systems", "measure"],
+    "rejects": ["model", "dataset", "store"],
     "search": ["model", "index"],
     "serve": ["model", "index"],
 }

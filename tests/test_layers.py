@@ -25,7 +25,10 @@ LEVELS = (
     ("cli", "data", "store", "tracking"),
     ("model", "projection"),
     ("embed", "index"),
-    ("check", "compact", "delete", "evaluate", "search", "service", "recall", "jobs"),
+    (
+        *("check", "compact", "delete", "evaluate", "rejects"),
+        *("search", "service", "recall", "jobs"),
+    ),
     ("api", "deploy", "dashboard", "photos"),
 )
 """Top-level packages and modules, lowest level first; one level's do not import each other."""

@@ -10,6 +10,7 @@ from .commands import (
     EvaluateConfig,
     IndexCommandConfig,
     RecallConfig,
+    RejectsConfig,
     SearchConfig,
     ServeConfig,
 )
@@ -86,6 +87,7 @@ __all__ = [
     "QueriesConfig",
     "QueryModelConfig",
     "RecallConfig",
+    "RejectsConfig",
     "SearchConfig",
     "ServeConfig",
     "SkyLauncher",

@@ -106,6 +106,17 @@ class CheckConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class RejectsConfig:
+    """``clipvec rejects``."""
+
+    model: NameOnly
+    dataset: NameOnly
+    store: StoreConfig
+    shown: Annotated[int, Field(ge=0)]
+    """Images to name of each reason; 0: all."""
+
+
+@dataclass(frozen=True, config=STRICT)
 class DeleteConfig:
     """``clipvec delete``."""
 
@@ -317,6 +328,7 @@ SCHEMAS: dict[str, type] = {
     "embed": EmbedConfig,
     "index": IndexCommandConfig,
     "check": CheckConfig,
+    "rejects": RejectsConfig,
     "delete": DeleteConfig,
     "compact": CompactConfig,
     "recall": RecallConfig,

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -56,8 +57,8 @@ class EmbedSummary:
     store: str
     """Path or URL."""
     timings: Timings = field(default_factory=Timings)
-    rejects: int = 0
-    """Images that this run could not embed."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Images that this run could not embed, by the class of the error."""
     embedded: list[int] = field(default_factory=list)
     """Shards that this run committed."""
     reused: list[int] = field(default_factory=list)
@@ -80,10 +81,19 @@ class EmbedSummary:
         known = f" ({self.known:,} of them embedded before)" if self.known else ""
         return (
             f"{counted(len(self.embedded), 'shard')}{reused}: "
-            f"{counted(self.timings.images, 'image')}{known}, {counted(self.rejects, 'reject')}, "
+            f"{counted(self.timings.images, 'image')}{known}, {self._rejected()}, "
             f"{self.timings.rate:,.1f} images/s; time: {shares}; "
             f"bottleneck: {self.timings.bottleneck}{gone}; store: {self.store}"
         )
+
+    @property
+    def rejects(self) -> int:
+        """Images that this run could not embed."""
+        return self.reasons.total()
+
+    def _rejected(self) -> str:
+        reasons = ", ".join(f"{count:,} {error}" for error, count in self.reasons.most_common())
+        return counted(self.rejects, "reject") + (f" ({reasons})" if reasons else "")
 
 
 def embed_shards(config: EmbedConfig) -> EmbedSummary:
@@ -252,15 +262,17 @@ def _embed_all(
                 summary.embedded.append(shard)
                 rejected = rejected or (job.writer if job.writer.rejects else None)
             summary.timings += job.timings
-            summary.rejects += job.writer.rejects
+            summary.reasons.update(job.writer.reasons())
             summary.known += job.taken_over
             if overall is not None:
                 overall.advance()
     if rejected:
         uri, reason = rejected.first_reject()
-        where = rejected.ledger if len(todo) == 1 else f"{rejected.ledger} and its like"
-        rejects = counted(summary.rejects, "reject")
-        log.warning("%s; the first is %s: %s; see %s", rejects, uri, reason, where)
+        log.warning(
+            "%s; the first is %s: %s; clipvec rejects dataset.name=%s model.name=%s lists them",
+            *(counted(summary.rejects, "reject"), uri, reason),
+            *(config.dataset.name, config.model.name),
+        )
     if failures:
         first = next(iter(failures.values()))
         if len(todo) > 1:

@@ -9,6 +9,7 @@ from .fingerprint import (
 from .folder import Folder
 from .generations import REPLACED, Generation, current, replaced_sources, revealed
 from .live import LivePart
+from .part import ledger_rows
 from .replaced import KnownImages, deleted_rows, still_deleted
 from .rows import Numbers, Rows
 from .schema import DIGEST, EMBEDDING, Row, id_digest, image_digest, matrix
@@ -46,6 +47,7 @@ __all__ = [
     "id_digest",
     "image_digest",
     "keyed_hash",
+    "ledger_rows",
     "matrix",
     "replaced_sources",
     "revealed",

@@ -11,7 +11,9 @@ import pytest
 
 from tests.e2e.conftest import Run
 
-ALIKE = {"check", "compact", "dashboard", "delete", "embed", "evaluate", "index", "recall"}
+ALIKE = {
+    *("check", "compact", "dashboard", "delete", "embed", "evaluate", "index", "recall", "rejects"),
+}
 """Commands with a model."""
 
 
@@ -29,6 +31,7 @@ ALIKE = {"check", "compact", "dashboard", "delete", "embed", "evaluate", "index"
         "jobs",
         "photos",
         "recall",
+        "rejects",
         "search",
     ],
 )
