@@ -162,7 +162,8 @@ class SearchConfig:
 
     index: IndexConfig
     collection: str | None
-    """Collection to search, ``<dataset>--<model>``; null: the only one there is."""
+    """Collection to search, ``<dataset>--<model>``; null: the newest in the folder,
+    or the only one on a server."""
     model: QueryModelConfig
     """Encoder of the query."""
 
@@ -230,7 +231,8 @@ class ServeConfig:
     extras: ClassVar = ("serve",)
     index: IndexConfig
     collection: str | None
-    """Collection to serve, ``<dataset>--<model>``; null: the only one there is."""
+    """Collection to serve, ``<dataset>--<model>``; null: the newest in the folder,
+    or the only one on a server."""
     workers: Annotated[int, Field(ge=1, le=256)]
     """Processes; each loads its own model."""
     max_batch_size: Annotated[int, Field(ge=1, le=4096)]

@@ -18,6 +18,7 @@ from clipvec.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from clipvec.config import IndexConfig
     from clipvec.index.backend import IndexBackend
@@ -32,13 +33,14 @@ def open_index(config: IndexConfig, name: str | None = None, *, bare: bool = Fal
     Args:
         config: where it is.
         name: ``<dataset>--<model>``, with all its partitions if it has some, or a single
-            partition; None: the only one there is.
+            partition; None: the only one there is, or of several in a folder the one that changed
+            last, which is said.
         bare: what the backend itself holds and finds, to be measured or checked: without the table
             of rows beside it, and with rows that were deleted since it was built.
 
     Raises:
-        CollectionError: there is none, there are several to choose from, clipvec did not build it,
-            or its first loading is not finished.
+        CollectionError: there is none, a server has several to choose from, clipvec did not build
+            it, or its first loading is not finished.
         FingerprintError: the partitions are of different stores.
         StoreError: the tombstones of the store are damaged.
     """
@@ -55,8 +57,8 @@ def _open_held(config: IndexConfig, name: str | None, bare: bool) -> VectorIndex
     backend = open_backend(config)
     names = backend.names()
     wholes = [*dict.fromkeys(map(paths.whole_collection, names))]
-    if name is None and len(wholes) == 1:
-        (name,) = wholes
+    if name is None:
+        name = wholes[0] if len(wholes) == 1 else _newest(config, names)
     if name is None or name not in {*wholes, *names}:
         raise CollectionError(_no_collection(name, wholes, config.location()))
     if name in names:  # it comes before its partitions, if somebody built both
@@ -71,6 +73,26 @@ def _open_held(config: IndexConfig, name: str | None, bare: bool) -> VectorIndex
         opened.pop_all()
     _warn_of_missing(name, partitions, found[0])
     return Partitions(name, found)
+
+
+def _newest(config: IndexConfig, names: Sequence[str]) -> str | None:
+    """Return the index of a folder that changed last, and say so; None: that is not known."""
+    if config.folder is None or not names:
+        return None
+    folder = paths.IndexPaths(config.folder)
+    newest = max(names, key=lambda name: _changed(folder.collection(name)))
+    chosen = paths.whole_collection(newest)
+    others = sorted({*map(paths.whole_collection, names)} - {chosen})
+    log.warning(
+        "%s is the newest collection in %s; others: %s",
+        *(chosen, config.location(), ", ".join(f"collection={name}" for name in others)),
+    )
+    return chosen
+
+
+def _changed(folder: Path) -> float:
+    """Return when an index changed, by what only the index command writes, in seconds."""
+    return max((mark.stat().st_mtime for mark in folder.glob("*.json")), default=0)
 
 
 def _open(backend: IndexBackend, name: str, bare: bool, together: int = 1) -> VectorIndex:

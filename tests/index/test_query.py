@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -201,7 +202,7 @@ def test_exact_search_keeps_the_best_across_pages() -> None:
 
 
 def test_collections_to_choose_from(
-    tmp_path: Path, folder: Folder, store_factory: StoreFactory
+    tmp_path: Path, folder: Folder, store_factory: StoreFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(CollectionError, match=r"no collection in .*clipvec index"):
         open_index(folder)
@@ -212,8 +213,12 @@ def test_collections_to_choose_from(
     second = Path(folder.path) / "toys--toy"
     second.rename(second.with_name("x--y"))
     build_index(build_config(tmp_path, folder))
-    with pytest.raises(CollectionError, match=r"2 collections.*collection=toys--toy, collection=x"):
-        open_index(folder)
+    for mark in (tmp_path / second).with_name("x--y").glob("*.json"):
+        os.utime(mark, (1, 1))
+    with open_index(folder) as opened:
+        assert opened.name == "toys--toy"
+    said = f"toys--toy is the newest collection in {folder.path}; others: collection=x--y"
+    assert caplog.messages == [said]
 
 
 def test_thumbnails_come_from_the_store(
