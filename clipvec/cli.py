@@ -36,6 +36,8 @@ END_SECONDS = 18.0
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 _HYDRAS = ("[", "'", '"', "${")
 """Beginnings of values that are lists, quoted, or looked up."""
+_PATHS = {"dataset.path", "dataset.manifest", "index.path", "store.root"}
+"""Options whose values shells complete: with blanks, brackets and ``=``."""
 
 
 class HydraCommand:
@@ -84,16 +86,9 @@ class HydraCommand:
 
     def words(self, arguments: Sequence[str]) -> list[str]:
         """Return the arguments of a command line as Hydra reads them."""
-        return [self.flags.get(word) or self._literally(word) for word in arguments]
-
-    def _literally(self, word: str) -> str:
-        """Return an argument as Hydra reads it: quoted, if it is the value of one of `texts`."""
-        key, _, value = word.partition("=")
-        if key not in self.texts or value == "null" or value.startswith(_HYDRAS):
-            return word
-        from clipvec import config
-
-        return config.override(key, value)
+        swept = not {"-m", "--multirun"}.isdisjoint(arguments)  # a comma between two values
+        texts = self.texts if swept else {*self.texts, *_PATHS}
+        return [self.flags.get(word) or _literally(word, texts) for word in arguments]
 
     def _help(self, words: Sequence[str]) -> None:
         from clipvec import config
@@ -149,6 +144,16 @@ class HydraCommand:
             # Hydra raises one for a few overrides, such as model=null; any other is a bug.
             config.check_overrides(self.name, _overrides(words))
             raise
+
+
+def _literally(word: str, texts: Collection[str]) -> str:
+    """Return an argument as Hydra reads it: quoted, if it is the value of one of ``texts``."""
+    key, _, value = word.partition("=")
+    if key not in texts or value == "null" or value.startswith(_HYDRAS):
+        return word
+    from clipvec import config
+
+    return config.override(key, value)
 
 
 def _overrides(words: Sequence[str]) -> list[str]:

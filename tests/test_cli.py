@@ -48,6 +48,16 @@ def test_the_task_gets_the_configuration(start: Start) -> None:
     assert "HYDRA_FULL_ERROR" not in os.environ
 
 
+def test_paths_are_taken_as_a_shell_completes_them(start: Start) -> None:
+    seen: list[DictConfig] = []
+    typed = "/mnt/Tom's photos [2020] (a=b), {c}"
+    start("dataset=folder", f"dataset.path={typed}", "store.root=my store", task=seen.append)
+    start("dataset=parquet", "dataset.path=['/a,b','/c']", task=seen.append)
+    start("-m", "dataset=folder", "dataset.path=/a,/b", task=seen.append)
+    assert [cfg.dataset.path for cfg in seen] == [typed, ["/a,b", "/c"], "/a", "/b"]
+    assert seen[0].store.root == "my store"
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

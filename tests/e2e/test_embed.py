@@ -257,7 +257,8 @@ def test_an_impossible_sharding_leaves_no_store(run: Run, tiny: list[str], tmp_p
     [
         (["model=nope"], 2, "model=nope: no such option; there are local, mobileclip_s1"),
         (["nope=1"], 2, "nope is not an option here"),
-        (["dataset=folder", "dataset.path=~/x"], 2, "once for the shell and once for Hydra"),
+        (["model.pretrained=~/x"], 2, "once for the shell and once for Hydra"),
+        (["dataset=folder", "dataset.path=~/my {x}"], 1, "'~/my {x}'"),
         (["shards=9-0"], 2, "shards='9-0' runs backwards; write shards=0-9"),
         (["shards=0-100"], 2, "names shard 100, but sharding.count=100: allowed are 0-99"),
         (["shards=abc"], 2, "shards='abc' is not a shard specification"),
