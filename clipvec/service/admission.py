@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from fastapi import HTTPException
 from starlette.requests import HTTPConnection
 
-from clipvec.service.limits import RateLimit, check_key, refuse
+from clipvec.service import protocol
+from clipvec.service.limits import RateLimit, RefusalLimit, check_key, refuse
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from clipvec.config import ServeConfig
 
 _OPEN = {"/", "/health", "/metrics", "/docs", "/openapi.json"}
 _OPEN_BELOW = "/page/"
+_FAULTS = {400, 401, 408, 413, 415, 422}
+"""Statuses of requests that should not have been sent as they were."""
 
 
 class Admission:
-    """Refuses requests without the key, beyond the rate, or too many at once.
+    """Refuses requests without the key, beyond the rates, or too many at once.
 
     The page itself, the documentation and the probes are open to all: they cost little and reveal
     nothing about the images.
@@ -30,6 +34,8 @@ class Admission:
         self._rate = (
             RateLimit(settings.max_queries_per_minute) if settings.max_queries_per_minute else None
         )
+        most = settings.max_refusals_per_minute
+        self._refusals = RefusalLimit(most) if most else None
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,22 +44,39 @@ class Admission:
         if scope["type"] != "http" or path in _OPEN or path.startswith(_OPEN_BELOW):
             await self._app(scope, receive, send)
             return
+        connection, refusals = HTTPConnection(scope), self._refusals
+        address = connection.client.host if connection.client else ""
+
+        async def noted(message: Message) -> None:
+            wrong = message["type"] == "http.response.start" and message["status"] in _FAULTS
+            if refusals and wrong:
+                refusals.count(address)
+            await send(message)
+
+        most = self._settings.max_body_bytes
         try:
-            self._check(HTTPConnection(scope))
+            if refusals:
+                refusals.check(address)
         except HTTPException as error:
-            await refuse(scope, receive, send, error, self._settings.max_body_bytes)
+            await asyncio.sleep(protocol.HOLD_SECONDS)
+            await refuse(scope, receive, send, error, most)
+            return
+        try:
+            self._check(connection, address)
+        except HTTPException as error:
+            await refuse(scope, receive, noted, error, most)
             return
         self._running += 1
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, noted)
         finally:
             self._running -= 1
 
-    def _check(self, connection: HTTPConnection) -> None:
+    def _check(self, connection: HTTPConnection, address: str) -> None:
         check_key(connection)
         # What only reads rows costs little and is not counted.
         if self._rate and connection.scope["method"] == "POST":
-            self._rate.check(connection.client.host if connection.client else "")
+            self._rate.check(address)
         most = self._settings.max_concurrency
         if self._running >= most:
             reason = f"at most {most} requests are answered at once; retry"

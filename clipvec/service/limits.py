@@ -60,8 +60,8 @@ def _keys(connection: HTTPConnection) -> list[bytes]:
     return [key for key in keys if key]
 
 
-class RateLimit:
-    """Answers 429 to an address that sends more than ``per_minute`` queries a minute."""
+class _PerMinute:
+    """A number of events of each address in a minute."""
 
     def __init__(self, per_minute: int) -> None:
         from limits import RateLimitItemPerMinute
@@ -70,6 +70,10 @@ class RateLimit:
 
         self._item = RateLimitItemPerMinute(per_minute)
         self._window = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+
+class RateLimit(_PerMinute):
+    """Answers 429 to an address that sends more queries a minute."""
 
     def check(self, address: str) -> None:
         """Count a query, or refuse it."""
@@ -81,6 +85,24 @@ class RateLimit:
             f"at most {self._item.amount} queries a minute are answered; retry later",
             {"Retry-After": str(max(1, math.ceil(after)))},
         )
+
+
+class RefusalLimit(_PerMinute):
+    """Answers 429 to an address of which more requests a minute were refused."""
+
+    def count(self, address: str) -> None:
+        """Count a refused request."""
+        self._window.hit(self._item, address)
+
+    def check(self, address: str) -> None:
+        """Refuse an address that goes on sending such requests."""
+        if not self._window.test(self._item, address):
+            raise HTTPException(
+                429,
+                f"more than {self._item.amount} requests of this address were refused in a "
+                "minute; retry later",
+                {"Retry-After": "60"},
+            )
 
 
 class BodyLimit:

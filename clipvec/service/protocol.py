@@ -10,9 +10,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
 HEADER_SECONDS = 10.0
 """Time that the headers of a request may take, from the connection or its first byte on."""
+HOLD_SECONDS = 2.0
+"""Before a refused connection hears so: whoever comes again at once would else keep others waiting.
+"""
 _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\n"
     b'Connection: close\r\n\r\n{"error": "too many connections from one address"}'
@@ -33,9 +37,11 @@ class BoundedProtocol(H11Protocol):
         super().connection_made(transport)
         self._address = self.client[0] if self.client else ""
         self._open[self._address] += 1
-        if self._open[self._address] > self.most:
-            transport.write(_BUSY)
-            transport.close()
+        if (more := self._open[self._address] - self.most) > 0:
+            if more > self.most:  # as many are held already
+                transport.abort()
+            else:
+                self._hold(lambda: transport.write(_BUSY))
             return
         self._deadline = self.loop.call_later(HEADER_SECONDS, self._give_up)
 
@@ -58,6 +64,22 @@ class BoundedProtocol(H11Protocol):
             if not self._open[self._address]:
                 del self._open[self._address]
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request of HTTP, or has headers that are too long."""
+        inner = super().send_400_response
+        self._hold(lambda: inner(msg))
+
+    def _hold(self, refuse: Callable[[], None]) -> None:
+        """Refuse a connection after a while, and close it."""
+
+        def end() -> None:
+            if not self.transport.is_closing():
+                refuse()
+                self.transport.close()
+
+        self.transport.pause_reading()
+        self.loop.call_later(HOLD_SECONDS, end)
 
     def _give_up(self) -> None:
         self._deadline = None

@@ -24,6 +24,7 @@ from clipvec.service.searcher import Searcher
 def served(tiny_sample: Path) -> ServeConfig:
     """Settings of a service of the bundled images."""
     overrides = [f"index.path={tiny_sample}/index", "max_body_bytes=1_000_000"]
+    overrides += ["max_refusals_per_minute=null"]  # which the tests send
     with initialize_config_dir(str(paths.CONF_DIR), version_base="1.3"):
         return config.read(compose("serve", overrides), ServeConfig)
 

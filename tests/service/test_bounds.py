@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import io
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -78,7 +80,8 @@ def test_a_form_without_parts_is_not_parsed(client: httpx.Client) -> None:
         assert client.post(path, data={f"a{i}": "" for i in range(50_000)}).status_code == 415
 
 
-def test_headers_are_bounded(client: httpx.Client) -> None:
+def test_headers_are_bounded(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HOLD_SECONDS", 0.2)
     with connect(client) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n")
         try:
@@ -128,11 +131,39 @@ def test_one_address_has_some_connections(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.get("/health")
-    monkeypatch.setattr(BoundedProtocol, "most", sum(BoundedProtocol._open.values()) + 1)
-    with connect(client):
+    monkeypatch.setattr(protocol, "HOLD_SECONDS", 0.2)
+    most = sum(BoundedProtocol._open.values()) + 1
+    monkeypatch.setattr(BoundedProtocol, "most", most)
+    with connect(client), contextlib.ExitStack() as held:
+        started = time.monotonic()
         with connect(client) as refused:
             assert everything(refused).startswith(b"HTTP/1.1 503 ")
+        assert time.monotonic() - started >= 0.2
+        monkeypatch.setattr(protocol, "HOLD_SECONDS", 60)
+        waiting = [held.enter_context(connect(client)) for _ in range(most)]
+        until(lambda: BoundedProtocol._open["127.0.0.1"] == 2 * most)
+        with connect(client) as one_more:
+            assert everything(one_more) == b""
         assert client.get("/health").status_code == 200
+        assert waiting
+
+
+def test_who_sends_what_is_refused_waits(
+    served: ServeConfig, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it is read; the page and the probes are there all the same."""
+    monkeypatch.setattr(protocol, "HOLD_SECONDS", 0.2)
+    with answering(replace(served, max_refusals_per_minute=2), searcher) as client:
+        assert client.get("/thumbnail/nobody").status_code == 404
+        for _ in range(2):
+            assert client.post("/search", json={"text": ""}).status_code == 422
+        started = time.monotonic()
+        refused = client.post("/search", json={"text": "a bird"})
+        assert time.monotonic() - started >= 0.2
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "60")
+        assert refused.json()["error"].startswith("more than 2 requests of this address were ref")
+        for path in ("/", "/health", "/page/main.js"):
+            assert client.get(path).status_code == 200
 
 
 @pytest.mark.parametrize(
