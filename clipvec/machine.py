@@ -15,6 +15,8 @@ _CGROUPS = Path("/sys/fs/cgroup")
 _MINE = Path("/proc/self/cgroup")
 _SKYPILOT_GPUS = "SKYPILOT_NUM_GPUS_PER_NODE"
 _VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+_PERTURB = -6
+"""``M_PERTURB`` of glibc's malloc.h."""
 
 
 def hardware() -> dict[str, str]:
@@ -171,3 +173,14 @@ def _nvidia_smi(*options: str) -> list[str]:
     except (OSError, subprocess.SubprocessError):
         return []
     return done.stdout.splitlines()
+
+
+def fill_memory() -> None:
+    """Have memory filled when it is allocated, where glibc is the system's C library.
+
+    For what must not be in files of libraries that write memory which they never set.
+    """
+    import ctypes
+
+    with contextlib.suppress(AttributeError, OSError):  # as on macOS
+        ctypes.CDLL(None).mallopt(_PERTURB, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 from pathlib import Path
@@ -117,3 +118,14 @@ def test_hardware_has_a_processor_and_a_size() -> None:
     assert found["processor"] == machine.processor() != ""
     assert found["memory"].endswith(" GiB")
     assert list(found) == ["processor", "cores", "memory", "load", "system"]
+
+
+def test_memory_is_filled() -> None:
+    """Where glibc allocates it: what was there before is not there any more."""
+    machine.fill_memory()
+    libc = ctypes.CDLL("libc.so.6")
+    libc.malloc.restype = ctypes.c_void_p
+    block = ctypes.c_void_p(libc.malloc(100_000))
+    held = ctypes.string_at(block, 100_000)
+    libc.free(block)
+    assert set(held) == {254}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from clipvec import paths, shards
 from clipvec.index import rebuild, with_remains
+from clipvec.machine import fill_memory
 from clipvec.progress import Progress, counted
 from clipvec.store import Store, compaction
 from clipvec.web import format as formats
@@ -64,6 +65,8 @@ def compact(config: CompactConfig) -> CompactSummary:
         FingerprintError: the index is of another store.
         CollectionError: the index cannot be written, or another command fills it.
     """
+    # Chroma (1.5) writes the unused rest of a graph as it lies in memory, rows of the old one too
+    fill_memory()
     store = Store.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
     name = paths.collection_name(config.dataset.name, config.model.name)
     if config.dry_run:
@@ -80,6 +83,11 @@ def compact(config: CompactConfig) -> CompactSummary:
         log.info("%s is written again", config.index.location(each))
         log.info("%s", rebuild(config, each))
         summary.indexes.append(each)
+    if summary.indexes and config.index.folder is None:
+        log.warning(
+            "a Chroma server keeps bytes of collections that it deleted in its folder: to be rid "
+            "of them, start it with an empty one, and run clipvec index"
+        )
     return summary
 
 
