@@ -21,7 +21,7 @@ from PIL import Image
 
 from tests.e2e.serving import free_port, start, wait_ready
 
-CLIENTS, SECONDS, ROUNDS = 64, 20, 6
+CLIENTS, SECONDS, ROUNDS = 64, 12, 6
 """A leak grows in every round; what torch caches per batch size, and heap fragmentation, do not."""
 ROOM = 64 * 2**20
 """Bytes; if kept, the uploads of a single round would be hundreds of megabytes."""

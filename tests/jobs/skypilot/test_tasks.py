@@ -150,22 +150,27 @@ def test_secrets_are_named_but_not_written(tmp_path: Path, monkeypatch: pytest.M
     assert yaml.safe_load(text) == submission.task
 
 
-@pytest.mark.parametrize("name", ["any", "aws", "gcp", "azure", "lambda", "kubernetes", "slurm"])
-def test_skypilot_accepts_the_task(tmp_path: Path, name: str) -> None:
-    """The real SkyPilot reads the YAML, in its own process and home."""
-    made = sweep(job(0, 0, cloud=cloud(name)))
-    file = tasks.write(tasks.tasks(made, made.jobs, tmp_path)[0], tmp_path, 0)
-    pooled = Sweep("embed-1", "clipvec.embed", SkyLauncher(pool="auto"), made.jobs)
-    pool = tmp_path / "pool.yaml"
-    pool.write_text(tasks.as_yaml(tasks.pool_task(pooled, made.jobs, tmp_path)))
+def test_skypilot_accepts_the_task_of_every_cloud(tmp_path: Path) -> None:
+    """The real SkyPilot reads the YAML, in a process and a home of its own."""
+    names = sorted(file.stem for file in (CONF_DIR / "cloud").glob("*.yaml"))
+    names.remove("local")
+    for name in names:
+        made = sweep(job(0, 0, cloud=cloud(name)))
+        folder = tmp_path / name
+        folder.mkdir()
+        tasks.write(tasks.tasks(made, made.jobs, tmp_path)[0], folder, 0).rename(folder / "task")
+        pooled = Sweep("embed-1", "clipvec.embed", SkyLauncher(pool="auto"), made.jobs)
+        (folder / "pool").write_text(tasks.as_yaml(tasks.pool_task(pooled, made.jobs, tmp_path)))
     program = (
         "import sky, sky.serve, sys\n"
-        "task = sky.Task.from_yaml(sys.argv[1])\n"
-        "sky.serve.validate_service_task(sky.Task.from_yaml(sys.argv[2]), pool=True)\n"
-        "print(task.name, len(task.resources))"
+        "for name in sys.argv[1:]:\n"
+        "    task = sky.Task.from_yaml(f'{name}/task')\n"
+        "    sky.serve.validate_service_task(sky.Task.from_yaml(f'{name}/pool'), pool=True)\n"
+        "    print(name, task.name, len(task.resources), flush=True)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(file), str(pool)],
+        [sys.executable, "-c", program, *names],
+        cwd=tmp_path,
         env={
             "HOME": str(tmp_path),
             "SKYPILOT_DISABLE_USAGE_COLLECTION": "1",
@@ -175,8 +180,9 @@ def test_skypilot_accepts_the_task(tmp_path: Path, name: str) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[0] == "clipvec-embed-1"
+    assert done.returncode == 0, done.stdout + done.stderr
+    accepted = [line.split()[:2] for line in done.stdout.splitlines()]
+    assert accepted == [[name, "clipvec-embed-1"] for name in names]
 
 
 def test_resources_in_one_line() -> None:
