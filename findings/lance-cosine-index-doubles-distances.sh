@@ -4,9 +4,9 @@
 # Versions: pylance 14.0.2, pyarrow 26.0.1, numpy 2.4.2.
 # Guess: `distance_range=(0, r)` returns the rows whose `_distance` is below r, and an index moves that
 #   distance by its rounding only.
-# Seen: with IVF_SQ (IVF_PQ and IVF_RQ alike) over unit vectors the index computes squared L2, which is
-#   twice the cosine distance, and the range is applied to that. Without an index 721 rows are in range;
-#   with it 21, the queries' own rows, though each of the 721 is in the result without a range. A
+# Seen: an IVF_SQ index (IVF_PQ and IVF_RQ alike) computes the squared L2 distance of normalised rows,
+#   twice the cosine distance, and the range is applied to that. Without an index 852 rows are in range;
+#   with it 21, nearly all the queries' own rows, though all 852 are in the result without a range. A
 #   `refine_factor` brings the true values back, but comes after the range: 21 again. Without
 #   it `_distance` itself is doubled, until one row is appended that is not yet indexed: from then on
 #   the same query gives the same rows half the value.
