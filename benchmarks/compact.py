@@ -1,0 +1,148 @@
+"""What compacting takes, and what ten generations cost beside one.
+
+    python -m benchmarks.compact [--rows 100000] [--dim 512]
+
+First 1 % of the rows, drawn at random, is deleted, and taken out of every part: seconds, and bytes
+written and freed, by the store alone; the ratio is of its time to that of reading and writing the
+same bytes. Then as many rows in ten generations as in one: the time to index, to search and to
+measure recall, in turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.result import result
+from clipvec.compact.run import compact
+from clipvec.config import ChromaConfig, CompactConfig, FaissConfig, from_dict, to_dict
+from clipvec.delete.select import by_ids
+from clipvec.index import build_index, open_index
+from clipvec.store import REPLACED, Entry, Rows, Store, TombstoneFolder
+from tests.index.conftest import build_config
+from tests.stores import make_store, row
+
+PART_ROWS = 1024
+GENERATIONS = 10
+K, QUERIES = 10, 100
+THUMBNAIL = 8000
+"""Bytes of a thumbnail, about those of a photograph."""
+
+
+def fill(store: Store, shard: int, first: int, rows: int, thumbnail: int) -> None:
+    """Commit a shard of random rows."""
+    rng = np.random.default_rng(first)
+    writer, dim = store.writer(shard), store.fingerprint.model.dim
+    for start in range(0, rows, PART_ROWS):
+        count = min(PART_ROWS, rows - start)
+        vectors = rng.normal(size=(count, dim)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        numbers = range(first + start, first + start + count)
+        made = [row(0, n, rng.bytes(thumbnail) or None) for n in numbers]
+        digests = [n.to_bytes(16, "big") for n in numbers]
+        made = [replace(each, digest=d) for each, d in zip(made, digests, strict=True)]
+        writer.write_part(made, vectors, start + count)
+    writer.commit({})
+
+
+def copied(store: Store) -> float:
+    """Return the seconds to read all parts and to write them to another folder, with fsync."""
+    started = time.perf_counter()
+    for number, part in enumerate(store.parts()):
+        store.folder.write(f"copy/{number}", store.folder.read(part.file))
+    return time.perf_counter() - started
+
+
+def measure_compact(root: Path, rows: int, dim: int) -> None:
+    """Print what it takes to take 1 % of the rows out."""
+    store = make_store(root, {}, dim=dim, count=10)
+    for shard in range(10):
+        fill(store, shard, shard * rows // 10, rows // 10, THUMBNAIL)
+    size = sum(part.part.bytes for part in store.parts())
+    took = copied(store)
+    chosen = np.random.default_rng(0).choice(rows, rows // 100, replace=False)
+    parts = by_ids(store, {f"0/{n}" for n in chosen}, ignore_missing=False)
+    TombstoneFolder(store.folder).add(Entry.now(None, parts))
+    values = {
+        "model": {"name": "toy"},
+        "dataset": {"name": "toys"},
+        "store": {"root": str(root)},
+        "index": to_dict(ChromaConfig(f"{root}/none")),
+        "dry_run": False,
+    }
+    started = time.perf_counter()
+    done = compact(from_dict(values, CompactConfig))
+    seconds = time.perf_counter() - started
+    detail = (
+        f"compact of {done.rows:,} of {rows:,} rows in {done.parts} parts: {seconds:.1f} s, "
+        f"{size / 1e6:,.0f} MB read and written, {done.bytes / 1e6:.1f} MB freed, against "
+        f"{took:.1f} s to copy the files"
+    )
+    print(result("compact", seconds / took, detail), flush=True)
+
+
+def grown(root: Path, rows: int, dim: int, generations: int) -> Store:
+    """Return a store of so many generations."""
+    store = make_store(root, {}, dim=dim, count=1)
+    share = rows // generations
+    for number in range(generations):
+        names = [f"{n}".encode() for n in range(number * share, (number + 1) * share)]
+        columns = {"name": pa.array(names, pa.binary()), "size": pa.array([1] * share)}
+        columns |= {name: pa.nulls(share, pa.string()) for name in ("version", "detail")}
+        columns |= {name: pa.nulls(share, pa.int64()) for name in REPLACED}
+        store.generations.add(number, number, 1, share, pa.table(columns))
+        fill(store, number, number * share, share, 0)
+        if number:
+            TombstoneFolder(store.folder).add(Entry.now(None, {}, generation=number))
+    return Store.open(store.url)
+
+
+def measure_generations(root: Path, rows: int, dim: int) -> None:
+    """Print the ratios of ten generations to one, each the median of five turns."""
+    counts = (1, GENERATIONS)
+    stores = {n: grown(root / str(n), rows, dim, n) for n in counts}
+    taken: dict[str, dict[int, list[float]]] = {}
+    queries = np.random.default_rng(1).normal(size=(QUERIES, dim)).astype(np.float32)
+    for turn in range(5):
+        for n in counts:
+            config = build_config(root / str(n), FaissConfig(f"{root}/{n}/index"), rebuild=turn > 0)
+            started = time.perf_counter()
+            build_index(config)
+            taken.setdefault("index", {}).setdefault(n, []).append(time.perf_counter() - started)
+            with open_index(config.index) as index:
+                index.query(queries[0], K)
+                started = time.perf_counter()
+                for query in queries:
+                    index.query(query, K)
+            taken.setdefault("search", {}).setdefault(n, []).append(time.perf_counter() - started)
+            started = time.perf_counter()
+            for _, vectors in Rows.open(stores[n].url).chunks():
+                vectors @ queries.T
+            taken.setdefault("exact search of recall", {}).setdefault(n, []).append(
+                time.perf_counter() - started
+            )
+    for name, times in taken.items():
+        one, ten = (float(np.median(times[n])) for n in counts)
+        detail = f"{name} of {rows:,} rows in {GENERATIONS} generations against one: "
+        print(result("generations", ten / one, f"{detail}{ten:.2f} s, {one:.2f} s"), flush=True)
+
+
+def main() -> None:
+    """Print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--dim", type=int, default=512)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        measure_compact(Path(folder, "compact"), given.rows, given.dim)
+        measure_generations(Path(folder), given.rows, given.dim)
+
+
+if __name__ == "__main__":
+    main()
