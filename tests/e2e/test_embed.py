@@ -180,7 +180,9 @@ def test_rejects(run: Run, tiny: list[str], tmp_path: Path) -> None:
     assert "resuming after 1 part (16 rows)" in accepted.stderr
     assert accepted.stdout.startswith("1 shard: 0 images, 12 rejects")
     assert f"12 rejects; the first is {tar}#100: " in accepted.stderr
-    assert f"; see {shard / 'rejects.parquet'}" in accepted.stderr
+    listed = "clipvec rejects dataset.name=webdataset model.name=local"
+    assert f"; {listed} lists them" in accepted.stderr
+    assert run(*listed.split()[1:]).stdout.startswith(f"12 rejects in {shard.parent}\n9  not a su")
     assert (shard / "done.json").exists()
 
 
@@ -258,7 +260,7 @@ def test_an_impossible_sharding_leaves_no_store(run: Run, tiny: list[str], tmp_p
         (["model=nope"], 2, "model=nope: no such option; there are local, mobileclip_s1"),
         (["nope=1"], 2, "nope is not an option here"),
         (["model.pretrained=~/x"], 2, "once for the shell and once for Hydra"),
-        (["dataset=folder", "dataset.path=~/my {x}"], 1, "'~/my {x}'"),
+        (["dataset=folder", "dataset.path=~/my {x}"], 1, "/my {x}' is not a folder"),
         (["shards=9-0"], 2, "shards='9-0' runs backwards; write shards=0-9"),
         (["shards=0-100"], 2, "names shard 100, but sharding.count=100: allowed are 0-99"),
         (["shards=abc"], 2, "shards='abc' is not a shard specification"),
