@@ -31,7 +31,7 @@ def parser() -> Parser:
     """Return the options of the command."""
     parser = Parser("photos", __doc__)
     add = parser.add_argument
-    add("folder", metavar="FOLDER", help="photos, in it and in its subfolders")
+    add("folder", nargs="?", metavar="FOLDER", help="photos, in it and in its subfolders")
     add("options", nargs="*", metavar="key=value", help="options of embed, index and serve")
     add("--port", type=int, help="port of the page (default: 3000, or the next that is free)")
     add("--no-open", action="store_true", help="do not open the page in the browser")

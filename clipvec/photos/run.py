@@ -65,16 +65,18 @@ def show_photos(arguments: argparse.Namespace) -> None:
         _serve(serve, port, opened=not arguments.no_open)
 
 
-def overrides(folder: str, options: Sequence[str]) -> dict[str, list[str]]:
+def overrides(folder: str | None, options: Sequence[str]) -> dict[str, list[str]]:
     """Return the overrides of each command for the photos of a folder.
 
     Args:
-        folder: as it was typed, and completed by a shell.
+        folder: as it was typed, and completed by a shell; None: it was not.
         options: overrides of any of the commands.
 
     Raises:
-        ConfigError: there is no such folder.
+        ConfigError: no folder is given, or there is no such one.
     """
+    if folder is None:
+        raise ConfigError("give the folder of your photos, as in: clipvec photos ~/Pictures")
     path = Path(folder).expanduser().absolute()
     if not path.is_dir():
         what = "is a file" if path.exists() else "is not there"
@@ -111,7 +113,9 @@ def choose_port(asked: int | None) -> int:
                 probe.bind((_HOST, port))
             except (OSError, OverflowError):
                 continue
-            return port
+        if port != candidates[0]:
+            print(f"port {candidates[0]} is not free, {port} is", file=sys.stderr)
+        return port
     if asked is None:
         raise ConfigError(f"the ports {_PORTS[0]} to {_PORTS[-1]} are taken; give another: --port")
     raise ConfigError(f"port {asked} is taken or not allowed; without --port a free one is found")
@@ -142,8 +146,7 @@ def _child(module: str, words: Sequence[str], **env: str) -> Iterator[subprocess
 def _serve(words: Sequence[str], port: int, *, opened: bool) -> None:
     """Serve the index until a signal comes, and say when the page is there."""
     url = f"http://{_HOST}:{port}"
-    if port != _PORTS[0]:
-        print(f"port {_PORTS[0]} is not free, {port} is")
+    print(f"starting the page at {url}", file=sys.stderr)
     command = ["serve", "clipvec.service.bento:Clipvec", "--port", str(port), "--quiet"]
     environment = {"CLIPVEC_SERVE": shlex.join(words), "BENTOML_DO_NOT_TRACK": "True"}
     with _child("bentoml", command, **environment) as child:

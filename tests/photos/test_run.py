@@ -9,6 +9,7 @@ import pytest
 
 from clipvec import config
 from clipvec.errors import ConfigError
+from clipvec.photos.__main__ import parser
 from clipvec.photos.run import choose_port, overrides
 
 
@@ -38,14 +39,27 @@ def test_what_is_no_folder(tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as caught:
             overrides(f"{tmp_path}/{name}", [])
         assert str(caught.value) == f"{tmp_path}/{name} {what}; give the folder of your photos"
+    with pytest.raises(ConfigError, match="give the folder of your photos, as in: clipvec photos"):
+        overrides(None, [])
 
 
-def test_a_port_that_is_taken() -> None:
+def test_options_may_stand_anywhere() -> None:
+    line = ["--port", "8000", "My photos", "model=sample", "--no-open", "batch_size=8"]
+    given = parser().parse_intermixed_args(line)
+    assert (given.folder, given.options) == ("My photos", ["model=sample", "batch_size=8"])
+    assert (given.port, given.no_open, given.no_serve) == (8000, True, False)
+    assert parser().parse_intermixed_args([]).folder is None
+
+
+def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     first = choose_port(None)
     with socket.socket() as other:
         other.bind(("127.0.0.1", first))
         other.listen()
-        assert choose_port(None) > first
+        capsys.readouterr()
+        other_port = choose_port(None)
+        assert other_port > first
+        assert capsys.readouterr().err == f"port 3000 is not free, {other_port} is\n"
         with pytest.raises(ConfigError, match=f"port {first} is taken or not allowed"):
             choose_port(first)
     assert choose_port(first) == first
