@@ -40,7 +40,8 @@ _FORMS = {"/search_image": "multipart/form-data", "/embed_image": "multipart/for
 class ErrorBodies:
     """Rewrites refusals from outside the application, such as an unknown path, as our JSON.
 
-    BentoML sends them as plain text.
+    BentoML sends them as plain text, and redirects paths that end in a slash to whatever host the
+    request names (1.4): those are paths at which there is nothing.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -54,6 +55,8 @@ class ErrorBodies:
             nonlocal refused
             if message["type"] == "http.response.start":
                 status, kind = message["status"], dict(message["headers"]).get(b"content-type", b"")
+                if status == HTTPStatus.TEMPORARY_REDIRECT:
+                    status, kind = 404, b"text/plain"
                 if status >= 400 and kind.startswith(b"text/plain"):
                     refused = True
                     reason = _REASONS.get(status, HTTPStatus(status).phrase.lower())

@@ -17,10 +17,14 @@ import httpx
 import pytest
 from PIL import Image
 from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 
 from clipvec.config import ServeConfig
 from clipvec.service import limits, protocol
 from clipvec.service.kept import Kept
+from clipvec.service.problems import ErrorBodies
 from clipvec.service.protocol import BoundedProtocol
 from clipvec.service.schema import Query
 from clipvec.service.searcher import Searcher
@@ -198,6 +202,22 @@ def test_nobody_is_sent_to_another_host(client: httpx.Client) -> None:
         answer = client.get(path, headers={"Host": "localhost"})
         assert answer.status_code in {404, 405}
         assert "location" not in answer.headers
+
+
+def test_nor_by_what_is_around_the_application() -> None:
+    """BentoML's own application redirects as this one does."""
+    outer = Starlette(routes=[Route("/search", lambda _: Response("found"))])
+    transport = httpx.ASGITransport(ErrorBodies(outer))
+
+    async def ask(path: str) -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return await client.get(path, headers={"Host": "evil.example"})
+
+    assert asyncio.run(ask("/search")).text == "found"
+    answer = asyncio.run(ask("/search/"))
+    assert answer.status_code == 404
+    assert answer.json()["error"].startswith("there is nothing at this path")
+    assert "location" not in answer.headers
 
 
 def test_the_documentation_runs_its_own_scripts_alone(client: httpx.Client) -> None:
