@@ -53,10 +53,10 @@ def install(title: str, folder: Path) -> list[str]:
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a clipvec command with the package of ``folder`` installed."""
-    assert words[0] == "python"
+    start = {"clipvec": ["-m", "clipvec"], "python": []}[words[0]]
     paths = [str(folder), str(ROOT), str(ROOT / "launchers")]
     return subprocess.run(
-        [sys.executable, *words[1:]],
+        [sys.executable, *start, *words[1:]],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
