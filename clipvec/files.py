@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "schema_version"
 """Key of the schema number in a JSON file."""
+TEMPORARY = ".tmp"
+"""End of the hidden name of a file that is being written."""
 _SEAL = "seal"
 """Key of the SHA-256 of all else that is in the file."""
 
@@ -54,7 +56,7 @@ def _written(file: Path, data: bytes) -> Iterator[Path]:
     """Give the temporary name under which a file's content was written, until it is removed."""
     file.parent.mkdir(parents=True, exist_ok=True)
     # containers that share a folder have the same process ids
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}{TEMPORARY}")
     try:
         with temporary.open("wb") as stream:
             stream.write(data)

@@ -78,7 +78,7 @@ def compact(config: CompactConfig) -> CompactSummary:
         )  # one of another store is refused before all else
         summary = _compact_store(store)
         store = Store.open(store.url)
-        compaction.tidy(store, store.committed().values())
+        compaction.tidy(store)
     for each in with_remains(config.index, name, store, store.tombstones.removed):
         log.info("%s is written again", config.index.location(each))
         log.info("%s", rebuild(config, each))

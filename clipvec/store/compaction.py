@@ -15,6 +15,8 @@ to be done: a kill at any moment loses nothing, and shows no deleted row.
 from __future__ import annotations
 
 import contextlib
+import logging
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +31,7 @@ from clipvec.store.schema import DIGEST, SOURCE, id_digest
 from clipvec.store.tombstones import DeletedRows, Entry, RemovedRow, TombstoneFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from clipvec.store.live import LivePart
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from clipvec.store.shard import CommitMarker
     from clipvec.store.store import Store
 
+log = logging.getLogger(__name__)
 _HIDDEN = "of a deleted image"
 """Reason in the ledger of a reject that had the id of a removed row."""
 
@@ -64,7 +67,7 @@ class Compacted:
     def rows(self, file: str, rows: DeletedRows, active: bool) -> tuple[str, DeletedRows]:
         """Return what an entry says of a part file of this shard once it is committed."""
         hidden = [id for id in rows.ids if active or id in self.removed]
-        left = [id for id in rows.ids if id not in set(hidden)]
+        left = [] if active else [id for id in rows.ids if id not in self.removed]
         unknown = {id: RemovedRow(id_digest(id), None, -1) for id in hidden}
         removed = [*rows.removed, *(self.removed.get(id, unknown[id]) for id in hidden)]
         if not active or not self.after.parts:
@@ -142,13 +145,16 @@ def commit(store: Store, shards: Sequence[Compacted]) -> bool:
     """Commit shards that were written again, and remove what they replace.
 
     Returns:
-        False: rows were deleted or taken back meanwhile, and nothing was done; write them again.
+        False: rows were deleted or taken back meanwhile, or a shard is no longer what it was, and
+        nothing was done; write them again.
 
     Raises:
         StoreError: a file cannot be read or written.
     """
     entries, known = TombstoneFolder(store.folder), store.tombstones
-    if entries.read().entries.keys() != known.entries.keys():
+    before = {shard.before.shard: shard.before for shard in shards}
+    same = entries.read().entries.keys() == known.entries.keys()
+    if not same or store.committed(before) != before:
         return False
     places = {paths.ShardPaths(shard.after.shard).folder: shard for shard in shards}
     for name, entry in known.entries.items():
@@ -156,7 +162,6 @@ def commit(store: Store, shards: Sequence[Compacted]) -> bool:
         if hidden != entry:
             entries.rewrite(name, hidden)
     for shard in shards:
-        _hide_rejects(store, shard)
         store.folder.write(paths.ShardPaths(shard.after.shard).done, shard.after.to_json())
     for shard in shards:
         for part in shard.gone:
@@ -176,43 +181,58 @@ def _without_ids(entry: Entry, active: bool, shards: Mapping[str, Compacted]) ->
     return replace(entry, parts=parts)
 
 
-def _hide_rejects(store: Store, shard: Compacted) -> None:
-    """Leave ids of removed rows out of the ledger, which has those that occurred twice."""
-    file = paths.ShardPaths(shard.after.shard).rejects
-    try:
-        rows = ledger_rows(store.folder.read(file))
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError):  # which clipvec.check tells
-        return
-    if any(row["id"] in shard.removed for row in rows):
-        for row in rows:
-            if row["id"] in shard.removed:
-                row.update(id=id_digest(row["id"]), uri="", reason=_HIDDEN)
-        store.folder.write(file, ledger_bytes([[*row.values()] for row in rows]))
-
-
-def tidy(store: Store, markers: Iterable[CommitMarker]) -> None:
+def tidy(store: Store) -> None:
     """Remove what is no more of use once rows were taken out, and what killed commands left.
 
     Raises:
         StoreError: a file cannot be read or written.
     """
-    if not store.tombstones.removed:
-        return
-    for marker in markers:
+    gone = _removed_ids(store)
+    for marker in store.committed().values():
         place = paths.ShardPaths(marker.shard)
         named = {part.file for part in marker.parts}
-        if not any(part.file != place.part(n) for n, part in enumerate(marker.parts)):
-            continue
         for name in store.folder.names(place.folder):
             file = f"{place.folder}/{name}"
-            part = paths.part_number(name) is not None
-            if (part and file not in named) or name.endswith(".tmp"):
+            if paths.part_number(name) is not None and file not in named:
                 store.folder.remove(file)
+        store.folder.remove_leftovers(place.folder)
+        if marker.rejects and (ids := gone[None] | gone[place.folder]):
+            _hide_rejects(store, place.rejects, ids)
+    for folder in (paths.TOMBSTONES, paths.GENERATIONS):
+        store.folder.remove_leftovers(folder)
     if store.fingerprint.dataset["kind"] == "folder" and store.generations.newest().plan:
         # elsewhere, a source is a file of many images
         store.generations.hide(_removed_sources(store))
+
+
+def _removed_ids(store: Store) -> dict[str | None, set[str]]:
+    """Return the digests of the ids of removed rows by shard folder; None: hidden in all shards.
+
+    Those of replaced rows may be the names of files that are there.
+    """
+    found: dict[str | None, set[str]] = defaultdict(set)
+    for entry in store.tombstones.active.values():
+        for file, rows in entry.parts.items():
+            where = paths.shard_folder(file) if entry.generation is not None else None
+            found[where].update(row.id for row in rows.removed)
+    return found
+
+
+def _hide_rejects(store: Store, file: str, ids: set[str]) -> None:
+    """Leave ids of removed rows, by their digests, out of a ledger of rejects."""
+    try:
+        rows = ledger_rows(store.folder.read(file))
+    except (OSError, ValueError) as error:
+        log.warning(
+            "%s is missing or damaged (%s), and may name deleted rows: clipvec check says more",
+            *(store.folder.path(file), error),
+        )
+        return
+    named = [row for row in rows if id_digest(row["id"]) in ids]
+    for row in named:
+        row.update(id=id_digest(row["id"]), uri="", reason=_HIDDEN)
+    if named:
+        store.folder.write(file, ledger_bytes([[*row.values()] for row in rows]))
 
 
 def _removed_sources(store: Store) -> set[tuple[int, int]]:

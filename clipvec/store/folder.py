@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import ConfigError, StoreError
-from clipvec.files import create_atomically, write_atomically
+from clipvec.files import TEMPORARY, create_atomically, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _START = 0
 """Of whole files too: without it s3fs (2026.6.0) asks for their size first, or takes it from a
 listing that it has kept, where an object that another client wrote since is missing."""
+_LEFT_S = 3600
+"""Age in seconds of a temporary file that nobody writes any more."""
 _FIXES = {
     errno.ENOSPC: "free space there, or choose another store.root; the same command resumes",
     errno.EDQUOT: "free space there, or choose another store.root; the same command resumes",
@@ -159,6 +162,19 @@ class Folder:
         """Remove a file; it may already be gone."""
         with self._errors(name), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(f"{self._base}/{name}")
+
+    def remove_leftovers(self, folder: str) -> None:
+        """Remove what killed writers left in ``folder``, but not what may still be written.
+
+        An object store shows no file before all of it is there.
+        """
+        if not self.local:
+            return
+        with self._errors(folder):
+            for file in Path(self._base, folder).glob(f".*{TEMPORARY}"):
+                with contextlib.suppress(FileNotFoundError):
+                    if time.time() - file.stat().st_mtime > _LEFT_S:
+                        file.unlink()
 
     @contextlib.contextmanager
     def _errors(self, name: str = "", missing_ok: bool = True) -> Iterator[None]:

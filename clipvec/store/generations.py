@@ -13,6 +13,7 @@ grow has no such files, and one generation.
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -235,17 +236,15 @@ class Generations:
         Raises:
             StoreError: a plan cannot be read or written.
         """
-        import pyarrow as pa
-
         generations = self.all()
         plans = [self.plan(generation) for generation in generations]
-        names = [plan["name"] for plan in plans]
-        hidden = {names[number][source].as_py() for number, source in removed}
-        hidden = {name for name in hidden if not name.startswith(_HIDDEN)}
-        known = current(plans, [generation.sources for generation in generations])
-        places = zip(known["generation"].to_pylist(), known["source"].to_pylist(), strict=True)
-        live = pa.array([place not in removed for place in places], pa.bool_())
-        hidden.difference_update(known["name"].filter(live).to_pylist())
+        names = [plan["name"].to_pylist() for plan in plans]
+        # a kill, or a list that was made meanwhile, leaves a name in one that others have no more
+        gone = {_name_digest(names[number][source]) for number, source in removed}
+        raw = {name for each in names for name in each if not name.startswith(_HIDDEN)}
+        hidden = {name for name in raw if gone and _name_digest(name) in gone}
+        if hidden:
+            hidden -= _live_names(generations, plans, removed)
         kept = []
         for generation, plan in zip(generations, plans, strict=True):
             written, changed = generation, _hidden(plan, hidden)
@@ -259,6 +258,18 @@ class Generations:
             # a later one may be about to be decided
             if name.endswith(".parquet") and int(number) < len(kept) and file not in kept:
                 self._folder.remove(file)
+
+
+def _live_names(
+    generations: list[Generation], plans: list[pa.Table], removed: set[tuple[int, int]]
+) -> set[bytes]:
+    """Return the names of the sources that are covered still, but for removed ones."""
+    import pyarrow as pa
+
+    known = current(plans, [generation.sources for generation in generations])
+    places = zip(known["generation"].to_pylist(), known["source"].to_pylist(), strict=True)
+    live = pa.array([place not in removed for place in places], pa.bool_())
+    return set(known["name"].filter(live).to_pylist())
 
 
 def _hidden(plan: pa.Table, names: set[bytes]) -> pa.Table | None:
@@ -311,11 +322,15 @@ def revealed(known: pa.Table, listing: pa.Table) -> pa.Table:
 
 
 def _name_digest(name: bytes) -> bytes:
+    """Return what takes the place of a name; of that, itself."""
+    if name.startswith(_HIDDEN):
+        return name
     return _HIDDEN + image_digest(name).hex().encode()
 
 
 def _detail_digest(detail: str | None) -> str | None:
-    return None if detail is None else image_digest(detail.encode()).hex()
+    """Return what takes the place of the detail of a source: JSON too, for whoever reads it."""
+    return None if detail is None else json.dumps({"removed": image_digest(detail.encode()).hex()})
 
 
 def _to_json(generation: Generation) -> bytes:

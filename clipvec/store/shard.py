@@ -27,7 +27,7 @@ from clipvec.store.part import (
 from clipvec.store.schema import EMBEDDING, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -92,7 +92,14 @@ class ShardWriter:
     same position in the dataset: the file of the last item, and the number of its processed items.
     """
 
-    def __init__(self, folder: Folder, shard: int, schema: pa.Schema, store: str = "") -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        shard: int,
+        schema: pa.Schema,
+        store: str = "",
+        compacted: Container[str] = (),
+    ) -> None:
         """Take over what an earlier run wrote.
 
         Args:
@@ -100,12 +107,15 @@ class ShardWriter:
             shard: its number.
             schema: of the parts.
             store: what tells this store from others, see `clipvec.store.fingerprint.digest`.
+            compacted: part files that were committed in the place of others. A kill can leave more
+                of them, without rows whose deletion was taken back.
         """
         self._folder = folder
         self.shard = shard
         self._paths = paths.ShardPaths(shard)
         self._schema = schema
         self._origin = origin(store, shard)
+        self._compacted = compacted
         self._parts: list[Part] = []
         self._ids: list[str] = []
         self._rejects: list[tuple[int, str, str, str, str]] = []
@@ -204,8 +214,8 @@ class ShardWriter:
         """Adopt the finished parts of an earlier run, and remove everything else."""
         folder = self._paths.folder
         names = [f"{folder}/{name}" for name in self._folder.names(folder)]
-        # numerically: by name, part-100000 sorts before part-99999
-        for name in sorted(names, key=lambda name: paths.part_number(name) or 0):
+        # numerically: by name, part-100000 sorts before part-99999; one with all rows comes first
+        for name in sorted(names, key=lambda name: (paths.part_number(name) or 0, len(name))):
             number = paths.part_number(name)
             unfinished = number is not None and not (number == self.parts and self._take(name))
             if unfinished or name.endswith(".tmp"):
@@ -219,6 +229,8 @@ class ShardWriter:
         """Adopt a part if it is, byte for byte, what was written as the next of this shard."""
         import pyarrow as pa
 
+        if name != self._paths.part(self.parts) and name not in self._compacted:
+            return False
         data = self._folder.read(name)
         try:
             table = read_sealed(data)

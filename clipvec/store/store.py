@@ -257,7 +257,8 @@ class Store:
 
     def writer(self, shard: int) -> ShardWriter:
         """Return the writer of an uncommitted shard, positioned after its finished parts."""
-        return ShardWriter(self.folder, shard, self.schema(), self._digest)
+        named = {file for entry in self.tombstones.active.values() for file in entry.parts}
+        return ShardWriter(self.folder, shard, self.schema(), self._digest, named)
 
     def read(
         self, part: LivePart, columns: Sequence[str] | None = None, batch_rows: int = 4096

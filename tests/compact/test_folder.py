@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from clipvec.compact.run import compact
 from clipvec.config import ChromaConfig
 from clipvec.delete.run import delete as delete_command
 from clipvec.store import Rows, Store
-from tests.compact.test_run import asked, files, grep
+from tests.compact.test_run import Killed, asked, count_writes, files, grep
 from tests.data.making import encode
 from tests.stores import delete
 
@@ -99,6 +100,7 @@ def test_a_shard_that_is_embedded_again(embed: Embed, tmp_path: Path) -> None:
     folder.mkdir()
     for number in range(16):
         write(folder / f"photo-{number:02}.png", number)
+        (folder / f"photo-{number:02}.txt").write_text(f"caption {number:02}")
     store = Store.open(embed().store)
     delete(store, "photo-01.png", "photo-05.png")
     compacted(store, tmp_path)
@@ -112,6 +114,35 @@ def test_a_shard_that_is_embedded_again(embed: Embed, tmp_path: Path) -> None:
     marker = Store.open(store.url).committed([0])[0]
     assert (marker.rows, marker.rejects) == (6, 1), "nobody knows the name of the file"
     assert compacted(store, tmp_path).startswith("nothing to compact")
+
+
+def test_killed_at_each_step(embed: Embed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lists of files are written one after the other: no name stays in the others."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(4):
+        write(folder / f"photo-{number:02}.png", number)
+    store = Store.open(embed().store)
+    write(folder / "photo-01.png", 20)
+    (folder / "photo-02.png").unlink()
+    embed()
+    (folder / "photo-01.png").unlink()
+    embed()
+    needles = [b"photo-01", b"photo-02"]
+    origin, writes = tmp_path / "origin", count_writes(monkeypatch)
+    shutil.copytree(store.url, origin)
+    compacted(store, tmp_path)
+    assert grep(Path(store.url), *needles) == []
+    wanted, steps = files(Path(store.url)), writes[0]
+    for step in range(steps):
+        shutil.rmtree(store.url)
+        shutil.copytree(origin, store.url)
+        writes[:] = [0, step]
+        with pytest.raises(Killed):
+            compacted(store, tmp_path)
+        writes[:] = [0, -1]
+        compacted(store, tmp_path)
+        assert files(Path(store.url)) == wanted, f"killed at step {step}"
 
 
 def test_forever(embed: Embed, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +29,7 @@ from clipvec.index import build_index, open_index
 from clipvec.store import Row, Rows, Store, compaction
 from clipvec.store.folder import Folder
 from tests.index.conftest import build_config
-from tests.stores import delete, make_store, row, undo
+from tests.stores import delete, flip, make_store, row, undo
 
 NAME = "toys--toy"
 
@@ -62,6 +63,7 @@ def store(tmp_path: Path) -> Store:
             number += count
             writer.write_part(rows, vectors, number, (rows[-1].uri, 1))
         writer.reject(number, named(shard, 3), f"again {named(shard, 3)}", "twice", "DuplicateId")
+        writer.reject(number + 1, named(0, 3), "another shard", "cut", "Undecodable")
         writer.commit({})
     return store
 
@@ -171,7 +173,7 @@ def test_killed_at_each_step(store: Store, tmp_path: Path, monkeypatch: pytest.M
     undo(store, delete(store, gone[0]))
     delete(store, *gone.values())
     left = live(store).keys()
-    origin, writes = tmp_path / "origin", _count(monkeypatch)
+    origin, writes = tmp_path / "origin", count_writes(monkeypatch)
     shutil.copytree(store.url, origin)
     compact(asked(store, index))
     wanted, steps = files(Path(store.url)), writes[0]
@@ -188,7 +190,69 @@ def test_killed_at_each_step(store: Store, tmp_path: Path, monkeypatch: pytest.M
         assert files(Path(store.url)) == wanted, f"killed at step {step}"
 
 
-def _count(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def test_killed_and_taken_back(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The part without the row, which nobody committed, is not taken for that of the shard."""
+    index, writes = ChromaConfig(f"{tmp_path}/none"), count_writes(monkeypatch)
+    name = delete(store, named(0, 3))
+    writes[:] = [0, 1]
+    with pytest.raises(Killed):
+        compact(asked(store, index))
+    writes[1] = -1
+    undo(store, name)
+    (left,) = Path(store.url).glob("shard-*/part-*-*")
+    kept = tmp_path / "kept"
+    shutil.copytree(store.url, kept)
+    assert str(compact(asked(store, index))).startswith("nothing to compact")
+    assert not left.exists()
+    shutil.rmtree(store.url)
+    shutil.copytree(kept, store.url)
+    Path(store.url, paths.ShardPaths(0).done).unlink()
+    flip(Path(store.url, paths.ShardPaths(0).part(0)), 99)
+    assert Store.open(store.url).writer(0).rows == 0
+    shutil.rmtree(store.url)
+    shutil.copytree(kept, store.url)
+    assert named(0, 3) in Store.open(store.url).writer(0).ids()
+
+
+def test_what_writers_left(store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    delete(store, named(0, 3))
+    folder = Path(store.url)
+    left, busy = [
+        [folder / place / f".{name}.tmp" for place in ("shard-00001", paths.TOMBSTONES)]
+        for name in ("left", "busy")
+    ]
+    for file in [*left, *busy]:
+        file.write_bytes(b"half")
+    for file in left:
+        os.utime(file, (1, 1))
+    ledger = paths.ShardPaths(1).rejects
+    flip(folder / ledger, 9)
+    compact(asked(store, ChromaConfig(f"{tmp_path}/none")))
+    assert [file.exists() for file in [*left, *busy]] == [False, False, True, True]
+    (said,) = [text for text in caplog.messages if ledger in text]
+    assert said.endswith("and may name deleted rows: clipvec check says more")
+
+
+def test_a_shard_that_is_embedded_meanwhile(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever removed a marker is not contradicted by one that is written after it."""
+    delete(store, named(0, 3), named(1, 3))
+    marker, written = Path(store.url, paths.ShardPaths(0).done), compaction.write
+
+    def late(store: Store, of: Any) -> Any:
+        found = written(store, of)
+        marker.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(compaction, "write", late)
+    assert compact(asked(store, ChromaConfig(f"{tmp_path}/none"))).rows == 1
+    assert not marker.exists()
+
+
+def count_writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return how many files were written or removed; if the second number comes, kill there."""
     counted = [0, -1]
 
