@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import tracemalloc
 
 import pytest
 from PIL import ExifTags, Image
@@ -56,3 +58,28 @@ def test_damaged_exif_is_none() -> None:
     for end in range(start, start + 200, 7):
         assert set(photo_attributes(data[:end])) <= {"taken", "year", "camera"}
     assert photo_attributes(b"") == photo_attributes(b"II*\0") == {}
+
+
+def test_webp_has_it_behind_its_pixels() -> None:
+    data = photo("WEBP", taken="2019:05:14 10:20:30")
+    start = data.index(b"MM\0*")
+    assert photo_attributes(data[:start] + bytes(2**18) + data[start:])["year"] == 2019
+
+
+def test_only_the_wanted_tags_are_read() -> None:
+    many = 2**18
+    rationals = struct.pack("<HHII", BASE.ExposureTime, 5, many, 8)
+    long = struct.pack("<HHII", BASE.DateTimeOriginal, 2, many, 8)
+    digitized = struct.pack("<HHII", BASE.DateTimeDigitized, 2, 19, 26)
+    inner = struct.pack("<H", 60_003) + rationals * 60_000 + rationals + long + digitized
+    outer = struct.pack("<HHHII", 1, INNER, 4, 1, 45)
+    date = b"2019:05:14 10:20:30"
+    data = struct.pack("<2sHI", b"II", 42, 8) + outer + bytes(4) + date + inner
+    tracemalloc.start()
+    try:
+        found = photo_attributes(data + bytes(8 * many))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found["year"] == 2019
+    assert peak < 8 * 2**20
