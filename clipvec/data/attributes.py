@@ -14,7 +14,7 @@ from clipvec.data.record import Record, Reject, Value
 from clipvec.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from clipvec.config import Attributes, AttributeType
 
@@ -66,15 +66,22 @@ def make_record(
     fields: Mapping[str, object],
     attributes: Attributes,
     source: int = 0,
+    optional: Collection[str] = (),
 ) -> Record | Reject:
-    """Return a record with its caption and attributes converted, or a reject with the reason."""
+    """Return a record with its caption and attributes converted, or a reject with the reason.
+
+    Those of ``optional`` are None where they cannot be converted.
+    """
     if isinstance(image, OSError):
         reason = image.strerror or first_line(image)
         return Reject(id, uri, f"the image file cannot be read: {reason}", type(image).__name__)
     if image is None:
         return Reject(id, uri, "there is no image", "NoImage")
     try:
-        values = {name: convert(name, fields.get(name), kind) for name, kind in attributes.items()}
+        values = {
+            name: _convert(name, fields.get(name), kind, optional=name in optional)
+            for name, kind in attributes.items()
+        }
         words = convert("caption", _first(caption), "string")
     except ValueError as error:
         return Reject(id, uri, str(error), "AttributeValue")
@@ -128,6 +135,15 @@ def convert(name: str, value: object, kind: AttributeType) -> Value:
         given = to_utf8(repr(value))
         given = given if len(given) <= 80 else given[:77] + "..."
         raise ValueError(f"{name}={given} is not {_NOUN[kind]}") from error
+
+
+def _convert(name: str, value: object, kind: AttributeType, *, optional: bool) -> Value:
+    try:
+        return convert(name, value, kind)
+    except ValueError:
+        if optional:
+            return None
+        raise
 
 
 def _to_string(value: object) -> str:

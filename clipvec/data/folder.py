@@ -60,7 +60,10 @@ class FolderDataset:
         self._config = config
         given = [name for name in self.attributes if name not in _OF_THE_NAME]
         self._columns = [config.caption, *given]
-        self._of_photos = not exif.ATTRIBUTES.isdisjoint(given)
+        self._of_photos = not exif.ATTRIBUTES.keys().isdisjoint(given)
+        # Where they are as in every folder, nobody asked for them: they reject no image.
+        by_default = exif.ATTRIBUTES.items() <= self.attributes.items()
+        self._optional = exif.ATTRIBUTES.keys() if by_default else ()
         self._found: dict[str, Mapping[str, Any] | None] = {}
         """What a listing tells of each file; empty where there was none."""
         self._complete = True
@@ -179,7 +182,9 @@ class FolderDataset:
             except UnknownEncoding as error:
                 return Reject(id, uri, f"its .txt file is {error}", "UnknownEncoding")
         fields["folder"], fields["file"] = map(to_utf8, split(row.file))
-        return make_record(id, uri, image, caption, fields, self.attributes, number)
+        return make_record(
+            *(id, uri, image, caption, fields, self.attributes, number), optional=self._optional
+        )
 
     def _notes_of(self, row: Row) -> list[str]:
         """Return the files next to an image that describe it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -113,7 +114,14 @@ class Fingerprint:
                 _same(f"dataset.{key}", mine.get(key), others.get(key), where)
         _same("dataset", mine, others, where, _ANOTHER)
         for field, name in _SETTINGS.items():
-            _same(name, getattr(self, field), other[field], where)
+            _same(name, getattr(self, field), other[field], where, self._mend(field, name))
+
+    def _mend(self, field: str, name: str) -> str:
+        """Return what to give for a mapping: Hydra merges one with what a dataset has of itself."""
+        if not isinstance(mine := getattr(self, field), dict):
+            return ""
+        words = (f"~{name}", f"+{name}={_brief(mine)}")
+        return "use " + " ".join(map(shlex.quote, words if mine else words[:1]))
 
     def check_precision(self, precision: str, where: str) -> None:
         """Refuse vectors of another precision than those in the store, if that is known.
@@ -159,10 +167,9 @@ def _same(name: str, mine: object, others: object, where: str, mend: str = "") -
     """Refuse a setting that differs from the one the store at ``where`` was made with."""
     if mine != others:
         given = f"{name}={'null' if mine is None else mine}"
-        use = f"use the same {name}" if isinstance(mine, dict) else f"use {given}"
         raise FingerprintError(
             f"{where} was made with {name} {_brief(mine)}, not {_brief(others)}: "
-            f"{mend or use}, or another store.root"
+            f"{mend or f'use {given}'}, or another store.root"
         )
 
 

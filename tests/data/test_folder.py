@@ -238,6 +238,12 @@ def test_what_photos_tell_of_themselves(tmp_path: Path) -> None:
         {"folder": "", "file": "c.jpg", "camera": None, "taken": None, "year": None},
         {"folder": "trip", "file": "b.png", "camera": "a scanner", **taken},
     ]
+    (tmp_path / "c.json").write_text('{"year": "ca. 1900", "taken": ["long ago"]}')
+    later = read(tmp_path, attributes=composed.dataset.attributes)
+    assert [item.attributes["year"] for item in later.records(0, 1)] == [2019, None, 2019]  # type: ignore[union-attr]
+    asked = [*read(tmp_path, attributes={"year": "int"}).records(0, 1)][1]
+    assert isinstance(asked, Reject)
+    assert asked.reason == "year='ca. 1900' is not a 64-bit integer"
     (tmp_path / "rows.csv").write_text("file,year\na.jpg,1999\nc.jpg,\n")
     kinds = {"year": "int", "camera": "string"}
     rows = read(tmp_path, manifest="rows.csv", attributes=kinds).records(0, 1)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from clipvec import config
 from clipvec.errors import FingerprintError, StoreError
 from clipvec.store import Fingerprint, Golden, ModelFingerprint, Store
 
@@ -55,13 +57,26 @@ def test_same_data_passes() -> None:
             {"dataset": {"name": "pets", "kind": "folder", "caption": "text"}},
             "the dataset has changed or is a different one",
         ),
-        ({"attributes": {}}, "use the same dataset.attributes"),
+        (
+            {"attributes": {}},
+            ": use '~dataset.attributes' '+dataset.attributes={label: string}', or another",
+        ),
     ],
 )
 def test_other_data_is_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(FingerprintError) as error:
         PRINT.check_data(data(**changes), "the store")
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["folder", "webdataset"])
+@pytest.mark.parametrize("made", [{}, {"folder": "string", "stars": "int"}])
+def test_the_options_that_it_names_give_the_attributes(made: dict[str, str], kind: str) -> None:
+    with pytest.raises(FingerprintError) as error:
+        replace(PRINT, attributes=made).check_data(data(attributes={"year": "int"}), "the store")
+    words = shlex.split(str(error.value).partition(": use ")[2].partition(", or another")[0])
+    given = [f"dataset={kind}", "dataset.path=/x", "dataset.name=x", *words]
+    assert config.read_command("embed", given, config.EmbedConfig).dataset.attributes == made
 
 
 @pytest.mark.parametrize(
