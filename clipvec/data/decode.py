@@ -74,8 +74,10 @@ def decode_image(data: bytes, target: int, max_pixels: int) -> DecodedImage:
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if its shorter side stays at least
     ``2 * target`` pixels (libjpeg scales while decoding: three times as fast at 12 megapixels).
-    Transparent pixels are composited over white. open_clip's own ``convert("RGB")`` drops alpha
-    and embeds whatever colour lies under a transparent background, usually black.
+    Transparent pixels are composited over white. open_clip drops alpha after Pillow has resized,
+    which weights colours by their alpha and so leaves black; the colour under a transparent pixel
+    is left only in images of exactly the model's size and in palette images, which Pillow (13.0)
+    resizes otherwise.
     16-bit greyscale is scaled to 8 bits; ``convert("RGB")`` would clip it to white. A PNG
     with metadata too large for Pillow, and a JPEG that lacks its end mark alone, are read.
 

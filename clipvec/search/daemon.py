@@ -1,9 +1,8 @@
 """A search that stays loaded: those after it ask it, and need not load the model again.
 
 The first search listens on a Unix socket of its user and hands it to a process that it leaves
-behind. Each search passes that process its command line, folder, environment, stdout and stderr,
-so that it answers as a process of its own would; one at a time, and for some minutes after the
-last.
+behind. Each search passes that process its command line, folder, environment and stderr, and
+prints what it gets back; one is answered at a time, for some minutes after the last.
 """
 
 from __future__ import annotations
@@ -11,8 +10,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import os
+import select
+import shutil
 import signal
 import socket
 import struct
@@ -23,11 +25,12 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipvec.errors import SearchEndedError
+from clipvec.errors import SearchEndedError, signal_of
 from clipvec.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import TextIO
 
 VARIABLE = "CLIPVEC_SEARCH_MINUTES"
 """Environment variable: minutes for which a search stays loaded; 0: not at all."""
@@ -41,8 +44,12 @@ _LOADED_WITH = (
 _LONGEST_PATH = 100
 """Bytes of a socket's path; the kernel's limit is 107."""
 _SIZE, _STARTED = struct.Struct(">I"), struct.Struct(">I")
+_ANSWER = struct.Struct(">BI")
+"""Exit code, and length of what is printed."""
 _SECONDS = 10.0
-"""In which a search sends what it asks."""
+"""In which a search sends what it asks, and takes its answer."""
+_PATIENCE = 30.0
+"""Seconds until a search is begun; after that it runs on its own."""
 _INTERRUPTED = 128
 """Exit codes from here on are of signals: libraries may be half loaded."""
 
@@ -73,10 +80,15 @@ def ask(arguments: Sequence[str]) -> int | None:
     for _ in range(2):  # it may end, as it had nothing to do, just when it is asked
         try:
             with _connection(path) as connection:
-                if (pid := _begin(connection, arguments)) is not None:
-                    return _end(connection, pid)
+                pid = _begin(connection, arguments)
+                answer = None if pid is None else _end(connection, pid)
+        except TimeoutError:
+            return None
         except OSError:
             continue
+        if answer is not None:
+            sys.stdout.write(answer[1])
+            return answer[0]
     return None
 
 
@@ -132,7 +144,8 @@ def _start(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(os.fspath(path))
         listener.listen()
-        code = f"import sys; sys.path.insert(0, {str(_ROOT)!r})\n"
+        # in place of the current folder, whose modules are none of ours
+        code = f"import sys; sys.path[0] = {str(_ROOT)!r}\n"
         code += "from clipvec.search import __main__, daemon; daemon.serve(__main__.main)"
         fd = listener.fileno()
         subprocess.Popen(
@@ -150,30 +163,46 @@ def _start(path: Path) -> None:
 
 
 def _begin(connection: socket.socket, arguments: Sequence[str]) -> int | None:
-    """Pass on a search, and return the id of the process that has begun it; None: it ended."""
-    asked = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    """Pass on a search, and return the id of the process that has begun it; None: it ended.
+
+    Raises:
+        TimeoutError: another search takes too long.
+    """
+    environment = dict(os.environ)
+    if sys.stdout.isatty():
+        environment["COLUMNS"] = str(shutil.get_terminal_size().columns)
+    asked = {
+        "arguments": arguments,
+        "folder": str(Path.cwd()),
+        "environment": environment,
+        "terminal": sys.stdout.isatty(),
+    }
     data = json.dumps(asked).encode()
-    sys.stdout.flush()
-    socket.send_fds(connection, [_SIZE.pack(len(data))], [1, 2])
+    connection.settimeout(_PATIENCE)
+    socket.send_fds(connection, [_SIZE.pack(len(data))], [2])
     connection.sendall(data)
     started = _received(connection, _STARTED.size)
+    connection.settimeout(None)
     return _STARTED.unpack(started)[0] if started else None
 
 
-def _end(connection: socket.socket, pid: int) -> int:
-    """Return the exit code; Ctrl-C ends the search, which says so."""
+def _end(connection: socket.socket, pid: int) -> tuple[int, str]:
+    """Return the exit code and what to print; Ctrl-C ends the search, which says so."""
     while True:
         try:
-            code = _received(connection, 1)
+            select.select([connection], [], [])
             break
-        except KeyboardInterrupt:
-            os.kill(pid, signal.SIGINT)
-    if not code:
+        except KeyboardInterrupt as error:
+            if not select.select([connection], [], [], 0)[0]:  # the next one may have begun
+                os.kill(pid, signal_of(error))
+    head = _received(connection, _ANSWER.size)
+    if not head:
         raise SearchEndedError(
             f"the process that searches ({pid}) has ended, perhaps for lack of memory; run the "
             "same command again with --no-daemon"
         )
-    return code[0]
+    code, size = _ANSWER.unpack(head)
+    return code, _received(connection, size).decode()
 
 
 def _received(connection: socket.socket, size: int) -> bytes:
@@ -215,53 +244,58 @@ def serve(search: Callable[[], None]) -> None:
 def _answer(connection: socket.socket, search: Callable[[], None]) -> int:
     """Do one search, and return its exit code."""
     connection.settimeout(_SECONDS)
+    fds: list[int] = []
     try:
-        head, fds, *_ = socket.recv_fds(connection, _SIZE.size, 2)
+        head, fds, *_ = socket.recv_fds(connection, _SIZE.size, 1)
         asked = json.loads(_received(connection, _SIZE.unpack(head)[0]))
         connection.sendall(_STARTED.pack(os.getpid()))
-    except (OSError, ValueError, struct.error):  # it was stopped meanwhile
+    except (OSError, ValueError, struct.error):  # it was stopped meanwhile, or waited in vain
+        for fd in fds:
+            os.close(fd)
         return 0
-    code = _searched(asked, fds, search)
+    printed = _Printed(asked["terminal"])
+    code = _searched(asked, fds[0], printed, search)
+    data = printed.getvalue().encode()
     with contextlib.suppress(OSError):
-        connection.sendall(bytes([code]))
+        connection.sendall(_ANSWER.pack(code, len(data)) + data)
     return code
 
 
-def _searched(asked: dict[str, Any], fds: Sequence[int], search: Callable[[], None]) -> int:
-    """Search with the output, the folder and the environment of another process."""
-    own = [os.dup(1), os.dup(2)]
+class _Printed(io.StringIO):
+    """What a search prints, for an output that may be a terminal."""
+
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+def _searched(asked: dict[str, Any], fd: int, out: TextIO, search: Callable[[], None]) -> int:
+    """Search with the stderr, the folder and the environment of another process."""
+    own = os.dup(2)
+    _replace_stderr(fd)
     try:
-        _replace_output(fds)
         os.environ.clear()
         os.environ.update(asked["environment"] | {VARIABLE: "0"})
         os.chdir(asked["folder"])
         sys.argv = ["clipvec-search", *asked["arguments"]]
-        search()
+        with contextlib.redirect_stdout(out):
+            search()
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     except Exception:
         traceback.print_exc()
         return 1
     finally:
-        _flush()
-        _replace_output(own)
+        _replace_stderr(own)
         os.chdir("/")  # a file system may be taken away meanwhile
     return 0
 
 
-def _replace_output(fds: Sequence[int]) -> None:
-    for number, fd in enumerate(fds, start=1):
-        os.dup2(fd, number)
-        os.close(fd)
-
-
-def _flush() -> None:
-    """Write what was printed; a reader such as `head` may have read enough."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.close(nowhere)
-        sys.stdout.flush()
-    sys.stderr.flush()
+def _replace_stderr(fd: int) -> None:
+    with contextlib.suppress(OSError):  # the terminal is gone
+        sys.stderr.flush()
+    os.dup2(fd, 2)
+    os.close(fd)

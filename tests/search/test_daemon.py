@@ -52,11 +52,12 @@ def start(folder: Path, tiny_sample: Path) -> Iterator[Command]:
     started = []
 
     def call(
-        *arguments: str, minutes: str = "5", python: tuple[str, ...] = ()
+        *arguments: str, minutes: str = "5", python: tuple[str, ...] = (), cwd: Path = tiny_sample
     ) -> subprocess.Popen[str]:
+        index = f"index.path={tiny_sample}/index"
         process = subprocess.Popen(
-            [sys.executable, *python, "-m", "clipvec.search", *arguments, "index.path=index"],
-            cwd=tiny_sample,
+            [sys.executable, "-P", *python, "-m", "clipvec.search", *arguments, index],
+            cwd=cwd,
             env=os.environ | {"XDG_RUNTIME_DIR": str(folder), daemon.VARIABLE: minutes},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -77,13 +78,16 @@ def said(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 def test_later_searches_are_answered_by_the_first_ones_process(
-    start: Command, folder: Path, tiny_sample: Path
+    start: Command, folder: Path, tmp_path: Path
 ) -> None:
+    # started in a folder whose modules are not to be imported
+    for name in ("queue", "numpy", "torch"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')")
     nothing = ("a frog", "--min-score", "1")
-    alone = said(start(*nothing, "--no-daemon"))
+    alone = said(start(*nothing, "--no-daemon", cwd=tmp_path))
     assert alone[2].startswith("no rows match; the best score is 0.")
     assert daemons(folder) == []
-    assert said(start(*nothing)) == alone
+    assert said(start(*nothing, cwd=tmp_path)) == alone
     (loaded,) = daemons(folder)
     assert loaded.cwd() == "/"
 
@@ -92,18 +96,21 @@ def test_later_searches_are_answered_by_the_first_ones_process(
     assert (code, out) == (2, "")
     assert error.startswith("error: ")
     assert "wings" in error
-    page = tiny_sample / "found.html"
-    assert said(start("a frog", "--html", page.name))[:1] == (0,)
+    page = tmp_path / "found.html"
+    assert said(start("a frog", "--html", page.name, cwd=tmp_path))[0] == 0
     assert page.read_text().count("<img") == 10
-    page.unlink()
     closed = start("a frog")
     assert closed.stdout is not None
     closed.stdout.close()
     assert closed.wait(60) == 0
 
     # many at once are answered one after the other
+    unread = start("a frog", "--json", "-k", "300")
+    assert unread.stdout is not None
+    assert os.read(unread.stdout.fileno(), 1) == b"["
     several = [start("a frog", "--json", "-k", str(k)) for k in (1, 2, 3)]
     assert [len(json.loads(said(each)[1])) for each in several] == [1, 2, 3]
+    assert len(json.loads("[" + said(unread)[1])) == 300
     assert daemons(folder) == [loaded]
 
     # and none of them loads anything itself
