@@ -243,7 +243,7 @@ class ServeConfig:
     """Most queries per minute of one address in a process, which then gets 429; null: no limit."""
     max_refusals_per_minute: Annotated[int, Field(ge=1)] | None
     """Most requests per minute of one address in a process that may be refused for what they are;
-    then all of its requests get 429, 2 s late. null: no limit."""
+    then all of its requests without the API key get 429, 2 s late. null: no limit."""
     max_connections_per_address: Annotated[int, Field(ge=1)]
     """Most open connections from one address in a process; others get 503. Behind a load balancer
     all come from its address."""

@@ -41,7 +41,7 @@ _NAMES: dict[str, Operator] = {
 }
 """Operators by their names in JSON."""
 _JSON_NAMES = {operator: name for name, operator in _NAMES.items()}
-_FORM = re.compile(r"\s*([A-Za-z][\w.-]*?)\s*(!=|>=|<=|=|>|<|~)\s*(.*?)\s*", re.DOTALL)
+_FORM = re.compile(r"\s*([A-Za-z][\w.-]*?)\s*(!=|>=|<=|=|>|<|~)(.*)", re.DOTALL)
 _TYPED: dict[str, Operator] = {"~": "contains"}
 """Operators that are typed by another sign than their name."""
 _TEXT_ALONE: frozenset[Operator] = frozenset({"contains"})
@@ -201,7 +201,7 @@ class _Parser:
         if text.lstrip().startswith("{"):
             try:
                 return self.parsed(dict(json.loads(text)))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ConfigError(f"where {text!r} is not JSON: {error}") from error
         match = _FORM.fullmatch(text)
         if match is None:
@@ -212,7 +212,7 @@ class _Parser:
         key, operator, value = match.groups()
         kind = self._kind(key)
         return self._comparison(
-            text, key, _TYPED.get(operator, operator), _typed(value, kind, text)
+            text, key, _TYPED.get(operator, operator), _typed(value.strip(), kind, text)
         )
 
     def parsed(self, where: Mapping[str, Any], depth: int = 0) -> Filter:

@@ -9,7 +9,7 @@ from fastapi import HTTPException
 from starlette.requests import HTTPConnection
 
 from clipvec.service import protocol
-from clipvec.service.limits import RateLimit, RefusalLimit, check_key, refuse
+from clipvec.service.limits import RateLimit, RefusalLimit, check_key, has_key, refuse
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -55,7 +55,8 @@ class Admission:
 
         most = self._settings.max_body_bytes
         try:
-            if refusals:
+            # Others behind the same address do not lock out who has the key.
+            if refusals and not has_key(connection):
                 refusals.check(address)
         except HTTPException as error:
             await asyncio.sleep(protocol.HOLD_SECONDS)

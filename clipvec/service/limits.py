@@ -36,18 +36,21 @@ def key_is_set() -> bool:
     return bool(os.environ.get(KEY))
 
 
+def has_key(connection: HTTPConnection) -> bool:
+    """Return whether a request has the key; where none is set, none has."""
+    wanted = os.environ.get(KEY, "").encode()
+    right = [hmac.compare_digest(key, wanted) for key in _keys(connection)]
+    return any(right)
+
+
 def check_key(connection: HTTPConnection) -> None:
     """Refuse a request without the key, where ``CLIPVEC_API_KEY`` is set."""
-    wanted = os.environ.get(KEY, "").encode()
-    if not wanted:
+    if not key_is_set() or has_key(connection):
         return
-    given = _keys(connection)
-    right = [hmac.compare_digest(key, wanted) for key in given]
-    if not any(right):
-        reason = "the API key is wrong" if given else "an API key is needed"
-        raise HTTPException(
-            401, f"{reason}: Authorization: Bearer <key>", {"WWW-Authenticate": "Bearer"}
-        )
+    reason = "the API key is wrong" if _keys(connection) else "an API key is needed"
+    raise HTTPException(
+        401, f"{reason}: Authorization: Bearer <key>", {"WWW-Authenticate": "Bearer"}
+    )
 
 
 def _keys(connection: HTTPConnection) -> list[bytes]:

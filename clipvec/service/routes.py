@@ -106,7 +106,8 @@ def _searcher(request: Request) -> Searcher:
 
 Asked = Annotated[Searcher, Depends(_searcher)]
 _Upload = Annotated[schema.Upload, Form(media_type="multipart/form-data")]
-_Names = Annotated[list[schema.Filter] | None, Query(max_length=schema.MAX_TERMS)]
+# As many as there are attributes; headers that are too long bound what else they may be.
+_Names = Annotated[list[schema.Filter] | None, Query()]
 _Where = Annotated[list[schema.Filter] | None, Query(max_length=schema.MAX_TERMS)]
 _Uploads = Annotated[list[UploadFile], File(description="image files")]
 

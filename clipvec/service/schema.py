@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 MAX_K = 1000
 MAX_TEXT = 2000
 MAX_TERMS = 16
+MAX_FILTER = 12 * 1024
+"""Characters: `MAX_VALUES` values of one attribute fit, and the headers of a request hold it."""
 MAX_BATCH = 64
 MAX_ID = 4096
 MAX_VALUES = 200
@@ -64,7 +66,7 @@ def _id(text: str) -> str:
 
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID), AfterValidator(_id)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Filter = Annotated[str, Field(max_length=1000), Readable]
+Filter = Annotated[str, Field(max_length=MAX_FILTER), Readable]
 MAX_DIM = 65_536
 """Numbers of a vector; of a longer list pydantic would note what is wrong with each of them."""
 _STRICT = ConfigDict(extra="forbid", strict=True)

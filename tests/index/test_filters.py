@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -154,6 +155,15 @@ def test_bad_filters(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         filters.parse([text], ATTRIBUTES)
     assert message in str(caught.value)
+
+
+def test_long_filters_hold_nobody_up() -> None:
+    started = time.process_time()
+    value = f"a{' ' * 100_000}b"
+    assert filters.parse([f" caption = {value} "], ATTRIBUTES) == Comparison("caption", "=", value)
+    with pytest.raises(ConfigError, match="is not JSON: maximum recursion depth exceeded"):
+        filters.parse([f'{{"caption": {"[" * 10_000}'], ATTRIBUTES)
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

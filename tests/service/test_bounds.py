@@ -166,6 +166,9 @@ def test_who_sends_what_is_refused_waits(
         assert time.monotonic() - started >= 0.2
         assert (refused.status_code, refused.headers["Retry-After"]) == (429, "60")
         assert refused.json()["error"].startswith("more than 2 requests of this address were ref")
+        monkeypatch.setenv("CLIPVEC_API_KEY", "secret")
+        assert client.get("/stats", headers={"X-API-Key": "wrong"}).status_code == 429
+        assert client.get("/stats", headers={"X-API-Key": "secret"}).status_code == 200
         for path in ("/", "/health", "/page/main.js"):
             assert client.get(path).status_code == 200
 

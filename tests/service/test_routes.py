@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gzip
 import io
+import json
 import time
 from typing import Any
 
@@ -128,9 +129,14 @@ def test_what_filters_leave(client: httpx.Client) -> None:
     category, width = answer["attributes"]["category"], answer["attributes"]["width"]
     assert (category["type"], category["missing"]) == ("string", 0)
     counts = [value["count"] for value in category["values"]]
+    counts_of = {value["value"]: value["count"] for value in category["values"]}
     assert counts == sorted(counts, reverse=True)
     assert (sum(counts), category["distinct"]) == (364, len(counts))
     assert width["least"] < width["most"]
+    assert client.get("/facets", params={"key": ["width", "category"] * 16}).json() == answer
+    some = json.dumps({"category": {"$in": ["food", *(f"category {i:03}" for i in range(200))]}})
+    assert len(some) > 3000
+    assert client.get("/facets", params={"where": some}).json()["rows"] == counts_of["food"]
     few = client.get("/facets", params={"where": ["category=food", "caption~BERRY"]}).json()
     assert few["attributes"] == {}
     rows = found(client, text="a", k=364, where=["category=food", "caption~berry"])
