@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from clipvec import paths, shards
-from clipvec.index import rebuild, with_remains
+from clipvec.index import rebuild, remove_leftovers, with_remains
 from clipvec.machine import fill_memory
 from clipvec.progress import Progress, counted
 from clipvec.store import Store, compaction
@@ -73,12 +73,13 @@ def compact(config: CompactConfig) -> CompactSummary:
         return _foretell(config, store, name)
     with compaction.exclusive(store):
         store = Store.open(store.url)
-        with_remains(
-            config.index, name, store, 0
-        )  # one of another store is refused before all else
+        # one of another store is refused before all else
+        with_remains(config.index, name, store, 0)
         summary = _compact_store(store)
         store = Store.open(store.url)
         compaction.tidy(store)
+    if store.tombstones.removed:
+        remove_leftovers(config.index, name)
     for each in with_remains(config.index, name, store, store.tombstones.removed):
         log.info("%s is written again", config.index.location(each))
         log.info("%s", rebuild(config, each))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def delete(config: DeleteConfig) -> str:
     if not given:
         return _listed(store, store.tombstones)
     if config.undo is not None:
-        with compaction.exclusive(store):
+        with contextlib.nullcontext() if config.dry_run else compaction.exclusive(store):
             return _undo(config, store, entries)
     _tell_open_shards(store)
     parts = _selected(config, store)
@@ -105,7 +106,8 @@ def _undo(config: DeleteConfig, store: Store, entries: TombstoneFolder) -> str:
     if known[name].removed:
         raise ConfigError(
             f"undo={name}: {counted(known[name].removed, 'row')} of it are in no file any more: "
-            "clipvec compact took them out; embed the images again"
+            "clipvec compact took them out, and embed does not take them up again; to have them, "
+            "embed into another store.root"
         )
     rows = f"{counted(known[name].rows, 'row')} of {store.url}"
     if config.dry_run:

@@ -24,6 +24,7 @@ from clipvec.store import (
     TombstoneFolder,
     current,
     deleted_rows,
+    hide_blocked,
     replaced_sources,
     revealed,
     still_deleted,
@@ -99,7 +100,7 @@ class Work:
 def publish(store: Store, generation: Generation, sources: np.ndarray) -> int:
     """Show the rows of a generation in place of those of ``sources``; return how many these are.
 
-    Images that were deleted stay deleted.
+    Images that were deleted stay deleted, those too that were deleted forever meanwhile.
 
     Raises:
         StoreError: the store cannot be read or written.
@@ -109,9 +110,13 @@ def publish(store: Store, generation: Generation, sources: np.ndarray) -> int:
     for entry in still_deleted(store, sources, generation):
         log.info("%s deleted before, and stay so", counted(entry.rows, "row"))
         entries.add(entry)
+    markers = store.committed(generation.shards).values()
+    parts = [part for marker in markers for part in marker.parts]
+    seen = hide_blocked(store, parts)
     rows = deleted_rows(store, sources)
     entry = Entry.now("replaced or gone", rows, generation=generation.number)
     entries.add(entry)
+    hide_blocked(store, parts, seen)  # who deletes looks at published shards alone
     return entry.rows
 
 

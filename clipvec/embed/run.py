@@ -30,7 +30,7 @@ from clipvec.embed.vector_source import (
 )
 from clipvec.errors import DatasetError, Interrupted, TooManyRejects
 from clipvec.progress import Progress, counted
-from clipvec.store import KnownImages, Store
+from clipvec.store import KnownImages, Store, hide_blocked
 from clipvec.tracking import SWEEP_VARIABLE
 
 if TYPE_CHECKING:
@@ -302,7 +302,9 @@ class _Shard:
         self._shard = shard
         self._stop = stop
         self._feed = feed
+        self._store = store
         self.writer: ShardWriter = store.writer(shard)
+        self._resumed = self.writer.parts > 0
         self.timings = Timings()
         self.taken_over = 0
         """Images whose vectors the store had."""
@@ -386,5 +388,8 @@ class _Shard:
                 f"cause, remove {self.writer.folder} and run the same command again; good rows are "
                 "kept"
             )
+        parts, known = self.writer.finished, frozenset() if self._resumed else self._known.blocked
+        seen = hide_blocked(self._store, parts, known)
         hardware = self._source.device["hardware"]
         self.writer.commit({**self.timings.to_json(), "hardware": hardware})
+        hide_blocked(self._store, parts, seen)  # who deletes looks at committed shards alone

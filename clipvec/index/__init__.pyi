@@ -7,7 +7,7 @@ from .faiss.factory import num_lists
 from .faiss.library import faiss_errors
 from .open import has_index, open_index, partitions_of
 from .query import Term, combine, query_vector, split_weight
-from .remains import rebuild, with_remains
+from .remains import rebuild, remove_leftovers, with_remains
 from .rows import FEW, table_fault
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "partitions_of",
     "query_vector",
     "rebuild",
+    "remove_leftovers",
     "split_weight",
     "table_fault",
     "with_remains",

@@ -126,6 +126,10 @@ class IndexBackend(Protocol):
         """Return the names of the complete indexes."""
         ...
 
+    def begun(self) -> list[str]:
+        """Return the names of the indexes, those too of which a killed command left but pieces."""
+        return self.names()
+
     def open(self, name: str) -> VectorIndex:
         """Return one of `names`, opened.
 

@@ -24,6 +24,23 @@ _HNSW = {"max_neighbors": 16, "ef_construction": 100, "ef_search": 100}
 _BATCH_ROWS = 2048
 
 
+def remove_leftovers(config: IndexConfig, whole: str) -> None:
+    """Finish what killed commands left of the indexes, and remove all that is not part of them.
+
+    Args:
+        config: where they are.
+        whole: ``<dataset>--<model>``; its partitions count too.
+
+    Raises:
+        CollectionError: another command fills one, or one cannot be written.
+    """
+    backend = open_backend(config)
+    for name in backend.begun():
+        if paths.whole_collection(name) == whole:
+            with backend.exclusive(name):
+                backend.publish(name)
+
+
 def with_remains(config: IndexConfig, whole: str, store: Store, removed: int) -> list[str]:
     """Return the names of the indexes whose files may hold rows that were taken out of the store.
 

@@ -1,4 +1,5 @@
 from . import compaction, thumbnails
+from .blocked import hide_blocked
 from .captions import draw_captions, keyed_hash
 from .fingerprint import (
     GOLDEN_COSINE,
@@ -44,6 +45,7 @@ __all__ = [
     "current",
     "deleted_rows",
     "draw_captions",
+    "hide_blocked",
     "id_digest",
     "image_digest",
     "keyed_hash",

@@ -14,18 +14,15 @@ to be done: a kill at any moment loses nothing, and shows no deleted row.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clipvec import paths
 from clipvec.errors import StoreError
-from clipvec.lock import locked
 from clipvec.store.part import ledger_bytes, ledger_rows, part_of, without_rows
 from clipvec.store.schema import DIGEST, SOURCE, id_digest
 from clipvec.store.tombstones import DeletedRows, Entry, RemovedRow, TombstoneFolder
@@ -84,13 +81,11 @@ def exclusive(store: Store) -> AbstractContextManager[object]:
     On a disk; on an object store there can be no such lock.
 
     Raises:
-        StoreError: another process holds the lock.
+        StoreError: another process holds the lock, or the store cannot be written.
     """
-    if not store.folder.local:
-        return contextlib.nullcontext()
     file = store.folder.path(paths.COMPACT_LOCK)
     held = f"clipvec compact is at work on {store.url}, and holds {file}; wait for it"
-    return locked(Path(file), StoreError(held), store.url)
+    return store.folder.locked(paths.COMPACT_LOCK, StoreError(held))
 
 
 def write(store: Store, marker: CommitMarker) -> Compacted | None:

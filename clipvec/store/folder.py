@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import ConfigError, StoreError
 from clipvec.files import TEMPORARY, create_atomically, write_atomically
+from clipvec.lock import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
 _START = 0
 """Of whole files too: without it s3fs (2026.6.0) asks for their size first, or takes it from a
@@ -162,6 +164,17 @@ class Folder:
         """Remove a file; it may already be gone."""
         with self._errors(name), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(f"{self._base}/{name}")
+
+    def locked(self, name: str, held: StoreError) -> AbstractContextManager[object]:
+        """Take a lock of this name, see `clipvec.lock.locked`; on an object store there is none.
+
+        Raises:
+            StoreError: ``held``, or the lock cannot be written.
+        """
+        if not self.local:
+            return contextlib.nullcontext()
+        with self._errors(name, missing_ok=False):
+            return locked(Path(self._base, name), held, self.url)
 
     def remove_leftovers(self, folder: str) -> None:
         """Remove what killed writers left in ``folder``, but not what may still be written.

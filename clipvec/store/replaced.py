@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -88,13 +89,22 @@ def _deleted_images(store: Store, sources: np.ndarray) -> dict[bytes, str | None
             number = numbers.get(paths.shard_folder(file))
             images = [row.image for row in rows.removed if (number, row.source) in places]
             reasons |= {bytes.fromhex(image): entry.reason for image in images if image}
+    deleted = [(entry, _ids_by_shard(entry)) for entry in chosen]
     for part, _, piece in _rows(store, sources, ["id", DIGEST]):
-        for entry in chosen:
-            ids = set(entry.parts[part.file].ids) if part.file in entry.parts else set()
+        for entry, by_shard in deleted:
+            ids = by_shard[paths.shard_folder(part.file)]
             for id, digest in zip(piece["id"].to_pylist(), piece[DIGEST].to_pylist(), strict=True):
                 if id in ids and digest is not None:
                     reasons[digest] = entry.reason
     return reasons
+
+
+def _ids_by_shard(entry: Entry) -> dict[str, set[str]]:
+    """Return the ids of an entry by shard folder: the part may be another one meanwhile."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for file, rows in entry.parts.items():
+        found[paths.shard_folder(file)].update(rows.ids)
+    return found
 
 
 def _rows(

@@ -42,7 +42,7 @@ def image_digest(image: bytes) -> bytes:
 
 
 def id_digest(id: str) -> str:
-    """Return 32 hexadecimal digits that stand for an id, of which nothing tells the id."""
+    """Return 32 hexadecimal digits that stand for an id; who guesses the id can confirm it."""
     return image_digest(id.encode()).hex()
 
 

@@ -136,6 +136,11 @@ class ShardWriter:
         return len(self._parts)
 
     @property
+    def finished(self) -> list[Part]:
+        """The finished parts, which are committed last."""
+        return [*self._parts]
+
+    @property
     def rejects(self) -> int:
         """Rejects recorded so far."""
         return len(self._rejects)

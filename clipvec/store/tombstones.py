@@ -34,7 +34,8 @@ _SCHEMA = 2
 """Schema number of an entry; in 1, none has ``removed`` rows."""
 _NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
 _MEND = (
-    "put the file that was there back, or remove it, delete the same rows again, and embed again"
+    "put the file that was there back, or remove it, delete the same rows again, and embed again; "
+    "of rows that clipvec compact took out, forever=true and ignore_missing=true"
 )
 
 

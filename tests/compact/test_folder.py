@@ -15,7 +15,8 @@ from clipvec import config, paths
 from clipvec.compact.run import compact
 from clipvec.config import ChromaConfig
 from clipvec.delete.run import delete as delete_command
-from clipvec.store import Rows, Store
+from clipvec.embed import growth
+from clipvec.store import DeletedRows, Entry, Rows, ShardWriter, Store, TombstoneFolder
 from tests.compact.test_run import Killed, asked, count_writes, files, grep
 from tests.data.making import encode
 from tests.stores import delete
@@ -145,6 +146,14 @@ def test_killed_at_each_step(embed: Embed, tmp_path: Path, monkeypatch: pytest.M
         assert files(Path(store.url)) == wanted, f"killed at step {step}"
 
 
+def forever(store: Store, *ids: str, **options: Any) -> str:
+    asks = config.to_dict(asked(store, ChromaConfig("x"), model={"name": "local"}))
+    del asks["index"]
+    asks |= dict.fromkeys(("where", "file", "undo", "reason"))
+    asks |= {"forever": True, "ignore_missing": False, "max_removed_fraction": 0.2}
+    return delete_command(config.from_dict({**asks, "ids": [*ids], **options}, config.DeleteConfig))
+
+
 def test_forever(embed: Embed, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -153,12 +162,7 @@ def test_forever(embed: Embed, tmp_path: Path) -> None:
     store = Store.open(embed().store)
     delete(store, "photo-02.png")
     compacted(store, tmp_path)
-    asks = config.to_dict(asked(store, ChromaConfig("x"), model={"name": "local"}))
-    del asks["index"]
-    asks |= dict.fromkeys(("ids", "where", "file", "undo", "reason"))
-    asks |= {"forever": True, "ignore_missing": False, "max_removed_fraction": 0.2}
-    asks |= {"ids": ["photo-01.png", "photo-02.png"]}
-    said = delete_command(config.from_dict(asks, config.DeleteConfig))
+    said = forever(store, "photo-01.png", "photo-02.png")
     assert said.startswith(f"deleted 1 row of {store.url}: ")
     assert "; no such image is embedded again; undo=" in said
     compacted(store, tmp_path)
@@ -173,3 +177,64 @@ def test_forever(embed: Embed, tmp_path: Path) -> None:
     assert marker.reasons == {"Blocked": 3}
     assert grep(Path(store.url, "shard-00002"), b"photo-01", b"copy") == []
     assert "nothing to do" in str(embed())
+
+
+def test_forever_in_an_open_shard(embed: Embed, tmp_path: Path) -> None:
+    """A part that was finished before is taken over without what was deleted since."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(8):
+        write(folder / f"photo-{number:02}.png", number)
+    store = Store.open(embed().store)
+    Path(store.url, paths.ShardPaths(0).done).unlink()
+    forever(store, "photo-01.png", ignore_missing=True)
+    assert embed().timings.images == 0
+    assert ids(store) == [f"photo-{n:02}.png" for n in range(8) if n != 1]
+    deletions = len(Store.open(store.url).tombstones.entries)
+    embed()
+    assert len(Store.open(store.url).tombstones.entries) == deletions
+
+
+@pytest.mark.parametrize("moment", ["at a commit", "at a publication"])
+def test_forever_while_embed_runs(
+    embed: Embed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(4):
+        write(folder / f"photo-{number:02}.png", number)
+    url = f"{tmp_path}/store/toys/local"
+    place, name = (ShardWriter, "commit") if moment == "at a commit" else (growth, "deleted_rows")
+    method: Callable[..., Any] = getattr(place, name)
+    deleted = []
+
+    def late(*given: Any) -> Any:
+        if not deleted:
+            gone = "photo-01.png", "photo-05.png"
+            deleted.append(forever(Store.open(url), *gone, ignore_missing=True))
+        return method(*given)
+
+    monkeypatch.setattr(place, name, late)
+    embed()
+    for number in range(4, 8):
+        write(folder / f"photo-{number:02}.png", number)
+    embed()
+    left = [n for n in range(8) if n not in {1, 5}]
+    assert ids(Store.open(url)) == [f"photo-{n:02}.png" for n in left]
+
+
+def test_a_deletion_of_a_part_that_was_compacted_meanwhile(embed: Embed, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(8):
+        write(folder / f"photo-{number:02}.png", number)
+    store = Store.open(embed().store)
+    part = store.parts()[0]
+    delete(store, "photo-02.png")
+    compacted(store, tmp_path)
+    late = Entry.now(None, {part.file: DeletedRows(part.sha256, ["photo-01.png"])})
+    TombstoneFolder(store.folder).add(late)
+    left = ids(store)
+    os.utime(folder / "photo-01.png", (1, 1))
+    embed()
+    assert ids(store) == left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable
@@ -216,6 +217,40 @@ def test_killed_and_taken_back(
     assert named(0, 3) in Store.open(store.url).writer(0).ids()
 
 
+@pytest.mark.parametrize("step", range(4))
+def test_killed_while_an_index_is_swapped(
+    store: Store, index: IndexKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    build_index(build_config(tmp_path, index))
+    delete(store, named(0, 3))
+    needles = named(0, 3).encode(), thumbnail(0, 3)
+    if isinstance(index, FaissConfig):
+        (tmp_path / "index" / NAME / "next").mkdir()
+        (tmp_path / "index" / NAME / "next" / "old.codes").write_bytes(needles[0])
+    steps = [0]
+
+    def killing(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: Path, *given: Any, **options: Any) -> Any:
+            if NAME in str(self) and (self.is_dir() or self.suffix == ".json"):
+                steps[0] += 1
+                if steps[0] == step + 1:
+                    raise Killed
+            return method(self, *given, **options)
+
+        return call
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", killing(Path.rename))
+        patched.setattr(Path, "replace", killing(Path.replace))
+        patched.setattr(shutil, "rmtree", killing(shutil.rmtree))
+        with contextlib.suppress(Killed):
+            compact(asked(store, index))
+    compact(asked(store, index))
+    assert grep(tmp_path, *needles) == []
+    assert checked(store, index) == []
+    assert str(compact(asked(store, index))) == f"nothing to compact in {store.url}"
+
+
 def test_what_writers_left(store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     delete(store, named(0, 3))
     folder = Path(store.url)
@@ -312,6 +347,24 @@ def test_of_two_commands_one_waits(store: Store, tmp_path: Path) -> None:
         with pytest.raises(StoreError, match=busy):
             delete_command(_deletion(store, undo=name))
     assert compact(asked(store, index)).rows == 1
+
+
+def test_a_store_that_cannot_be_written(store: Store, tmp_path: Path) -> None:
+    """Here, as root may write anywhere, something else has the name of the lock."""
+    name = delete(store, named(0, 3))
+    index, lock = ChromaConfig(f"{tmp_path}/none"), Path(store.url, paths.COMPACT_LOCK)
+    lock.mkdir()
+    for command in (
+        lambda: compact(asked(store, index)),
+        lambda: delete_command(_deletion(store, undo=name)),
+    ):
+        with pytest.raises(StoreError, match=rf"^{lock}: .*; .*run") as error:
+            command()
+        assert "\n" not in str(error.value)
+    lock.rmdir()
+    compact(asked(store, index, dry_run=True))
+    delete_command(_deletion(store, undo=name, dry_run=True))
+    assert not lock.exists()
 
 
 def test_a_deletion_that_is_taken_back_meanwhile(

@@ -30,6 +30,11 @@ class ChromaBackend(IndexBackend):
         """Return the names of the collections, without those being rebuilt."""
         return [name for name in self._factory.names() if not name.endswith((REBUILD, OLD))]
 
+    def begun(self) -> list[str]:
+        """Return the names of the collections, those too that are in the middle of a swap."""
+        names = self._factory.names()
+        return sorted({name.removesuffix(REBUILD).removesuffix(OLD) for name in names})
+
     def open(self, name: str) -> ChromaIndex:
         """Return a collection."""
         return ChromaIndex.open(self._factory, name)

@@ -221,6 +221,10 @@ class LocalChroma(ChromaClientFactory):
         """Remove the folder of a collection."""
         self.check_ours(name)
         with chroma_errors(self.location(name)), contextlib.suppress(FileNotFoundError):
+            rows = paths.RowsPaths(self._dir(name))
+            # first, as alone they do not tell whose folder it is once the command is killed
+            for file in (rows.mark, rows.stale, *rows.both):
+                file.unlink(missing_ok=True)
             shutil.rmtree(self._dir(name))
 
     def _dir(self, name: str) -> Path:

@@ -43,6 +43,11 @@ class FaissBackend(IndexBackend):
         found = self._root.folder.glob("*")
         return sorted(path.name for path in found if FaissPaths(path).manifest.is_file())
 
+    def begun(self) -> list[str]:
+        """Return the names of the indexes, those too of which there is but an unfinished build."""
+        pieces = (FaissPaths(path).next for path in self._root.folder.glob("*"))
+        return sorted({*self.names(), *(path.parent.name for path in pieces if path.is_dir())})
+
     def open(self, name: str) -> FaissIndex:
         """Return an index."""
         files = self._files(name)
