@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 END_SECONDS = 18.0
 """After SIGTERM, whatever threads do: many schedulers kill after 20 or 30."""
 _FULL_ERROR = "HYDRA_FULL_ERROR"
-_HYDRAS = ("[", "'", '"', "${")
-"""Beginnings of values that are lists, quoted, or looked up."""
+_HYDRAS = ("[", "'", '"')
+"""Beginnings of values that are lists or quoted."""
 _PATHS = {"dataset.path", "dataset.manifest", "index.path", "store.root"}
 """Options whose values shells complete: with blanks, brackets and ``=``."""
 
@@ -146,10 +146,15 @@ class HydraCommand:
             raise
 
 
+def literal_paths(words: Iterable[str]) -> list[str]:
+    """Return overrides as Hydra reads them: a path, as a shell completes it, means itself."""
+    return [_literally(word, _PATHS) for word in words]
+
+
 def _literally(word: str, texts: Collection[str]) -> str:
     """Return an argument as Hydra reads it: quoted, if it is the value of one of ``texts``."""
     key, _, value = word.partition("=")
-    if key not in texts or value == "null" or value.startswith(_HYDRAS):
+    if key not in texts or value == "null" or value.startswith(_HYDRAS) or "${" in value:
         return word
     from clipvec import config
 

@@ -58,6 +58,13 @@ def test_paths_are_taken_as_a_shell_completes_them(start: Start) -> None:
     assert seen[0].store.root == "my store"
 
 
+def test_a_variable_in_a_path_is_looked_up(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEAM", "birds")
+    seen: list[DictConfig] = []
+    start("store.root=/scratch/${oc.env:TEAM}", task=seen.append)
+    assert seen[0].store.root == "/scratch/birds"
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

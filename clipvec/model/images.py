@@ -169,7 +169,7 @@ class _Worker:
     def __init__(self, settings: dict[str, object], max_seconds: int) -> None:
         self._max_seconds = max_seconds
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "clipvec.model.image_worker", json.dumps(settings)],
+            [sys.executable, "-P", "-m", "clipvec.model.image_worker", json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # Ctrl-C is for the command, which ends its processes itself.

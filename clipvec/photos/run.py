@@ -6,20 +6,22 @@ Each runs in a process of its own, so that nothing is held of one while the next
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shlex
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 import webbrowser
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipvec import config, paths
+from clipvec.cli import literal_paths
 from clipvec.errors import ConfigError, signal_of
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ _HOST = "127.0.0.1"
 _PORTS = range(3000, 3020)
 _DEFAULTS = {"dataset": "folder", "sharding": "x1", "max_reject_fraction": "1"}
 """One's photos are few, and those that cannot be read hold up no others."""
+_KEY = "CLIPVEC_API_KEY"
+"""Environment variable with the key of the service, if it asks for one."""
 _POLL_SECONDS = 0.2
 _ANSWER_SECONDS = 30
 
@@ -55,14 +59,16 @@ def show_photos(arguments: argparse.Namespace) -> None:
             "the page needs packages that are not installed: pip install 'clipvec[photos]'; "
             "--no-serve does without"
         )
-    port = None if arguments.no_serve else choose_port(arguments.port)
+    if arguments.port is not None:
+        choose_port(arguments.port)  # before anything takes long
     for command in ("embed", "index"):
         with _child(f"clipvec.{command}", words[command]) as child:
             code = child.wait()
         if code:  # it said why
             sys.exit(code if code > 0 else 128 - code)
-    if port is not None:
-        _serve(serve, port, opened=not arguments.no_open)
+    if not arguments.no_serve:
+        # Now: one that was free before the photos were embedded may be taken.
+        _serve(serve, collection, choose_port(arguments.port), opened=not arguments.no_open)
 
 
 def overrides(folder: str | None, options: Sequence[str]) -> dict[str, list[str]]:
@@ -83,7 +89,7 @@ def overrides(folder: str | None, options: Sequence[str]) -> dict[str, list[str]
         raise ConfigError(f"{folder} {what}; give the folder of your photos")
     given = {word.partition("=")[0] for word in options}
     words = [f"{key}={value}" for key, value in _DEFAULTS.items() if key not in given]
-    words += [config.override("dataset.path", path), *options]
+    words += [config.override("dataset.path", path), *literal_paths(options)]
     index = [word for word in words if config.takes("index", word)]
     serve = [word for word in words if config.takes("serve", word) and not _is_of_model(word)]
     others = [word for word in index + serve if not config.takes("embed", word)]
@@ -123,13 +129,17 @@ def choose_port(asked: int | None) -> int:
 
 @contextmanager
 def _child(module: str, words: Sequence[str], **env: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a module in a process that ends with the context, and with this process."""
+    """Run a module in a process that ends with the context, and with this process.
+
+    It and its own processes import nothing from the current folder, which may be that of the
+    photos.
+    """
     child = subprocess.Popen(
         [sys.executable, "-m", "clipvec.photos.child", module, *words],
         stdin=subprocess.PIPE,
         # Ctrl-C comes here alone, and is passed on once.
         start_new_session=True,
-        env=os.environ | env,
+        env=os.environ | {"PYTHONSAFEPATH": "1"} | env,
     )
     try:
         yield child
@@ -143,14 +153,14 @@ def _child(module: str, words: Sequence[str], **env: str) -> Iterator[subprocess
         child.wait()
 
 
-def _serve(words: Sequence[str], port: int, *, opened: bool) -> None:
-    """Serve the index until a signal comes, and say when the page is there."""
+def _serve(words: Sequence[str], collection: str, port: int, *, opened: bool) -> None:
+    """Serve a collection until a signal comes, and say when the page is there."""
     url = f"http://{_HOST}:{port}"
     print(f"starting the page at {url}", file=sys.stderr)
     command = ["serve", "clipvec.service.bento:Clipvec", "--port", str(port), "--quiet"]
     environment = {"CLIPVEC_SERVE": shlex.join(words), "BENTOML_DO_NOT_TRACK": "True"}
     with _child("bentoml", command, **environment) as child:
-        while child.poll() is None and not _is_ready(url):
+        while child.poll() is None and not is_served(url, collection):
             time.sleep(_POLL_SECONDS)
         if child.poll() is None:
             print(f"search your photos at {url}; Ctrl-C ends it", flush=True)
@@ -160,9 +170,14 @@ def _serve(words: Sequence[str], port: int, *, opened: bool) -> None:
     sys.exit(code if code >= 0 else 128 - code)
 
 
-def _is_ready(url: str) -> bool:
+def is_served(url: str, collection: str) -> bool:
+    """Return whether a service is ready, and not that of somebody else who took the same port."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy is elsewhere
+    key = os.environ.get(_KEY, "").encode().decode("latin-1")  # its bytes, as headers have them
+    opener.addheaders = [("X-API-Key", key)] if key else []
     try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=_ANSWER_SECONDS):
-            return True
-    except (urllib.error.URLError, OSError):
+        opener.open(f"{url}/readyz", timeout=_ANSWER_SECONDS).close()
+        with opener.open(f"{url}/stats", timeout=_ANSWER_SECONDS) as answer:
+            return bool(json.load(answer)["collection"] == collection)
+    except (OSError, HTTPException, ValueError, LookupError, TypeError):
         return False

@@ -62,7 +62,7 @@ def _worker(task_file: Path, log_file: Path, threads: int) -> Iterator[subproces
     threading = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
     with log_file.open("wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "clipvec.recall.worker", str(task_file)],
+            [sys.executable, "-P", "-m", "clipvec.recall.worker", str(task_file)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

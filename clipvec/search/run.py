@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipvec import config
+from clipvec.cli import literal_paths
 from clipvec.data import Undecodable, open_image
 from clipvec.errors import ConfigError
 from clipvec.index import Term, filters, open_index, query_vector, split_weight
@@ -56,7 +57,7 @@ def run_search(arguments: argparse.Namespace) -> None:
     if arguments.k < 1:
         raise ConfigError(f"-k {arguments.k}: at least 1 row is needed")
     config.load_env()
-    settings = config.read_command("search", overrides, config.SearchConfig)
+    settings = config.read_command("search", literal_paths(overrides), config.SearchConfig)
     terms = _terms(arguments, texts)
     with open_index(settings.index, settings.collection) as index:
         where = filters.parse(arguments.where, index.attributes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from clipvec.photos.run import choose_port
 from tests.embed.test_growth import photos
 from tests.waiting import until
 
@@ -19,14 +21,20 @@ from tests.waiting import until
 def test_photos_are_served_until_ctrl_c(tiny: list[str], tmp_path: Path) -> None:
     folder = photos(tmp_path / "it's [mine] = a", 3)
     log = tmp_path / "log"
-    command = [sys.executable, "-m", "clipvec", "photos", "--no-open", str(folder), *tiny]
+    (tmp_path / "queue.py").write_text("raise SystemExit('the current folder is no place of code')")
+    command = [sys.executable, "-P", "-m", "clipvec", "photos", "--no-open", str(folder), *tiny]
     with log.open("wb") as output:
         started = subprocess.Popen(
             command, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT, env=dict(os.environ)
         )
     try:
+        until(lambda: "1 shard: 3 images" in log.read_text(), by=started)
+        free = choose_port(None)
+        with socket.create_server(("127.0.0.1", free)):  # taken while the photos were embedded
+            until(lambda: "starting the page at" in log.read_text(), by=started)
         until(lambda: "search your photos at" in log.read_text(), by=started)
         url = re.findall(r"search your photos at (\S+);", log.read_text())[0]
+        assert int(url.rpartition(":")[2]) > free
         assert len(httpx.post(f"{url}/search", json={"text": "a cat", "k": 5}).json()) == 3
         family = psutil.Process(started.pid).children(recursive=True)
         assert family

@@ -75,6 +75,14 @@ def test_an_image_is_the_same_wherever_it_is_decoded(reader: ImageReader) -> Non
     assert len(started) == 1  # one process for one image after the other
 
 
+def test_a_module_in_the_current_folder_is_not_run(
+    reader: ImageReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('that of a folder of photos')")
+    monkeypatch.chdir(tmp_path)
+    assert reader.apart(image("PNG")).width == 60
+
+
 def test_a_reject_is_the_same_wherever_it_is_decoded(reader: ImageReader) -> None:
     for data in (b"", b"text", image("PNG")[:-50], image("PNG", (2000, 1000))):
         with pytest.raises(Undecodable) as here:

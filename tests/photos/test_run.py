@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import socket
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -10,13 +12,14 @@ import pytest
 from clipvec import config
 from clipvec.errors import ConfigError
 from clipvec.photos.__main__ import parser
-from clipvec.photos.run import choose_port, overrides
+from clipvec.photos.run import choose_port, is_served, overrides
+from tests.http_server import served
 
 
 def test_each_command_gets_the_options_that_it_takes(tmp_path: Path) -> None:
     folder = tmp_path / 'it\'s [2020] = ${HOME}, "x"'
     folder.mkdir()
-    given = ["model=sample", "batch_size=8", "store.root=s", "index.path=i", "workers=2"]
+    given = ["model=sample", "batch_size=8", "store.root=s", "index.path=my, [i=1]", "workers=2"]
     words = overrides(str(folder), [*given, "max_reject_fraction=0.5"])
     embed = config.read_command("embed", words["embed"], config.EmbedConfig)
     assert embed.dataset.path == str(folder)  # type: ignore[attr-defined]
@@ -24,7 +27,9 @@ def test_each_command_gets_the_options_that_it_takes(tmp_path: Path) -> None:
     assert (embed.batch_size, embed.sharding.count, embed.max_reject_fraction) == (8, 1, 0.5)
     index = config.read_command("index", words["index"], config.IndexCommandConfig)
     assert (index.dataset.name, index.store.root) == (embed.dataset.name, "s")
-    assert words["serve"] == ["index.path=i", "workers=2"]
+    serve = config.read_command("serve", words["serve"], config.ServeConfig)
+    assert (serve.index.location(), serve.workers) == ("my, [i=1]", 2)
+    assert len(words["serve"]) == 2
 
 
 def test_what_nothing_takes_is_refused_by_embed(tmp_path: Path) -> None:
@@ -65,3 +70,30 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     assert choose_port(first) == first
     with pytest.raises(ConfigError, match="port 70000 is taken or not allowed"):
         choose_port(70000)
+
+
+def test_the_page_of_somebody_else_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"/readyz": b"", "/stats": json.dumps({"collection": "mine--local"}).encode()}
+
+    class Service(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            allowed = self.path == "/readyz" or self.headers["X-API-Key"] == "secret"
+            self.send_response((200 if allowed else 401) if self.path in answers else 503)
+            self.end_headers()
+            self.wfile.write(answers.get(self.path, b""))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with served(Service) as url:
+        assert not is_served(url, "mine--local")
+        monkeypatch.setenv("CLIPVEC_API_KEY", "secret")
+        assert is_served(url, "mine--local")
+        assert not is_served(url, "other--local")
+        for stats in (b"[]", b"<html>"):
+            answers["/stats"] = stats
+            assert not is_served(url, "mine--local")
+        del answers["/readyz"]
+        assert not is_served(url, "mine--local")
+    assert not is_served(url, "mine--local")

@@ -57,7 +57,11 @@ def recalls(setting: SearchSetting) -> dict[tuple[str, int], float]:
     return {(q.kind, k): i.value for q in setting.recall for k, i in q.recall_at.items()}
 
 
-def test_flat_finds_everything(ground: Ground, tmp_path: Path) -> None:
+def test_flat_finds_everything(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "queue.py").write_text("raise SystemExit('that of the current folder')")
+    monkeypatch.chdir(tmp_path)
     (flat,) = measured(ground, tmp_path, {"selectivities": [0.1, 0.5]}, flat=FLAT)
     (setting,) = flat.settings
     assert (flat.kind, flat.factory, setting.parameters) == ("faiss", "Flat", {})

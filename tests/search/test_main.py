@@ -16,6 +16,7 @@ from clipvec.index import open_index
 from clipvec.index.query import combine
 from clipvec.model import Encoder
 from clipvec.search import __main__ as search
+from clipvec.search.run import run_search
 from clipvec.store import Store, matrix
 
 Search = Callable[..., str]
@@ -63,6 +64,15 @@ def photo(path: Path) -> Path:
     pixels = np.random.default_rng(3).integers(0, 256, (6, 9, 3), dtype=np.uint8)
     Image.fromarray(pixels).resize((180, 120), Image.Resampling.BICUBIC).save(path)
     return path
+
+
+def test_an_index_with_blanks_and_brackets_in_its_path(
+    ask: Search, tiny_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = tmp_path / "my [index], a=b"
+    index.symlink_to(tiny_sample / "index")
+    run_search(search.parser().parse_args(["a bird", f"index.path={index}", "--json"]))
+    assert len(json.loads(capsys.readouterr().out)) == 10
 
 
 def test_a_weighted_sum_of_texts_and_images_equals_numpy(
@@ -159,6 +169,7 @@ def test_bad_input(ask: Search, arguments: list[str], code: int, message: str) -
 def test_another_model_is_refused(
     ask: Search, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("clipvec.search.run._loaded", {})  # by the searches before
     monkeypatch.setattr(encoder, "weights", "0" * 64)
     err = ask("a bird", exit_code=2)
     assert "was made with model weights" in err

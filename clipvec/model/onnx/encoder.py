@@ -108,7 +108,7 @@ def _export(config: ModelConfig) -> Path:
     # A warning, so that it shows at the default log level: the wait is long, and happens once.
     log.warning("converting model %s to ONNX; this happens only once", config.name)
     done = subprocess.run(
-        [sys.executable, "-m", "clipvec.model.onnx.export"],
+        [sys.executable, "-P", "-m", "clipvec.model.onnx.export"],
         input=json.dumps(to_dict(config)),
         capture_output=True,
         text=True,
