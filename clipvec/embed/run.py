@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import shlex
 import time
 from collections import Counter
 from contextlib import suppress
@@ -269,9 +270,10 @@ def _embed_all(
     if rejected:
         uri, reason = rejected.first_reject()
         log.warning(
-            "%s; the first is %s: %s; clipvec rejects dataset.name=%s model.name=%s lists them",
+            "%s; the first is %s: %s; clipvec rejects dataset.name=%s model.name=%s %s lists them",
             *(counted(summary.rejects, "reject"), uri, reason),
             *(config.dataset.name, config.model.name),
+            shlex.quote(f"store.root={config.store.root}"),
         )
     if failures:
         first = next(iter(failures.values()))

@@ -180,7 +180,7 @@ def test_rejects(run: Run, tiny: list[str], tmp_path: Path) -> None:
     assert "resuming after 1 part (16 rows)" in accepted.stderr
     assert accepted.stdout.startswith("1 shard: 0 images, 12 rejects")
     assert f"12 rejects; the first is {tar}#100: " in accepted.stderr
-    listed = "clipvec rejects dataset.name=webdataset model.name=local"
+    listed = "clipvec rejects dataset.name=webdataset model.name=local store.root=data/store"
     assert f"; {listed} lists them" in accepted.stderr
     assert run(*listed.split()[1:]).stdout.startswith(f"12 rejects in {shard.parent}\n9  not a su")
     assert (shard / "done.json").exists()
