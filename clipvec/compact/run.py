@@ -106,8 +106,8 @@ def _compact_store(store: Store) -> CompactSummary:
     """Write the parts again that hold deleted rows."""
     summary = CompactSummary(store.url)
     markers = store.committed()
-    if missing := sorted(set(range(store.shard_count)) - set(markers)):
-        log.warning("shards that are not committed stay as they are: %s", shards.format(missing))
+    if missing := store.unfinished():
+        log.warning("shards that are not finished stay as they are: %s", shards.format(missing))
     todo = [m for m in markers.values() if any(part.deleted for part in store.live_parts(m))]
     if not todo:
         return summary
@@ -125,10 +125,15 @@ def _compact_store(store: Store) -> CompactSummary:
 
 def _compact_group(url: str, group: Iterable[int]) -> list[compaction.Compacted]:
     """Compact some shards, as often as rows are deleted or taken back meanwhile."""
+    written: dict[int, tuple[object, compaction.Compacted | None]] = {}
     while True:
         store = Store.open(url)
-        written = [compaction.write(store, m) for m in store.committed(group).values()]
-        found = [shard for shard in written if shard is not None]
+        markers = store.committed(group)
+        for shard, marker in markers.items():
+            state = marker, store.live_parts(marker)
+            if shard not in written or written[shard][0] != state:
+                written[shard] = state, compaction.write(store, marker)
+        found = [made for shard in markers if (made := written[shard][1]) is not None]
         if compaction.commit(store, found):
             return found
 

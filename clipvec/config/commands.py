@@ -138,7 +138,7 @@ class DeleteConfig:
     ignore_missing: bool
     """Delete the rows that there are, even if some ids are not in the store."""
     forever: bool
-    """Never embed an image of these ids, or with the bytes of these images, again; also
+    """Delete images with the same bytes too, and never embed one of these ids or bytes again; also
     ``--forever``."""
     max_removed_fraction: Annotated[float, Field(ge=0, le=1)]
     """Largest share of the rows that ``where`` may delete."""

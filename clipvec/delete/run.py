@@ -40,12 +40,16 @@ def delete(config: DeleteConfig) -> str:
         with contextlib.nullcontext() if config.dry_run else compaction.exclusive(store):
             return _undo(config, store, entries)
     _tell_open_shards(store)
-    parts = _selected(config, store)
-    entry = Entry.now(config.reason, parts, blocked=_blocked(config, store, parts))
+    chosen = _selected(config, store)
+    blocked = _blocked(config, store, chosen)
+    parts = select.with_copies(store, chosen, blocked) if blocked else chosen
+    entry = Entry.now(config.reason, parts, blocked=blocked)
     if not entry.rows and not entry.blocked:
         return f"{store.url}: no row to delete; nothing was changed"
     rows = f"{counted(entry.rows, 'row')} of {store.url}"
-    forever = "; no such image is embedded again" if entry.blocked else ""
+    copies = entry.rows - sum(len(rows.ids) for rows in chosen.values())
+    also = f"; {counted(copies, 'row')} of these by another id, with the same bytes"
+    forever = (also if copies else "") + "; no such image is embedded again" if blocked else ""
     if config.dry_run:
         return f"would delete {rows}: {_some(parts)}{forever}"
     name = entries.add(entry)
@@ -136,6 +140,5 @@ def _some(parts: dict[str, DeletedRows]) -> str:
 
 
 def _tell_open_shards(store: Store) -> None:
-    missing = sorted(set(range(store.shard_count)) - set(store.committed()))
-    if missing:
-        log.warning("rows of shards that are not committed stay: %s", shards.format(missing))
+    if missing := store.unfinished():
+        log.warning("rows of shards that are not finished stay: %s", shards.format(missing))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from clipvec.progress import Progress, counted
 from clipvec.store import DIGEST, DeletedRows, id_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -93,6 +94,26 @@ def digests(store: Store, ids: set[str]) -> set[str]:
             pairs = zip(piece["id"].to_pylist(), piece[DIGEST].to_pylist(), strict=True)
             images |= {digest.hex() for id, digest in pairs if id in ids and digest is not None}
     return found | images
+
+
+def with_copies(
+    store: Store, parts: Mapping[str, DeletedRows], blocked: Container[str]
+) -> dict[str, DeletedRows]:
+    """Return rows by part file, with all others whose images have one of some digests.
+
+    Raises:
+        StoreError: a part cannot be read.
+    """
+
+    def wanted(piece: pa.RecordBatch) -> list[str]:
+        pairs = zip(piece["id"].to_pylist(), piece[DIGEST].to_pylist(), strict=True)
+        return [id for id, digest in pairs if digest is not None and digest.hex() in blocked]
+
+    found = dict(parts)
+    for file, rows in _select(store, store.parts(), ["id", DIGEST], wanted).items():
+        known = found.get(file, replace(rows, ids=[]))
+        found[file] = replace(known, ids=[*dict.fromkeys([*known.ids, *rows.ids])])
+    return found
 
 
 def read_ids(file: str) -> set[str]:

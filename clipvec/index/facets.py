@@ -44,18 +44,19 @@ def count(columns: Mapping[str, pa.Array], held: int, rows: np.ndarray | None = 
     return Facets(held, {name: _counted(column) for name, column in some.items()})
 
 
-def deleted(columns: Mapping[str, pa.Array], known: Tombstones) -> np.ndarray:
+def deleted(columns: Mapping[str, pa.Array], known: Tombstones, removed: bool) -> np.ndarray:
     """Return which rows are deleted, ascending, int64 [M].
 
     Args:
         columns: ``id`` and ``_part`` of all rows.
-        known: what is deleted. It has but digests of the ids of rows that are in no file any more:
-            all ids are looked at.
+        known: what is deleted.
+        removed: whether there may be rows that are in no file any more, of whose ids but digests
+            are known: that of each id is made.
     """
     found: list[int] = []
     for start in range(0, len(columns["id"]) if known else 0, _BLOCK):
         ids, parts = (columns[name].slice(start, _BLOCK).to_pylist() for name in ("id", PART))
-        among = {*known.among(ids)}
+        among = {*known.among(ids, removed)}
         rows = enumerate(zip(parts, ids, strict=True), start)
         found += [row for row, (part, id) in rows if id in among and known.covers(part, id)]
     return np.array(found, np.int64)

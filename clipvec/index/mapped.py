@@ -51,7 +51,8 @@ class TableIndex(VectorIndex):
         if known is None or not len(self._table):
             return _NONE
         if known is not self._gone[0]:
-            self._gone = known, facets.deleted(self._table.columns(["id", PART]), known)
+            columns, older = self._table.columns(["id", PART]), self.info.removed < known.removed
+            self._gone = known, facets.deleted(columns, known, older)
         return self._gone[1]
 
     def exactly(self, vectors: np.ndarray, k: int, among: np.ndarray | None) -> list[list[Hit]]:

@@ -188,6 +188,14 @@ class Store:
         numbers = map(paths.shard_number, self.folder.folders())
         return [number for number in numbers if number is not None]
 
+    def unfinished(self) -> list[int]:
+        """Return the shards that readers do not see: not committed, or not published.
+
+        Raises:
+            StoreError: they cannot be read; see `planned`.
+        """
+        return sorted(set(range(self.planned()[-1].stop)) - set(self.committed()))
+
     def is_published(self, generation: Generation) -> bool:
         """Return whether readers see a generation, as far as it is committed."""
         return not generation.number or generation.number in self.tombstones.published

@@ -196,9 +196,14 @@ class Tombstones:
         removed = self._removed.get(shard, set())
         return bool(removed) and id_digest(id) in removed
 
-    def among(self, ids: Iterable[str]) -> list[str]:
-        """Return those of ``ids`` of which a row is deleted, in some shard."""
-        digests = any(self._removed.values())
+    def among(self, ids: Iterable[str], removed: bool = True) -> list[str]:
+        """Return those of ``ids`` of which a row is deleted, in some shard.
+
+        Args:
+            ids: to look for.
+            removed: whether rows that are in no file any more can be among them.
+        """
+        digests = removed and any(self._removed.values())
         return [id for id in ids if id in self._ids or (digests and id_digest(id) in self._ids)]
 
     def of_parts(self, shard: str, parts: Sequence[Part]) -> dict[str, set[str]] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,9 @@ from clipvec.compact.run import compact
 from clipvec.config import ChromaConfig
 from clipvec.delete.run import delete as delete_command
 from clipvec.embed import growth
+from clipvec.errors import StoreError
 from clipvec.store import DeletedRows, Entry, Rows, ShardWriter, Store, TombstoneFolder
-from tests.compact.test_run import Killed, asked, count_writes, files, grep
+from tests.compact.conftest import Killed, asked, count_writes, files, grep
 from tests.data.making import encode
 from tests.stores import delete
 
@@ -179,6 +181,22 @@ def test_forever(embed: Embed, tmp_path: Path) -> None:
     assert "nothing to do" in str(embed())
 
 
+def test_forever_by_another_name(embed: Embed, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(4):
+        write(folder / f"photo-{number:02}.png", number)
+    write(folder / "copy.png", 1)
+    store = Store.open(embed().store)
+    said = forever(store, "photo-01.png", dry_run=True)
+    assert said.startswith(f"would delete 2 rows of {store.url}: ")
+    assert {"copy.png", "photo-01.png"} <= {*re.split("[ ,;]+", said)}
+    said = forever(store, "photo-01.png")
+    assert said.startswith(f"deleted 2 rows of {store.url}: ")
+    assert "; 1 row of these by another id, with the same bytes; no such image is" in said
+    assert ids(store) == ["photo-00.png", "photo-02.png", "photo-03.png"]
+
+
 def test_forever_in_an_open_shard(embed: Embed, tmp_path: Path) -> None:
     """A part that was finished before is taken over without what was deleted since."""
     folder = tmp_path / "photos"
@@ -238,3 +256,30 @@ def test_a_deletion_of_a_part_that_was_compacted_meanwhile(embed: Embed, tmp_pat
     os.utime(folder / "photo-01.png", (1, 1))
     embed()
     assert ids(store) == left
+
+
+def test_a_generation_that_is_not_finished(
+    embed: Embed, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that nobody sees yet may be of a deleted image; whoever deletes is told of them."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(4):
+        write(folder / f"photo-{number:02}.png", number)
+    store = Store.open(embed().store)
+    write(folder / "copy.png", 1)
+
+    def stop(*_: Any) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(growth, "deleted_rows", stop)
+        with pytest.raises(StoreError, match="the disk is full"):
+            embed()
+    caplog.clear()
+    forever(store, "photo-01.png", forever=False)
+    compacted(store, tmp_path)
+    assert [text for text in caplog.messages if "not finished" in text] == [
+        "rows of shards that are not finished stay: 2",
+        "shards that are not finished stay as they are: 2",
+    ]
