@@ -240,7 +240,8 @@ class ServeConfig:
     max_concurrency: Annotated[int, Field(ge=1)]
     """Most concurrent requests per process, not counting the page's own files; others get 429."""
     max_queries_per_minute: Annotated[int, Field(ge=1)] | None
-    """Most queries per minute of one address in a process, which then gets 429; null: no limit."""
+    """Most queries per minute of one address in a process, which then gets 429; null: no limit. The
+    page asks for a search, and where filters changed, for how many rows they leave: two queries."""
     max_refusals_per_minute: Annotated[int, Field(ge=1)] | None
     """Most requests per minute of one address in a process that may be refused for what they are;
     then all of its requests without the API key get 429, 2 s late. null: no limit."""

@@ -75,8 +75,9 @@ class Admission:
 
     def _check(self, connection: HTTPConnection, address: str) -> None:
         check_key(connection)
-        # What only reads rows costs little and is not counted.
-        if self._rate and connection.scope["method"] == "POST":
+        # What only reads rows costs little and is not counted; facets look at all of them.
+        counted = connection.scope["method"] == "POST" or connection.scope["path"] == "/facets"
+        if self._rate and counted:
             self._rate.check(address)
         most = self._settings.max_concurrency
         if self._running >= most:

@@ -11,6 +11,7 @@ import asyncio
 import ipaddress
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from fastapi import HTTPException
 from starlette.responses import StreamingResponse
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _THREADS = 2
 _AT_ONCE = 32
 """Originals that are sent at once: who reads them slowly leaves room for searches."""
+_EACH = 8
+"""Those of one address; a browser asks for six at once."""
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 """Headers of proxies: whoever asked one may be anywhere."""
 _HEADERS = {
@@ -51,6 +54,7 @@ class Originals:
         self._shown_to = shown_to
         self._threads = ThreadPoolExecutor(_THREADS, "originals")
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def check(self, request: Request) -> None:
         """Refuse those who may not see originals."""
@@ -63,37 +67,40 @@ class Originals:
             )
             raise HTTPException(403, reason)
 
-    async def response(self, uri: str) -> Response:
-        """Return the image at the URI of a row, as it is.
+    async def response(self, uri: str, address: str) -> Response:
+        """Return the image at the URI of a row, as it is, for a client at an address.
 
         Raises:
             UnknownRow: it is not there, or cannot be shown.
             HTTPException: too many are sent already.
         """
-        if self._slots.locked():
-            reason = f"at most {_AT_ONCE} originals are sent at once; retry"
+        share = self._shares.setdefault(address, asyncio.Semaphore(_EACH))
+        if share.locked() or self._slots.locked():
+            reason = f"at most {_AT_ONCE} originals are sent at once, {_EACH} to one address; retry"
             raise HTTPException(429, reason, {"Retry-After": "1"})
-        async with self._slots:
+        async with share, self._slots:
             loop = asyncio.get_running_loop()
             try:
                 found = await loop.run_in_executor(self._threads, open_original, uri)
             except NotShown as error:
                 raise UnknownRow(str(error)) from error
-        return _Sent(found, self._slots)
+        return _Sent(found, share, self._slots)
 
 
 class _Sent(StreamingResponse):
     """An original on its way, which is closed whether or not all of it was read."""
 
-    def __init__(self, original: Original, slots: asyncio.Semaphore) -> None:
+    def __init__(
+        self, original: Original, share: asyncio.Semaphore, slots: asyncio.Semaphore
+    ) -> None:
         headers = _HEADERS | {"Content-Length": str(original.size)}
         super().__init__(original.pieces(), media_type=original.media_type, headers=headers)
-        self._stream, self._slots = original.stream, slots
+        self._stream, self._share, self._slots = original.stream, share, slots
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         with self._stream:
-            async with self._slots:
+            async with self._share, self._slots:
                 await super().__call__(scope, receive, send)
 
 

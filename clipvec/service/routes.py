@@ -197,7 +197,7 @@ async def original(id: str, searcher: Asked, request: Request) -> Response:
     originals: Originals = request.app.state.originals
     originals.check(request)
     hit = await searcher.row(_known(id))
-    return await originals.response(hit.uri)
+    return await originals.response(hit.uri, request.client.host if request.client else "")
 
 
 @api.get("/stats", tags=["service"])

@@ -39,6 +39,17 @@ def found(page: Page) -> list[str]:
     return page.locator("#grid .caption").all_inner_texts()
 
 
+def hold(page: Page, where: str | re.Pattern[str]) -> list[Route]:
+    """Return the requests that come from now on, which nobody answers."""
+    held: list[Route] = []
+
+    def keep(route: Route) -> None:  # Playwright sets an attribute of its handlers
+        held.append(route)
+
+    page.route(where, keep)
+    return held
+
+
 def test_search_as_you_type(page: Page) -> None:
     expect(page.locator("#title")).to_have_text("Some of 364 images in sample")
     page.locator("#text").press_sequentially("a red fruit")
@@ -185,6 +196,8 @@ def test_errors_are_shown_as_a_sentence(page: Page) -> None:
     expect(page.locator("#grid li")).to_have_count(40)
     page.goto(f"{page.url.split('?')[0]}?q=bird&where=colour%3Dred")
     expect(page.locator("#notice p")).to_contain_text("There is no attribute colour; choose from")
+    page.goto(page.url.split("?")[0] + '?where={"name":{"$in":"bird"}}')
+    expect(page.locator("#notice p")).to_contain_text("There is no attribute name; choose from")
 
 
 def test_light_and_dark(page: Page, browser: Browser, url: str) -> None:
@@ -245,6 +258,16 @@ def test_loading_more_images_stays_in_the_link(page: Page, browser: Browser) -> 
     page.fill("#text", "a red fruit")
     expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
     first = page.locator("#grid li").first.element_handle()
+    held = hold(page, "**/search")
+    with page.expect_request("**/search"):
+        page.locator("#more").evaluate("more => [more.click(), more.click()]")
+    expect(page.locator("body")).to_have_class(re.compile("busy"))
+    held[0].abort()
+    expect(page.locator("#status")).to_contain_text("The service does not answer.")
+    assert len(held) == 1
+    expect(page.locator("#grid li")).to_have_count(40)
+    assert page.url.endswith("?q=a+red+fruit")
+    page.unroute("**/search")
     page.locator("#grid li").nth(39).scroll_into_view_if_needed()
     expect(page.locator("#grid li")).to_have_count(80)
     expect(page.locator("#status")).to_have_text("80 of 364")
@@ -290,6 +313,52 @@ def test_attributes_that_cannot_be_typed(page: Page) -> None:
         {"name": {"$eq": " two\nlines "}},
     ]
     assert asked[-1]["where"][2] == "nice=true"
+
+
+def test_the_score_is_that_of_the_newest_query(page: Page) -> None:
+    row = {
+        "id": "1",
+        "caption": "one",
+        "uri": "one",
+        "width": 4,
+        "height": 3,
+        "attributes": {},
+        "thumbnail": "thumbnail/none",
+        "z_score": 3.0,
+    }
+
+    def answer(route: Route) -> None:
+        text = route.request.post_data_json["terms"][0]["text"]
+        route.fulfill(json=[row | {"similarity": 0.5 if text == "a bird" else 0.25}])
+
+    page.route("**/search", answer)
+    page.fill("#text", "a bird")
+    expect(page.locator("#grid li")).to_have_count(1)
+    for text, score in {"a bird": "0.500", "a car": "0.250"}.items():
+        page.fill("#text", text)
+        expect(page.locator("#grid .facts")).to_have_text(score)
+        expect(page.locator("#grid .image")).to_have_attribute("href", re.compile(text[2:]))
+    page.fill("#text", "a car, the same")
+    expect(page.locator("#grid .image")).to_have_attribute("href", re.compile("same"))
+
+
+def test_where_nothing_is_found_nothing_waits(page: Page) -> None:
+    page.goto(f"{page.url}?where=category%3Dnone")
+    expect(page.locator("#notice h2")).to_have_text("No images found")
+    expect(page.locator("#grid li")).to_have_count(0)
+
+
+def test_pictures_do_not_wait_for_their_number(page: Page) -> None:
+    rows = httpx.post(f"{page.url}search", json={"text": "a bird", "k": 3}).json()
+    about = httpx.get(f"{page.url}stats").json()
+    held = hold(page, re.compile("/facets"))
+    page.route("**/search", lambda route: route.fulfill(json=rows))
+    page.route("**/stats", lambda route: route.fulfill(json={**about, "rows": 5000}))
+    page.goto(f"{page.url}?q=a+bird&unique=1")
+    expect(page.locator("#grid .caption")).to_have_text([row["caption"] for row in rows])
+    expect(page.locator("#status")).to_have_text("3 or more")
+    held[0].fulfill(json={"rows": 4500, "attributes": {}})
+    expect(page.locator("#status")).to_have_text("3 of at most 4,500")
 
 
 def test_validation_errors_are_readable(page: Page) -> None:

@@ -78,6 +78,7 @@ def test_more_queries_than_allowed(served: ServeConfig, searcher: Searcher) -> N
         assert refused.json()["error"].startswith("at most 3 queries a minute are answered")
         assert 1 <= int(refused.headers["Retry-After"]) <= 60
         assert client.get(f"/item/{ID}").status_code == 200
+        assert client.get("/facets").status_code == 429
 
 
 def test_more_requests_at_once_than_allowed(

@@ -95,13 +95,16 @@ def test_this_machine(host: str, client: str | None, local: bool) -> None:
             Originals("local").check(request)
 
 
-def test_so_many_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(originals, "_AT_ONCE", 1)
+@pytest.mark.parametrize(("limit", "other"), [("_AT_ONCE", False), ("_EACH", True)])
+def test_so_many_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, other: bool
+) -> None:
+    monkeypatch.setattr(originals, limit, 1)
     Image.effect_noise((900, 900), 90).save(tmp_path / "a.png")
 
     async def main() -> None:
         shown = Originals("all")
-        first = await shown.response(f"{tmp_path}/a.png")
+        first = await shown.response(f"{tmp_path}/a.png", "10.0.0.1")
         sending = asyncio.Event()
 
         async def hang(message: Any) -> None:
@@ -114,11 +117,13 @@ def test_so_many_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         scope = {"type": "http", "asgi": {"spec_version": "2.4"}}
         slow = asyncio.create_task(first(scope, receive, hang))  # type: ignore[arg-type]
         await sending.wait()
-        with pytest.raises(HTTPException, match="at most 1 originals are sent at once"):
-            await shown.response(f"{tmp_path}/a.png")
+        with pytest.raises(HTTPException, match="originals are sent at once"):
+            await shown.response(f"{tmp_path}/a.png", "10.0.0.1")
+        if other:
+            (await shown.response(f"{tmp_path}/a.png", "10.0.0.2"))._stream.close()  # type: ignore[attr-defined]
         slow.cancel()
         await asyncio.gather(slow, return_exceptions=True)
         assert first._stream.closed  # type: ignore[attr-defined]
-        (await shown.response(f"{tmp_path}/a.png"))._stream.close()  # type: ignore[attr-defined]
+        (await shown.response(f"{tmp_path}/a.png", "10.0.0.1"))._stream.close()  # type: ignore[attr-defined]
 
     asyncio.run(main())

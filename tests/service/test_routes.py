@@ -297,6 +297,7 @@ def test_the_page_may_do_nothing_else(client: httpx.Client) -> None:
     for name in (
         "main.js",
         "grid.js",
+        "notice.js",
         "query.js",
         "tools.js",
         "service.js",

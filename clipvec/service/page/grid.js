@@ -5,6 +5,9 @@ const card = document.getElementById("card");
 const NARROWEST = 0.65;
 const WIDEST = 2.6;
 const SHOWN = 3;
+// The service sums up in another order where it answers several at once.
+const ROUNDING = 1e-6;
+let drawn = [];
 let wasScored = false;
 
 /**
@@ -13,19 +16,25 @@ let wasScored = false;
  */
 export function show(rows, scored, act, link) {
   const focused = document.activeElement?.closest("#grid li")?.dataset.id;
-  const old = [...grid.children];
-  const stays = old.length && scored === wasScored && old.every((li, at) => li.dataset.id === rows[at]?.id);
-  const fresh = rows.slice(stays ? old.length : 0).map((row) => made(row, scored, act, link));
+  const stays = drawn.length && scored === wasScored && drawn.every((row, at) => same(row, rows[at]));
+  const fresh = rows.slice(stays ? drawn.length : 0).map((row) => made(row, scored, act));
   if (stays) grid.append(...fresh);
   else grid.replaceChildren(...fresh);
-  wasScored = scored;
+  [...grid.children].forEach((li, at) => (li.querySelector(".image").href = link(rows[at])));
+  [drawn, wasScored] = [rows, scored];
   grid.classList.remove("stale");
   const links = grid.querySelectorAll(".image");
   if (links.length && !stays) links[0].tabIndex = 0;
   if (focused && !stays) find(focused)?.focus();
 }
 
+/** Whether a row is found as it was: for another query, the same row has another score. */
+function same(one, other) {
+  return one.id === other?.id && Math.abs(one.similarity - other.similarity) < ROUNDING;
+}
+
 export function clear() {
+  drawn = [];
   grid.replaceChildren();
 }
 
@@ -59,7 +68,7 @@ function find(id) {
   return [...grid.children].find((li) => li.dataset.id === id)?.querySelector(".image");
 }
 
-function made(row, scored, act, address) {
+function made(row, scored, act) {
   const li = card.content.firstElementChild.cloneNode(true);
   const [link, image, none] = [".image", "img", ".none"].map((x) => li.querySelector(x));
   li.dataset.id = row.id;
@@ -73,7 +82,6 @@ function made(row, scored, act, address) {
     none.hidden = false;
   };
   link.tabIndex = -1;
-  link.href = address(row);
   link.title = `${name}\n${row.uri}\n${row.width} × ${row.height} pixels`;
   link.setAttribute("aria-label", name);
   link.onclick = (event) => {

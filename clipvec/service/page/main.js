@@ -2,10 +2,11 @@
 
 import * as filters from "./filters.js";
 import * as grid from "./grid.js";
+import { askKey, notice } from "./notice.js";
 import { canGrow, empty, fromLink, grown, isEmpty, readable } from "./query.js";
-import { sameSearch, toFilter, toLink, toRequest } from "./query.js";
+import { sameSearch, SIFTED, toFilter, toLink, toRequest } from "./query.js";
 import * as selection from "./selection.js";
-import { embed, facets, hasKey, item, keepKey, search, stats } from "./service.js";
+import { embed, facets, item, search, stats } from "./service.js";
 import { copy, showPills, showTerms, watchTheme } from "./tools.js";
 import * as viewer from "./viewer.js";
 
@@ -18,6 +19,9 @@ let query = fromLink(location.search);
 let about = null;
 let rows = [];
 let total = null;
+/** The filters that leave `total` rows. */
+let counted = null;
+let asking = false;
 let running = new AbortController();
 let timer = 0;
 
@@ -53,30 +57,50 @@ function pills() {
   return found;
 }
 
-async function run() {
+/** Search for what is asked: the query, or more of it. */
+async function run(asked = query) {
   clearTimeout(timer);
   running.abort();
   running = new AbortController();
   const { signal } = running;
-  const asked = query;
-  document.body.classList.add("busy");
+  wait(true);
   try {
     about ??= await known(await stats());
     const scored = !isEmpty(asked);
     const started = performance.now();
-    const [answer, left] = await Promise.all([
-      search(scored ? toRequest(asked) : wander(asked), signal),
-      facets([], asked.filters).catch(() => ({ rows: null })), // what is found matters more
-    ]);
+    const answer = await search(scored ? toRequest(asked) : wander(asked), signal);
     if (signal.aborted) return;
-    [rows, total] = [answer, left.rows];
-    document.body.classList.remove("busy");
+    wait(false);
+    rows = answer;
+    if (asked.k > query.k) {
+      query = { ...query, k: asked.k };
+      history.replaceState(history.state, "", toLink(query));
+    }
+    if (counted !== asked.filters) total = null;
     showRows(scored, Math.round(performance.now() - started));
+    if (total === null) await count(asked, signal);
   } catch (error) {
     if (error.name === "AbortError" || signal.aborted) return;
-    document.body.classList.remove("busy");
-    showProblem(error);
+    wait(false);
+    if (asked.k > query.k && error.status !== 401) $("status").value = error.message;
+    else showProblem(error);
   }
+}
+
+function wait(yes) {
+  asking = yes;
+  document.body.classList.toggle("busy", yes);
+}
+
+/** Ask how many rows the filters leave: what is found matters more, and does not wait for it. */
+async function count(asked, signal) {
+  const left = await facets([], asked.filters, signal).catch(() => ({ rows: null }));
+  if (signal.aborted) return;
+  const before = said();
+  [total, counted] = [left.rows, asked.filters];
+  showCount(!isEmpty(asked));
+  if ($("status").value === before) $("status").value = said(); // or it says something newer
+  if (viewer.isOpen()) showOpen();
 }
 
 async function known(found) {
@@ -96,19 +120,23 @@ function showRows(scored, milliseconds) {
   grid.show(rows, scored, act, (row) => toLink({ ...query, open: row.id }));
   for (const row of rows) if (selection.has(row.id)) grid.mark(row.id, true);
   $("notice").hidden = true;
-  const all = (total ?? about.rows).toLocaleString("en");
-  const some = `Some of ${all} images in ${about.dataset}`;
-  title(scored ? `Images found in ${about.dataset}` : some, !scored && rows.length > 0);
   $("status").value = scored ? said() : "";
   $("took").textContent = scored ? `${milliseconds} ms` : "";
   $("more").hidden = rows.length < query.k || !canGrow(query);
   $("end").hidden = !rows.length || !$("more").hidden;
-  const cut = canGrow(query) || rows.length === total;
-  $("end").textContent = cut ? "" : `A search shows the first ${rows.length.toLocaleString("en")}.`;
+  showCount(scored);
   if (!rows.length) showNothing();
   showOpen();
   growing.disconnect(); // what is near still is told again
   growing.observe($("more"));
+}
+
+function showCount(scored) {
+  const all = (total ?? about.rows).toLocaleString("en");
+  const some = `Some of ${all} images in ${about.dataset}`;
+  title(scored ? `Images found in ${about.dataset}` : some, !scored && rows.length > 0);
+  const cut = canGrow(query) || rows.length === total;
+  $("end").textContent = cut ? "" : `A search shows the first ${rows.length.toLocaleString("en")}.`;
 }
 
 function title(text, seen) {
@@ -119,13 +147,19 @@ function title(text, seen) {
 /** How many there are: of what a score or near-duplicates leave out, nobody knows the number. */
 function said() {
   const shown = rows.length.toLocaleString("en");
-  if (rows.length < query.k || rows.length === total) return rows.length === 1 ? "1 image" : `${shown} images`;
+  if (isAll()) return rows.length === 1 ? "1 image" : `${shown} images`;
   return whole() ? `${shown} of ${whole()}` : `${shown} or more`;
+}
+
+/** Whether what is found is all: for near-duplicates, the service looks no further than so far. */
+function isAll() {
+  const sifted = query.unique && rows.length && (total ?? about.rows) > SIFTED;
+  return rows.length === total || (rows.length < query.k && !sifted);
 }
 
 /** How many could be shown, as far as that is known. */
 function whole() {
-  if (rows.length < query.k) return rows.length.toLocaleString("en");
+  if (isAll()) return rows.length.toLocaleString("en");
   if (total === null || query.cut > 0) return "";
   return `${query.unique ? "at most " : ""}${total.toLocaleString("en")}`;
 }
@@ -177,7 +211,7 @@ function showNothing() {
 }
 
 /** `again`: what is done once more when the key is known, or somebody has another try. */
-function showProblem(error, again = run) {
+function showProblem(error, again = () => run()) {
   grid.clear();
   $("more").hidden = $("end").hidden = true;
   title("No images", false);
@@ -187,35 +221,6 @@ function showProblem(error, again = run) {
   const buttons = [["Try again", again]];
   if (bad && query.filters.length) buttons.push(["No filters", () => set({ filters: [] })]);
   return notice(bad ? "That cannot be searched" : "No answer", error.message, ...buttons);
-}
-
-function notice(title, text, ...buttons) {
-  const [heading, paragraph] = [document.createElement("h2"), document.createElement("p")];
-  heading.textContent = title;
-  paragraph.textContent = text;
-  const made = buttons.map(([label, click]) => {
-    const button = document.createElement("button");
-    button.textContent = label;
-    button.onclick = click;
-    return button;
-  });
-  $("notice").replaceChildren(heading, paragraph, ...made);
-  $("notice").hidden = false;
-}
-
-function askKey(again) {
-  const field = document.createElement("input");
-  field.type = "password";
-  field.setAttribute("aria-label", "API key");
-  const enter = () => {
-    keepKey(field.value.trim());
-    again();
-  };
-  field.onkeydown = (event) => event.key === "Enter" && enter();
-  const title = hasKey() ? "That key is wrong" : "A key is needed";
-  notice(title, "This service answers those who have its API key.", ["Go on", enter]);
-  $("notice").querySelector("button").before(field);
-  field.focus();
 }
 
 function likeness(row) {
@@ -257,11 +262,9 @@ async function addImage(file) {
   }
 }
 
-/** Show more of what is found. */
+/** Show more of what is found, unless something is searched for already. */
 function grow() {
-  query = grown(query);
-  history.replaceState(history.state, "", toLink(query));
-  run();
+  if (!asking) run(grown(query));
 }
 
 // The next pictures are there before anybody sees the end.

@@ -2,6 +2,8 @@
 
 export const STEP = 40;
 const MOST = 1000;
+/** Rows among which the service looks for as many as are wanted without near-duplicates. */
+export const SIFTED = 4 * MOST;
 const OPERATORS = {
   ...{ "=": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte" },
   ...{ in: "$in", "~": "$contains" },
@@ -39,7 +41,7 @@ export function toFilter(key, operator, value) {
   return JSON.stringify({ [key]: { [OPERATORS[operator]]: value } });
 }
 
-/** The {key, operator, value} of a filter; null where it says more than one thing. */
+/** The {key, operator, value} of a filter; null where it says more than one thing, or nothing. */
 export function parseFilter(filter) {
   const [, key, operator, value] = /^\s*([A-Za-z][\w.-]*?)\s*(!=|>=|<=|=|>|<|~)\s*(.*?)\s*$/s.exec(filter) ?? [];
   if (key) return { key, operator, value };
@@ -47,7 +49,8 @@ export function parseFilter(filter) {
     const [[name, condition]] = Object.entries(JSON.parse(filter));
     const [[sign, wanted]] = Object.entries(condition);
     const found = Object.keys(OPERATORS).find((x) => OPERATORS[x] === sign);
-    return found ? { key: name, operator: found, value: wanted } : null;
+    const fits = found && (found === "in") === Array.isArray(wanted);
+    return fits ? { key: name, operator: found, value: wanted } : null;
   } catch {
     return null;
   }

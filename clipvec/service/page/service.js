@@ -39,9 +39,9 @@ export function stats() {
 }
 
 /** How many rows pass all filters, and the values of attributes among them. */
-export function facets(keys, filters) {
+export function facets(keys, filters, signal) {
   const asked = [...keys.map((key) => ["key", key]), ...filters.map((filter) => ["where", filter])];
-  return read(`facets?${new URLSearchParams(asked)}`);
+  return read(`facets?${new URLSearchParams(asked)}`, { signal });
 }
 
 export function item(id) {
