@@ -40,9 +40,13 @@ def delete(config: DeleteConfig) -> str:
         with contextlib.nullcontext() if config.dry_run else compaction.exclusive(store):
             return _undo(config, store, entries)
     _tell_open_shards(store)
-    chosen = _selected(config, store)
-    blocked = _blocked(config, store, chosen)
-    parts = select.with_copies(store, chosen, blocked) if blocked else chosen
+    while True:
+        chosen = _selected(config, store)
+        blocked = _blocked(config, store, chosen)
+        parts = select.with_copies(store, chosen, blocked) if blocked else chosen
+        if compaction.is_current(store, parts):
+            break
+        store = Store.open(store.url)
     entry = Entry.now(config.reason, parts, blocked=blocked)
     if not entry.rows and not entry.blocked:
         return f"{store.url}: no row to delete; nothing was changed"

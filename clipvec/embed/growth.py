@@ -22,6 +22,7 @@ from clipvec.store import (
     Generation,
     Store,
     TombstoneFolder,
+    compaction,
     current,
     deleted_rows,
     hide_blocked,
@@ -113,7 +114,8 @@ def publish(store: Store, generation: Generation, sources: np.ndarray) -> int:
     markers = store.committed(generation.shards).values()
     parts = [part for marker in markers for part in marker.parts]
     seen = hide_blocked(store, parts)
-    rows = deleted_rows(store, sources)
+    while not compaction.is_current(store, rows := deleted_rows(store, sources)):
+        store = Store.open(store.url)
     entry = Entry.now("replaced or gone", rows, generation=generation.number)
     entries.add(entry)
     hide_blocked(store, parts, seen)  # who deletes looks at published shards alone

@@ -88,6 +88,18 @@ def exclusive(store: Store) -> AbstractContextManager[object]:
     return store.folder.locked(paths.COMPACT_LOCK, StoreError(held))
 
 
+def is_current(store: Store, parts: Mapping[str, DeletedRows]) -> bool:
+    """Return whether the part files of rows that were chosen are still those that are committed.
+
+    Raises:
+        StoreError: a marker cannot be read.
+    """
+    shards = {paths.shard_number(paths.shard_folder(file)) for file in parts}
+    markers = store.committed(number for number in shards if number is not None)
+    now = {(part.file, part.sha256) for marker in markers.values() for part in marker.parts}
+    return now >= {(file, rows.sha256) for file, rows in parts.items()}
+
+
 def write(store: Store, marker: CommitMarker) -> Compacted | None:
     """Write the parts of a committed shard without their deleted rows; None: they have none.
 

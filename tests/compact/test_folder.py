@@ -283,3 +283,28 @@ def test_a_generation_that_is_not_finished(
         "rows of shards that are not finished stay: 2",
         "shards that are not finished stay as they are: 2",
     ]
+
+
+def test_compacted_before_a_publication(
+    embed: Embed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(4):
+        write(folder / f"photo-{number:02}.png", number)
+    store = Store.open(embed().store)
+    delete(store, "photo-00.png")
+    write(folder / "photo-01.png", 20)
+    method = growth.deleted_rows
+
+    def late(*given: Any) -> Any:
+        found = method(*given)
+        compacted(store, tmp_path)
+        return found
+
+    monkeypatch.setattr(growth, "deleted_rows", late)
+    embed()
+    held = Store.open(store.url)
+    (marker,) = held.committed([0]).values()
+    assert held.tombstones.of_parts("shard-00000", marker.parts) is not None
+    assert ids(store) == ["photo-01.png", "photo-02.png", "photo-03.png"]

@@ -16,6 +16,7 @@ from clipvec.config import (
     FaissConfig,
     IndexKind,
 )
+from clipvec.delete import select
 from clipvec.delete.run import delete as delete_command
 from clipvec.errors import ConfigError, FingerprintError, StoreError
 from clipvec.index import build_index, open_index
@@ -192,6 +193,27 @@ def test_a_deletion_meanwhile(
     assert compact(asked(store, ChromaConfig(f"{tmp_path}/none"))).rows == 3
     assert shards == [0, 1, 1]
     assert len(list(Path(store.url).glob("shard-*/part-*-*"))) == 2
+
+
+def test_compacted_while_rows_are_chosen(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deletion names the parts that are committed, by which readers find its rows at once."""
+    delete(store, named(0, 3))
+    by_ids = select.by_ids
+
+    def late(*given: Any) -> Any:
+        found = by_ids(*given)
+        compact(asked(store, ChromaConfig(f"{tmp_path}/none")))
+        return found
+
+    monkeypatch.setattr(select, "by_ids", late)
+    said = delete_command(_deletion(store, ids=[named(0, 4)]))
+    assert said.startswith("deleted 1 row of ")
+    held = Store.open(store.url)
+    (marker,) = held.committed([0]).values()
+    assert held.tombstones.of_parts("shard-00000", marker.parts) is not None
+    assert len(live(store)) == 108
 
 
 def test_all_rows_of_a_shard(store: Store, index: IndexKind, tmp_path: Path) -> None:
