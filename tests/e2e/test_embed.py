@@ -219,7 +219,7 @@ def test_tar_cut_off_in_the_middle(run: Run, tiny: list[str], tmp_path: Path) ->
     assert 25 <= rows < 40
     (reject,) = pq.read_table(shard / "rejects.parquet").to_pylist()
     assert "the tar is truncated or damaged" in reject["reason"]
-    assert "1 reject," in done.stdout
+    assert "1 reject (1 TruncatedTar)," in done.stdout
 
 
 def test_one_bad_shard_does_not_sink_the_others(run: Run, tiny: list[str], tmp_path: Path) -> None:

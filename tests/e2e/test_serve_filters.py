@@ -66,7 +66,7 @@ def page(browser: Browser, photos: str) -> Iterator[Page]:
     opened.goto(f"{photos}/?q=a+bird")
     expect(opened.locator("#status")).to_have_text("40 of 90")
     opened.click("#open-panel")
-    expect(opened.locator("#facets fieldset")).to_have_count(8)
+    expect(opened.locator("#facets fieldset")).to_have_count(12)
     yield opened
     assert faults == []
     context.close()

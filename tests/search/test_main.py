@@ -38,6 +38,7 @@ def ask(
 ) -> Search:
     """Run the command in this process; its encoder is loaded once for all tests."""
     monkeypatch.setattr("clipvec.model.load.load_encoder", lambda _: encoder)
+    monkeypatch.setattr("clipvec.search.run._loaded", {})  # as in a process of its own
 
     def call(*arguments: str, exit_code: int = 0, stream: str = "out") -> str:
         monkeypatch.setattr(sys, "argv", ["search", *arguments, f"index.path={tiny_sample}/index"])
