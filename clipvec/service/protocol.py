@@ -21,6 +21,11 @@ _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\n"
     b'Connection: close\r\n\r\n{"error": "too many connections from one address"}'
 )
+_INVALID = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
+    b'{"error": "this is no HTTP request, or its address and headers have more than 16 KiB"}'
+)
+"""In JSON like every refusal; uvicorn says it in plain text."""
 
 
 class BoundedProtocol(H11Protocol):
@@ -67,8 +72,7 @@ class BoundedProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request of HTTP, or has headers that are too long."""
-        inner = super().send_400_response
-        self._hold(lambda: inner(msg))
+        self._hold(lambda: self.transport.write(_INVALID))
 
     def _hold(self, refuse: Callable[[], None]) -> None:
         """Refuse a connection after a while, and close it."""

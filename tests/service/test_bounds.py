@@ -94,7 +94,9 @@ def test_headers_are_bounded(client: httpx.Client, monkeypatch: pytest.MonkeyPat
         except ConnectionError:
             pass
         else:
-            assert everything(connection).startswith(b"HTTP/1.1 400 ")
+            answer = everything(connection)
+            assert answer.startswith(b"HTTP/1.1 400 ")
+            assert b"have more than 16 KiB" in answer
 
 
 def test_a_connection_that_asks_nothing_is_closed(
