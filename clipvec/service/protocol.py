@@ -10,22 +10,29 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
 
 HEADER_SECONDS = 10.0
 """Time that the headers of a request may take, from the connection or its first byte on."""
 HOLD_SECONDS = 2.0
 """Before a refused connection hears so: whoever comes again at once would else keep others waiting.
 """
-_BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\n"
-    b'Connection: close\r\n\r\n{"error": "too many connections from one address"}'
+
+
+def _refusal(status: str, error: str, headers: str = "") -> bytes:
+    """Return an answer in JSON, like every refusal; uvicorn's own is plain text."""
+    body = f'{{"error": "{error}"}}'
+    return (
+        f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        f"{headers}Connection: close\r\n\r\n{body}"
+    ).encode()
+
+
+_BUSY = _refusal(
+    "503 Service Unavailable", "too many connections from one address", "Retry-After: 5\r\n"
 )
-_INVALID = (
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
-    b'{"error": "this is no HTTP request, or its address and headers have more than 16 KiB"}'
+_INVALID = _refusal(
+    "400 Bad Request", "this is no HTTP request, or its address and headers have more than 16 KiB"
 )
-"""In JSON like every refusal; uvicorn says it in plain text."""
 
 
 class BoundedProtocol(H11Protocol):
@@ -46,7 +53,7 @@ class BoundedProtocol(H11Protocol):
             if more > self.most:  # as many are held already
                 transport.abort()
             else:
-                self._hold(lambda: transport.write(_BUSY))
+                self._hold(_BUSY)
             return
         self._deadline = self.loop.call_later(HEADER_SECONDS, self._give_up)
 
@@ -72,15 +79,16 @@ class BoundedProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request of HTTP, or has headers that are too long."""
-        self._hold(lambda: self.transport.write(_INVALID))
+        self._hold(_INVALID)
 
-    def _hold(self, refuse: Callable[[], None]) -> None:
+    def _hold(self, refusal: bytes) -> None:
         """Refuse a connection after a while, and close it."""
 
         def end() -> None:
             if not self.transport.is_closing():
-                refuse()
-                self.transport.close()
+                self.transport.write(refusal)
+                # at once, what was not read of the request would reset the connection
+                self.loop.call_later(HOLD_SECONDS, self.transport.close)
 
         self.transport.pause_reading()
         self.loop.call_later(HOLD_SECONDS, end)
