@@ -287,9 +287,17 @@ def _hidden(plan: pa.Table, names: set[bytes]) -> pa.Table | None:
     for name, digest in (("name", _name_digest), ("detail", _detail_digest)):
         pairs = zip(plan[name].to_pylist(), mask, strict=True)
         values = [digest(value) if hide else value for value, hide in pairs]
-        at = plan.schema.get_field_index(name)
-        plan = plan.set_column(at, plan.schema.field(at), pa.array(values, plan.schema.types[at]))
+        plan = _with_column(plan, name, values)
     return plan
+
+
+def _with_column(table: pa.Table, name: str, values: list[object]) -> pa.Table:
+    """Return a table with other values in one of its columns."""
+    import pyarrow as pa
+
+    at = table.schema.get_field_index(name)
+    field = table.schema.field(at)
+    return table.set_column(at, field, pa.array(values, field.type))
 
 
 def revealed(known: pa.Table, listing: pa.Table) -> pa.Table:
@@ -299,7 +307,6 @@ def revealed(known: pa.Table, listing: pa.Table) -> pa.Table:
         known: as `current` returns them, some with digests in the place of their names.
         listing: of the dataset as it is now.
     """
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     hidden = pc.starts_with(known["name"], pattern=_HIDDEN).to_numpy()
@@ -313,12 +320,7 @@ def revealed(known: pa.Table, listing: pa.Table) -> pa.Table:
         names[at] = name
         if details[at] == _detail_digest(detail):
             details[at] = detail
-    for name, values in (("name", names), ("detail", details)):
-        at = known.schema.get_field_index(name)
-        known = known.set_column(
-            at, known.schema.field(at), pa.array(values, known.schema.types[at])
-        )
-    return known
+    return _with_column(_with_column(known, "name", names), "detail", details)
 
 
 def _name_digest(name: bytes) -> bytes:

@@ -50,6 +50,17 @@ def write(file: Path, number: int) -> None:
     file.write_bytes(encode((number, 9, 9), (8 + number, 6)))
 
 
+def photos(tmp_path: Path, number: int, *, captions: bool = False) -> Path:
+    """Return the folder that `embed` embeds, with different images, ``photo-00.png`` and so on."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for each in range(number):
+        write(folder / f"photo-{each:02}.png", each)
+        if captions:
+            (folder / f"photo-{each:02}.txt").write_text(f"caption {each:02}")
+    return folder
+
+
 def ids(store: Store) -> list[str]:
     pieces = Rows.open(store.url).pieces(["id"])
     return sorted(id for _, piece in pieces for id in piece["id"].to_pylist())
@@ -61,11 +72,7 @@ def compacted(store: Store, tmp_path: Path) -> str:
 
 
 def test_deleted_images_stay_deleted(embed: Embed, tmp_path: Path) -> None:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(16):
-        write(folder / f"photo-{number:02}.png", number)
-        (folder / f"photo-{number:02}.txt").write_text(f"caption {number:02}")
+    folder = photos(tmp_path, 16, captions=True)
     store = Store.open(embed().store)
     write(folder / "photo-07.png", 30)
     (folder / "photo-08.png").unlink()
@@ -99,11 +106,7 @@ def test_deleted_images_stay_deleted(embed: Embed, tmp_path: Path) -> None:
 
 def test_a_shard_that_is_embedded_again(embed: Embed, tmp_path: Path) -> None:
     """A compacted part is kept; where one is lost, its deleted images are not embedded again."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(16):
-        write(folder / f"photo-{number:02}.png", number)
-        (folder / f"photo-{number:02}.txt").write_text(f"caption {number:02}")
+    photos(tmp_path, 16, captions=True)
     store = Store.open(embed().store)
     delete(store, "photo-01.png", "photo-05.png")
     compacted(store, tmp_path)
@@ -121,10 +124,7 @@ def test_a_shard_that_is_embedded_again(embed: Embed, tmp_path: Path) -> None:
 
 def test_killed_at_each_step(embed: Embed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lists of files are written one after the other: no name stays in the others."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(4):
-        write(folder / f"photo-{number:02}.png", number)
+    folder = photos(tmp_path, 4)
     store = Store.open(embed().store)
     write(folder / "photo-01.png", 20)
     (folder / "photo-02.png").unlink()
@@ -157,10 +157,7 @@ def forever(store: Store, *ids: str, **options: Any) -> str:
 
 
 def test_forever(embed: Embed, tmp_path: Path) -> None:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(8):
-        write(folder / f"photo-{number:02}.png", number)
+    folder = photos(tmp_path, 8)
     store = Store.open(embed().store)
     delete(store, "photo-02.png")
     compacted(store, tmp_path)
@@ -182,10 +179,7 @@ def test_forever(embed: Embed, tmp_path: Path) -> None:
 
 
 def test_forever_by_another_name(embed: Embed, tmp_path: Path) -> None:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(4):
-        write(folder / f"photo-{number:02}.png", number)
+    folder = photos(tmp_path, 4)
     write(folder / "copy.png", 1)
     store = Store.open(embed().store)
     said = forever(store, "photo-01.png", dry_run=True)
@@ -199,10 +193,7 @@ def test_forever_by_another_name(embed: Embed, tmp_path: Path) -> None:
 
 def test_forever_in_an_open_shard(embed: Embed, tmp_path: Path) -> None:
     """A part that was finished before is taken over without what was deleted since."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(8):
-        write(folder / f"photo-{number:02}.png", number)
+    photos(tmp_path, 8)
     store = Store.open(embed().store)
     Path(store.url, paths.ShardPaths(0).done).unlink()
     forever(store, "photo-01.png", ignore_missing=True)
@@ -217,10 +208,7 @@ def test_forever_in_an_open_shard(embed: Embed, tmp_path: Path) -> None:
 def test_forever_while_embed_runs(
     embed: Embed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(4):
-        write(folder / f"photo-{number:02}.png", number)
+    folder = photos(tmp_path, 4)
     url = f"{tmp_path}/store/toys/local"
     place, name = (ShardWriter, "commit") if moment == "at a commit" else (growth, "deleted_rows")
     method: Callable[..., Any] = getattr(place, name)
@@ -242,10 +230,7 @@ def test_forever_while_embed_runs(
 
 
 def test_a_deletion_of_a_part_that_was_compacted_meanwhile(embed: Embed, tmp_path: Path) -> None:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(8):
-        write(folder / f"photo-{number:02}.png", number)
+    folder = photos(tmp_path, 8)
     store = Store.open(embed().store)
     part = store.parts()[0]
     delete(store, "photo-02.png")
@@ -262,10 +247,7 @@ def test_a_generation_that_is_not_finished(
     embed: Embed, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows that nobody sees yet may be of a deleted image; whoever deletes is told of them."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(4):
-        write(folder / f"photo-{number:02}.png", number)
+    folder = photos(tmp_path, 4)
     store = Store.open(embed().store)
     write(folder / "copy.png", 1)
 
@@ -288,10 +270,7 @@ def test_a_generation_that_is_not_finished(
 def test_compacted_before_a_publication(
     embed: Embed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(4):
-        write(folder / f"photo-{number:02}.png", number)
+    folder = photos(tmp_path, 4)
     store = Store.open(embed().store)
     delete(store, "photo-00.png")
     write(folder / "photo-01.png", 20)
