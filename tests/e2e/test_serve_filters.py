@@ -114,7 +114,7 @@ def test_booleans_numbers_dates_and_texts(page: Page) -> None:
     page.get_by_label("Caption: contains").fill("CAR")
     page.keyboard.press("Enter")
     status(page, "10 images")
-    page.get_by_label("File: contains").fill("nara/img_")
+    page.get_by_label("Path: contains").fill("nara/img_")
     page.keyboard.press("Enter")
     status(page, "5 images")
     for caption in page.locator("#grid .caption").all_inner_texts():

@@ -6,7 +6,7 @@ import { facets } from "./service.js";
 const $ = (id) => document.getElementById(id);
 const FEW = 12;
 const BUILT_IN = { caption: "string", uri: "string", width: "int", height: "int" };
-const NAMES = { caption: "Caption", uri: "File", width: "Width", height: "Height" };
+const NAMES = { caption: "Caption", uri: "Path", width: "Width", height: "Height" };
 const NO_VALUES = ["caption", "uri"];
 const DAY = /^\d{4}-\d\d-\d\d/;
 let types = {};
