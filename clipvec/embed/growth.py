@@ -86,7 +86,7 @@ class Work:
 
     def missing(self, store: Store) -> list[int]:
         """Return the shards of the generation that are not committed, as the store counts them."""
-        committed = store.committed(self.generation.shards)
+        committed = store.complete(self.generation.shards)
         return [shard for shard in self.generation.shards if shard not in committed]
 
     def publish(self, store: Store) -> int:
@@ -178,7 +178,7 @@ def next_generation(
         StoreError: the store cannot be read or written.
     """
     generations = store.planned()
-    committed = store.committed(range(generations[-1].stop))
+    committed = store.complete(range(generations[-1].stop))
     for generation in generations:
         if not store.is_published(generation) or not committed.keys() >= set(generation.shards):
             return generation, False

@@ -135,7 +135,7 @@ class _Session:
         store = Store.find(summary.store)
         work = self._work(store)
         wanted = [work.generation.first + n for n in self._wanted if n < work.generation.count]
-        committed = {} if store is None else store.committed(wanted)
+        committed = {} if store is None else _committed(store, wanted)
         todo = [shard for shard in wanted if shard not in committed]
         if todo:
             check_gpus(config)
@@ -176,7 +176,7 @@ class _Session:
             store.fingerprint.check_data(data_fields(config, None), where)
             if store.generations.newest().plan:
                 return growth.next_work(store, config, look=self._look)
-        if store is None or len(store.committed(self._wanted)) < len(self._wanted):
+        if store is None or len(store.complete(self._wanted)) < len(self._wanted):
             check_gpus(config)  # before anything is downloaded
         dataset = open_dataset(config.dataset)
         if store is not None:
@@ -201,6 +201,16 @@ class _Session:
                 _embed_all(self._config, store, source, work, known, todo, self.summary, feed)
             finally:
                 feed.end(store, self._config)
+
+
+def _committed(store: Store, wanted: list[int]) -> dict[int, CommitMarker]:
+    """Return the markers of complete shards; the others are open again."""
+    lacking: dict[int, str] = {}
+    found = store.complete(wanted, lacking)
+    for shard, what in lacking.items():
+        log.warning("shard %d was committed, but %s: it is embedded again", shard, what)
+        store.reopen(shard)
+    return found
 
 
 def _same_weights(store: Store, config: EmbedConfig) -> bool:

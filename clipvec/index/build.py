@@ -20,7 +20,7 @@ from clipvec.progress import counted
 from clipvec.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from clipvec.config import IndexCommandConfig
     from clipvec.index.backend import IndexWriter
@@ -108,7 +108,8 @@ def committed_parts(store: Store, wanted: Sequence[int], allow_partial: bool) ->
     Raises:
         IncompleteStoreError: shards are missing and ``allow_partial`` is not set.
     """
-    committed = store.committed(wanted)
+    lacking: dict[int, str] = {}
+    committed = store.complete(wanted, lacking)
     missing = sorted(set(wanted) - set(committed))
     if missing and not (allow_partial and committed):
         spec = shards.format(missing)
@@ -117,12 +118,17 @@ def committed_parts(store: Store, wanted: Sequence[int], allow_partial: bool) ->
             again = "run the clipvec embed that made it again"
         partial = ", or index what there is with allow_partial=true" if committed else ""
         raise IncompleteStoreError(
-            f"{store.url} lacks {len(missing)} of {counted(len(wanted), 'shard')}: {spec}; "
-            f"{again}{partial}"
+            f"{store.url} lacks {len(missing)} of {counted(len(wanted), 'shard')}: {spec}"
+            f"{_why(lacking)}; {again}{partial}"
         )
     if missing:
-        log.warning("without the missing shards %s", shards.format(missing))
+        log.warning("without the missing shards %s%s", shards.format(missing), _why(lacking))
     return [part for mark in committed.values() for part in store.live_parts(mark)]
+
+
+def _why(lacking: Mapping[int, str]) -> str:
+    """Return why the first shard is missing that has a commit marker; empty: none has."""
+    return f" ({lacking[min(lacking)]})" if lacking else ""
 
 
 def _fill(

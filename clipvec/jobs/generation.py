@@ -57,7 +57,7 @@ def _generation(job: Job, look: bool) -> int:
         except DatasetError as error:
             log.warning("what is new is not known, since this machine cannot list it: %s", error)
             return newest.number
-        unfinished = len(store.committed(generation.shards)) < generation.count
+        unfinished = len(store.complete(generation.shards)) < generation.count
         if not look or store.is_published(generation) or unfinished:
             return generation.number
         # all that is left of it, and no job would do it

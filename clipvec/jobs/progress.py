@@ -12,7 +12,7 @@ from clipvec.progress import counted
 from clipvec.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from clipvec.jobs.backend import Status
     from clipvec.jobs.plan import Job
@@ -49,6 +49,8 @@ def _number(value: object) -> float:
     return 0.0
 
 
+_WRITING = {State.RUNNING, State.RECOVERING}
+"""States in which files may be on their way to a bucket."""
 Key: TypeAlias = tuple[str, int]
 """The URL of a store and the number of a generation."""
 
@@ -70,6 +72,8 @@ class StoreProgress:
         """Of the stores that exist."""
         self._shards: dict[Key, dict[int, _Committed]] = {key: {} for key in self._wanted}
         """Of every committed shard, wanted or not, since another sweep's job may wait for it."""
+        self._lacking: dict[Key, dict[int, str]] = {}
+        """What is missing of shards that have a commit marker, and are not committed for that."""
         self.refresh()
 
     def refresh(self) -> None:
@@ -88,11 +92,13 @@ class StoreProgress:
                 self._wanted[key].intersection_update(range(generation.count))
             first, count = self._generations[key].first, self._generations[key].count
             new = {first + shard for shard in range(count) if shard not in known}
-            markers = store.committed(new)
+            lacking: dict[int, str] = {}
+            markers = store.complete(new, lacking)
             known |= {shard - first: _Committed.of(m) for shard, m in markers.items()}
+            self._lacking[key] = {shard - first: what for shard, what in lacking.items()}
 
     def missing(self, job: Job) -> tuple[int, ...]:
-        """Return the uncommitted shards of a job, ascending.
+        """Return the uncommitted shards of a job, or of which a file is missing, ascending.
 
         Works for any job on one of the stores: another sweep's job may have more shards.
         """
@@ -158,13 +164,23 @@ class StoreProgress:
         missing = self.missing(job)
         if job.shards and not missing and (status.state.ended or not forced):
             return replace(status, state=State.SUCCEEDED, detail="")
+        lacking = self._said_lacking(missing, job)
         if status.state is State.SUCCEEDED and missing:
             said = (
                 f"reported as done, but {counted(len(missing), 'shard')} "
-                f"({shards.format(missing)}) not committed in {job.visible_store()}"
+                f"({shards.format(missing)}) not committed in {job.visible_store()}{lacking}"
             )
             return replace(status, state=State.FAILED, detail=said)
+        if lacking and status.state not in _WRITING:
+            return replace(status, detail=f"{status.detail}{lacking}".removeprefix("; "))
         return status
+
+    def _said_lacking(self, missing: Sequence[int], job: Job) -> str:
+        """Return what is not there of ``missing`` shards though it was committed, in words."""
+        known = self._lacking.get(shards_key(job), {})
+        found = [(shard, known[shard]) for shard in missing if shard in known]
+        more = f", and so on in {counted(len(found), 'shard')}" if found[1:] else ""
+        return f"; shard {found[0][0]} was committed, but {found[0][1]}{more}" if found else ""
 
 
 def only_missing(job: Job, progress: StoreProgress) -> Job:

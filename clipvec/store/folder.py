@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _START = 0
 """Of whole files too: without it s3fs (2026.6.0) asks for their size first, or takes it from a
 listing that it has kept, where an object that another client wrote since is missing."""
+_LISTED_AT_ONCE = 16
 _LEFT_S = 3600
 """Age in seconds of a temporary file that nobody writes any more."""
 _FIXES = {
@@ -66,16 +68,34 @@ class Folder:
         """Return the sorted names of the folders directly in this one; empty if it is missing."""
         return self._list("", "directory")
 
+    def sizes(self, folders: Sequence[str]) -> dict[str, int]:
+        """Return the bytes of the files directly in some folders, by their names in this one.
+
+        Raises:
+            StoreError: one cannot be listed.
+        """
+        with ThreadPoolExecutor(1 if self.local else _LISTED_AT_ONCE) as threads:
+            listed = zip(folders, threads.map(self._entries, folders), strict=True)
+            return {
+                f"{folder}/{name}": int(entry["size"])
+                for folder, entries in listed
+                for name, entry in entries.items()
+                if entry["type"] == "file"
+            }
+
     def _list(self, folder: str, kind: str) -> list[str]:
+        found = self._entries(folder)
+        return sorted(name for name, entry in found.items() if entry["type"] == kind)
+
+    def _entries(self, folder: str) -> dict[str, dict[str, Any]]:
+        """Return what fsspec says of the files and folders directly in ``folder``, by name."""
         with self._errors(folder):
             where = f"{self._base}/{folder}".rstrip("/")
             try:
                 entries = self._fs.ls(where, detail=True, refresh=True)
             except FileNotFoundError:
-                return []
-            return sorted(
-                i["name"].rstrip("/").rsplit("/", 1)[-1] for i in entries if i["type"] == kind
-            )
+                return {}
+            return {entry["name"].rstrip("/").rsplit("/", 1)[-1]: entry for entry in entries}
 
     def read_each(self, names: Sequence[str]) -> dict[str, bytes]:
         """Return the contents of the files that exist; concurrently from an object store.

@@ -119,6 +119,8 @@ class ShardWriter:
         self._parts: list[Part] = []
         self._ids: list[str] = []
         self._rejects: list[tuple[int, str, str, str, str]] = []
+        self._gaps = 0
+        """Rejects that the parts leave room for, which the ledger has at least."""
         self._saved_rejects = 0
         """Rows of the ledger on disk; -1: it holds rows that no longer apply."""
         self.position = 0
@@ -229,6 +231,24 @@ class ShardWriter:
             saved = self._read_rejects()
             self._rejects = [row for row in saved if row[0] < self.position]
             self._saved_rejects = len(saved) if len(saved) == len(self._rejects) else -1
+        if len(self._rejects) < self._gaps:
+            self._start_over()
+
+    def _start_over(self) -> None:
+        """Remove all parts, since the ledger lacks rejects that were recorded between their rows.
+
+        A mounted bucket may have taken a part, and not the ledger that was written before it.
+        """
+        log.warning(
+            "%s lacks %d rejects: shard %d is embedded from its start",
+            self._folder.path(self._paths.rejects),
+            self._gaps - len(self._rejects),
+            self.shard,
+        )
+        for name in (*(part.file for part in self._parts), self._paths.rejects):
+            self._folder.remove(name)
+        self._parts, self._ids, self._rejects = [], [], []
+        self._saved_rejects, self.position, self.cursor = 0, 0, None
 
     def _take(self, name: str) -> bool:
         """Adopt a part if it is, byte for byte, what was written as the next of this shard."""
@@ -250,6 +270,8 @@ class ShardWriter:
         if start != self.position or not mine or not table.schema.equals(self._schema):
             return False
         self._parts.append(part_of(name, data))
+        if name not in self._compacted:
+            self._gaps += stop - start - len(table)
         self._ids += table["id"].to_pylist()
         self.position, self.cursor = stop, cursor and (cursor[0], cursor[1])
         return True

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from clipvec import files, paths
-from clipvec.errors import SchemaError, StoreError
+from clipvec.errors import StoreError
 from clipvec.store import checksums
 from clipvec.store.checksums import THUMBNAIL
+from clipvec.store.commits import Commits
 from clipvec.store.fingerprint import Fingerprint, digest
 from clipvec.store.folder import Folder
 from clipvec.store.generations import Generation, Generations, replaced_sources
 from clipvec.store.live import LivePart
-from clipvec.store.part import Part, ledger_rows, origin, origin_of
+from clipvec.store.part import Part, origin, origin_of
 from clipvec.store.schema import SOURCE, part_schema
-from clipvec.store.shard import CommitMarker, ShardWriter
+from clipvec.store.shard import ShardWriter
 from clipvec.store.tombstones import TombstoneFolder, Tombstones
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
     from clipvec.errors import ClipvecError
+    from clipvec.store.shard import CommitMarker
 
 _SCHEMA = 4
 """Schema number of ``store.json``."""
@@ -48,6 +48,7 @@ class Store:
         count = self.fingerprint.sharding_count
         self.generations = Generations(folder, Generation(0, 0, count, 0))
         self._digest = digest(values["fingerprint"])
+        self._commits = Commits(folder, self._again)
         self._compared: dict[str, bool] = {}
         """The parts whose checksum was compared; True: with their thumbnails."""
 
@@ -136,23 +137,33 @@ class Store:
             StoreError: a marker cannot be read.
             SchemaError: a different version of clipvec wrote one.
         """
-        begun = set(self.folder.folders())
-        wanted = range(self.shard_count) if among is None else sorted(among)
-        shards = {
-            paths.ShardPaths(shard).done: shard
-            for shard in wanted
-            if paths.ShardPaths(shard).folder in begun
-        }
-        contents = self.folder.read_each(list(shards))
-        markers = {}
-        for name, data in contents.items():
-            try:
-                markers[shards[name]] = self._marker(name, shards[name], data)
-            except (StoreError, SchemaError) as error:
-                if faults is None:
-                    raise
-                faults.append(error)
-        return markers
+        return self._commits.read(range(self.shard_count) if among is None else among, faults)
+
+    def complete(
+        self, among: Iterable[int] | None = None, lacking: dict[int, str] | None = None
+    ) -> dict[int, CommitMarker]:
+        """Return what `committed` does, of those shards alone whose files are all there.
+
+        A marker may be all that arrived of a shard: where a mounted bucket takes files in any order
+        (MOUNT_CACHED), and the machine went away. This lists the folder of each committed shard.
+
+        Args:
+            among: the shards to look at; None: those that readers see.
+            lacking: takes what is missing of the others, or has another size, by shard.
+
+        Raises:
+            StoreError: as in `committed`.
+        """
+        wanted = range(self.shard_count) if among is None else among
+        return self._commits.complete(wanted, {} if lacking is None else lacking)
+
+    def reopen(self, shard: int) -> None:
+        """Remove the commit marker of a shard that is not `complete`, so that it is embedded again.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        self.folder.remove(paths.ShardPaths(shard).done)
 
     @cached_property
     def tombstones(self) -> Tombstones:
@@ -189,12 +200,12 @@ class Store:
         return [number for number in numbers if number is not None]
 
     def unfinished(self) -> list[int]:
-        """Return the shards that readers do not see: not committed, or not published.
+        """Return the shards that readers do not see: not `complete`, or not published.
 
         Raises:
             StoreError: they cannot be read; see `planned`.
         """
-        return sorted(set(range(self.planned()[-1].stop)) - set(self.committed()))
+        return sorted(set(range(self.planned()[-1].stop)) - set(self.complete()))
 
     def is_published(self, generation: Generation) -> bool:
         """Return whether readers see a generation, as far as it is committed."""
@@ -235,33 +246,13 @@ class Store:
             if source in sources or self.tombstones.covers(part.file, id)
         }
 
-    def _marker(self, name: str, shard: int, data: bytes) -> CommitMarker:
-        file, mend = self.folder.path(name), f"remove it and embed {self._again(shard)} again"
-        try:
-            return CommitMarker.from_json(data, shard, file, mend)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreError(f"{file} is damaged ({error}); {mend}") from error
-
     def check_rejects(self, marker: CommitMarker) -> None:
         """Compare the reject ledger of a committed shard with its marker.
 
         Raises:
             StoreError: the ledger is damaged, or has other rows than the marker counts.
         """
-        place = paths.ShardPaths(marker.shard)
-        seen: dict[str, int] = {}
-        try:
-            with contextlib.suppress(FileNotFoundError):  # as where there are no rejects
-                rows = ledger_rows(self.folder.read(place.rejects))
-                seen = dict(Counter(row["error"] for row in rows))
-            if seen != marker.reasons:
-                raise ValueError(f"it has {seen or 'none'}, done.json {marker.reasons or 'none'}")
-        except (OSError, KeyError, ValueError) as error:
-            raise StoreError(
-                f"{self.folder.path(place.rejects)} is missing or damaged ({error}): remove the "
-                f"folder {self.folder.path(place.folder)} and embed "
-                f"{self._again(marker.shard)} again"
-            ) from error
+        self._commits.check_rejects(marker)
 
     def writer(self, shard: int) -> ShardWriter:
         """Return the writer of an uncommitted shard, positioned after its finished parts."""

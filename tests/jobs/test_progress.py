@@ -58,6 +58,27 @@ def test_success_without_commit_is_a_failure(job: Job) -> None:
     assert status.detail == (f"reported as done, but 1 shard (1) not committed in {job.store}")
 
 
+def test_a_marker_without_a_part_is_no_commit(job: Job) -> None:
+    """A machine that vanished may leave one alone in a bucket that it had mounted."""
+    part = Path(job.store, "shard-00002/part-00000.parquet")
+    data = part.read_bytes()
+    part.unlink()
+    progress = StoreProgress([job])
+    assert (progress.committed, progress.missing(job)) == (1, (1, 2))
+    lost = "; shard 2 was committed, but shard-00002/part-00000.parquet is missing"
+    said = f"reported as done, but 2 shards (1-2) not committed in {job.store}{lost}"
+    assert progress.reconcile(job, DONE) == Status(State.FAILED, said)
+    assert progress.reconcile(job, FAILED).detail == f"FAILED: exit code 1{lost}"
+    cancelled = Status(State.CANCELLED, lost.removeprefix("; "))
+    assert progress.reconcile(job, Status(State.CANCELLED)) == cancelled
+    assert progress.reconcile(job, RUNNING) == RUNNING, "it may be on its way"
+    assert only_missing(job, progress).shards == (1, 2)
+    part.write_bytes(data)
+    progress.refresh()
+    assert progress.missing(job) == (1,)
+    assert progress.reconcile(job, FAILED) == FAILED
+
+
 def test_committed_is_a_success_whatever_was_reported(job: Job) -> None:
     done = Job(1, (), (0, 2), job.store)
     assert StoreProgress([done]).reconcile(done, FAILED) == Status(State.SUCCEEDED, "", 2)

@@ -114,6 +114,51 @@ def test_a_damaged_part_is_refused(store_factory: StoreFactory, tmp_path: Path, 
         )
 
 
+@pytest.mark.parametrize("how", ["gone", "cut"])
+@pytest.mark.parametrize("root", ["", "memory://incomplete-"])
+def test_a_marker_alone_is_no_commit(
+    store_factory: StoreFactory, tmp_path: Path, root: str, how: str
+) -> None:
+    store = store_factory(f"{root}{tmp_path}", {0: [4], 1: [4, 3], 2: []}, count=4)  # type: ignore[arg-type]
+    lacking: dict[int, str] = {}
+    assert list(store.complete(lacking=lacking)) == [0, 1, 2]
+    assert lacking == {}
+    part = store.parts([1])[1]
+    data = store.folder.read(part.file)
+    store.folder.remove(part.file)
+    said = f"{part.file} is missing"
+    if how == "cut":
+        store.folder.write(part.file, data[:-9])
+        said = f"{part.file} has {len(data) - 9:,} bytes, {len(data):,} were committed"
+    assert list(store.complete(lacking=lacking)) == [0, 2]
+    assert lacking == {1: said}
+    assert store.unfinished() == [1, 3]
+    assert list(store.complete([1])) == []
+    store.folder.write(part.file, data)
+    assert list(store.complete([1])) == [1]
+
+
+def test_a_part_that_was_compacted_meanwhile_is_not_missing(
+    store_factory: StoreFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = store_factory(tmp_path, {0: [4]})
+    (part,) = store.parts()
+    marker, sizes = store.folder.read("shard-00000/done.json"), store.folder.sizes
+    compacted = part.file.replace(".parquet", f"-{part.part.sha256[:8]}.parquet")
+
+    def listed(folders: list[str]) -> dict[str, int]:
+        if (file := Path(store.url, part.file)).exists():
+            file.rename(Path(store.url, compacted))
+            changed = marker.replace(part.file.encode(), compacted.encode())
+            store.folder.write("shard-00000/done.json", changed)
+        return sizes(folders)
+
+    monkeypatch.setattr(store.folder, "sizes", listed)
+    lacking: dict[int, str] = {}
+    (found,) = store.complete(lacking=lacking).values()
+    assert (found.parts[0].file, lacking) == (compacted, {})
+
+
 @pytest.mark.parametrize("how", DAMAGES)
 def test_the_mend_of_a_damaged_part(store_factory: StoreFactory, tmp_path: Path, how: str) -> None:
     """Whoever embeds the shard anew keeps what is whole, and nothing that is not."""

@@ -65,7 +65,7 @@ def collect(config: DashboardConfig) -> SweepRuns:
     url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
     store = Store.open(url)
     name = paths.collection_name(config.dataset.name, config.model.name)
-    markers = list(store.committed().values())
+    markers = list(store.complete().values())
     recorded = read_runs(config.store.root)
     embedded = [run for run in recorded if run.job_type == "embed" and _fills(run, config)]
     sweeps = list(dict.fromkeys(run.sweep for run in embedded))

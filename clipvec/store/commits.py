@@ -1,0 +1,103 @@
+"""The commit markers of a store, and whether all that they name is there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from clipvec import paths
+from clipvec.errors import SchemaError, StoreError
+from clipvec.store.part import ledger_rows
+from clipvec.store.shard import CommitMarker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from clipvec.errors import ClipvecError
+    from clipvec.store.folder import Folder
+
+
+class Commits:
+    """Reads the commit markers of a store, and compares them with what is listed."""
+
+    def __init__(self, folder: Folder, again: Callable[[int], str]) -> None:
+        """Take the store's folder, and what names a shard for a message: ``shards=7``."""
+        self._folder = folder
+        self._again = again
+
+    def read(
+        self, wanted: Iterable[int], faults: list[ClipvecError] | None
+    ) -> dict[int, CommitMarker]:
+        """Return the markers of those shards that have one, ascending; see `Store.committed`."""
+        begun = set(self._folder.folders())
+        shards = {
+            paths.ShardPaths(shard).done: shard
+            for shard in sorted(wanted)
+            if paths.ShardPaths(shard).folder in begun
+        }
+        markers = {}
+        for name, data in self._folder.read_each(list(shards)).items():
+            try:
+                markers[shards[name]] = self._parse(name, shards[name], data)
+            except (StoreError, SchemaError) as error:
+                if faults is None:
+                    raise
+                faults.append(error)
+        return markers
+
+    def complete(self, wanted: Iterable[int], lacking: dict[int, str]) -> dict[int, CommitMarker]:
+        """Return the markers of the shards that are whole, ascending; see `Store.complete`."""
+        markers = self.read(wanted, None)
+        sizes = self._folder.sizes([paths.ShardPaths(shard).folder for shard in markers])
+        wrong = {n: what for n, marker in markers.items() if (what := _lacks(marker, sizes))}
+        again = self.read(wrong, None) if wrong else {}
+        if any(again.get(shard) != markers[shard] for shard in wrong):
+            return self.complete(markers, lacking)  # compacted meanwhile, perhaps
+        lacking |= wrong
+        return {shard: marker for shard, marker in markers.items() if shard not in wrong}
+
+    def _parse(self, name: str, shard: int, data: bytes) -> CommitMarker:
+        file, mend = self._folder.path(name), f"remove it and embed {self._again(shard)} again"
+        try:
+            return CommitMarker.from_json(data, shard, file, mend)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StoreError(f"{file} is damaged ({error}); {mend}") from error
+
+    def check_rejects(self, marker: CommitMarker) -> None:
+        """Compare the reject ledger of a committed shard with its marker.
+
+        Raises:
+            StoreError: the ledger is damaged, or has other rows than the marker counts.
+        """
+        place = paths.ShardPaths(marker.shard)
+        seen: dict[str, int] = {}
+        try:
+            with contextlib.suppress(FileNotFoundError):  # as where there are no rejects
+                rows = ledger_rows(self._folder.read(place.rejects))
+                seen = dict(Counter(row["error"] for row in rows))
+            if seen != marker.reasons:
+                raise ValueError(f"it has {seen or 'none'}, done.json {marker.reasons or 'none'}")
+        except (OSError, KeyError, ValueError) as error:
+            raise StoreError(
+                f"{self._folder.path(place.rejects)} is missing or damaged ({error}): remove the "
+                f"folder {self._folder.path(place.folder)} and embed "
+                f"{self._again(marker.shard)} again"
+            ) from error
+
+
+def _lacks(marker: CommitMarker, sizes: dict[str, int]) -> str:
+    """Return what is missing or short of what a marker names; empty: nothing.
+
+    Args:
+        marker: of a shard.
+        sizes: bytes of the files in its folder, and in others.
+    """
+    for part in marker.parts:
+        found = sizes.get(part.file)
+        if found is None:
+            return f"{part.file} is missing"
+        if found != part.bytes:
+            return f"{part.file} has {found:,} bytes, {part.bytes:,} were committed"
+    ledger = paths.ShardPaths(marker.shard).rejects
+    return f"{ledger} is missing" if marker.rejects and ledger not in sizes else ""

@@ -1,0 +1,77 @@
+"""Shards that have a commit marker and not all of the files that it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from PIL import Image
+
+from clipvec import config, paths
+from clipvec.embed.run import EmbedSummary, embed_shards
+
+
+@pytest.fixture
+def asked(tmp_path: Path, tiny_weights: Path) -> config.EmbedConfig:
+    """Two shards of three images and one that is none, in parts of two rows."""
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(8):
+        Image.new("RGB", (30, 20), (30 * number, 90, 10)).save(images / f"{number}.png")
+    for broken in ("1.png", "5.png"):
+        (images / broken).write_bytes(b"none")
+    given = ["dataset=folder", f"dataset.path={images}", "model=local", "sharding.count=2"]
+    given += [f"model.pretrained=local-dir:{tiny_weights}", f"store.root={tmp_path}/store"]
+    given += ["batch_size=2", "part_rows=2", "max_reject_fraction=0.5", "model.precision=fp32"]
+    with initialize_config_dir(str(paths.CONF_DIR), version_base="1.3"):
+        return config.read(compose("embed", given), config.EmbedConfig)
+
+
+def contents(summary: EmbedSummary) -> dict[str, bytes]:
+    """Return the Parquet files of a store: a marker also has timings."""
+    return {str(file): file.read_bytes() for file in Path(summary.store).rglob("*.parquet")}
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ("part-00001.parquet", "shard-00001/part-00001.parquet is missing"),
+        ("part-00000.parquet", "shard-00001/part-00000.parquet is missing"),
+        ("rejects.parquet", "shard-00001/rejects.parquet is missing"),
+        ("cut", "shard-00001/part-00001.parquet has 100 bytes, "),
+    ],
+)
+def test_the_same_command_embeds_it_again(
+    asked: config.EmbedConfig, caplog: pytest.LogCaptureFixture, lost: str, said: str
+) -> None:
+    first = embed_shards(asked)
+    assert first.reasons == {"NotAnImage": 2}
+    whole, shard = contents(first), Path(first.store, "shard-00001")
+    if lost == "cut":
+        part = shard / "part-00001.parquet"
+        part.write_bytes(part.read_bytes()[:100])
+    else:
+        (shard / lost).unlink()
+    again = embed_shards(asked)
+    assert (again.embedded, again.reused) == ([1], [0])
+    (told,) = (line for line in caplog.messages if "was committed, but" in line)
+    assert told.startswith(f"shard 1 was committed, but {said}")
+    assert told.endswith(": it is embedded again")
+    assert contents(again) == whole
+    assert embed_shards(asked).embedded == []
+
+
+def test_a_ledger_that_a_killed_job_lost(
+    asked: config.EmbedConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a marker, the parts alone tell that there were rejects."""
+    first = embed_shards(asked)
+    whole, shard = contents(first), Path(first.store, "shard-00001")
+    for lost in ("done.json", "rejects.parquet", "part-00001.parquet"):
+        (shard / lost).unlink()
+    assert embed_shards(asked).embedded == [1]
+    assert f"{shard}/rejects.parquet lacks 1 rejects: shard 1 is embedded from its start" in (
+        caplog.messages
+    )
+    assert contents(first) == whole
