@@ -38,7 +38,6 @@ def main(folder: Path, config: Path) -> None:
     _link(folder / "torch", (f for f in site.iterdir() if f.name.startswith(owned)))
     for name in ("torch", "torchvision"):
         write_wheel(folder / "wheels", name, folder / "torch")
-    (folder / "uv-cache").mkdir(exist_ok=True)
     config.write_text(CONFIG.format(wheels=folder / "wheels"), encoding="utf-8")
 
 

@@ -35,7 +35,7 @@ PYTHON
 
 # Install only clipvec into an environment that finds everything else in the machine's Python.
 add_to_machine() {
-  "$machine" -m venv --clear --without-pip "$environment"
+  "$machine" -m venv --without-pip "$environment"
   local site
   site=$("$environment/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   "$machine" -c 'import sys; print(*(p for p in sys.path if p.endswith("-packages")), sep="\n")' \
@@ -68,7 +68,7 @@ make_environment() {
     uv=$HOME/clipvec/uv/bin/uv
     "$machine" -m pip install --quiet --target "$HOME/clipvec/uv" uv
   }
-  retried venv --quiet --clear --python "$version" "$environment"
+  retried venv --quiet --python "$version" "$environment"
   local any_torch=$environment/lock-any-torch.txt build code=0
   grep -v '^torch' "$lock" > "$any_torch" || true
   install "$lock" --torch-backend "$torch" || code=$?
@@ -89,7 +89,10 @@ make_environment() {
 mkdir -p "$HOME/clipvec"
 exec 9> "$HOME/clipvec/lock"
 flock 9 # the jobs of a pool share a machine
-[ ! -e "$environment/ready" ] || exit 0
+# A Slurm allocation that is cancelled removes its home, and may be killed before all of it is gone.
+made_for="${SLURM_JOB_ID:-this machine}"
+[ "$(cat "$environment/ready" 2> /dev/null)" != "$made_for" ] || exit 0
+rm -rf "$environment"
 machine=$(command -v python || command -v python3 || true)
 if [ "$torch" = image ]; then
   say "cloud.image: only clipvec itself is installed"
@@ -100,4 +103,4 @@ elif satisfied; then
 else
   make_environment
 fi
-touch "$environment/ready"
+echo "$made_for" > "$environment/ready"

@@ -23,6 +23,8 @@ class Cloud:
         lines = self.control("env").stdout.splitlines()
         exports = dict(line.removeprefix("export ").split("=", 1) for line in lines if "=" in line)
         self.environment = os.environ | {k: v.replace("$PATH", _PATH) for k, v in exports.items()}
+        given = [exports["PYTHONPATH"], os.environ.get("PYTHONPATH", "")]  # this checkout
+        self.environment["PYTHONPATH"] = os.pathsep.join(filter(None, given))
 
     def control(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run ``scripts/local-cloud <command>``."""
@@ -68,6 +70,15 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         running.control("stop")
         left = [user.pw_name for user in pwd.getpwall() if str(folder) in user.pw_dir]
         assert left == []
+
+
+@pytest.fixture
+def bare(cloud: Cloud) -> Iterator[None]:
+    """Machines that start have nothing of ours, as those of a real cloud."""
+    mark = cloud.folder / "bare"
+    mark.touch()
+    yield
+    mark.unlink()
 
 
 Clipvec = Callable[..., "subprocess.Popen[str]"]

@@ -110,9 +110,11 @@ def test_a_failed_shard_is_started_again_and_a_secret_is_hidden(
     assert "0 jobs to start, 8 of 8 shards already committed" in again
 
 
+@pytest.mark.usefixtures("bare")
 def test_a_preempted_job_recovers_and_its_store_is_identical(
     cloud: Cloud, start: Clipvec, run: Call, tmp_path: Path
 ) -> None:
+    """On machines where it makes its environment, twice: what is left of the first is of no use."""
     # the precision of jobs without a GPU; this machine's own choice may be another
     slowly = [*SAMPLE, "model.precision=fp32", "sharding=x1", "batch_size=4", "part_rows=4"]
     store, calm = tmp_path / "store", tmp_path / "calm"

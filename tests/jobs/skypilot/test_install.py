@@ -123,6 +123,20 @@ def test_a_second_job_installs_nothing(install: Install, packages: Path) -> None
     assert install("mine", "", "cpu", VERSION) == ""
 
 
+@pytest.mark.parametrize("left", ["home/clipvec/mine/lib/half", "home/clipvec/mine/ready"])
+def test_an_environment_that_was_removed_in_part_is_made_again(
+    install: Install, tmp_path: Path, left: str
+) -> None:
+    """As by a Slurm allocation that was killed while it removed its home."""
+    install("mine", "", "cpu", VERSION, SLURM_JOB_ID="1")
+    ready = (tmp_path / "home/clipvec/mine/ready").read_text()
+    shutil.rmtree(tmp_path / "home/clipvec/mine")
+    (tmp_path / left).parent.mkdir(parents=True)
+    (tmp_path / left).write_text(ready)
+    assert install("mine", "", "cpu", VERSION, SLURM_JOB_ID="2") == ""
+    assert versions(tmp_path, "mine", "clipvec", "tiny") == "7 1 "
+
+
 def add(machine: Path, packages: Path, *names: str) -> None:
     """Install packages into the machine's own Python."""
     site = next(machine.glob("lib/python*/site-packages"))
