@@ -61,6 +61,19 @@ def _ranges(spec: object) -> Iterator[tuple[int, int, str]]:
         yield int(first), int(last or first), token.strip()
 
 
+def split(shards: Sequence[int], count: int, unit: int = 1) -> list[tuple[int, ...]]:
+    """Return ``count`` runs of shards of as equal lengths as can be, the longer ones first.
+
+    Args:
+        shards: at least one for each run.
+        count: of runs.
+        unit: each length is a multiple of it, but for the last.
+    """
+    size, longer = divmod(-(-len(shards) // unit), count)
+    ends = [unit * ((n + 1) * size + min(n + 1, longer)) for n in range(count)]
+    return [tuple(shards[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+
+
 def format(shards: Iterable[int]) -> str:
     """Return the shortest specification of ``shards``: ``(0, 1, 2, 5)`` is ``"0-2,5"``."""
     runs = []

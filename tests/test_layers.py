@@ -46,7 +46,7 @@ HOMES = {
     "onnxruntime": {"model/onnx"},
     "chromadb": {"index/chroma"},
     "faiss": {"index/faiss", "recall/systems", "exact_search.py"},
-    "sky": {"jobs/skypilot/backend.py"},
+    "sky": {"jobs/skypilot/client.py"},
     "wandb": {"tracking/wandb_sdk.py"},
 }
 """Where a package may be imported: folders, or a module."""

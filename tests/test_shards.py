@@ -57,3 +57,22 @@ def test_format_is_short() -> None:
     assert shards.format([5, 0, 1, 2]) == "0-2,5"
     assert shards.format(range(100)) == "0-99"
     assert shards.format([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("count", "unit", "sizes"),
+    [
+        (1, 1, [7]),
+        (2, 1, [4, 3]),
+        (3, 1, [3, 2, 2]),
+        (7, 1, [1, 1, 1, 1, 1, 1, 1]),
+        (1, 4, [7]),
+        (2, 4, [4, 3]),
+        (2, 2, [4, 3]),
+        (3, 2, [4, 2, 1]),
+    ],
+)
+def test_split(count: int, unit: int, sizes: list[int]) -> None:
+    groups = shards.split((0, 2, 4, 6, 8, 10, 12), count, unit)
+    assert [len(group) for group in groups] == sizes
+    assert [shard for group in groups for shard in group] == [0, 2, 4, 6, 8, 10, 12]

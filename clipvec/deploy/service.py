@@ -16,6 +16,7 @@ from clipvec.jobs import (
     is_below,
     is_shared,
     pack,
+    require_server,
     status_name,
 )
 
@@ -173,9 +174,10 @@ def status(name: str) -> str:
     """Return a service's status: one line, and one per replica.
 
     Raises:
-        LaunchError: SkyPilot cannot be reached, or there is no such service.
+        LaunchError: SkyPilot's server does not answer, or there is no such service.
     """
     with connect() as sky:
+        require_server(sky)
         record = _record(sky, name)
     replicas = record["replica_info"]
     ready = sum(status_name(replica["status"]) == "READY" for replica in replicas)
@@ -195,9 +197,10 @@ def down(name: str) -> None:
     """Take a service down.
 
     Raises:
-        LaunchError: SkyPilot cannot be reached, or there is no such service.
+        LaunchError: SkyPilot's server does not answer, or there is no such service.
     """
     with connect() as sky:
+        require_server(sky)
         _record(sky, name)
         sky.get(sky.serve.down(name))
 

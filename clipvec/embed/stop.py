@@ -18,7 +18,9 @@ class Stop:
     """While open, turns Ctrl-C and SIGTERM into `Interrupted`.
 
     Ctrl-C stops at once. SIGTERM, which spot machines receive before they are reclaimed, stops at
-    the end of the current part, or after `GRACE_SECONDS`. A second signal ends the process at once.
+    the end of the current part, or after `GRACE_SECONDS`; another one changes nothing, since a
+    scheduler may tell a whole tree of processes, and its root each of them again. Any other second
+    signal ends the process at once.
     """
 
     def __init__(self) -> None:
@@ -43,11 +45,13 @@ class Stop:
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         if signum == signal.SIGALRM:
             self._raise()
+        if signum == self._asked:  # SIGTERM: Ctrl-C has no handler any more
+            return
         self._asked = signum
-        signal.signal(signum, signal.SIG_DFL)
         if signum == signal.SIGTERM:
             signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
         else:
+            signal.signal(signum, signal.SIG_DFL)
             self._raise()
 
     def _raise(self) -> None:

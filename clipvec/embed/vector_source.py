@@ -113,9 +113,8 @@ def check_gpus(config: EmbedConfig) -> None:
         return
     if given > 1:
         raise GpuError(
-            f"{why}: a job embeds on one GPU; ask for machines with one, such as "
-            "'cloud.resources.accelerators={L4: 1}'; on a machine of your own -m launcher=workers "
-            "uses all of them, and model.device=cuda the first"
+            f"{why}: a process embeds on one GPU; -m launcher=workers starts one for each, as the "
+            "jobs of launcher=sky do, and model.device=cuda uses the first"
         )
     if config.model.runtime == "torch":
         model.choose_device(config.model.device)

@@ -2,8 +2,8 @@ from .backend import Backend, State, Status
 from .grouping import group_shards
 from .launch import check, launch_sweep
 from .plan import Job, Sweep
-from .skypilot.backend import connect, status_name
 from .skypilot.checks import is_below, is_shared
+from .skypilot.client import connect, require_server, status_name
 from .skypilot.tasks import as_yaml, install_and_run
 from .skypilot.workdir import pack
 
@@ -22,5 +22,6 @@ __all__ = [
     "is_shared",
     "launch_sweep",
     "pack",
+    "require_server",
     "status_name",
 ]

@@ -59,10 +59,18 @@ class Speed:
     """How fast jobs start and embed."""
 
     images_per_s: float
+    """Of one GPU, or of the processor of a machine that has none."""
     starting: float
     """Seconds from a job's submission to its first image: queue, machine, installation, weights."""
     source: str = "public figures"
     """Where these come from, in words."""
+    gpus: float = 1.0
+    """How many of a machine's GPUs are at work, on average."""
+
+    @property
+    def of_machine(self) -> float:
+        """Images/s of a job."""
+        return self.images_per_s * self.gpus
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,13 @@ class Machine:
     """Lowest price in US dollars per hour; None: unknown."""
     speed: Speed | None
     """None: unknown."""
+    gpus: int = 1
+    """How many it has."""
+
+    @property
+    def label(self) -> str:
+        """Its name as SkyPilot writes it: ``L4``, or ``L4:4``."""
+        return f"{self.name}:{self.gpus}" if self.gpus > 1 else self.name
 
 
 class Backend(ABC):

@@ -82,7 +82,7 @@ def _ranking(outlooks: Sequence[Outlook]) -> Table:
         table.add_column(name, justify="right")
     for outlook in outlooks:
         store = ["/".join(outlook.jobs[0].store.rsplit("/", 2)[-2:])] if several else []
-        rows = [_row(outlook, each.name, each.price, each.speed) for each in outlook.machines]
+        rows = [_row(outlook, each.label, each.price, each.speed) for each in outlook.machines]
         for _, row in sorted(filter(None, rows)):
             table.add_row(*store, *row)
     return table
@@ -94,8 +94,8 @@ def _row(
     """Return dollars per million images and the row of a GPU; None: they are unknown."""
     if price is None or speed is None:
         return None
-    million = price / 3600 / speed.images_per_s * 1e6
-    row = [name, f"{speed.images_per_s:,.0f}", f"{price:,.2f}", f"{million:,.2f}"]
+    million = price / 3600 / speed.of_machine * 1e6
+    row = [name, f"{speed.of_machine:,.0f}", f"{price:,.2f}", f"{million:,.2f}"]
     if outlook.images is None:
         return million, [*row, "-", "-"]
     whole = Forecast.of(len(outlook.jobs), outlook.images, speed, price)

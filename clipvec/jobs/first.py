@@ -10,7 +10,7 @@ from clipvec import paths, shards
 from clipvec.errors import SweepError
 from clipvec.jobs import watch
 from clipvec.jobs.backend import Speed, State
-from clipvec.jobs.forecast import MEASURED
+from clipvec.jobs.forecast import MEASURED, at_work, fewest_gpus
 from clipvec.jobs.generation import in_store
 from clipvec.progress import counted
 from clipvec.store import Store
@@ -47,13 +47,14 @@ def wait_for_parts(
     """
     began = time.monotonic()
     numbers = shards.format(s.job.number for s in started)
+    gpus = at_work(started[0].job, fewest_gpus(started[0].job, runs))
     log.info("job %s starts first; %s when it has written parts", numbers, counted(others, "other"))
     seen: tuple[float, int] | None = None
     while True:
         statuses = watch.poll(started, runs, progress)
         now = time.monotonic()
         for s in started:
-            measured = _committed(s.job, now - began)
+            measured = _committed(s.job, now - began, gpus)
             if measured is not None:
                 return measured
         rows = sum(_rows(s.job) for s in started)
@@ -62,7 +63,7 @@ def wait_for_parts(
         if seen is not None and rows > seen[1] and now - seen[0] >= MEASURED_SECONDS:
             rate = (rows - seen[1]) / (now - seen[0]) / len(started)
             starting = max(0.0, seen[0] - began - seen[1] / rate / len(started))
-            return Speed(rate, starting, MEASURED)
+            return Speed(rate / gpus, starting, MEASURED, gpus)
         if all(status.state is State.SUCCEEDED for status in statuses):
             return None
         if all(status.state.ended for status in statuses):
@@ -75,14 +76,14 @@ def wait_for_parts(
         time.sleep(runs.poll_seconds)
 
 
-def _committed(job: Job, seconds: float) -> Speed | None:
+def _committed(job: Job, seconds: float, gpus: float) -> Speed | None:
     """Return what a job's first committed shard says of its speed."""
     store = Store.find(job.visible_store())
     markers = {} if store is None else store.committed(in_store(job, store))
     for marker in markers.values():
         rate = marker.timings.get("images_per_s")
         if rate:
-            return Speed(rate, max(0.0, seconds - marker.timings["seconds"]), MEASURED)
+            return Speed(rate, max(0.0, seconds - marker.timings["seconds"]), MEASURED, gpus)
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clipvec.jobs.backend import Machine, Speed
@@ -46,7 +46,7 @@ class Forecast:
             price: of a machine, in US dollars per hour; None: unknown.
         """
         starting = speed.starting * jobs / 3600
-        hours = starting + images / speed.images_per_s / 3600
+        hours = starting + images / speed.of_machine / 3600
         return cls(jobs, hours, starting / hours, None if price is None else hours * price)
 
     def describe(self) -> str:
@@ -70,27 +70,38 @@ class StoreForecast:
 
 def describe(speed: Speed) -> str:
     """Return a speed in words."""
-    started = duration(speed.starting)
-    return f"{speed.images_per_s:,.1f} images/s, {started} from start to image: {speed.source}"
+    started, each = duration(speed.starting), ""
+    if speed.gpus > 1:
+        each = f" on each of {speed.gpus:.3g} GPUs"
+    rate = f"{speed.images_per_s:,.1f} images/s{each}"
+    return f"{rate}, {started} from start to image: {speed.source}"
 
 
 def summary(jobs: Sequence[Job], images: int, speed: Speed, machine: Machine) -> str:
     """Return in a line what the jobs of a store will take, and what fewer of them would."""
     forecast = Forecast.of(len(jobs), images, speed, machine.price)
-    on = f" on {machine.name}" if machine.name else ""
+    on = f" on {machine.label}" if machine.name else ""
     line = f"forecast for {counted(len(jobs), 'job')}{on}: {forecast.describe()}"
-    count = number_of_jobs(jobs, images, speed)
+    count = number_of_jobs(jobs, images, speed, machine.gpus)
     if count < len(jobs):
-        fewer = Forecast.of(count, images, speed, machine.price)
+        full = replace(speed, gpus=machine.gpus)
+        fewer = Forecast.of(count, images, full, machine.price)
         line += f"; hydra.sweeper.shards_per_job=auto: {counted(count, 'job')}, {fewer.describe()}"
     return f"{line} ({describe(speed)})"
 
 
-def number_of_jobs(jobs: Sequence[Job], images: int, speed: Speed) -> int:
-    """Return the most jobs of which each spends at most `SHARE` on starting, at least one."""
+def number_of_jobs(jobs: Sequence[Job], images: int, speed: Speed, gpus: int) -> int:
+    """Return the most jobs of which each spends at most `SHARE` on starting, at least one.
+
+    Args:
+        jobs: of which the shards count.
+        images: in all of them.
+        speed: of a machine.
+        gpus: how many it has; there are shards for all of them.
+    """
     shards = sum(len(job.shards) for job in jobs)
     enough = speed.starting * (1 / SHARE - 1) * speed.images_per_s * shards / images
-    return max(1, shards // max(1, math.ceil(enough)))
+    return max(1, shards // (gpus * max(1, math.ceil(enough))))
 
 
 def by_store(jobs: Sequence[Job]) -> dict[str, list[Job]]:
@@ -129,7 +140,22 @@ def machines(
     rates, found = progress.rates(job), runs.machines(job)
     if earlier is not None and len(found) == 1 and _rate(found[0].name, rates) is None:
         rates = {found[0].name: earlier.images_per_s}
-    return [_measured(machine, rates, earlier) for machine in found]
+    measured = [_measured(machine, rates, earlier) for machine in found]
+    return [
+        replace(each, speed=each.speed and replace(each.speed, gpus=at_work(job, each.gpus)))
+        for each in measured
+    ]
+
+
+def at_work(job: Job, gpus: int) -> float:
+    """Return how many of its machine's GPUs a job uses on average: a shard is on one of them."""
+    shards = len(job.shards)
+    return shards / math.ceil(shards / gpus) if shards else 1.0
+
+
+def fewest_gpus(job: Job, runs: Backend) -> int:
+    """Return the number of GPUs that the machine of a job has at least."""
+    return min((machine.gpus for machine in runs.machines(job)), default=1)
 
 
 def _measured(machine: Machine, rates: Mapping[str, float], earlier: Speed | None) -> Machine:
@@ -141,7 +167,7 @@ def _measured(machine: Machine, rates: Mapping[str, float], earlier: Speed | Non
         speed = Speed(rate, public.starting, "images/s measured")
     elif earlier is not None and public is not None:
         speed = Speed(public.images_per_s, earlier.starting, "start measured")
-    return Machine(machine.name, machine.price, speed)
+    return replace(machine, speed=speed)
 
 
 def _rate(machine: str, rates: Mapping[str, float]) -> float | None:
@@ -167,4 +193,4 @@ def likely(found: Sequence[Machine]) -> Machine | None:
 
 def _price_or_slowness(machine: Machine) -> tuple[float, float]:
     assert machine.speed is not None
-    return math.inf if machine.price is None else machine.price, -machine.speed.images_per_s
+    return math.inf if machine.price is None else machine.price, -machine.speed.of_machine

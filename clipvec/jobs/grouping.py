@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from clipvec import config
+from clipvec import config, shards
 from clipvec.errors import ConfigError, StoreError
 from clipvec.jobs.forecast import Forecast, describe, number_of_jobs
 from clipvec.jobs.progress import StoreProgress
@@ -50,7 +50,8 @@ def group_shards(job: Job, launcher: LauncherKind, root: Path) -> list[tuple[int
         )
     if images is None:
         raise ConfigError(f"{_AUTO}: {UNKNOWN_IMAGES}; or give a number of shards")
-    groups = _even(job.shards, number_of_jobs([job], images, machine.speed))
+    count = number_of_jobs([job], images, machine.speed, machine.gpus)
+    groups = shards.split(job.shards, count, machine.gpus)
     forecast = Forecast.of(len(groups), images, machine.speed, machine.price)
     log.info(
         "%s: %s of %s, %.0f%% of the time starting, for %s images a shard on %s (%s)",
@@ -59,14 +60,7 @@ def group_shards(job: Job, launcher: LauncherKind, root: Path) -> list[tuple[int
         counted(len(groups[0]), "shard"),
         100 * forecast.starting,
         f"{images / len(job.shards):,.0f}",
-        machine.name,
+        machine.label,
         describe(machine.speed),
     )
     return groups
-
-
-def _even(shards: tuple[int, ...], count: int) -> list[tuple[int, ...]]:
-    """Return ``count`` runs of shards of as equal lengths as can be, the longer ones first."""
-    size, longer = divmod(len(shards), count)
-    ends = [(n + 1) * size + min(n + 1, longer) for n in range(count)]
-    return [shards[start:end] for start, end in zip([0, *ends], ends, strict=False)]

@@ -71,6 +71,8 @@ def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
     todo = list(sweep.jobs) if settings.force else _todo(sweep.jobs, busy, progress)
     todo = [in_one_precision(job, runs, progress) for job in todo]
     _say_plan(sweep, todo, busy, progress)
+    if not (todo or busy or Record.exists(folder)):
+        return [_outcome(job, [], [], progress) for job in sweep.jobs]  # no sweep to come back to
     record = Record.create(folder, sweep)
     _say_forecast(record, todo, runs, progress)
     if todo:

@@ -44,6 +44,11 @@ class Job:
     generation: int | None = None
     """Generation of the store that its shards are of; None: not known before it is started."""
 
+    @property
+    def uses_gpus(self) -> bool:
+        """Whether its machine's GPUs embed, all that there are."""
+        return bool(self.shards and self.precision)
+
     def visible_store(self) -> str:
         """Return the store as seen from this machine: a mounted bucket by its URL."""
         return self.visible(self.store)

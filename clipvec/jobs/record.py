@@ -41,6 +41,11 @@ class Record:
         paths.SweepPaths(folder).sweep.write_text(text, encoding="utf-8")
         return cls(folder, sweep)
 
+    @staticmethod
+    def exists(folder: Path) -> bool:
+        """Return whether there is a sweep in ``folder``."""
+        return paths.SweepPaths(folder).sweep.is_file()
+
     @classmethod
     def open(cls, folder: Path) -> Record:
         """Return the sweep in ``folder``.
@@ -68,7 +73,7 @@ class Record:
         if name == LATEST and known:
             return cls.open(known[-1])
         for folder in (root / name, Path(name)):
-            if name != LATEST and paths.SweepPaths(folder).sweep.is_file():
+            if name != LATEST and cls.exists(folder):
                 return cls.open(folder)
         names = ", ".join(folder.name for folder in known[-5:]) or "none yet"
         raise ConfigError(f"no sweep {name!r} in {root} (latest: {names})")

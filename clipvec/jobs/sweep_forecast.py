@@ -12,6 +12,7 @@ from clipvec.jobs.forecast import (
     StoreForecast,
     by_store,
     describe,
+    fewest_gpus,
     images_of,
     likely,
     machines,
@@ -116,11 +117,11 @@ def measured_first(
     images = images_of(of_one, progress)
     if images is None:
         return f"{describe(speed)}; no forecast: {UNKNOWN_IMAGES}"
-    price = runs.price_per_hour(of_one[0])
+    price, gpus = runs.price_per_hour(of_one[0]), fewest_gpus(of_one[0], runs)
     if not record.restarted:
         others = [each for each in record.forecasts() if each.store != store]
         record.save_forecasts([*others, _forecast(of_one, images, speed, price)])
-    return summary(of_one, images, speed, Machine("", price, speed))
+    return summary(of_one, images, speed, Machine("", price, speed, gpus))
 
 
 def compare(
@@ -170,8 +171,9 @@ def _took(
     images, embedding = sum(images for images, _ in done), sum(took for _, took in done)
     if not images or not embedding or not seconds:
         return None
-    starting = max(0.0, seconds - embedding) / len(ended)
-    speed = Speed(images / embedding, starting, MEASURED)
+    gpus = each.speed.gpus
+    starting = max(0.0, seconds - embedding / gpus) / len(ended)
+    speed = Speed(images / embedding, starting, MEASURED, gpus)
     before = each.forecast
     price = None if before.dollars is None else before.dollars / before.hours
     forecast = replace(

@@ -168,11 +168,14 @@ def test_an_index_that_no_replica_can_reach_is_refused() -> None:
 def test_a_server_that_does_not_answer(python: Python, tmp_path: Path, action: str) -> None:
     """The real client, and a port without a listener."""
     told = {"CLIPVEC_SERVE": "index.path=/data", "SKYPILOT_API_SERVER_ENDPOINT": NOBODY}
+    if action != "up":  # nor do they start one here
+        told = {"SKYPILOT_API_SERVER_LOCAL_PORT": NOBODY.rpartition(":")[2]}
     said = python("-m", "clipvec.deploy", action, "cloud=slurm", exit_code=1, **told)
     *warnings, error = said.splitlines()
     assert error.startswith("error: SkyPilot: its API server does not respond; start it with `sky ")
     unprotected = "CLIPVEC_API_KEY is not set: anyone who can reach the endpoint can search"
     assert warnings == ([unprotected] if action == "up" else [])
+    assert not (tmp_path / ".sky/api_server/server.log").exists()
 
 
 def test_a_dry_run_prints_what_skypilot_takes_and_no_secret(python: Python, tmp_path: Path) -> None:

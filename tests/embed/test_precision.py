@@ -71,7 +71,9 @@ def test_several_gpus_are_not_left_idle(
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setenv("SKYPILOT_NUM_GPUS_PER_NODE", "4")
-    with pytest.raises(GpuError, match=r"^SKYPILOT_NUM_GPUS_PER_NODE=4: a job embeds on one GPU; "):
+    with pytest.raises(
+        GpuError, match=r"^SKYPILOT_NUM_GPUS_PER_NODE=4: a process embeds on one GPU"
+    ):
         embed(tmp_path, tiny_weights)
     assert not (tmp_path / "store").exists()
     embed(tmp_path, tiny_weights, "model.device=cpu")

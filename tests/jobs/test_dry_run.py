@@ -20,7 +20,7 @@ from clipvec.jobs.workers.backend import Workers
 from tests.stores import StoreFactory
 
 T4 = {"name": "aws", "resources": {"infra": "aws", "accelerators": {"T4": 1}}}
-PRICES = {"t4": 0.526, "l4": 0.8}
+PRICES = {("t4", 1): 0.526, ("l4", 1): 0.8}
 ANY = {"name": "aws", "resources": {"infra": "aws", "accelerators": {"T4": 1, "L4": 1, "A10": 1}}}
 A10 = {"name": "aws", "resources": {"infra": "aws", "accelerators": {"A10": 1}}}
 
@@ -42,7 +42,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Prices of two machines; the lists themselves are in test_prices.py."""
     asked: list[Any] = []
 
-    def by_gpu(cloud: Any) -> dict[str, float]:
+    def by_gpu(cloud: Any) -> dict[tuple[str, int], float]:
         asked.append(cloud)
         return PRICES if cloud in (T4, ANY) else {}
 

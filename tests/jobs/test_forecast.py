@@ -54,9 +54,29 @@ def test_a_line_for_the_jobs_of_a_store(
 def test_starting_takes_a_fifth_at_most(images: int, count: int) -> None:
     """Four times 180 s of work are 360,000 images, which one job has at least, if it can."""
     speed = Speed(500.0, 180.0)
-    assert forecast.number_of_jobs(jobs(100), 100 * images, speed) == count
+    assert forecast.number_of_jobs(jobs(100), 100 * images, speed, 1) == count
     share = Forecast.of(count, 100 * images, speed, None).starting
     assert share <= forecast.SHARE or count == 1
+
+
+@pytest.mark.parametrize(
+    ("shards", "gpus", "working"), [(1, 4, 1.0), (4, 4, 4.0), (5, 4, 2.5), (100, 8, 100 / 13)]
+)
+def test_a_shard_is_on_one_gpu(shards: int, gpus: int, working: float) -> None:
+    assert forecast.at_work(Job(0, (), tuple(range(shards))), gpus) == pytest.approx(working)
+
+
+def test_a_machine_with_four_gpus(tmp_path: Path) -> None:
+    """100 jobs of 4 shards take as long as one GPU for a shard; only the machine starts once."""
+    planned = [Job(n, (), tuple(range(4 * n, 4 * n + 4)), "/s", images=40_000) for n in range(100)]
+    four = Machine("T4", 3.912, Speed(500.0, 180.0), 4)
+    (machine,) = forecast.machines(planned[0], Priced(four), StoreProgress(()), None)
+    assert machine.speed == Speed(500.0, 180.0, gpus=4.0)
+    assert forecast.summary(planned, 4_000_000, machine.speed, machine) == (
+        "forecast for 100 jobs on T4:4: 5.6 machine hours, $21.73, 90% of it starting; "
+        "hydra.sweeper.shards_per_job=auto: 2 jobs, 0.66 machine hours, $2.56, 15% of it starting "
+        "(500.0 images/s on each of 4 GPUs, 3 min 0 s from start to image: public figures)"
+    )
 
 
 def test_the_likely_machine_is_the_cheapest_or_else_the_fastest() -> None:

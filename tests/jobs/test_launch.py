@@ -17,7 +17,7 @@ from clipvec.jobs import launch
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.launch import Outcome
 from clipvec.jobs.plan import Job, Sweep
-from clipvec.jobs.record import Record
+from clipvec.jobs.record import Record, folders
 from clipvec.store import Store
 from tests.jobs.conftest import CANCELLED, DONE, FAILED, RUNNING, Scripted
 from tests.stores import StoreFactory, write_shard
@@ -72,6 +72,20 @@ def test_only_what_is_missing_is_started(
     assert [(job.number, job.shards) for job in backend.submitted] == [(1, (1,))]
     assert started(tmp_path / "s/embed-1") == [{"job": 1, "id": "id-1", "shards": [1]}]
     assert caplog.messages == ["sweep embed-1: 1 job to start, 1 of 2 shards already committed"]
+
+
+def test_nothing_to_start_is_no_sweep_to_come_back_to(
+    store: Store, runs: Runs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "clipvec")
+    backend = runs({})
+    made = sweep(store, (0,), wait=False)
+    assert launch.launch_sweep(made, tmp_path / "s/embed-1") == [Outcome(0, State.SUCCEEDED, "")]
+    assert caplog.messages == ["sweep embed-1: 0 jobs to start, 1 of 1 shard already committed"]
+    assert (backend.submitted, backend.asked, folders(tmp_path / "s")) == ([], [], [])
+    Record.create(tmp_path / "s/embed-1", made)
+    launch.launch_sweep(made, tmp_path / "s/embed-1")
+    assert folders(tmp_path / "s") == [tmp_path / "s/embed-1"], "as when it is resumed"
 
 
 def test_without_waiting_nothing_is_polled(

@@ -121,6 +121,18 @@ def test_what_came_out(tmp_path: Path, store: Store) -> None:
     assert kept.forecast.hours == pytest.approx(1.1)
 
 
+def test_what_came_out_on_two_gpus(tmp_path: Path, store: Store) -> None:
+    """Two processes embedded for half an hour each, at the same time."""
+    planned = jobs(store.url, (0, 1))
+    made = record(tmp_path / "sweeps/embed-1", planned)
+    speed = Speed(2.0, 180.0, gpus=2.0)
+    made.save_forecasts([StoreForecast(store.url, Forecast(1, 0.55, 0.1, 2.2), speed)])
+    ended = [Status(State.SUCCEEDED, seconds=1980.0)]
+    sweep_forecast.compare(made, made.started(), ended, StoreProgress(planned))
+    (kept,) = made.forecasts()
+    assert kept.speed == Speed(2.0, 180.0, MEASURED, 2.0)
+
+
 @pytest.mark.parametrize("why", ["failed", "restarted", "more jobs", "elsewhere"])
 def test_what_cannot_be_compared(tmp_path: Path, store: Store, why: str) -> None:
     planned = jobs(store.url, (0,), (1,))

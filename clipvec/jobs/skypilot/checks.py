@@ -22,10 +22,10 @@ def refusals(sweep: Sweep, jobs: Sequence[Job]) -> list[str]:
     found = (
         reason
         for job in jobs
-        for reasons in (_variables(job), _inputs(job), _folders(job), _mounts(job, pool), _gpu(job))
+        for reasons in (_variables(job), _inputs(job), _folders(job), _mounts(job, pool))
         for reason in reasons
     )
-    return list(dict.fromkeys([*found, *_own_pool(sweep, jobs)]))
+    return list(dict.fromkeys([*found, *_own_pool(sweep, jobs), *_idle_gpus(sweep, jobs)]))
 
 
 def _variables(job: Job) -> Iterator[str]:
@@ -97,16 +97,28 @@ def _own_pool(sweep: Sweep, jobs: Sequence[Job]) -> Iterator[str]:
         )
 
 
-def _gpu(job: Job) -> Iterator[str]:
-    """Yield the requests for several GPUs, of which a job would use one."""
-    for resources in gpus.alternatives(job.cloud) if job.precision else []:
-        for name, count in gpus.requested(resources).items():
-            if count is not None and count > 1:
+def _idle_gpus(sweep: Sweep, jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield the requests for GPUs that are paid for and idle."""
+    most: dict[str, int] = {}
+    for each in sweep.jobs:  # all of them: of those to start, some shards may be committed
+        most[repr(each.cloud)] = max(len(each.shards), most.get(repr(each.cloud), 0))
+    kinds = {(repr(job.cloud), job.uses_gpus): job for job in jobs if job.shards}
+    for (cloud, _), job in kinds.items():
+        for name, count in gpus.counted(job.cloud):
+            if count == 1:
+                continue
+            asked = f"cloud.resources.accelerators: {name.upper()}:{count} is {count} GPUs, "
+            one = f"'cloud.resources.accelerators={{{name.upper()}: 1}}'"
+            if not job.uses_gpus:
                 yield (
-                    f"cloud.resources.accelerators: {name.upper()}:{count:g} is {count:g} GPUs, "
-                    "and a job embeds on one; ask for machines with one each: "
-                    f"'cloud.resources.accelerators={{{name.upper()}: 1}}', and for more jobs by a "
-                    "smaller hydra.sweeper.shards_per_job"
+                    f"{asked}which only model.runtime=torch with model.device=auto uses; ask for "
+                    f"machines with one: {one}"
+                )
+            elif most[cloud] < count:
+                yield (
+                    f"{asked}each for shards of its own, and a job has {most[cloud]}; "
+                    f"hydra.sweeper.shards_per_job={count} or a multiple gives work to all, and "
+                    f"{one} asks for machines with one"
                 )
 
 

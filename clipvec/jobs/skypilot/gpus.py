@@ -33,6 +33,13 @@ def requested(resources: Mapping[str, Any]) -> dict[str, float | None]:
     return {name: number(count or "1") for name, _, count in pairs if name}
 
 
+def counted(cloud: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Return the GPUs that a machine may have, in lower case, each with a count of them."""
+    wanted = [requested(each) for each in alternatives(cloud)]
+    pairs = dict.fromkeys(pair for gpu in wanted for pair in gpu.items())
+    return [(name, int(count)) for name, count in pairs if count and count.is_integer()]
+
+
 def precision(cloud: Mapping[str, Any]) -> str | None:
     """Return the fastest precision that is native to every machine a job may get; None: unknown."""
     machines = alternatives(cloud)

@@ -14,28 +14,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-def by_gpu(cloud: Mapping[str, Any]) -> dict[str, float]:
-    """Return the lowest price of a machine with each GPU in US dollars per hour.
+def by_gpu(cloud: Mapping[str, Any]) -> dict[tuple[str, int], float]:
+    """Return the lowest price of a machine with each GPU, and a count, in US dollars per hour.
 
     GPUs are in lower case. Prices are unknown for machines without a GPU, which SkyPilot chooses
     by its own rules, and where a list does not price whole machines: GCP's prices GPUs apart from
     their hosts.
     """
-    lowest: dict[str, float] = {}
+    lowest: dict[tuple[str, int], float] = {}
     for each in gpus.alternatives(cloud):
         for gpu, price in _prices(each):
             lowest[gpu] = min(price, lowest.get(gpu, price))
     return lowest
 
 
-def _prices(resources: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """Yield GPU and price of the machines that satisfy ``resources``."""
+def _prices(resources: Mapping[str, Any]) -> Iterator[tuple[tuple[str, int], float]]:
+    """Yield GPU, with its count, and price of the machines that satisfy ``resources``."""
+    column = "SpotPrice" if resources.get("use_spot") else "Price"
+    for row in suitable(resources):
+        if price := number(row[column]):
+            yield (row["AcceleratorName"].lower(), int(float(row["AcceleratorCount"]))), price
+
+
+def suitable(resources: Mapping[str, Any], cloud: str = "*") -> Iterator[dict[str, str]]:
+    """Yield the rows of the machines with a GPU that satisfy ``resources``, in one cloud or any."""
     wanted = gpus.requested(resources)
     place = str(resources.get("infra") or "*").lower().split("/")
-    column = "SpotPrice" if resources.get("use_spot") else "Price"
-    for row in _machines(place[0]):
-        gpu = row["AcceleratorName"].lower()
-        count = wanted.get(gpu)
+    if cloud != "*" and place[0] not in {"*", cloud}:
+        return
+    for row in _machines(place[0] if cloud == "*" else cloud):
+        count = wanted.get(row["AcceleratorName"].lower())
         if (
             count is not None
             and count == number(row["AcceleratorCount"])
@@ -45,9 +53,8 @@ def _prices(resources: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
             and place[2:3] in ([], ["*"], [row.get("AvailabilityZone", "").lower()])
             and _enough(row["vCPUs"], resources.get("cpus"))
             and _enough(row["MemoryGiB"], resources.get("memory"))
-            and (price := number(row[column]))
         ):
-            yield gpu, price
+            yield row
 
 
 def _machines(cloud: str) -> Iterator[dict[str, str]]:

@@ -88,14 +88,21 @@ def pool_task(sweep: Sweep, jobs: Sequence[Job], packed: Path) -> dict[str, Any]
         jobs: those that it is made for, all on the same kind of machine.
         packed: the folder that `workdir.pack` wrote.
     """
-    assert isinstance(sweep.launcher, SkyLauncher)
     name, cloud = f"clipvec-{sweep.name}", jobs[0].cloud
     task = install_and_run(name, _key(sweep), cloud, packed, jobs[0].extras, "", {})
     for extras in sorted({job.extras for job in jobs} - {jobs[0].extras}):
         task["setup"] += workdir.install(cloud, _key(sweep), extras)
     del task["run"]
     task["resources"] = _of_a_pool(task["resources"])
-    return {**task, "pool": {"workers": min(sweep.launcher.pool_workers, len(sweep.jobs))}}
+    return {**task, "pool": {"workers": machines_at_once(sweep, sweep.jobs)}}
+
+
+def machines_at_once(sweep: Sweep, jobs: Sequence[Job]) -> int:
+    """Return how many machines start for jobs: none in a pool that there is already."""
+    if makes_pool(sweep):
+        assert isinstance(sweep.launcher, SkyLauncher)
+        return min(sweep.launcher.pool_workers, len(jobs))
+    return 0 if pool(sweep) else len(jobs)
 
 
 def _of_a_pool(resources: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,6 +159,8 @@ def _key(sweep: Sweep) -> str:
 def _run(sweep: Sweep, jobs: Sequence[Job]) -> str:
     """Return the script of the jobs: each picks its shards by its rank."""
     command = ["python", *sweep.command(replace(jobs[0], shards=()))]
+    if jobs[0].uses_gpus:
+        command[1:1] = ["-m", "clipvec.jobs.skypilot.each_gpu"]
     line = f"exec {shlex.join(command)}"  # exec, so that SIGTERM reaches it
     if not jobs[0].shards:
         return f"{line}\n"
@@ -201,3 +210,10 @@ def as_yaml(task: Mapping[str, Any]) -> str:
     import yaml
 
     return yaml.safe_dump(dict(task), sort_keys=False, width=100)
+
+
+def read(file: Path) -> dict[str, Any]:
+    """Return the task of a YAML file."""
+    import yaml
+
+    return dict(yaml.safe_load(file.read_text(encoding="utf-8")))

@@ -124,11 +124,27 @@ def test_a_token_that_jobs_are_not_given(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("gpus", [{"T4": 4}, "T4:4", ["L4:1", "T4:4"]])
-def test_several_gpus_of_which_one_would_work(gpus: object) -> None:
+def test_several_gpus_need_several_shards(gpus: object) -> None:
     cloud = {"name": "aws", "resources": {"accelerators": gpus}}
-    assert refusals(Job(0, (), (0,), cloud=cloud, precision="auto")) == [
-        "cloud.resources.accelerators: T4:4 is 4 GPUs, and a job embeds on one; ask for machines "
-        "with one each: 'cloud.resources.accelerators={T4: 1}', and for more jobs by a smaller "
-        "hydra.sweeper.shards_per_job"
+
+    def job(*shards: int, precision: str = "fp16") -> Job:
+        return Job(0, (), shards, cloud=cloud, precision=precision)
+
+    assert refusals(job(0, 1, 2)) == [
+        "cloud.resources.accelerators: T4:4 is 4 GPUs, each for shards of its own, and a job has "
+        "3; hydra.sweeper.shards_per_job=4 or a multiple gives work to all, and "
+        "'cloud.resources.accelerators={T4: 1}' asks for machines with one"
     ]
-    assert refusals(Job(0, (), (0,), cloud=cloud)) == []  # on model.device=cuda:0, say
+    assert refusals(job(0, 1, 2, 3)) == []
+    whole = Sweep("embed-1", "clipvec.embed", SkyLauncher(), (job(0, 1, 2, 3, 4),))
+    assert checks.refusals(whole, [job(4)]) == [], "all that is missing of it"
+    assert refusals(Job(0, (), cloud=cloud)) == [], "an index has no shards"
+
+
+def test_several_gpus_of_which_none_or_one_would_work() -> None:
+    """On model.device=cuda:0, say."""
+    cloud = {"name": "aws", "resources": {"accelerators": {"T4": 4}}}
+    assert refusals(Job(0, (), (0, 1, 2, 3), cloud=cloud)) == [
+        "cloud.resources.accelerators: T4:4 is 4 GPUs, which only model.runtime=torch with "
+        "model.device=auto uses; ask for machines with one: 'cloud.resources.accelerators={T4: 1}'"
+    ]

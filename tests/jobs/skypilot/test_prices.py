@@ -1,4 +1,4 @@
-"""Prices as SkyPilot's lists have them; the rows are from its catalogues of version 8."""
+"""Prices as SkyPilot's lists have them."""
 
 from __future__ import annotations
 
@@ -13,47 +13,8 @@ import pytest
 
 from clipvec.jobs.skypilot import prices
 
-AWS = """\
-InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,GpuInfo,Price,SpotPrice,Region,AvailabilityZone,Arch
-a1.2xlarge,,,8.0,16.0,,0.204,0.105600,us-east-2,use2-az1,arm64
-g4dn.xlarge,T4,1.0,4.0,16.0,"{'Gpus': [{'Name': 'T4'}]}",0.526,0.176800,us-east-1,use1-az2,x86_64
-g4dn.xlarge,T4,1.0,4.0,16.0,"{'Gpus': [{'Name': 'T4'}]}",0.587,0.152300,eu-west-1,euw1-az1,x86_64
-g4dn.2xlarge,T4,1.0,8.0,32.0,"{'Gpus': [{'Name': 'T4'}]}",0.752,0.301700,us-east-1,use1-az2,x86_64
-g4dn.2xlarge,T4,1.0,8.0,32.0,"{'Gpus': [{'Name': 'T4'}]}",0.752,0.288400,us-east-1,use1-az4,x86_64
-g4dn.2xlarge,T4,1.0,8.0,32.0,"{'Gpus': [{'Name': 'T4'}]}",0.838,0.261100,eu-west-1,euw1-az1,x86_64
-g4dn.12xlarge,T4,4.0,48.0,192.0,"{'Gpus': [{}]}",3.912,1.297400,us-east-1,use1-az2,x86_64
-g5.2xlarge,A10G,1.0,8.0,32.0,"{'Gpus': [{'Name': 'A10G'}]}",1.212,,us-east-1,use1-az2,x86_64
-"""
-GCP = """\
-InstanceType,vCPUs,MemoryGiB,AcceleratorName,AcceleratorCount,GpuInfo,Region,AvailabilityZone,Price,SpotPrice
-n1-standard-8,8.0,30.0,,,,us-central1,us-central1-a,0.38,0.08
-,,,T4,1.0,"{'Gpus': [{'Name': 'T4'}]}",us-central1,us-central1-a,0.35,0.14
-"""
-LAMBDA = """\
-InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,Price,Region,GpuInfo,SpotPrice
-gpu_1x_a6000,A6000,1.0,14.0,100.0,1.09,us-east-1,"{'Gpus': [{'Name': 'A6000'}]}",
-gpu_1x_a10,A10,1.0,30.0,200.0,0.75,us-east-1,"{'Gpus': [{'Name': 'A10'}]}",
-"""
+pytestmark = pytest.mark.usefixtures("price_lists")
 BOTH = [{"use_spot": True}, {"use_spot": False}]
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with the price lists of three clouds, and one that an older SkyPilot left behind."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("SKY_RUNTIME_DIR", raising=False)
-    stale = AWS.replace("0.752", "0.002")
-    for name, text in {
-        "v8/aws": AWS,
-        "v8/gcp": GCP,
-        "v8/lambda": LAMBDA,
-        "v7/aws": stale,
-        "v10.old/aws": stale,
-    }.items():
-        folder = tmp_path / ".sky/catalogs" / name
-        folder.mkdir(parents=True)
-        (folder / "vms.csv").write_text(text)
-    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -88,7 +49,16 @@ def test_the_cheapest_suitable_machine(resources: dict[str, Any], price: float |
 
 def test_the_cheapest_machine_with_each_gpu() -> None:
     resources = {"accelerators": {"T4": 1, "A10G": 1, "A10": 1, "L4": 1}, "any_of": BOTH}
-    assert prices.by_gpu({"resources": resources}) == {"t4": 0.1523, "a10g": 1.212, "a10": 0.75}
+    assert prices.by_gpu({"resources": resources}) == {
+        ("t4", 1): 0.1523,
+        ("a10g", 1): 1.212,
+        ("a10", 1): 0.75,
+    }
+
+
+def test_machines_with_several_gpus_have_prices_of_their_own() -> None:
+    resources = {"infra": "aws", "any_of": [{"accelerators": {"T4": 1}}, {"accelerators": "T4:4"}]}
+    assert prices.by_gpu({"resources": resources}) == {("t4", 1): 0.526, ("t4", 4): 3.912}
 
 
 @pytest.mark.parametrize(
@@ -118,10 +88,10 @@ def test_price_lists_in_a_custom_skypilot_folder(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
     monkeypatch.setenv("SKY_RUNTIME_DIR", str(tmp_path))
-    assert prices.by_gpu({"resources": {"accelerators": {"T4": 4}}}) == {"t4": 3.912}
+    assert prices.by_gpu({"resources": {"accelerators": {"T4": 4}}}) == {("t4", 4): 3.912}
 
 
-def test_skypilot_reads_the_same_from_these_lists(home: Path) -> None:
+def test_skypilot_reads_the_same_from_these_lists(price_lists: Path) -> None:
     """The real SkyPilot, in its own process."""
     code = """
 import json
@@ -136,7 +106,7 @@ for cpus, memory, region, spot in [
     found.append(catalog.get_hourly_cost(types[0], spot, region, None, clouds="aws"))
 print(json.dumps(found))
 """
-    environment = os.environ | {"HOME": str(home), "SKYPILOT_DISABLE_USAGE_COLLECTION": "1"}
+    environment = os.environ | {"HOME": str(price_lists), "SKYPILOT_DISABLE_USAGE_COLLECTION": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )

@@ -74,6 +74,13 @@ def test_the_script_takes_the_shards_of_its_rank(tmp_path: Path, rank: str, spec
     assert done.stdout.split("\n")[-2] == f"shards='{spec}'"
 
 
+def test_jobs_that_may_have_gpus_use_each_of_them() -> None:
+    made = sweep(job(0, 0, 1, 2, precision="fp16"))
+    script = tasks.tasks(made, made.jobs, PACKED)[0].task["run"]
+    assert "\nexec python -m clipvec.jobs.skypilot.each_gpu -m clipvec.embed model=sample" in script
+    assert script.endswith(" \"shards='${shards[${SKYPILOT_JOB_RANK:-0}]}'\"\n")
+
+
 def test_other_differences_make_separate_submissions() -> None:
     made = sweep(job(0, 0), job(1, 1), job(2, 0, model="vit_b_32"))
     first, second = tasks.tasks(made, made.jobs, PACKED)
