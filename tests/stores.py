@@ -48,11 +48,12 @@ def make_store(
     weights: str = "w" * 64,
     seed: int = 0,
     thumbnail: bytes | None = None,
+    digest: str = "d" * 64,
 ) -> Store:
     """Return a store with the given number of rows per part of each shard, at ``root/toys/toy``."""
     golden = Golden([1.0] * dim, [0.5] * dim)
     fingerprint = Fingerprint(
-        dataset={"name": "toys", "kind": "webdataset", "sources": 1, "digest": "d" * 64},
+        dataset={"name": "toys", "kind": "webdataset", "sources": 1, "digest": digest},
         sharding_count=count or len(shards),
         attributes=ATTRIBUTES,
         dtype="float16",

@@ -26,10 +26,11 @@ LEVELS = (
     ("model", "projection"),
     ("embed", "index"),
     (
-        *("check", "compact", "delete", "evaluate", "rejects"),
+        *("check", "compact", "delete", "rejects"),
         *("search", "service", "recall", "jobs"),
     ),
-    ("api", "deploy", "dashboard", "photos"),
+    ("deploy", "dashboard", "evaluate", "photos"),
+    ("api",),
 )
 """Top-level packages and modules, lowest level first; one level's do not import each other."""
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}

@@ -24,7 +24,7 @@ from .datasets import (
     SyntheticConfig,
     WebDatasetConfig,
 )
-from .evaluate import PromptsConfig, class_name
+from .evaluate import EVERY_MODEL, PromptsConfig, class_name
 from .fields import Attributes, AttributeType, name_of
 from .groups import (
     HnswConfig,
@@ -50,6 +50,7 @@ from .recall import (
 
 __all__ = [
     "COMMANDS",
+    "EVERY_MODEL",
     "LAUNCHERS",
     "RUNTIMES",
     "SCHEME_EXTRAS",

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from clipvec.config.cloud import CloudConfig
 from clipvec.config.datasets import DatasetConfig
-from clipvec.config.evaluate import PromptsConfig
+from clipvec.config.evaluate import PricePerHour, PromptsConfig
 from clipvec.config.fields import STRICT, Port, Seed
 from clipvec.config.groups import (
     HnswConfig,
@@ -218,10 +218,38 @@ class EvaluateConfig:
     """Images to classify, drawn at random where more have a class."""
     neighbours: Annotated[int, Field(ge=1, le=50)]
     """Nearest images that vote on the class of one."""
+    agreement: Annotated[int, Field(ge=0)]
+    """Images whose nearest neighbours are compared with those by the models of ``against``, drawn
+    at random; 0: none."""
+    recall_reports: str | None
+    """Folder of the reports of ``clipvec recall``; the newest of each store says what its indexes
+    lose, how fast they are and how large. null: none is looked for."""
+    price_per_hour: PricePerHour | None
+    """US dollars an hour of the machine that embeds, for all models or by their names, such as
+    ``{vit_l_14: 1.2}``; null: what the latest sweep of a store records of its machines."""
+    max_price: Annotated[float, Field(gt=0)] | None
+    """Most US dollars for embedding a million images with the model to take; null: no limit."""
+    max_bytes_per_row: Annotated[float, Field(gt=0)] | None
+    """Most bytes a row of its vectors or its index; null: no limit."""
+    min_qps: Annotated[float, Field(gt=0)] | None
+    """Fewest queries a second, sent one at a time; null: no limit."""
     seed: Seed
     """Of the drawing and of the bootstrap."""
     report_dir: str
     """Folder of the report, named to the microsecond because a sweep starts many at once."""
+
+    @property
+    def others(self) -> list[str]:
+        """The models to compare with, as a list."""
+        return [self.against] if isinstance(self.against, str) else self.against or []
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits that are given, by their names."""
+        given = {
+            name: getattr(self, name) for name in ("max_price", "max_bytes_per_row", "min_qps")
+        }
+        return {name: limit for name, limit in given.items() if limit is not None}
 
 
 @dataclass(frozen=True, config=STRICT)

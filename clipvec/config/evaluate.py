@@ -1,8 +1,8 @@
-"""The ``prompts`` group of ``clipvec evaluate``."""
+"""Texts of classes, and prices of machines, of ``clipvec evaluate``."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.dataclasses import dataclass
@@ -26,6 +26,20 @@ def class_name(value: object) -> str:
 def _named(names: object) -> object:
     """Spell whole numbers, true and false as classes are."""
     return {class_name(key): n for key, n in names.items()} if isinstance(names, dict) else names
+
+
+EVERY_MODEL = "*"
+
+
+def _by_model(price: object) -> object:
+    """Give a lone price to all models."""
+    return price if price is None or isinstance(price, dict) else {EVERY_MODEL: price}
+
+
+PricePerHour: TypeAlias = Annotated[
+    dict[str, Annotated[float, Field(gt=0)]], BeforeValidator(_by_model)
+]
+"""US dollars by the names of models; `EVERY_MODEL`: those that are not named."""
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipvec.evaluate.draw import Draw
 from clipvec.evaluate.ranks import RankCounter, Ranks, none_right, scores
 from clipvec.progress import Progress
-from clipvec.store import EMBEDDING, keyed_hash, matrix
+from clipvec.store import EMBEDDING, matrix
 from clipvec.vectors import unit
 
 if TYPE_CHECKING:
@@ -81,10 +80,9 @@ class _Right:
 
     def __init__(self, captions: Sequence[str], texts: np.ndarray, images: int, seed: int) -> None:
         self._numbers = {caption: number for number, caption in enumerate(captions)}
-        self._texts, self._images, self._seed = texts, images, seed
-        self._drawn: list[tuple[int, str, int, int, np.ndarray]] = []
-        """Order, id, caption, a number that no other has (vectors have no order), and vector."""
-        self._seen = itertools.count()
+        self._texts = texts
+        self._draw: Draw[tuple[int, np.ndarray]] = Draw(images, seed)
+        """Captions and vectors."""
         self.count = np.zeros(len(captions), np.int64)
         self.best = np.full(len(captions), -np.inf)
         self.tied = np.zeros(len(captions), np.int64)
@@ -103,17 +101,9 @@ class _Right:
         self.tied += np.bincount(own[found == best[own]], minlength=len(best))
         self.count += np.bincount(own, minlength=len(best))
         for place, number in zip(at.tolist(), own.tolist(), strict=True):
-            self._draw(ids[place], number, vectors[place])
-
-    def _draw(self, id: str, number: int, vector: np.ndarray) -> None:
-        """Keep an image if the hash of its id is among the smallest so far."""
-        entry = (-keyed_hash(id, self._seed), id, number, next(self._seen), vector.copy())
-        if len(self._drawn) < self._images:
-            heapq.heappush(self._drawn, entry)
-        elif entry[0] > self._drawn[0][0]:
-            heapq.heapreplace(self._drawn, entry)
+            self._draw.add(ids[place], (number, vectors[place].copy()))
 
     def drawn(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the images that were drawn, float32 [Q, D], and their captions, int64 [Q]."""
-        kept = sorted(self._drawn, key=lambda entry: (-entry[0], entry[1]))
-        return np.stack([entry[4] for entry in kept]), np.array([entry[2] for entry in kept])
+        own, vectors = zip(*self._draw.items(), strict=True)
+        return np.stack(vectors), np.array(own)

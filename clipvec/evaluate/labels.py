@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from clipvec.config import class_name
 from clipvec.errors import ConfigError
-from clipvec.store import keyed_hash
+from clipvec.evaluate.draw import Draw, drawn_vectors
 from clipvec.vectors import unit
 
 if TYPE_CHECKING:
@@ -45,10 +44,7 @@ class Labels:
 
     def vectors(self, rows: Rows) -> np.ndarray:
         """Return the vectors of the rows that were drawn, float32 [Q, D], unit length."""
-        order = np.argsort(self.drawn)
-        vectors = np.empty((len(self.drawn), rows.dim), np.float32)
-        vectors[order] = unit(rows.vectors(self.drawn[order]))
-        return vectors
+        return drawn_vectors(rows, self.drawn)
 
     def chunks(self, rows: Rows) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the numbers and the vectors, unit length, of the rows that have a class."""
@@ -68,18 +64,15 @@ def read_labels(rows: Rows, label: str, count: int, seed: int) -> Labels:
     check_label(rows, label)
     numbers: dict[str, int] = {}
     of_rows = np.full(len(rows), -1, np.int32)
-    drawn: list[tuple[int, str, int]] = []
+    draw: Draw[int] = Draw(count, seed)
     for start, piece in rows.pieces(["id", label]):
         ids, values = piece["id"].to_pylist(), piece[label].to_pylist()
         for row, (id, value) in enumerate(zip(ids, values, strict=True), start):
             if value is None:
                 continue
             of_rows[row] = numbers.setdefault(class_name(value), len(numbers))
-            entry = (-keyed_hash(id, seed), id, row)
-            if len(drawn) < count:
-                heapq.heappush(drawn, entry)
-            elif entry > drawn[0]:
-                heapq.heapreplace(drawn, entry)
+            draw.add(id, row)
+    drawn = np.array(draw.items(), np.int64)
     _check_classes(rows, label, list(numbers), of_rows)
     if 2 * len(numbers) > len(drawn):
         raise ConfigError(
@@ -88,8 +81,7 @@ def read_labels(rows: Rows, label: str, count: int, seed: int) -> Labels:
         )
     classes = sorted(numbers)
     renumbered = np.array([*np.argsort([numbers[name] for name in classes]), -1], np.int32)
-    order = [row for _, _, row in sorted(drawn, reverse=True)]
-    return Labels(classes, renumbered[of_rows], np.array(order, np.int64))
+    return Labels(classes, renumbered[of_rows], drawn)
 
 
 def check_label(rows: Rows, label: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from clipvec.bootstrap import balanced_interval, confidence_interval, median_limits
 from clipvec.errors import ConfigError
+from clipvec.evaluate.agreement import neighbours
 from clipvec.evaluate.captions import retrieval
 from clipvec.evaluate.classify import linear_probe, nearest_neighbours, zero_shot
 from clipvec.evaluate.labels import read_labels
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clipvec.config import EvaluateConfig, PromptsConfig
+    from clipvec.evaluate.agreement import Neighbours
     from clipvec.evaluate.captions import Retrieval
     from clipvec.evaluate.labels import Labels
     from clipvec.evaluate.results import Direction, Method
@@ -45,6 +47,8 @@ class Measured:
     retrieval: dict[Direction, Retrieval]
     right: dict[Method, np.ndarray]
     """bool [Q]: whether each image was classified right."""
+    neighbours: Neighbours | None
+    """None: they are not compared."""
 
 
 def measure(config: EvaluateConfig, rows: Rows, name: str, captions: Sequence[str]) -> Measured:
@@ -64,7 +68,8 @@ def measure(config: EvaluateConfig, rows: Rows, name: str, captions: Sequence[st
     if config.label is not None:
         labels = read_labels(rows, config.label, config.images, config.seed)
     prompts = texts_of(config.prompts, labels.classes) if labels else []
-    texts = encode_texts(rows.store, [*captions, *(text for each in prompts for text in each)])
+    wanted = [*captions, *(text for each in prompts for text in each)]
+    texts = encode_texts(rows.store, wanted) if wanted else np.empty((0, rows.dim), np.float32)
     found: dict[Direction, Retrieval] = {}
     if captions:
         own = texts[: len(captions)]
@@ -84,7 +89,9 @@ def measure(config: EvaluateConfig, rows: Rows, name: str, captions: Sequence[st
         retrieval=[_retrieval(*pair, config.seed) for pair in found.items()],
         labels=by_label,
     )
-    return Measured(result, found, right)
+    compared = config.agreement if config.others else 0
+    nearest = neighbours(rows, compared, config.seed) if compared else None
+    return Measured(result, found, right, nearest)
 
 
 def texts_of(config: PromptsConfig, classes: Sequence[str]) -> list[list[str]]:

@@ -7,7 +7,10 @@ Evaluation
 │   └── LabelResult         images classified by the values of an attribute
 │       ├── MethodResult    by texts, by neighbours, or by a linear probe
 │       └── ClassResult     one class
-└── Comparison              two models on the same queries
+├── Comparison              two models on the same queries
+├── Agreement               two models by the neighbours that they find
+│   └── Disagreement        one image of which they find others
+└── Deployment              a model, and exact search or an index: quality, speed and cost
 """
 
 from __future__ import annotations
@@ -25,10 +28,11 @@ Direction: TypeAlias = Literal["text_to_image", "image_to_text"]
 Method: TypeAlias = Literal["zero_shot", "nearest_neighbours", "linear_probe"]
 """Classified by texts, by the nearest other images, or by a linear classifier."""
 RECALL_AT = (1, 5, 10)
-SCHEMA: Literal[1] = 1
+SCHEMA: Literal[2] = 2
 """Of ``report.json``: raised whenever an older clipvec would misread the file."""
 Count = Annotated[int, Field(ge=0)]
 Rank = Annotated[float, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _DOCUMENTED = ConfigDict(use_attribute_docstrings=True)
 _BY_K = Field(json_schema_extra={"propertyNames": {"pattern": "^[1-9][0-9]*$"}})
 
@@ -164,6 +168,79 @@ class Comparison:
 
 
 @dataclass(frozen=True, config=_DOCUMENTED)
+class Disagreement:
+    """An image of which two models find other neighbours."""
+
+    image: str
+    """Its id."""
+    overlap: Share
+    """Share of its 10 nearest that both find."""
+    a: list[str]
+    """Ids of the nearest by one model, nearest first."""
+    b: list[str]
+    """Ids of the nearest by the other."""
+
+
+@dataclass(frozen=True, config=_DOCUMENTED)
+class Agreement:
+    """How far two models find the same neighbours."""
+
+    a: str
+    """Name of one model."""
+    b: str
+    """Name of the other."""
+    images: Count
+    """Images whose neighbours were compared."""
+    candidates: Count
+    """Other images, among which the neighbours were searched."""
+    overlap_at: Annotated[dict[int, Interval], _BY_K]
+    """overlap@k by k: the share of the k nearest that both find."""
+    chance: Annotated[dict[int, Share], _BY_K]
+    """overlap@k of neighbours in random order."""
+    disagreements: list[Disagreement]
+    """Images of least overlap; empty: there are none, or neither model is the first."""
+
+
+@dataclass(frozen=True, config=_DOCUMENTED)
+class Deployment:
+    """A model, and how its vectors are searched."""
+
+    model: str
+    """Its name, as in `ModelResult`."""
+    precision: str
+    """Of the encoder that made the store; empty: not recorded."""
+    dim: Count
+    """Length of the vectors, D."""
+    index: str
+    """``exact``, or the name of the index in the recall report."""
+    parameters: dict[str, int | float]
+    """Search parameters of the index."""
+    quality: Interval | None
+    """Of the model, by exact search: `Evaluation.quality_of`; null: there is no such figure."""
+    recall: Interval | None
+    """recall@k of the index against exact search, k as in ``recall_at``; null: exact."""
+    recall_at: Count | None
+    """k of ``recall``."""
+    expected: Share | None
+    """quality x recall: what is left of the quality if the index loses right answers as it loses
+    others."""
+    images_per_s: Positive | None
+    """Of the machine that embedded most of the store; null: not recorded."""
+    hardware: str
+    """Of that machine."""
+    qps: Positive | None
+    """Queries a second, one at a time, as the recall report has them; null: there is none."""
+    bytes_per_row: Positive | None
+    """Of the vectors, or of the index on disk; null: not known."""
+    price: Positive | None
+    """US dollars for embedding a million images; null: no price is known."""
+    on_front: bool
+    """Whether none is better in one of quality, price, speed and bytes, and no worse in others."""
+    misses: list[str]
+    """Limits that it does not meet, or of which it is not known whether it does."""
+
+
+@dataclass(frozen=True, config=_DOCUMENTED)
 class Evaluation:
     """Everything that a report shows."""
 
@@ -179,11 +256,21 @@ class Evaluation:
     """The models that were evaluated."""
     comparisons: list[Comparison]
     """Each two of them."""
+    agreements: list[Agreement]
+    """Each two of them, by their neighbours."""
+    quality_of: str
+    """The figure that models are chosen by; empty: there is none."""
+    deployments: list[Deployment]
+    """The models, each searched exactly and by the indexes that recall reports have."""
+    limits: dict[str, Positive]
+    """``max_price``, ``max_bytes_per_row`` and ``min_qps``, where they are given."""
+    chosen: Count | None
+    """Number of the deployment of the best quality within the limits; null: none is."""
     hardware: dict[str, str]
     """Of the machine that evaluated."""
     versions: dict[str, str]
     """Of clipvec, Python and packages."""
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Literal[2] = SCHEMA
     """Version of this format."""
 
     @property

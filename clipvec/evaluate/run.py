@@ -14,7 +14,9 @@ from clipvec import machine, paths, tracking, version
 from clipvec.config import to_dict
 from clipvec.errors import ConfigError
 from clipvec.evaluate import report
+from clipvec.evaluate.agreement import agreements, pictures
 from clipvec.evaluate.compare import compare
+from clipvec.evaluate.deployments import choose, deployments, known_of, quality
 from clipvec.evaluate.labels import check_label, classes_of
 from clipvec.evaluate.measure import measure
 from clipvec.evaluate.report import sentences
@@ -24,7 +26,11 @@ from clipvec.store import draw_captions
 from clipvec.tracking import RunSpec, artifacts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from clipvec.config import EvaluateConfig
+    from clipvec.evaluate.deployments import Known
+    from clipvec.evaluate.measure import Measured
     from clipvec.store import Rows
 
 _PACKAGES = ("numpy", "torch")
@@ -50,62 +56,84 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
         FingerprintError: the model that loads is not the store's.
         StoreError: the store cannot be read.
     """
-    name = config.dataset.name
-    collection = paths.collection_name(name, config.model.name)
+    _check_packages()
+    dataset = config.dataset.name
+    collection = paths.collection_name(dataset, config.model.name)
     stores = open_stores(config)
-    _check_packages(config)
     if config.label is not None:
         for rows in stores:
             check_label(rows, config.label)
     check_same_images(stores, config.label)
     captions = _captions(config, stores[0])
+    named = dict(zip(model_names(stores), stores, strict=True))
+    known = known_of(config, named)
     spec = RunSpec("evaluate", f"evaluate {collection}", config.store.root, to_dict(config))
     with tracking.start_run(config.tracking, spec) as run:
         for rows in stores:
-            used = paths.collection_name(name, rows.store.model["name"])
+            used = paths.collection_name(dataset, rows.store.model["name"])
             fingerprint = rows.store.fingerprint.to_json()
             run.use_artifact(artifacts.store(rows.store.url, used, fingerprint))
-        measured = [
-            measure(config, rows, called, captions)
-            for rows, called in zip(stores, model_names(stores), strict=True)
-        ]
-        found = Evaluation(
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            dataset=name,
-            rows=len(stores[0]),
-            seed=config.seed,
-            models=[each.result for each in measured],
-            comparisons=compare(measured, config.seed),
-            hardware=machine.hardware(),
-            versions=_versions(),
-        )
-        summary = EvaluateSummary(found, report.write(found, Path(config.report_dir)))
+        measured = [measure(config, rows, called, captions) for called, rows in named.items()]
+        found = _evaluation(config, stores[0], measured, known)
+        shown = pictures(stores, found.agreements)
+        summary = EvaluateSummary(found, report.write(found, Path(config.report_dir), shown))
         report.track(run, found, summary.page, collection)
     return summary
 
 
-def _check_packages(config: EvaluateConfig) -> None:
-    """Refuse what would fail after the captions."""
-    if config.label is not None and find_spec("faiss") is None:
-        raise ConfigError(
-            f"label={config.label} needs faiss, which is missing; run: pip install "
-            "'clipvec[recall]'"
-        )
+def _evaluation(
+    config: EvaluateConfig, rows: Rows, measured: Sequence[Measured], known: Mapping[str, Known]
+) -> Evaluation:
+    results = [each.result for each in measured]
+    deployed = deployments(results, known, config.limits)
+    near = {each.result.model: each.neighbours for each in measured if each.neighbours}
+    figure, _ = quality(results[0])
+    return Evaluation(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        dataset=config.dataset.name,
+        rows=len(rows),
+        seed=config.seed,
+        models=results,
+        comparisons=compare(measured, config.seed),
+        agreements=agreements(near, config.seed),
+        quality_of=figure,
+        deployments=deployed,
+        limits=config.limits,
+        chosen=choose(deployed),
+        hardware=machine.hardware(),
+        versions=_versions(),
+    )
+
+
+def _check_packages() -> None:
+    """Refuse what would fail after the measurement."""
+    for package in ("faiss", "matplotlib"):
+        if find_spec(package) is None:
+            raise ConfigError(
+                f"evaluate needs {package}, which is missing; run: pip install 'clipvec[recall]'"
+            )
 
 
 def _captions(config: EvaluateConfig, rows: Rows) -> list[str]:
     """Return the captions to search with.
 
     Raises:
-        ConfigError: there are none, and no label either.
+        ConfigError: there are none, no label either, and no other model to agree with.
     """
     captions = draw_captions(rows, config.captions, config.seed) if config.captions else []
-    if not captions and config.label is None:
+    agreeing = bool(config.others) and config.agreement > 0
+    if agreeing and len(rows) < 2:
+        raise ConfigError(
+            f"{rows.store.url} has one image, which has no neighbours; embed more, or give "
+            "agreement=0"
+        )
+    if not captions and config.label is None and not agreeing:
         why = "captions=0" if not config.captions else f"{rows.store.url} has no captions"
         there = classes_of(rows.store.fingerprint.attributes)
         raise ConfigError(
             f"{why} and no label is given, so there is nothing to evaluate by; name an attribute "
             f"of the store with label=...: {there or 'it has none, embed with dataset.attributes'}"
+            "; or compare neighbours with those by another model: against=..."
         )
     return captions
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from clipvec import paths, shards
 from clipvec.errors import ConfigError, IncompleteStoreError
 from clipvec.progress import counted
-from clipvec.store import Rows, keyed_hash
+from clipvec.store import Rows, current, keyed_hash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clipvec.config import EvaluateConfig
+
+_MEND = "models are compared on the same images: embed the same dataset with both"
 
 
 def open_stores(config: EvaluateConfig) -> list[Rows]:
@@ -25,10 +27,9 @@ def open_stores(config: EvaluateConfig) -> list[Rows]:
         StoreError: one cannot be read.
     """
     root, dataset = config.store.root, config.dataset.name
-    others = [config.against] if isinstance(config.against, str) else config.against or []
     places = [
         name if "/" in name else paths.store_dir(root, dataset, name)
-        for name in (config.model.name, *others)
+        for name in (config.model.name, *config.others)
     ]
     found: dict[str, Rows] = {}
     for place in places:
@@ -74,20 +75,47 @@ def check_same_images(stores: Sequence[Rows], label: str | None) -> None:
         label: attribute that has to be the same.
 
     Raises:
-        ConfigError: with the two stores and how many rows they have.
+        ConfigError: with the two stores and what differs.
     """
     first, *others = stores
     columns = ["id", "caption", *([label] if label else [])]
-    content = _content(first, columns) if others else 0
+    content, sources = (_content(first, columns), _sources(first)) if others else (0, {})
     for other in others:
+        if differing := sorted(
+            name for name, value in _sources(other).items() if sources.get(name, value) != value
+        ):
+            name = differing[0]
+            raise ConfigError(
+                f"{first.store.url} was made of dataset {name} {sources[name]} and "
+                f"{other.store.url} of {_sources(other)[name]}; {_MEND}"
+            )
         if len(other) == len(first) and _content(other, columns) == content:
             continue
         differ = "" if len(other) != len(first) else f" of other {' or '.join(columns)}"
         raise ConfigError(
             f"{first.store.url} has {len(first):,} images and {other.store.url} "
-            f"{len(other):,}{differ}; models are compared on the same images: embed the same "
-            "dataset with both, and delete the same rows"
+            f"{len(other):,}{differ}; {_MEND}, and delete the same rows"
         )
+
+
+def _sources(rows: Rows) -> dict[str, object]:
+    """Return what a store's rows were made of, whatever the dataset was called."""
+    known: dict[str, object] = {
+        name: value for name, value in rows.store.fingerprint.dataset.items() if name != "name"
+    }
+    generations = rows.store.generations
+    published = [each for each in generations.all() if each.plan and rows.store.is_published(each)]
+    if published:
+        # Names may be hidden after deletions; sizes and versions tell of changed files as well.
+        listed = current(
+            [generations.plan(each) for each in published], [g.sources for g in published]
+        )
+        total = 0
+        for piece in listed.select(["size", "version"]).to_batches():
+            for values in zip(*(column.to_pylist() for column in piece.columns), strict=True):
+                total += keyed_hash(json.dumps(values), 0)
+        known["files"] = f"{len(listed):,} ({total % 2**64:016x})"
+    return known
 
 
 def _content(rows: Rows, columns: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ from .skypilot.checks import is_below, is_shared
 from .skypilot.client import connect, require_server, status_name
 from .skypilot.tasks import as_yaml, install_and_run
 from .skypilot.workdir import pack
+from .sweep_forecast import price_per_hour
 
 __all__ = [
     "Backend",
@@ -22,6 +23,7 @@ __all__ = [
     "is_shared",
     "launch_sweep",
     "pack",
+    "price_per_hour",
     "require_server",
     "status_name",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -33,20 +32,8 @@ class _Committed:
 
     @classmethod
     def of(cls, marker: CommitMarker) -> _Committed:
-        timings = marker.timings
-        return cls(
-            marker.rows + marker.rejects,
-            int(_number(timings.get("images"))),
-            _number(timings.get("seconds")),
-            str(timings.get("hardware", "")),
-        )
-
-
-def _number(value: object) -> float:
-    """Return a measured number; 0 for what is none, since nothing but forecasts depends on it."""
-    if isinstance(value, int | float) and math.isfinite(value) and value > 0:
-        return float(value)
-    return 0.0
+        images = marker.rows + marker.rejects
+        return cls(images, marker.embedded, marker.seconds, marker.hardware)
 
 
 _WRITING = {State.RUNNING, State.RECOVERING}

@@ -19,6 +19,7 @@ from clipvec.jobs.forecast import (
     summary,
 )
 from clipvec.jobs.record import Record, folders
+from clipvec.store import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +99,24 @@ def _earlier(store: str, runs: Backend, root: Path) -> Speed | None:
         for each in record.forecasts():
             if each.store == store and each.speed.source == MEASURED:
                 return each.speed
+    return None
+
+
+def price_per_hour(store: str, root: Path) -> float | None:
+    """Return the US dollars an hour of the machines of the latest sweep of a store; None: unknown.
+
+    Args:
+        store: its URL, as `clipvec.store.Store.url`.
+        root: the folder of all sweeps.
+
+    Raises:
+        ConfigError: the record of a sweep is damaged.
+    """
+    for folder in reversed(folders(root)):
+        for each in Record.open(folder).forecasts():
+            dollars, hours = each.forecast.dollars, each.forecast.hours
+            if Folder(each.store).url == store and dollars is not None and hours:
+                return dollars / hours
     return None
 
 

@@ -1,5 +1,6 @@
 from . import report
 from .apply_params import apply
+from .report import curves
 from .results import Report
 from .run import RecallSummary, benchmark
 
@@ -8,5 +9,6 @@ __all__ = [
     "Report",
     "apply",
     "benchmark",
+    "curves",
     "report",
 ]

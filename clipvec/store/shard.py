@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,21 @@ class CommitMarker:
         """Return the bytes of its file."""
         return files.to_json(asdict(self), _SCHEMA)
 
+    @property
+    def embedded(self) -> int:
+        """Images that were embedded by the run that committed it, which may not have begun it."""
+        return int(_measured(self.timings.get("images")))
+
+    @property
+    def seconds(self) -> float:
+        """Of that run."""
+        return _measured(self.timings.get("seconds"))
+
+    @property
+    def hardware(self) -> str:
+        """What that run embedded on; empty: not recorded."""
+        return str(self.timings.get("hardware", ""))
+
     def _check(self, shard: int) -> None:
         """Raise a ValueError where it contradicts itself, or is not of this shard."""
         if self.shard != shard:
@@ -82,6 +98,13 @@ class CommitMarker:
             raise ValueError(f"it counts {self.rows} rows, its parts have {rows}")
         if self.rejects != (rejects := sum(self.reasons.values())):
             raise ValueError(f"it counts {self.rejects} rejects, its reasons have {rejects}")
+
+
+def _measured(value: object) -> float:
+    """Return a measured number; 0 for what is none, since nothing but forecasts depends on it."""
+    if isinstance(value, int | float) and math.isfinite(value) and value > 0:
+        return float(value)
+    return 0.0
 
 
 class ShardWriter:

@@ -1,11 +1,15 @@
-from . import format, markdown, page, palette, report_files, svg
+from . import format, markdown, page, palette, panels, report_files, svg
 from .format import number, percent, share
 from .page import jpeg_url
-from .palette import GROUND, line_style
+from .palette import GROUND, LineStyle, line_style
+from .panels import Panel, Tips
 from .scales import count_scale, recall_scale
 
 __all__ = [
     "GROUND",
+    "LineStyle",
+    "Panel",
+    "Tips",
     "count_scale",
     "format",
     "jpeg_url",
@@ -14,6 +18,7 @@ __all__ = [
     "number",
     "page",
     "palette",
+    "panels",
     "percent",
     "recall_scale",
     "report_files",

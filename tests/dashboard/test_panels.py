@@ -12,12 +12,14 @@ from clipvec import config, paths, projection, tracking
 from clipvec.config import TrackingConfig, WorkersLauncher
 from clipvec.dashboard.panels import SECTIONS, Section
 from clipvec.embed.run import embed_shards
+from clipvec.evaluate import report as evaluations
 from clipvec.index.build import build_index
 from clipvec.jobs import launch
 from clipvec.jobs.plan import Job, Sweep
 from clipvec.recall import report as reports
 from clipvec.tracking import RecordedRun, RunSpec, read_runs
 from tests.e2e.test_tracking import two_tars
+from tests.evaluate.made import evaluation
 from tests.jobs.conftest import DONE, Scripted
 from tests.reports import report
 
@@ -52,6 +54,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> list[R
         file.write_text("")
     with tracking.start_run(offline, RunSpec("recall", "x", f"{root}/store", {})) as run:
         reports.track(run, report(), files.page, "toys--toy")
+    spec = RunSpec("evaluate", "x", f"{root}/store", {})
+    with tracking.start_run(offline, spec) as run:
+        evaluations.track(run, evaluation(), files.page, "toys--toy")
     return read_runs(f"{root}/store")
 
 

@@ -53,12 +53,37 @@ def test_a_report(run: Run, folder: Path, tiny_sample: Path) -> None:
     assert chance < accuracy["zero_shot"] < accuracy["nearest_neighbours"]
     assert accuracy["linear_probe"] > 0.75
     assert sum(each.images for each in model.labels.classes) == 364
+    (agreed,) = found.agreements
+    assert (agreed.a, agreed.b, agreed.images, agreed.candidates) == ("sample", "local", 364, 363)
+    assert agreed.chance[10] < agreed.overlap_at[10].low < agreed.overlap_at[10].high < 0.5
+    assert len(agreed.disagreements) == 6
+    deployed = {each.model: each for each in found.deployments}
+    assert [each.index for each in found.deployments] == ["exact", "exact"]
+    assert deployed["sample"].bytes_per_row == 2 * 640
+    assert all(each.images_per_s for each in found.deployments)
+    assert found.chosen == 0
+    page = (folder / "report/report.html").read_text()
+    assert page.count('class="pair"') == 6
+    assert 'src="data:image/jpeg' in page
     written = json.loads((folder / "report/report.json").read_text())
     schema = json.loads((folder / "report/report.schema.json").read_text())
     jsonschema.validate({k: v for k, v in written.items() if k != "$schema"}, schema)
     assert "| sample | caption → image | 0.292 (" in (folder / "report/report.md").read_text()
     (tracked,) = recorded(folder / "data/store")
     assert tracked.summary["retrieval/text_to_image"]["recall@1"] == pytest.approx(0.2923, abs=1e-4)
+
+
+def test_neighbours_alone(run: Run, folder: Path, tiny_sample: Path) -> None:
+    other = f"against={tiny_sample}/store/sample/local"
+    agreed, advice, where = run(
+        "evaluate", *OPTIONS, other, "captions=0", "agreement=50", "min_qps=1"
+    ).stdout.splitlines()
+    assert agreed.startswith("sample, local: the same neighbours: overlap@1 0.")
+    assert agreed.endswith("; 50 images of 364")
+    assert advice == (
+        "nothing to take under min_qps=1: without captions or labels no quality is known"
+    )
+    assert where == "report: report/report.html"
 
 
 @pytest.mark.parametrize(
@@ -71,6 +96,8 @@ def test_a_report(run: Run, folder: Path, tiny_sample: Path) -> None:
             2,
             "captions=0 and no label is given, so there is nothing to evaluate by; ",
         ),
+        (["price_per_hour={other: 1}"], 2, "'other' is no model of this evaluation; there are sa"),
+        (["max_price=0"], 2, "max_price=0: input should be greater than 0"),
         (["label=colour"], 2, "has no such attribute; it has category (string)"),
         (["prompts.templates=[x]"], 2, "no {} in it, which is where the name of the class goes"),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +20,10 @@ def store_of(
     captions: Sequence[str | None],
     categories: Sequence[str | None] = (),
     weights: str = "w" * 64,
+    **about: Any,
 ) -> Rows:
     """Return the rows of a finished store in three parts of two shards, with ids ``0``, ``1``, …"""
-    store = make_store(root, {}, dim=vectors.shape[1], count=2, weights=weights)
+    store = make_store(root, {}, dim=vectors.shape[1], count=2, weights=weights, **about)
     for shard, rows in enumerate(np.array_split(np.arange(len(vectors)), [len(vectors) // 3])):
         writer = store.writer(shard)
         for part in np.array_split(rows, shard + 1):

@@ -86,6 +86,9 @@ def test_stores_of_other_images_are_not_compared(tmp_path: Path) -> None:
     other = store_of(tmp_path / "other", vectors, ["another", *captions[1:]])
     with pytest.raises(ConfigError, match=r"12 images and .* 12 of other id or caption; models"):
         check_same_images([one, other], None)
+    another = store_of(tmp_path / "another", vectors, captions, digest="e" * 64)
+    with pytest.raises(ConfigError, match=r"was made of dataset digest d+ and .* of e+; models"):
+        check_same_images([one, another], None)
     delete(same.store, "3")
     with pytest.raises(ConfigError, match=r"12 images and .* 11; .* and delete the same rows"):
         check_same_images([one, Rows.open(opened(tmp_path / "same").url)], None)

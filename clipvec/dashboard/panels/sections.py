@@ -90,6 +90,20 @@ SECTIONS = (
             Table("Filtered search", "filtered"),
         ),
     ),
+    Section(
+        "Evaluation",
+        "evaluate",
+        (
+            Text("Advice", "advice"),
+            Number("Recall@10, captions to images", "retrieval/text_to_image.recall@10"),
+            Number("Recall@10, images to captions", "retrieval/image_to_text.recall@10"),
+            Number("Zero-shot accuracy", "labels/zero_shot.accuracy"),
+            Number("Accuracy of the linear probe", "labels/linear_probe.accuracy"),
+            Table("Quality, speed and cost", "deployments"),
+            Table("Comparisons", "comparisons"),
+            Table("Overlap of neighbours", "agreements"),
+        ),
+    ),
 )
 
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from clipvec import paths
 from clipvec.errors import ConfigError
 from clipvec.evaluate import results
-from clipvec.evaluate.report import sentences
+from clipvec.evaluate.report import plots, sentences
 from clipvec.evaluate.results import RECALL_AT, Evaluation
 from clipvec.files import from_json
-from clipvec.web import markdown, page, report_files
+from clipvec.web import jpeg_url, markdown, page, panels, report_files
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _PACKAGE = "clipvec.evaluate.report"
@@ -38,32 +39,52 @@ def read(place: Path) -> Evaluation:
     return Evaluation.from_json(values, str(file))
 
 
-def write(report: Evaluation, folder: Path) -> Path:
+def write(report: Evaluation, folder: Path, thumbnails: Mapping[str, bytes]) -> Path:
     """Write ``report.html``, ``report.md``, ``report.json`` and its schema; return the page.
 
+    Args:
+        report: what was found.
+        folder: of the report.
+        thumbnails: JPEG of images that models disagree about, by their ids.
+
     Raises:
-        ConfigError: the folder cannot be written.
+        ConfigError: the folder cannot be written, or matplotlib is not installed.
     """
     files = paths.ReportPaths(folder)
     with report_files.writing(folder):
         report_files.write_json(files.data, {"$schema": files.schema.name, **report.to_json()})
         report_files.write_json(files.schema, results.schema())
-        report_files.write_text(files.markdown, _markdown(report))
-        report_files.write_text(files.page, _html(report))
+        drawn = plots.plots(report)
+        for plot in drawn:
+            panels.save(plot, folder)
+        report_files.write_text(files.markdown, _markdown(report, drawn))
+        report_files.write_text(files.page, _html(report, drawn, thumbnails))
     return files.page
 
 
-def _html(report: Evaluation) -> str:
+def _html(report: Evaluation, drawn: Sequence[panels.Plot], thumbnails: Mapping[str, bytes]) -> str:
     return page.render(
         "page.html",
-        page.PageAssets(_PACKAGE),
+        page.PageAssets(_PACKAGE, styles=["neighbours.css"]),
         filters=sentences.FILTERS,
         report=report,
         recall_at=RECALL_AT,
+        figures={
+            plot.name: (
+                plot,
+                list(zip([each.title for each in plot.panels], panels.inline(plot), strict=True)),
+            )
+            for plot in drawn
+        },
+        pictures={id: jpeg_url(jpeg) for id, jpeg in thumbnails.items()},
     )
 
 
-def _markdown(report: Evaluation) -> str:
+def _markdown(report: Evaluation, drawn: Sequence[panels.Plot]) -> str:
     templates = page.environment(_PACKAGE, finalize=markdown.escape)
     templates.filters |= sentences.FILTERS
-    return templates.get_template("report.md").render(report=report, recall_at=RECALL_AT)
+    return templates.get_template("report.md").render(
+        report=report,
+        recall_at=RECALL_AT,
+        figures={plot.name: (plot, paths.ReportPaths.figure(plot.name, "png")) for plot in drawn},
+    )

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clipvec.bootstrap import Difference
-from clipvec.web import share
+from clipvec.errors import one_line
+from clipvec.web import format, number, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clipvec.bootstrap import Interval
     from clipvec.evaluate.results import (
+        Agreement,
         Comparison,
+        Deployment,
         Direction,
         Evaluation,
         LabelResult,
@@ -75,6 +78,10 @@ def lines(report: Evaluation) -> Iterator[str]:
         if found.k in _SHOWN:
             pair = f"{found.a}, {found.b}: " if len(report.models) > 2 else ""
             yield f"{pair}{figure(found, report.neighbours)}: {verdict(found)}"
+    for agreed in report.agreements:
+        yield f"{agreed.a}, {agreed.b}: {agreement(agreed)}"
+    if report.limits or len(report.deployments) > 1:
+        yield advice(report)
 
 
 def _retrieval(found: RetrievalResult) -> str:
@@ -120,6 +127,63 @@ def verdict(found: Comparison) -> str:
     return f"no difference seen ({between(gain)} points); {more}"
 
 
+def agreement(found: Agreement) -> str:
+    """Return how far two models find the same neighbours."""
+    overlaps = ", ".join(f"overlap@{k} {measured(each)}" for k, each in found.overlap_at.items())
+    return f"the same neighbours: {overlaps}; {found.images:,} images of {found.candidates + 1:,}"
+
+
+def deployment(found: Deployment) -> str:
+    """Return what a deployment is called."""
+    settings = "".join(f" {name}={value:g}" for name, value in found.parameters.items())
+    return f"{found.model}, {found.index}{settings}"
+
+
+def costs(found: Deployment) -> str:
+    """Return what is known of the speed and the cost of a deployment."""
+    known = [
+        found.images_per_s and f"{number(found.images_per_s)} images/s",
+        found.price and f"${number(found.price)} a million images",
+        found.qps and f"{number(found.qps)} queries/s",
+        found.bytes_per_row and f"{format.size(found.bytes_per_row)} a row",
+    ]
+    return ", ".join(filter(None, known))
+
+
+def limits(report: Evaluation) -> str:
+    """Return the limits that were given."""
+    return ", ".join(f"{name}={limit:g}" for name, limit in report.limits.items())
+
+
+def advice(report: Evaluation) -> str:
+    """Return which deployment to take, or why none."""
+    under = f" under {limits(report)}" if report.limits else ""
+    if not report.quality_of:
+        return f"nothing to take{under}: without captions or labels no quality is known"
+    if report.chosen is None:
+        missed = "; ".join(_missed(report, name) for name in report.limits)
+        return f"none fits{under}: of {len(report.deployments):,}, {missed}"
+    best = report.deployments[report.chosen]
+    assert best.expected is not None
+    return (
+        f"take {one_line(deployment(best))}{under}: {report.quality_of} {share(best.expected)}, "
+        f"{costs(best)}"
+    )
+
+
+def _missed(report: Evaluation, limit: str) -> str:
+    """Return how many miss a limit, and how many of them because they are not known to meet it."""
+    figures = {
+        "max_price": lambda each: each.price,
+        "max_bytes_per_row": lambda each: each.bytes_per_row,
+        "min_qps": lambda each: each.qps,
+    }
+    missing = [each for each in report.deployments if limit in each.misses]
+    unknown = sum(figures[limit](each) is None for each in missing)
+    said = f"{len(missing):,} miss {limit}"
+    return f"{said} ({unknown:,} not known)" if unknown else said
+
+
 def points(value: float) -> str:
     """Return a share in points of a hundred."""
     return f"{100 * value:.1f}".replace("-", "\N{MINUS SIGN}")
@@ -133,7 +197,10 @@ def between(found: Difference) -> str:
 FILTERS = {
     function.__name__: function
     for function in (
+        advice,
         between,
+        costs,
+        deployment,
         direction,
         figure,
         measured,

@@ -20,7 +20,7 @@ def track(run: Run, report: Evaluation, page: Path, collection: str) -> None:
     """Show an evaluation in a run, and keep its page and its data as an artifact."""
     if not run.tracked:
         return
-    first = report.models[0]
+    first, taken = report.models[0], report.chosen
     values: dict[str, Any] = {
         f"retrieval/{found.direction}": {
             **{f"recall@{k}": interval.value for k, interval in found.recall_at.items()},
@@ -33,16 +33,65 @@ def track(run: Run, report: Evaluation, page: Path, collection: str) -> None:
             "accuracy": each.accuracy.value,
             "balanced_accuracy": each.balanced_accuracy.value,
         }
+    for found in report.agreements:
+        if found.a == first.model:
+            values[f"agreement/{found.b}"] = {
+                f"overlap@{k}": interval.value for k, interval in found.overlap_at.items()
+            }
+    values["advice"] = sentences.advice(report)
+    if taken is not None:
+        chosen = report.deployments[taken]
+        values["chosen"] = {
+            "deployment": sentences.deployment(chosen),
+            "quality": chosen.expected,
+            "images_per_s": chosen.images_per_s,
+            "qps": chosen.qps,
+            "bytes_per_row": chosen.bytes_per_row,
+            "price": chosen.price,
+        }
     run.update_summary(values)
     tables = {
         "retrieval": _retrieval(report),
         "classes": _classes(report),
         "comparisons": _comparisons(report),
+        "agreements": _agreements(report),
+        "deployments": _deployments(report),
     }
     for name, table in tables.items():
         if table.rows:
             run.log_table(name, table)
     run.log_artifact(artifacts.evaluation(collection, page, paths.ReportPaths(page.parent).data))
+
+
+def _deployments(report: Evaluation) -> Table:
+    columns = {
+        "model": lambda each: each.model,
+        "precision": lambda each: each.precision,
+        "dim": lambda each: each.dim,
+        "index": lambda each: each.index,
+        "quality": lambda each: each.quality and each.quality.value,
+        "recall": lambda each: each.recall and each.recall.value,
+        "expected": lambda each: each.expected,
+        "images_per_s": lambda each: each.images_per_s,
+        "hardware": lambda each: each.hardware,
+        "price": lambda each: each.price,
+        "qps": lambda each: each.qps,
+        "bytes_per_row": lambda each: each.bytes_per_row,
+        "on_front": lambda each: each.on_front,
+        "misses": lambda each: ", ".join(each.misses),
+    }
+    rows = [[value(each) for value in columns.values()] for each in report.deployments]
+    return Table([*columns], rows)
+
+
+def _agreements(report: Evaluation) -> Table:
+    limits = [f"overlap@{k}{end}" for k in RECALL_AT for end in ("", " low", " high")]
+    rows = [
+        [found.a, found.b, found.images]
+        + [v for each in found.overlap_at.values() for v in (each.value, each.low, each.high)]
+        for found in report.agreements
+    ]
+    return Table(["a", "b", "images", *limits], rows)
 
 
 def _comparisons(report: Evaluation) -> Table:

@@ -12,17 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from clipvec.recall.report.curves import Curve, Point, Sized, Target
     from clipvec.recall.results import FilteredResult
+    from clipvec.web import Tips
 
     Searches = tuple[Curve, Sequence[FilteredResult]]
 
 INK, MUTED, PANEL, TARGET = (GROUND[name][0] for name in ("ink", "muted", "panel", "target"))
-LEGEND_COLUMNS = 4
-Tips = dict[str, str]
-"""What artists say when they are pointed at, by gid."""
 
 
 def pareto(axes: Axes, found: Sequence[Point], everything: Sequence[Point], k: int) -> Tips:
@@ -216,20 +213,6 @@ def by_size(
     axes.set_xlabel("rows of the store")
     axes.set_ylabel(of)
     return tips
-
-
-def legend(figure: Figure, found: Sequence[Curve]) -> None:
-    """Draw the names of the curves below a figure."""
-    from matplotlib.lines import Line2D
-
-    handles = []
-    for curve in found:
-        style = line_style(curve.style, curve.run)
-        handles.append(
-            Line2D([], [], color=style.colour, marker=style.marker, linestyle=style.dash)
-        )
-    names = [format.short(curve.name, 40) for curve in found]
-    figure.legend(handles, names, loc="outside lower center", ncols=LEGEND_COLUMNS)
 
 
 def _row_label(axes: Axes, row: int, name: str, value: str, gid: str, room: int = 54) -> None:

@@ -8,9 +8,9 @@ from clipvec import paths
 from clipvec.errors import ConfigError
 from clipvec.files import from_json
 from clipvec.recall import results
-from clipvec.recall.report import curves, markdown, page, panels, plots
+from clipvec.recall.report import curves, markdown, page, plots
 from clipvec.recall.results import Report
-from clipvec.web import report_files
+from clipvec.web import panels, report_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

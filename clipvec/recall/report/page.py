@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clipvec.recall.report import curves, panels, sentences, tables
-from clipvec.web import page, palette
+from clipvec.recall.report import curves, sentences, tables
+from clipvec.web import page, palette, panels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

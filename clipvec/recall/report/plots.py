@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from clipvec.progress import duration
 from clipvec.recall.report import alt, curves, figures, sizes
 from clipvec.recall.report.curves import KINDS
-from clipvec.recall.report.panels import Panel, Plot
-from clipvec.web import format
+from clipvec.recall.report.panels import Plot, legend
+from clipvec.web import Panel, format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from clipvec.recall.report.curves import LoadMode, Point, Run
     from clipvec.recall.results import Build, Kind
+    from clipvec.web import Tips
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ def pareto(runs: Sequence[Run], k: int, mode: LoadMode) -> Plot:
     ):
         caption += " A ring marks the recommendation."
     shown = {point.curve.number for point in everything}
-    legend = [curve for curve in lines if curve.number in shown]
-    return Plot(f"recall-at-{k}-{mode.slug}", caption, 3.7, panels, legend, k=k, mode=mode)
+    named = legend(curve for curve in lines if curve.number in shown)
+    return Plot(f"recall-at-{k}-{mode.slug}", caption, 3.7, panels, named, k=k, mode=mode)
 
 
 def _pareto(
@@ -65,7 +66,7 @@ def _pareto(
     mode: LoadMode,
     kind: Kind,
     axes: Axes,
-) -> figures.Tips:
+) -> Tips:
     tips = figures.pareto(axes, found, everything, k)
     ringed = _recommended(runs, found, kind) if mode == curves.SINGLE else []
     for target in {run.target for run in runs if run.target.k == k}:
@@ -151,8 +152,8 @@ def filtered(runs: Sequence[Run], mode: LoadMode) -> Plot:
         "Search under a metadata filter, by the share of rows that the filter admits, at the "
         "setting that meets the target without one."
     )
-    legend = {curve.number: curve for curve, _ in everything}
-    return Plot("filtered", caption, 3.1, panels, list(legend.values()))
+    named = {curve.number: curve for curve, _ in everything}
+    return Plot("filtered", caption, 3.1, panels, legend(named.values()))
 
 
 def _searches(runs: Sequence[Run], kind: Kind, mode: LoadMode) -> list[figures.Searches]:

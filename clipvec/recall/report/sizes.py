@@ -10,7 +10,8 @@ from clipvec.errors import one_line
 from clipvec.progress import duration
 from clipvec.recall.report import alt, curves, figures, sentences
 from clipvec.recall.report.curves import KINDS, Sized
-from clipvec.recall.report.panels import Panel, Plot
+from clipvec.recall.report.panels import Plot, legend
+from clipvec.web import Panel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +38,9 @@ def by_size(runs: Sequence[Run], mode: LoadMode) -> Plot:
         "reaches the target (hollow: at that of the best recall, where none does), and the time "
         "to build."
     )
-    legend = {curve.style: replace(curve, name=curve.system.name, run=0) for curve in lines}
+    named = {curve.style: replace(curve, name=curve.system.name, run=0) for curve in lines}
     drawn = [panel for panel in panels if panel]
-    return Plot("size", caption, 2.8, drawn, list(legend.values()), width=3.3)
+    return Plot("size", caption, 2.8, drawn, legend(named.values()), width=3.3)
 
 
 def _sized_speed(runs: Sequence[Run], curve: Curve, kind: Kind, mode: LoadMode) -> Sized | None:

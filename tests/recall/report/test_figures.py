@@ -11,10 +11,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from clipvec.errors import ConfigError
-from clipvec.recall.report import curves, figures, panels, plots, sizes
+from clipvec.recall.report import curves, figures, plots, sizes
 from clipvec.recall.report.curves import SINGLE
 from clipvec.recall.results import Build, SystemResult
-from clipvec.web import palette, svg
+from clipvec.web import palette, panels, svg
 from tests.recall.report.conftest import HOSTILE
 from tests.reports import report, setting
 

@@ -1,0 +1,213 @@
+"""What each model costs, beside its quality: from what stores and recall reports keep."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipvec import jobs, paths
+from clipvec.config import EVERY_MODEL
+from clipvec.errors import ConfigError, SchemaError
+from clipvec.evaluate.results import Deployment
+from clipvec.recall import curves
+from clipvec.recall import report as recall_report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from clipvec.bootstrap import Interval
+    from clipvec.config import EvaluateConfig
+    from clipvec.evaluate.results import ModelResult
+    from clipvec.recall import Report
+    from clipvec.store import Rows
+
+log = logging.getLogger(__name__)
+EXACT = "exact"
+_QUALITY_AT = 10
+"""k of the recall@k by which models are chosen."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a store before its model is evaluated."""
+
+    images_per_s: float | None
+    hardware: str
+    price: float | None
+    """US dollars for embedding a million images."""
+    report: Report | None
+    """The newest of clipvec recall."""
+
+
+def known_of(config: EvaluateConfig, stores: Mapping[str, Rows]) -> dict[str, Known]:
+    """Return what is known of stores, by the names of their models.
+
+    Raises:
+        ConfigError: ``price_per_hour`` names another model, or a sweep's record is damaged.
+    """
+    given = config.price_per_hour or {}
+    if unknown := sorted(given.keys() - stores.keys() - {EVERY_MODEL}):
+        raise ConfigError(
+            f"price_per_hour: {unknown[0]!r} is no model of this evaluation; there are "
+            f"{', '.join(stores)}"
+        )
+    reports = list(_reports(config.recall_reports))
+    found = {}
+    for name, rows in stores.items():
+        rate, hardware = _speed(rows)
+        price = given.get(name) or given.get(EVERY_MODEL)
+        if price is None:
+            price = jobs.price_per_hour(rows.store.url, paths.SWEEPS)
+        per_million = price / 3600 / rate * 1e6 if price and rate else None
+        found[name] = Known(rate, hardware, per_million, _newest(reports, rows))
+    return found
+
+
+def _speed(rows: Rows) -> tuple[float | None, str]:
+    """Return images/s on the hardware that embedded most of a store, and its name."""
+    totals: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(2))
+    for marker in rows.store.committed().values():
+        if marker.embedded and marker.seconds:
+            totals[marker.hardware] += (marker.embedded, marker.seconds)
+    if not totals:
+        return None, ""
+    name = max(totals, key=lambda name: totals[name][0])
+    images, seconds = totals[name]
+    return float(images / seconds), name
+
+
+def _reports(folder: str | None) -> Iterator[Report]:
+    """Yield the recall reports in a folder; one that cannot be read is logged and passed over."""
+    for file in sorted(Path(folder).glob("*/report.json")) if folder else ():
+        try:
+            yield recall_report.read(file)
+        except (ConfigError, SchemaError) as error:
+            log.warning("passed over: %s", error)
+
+
+def _newest(reports: Sequence[Report], rows: Rows) -> Report | None:
+    """Return the newest report of a store as it is now."""
+    made = rows.store.fingerprint.to_json()
+    own = [each for each in reports if each.rows == len(rows) and each.fingerprint == made]
+    return max(own, key=lambda each: each.created, default=None)
+
+
+def quality(result: ModelResult) -> tuple[str, Interval | None]:
+    """Return the figure that models are chosen by: of captions, or else of labels; and its name."""
+    for found in result.retrieval:
+        if found.direction == "text_to_image":
+            return f"caption \N{RIGHTWARDS ARROW} image recall@{_QUALITY_AT}", found.recall_at[
+                _QUALITY_AT
+            ]
+    for each in result.labels.methods if result.labels else ():
+        if each.method == "zero_shot":
+            return "zero-shot accuracy", each.accuracy
+    return "", None
+
+
+def deployments(
+    results: Sequence[ModelResult], known: Mapping[str, Known], limits: Mapping[str, float]
+) -> list[Deployment]:
+    """Return each model with exact search and with the indexes of its recall report."""
+    found = [each for result in results for each in _of_model(result, known[result.model])]
+    return [
+        replace(
+            each,
+            on_front=each.expected is not None and not any(_beats(one, each) for one in found),
+            misses=[name for name, limit in limits.items() if not _meets(each, name, limit)],
+        )
+        for each in found
+    ]
+
+
+def choose(found: Sequence[Deployment]) -> int | None:
+    """Return the number of the best within the limits, of equals the cheapest; None: none is."""
+    fitting = [
+        number for number, each in enumerate(found) if not each.misses and each.expected is not None
+    ]
+    return max(fitting, key=lambda number: _merits(found[number]), default=None)
+
+
+def _of_model(result: ModelResult, known: Known) -> Iterator[Deployment]:
+    _, best = quality(result)
+    made = result.fingerprint
+    exact = Deployment(
+        model=result.model,
+        precision=str(made["precision"]),
+        dim=result.dim,
+        index=EXACT,
+        parameters={},
+        quality=best,
+        recall=None,
+        recall_at=None,
+        expected=best.value if best else None,
+        images_per_s=known.images_per_s,
+        hardware=known.hardware,
+        qps=None,
+        bytes_per_row=float(result.dim * np.dtype(made["dtype"]).itemsize),
+        price=known.price,
+        on_front=False,
+        misses=[],
+    )
+    indexes = list(_indexes(exact, known.report)) if known.report else []
+    for each in indexes:
+        if each.index == EXACT:
+            exact = each
+    yield exact
+    yield from (each for each in indexes if each.index != EXACT)
+
+
+def _indexes(exact: Deployment, report: Report) -> Iterator[Deployment]:
+    """Yield each index of a recall report, at its fastest setting that meets the report's target,
+    or else at that of its best recall; FAISS's flat one is exact search."""
+    (run,) = curves.label([report])
+    for curve in curves.curves([run]):
+        asked = (curves.shown(curve, kind, run.target, curves.SINGLE) for kind in curves.KINDS)
+        point = next((each for each in asked if each), None)
+        if point is None:
+            continue
+        if curve.system.factory == "Flat":
+            yield replace(exact, qps=point.latency.qps)
+            continue
+        build = curve.system.build
+        yield replace(
+            exact,
+            index=curve.system.name,
+            parameters=dict(point.setting.parameters),
+            recall=point.recall,
+            recall_at=run.target.k,
+            expected=exact.expected and exact.expected * point.recall.value,
+            qps=point.latency.qps,
+            bytes_per_row=build.bytes_per_vector if build else None,
+        )
+
+
+def _merits(each: Deployment) -> tuple[float, ...]:
+    """Return what is better the greater it is; what is not known counts as worst."""
+    worst = -np.inf
+    return (
+        worst if each.expected is None else each.expected,
+        worst if each.price is None else -each.price,
+        worst if each.images_per_s is None else each.images_per_s,
+        worst if each.qps is None else each.qps,
+        worst if each.bytes_per_row is None else -each.bytes_per_row,
+    )
+
+
+def _beats(a: Deployment, b: Deployment) -> bool:
+    """Return whether one is better than another in something, and worse in nothing."""
+    pairs = list(zip(_merits(a), _merits(b), strict=True))
+    return any(x > y for x, y in pairs) and all(x >= y for x, y in pairs)
+
+
+def _meets(each: Deployment, name: str, limit: float) -> bool:
+    """Return whether a deployment is known to meet a limit."""
+    if name == "min_qps":
+        return each.qps is not None and each.qps >= limit
+    value = each.price if name == "max_price" else each.bytes_per_row
+    return value is not None and value <= limit

@@ -1,0 +1,109 @@
+"""Overlap of neighbours, compared with every pair of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipvec.bootstrap import confidence_interval
+from clipvec.evaluate.agreement import agreements, neighbours, overlap, pictures
+from clipvec.evaluate.results import Agreement, Disagreement
+from clipvec.store import Rows
+from clipvec.vectors import unit
+from tests.evaluate.stores import opened, random_vectors, store_of, vectors_of
+from tests.stores import delete, make_store
+
+
+def nearest(rows: Rows, count: int) -> dict[str, list[str]]:
+    """Return the nearest others of each image of a store, nearest first, from every pair."""
+    ids = [id for _, piece in rows.pieces(["id"]) for id in piece["id"].to_pylist()]
+    scores = vectors_of(rows).astype(float) @ vectors_of(rows).astype(float).T
+    np.fill_diagonal(scores, -np.inf)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+    return {id: [ids[n] for n in row] for id, row in zip(ids, order.tolist(), strict=True)}
+
+
+def noisy(vectors: np.ndarray, spread: float) -> np.ndarray:
+    return unit(vectors + spread * random_vectors(*vectors.shape, seed=9))
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> tuple[Rows, Rows]:
+    """Two models' stores of the same images, the second with its rows in another order."""
+    vectors = random_vectors(90)
+    a = store_of(tmp_path / "a", vectors, [None] * 90)
+    b = store_of(tmp_path / "b", noisy(vectors, 0.6), [None] * 90)
+    return a, Rows(b.store, b.parts[::-1])
+
+
+def test_equal_to_brute_force(both: tuple[Rows, Rows]) -> None:
+    a, b = both
+    found = {"a": neighbours(a, 40, 3), "b": neighbours(b, 40, 3)}
+    assert found["a"].images.tolist() == found["b"].images.tolist()
+    assert len(set(found["a"].images.tolist())) == 40
+    truth = {"a": nearest(a, 10), "b": nearest(b, 10)}
+    for name, each in found.items():
+        assert dict(zip(each.images.tolist(), each.nearest.tolist(), strict=True)) == {
+            id: truth[name][id] for id in each.images.tolist()
+        }
+    (agreed,) = agreements(found, 3)
+    shares = {}
+    for k in (1, 5, 10):
+        shares[k] = np.array(
+            [
+                len(set(truth["a"][id][:k]) & set(truth["b"][id][:k])) / k
+                for id in found["a"].images.tolist()
+            ]
+        )
+        np.testing.assert_array_equal(overlap(found["a"], found["b"], k), shares[k])
+        assert agreed.overlap_at[k] == confidence_interval(shares[k], 3)
+        assert agreed.chance[k] == k / 89
+    assert (agreed.images, agreed.candidates) == (40, 89)
+    least = [shown.overlap for shown in agreed.disagreements]
+    assert least == sorted(shares[10])[:6]
+    worst = agreed.disagreements[0]
+    assert worst.a == truth["a"][worst.image][:5]
+    assert worst.b == truth["b"][worst.image][:5]
+
+
+def test_what_agreement_is_of_the_same_and_of_random_vectors(tmp_path: Path) -> None:
+    a, b = (
+        neighbours(store_of(tmp_path / str(n), random_vectors(400, seed=n), [None] * 400), 400, 0)
+        for n in range(2)
+    )
+    (same,) = agreements({"a": a, "again": a}, 0)
+    assert {each.value for each in same.overlap_at.values()} == {1.0}
+    assert same.disagreements == []
+    (other,) = agreements({"a": a, "b": b}, 0)
+    for k, chance in other.chance.items():
+        assert other.overlap_at[k].low < chance < other.overlap_at[k].high
+
+
+def test_few_images_have_few_neighbours(tmp_path: Path) -> None:
+    a, b = (
+        neighbours(store_of(tmp_path / str(n), random_vectors(4, seed=n), [None] * 4), 9, 0)
+        for n in range(2)
+    )
+    (found,) = agreements({"a": a, "b": b}, 0)
+    assert (found.images, found.candidates, found.overlap_at[5].value) == (4, 3, 1.0)
+
+
+def test_only_the_first_model_shows_images(tmp_path: Path) -> None:
+    found = {
+        name: neighbours(store_of(tmp_path / name, random_vectors(30, seed=n), [None] * 30), 9, 0)
+        for n, name in enumerate("abc")
+    }
+    pairs = [(each.a, each.b, bool(each.disagreements)) for each in agreements(found, 0)]
+    assert pairs == [("a", "b", True), ("a", "c", True), ("b", "c", False)]
+
+
+def test_pictures_come_from_the_store(tmp_path: Path, both: tuple[Rows, Rows]) -> None:
+    store = make_store(tmp_path, {0: [6, 4]}, thumbnail=b"a picture")
+    delete(store, "0/1")
+    rows = Rows.open(opened(tmp_path).url)
+    shown = Disagreement("0/0", 0.0, ["0/1", "0/7"], ["0/9"])
+    found = Agreement("a", "b", 1, 9, {}, {}, [shown])
+    assert pictures([rows], [found]) == dict.fromkeys(["0/0", "0/7", "0/9"], b"a picture")
+    assert pictures(both, [found]) == {}  # rows without thumbnails
