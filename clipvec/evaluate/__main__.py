@@ -6,6 +6,8 @@ Examples:
     clipvec evaluate model=sample label=category    # and are images classified right?
     clipvec evaluate model=sample label=category prompts=mixed captions=0
     clipvec evaluate model=vit_b_32 against=vit_l_14     # which of two is better?
+    clipvec evaluate model=vit_b_32 against=vit_l_14 captions=0     # how far do they agree?
+    clipvec evaluate model=vit_b_32 against=vit_l_14 min_qps=50     # and which to take?
     clipvec evaluate -m model=vit_b_32,vit_l_14     # a report for each
 
 It reads a finished store and decodes no image; the store's own model encodes the texts.

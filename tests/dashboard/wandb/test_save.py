@@ -80,7 +80,7 @@ def test_a_view(saving: WandbServer) -> None:
     assert (view["name"], view["displayName"]) == ("nw-clipvec-v", "clipvec")
     assert (view["entityName"], view["projectName"]) == ("me", "photos")
     sections = specs.sections(spec)
-    assert [s["name"] for s in sections] == ["Sweep", "Embedding", "Index", "Recall"]
+    assert [s["name"] for s in sections] == ["Sweep", "Embedding", "Index", "Recall", "Evaluation"]
     assert [len(s["panels"]) for s in sections] == [len(s.drawn) for s in SECTIONS]
     assert [shown(p) for p in sections[1]["panels"]] == EMBEDDING
     everything = [shown(p) for s in sections for p in s["panels"]]
@@ -94,6 +94,7 @@ def test_a_view(saving: WandbServer) -> None:
         "summary:verified",
         "summary:recommendation/text/all.index",
         "summary:recommendation/image/all.index",
+        "summary:advice",
     ]
     assert [(k["section"], k["name"]) for k in runs["grouping"]] == [
         ("run", "group"),
@@ -123,7 +124,7 @@ def test_a_report(saving: WandbServer) -> None:
     assert line == f"report created: {link}"
     assert report["displayName"] == "clipvec: photos"
     kinds = [block["type"] for block in spec["blocks"]]
-    assert kinds == ["paragraph"] * 2 + ["heading", "panel-grid"] * 4 + ["paragraph"]
+    assert kinds == ["paragraph"] * 2 + ["heading", "panel-grid"] * len(SECTIONS) + ["paragraph"]
     says = "".join(child["text"] for child in spec["blocks"][1]["children"])
     assert says == ("Written by clipvec dashboard, which rewrites it on every run.")
     titles = [b["children"][0]["text"] for b in spec["blocks"] if b["type"] == "heading"]
@@ -134,7 +135,7 @@ def test_a_report(saving: WandbServer) -> None:
     assert {r["sort"]["keys"][0]["key"]["name"] for r in runs} == {"createdAt"}
     assert [r["project"] for r in runs] == [
         {"entityName": "me", "name": "photos", "id": "1000"}
-    ] * 4
+    ] * len(SECTIONS)
     panels = [grid["panelBankSectionConfig"]["panels"] for grid in grids]
     assert [shown(p) for p in panels[1]] == EMBEDDING
 
