@@ -257,7 +257,7 @@ def test_an_impossible_sharding_leaves_no_store(run: Run, tiny: list[str], tmp_p
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "message"),
     [
-        (["model=nope"], 2, "model=nope: no such option; there are local, mobileclip_s1"),
+        (["model=nope"], 2, "model=nope: no such option; there are dfn2b_l_14, dfn5b_h_14_378"),
         (["nope=1"], 2, "nope is not an option here"),
         (["model.pretrained=~/x"], 2, "once for the shell and once for Hydra"),
         (["dataset=folder", "dataset.path=~/my {x}"], 1, "/my {x}' is not a folder"),

@@ -39,7 +39,7 @@ def test_help_explains(run: Run, command: str) -> None:
     said = run(command, "--help").stdout
     assert f"clipvec {command}" in said
     if command in ALIKE:
-        assert "model                       local, mobileclip_s1, sample" in said
+        assert "model                       dfn2b_l_14, dfn5b_h_14_378, local" in said
         assert "Examples" in said
 
 

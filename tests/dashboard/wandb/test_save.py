@@ -189,10 +189,10 @@ def test_the_users_own_panels_are_kept(saving: WandbServer) -> None:
     }
     added = {"__id__": "def", "viewType": "Markdown Panel", "config": {"value": "# Notes"}}
     old = {"__id__": "clipvec-of-old", "viewType": "Scalar Chart", "config": {"metrics": ["x"]}}
-    sweep, embedding, index, recall = specs.sections(spec)
+    sweep, embedding, index, recall, evaluation = specs.sections(spec)
     embedding["panels"] = [added, old]
     embedding["isOpen"] = False
-    spec["section"]["panelBankConfig"]["sections"] = [embedding, mine, sweep, index]
+    spec["section"]["panelBankConfig"]["sections"] = [embedding, mine, sweep, index, evaluation]
     spec["section"]["runSets"][0]["search"] = {"query": "tuesday"}
     spec["section"]["workspaceSettings"] = {"maxRuns": 50}
     view |= {"spec": json.dumps(spec), "displayName": "Ours"}
@@ -201,7 +201,7 @@ def test_the_users_own_panels_are_kept(saving: WandbServer) -> None:
     _, view, after = saved(saving, "project-view")
     assert view["displayName"] == "Ours"
     names = [section["name"] for section in specs.sections(after)]
-    assert names == ["Embedding", "Mine", "Sweep", "Index", "Recall"]
+    assert names == ["Embedding", "Mine", "Sweep", "Index", "Evaluation", "Recall"]
     first, second, *_ = specs.sections(after)
     assert second == mine
     assert [shown(p) for p in first["panels"][:-1]] == EMBEDDING
