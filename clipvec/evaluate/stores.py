@@ -86,8 +86,8 @@ def check_same_images(stores: Sequence[Rows], label: str | None) -> None:
         ):
             name = differing[0]
             raise ConfigError(
-                f"{first.store.url} was made of dataset {name} {sources[name]} and "
-                f"{other.store.url} of {_sources(other)[name]}; {_MEND}"
+                f"{first.store.url} was made of dataset {name} {_brief(sources[name])} and "
+                f"{other.store.url} of {_brief(_sources(other)[name])}; {_MEND}"
             )
         if len(other) == len(first) and _content(other, columns) == content:
             continue
@@ -116,6 +116,10 @@ def _sources(rows: Rows) -> dict[str, object]:
                 total += keyed_hash(json.dumps(values), 0)
         known["files"] = f"{len(listed):,} ({total % 2**64:016x})"
     return known
+
+
+def _brief(value: object) -> str:
+    return f"{text[:12]}…" if len(text := str(value)) == 64 else text
 
 
 def _content(rows: Rows, columns: Sequence[str]) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from clipvec.bootstrap import Difference, confidence_interval, difference_interval
@@ -13,9 +15,14 @@ from clipvec.evaluate.compare import more_queries
 from clipvec.evaluate.report.sentences import verdict
 from clipvec.evaluate.results import Comparison
 from clipvec.evaluate.stores import check_same_images, model_names
-from clipvec.store import Rows
+from clipvec.store import REPLACED, Rows
 from tests.evaluate.stores import opened, random_vectors, store_of
 from tests.stores import delete
+
+PLAN = pa.schema(
+    [("name", pa.binary()), ("size", pa.int64()), ("version", pa.string()), ("detail", pa.string())]
+    + [(name, pa.int64()) for name in REPLACED]
+)
 
 
 def answers(queries: int, gain: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -78,6 +85,31 @@ def test_the_verdict(difference: Difference, said: str) -> None:
     assert verdict(Comparison("a", "b", "text_to_image", 1, difference, 500, 4000)) == said
 
 
+def of_files(root: Path, vectors: np.ndarray, versions: Sequence[str]) -> Rows:
+    """Return the rows of a store of a dataset that grows, whose files have some versions."""
+    store = store_of(root, vectors, [None] * len(vectors)).store
+    plan = {
+        "name": [f"{n}.jpg".encode() for n in range(len(versions))],
+        "size": [10] * len(versions),
+        "version": [*versions],
+        "detail": [None] * len(versions),
+        **dict.fromkeys(REPLACED, [None] * len(versions)),
+    }
+    store.generations.add(0, 0, 2, len(versions), pa.table(plan, PLAN))
+    return Rows.open(store.url)
+
+
+def test_stores_of_another_state_of_a_dataset_are_not_compared(tmp_path: Path) -> None:
+    vectors, versions = random_vectors(12), [f"etag {n}" for n in range(12)]
+    one = of_files(tmp_path / "one", vectors, versions)
+    check_same_images([one, of_files(tmp_path / "same", vectors, versions[::-1])], None)
+    changed = of_files(tmp_path / "changed", vectors, ["another etag", *versions[1:]])
+    with pytest.raises(
+        ConfigError, match=r"made of dataset files 12 \(\w+\) and .* of 12 \(\w+\);"
+    ):
+        check_same_images([one, changed], None)
+
+
 def test_stores_of_other_images_are_not_compared(tmp_path: Path) -> None:
     vectors, captions = random_vectors(12), [f"caption {n}" for n in range(12)]
     one = store_of(tmp_path / "one", vectors, captions)
@@ -87,7 +119,7 @@ def test_stores_of_other_images_are_not_compared(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"12 images and .* 12 of other id or caption; models"):
         check_same_images([one, other], None)
     another = store_of(tmp_path / "another", vectors, captions, digest="e" * 64)
-    with pytest.raises(ConfigError, match=r"was made of dataset digest d+ and .* of e+; models"):
+    with pytest.raises(ConfigError, match=r"of dataset digest d{12}… and .* of e{12}…; models"):
         check_same_images([one, another], None)
     delete(same.store, "3")
     with pytest.raises(ConfigError, match=r"12 images and .* 11; .* and delete the same rows"):

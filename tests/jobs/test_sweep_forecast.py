@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -197,3 +198,15 @@ def test_a_damaged_file_is_no_forecast(
     assert "; remove it: " in str(told.value) or "or remove it: " in str(told.value)
     file.unlink()
     assert outlook(planned, tmp_path).machine is not None
+
+
+def test_the_price_of_an_hour_is_that_of_the_latest_sweep(tmp_path: Path) -> None:
+    url, root = str(tmp_path / "store"), tmp_path / "sweeps"
+    assert sweep_forecast.price_per_hour(url, root) is None
+    speed = Speed(10.0, 60.0)
+    for number, dollars in enumerate((None, 6.0, 3.0, None)):
+        made = record(root / f"embed-{number}", jobs(url, (0,)))
+        os.utime(made.paths.sweep, (number, number))
+        made.save_forecasts([StoreForecast(url, Forecast(1, 2.0, 0.1, dollars), speed)])
+    assert sweep_forecast.price_per_hour(url, root) == 1.5
+    assert sweep_forecast.price_per_hour(f"{url}-other", root) is None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from clipvec.bootstrap import Interval
     from clipvec.evaluate.results import Deployment, Evaluation, ModelResult
-    from clipvec.web import LineStyle, Tips
+    from clipvec.web import Tips
 
 _AT = 10
 """k of the recall that is drawn."""
@@ -131,39 +131,27 @@ def _draw_costs(
 ) -> Tips:
     tips = {}
     for number, (each, value) in enumerate(points):
-        assert each.expected is not None
-        style, gid = line_style(names[each.model]), f"deployment-{number}"
-        _mark(axes, value, each, style, gid)
+        style, gid, height = line_style(names[each.model]), f"deployment-{number}", each.expected
+        assert height is not None
+        face = style.colour if each.on_front else _HOLLOW
+        dot: dict[str, Any] = {"marker": style.marker, "markersize": 6.5, "linestyle": "none"}
+        axes.plot([value], [height], color=style.colour, markerfacecolor=face, gid=gid, **dot)
         if report.chosen is not None and each is report.deployments[report.chosen]:
             ring: dict[str, Any] = {
                 "markersize": 14,
                 "markerfacecolor": "none",
                 "markeredgecolor": _CHOSEN,
             }
-            axes.plot([value], [each.expected], marker="o", linestyle="none", **ring)
+            axes.plot([value], [height], marker="o", linestyle="none", **ring)
         tips[gid] = (
             f"{one_line(sentences.deployment(each))}\n{report.quality_of} "
-            f"{format.share(each.expected)}\n{cost.title}: {cost.write(value)}"
+            f"{format.share(height)}\n{cost.title}: {cost.write(value)}"
         )
     axes.set_xscale("log")
     count_scale(axes, "x", [value for _, value in points], cost.write)
     axes.set_xlabel(cost.title)
     axes.set_ylabel(report.quality_of)
     return tips
-
-
-def _mark(axes: Axes, value: float, each: Deployment, style: LineStyle, gid: str) -> None:
-    axes.plot(
-        [value],
-        [each.expected],
-        linestyle="none",
-        marker=style.marker,
-        markersize=6.5,
-        markerfacecolor=style.colour if each.on_front else _HOLLOW,
-        markeredgecolor=style.colour,
-        zorder=3,
-        gid=gid,
-    )
 
 
 def _alt_of(figure: Figure) -> str:

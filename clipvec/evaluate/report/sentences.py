@@ -142,12 +142,12 @@ def deployment(found: Deployment) -> str:
 def costs(found: Deployment) -> str:
     """Return what is known of the speed and the cost of a deployment."""
     known = [
-        found.images_per_s and f"{number(found.images_per_s)} images/s",
-        found.price and f"${number(found.price)} a million images",
-        found.qps and f"{number(found.qps)} queries/s",
-        found.bytes_per_row and f"{format.size(found.bytes_per_row)} a row",
+        (found.images_per_s, number, "{} images/s"),
+        (found.price, number, "${} a million images"),
+        (found.qps, number, "{} queries/s"),
+        (found.bytes_per_row, format.size, "{} a row"),
     ]
-    return ", ".join(filter(None, known))
+    return ", ".join(said.format(write(value)) for value, write, said in known if value)
 
 
 def limits(report: Evaluation) -> str:

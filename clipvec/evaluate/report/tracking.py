@@ -64,24 +64,15 @@ def track(run: Run, report: Evaluation, page: Path, collection: str) -> None:
 
 
 def _deployments(report: Evaluation) -> Table:
-    columns = {
-        "model": lambda each: each.model,
-        "precision": lambda each: each.precision,
-        "dim": lambda each: each.dim,
-        "index": lambda each: each.index,
-        "quality": lambda each: each.quality and each.quality.value,
-        "recall": lambda each: each.recall and each.recall.value,
-        "expected": lambda each: each.expected,
-        "images_per_s": lambda each: each.images_per_s,
-        "hardware": lambda each: each.hardware,
-        "price": lambda each: each.price,
-        "qps": lambda each: each.qps,
-        "bytes_per_row": lambda each: each.bytes_per_row,
-        "on_front": lambda each: each.on_front,
-        "misses": lambda each: ", ".join(each.misses),
-    }
-    rows = [[value(each) for value in columns.values()] for each in report.deployments]
-    return Table([*columns], rows)
+    costs = ["images_per_s", "hardware", "price", "qps", "bytes_per_row", "on_front"]
+    columns = ["model", "precision", "dim", "index", "quality", "recall", "expected", *costs]
+    rows: list[list[Any]] = []
+    for each in report.deployments:
+        quality = each.quality.value if each.quality else None
+        recall = each.recall.value if each.recall else None
+        known = [getattr(each, name) for name in (*columns[:4], "expected", *costs)]
+        rows.append([*known[:4], quality, recall, *known[4:], ", ".join(each.misses)])
+    return Table([*columns, "misses"], rows)
 
 
 def _agreements(report: Evaluation) -> Table:
