@@ -43,7 +43,7 @@ def test_files(folder: Path) -> None:
     schema = json.loads(files.schema.read_text())
     jsonschema.validate({k: v for k, v in written.items() if k != "$schema"}, schema)
     text = files.markdown.read_text()
-    assert "take large \\<b\\>, exact under max" in text
+    assert "Take large \\<b\\>, exact under max" in text
     assert "| small | fp16, 512 | hnsw32 efSearch=128 | 0.600 (0.580\N{EN DASH}0.620) |" in text
     for name in ("quality", "costs"):
         assert f"](figures/{name}.png)" in text
@@ -59,7 +59,7 @@ def test_the_page(browser: Browser, folder: Path) -> None:
     page.goto((folder / "report.html").as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.set_viewport_size({"width": 1280, "height": 900})
-    expect(page.locator("#advice")).to_contain_text("take large <b>, exact under max_price=3")
+    expect(page.locator("#advice")).to_contain_text("Take large <b>, exact under max_price=3")
     assert page.locator("b:text('exact')").count() == 0
     rows = page.locator("#deployments tbody tr")
     made = evaluation(max_price=3)
@@ -77,6 +77,7 @@ def test_the_page(browser: Browser, folder: Path) -> None:
     expect(page.locator("#deployments figure h3")).to_have_text(titles)
     expect(page.locator("#quality figure h3")).to_have_count(4)
     expect(figures).to_have_count(8)
+    expect(page.locator("#deployments ul.legend li")).to_have_text(["small", "large <b>"])
     for figure in figures.all():
         box = figure.bounding_box()
         assert box

@@ -10,7 +10,7 @@ from clipvec.evaluate import results
 from clipvec.evaluate.report import plots, sentences
 from clipvec.evaluate.results import RECALL_AT, Evaluation
 from clipvec.files import from_json
-from clipvec.web import jpeg_url, markdown, page, panels, report_files
+from clipvec.web import jpeg_url, markdown, page, palette, panels, report_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,8 +65,8 @@ def write(report: Evaluation, folder: Path, thumbnails: Mapping[str, bytes]) -> 
 def _html(report: Evaluation, drawn: Sequence[panels.Plot], thumbnails: Mapping[str, bytes]) -> str:
     return page.render(
         "page.html",
-        page.PageAssets(_PACKAGE, styles=["neighbours.css"]),
-        filters=sentences.FILTERS,
+        page.PageAssets(_PACKAGE, styles=["evaluation.css"]),
+        filters={**sentences.FILTERS, "marker_path": palette.marker_path},
         report=report,
         recall_at=RECALL_AT,
         figures={
