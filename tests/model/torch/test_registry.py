@@ -46,6 +46,8 @@ def narrow(config: dict[str, Any]) -> Any:
     given = {key: value for key, value in config.items() if key != "custom_text"}
     text = config["text_cfg"] | NARROW
     text["vocab_size"] = min(text.get("vocab_size", WORDS), WORDS)
+    if text.get("proj_type") == "none":
+        text["width"] = config["embed_dim"]
     given |= {"vision_cfg": VISION, "text_cfg": text}
     kind = open_clip.CLIP
     if "multimodal_cfg" in config:
@@ -103,7 +105,8 @@ def check_texts(arch: str, config: dict[str, Any]) -> None:
     reads_end = causal and at_end and not text.get("embed_cls") and "multimodal_cfg" not in config
     assert (end is not None) is reads_end
     # Two texts that differ after the token at their end alone.
-    eos = text.get("eos_id", WORDS - 1) if text.get("pool_type") == "eos" else WORDS - 1
+    last = min(text.get("vocab_size", WORDS), WORDS) - 1
+    eos = text.get("eos_id", WORDS - 1) if text.get("pool_type") == "eos" else last
     tokens = torch.randint(3, 1000, (1, length)).repeat(2, 1)
     tokens[:, 7] = eos
     tokens[1, 8:] = torch.randint(3, 1000, (length - 8,))
