@@ -139,8 +139,7 @@ def random_deployments(count: int, seed: int) -> list[Deployment]:
 def test_the_front_and_the_choice_are_those_of_every_pair(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = {"max_price": 2.0, "max_bytes_per_row": 2.0, "min_qps": 2.0}
     chosen = 0
-    for seed in range(20):
-        given = random_deployments(30, seed)
+    for given in [random_deployments(30, seed) for seed in range(20)]:
         monkeypatch.setattr(module, "_of_model", lambda result, known, given=given: given)
         found = deployments([model("toy", 0.5)], {"toy": Known(None, "", None, None)}, limits)
         costly = [
