@@ -12,12 +12,15 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from clipvec import paths
+from clipvec import paths, tracking
+from clipvec.config import TrackingConfig
 from clipvec.evaluate import report as reports
 from clipvec.evaluate.deployments import Known
 from clipvec.evaluate.report import plots
+from clipvec.tracking import RunSpec
 from clipvec.web import panels
 from tests.evaluate.made import evaluation, model
+from tests.wandb_files import recorded
 
 
 def jpeg() -> bytes:
@@ -120,3 +123,21 @@ def test_plots_say_what_they_show() -> None:
 def test_one_model_without_costs_has_no_plot_of_them() -> None:
     alone = evaluation(model("only", 0.5), known={"only": Known(None, "", None, None)})
     assert [plot.name for plot in plots.plots(alone)] == ["quality"]
+
+
+def test_a_tracked_run(folder: Path, tmp_path: Path) -> None:
+    made, offline = evaluation(max_price=3), TrackingConfig(mode="offline")
+    with tracking.start_run(offline, RunSpec("evaluate", "x", str(tmp_path), {})) as run:
+        reports.track(run, made, folder / "report.html", "photos--small")
+    (found,) = recorded(tmp_path)
+    assert found.summary["chosen"]["deployment"] == "large <b>, exact"
+    assert found.summary["agreement/large <b>"]["overlap@10"] == 0.5
+    rows = found.table("deployments")
+    assert [row["index"] for row in rows] == [each.index for each in made.deployments]
+    assert [row["price"] for row in rows] == [each.price for each in made.deployments]
+    points = found.table("pareto/quality_table")
+    front = [(p["step"], p["lineVal"]) for p in points if p["lineKey"] == "Pareto front"]
+    assert front == sorted(
+        (each.expected, each.qps) for each in made.deployments if each.on_front and each.qps
+    )
+    assert set(found.artifacts["evaluation-photos--small"].files) == {"report.html", "report.json"}

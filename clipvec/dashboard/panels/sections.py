@@ -99,6 +99,7 @@ SECTIONS = (
             Number("Recall@10, images to captions", "retrieval/image_to_text.recall@10"),
             Number("Zero-shot accuracy", "labels/zero_shot.accuracy"),
             Number("Accuracy of the linear probe", "labels/linear_probe.accuracy"),
+            Chart("QPS by quality", "pareto/quality", "quality"),
             Table("Quality, speed and cost", "deployments"),
             Table("Comparisons", "comparisons"),
             Table("Overlap of neighbours", "agreements"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from clipvec import paths
 from clipvec.evaluate.report import sentences
 from clipvec.evaluate.results import RECALL_AT
-from clipvec.tracking import Table, artifacts
+from clipvec.tracking import LineChart, Table, artifacts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,23 @@ def track(run: Run, report: Evaluation, page: Path, collection: str) -> None:
     for name, table in tables.items():
         if table.rows:
             run.log_table(name, table)
+    lines = _by_quality(report)
+    if lines.points:
+        run.log_chart("pareto/quality", lines)
     run.log_artifact(artifacts.evaluation(collection, page, paths.ReportPaths(page.parent).data))
+
+
+def _by_quality(report: Evaluation) -> LineChart:
+    """Return quality against queries per second, where both are known, and the Pareto front."""
+    known = [each for each in report.deployments if each.expected is not None and each.qps]
+    points: dict[str, list[tuple[float, float]]] = {}
+    for each in known:
+        point = float(each.expected or 0), float(each.qps or 0)
+        points.setdefault(each.model, []).append(point)
+        if each.on_front:
+            points.setdefault("Pareto front", []).append(point)
+    title = f"Queries per second by {report.quality_of}, one at a time"
+    return LineChart(title, report.quality_of, {name: sorted(of) for name, of in points.items()})
 
 
 def _deployments(report: Evaluation) -> Table:
