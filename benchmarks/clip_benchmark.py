@@ -2,8 +2,8 @@
 
     python -m benchmarks.clip_benchmark [--images 1000] [--dim 64]
 
-It installs clip-benchmark (MIT) without its dependencies into a temporary folder, since it pins an
-old torch and evaluates captioning: what it needs of them, clipvec has. Retrieval and zero-shot
+It installs clip-benchmark (MIT) without its dependencies into a temporary folder, since those
+of captioning need Java: what is needed of the rest, clipvec has. Retrieval and zero-shot
 classification have to be equal; a difference is an error. The ratio is of the time of retrieval.
 """
 
@@ -64,12 +64,6 @@ class Vectors:
         return torch.tensor([int(text.rsplit(" ", 1)[-1]) for text in texts])
 
 
-class Batches(list[Any]):
-    """Batches of a dataset of some classes."""
-
-    dataset: Any
-
-
 def of_captions(module: Any, images: np.ndarray, texts: np.ndarray) -> dict[str, float]:
     """Return clip-benchmark's recalls, where image n has caption n."""
     numbers = torch.arange(len(images))
@@ -80,15 +74,24 @@ def of_captions(module: Any, images: np.ndarray, texts: np.ndarray) -> dict[str,
     return found
 
 
-def of_classes(module: Any, images: np.ndarray, texts: np.ndarray, true: np.ndarray) -> Any:
-    """Return clip-benchmark's accuracies, where text n is of template n in order of the classes."""
-    model, numbers = Vectors(images, texts), torch.arange(len(images))
-    batches = Batches((some, torch.from_numpy(true)[some]) for some in numbers.split(100))
-    batches.dataset = argparse.Namespace(classes=list(range(CLASSES)))
-    count = len(TEMPLATES)
+def of_classes(
+    module: Any, images: np.ndarray, texts: np.ndarray, true: np.ndarray
+) -> tuple[float, float]:
+    """Return clip-benchmark's accuracy and its mean over classes; text n is of class n // T.
+
+    Its own last step, ``accuracy``, makes a number of an array, which NumPy 2.4 refuses.
+    """
+    model, numbers, count = Vectors(images, texts), torch.arange(len(images)), len(TEMPLATES)
+    batches = [(some, torch.from_numpy(true)[some]) for some in numbers.split(100)]
     names = [str(number) for number in range(CLASSES)]
     templates = {name: [f"{int(name) * count + t}" for t in range(count)] for name in names}
-    return module.evaluate(model, batches, model.tokenize, names, templates, "cpu", amp=False)
+    classifier = module.zero_shot_classifier(
+        model, model.tokenize, names, templates, "cpu", amp=False
+    )
+    logits, target = module.run_classification(model, classifier, batches, "cpu", amp=False)
+    predicted = logits.argmax(axis=1)
+    right = float((predicted == target).float().mean())
+    return right, float(module.balanced_accuracy_score(target, predicted))
 
 
 def main() -> None:
@@ -117,12 +120,12 @@ def main() -> None:
     true = np.random.default_rng(0).integers(0, CLASSES, count)
     of_texts = random_vectors(CLASSES * len(TEMPLATES), options.dim, seed=2)
     prompts = of_texts.reshape(CLASSES, len(TEMPLATES), -1)
-    pictures = unit(prompts.mean(axis=1)[true] + 0.35 * random_vectors(count, options.dim, seed=3))
+    pictures = unit(prompts.mean(axis=1)[true] + 2 * random_vectors(count, options.dim, seed=3))
     right = zero_shot(pictures, prompts) == true
-    found = of_classes(by_classes, pictures, of_texts, true)
-    check("zero-shot accuracy", float(right.mean()), found["acc1"])
+    accuracy, mean = of_classes(by_classes, pictures, of_texts, true)
+    check("zero-shot accuracy", float(right.mean()), accuracy)
     balanced = float(np.mean([right[true == each].mean() for each in range(CLASSES)]))
-    check("balanced accuracy", balanced, found["mean_per_class_recall"])
+    check("balanced accuracy", balanced, mean)
     print(result("retrieval beside clip-benchmark", took / ours, f"{took:.2f} s to {ours:.2f} s"))
 
 
