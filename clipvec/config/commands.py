@@ -225,8 +225,8 @@ class EvaluateConfig:
     """Folder of the reports of ``clipvec recall``; the newest of each store says what its indexes
     lose, how fast they are and how large. null: none is looked for."""
     price_per_hour: PricePerHour | None
-    """US dollars an hour of the machine that embeds, for all models or by their names, such as
-    ``{vit_l_14: 1.2}``; null: what the latest sweep of a store records of its machines."""
+    """US dollars an hour of the GPU that embeds, or of a machine without one, for all models or by
+    their names, such as ``{vit_l_14: 1.2}``; null: what the latest sweep of a store records."""
     max_price: Annotated[float, Field(gt=0)] | None
     """Most US dollars for embedding a million images with the model to take; null: no limit."""
     max_bytes_per_row: Annotated[float, Field(gt=0)] | None

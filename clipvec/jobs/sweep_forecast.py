@@ -103,7 +103,9 @@ def _earlier(store: str, runs: Backend, root: Path) -> Speed | None:
 
 
 def price_per_hour(store: str, root: Path) -> float | None:
-    """Return the US dollars an hour of the machines of the latest sweep of a store; None: unknown.
+    """Return the US dollars an hour of a GPU of the latest sweep of a store; None: unknown.
+
+    It is that of a machine which has none.
 
     Args:
         store: its URL, as `clipvec.store.Store.url`.
@@ -116,7 +118,7 @@ def price_per_hour(store: str, root: Path) -> float | None:
         for each in Record.open(folder).forecasts():
             dollars, hours = each.forecast.dollars, each.forecast.hours
             if Folder(each.store).url == store and dollars is not None and hours:
-                return dollars / hours
+                return dollars / hours / each.speed.gpus
     return None
 
 

@@ -203,10 +203,10 @@ def test_a_damaged_file_is_no_forecast(
 def test_the_price_of_an_hour_is_that_of_the_latest_sweep(tmp_path: Path) -> None:
     url, root = str(tmp_path / "store"), tmp_path / "sweeps"
     assert sweep_forecast.price_per_hour(url, root) is None
-    speed = Speed(10.0, 60.0)
+    speed = Speed(10.0, 60.0, gpus=4)
     for number, dollars in enumerate((None, 6.0, 3.0, None)):
         made = record(root / f"embed-{number}", jobs(url, (0,)))
         os.utime(made.paths.sweep, (number, number))
         made.save_forecasts([StoreForecast(url, Forecast(1, 2.0, 0.1, dollars), speed)])
-    assert sweep_forecast.price_per_hour(url, root) == 1.5
+    assert sweep_forecast.price_per_hour(url, root) == 1.5 / 4
     assert sweep_forecast.price_per_hour(f"{url}-other", root) is None
