@@ -5,12 +5,9 @@ from __future__ import annotations
 import ast
 import sys
 from importlib import import_module
-from pathlib import Path
 
-from clipvec.cli import fail, plain, print_version
+from clipvec.cli import commands, fail, plain, print_version
 from clipvec.errors import ConfigError
-
-_FOLDERS = {path.parent.name: path for path in Path(__file__).parent.glob("*/__main__.py")}
 
 
 def main() -> None:
@@ -20,7 +17,7 @@ def main() -> None:
         print(listing())
     elif name == "--version":
         print_version()
-    elif name in _FOLDERS:
+    elif name in commands():
         sys.argv = [f"clipvec-{name}", *arguments]
         import_module(f"clipvec.{name}.__main__").main()
     else:
@@ -30,7 +27,7 @@ def main() -> None:
 def listing() -> str:
     """Return the commands with their descriptions, taken from their modules' docstrings."""
     lines = ["clipvec COMMAND ..., the same as python -m clipvec COMMAND ...", ""]
-    for name, file in sorted(_FOLDERS.items()):
+    for name, file in commands().items():
         about = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
         lines.append(f"  {name:<11}{plain(about).splitlines()[0].partition(': ')[2]}")
     lines += ["", "--help behind a command explains it; bentoml serve starts the query service."]
@@ -41,7 +38,8 @@ def refusal(name: str) -> str:
     """Return the message for an unknown command."""
     from clipvec import config
 
-    meant = config.did_you_mean(name, _FOLDERS) or f"; there are {', '.join(sorted(_FOLDERS))}"
+    known = commands()
+    meant = config.did_you_mean(name, known) or f"; there are {', '.join(known)}"
     return f"no such command: {name}{meant}"
 
 

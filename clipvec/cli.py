@@ -11,6 +11,7 @@ import shlex
 import signal
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from clipvec import process
@@ -38,6 +39,12 @@ _HYDRAS = ("[", "'", '"')
 """Beginnings of values that are lists or quoted."""
 _PATHS = {"dataset.path", "dataset.manifest", "index.path", "store.root"}
 """Options whose values shells complete: with blanks, brackets and ``=``."""
+
+
+def commands() -> dict[str, Path]:
+    """Return the file of each command's entry point, by the command's name, in order."""
+    found = Path(__file__).parent.glob("*/__main__.py")
+    return {path.parent.name: path for path in sorted(found)}
 
 
 class HydraCommand:
@@ -70,10 +77,11 @@ class HydraCommand:
         self.texts = texts
         self.flags = dict(flags or {})
         self._failures: list[ClipvecError] = []
-        self._tracebacks = full_errors()
+        self._tracebacks = False
 
     def main(self) -> None:
         """Run the command with the arguments of this process; exit if it failed."""
+        self._failures, self._tracebacks = [], full_errors()
         words = self.words(sys.argv[1:])
         if "--version" in words:
             print_version()

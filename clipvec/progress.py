@@ -38,6 +38,29 @@ class Formatter(logging.Formatter):
         return without_secrets(super().format(record))
 
 
+class _HubRetries(logging.Filter):
+    """Says once what huggingface_hub says in two lines for each of its retries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let no line through."""
+        if not self._said:
+            self._said = True
+            reason = record.getMessage().partition("' thrown while requesting")[0].lstrip("'")
+            log.warning("the Hugging Face hub does not answer (%s); trying again", reason)
+        return False
+
+
+def say_hub_retries_once() -> None:
+    """Have one line for all retries of huggingface_hub in this process."""
+    logger = logging.getLogger("huggingface_hub.utils._http")
+    if not any(isinstance(each, _HubRetries) for each in logger.filters):
+        logger.addFilter(_HubRetries())
+
+
 class Task:
     """One bar, or one series of lines."""
 

@@ -28,7 +28,7 @@ SETS: dict[str, tuple[str, ...]] = {
     "clipvec.recall": ("dashboard", "faiss", "recall", *_MODELS, *_URLS),
     "clipvec.serve": ("faiss", "serve", *_MODELS, *_URLS),
     "everything": (
-        *("dashboard", "faiss", "heic", "huggingface", "photos", "recall", "serve", "sky"),
+        *("dashboard", "docs", "faiss", "heic", "huggingface", "photos", "recall", "serve", "sky"),
         *(*_MODELS, *_URLS),
     ),
 }

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
 import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -13,8 +18,6 @@ from hydra import compose, initialize_config_dir
 
 from clipvec import config
 from clipvec.config.commands import SCHEMAS
-from clipvec.delete import __main__ as delete
-from clipvec.deploy import __main__ as deploy
 from clipvec.jobs import __main__ as jobs
 from clipvec.paths import CONF_DIR
 from clipvec.photos import __main__ as photos
@@ -25,14 +28,6 @@ from clipvec.search import __main__ as search
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 HYDRA = {name: schema for name, schema in SCHEMAS.items() if name not in {"search", "serve"}}
-FLAGS = {
-    "--dry-run": "dry_run=true",
-    "--forever": "forever=true",
-    "--rebuild": "rebuild=true",
-    "--local": "local=true",
-    "--store-only": "store_only=true",
-    **deploy.ACTIONS,
-}
 
 
 def commands() -> list[tuple[str, list[str]]]:
@@ -81,11 +76,10 @@ def test_command_is_accepted(page: str, words: list[str]) -> None:
     if [command, *arguments[:1]] == ["recall", "compare"]:
         recall.comparing().parse_args(arguments[1:])
         return
-    if {"--help", "-sc"} & set(arguments):
+    if "--help" in arguments:
         return  # tests/e2e/test_help.py runs these
-    if command == "delete":
-        arguments = delete.COMMAND.words(arguments)
-    overrides = [FLAGS.get(x, x) for x in arguments if x != "-m"]
+    taken = import_module(f"clipvec.{command}.__main__").COMMAND.words(arguments)
+    overrides = [word for word in taken if word != "-m"]
     if "-m" in arguments:  # the first value of a sweep
         overrides = [re.sub(r"^([\w.]+=[\w-]+),[\w,-]+$", r"\1", x) for x in overrides]
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
@@ -99,11 +93,72 @@ def test_scripts_in_the_documents_exist() -> None:
             assert (ROOT / script).is_file(), f"{page.name}: {script}"
 
 
-def test_links_are_not_broken() -> None:
-    for page in PAGES:
-        for link in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
-            if "://" not in link:
-                assert (page.parent / link).exists(), f"{page.name}: {link}"
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The documentation as scripts/docs builds it; a link to nothing is an error."""
+    folder = tmp_path_factory.mktemp("docs")
+    shutil.copytree(ROOT / "docs", folder / "docs")
+    shutil.copy(ROOT / "zensical.toml", folder)
+    done = subprocess.run(
+        [sys.executable, "-m", "zensical", "build", "--strict"],
+        cwd=folder,
+        env=os.environ | {"NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "site"
+
+
+def test_links_are_not_broken(site: Path) -> None:
+    """Those of other pages than the site's, to files and to places in the site's pages."""
+    for page in (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")):
+        for link, anchor in re.findall(r"\]\(([^)#:]+)(?:#([^)]*))?\)", page.read_text()):
+            assert (ROOT / link).exists(), f"{page.name}: {link}"
+            if anchor:
+                made = (site / Path(link).with_suffix(".html").name).read_text()
+                assert f'id="{anchor}"' in made, f"{page.name}: {link}#{anchor}"
+
+
+def test_links_of_the_site_stay_in_it() -> None:
+    for page in PAGES[1:]:
+        assert "](../" not in page.read_text(), f"{page.name}: the site has only what is in docs/"
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    nav = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
+    found = [name for entry in nav for value in entry.values() for name in names_in(value)]
+    assert sorted(found) == sorted(page.name for page in PAGES[1:])
+    home = (ROOT / "docs/README.md").read_text()
+    assert [name for name in found[1:] if f"]({name})" not in home] == []
+
+
+def names_in(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def test_the_site_asks_nobody_else(site: Path) -> None:
+    """No font, script, style or picture comes from another server."""
+    pages = [*site.glob("*.html")]
+    assert len(pages) == len(PAGES)  # with 404.html, without README.md's
+    for page in pages:
+        loaded = re.findall(
+            r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=\"?([^\" >]+)", page.read_text()
+        )
+        assert loaded
+        assert [url for url in loaded if re.match(r"(https?:)?//", url)] == [], page.name
+
+
+def test_the_page_on_experiments_is_what_the_pictures_show() -> None:
+    """Its commands are those of scripts/screenshots, which nobody has typed twice."""
+    script = (ROOT / "scripts/screenshots").read_text()
+    run = [line for line in script.splitlines() if line.startswith("clipvec ")]
+    assert [
+        " ".join(["clipvec", *map(str, words)])
+        for page, words in commands()
+        if page == "experiments.md"
+    ] == run
 
 
 def test_api_page() -> None:

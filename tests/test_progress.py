@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
-from clipvec.progress import Task, counted, duration
+from clipvec.progress import Task, counted, duration, say_hub_retries_once
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,17 @@ def test_the_time_left_is_not_foretold_by_the_first_step(
 
 def test_counted() -> None:
     assert (counted(1, "shard"), counted(1024, "row")) == ("1 shard", "1,024 rows")
+
+
+def test_retries_of_the_hub_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    hub = logging.getLogger("huggingface_hub.utils._http")
+    before = [*hub.filters]
+    say_hub_retries_once()
+    say_hub_retries_once()
+    for retry in (1, 2):
+        hub.warning("'[Errno 111] Connection refused' thrown while requesting HEAD http://hub/x")
+        hub.warning(f"Retrying in {retry}s [Retry {retry}/5].")
+    assert caplog.messages == [
+        "the Hugging Face hub does not answer ([Errno 111] Connection refused); trying again"
+    ]
+    hub.filters[:] = before

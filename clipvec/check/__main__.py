@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-def main() -> None:
-    """Run the command."""
-    HydraCommand("check", _check, __doc__, {"--store-only": "store_only=true"}).main()
-
-
 def _check(cfg: DictConfig) -> None:
     from clipvec import config
     from clipvec.check.run import check
@@ -33,6 +28,14 @@ def _check(cfg: DictConfig) -> None:
         print(fault)
     summary.raise_faults()
     print(summary)
+
+
+COMMAND = HydraCommand("check", _check, __doc__, {"--store-only": "store_only=true"})
+
+
+def main() -> None:
+    """Run the command."""
+    COMMAND.main()
 
 
 if __name__ == "__main__":

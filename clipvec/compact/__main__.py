@@ -18,17 +18,20 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-def main() -> None:
-    """Run the command."""
-    HydraCommand("compact", _compact, __doc__, {"--dry-run": "dry_run=true"}).main()
-
-
 def _compact(cfg: DictConfig) -> None:
     from clipvec import config
     from clipvec.compact.run import compact
 
     config.load_env()
     print(compact(config.read(cfg, config.CompactConfig)))
+
+
+COMMAND = HydraCommand("compact", _compact, __doc__, {"--dry-run": "dry_run=true"})
+
+
+def main() -> None:
+    """Run the command."""
+    COMMAND.main()
 
 
 if __name__ == "__main__":

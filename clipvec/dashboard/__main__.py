@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-def main() -> None:
-    """Run the command."""
-    HydraCommand("dashboard", _dashboard, __doc__, {"--local": "local=true"}).main()
-
-
 def _dashboard(cfg: DictConfig) -> None:
     from clipvec import config
     from clipvec.dashboard.wandb import save
@@ -39,6 +34,14 @@ def _dashboard(cfg: DictConfig) -> None:
         print(save.outline(settings.tracking))
     else:
         print(save.save(settings.tracking))
+
+
+COMMAND = HydraCommand("dashboard", _dashboard, __doc__, {"--local": "local=true"})
+
+
+def main() -> None:
+    """Run the command."""
+    COMMAND.main()
 
 
 if __name__ == "__main__":

@@ -19,13 +19,6 @@ from clipvec.cli import HydraCommand
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-ACTIONS = {action: f"action={action}" for action in ("up", "status", "down")}
-
-
-def main() -> None:
-    """Run the command."""
-    HydraCommand("deploy", _deploy, __doc__, ACTIONS).main()
-
 
 def _deploy(cfg: DictConfig) -> None:
     from pathlib import Path
@@ -46,6 +39,19 @@ def _deploy(cfg: DictConfig) -> None:
     else:
         folder = Path(HydraConfig.get().runtime.output_dir)
         print(service.up(wanted, settings.read(), settings.text(), folder))
+
+
+COMMAND = HydraCommand(
+    "deploy",
+    _deploy,
+    __doc__,
+    {action: f"action={action}" for action in ("up", "status", "down")},
+)
+
+
+def main() -> None:
+    """Run the command."""
+    COMMAND.main()
 
 
 if __name__ == "__main__":

@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-def main() -> None:
-    """Run the command."""
-    HydraCommand("embed", _embed, __doc__).main()
-
-
 def _embed(cfg: DictConfig) -> None:
     from clipvec import config
     from clipvec.embed.retry import in_place
@@ -34,6 +29,14 @@ def _embed(cfg: DictConfig) -> None:
     settings = config.read(cfg, config.EmbedConfig)
     summary = in_place(lambda: embed_shards(settings))
     print(summary)
+
+
+COMMAND = HydraCommand("embed", _embed, __doc__)
+
+
+def main() -> None:
+    """Run the command."""
+    COMMAND.main()
 
 
 if __name__ == "__main__":

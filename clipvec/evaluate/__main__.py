@@ -23,17 +23,20 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-def main() -> None:
-    """Run the command."""
-    HydraCommand("evaluate", _evaluate, __doc__).main()
-
-
 def _evaluate(cfg: DictConfig) -> None:
     from clipvec import config
     from clipvec.evaluate import evaluate
 
     config.load_env()
     print(evaluate(config.read(cfg, config.EvaluateConfig)))
+
+
+COMMAND = HydraCommand("evaluate", _evaluate, __doc__)
+
+
+def main() -> None:
+    """Run the command."""
+    COMMAND.main()
 
 
 if __name__ == "__main__":

@@ -19,17 +19,20 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-def main() -> None:
-    """Run the command."""
-    HydraCommand("index", _index, __doc__, {"--rebuild": "rebuild=true"}).main()
-
-
 def _index(cfg: DictConfig) -> None:
     from clipvec import config, projection
     from clipvec.index.build import build_index
 
     config.load_env()
     print(build_index(config.read(cfg, config.IndexCommandConfig), projection.log_projection))
+
+
+COMMAND = HydraCommand("index", _index, __doc__, {"--rebuild": "rebuild=true"})
+
+
+def main() -> None:
+    """Run the command."""
+    COMMAND.main()
 
 
 if __name__ == "__main__":

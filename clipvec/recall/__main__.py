@@ -22,14 +22,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-def main() -> None:
-    """Run the command."""
-    if sys.argv[1:2] == ["compare"]:
-        run(lambda: _compare(sys.argv[2:]))
-    else:
-        HydraCommand("recall", _recall, __doc__).main()
-
-
 def _recall(cfg: DictConfig) -> None:
     from clipvec import config
     from clipvec.recall import apply, benchmark
@@ -41,6 +33,17 @@ def _recall(cfg: DictConfig) -> None:
     summary.check()
     if asked.apply:
         print(apply(asked, summary.report))
+
+
+COMMAND = HydraCommand("recall", _recall, __doc__)
+
+
+def main() -> None:
+    """Run the command."""
+    if sys.argv[1:2] == ["compare"]:
+        run(lambda: _compare(sys.argv[2:]))
+    else:
+        COMMAND.main()
 
 
 def comparing() -> Arguments:

@@ -18,17 +18,20 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-def main() -> None:
-    """Run the command."""
-    HydraCommand("rejects", _rejects, __doc__).main()
-
-
 def _rejects(cfg: DictConfig) -> None:
     from clipvec import config
     from clipvec.rejects.run import rejects
 
     config.load_env()
     print(rejects(config.read(cfg, config.RejectsConfig)))
+
+
+COMMAND = HydraCommand("rejects", _rejects, __doc__)
+
+
+def main() -> None:
+    """Run the command."""
+    COMMAND.main()
 
 
 if __name__ == "__main__":

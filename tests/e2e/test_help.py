@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +20,7 @@ ALIKE = {
         "check",
         "dashboard",
         "compact",
+        "completion",
         "delete",
         "deploy",
         "embed",
@@ -48,21 +46,3 @@ def test_the_configuration_is_printed(run: Run, command: str, tmp_path: Path) ->
     said = run(command, "--cfg", "job", "experiment=demo").stdout
     assert "arch: sample" in said
     assert list(tmp_path.iterdir()) == []
-
-
-def test_shell_completion() -> None:
-    script = Path(sys.executable).with_name("clipvec-embed")
-    install = subprocess.run(
-        [str(script), "-sc", "install=bash"], capture_output=True, text=True, check=True
-    )
-    assert "complete -o nospace -o default -F hydra_bash_completion clipvec-embed" in install.stdout
-    query = subprocess.run(
-        [str(script), "-sc", "query=bash"],
-        env=os.environ | {"COMP_LINE": "clipvec-embed model=vit_", "COMP_POINT": "24"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert query.stdout.split() == [
-        f"model=vit_{name}" for name in ("b_32", "bigg_14", "h_14", "l_14")
-    ]

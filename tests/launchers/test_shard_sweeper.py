@@ -102,7 +102,7 @@ def test_shards_that_do_not_exist(jobs: Jobs) -> None:
         jobs("shards=0-99", "sharding=x10")
 
 
-@pytest.mark.parametrize("given", [0, -1, "many", 2.5])
+@pytest.mark.parametrize("given", [0, -1, "many", 2.5, True])
 def test_an_impossible_number_of_shards_per_job(jobs: Jobs, given: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         jobs("shards=0-99", shards_per_job=given)

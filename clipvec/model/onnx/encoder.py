@@ -59,8 +59,11 @@ class OnnxEncoder(Encoder):
                 ``config`` asks for something that ONNX Runtime does not do here.
         """
         _check(config)
-        require("onnxruntime", "tokenizers")
-        folder = cache.find(config) or _export(config)
+        _require("onnxruntime", "tokenizers")
+        folder = cache.find(config)
+        if folder is None:
+            _require("onnx", "onnxscript")  # before the other process loads torch and the model
+            folder = _export(config)
         return cls(folder, config.arch)
 
     def encode_images(self, pixels: np.ndarray) -> np.ndarray:
@@ -76,7 +79,7 @@ class OnnxEncoder(Encoder):
         return _run(self._text_tower, tokens)
 
 
-def require(*packages: str) -> None:
+def _require(*packages: str) -> None:
     """Check that packages of the extra ``onnx`` are installed.
 
     Raises:

@@ -22,7 +22,7 @@ from clipvec import paths
 from clipvec.config import ModelConfig, from_dict
 from clipvec.errors import ModelError
 from clipvec.model.onnx import cache
-from clipvec.model.onnx.encoder import OnnxEncoder, require
+from clipvec.model.onnx.encoder import OnnxEncoder
 from clipvec.model.onnx.tokenizer import convert
 from clipvec.model.torch.encoder import TorchEncoder
 from clipvec.model.torch.towers import ImageTower, TextTower
@@ -56,7 +56,6 @@ def export(config: ModelConfig) -> Path:
         ModelError: it cannot be loaded, torch cannot export it, or ONNX Runtime computes
             different vectors.
     """
-    require("onnx", "onnxscript")
     model, tokenizer, preprocess = load_weights(config)
     weights = checksum(model)
     rules, converted = convert(tokenizer)

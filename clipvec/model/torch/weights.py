@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import ModelError
 from clipvec.model.preprocess import Preprocess
+from clipvec.progress import say_hub_retries_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,7 @@ def _open_clip(
     scheme = config.pretrained.startswith(SCHEMES)
     source = config.pretrained if scheme else config.arch
     _check_source(config)
+    say_hub_retries_once()
     tag = {} if scheme else open_clip.get_pretrained_cfg(config.arch, config.pretrained)
     try:
         with warnings.catch_warnings():

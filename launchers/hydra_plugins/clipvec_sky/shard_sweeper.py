@@ -79,7 +79,7 @@ class ShardSweeper(Sweeper):
         """
         assert self.hydra_context is not None
         size = self.shards_per_job
-        if size != "auto" and not (isinstance(size, int) and size >= 1):
+        if size != "auto" and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
             raise ConfigError(
                 f"hydra.sweeper.shards_per_job={size}: the number of shards of a job, at least 1, "
                 "or auto"

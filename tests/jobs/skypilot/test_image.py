@@ -15,8 +15,9 @@ DOCKERFILE = (CONF_DIR.parent / "Dockerfile").read_text(encoding="utf-8")
 
 
 def instructions() -> list[tuple[str, str]]:
-    """Return the instructions and their arguments, of which a shell joins the lines."""
-    lines = re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE)
+    """Return the image's instructions and their arguments, of which a shell joins the lines."""
+    image = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") + 1 :]
+    lines = re.sub(r"^#.*\n", "", image, flags=re.MULTILINE)
     found = re.findall(r"^([A-Z]+) ((?:.*\\\n)*.*)$", lines, re.MULTILINE)
     assert "".join(f"{name} {text}\n" for name, text in found) == lines
     return found

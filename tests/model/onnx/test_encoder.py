@@ -112,15 +112,19 @@ def test_unsupported_options_are_refused(field: str, value: object, message: str
     assert message in str(error.value)
 
 
-def test_a_missing_package_names_its_extra(
-    tiny: ModelConfig, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("package", ["tokenizers", "onnxscript"])
+def test_a_missing_package_is_named_before_anything_is_loaded(
+    tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # nothing was converted before
+    monkeypatch.delattr(onnx_encoder, "_export")
     found = onnx_encoder.find_spec
     monkeypatch.setattr(
-        onnx_encoder, "find_spec", lambda name: None if name == "tokenizers" else found(name)
+        onnx_encoder, "find_spec", lambda name: None if name == package else found(name)
     )
-    with pytest.raises(ModelError, match=r"needs the package tokenizers.*'clipvec\[onnx\]'"):
-        model.load_encoder(tiny)
+    asked = ModelConfig("x", "local", f"local-dir:{tiny_weights}", runtime="onnx")
+    with pytest.raises(ModelError, match=rf"needs the package {package}.*'clipvec\[onnx\]'"):
+        model.load_encoder(asked)
 
 
 def test_unavailable_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

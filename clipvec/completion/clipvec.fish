@@ -1,0 +1,17 @@
+function __clipvec
+    set -l found (clipvec completion fish --line (commandline -cp | string collect) 2> /dev/null)
+    if string length -q -- $found
+        string join \n -- $found
+        return
+    end
+    # Files, also behind the last = or :.
+    set -l word (commandline -ct)
+    set -l before (string match -r '^.*[=:]' -- $word)
+    set -l path (string replace -r '^.*[=:]' '' -- $word)
+    for file in (__fish_complete_path $path)
+        echo $before$file
+    end
+end
+for program in PROGRAMS
+    complete -c $program -f -a '(__clipvec)'
+end

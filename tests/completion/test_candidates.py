@@ -1,0 +1,78 @@
+"""What may come next on a command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clipvec.cli import commands
+from clipvec.completion.candidates import candidates
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("clipvec em", ["embed"]),
+        ("/usr/bin/clipvec d", ["dashboard", "delete", "deploy"]),
+        ("clipvec --v", ["--version"]),
+        ("clipvec nothing ", []),
+        ("clipvec embed model=vit_b", ["model=vit_b_32", "model=vit_bigg_14"]),
+        ("clipvec embed -m model=sample,vit_l", ["model=sample,vit_l_14"]),
+        ("WANDB_MODE=offline clipvec-embed sharding=x100", ["sharding=x100", "sharding=x1000"]),
+        ("clipvec index ind", ["index.", "index="]),
+        ("clipvec index index=faiss index.c", ["index.candidates="]),
+        ("clipvec index index.c", []),
+        ("clipvec index index.pa", ["index.path="]),
+        ("clipvec embed cloud.res", ["cloud.resources."]),
+        ("clipvec embed +exp", ["+experiment="]),
+        ("clipvec embed -m launcher=sky launcher.wait=t", ["launcher.wait=true"]),
+        ("clipvec embed -m launcher=sky hydra.", ["hydra.sweeper."]),
+        ("clipvec embed batch_size=", ["batch_size=64"]),
+        ("clipvec embed dataset.path=", []),
+        ("clipvec embed dataset.path=photos/2", []),
+        ("clipvec embed --config-dir ", []),
+        ("clipvec delete --f", ["--forever"]),
+        ("clipvec deploy s", ["service.", "status"]),
+        ("clipvec search 'a bird' --mi", ["--min-score", "--minus", "--minus-image"]),
+        ("clipvec search --image ", []),
+        ('clipvec search "a bird', []),
+        ("clipvec search --json index.pa", ["index.path="]),
+        ("clipvec photos ~/Pictures max_c", ["max_concurrency=", "max_connections_per_address="]),
+        ("clipvec photos ~/Pict", []),
+        ("clipvec jobs st", ["status"]),
+        ("clipvec jobs logs --f", ["--follow"]),
+        ("clipvec jobs logs --job ", []),
+        ("clipvec completion ", ["bash", "fish", "zsh"]),
+    ],
+)  # fmt: skip
+def test_candidates(line: str, found: list[str]) -> None:
+    assert candidates(line) == found
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_has_candidates(command: str) -> None:
+    assert {"--help", "--version"} <= set(candidates(f"clipvec {command} --"))
+
+
+def test_ones_own_folder_of_options(tmp_path: Path) -> None:
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset/zip.yaml").write_text("archive: ???\n")
+    line = f"clipvec embed --config-dir {tmp_path} dataset=zip dataset."
+    assert candidates(line) == ["dataset.archive="]
+
+
+def test_a_key_press_is_cheap() -> None:
+    """Nothing is imported that takes long: not even Hydra or pydantic."""
+    code = (
+        "import sys\n"
+        "from clipvec.completion.candidates import candidates\n"
+        "for command in ('index', 'search', 'photos', 'jobs'):\n"
+        "    assert candidates(f'clipvec {command} -')\n"
+        "assert candidates('clipvec recall systems=quick systems.hn') == ['systems.hnsw.']\n"
+        "print(*{'hydra', 'omegaconf', 'numpy', 'pydantic', 'rich'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
