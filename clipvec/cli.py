@@ -372,9 +372,9 @@ def _refused(message: str, program: str, options: Iterable[str]) -> str:
     """Return argparse's message with what may have been meant."""
     from clipvec.config import did_you_mean
 
-    if found := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message):
-        word, known = found[1], re.findall(r"[\w-]+", found[2])
-        return f"no such command: {word}{did_you_mean(word, known) or f'; there are {found[2]}'}"
+    if found := re.search(r"(\w+): invalid choice: '(.*)' \(choose from (.*)\)", message):
+        what, word, known = found[1].lower(), found[2], re.findall(r"[\w-]+", found[3])
+        return f"no such {what}: {word}{did_you_mean(word, known) or f'; there are {found[3]}'}"
     if found := re.search(r"unrecognized arguments: (.*)", message):
         word = found[1].split()[0]
         meant = did_you_mean(word, options) if word.startswith("-") else ""

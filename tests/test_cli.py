@@ -106,6 +106,7 @@ def test_an_error_is_one_line(
     ("command", "arguments", "line"),
     [
         ("jobs", ["stauts"], "no such command: stauts; did you mean status?"),
+        ("completion", ["zhs"], "no such shell: zhs; did you mean zsh?"),
         ("jobs", [], "the following arguments are required: COMMAND; clipvec jobs --help explains"),
         ("jobs", ["logs", "--jbo"], "--jbo: not an option here; clipvec jobs --help lists them"),
         ("search", ["--wher", "a"], "--wher: not an option here; did you mean --where?"),

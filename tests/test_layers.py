@@ -26,7 +26,7 @@ LEVELS = (
     ("model", "projection"),
     ("embed", "index"),
     (
-        *("check", "compact", "delete", "rejects"),
+        *("check", "compact", "completion", "delete", "rejects"),
         *("search", "service", "recall", "jobs"),
     ),
     ("deploy", "dashboard", "evaluate", "photos"),

@@ -30,7 +30,7 @@ class Composition:
             folders: with the YAML files; the first that has one counts.
         """
         self.values: dict[str, Any] = {}
-        """Each key, such as ``index.path``, with its default."""
+        """Each key, such as ``index.path``, with a value that it has by default."""
         self.groups: dict[str, str | None] = {}
         """Each group with its default."""
         self._chosen: dict[str, str] = dict(chosen)
