@@ -131,6 +131,8 @@ class HydraCommand:
             self._failures.append(error)
             if isinstance(error, Interrupted):
                 sys.exit(error.exit_code)
+        except BrokenPipeError:  # of which Hydra would print that the job failed
+            _end_unread()
 
     @contextmanager
     def _hydra_errors(self, words: Sequence[str]) -> Iterator[None]:
@@ -277,9 +279,13 @@ def run(main: Callable[[], object]) -> None:
         signum = signal_of(error)
         fail(Interrupted(signum, f"stopped by {signal.Signals(signum).name}"))
     except BrokenPipeError:
-        # The reader of the pipe, such as `head`, has read enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _end_unread()
+
+
+def _end_unread() -> NoReturn:
+    """End the process: the reader of its output, such as `head`, has read enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)
 
 
 def _end() -> None:

@@ -48,6 +48,18 @@ def test_the_task_gets_the_configuration(start: Start) -> None:
     assert "HYDRA_FULL_ERROR" not in os.environ
 
 
+def test_a_reader_that_has_read_enough(
+    start: Start, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def write(cfg: DictConfig) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("clipvec.cli.os.dup2", lambda *_: None)  # of this process's stdout
+    with pytest.raises(SystemExit) as ended:
+        start(task=write)
+    assert (ended.value.code, capfd.readouterr().err) == (0, "")
+
+
 def test_paths_are_taken_as_a_shell_completes_them(start: Start) -> None:
     seen: list[DictConfig] = []
     typed = "/mnt/Tom's photos [2020] (a=b), {c}"

@@ -53,7 +53,8 @@ class IndexSummary:
 
     def __str__(self) -> str:
         """Return one line for the end of a run."""
-        work = [f"{self.loaded} parts loaded", f"{self.reused} reused", f"{self.replaced} replaced"]
+        work = [f"{counted(self.loaded, 'part')} loaded"]
+        work += [f"{self.reused} reused", f"{self.replaced} replaced"]
         work += [f"{self.dropped} dropped"] if self.dropped else []
         work += [f"{counted(self.deleted, 'row')} deleted"] if self.deleted else []
         rate = f"; {self.rows_per_s:,.0f} rows/s" if self.loaded or self.replaced else ""

@@ -39,7 +39,7 @@ def test_every_day(run: Run, tmp_path: Path, tiny: list[str]) -> None:
     (fault,) = run("check", *here, exit_code=1).stdout.splitlines()
     assert fault.startswith("3 of 3 rows of shard-00004/part-00000.parquet are missing in ")
     assert ids() == files - {"00.png", "01.png", "02.png"}
-    assert "1 parts loaded, 4 reused, 0 replaced, 3 rows deleted" in run("index", *here).stdout
+    assert "1 part loaded, 4 reused, 0 replaced, 3 rows deleted" in run("index", *here).stdout
     assert ids() == files - {"00.png", "01.png"} | {"moved.png", "new.png"}
     assert "; 3 rows deleted; " in run("check", *here).stdout
     assert "replaced or gone" in run("delete", *here).stdout

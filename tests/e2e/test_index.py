@@ -81,7 +81,7 @@ def test_killed_and_run_again(run: Run, tmp_path: Path) -> None:
     process.communicate()
     done = run("index", *OPTIONS)
     counts = re.search(
-        r"3,000 rows; (\d+) parts loaded, (\d+) reused, (\d+) replaced; .* verified: ", done.stdout
+        r"3,000 rows; (\d+) parts? loaded, (\d+) reused, (\d+) replaced; .* verified: ", done.stdout
     )
     assert counts is not None
     loaded, reused, replaced = map(int, counts.groups())

@@ -45,5 +45,5 @@ def test_photos_are_served_until_ctrl_c(tiny: list[str], tmp_path: Path) -> None
         started.kill()
     said = log.read_text()
     assert "1 shard: 3 images, 0 rejects" in said
-    assert "it-s-mine-a--local: 3 rows; 1 parts loaded" in said
+    assert "it-s-mine-a--local: 3 rows; 1 part loaded" in said
     assert "Traceback" not in said
