@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 import numpy as np
 
 from clipvec import config, index
+from clipvec.data import open_regular
 from clipvec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -411,7 +412,8 @@ def _image_bytes(term: Path | bytes | Image) -> bytes:
         return term
     if isinstance(term, Path):
         try:
-            return term.expanduser().read_bytes()
+            with open_regular(term.expanduser()) as stream:
+                return stream.read()
         except OSError as error:
             raise ConfigError(f"image {str(term)!r} cannot be used: {error.strerror}") from error
     if not isinstance(term, Image.Image):

@@ -144,6 +144,7 @@ def test_where_and_min_score(index: clipvec.SearchIndex) -> None:
         (np.ones(3), r"shape \[3\]"),
         (np.full(640, np.nan), "length nan"),
         (Path("nowhere.jpg"), "image 'nowhere.jpg' cannot be used: No such file"),
+        (Path("/dev/zero"), "image '/dev/zero' cannot be used: it is a device, not a regular"),
         (b"no image", "image 'in the query' cannot be used"),
         (3, "a query of type int; give a text"),
         (["a bird", ("a bird", -1)], "cancel each other out"),

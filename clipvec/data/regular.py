@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from pathlib import Path
 from typing import IO
 
 _KINDS = {
@@ -35,7 +36,7 @@ class TooManyBytes(OSError):
         return cls(errno.EFBIG, f"it has {given} than dataset.max_file_bytes={most}")
 
 
-def open_regular(path: str) -> IO[bytes]:
+def open_regular(path: str | Path) -> IO[bytes]:
     """Open a local file for reading.
 
     Raises:
@@ -43,6 +44,17 @@ def open_regular(path: str) -> IO[bytes]:
         OSError: it cannot be opened.
     """
     return open(path, "rb", opener=_regular)
+
+
+def open_text(path: str | Path, encoding: str) -> IO[str]:
+    """Open a local text for reading that a user names: a file, or a pipe such as ``<(command)``.
+
+    Raises:
+        NotAFile: it is a device or a socket.
+        OSError: it cannot be opened.
+    """
+    opener = None if Path(path).is_fifo() else _regular
+    return open(path, encoding=encoding, opener=opener)
 
 
 class Unsteady(OSError):

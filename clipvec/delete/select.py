@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clipvec.data import open_text
 from clipvec.errors import ConfigError
 from clipvec.index import filters
 from clipvec.progress import Progress, counted
@@ -123,7 +124,8 @@ def read_ids(file: str) -> set[str]:
         ConfigError: it cannot be read.
     """
     try:
-        text = Path(file).expanduser().read_text(encoding="utf-8-sig")
+        with open_text(Path(file).expanduser(), "utf-8-sig") as stream:
+            text = stream.read()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"file={file}: {error}; give a UTF-8 text file, an id a line") from error
     # not splitlines(): ids may hold the characters that Unicode takes for line ends

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec.config import SyntheticConfig, from_dict
-from clipvec.data import Distribution
+from clipvec.data import Distribution, open_text
 from clipvec.errors import ConfigError, FingerprintError
 from clipvec.model import encode_texts
 from clipvec.recall.workload import QuerySet
@@ -121,7 +121,8 @@ def lines_of(file: str, count: int, seed: int) -> list[str]:
         ConfigError: it cannot be read, or holds none.
     """
     try:
-        lines = Path(file).expanduser().read_text(encoding="utf-8").splitlines()
+        with open_text(Path(file).expanduser(), "utf-8") as text:
+            lines = text.read().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"queries.text_file={file}: {error}; give a UTF-8 text file") from error
     found = list(dict.fromkeys(line.strip() for line in lines if line.strip()))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from clipvec import config
 from clipvec.cli import literal_paths
-from clipvec.data import Undecodable, open_image
+from clipvec.data import Undecodable, open_image, open_regular
 from clipvec.errors import ConfigError
 from clipvec.index import Term, filters, open_index, query_vector, split_weight
 from clipvec.model import load_checked
@@ -98,7 +98,8 @@ def _terms(arguments: argparse.Namespace, texts: list[str]) -> list[Term]:
 def _read(file: str) -> bytes:
     """Return the bytes of an image; one that is none is refused before the model is loaded."""
     try:
-        data = Path(file).expanduser().read_bytes()
+        with open_regular(Path(file).expanduser()) as stream:
+            data = stream.read()
         open_image(data).close()
     except (OSError, Undecodable) as error:
         why = error.strerror if isinstance(error, OSError) else error

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
 import sys
+
+# BentoML puts the current folder first, where a torch.py beside photos would be taken for torch.
+sys.path.sort(key=lambda place: os.path.realpath(place) == os.path.realpath(os.curdir))
+
+import logging
+import signal
 
 import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer

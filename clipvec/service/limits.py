@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 from fastapi import HTTPException
 
 from clipvec.service.problems import refusal
+from clipvec.service.protocol import LEAST_RATE
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
@@ -26,8 +27,7 @@ _LINGER = 4
 MAX_VALUES = 2**15
 """Values of a JSON body; parsing and checking them holds up all other requests."""
 BODY_SECONDS = 10.0
-_LEAST_RATE = 10_000
-"""Bytes a second, beyond `BODY_SECONDS`, that a body has to come at."""
+"""Time that a body may take, beyond that at `LEAST_RATE`."""
 _DRAIN_SECONDS = 5.0
 
 
@@ -138,7 +138,7 @@ class BodyLimit:
             nonlocal read, values, whole
             if whole:  # what comes next is the end of the connection
                 return await receive()
-            left = started + BODY_SECONDS + read / _LEAST_RATE - time.monotonic()
+            left = started + BODY_SECONDS + read / LEAST_RATE - time.monotonic()
             try:
                 message = await asyncio.wait_for(receive(), max(0.0, left))
             except TimeoutError:

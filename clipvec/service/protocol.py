@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 HEADER_SECONDS = 10.0
 """Time that the headers of a request may take, from the connection or its first byte on."""
+SEND_SECONDS = 10.0
+"""Time in which a client takes what was sent to it, beyond that at `LEAST_RATE`."""
+LEAST_RATE = 10_000
+"""Bytes a second that a client has to send and to take."""
 HOLD_SECONDS = 2.0
 """Before a refused connection hears so: whoever comes again at once would else keep others waiting.
 """
@@ -43,10 +47,12 @@ class BoundedProtocol(H11Protocol):
     _open: ClassVar[Counter[str]] = Counter()
     _address: str | None = None
     _deadline: asyncio.TimerHandle | None = None
+    _sending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, unless its address has too many."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # it says of every byte whether it was taken
         self._address = self.client[0] if self.client else ""
         self._open[self._address] += 1
         if (more := self._open[self._address] - self.most) > 0:
@@ -67,10 +73,24 @@ class BoundedProtocol(H11Protocol):
         elif self._deadline is None and waiting and self.conn.trailing_data[0]:
             self._deadline = self.loop.call_later(HEADER_SECONDS, self._give_up)
 
+    def pause_writing(self) -> None:
+        """Wait until the client has taken what was sent; who stops reading has until a deadline."""
+        super().pause_writing()
+        seconds = SEND_SECONDS + self.transport.get_write_buffer_size() / LEAST_RATE
+        self._sending = self.loop.call_later(seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: all was taken."""
+        super().resume_writing()
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Count the connection no longer."""
-        if self._deadline is not None:
-            self._deadline.cancel()
+        for timer in (self._deadline, self._sending):
+            if timer is not None:
+                timer.cancel()
         if self._address is not None:
             self._open[self._address] -= 1
             if not self._open[self._address]:

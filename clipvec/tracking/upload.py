@@ -43,7 +43,7 @@ class Uploader:
         alone = {k: v for k, v in os.environ.items() if k != "WANDB_SERVICE"}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(run)],
+                [sys.executable, "-P", "-m", __name__, str(run)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -82,7 +82,7 @@ class Uploader:
 
 def main() -> None:
     """Run the command."""
-    command = [sys.executable, "-m", "wandb", "beta", "sync", "--live", sys.argv[1]]
+    command = [sys.executable, "-P", "-m", "wandb", "beta", "sync", "--live", sys.argv[1]]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     when_parent_ends(process.kill)
     sys.exit(process.wait())

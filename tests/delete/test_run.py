@@ -124,6 +124,8 @@ def test_by_file(store: Store, tmp_path: Path) -> None:
     assert deleted(store) == ["0/3", "1/5"]
     with pytest.raises(ConfigError, match=r"^file=.*none: .*; give a UTF-8 text file, an id a li"):
         delete(asked(store, file=f"{tmp_path}/none"))
+    with pytest.raises(ConfigError, match=r"^file=/dev/zero: .*is a device, .*; give a UTF-8 text"):
+        delete(asked(store, file="/dev/zero"))
 
 
 def test_a_dry_run_changes_nothing(store: Store) -> None:

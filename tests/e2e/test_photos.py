@@ -21,7 +21,8 @@ from tests.waiting import until
 def test_photos_are_served_until_ctrl_c(tiny: list[str], tmp_path: Path) -> None:
     folder = photos(tmp_path / "it's [mine] = a", 3)
     log = tmp_path / "log"
-    (tmp_path / "queue.py").write_text("raise SystemExit('the current folder is no place of code')")
+    for name in ("queue.py", "torch.py"):
+        (tmp_path / name).write_text("raise SystemExit('the current folder is no place of code')")
     command = [sys.executable, "-P", "-m", "clipvec", "photos", "--no-open", str(folder), *tiny]
     with log.open("wb") as output:
         started = subprocess.Popen(

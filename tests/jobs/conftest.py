@@ -107,9 +107,15 @@ else:
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The module of a small program that jobs run in place of a command, in ``tmp_path``."""
-    (tmp_path / "stand_in.py").write_text(PROGRAM)
+    """The module of a small program that jobs run in place of a command, in ``tmp_path``.
+
+    Modules of that folder are none of theirs.
+    """
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    (modules / "stand_in.py").write_text(PROGRAM)
+    (tmp_path / "pathlib.py").write_text("raise SystemExit('that of the current folder')")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(modules), *sys.path]))
     monkeypatch.setenv("SHOWN", "NOTHING")
     return "stand_in"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,16 @@ def test_texts_are_lines_of_a_file(tmp_path: Path) -> None:
         queries.lines_of(str(file), 5, 0)
     with pytest.raises(ConfigError, match="No such file"):
         queries.lines_of(str(tmp_path / "nope"), 5, 0)
+    with pytest.raises(ConfigError, match="it is a device, not a regular file"):
+        queries.lines_of("/dev/zero", 5, 0)
+
+
+def test_texts_are_lines_of_a_pipe() -> None:
+    reader, writer = os.pipe()  # as a shell's <(command)
+    os.write(writer, b"a frog\na bird\n")
+    os.close(writer)
+    assert sorted(queries.lines_of(f"/dev/fd/{reader}", 5, 0)) == ["a bird", "a frog"]
+    os.close(reader)
 
 
 def test_some_of_many_lines_are_drawn(tmp_path: Path) -> None:

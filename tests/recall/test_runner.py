@@ -246,7 +246,11 @@ def test_an_index_on_a_full_disk(
         raise OSError("database or disk is full (code: 13)")
 
 
-def test_a_live_server_is_measured_in_place(ground: Ground, tmp_path: Path) -> None:
+def test_a_live_server_is_measured_in_place(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('that of the current folder')")
+    monkeypatch.chdir(tmp_path)
     source = paths.IndexPaths(ground.index.path).collection(ground.collection)
     with chroma_server(source, tmp_path / "server.log") as index:
         served = Ground(ground.store, index, ground.query_sets)

@@ -154,6 +154,7 @@ def test_a_page_with_thumbnails(ask: Search, tmp_path: Path) -> None:
             "there is no attribute colour; choose from uri, caption",
         ),
         (["--image", "missing.jpg"], 2, "image 'missing.jpg' cannot be used: No such file"),
+        (["--image", "/dev/zero"], 2, "image '/dev/zero' cannot be used: it is a device, not"),
         (["--image", __file__], 2, "test_main.py' cannot be used: not a supported image"),
         (["a", "--minus", "a"], 2, "cancel each other out"),
         (["a", "collection=x--y"], 1, "there is no collection x--y"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from PIL import Image
 from starlette.requests import Request
 
 from clipvec.config import ServeConfig
-from clipvec.service import originals
+from clipvec.service import originals, protocol
 from clipvec.service.originals import Originals
+from clipvec.service.protocol import BoundedProtocol
 from clipvec.service.searcher import Searcher
 from tests.service.conftest import answering
+from tests.waiting import until
 
 ID = "sample-0002/0133"
 
@@ -58,6 +61,30 @@ def test_a_file_that_is_gone(
         404,
         f"the file is gone: {tmp_path}/gone.jpg",
     )
+
+
+def test_who_stops_reading_is_let_go(
+    client: httpx.Client, searcher: Searcher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The file is more than the system keeps for a connection that nobody reads."""
+    large = tmp_path / "large.png"
+    Image.effect_noise((4000, 4000), 90).save(large, compress_level=0)
+    row = asyncio.run(searcher.row(ID))
+
+    async def of_the_large(_: str) -> Any:
+        return replace(row, uri=str(large))
+
+    monkeypatch.setattr(searcher, "row", of_the_large)
+    monkeypatch.setattr(originals, "_EACH", 1)
+    monkeypatch.setattr(protocol, "SEND_SECONDS", 0.5)
+    monkeypatch.setattr(protocol, "LEAST_RATE", 10**9)
+    with socket.create_connection((client.base_url.host, client.base_url.port), 20) as stopped:
+        before = sum(BoundedProtocol._open.values())
+        stopped.sendall(f"GET /original/{ID} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert stopped.recv(12) == b"HTTP/1.1 200"
+        assert client.get(f"/original/{ID}").status_code == 429
+        until(lambda: client.get(f"/original/{ID}").content == large.read_bytes())
+        assert sum(BoundedProtocol._open.values()) < before + 1
 
 
 def test_who_may_see_them(client: httpx.Client, served: ServeConfig, searcher: Searcher) -> None:

@@ -41,9 +41,12 @@ def uploads() -> list[psutil.Process]:
 def test_online(
     server: WandbServer,
     job: RunSpec,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('that of the current folder')")
+    monkeypatch.chdir(tmp_path)
     caplog.set_level("INFO", "clipvec")
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
     monkeypatch.setenv("CLIPVEC_SWEEP", "embed-1")

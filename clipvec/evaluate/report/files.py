@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clipvec import paths
+from clipvec.data import open_regular
 from clipvec.errors import ConfigError
 from clipvec.evaluate import results
 from clipvec.evaluate.report import plots, sentences
@@ -29,7 +30,8 @@ def read(place: Path) -> Evaluation:
     """
     file = paths.ReportPaths(place).data if place.is_dir() else place
     try:
-        values = from_json(file.read_bytes(), results.SCHEMA, file, _MEND)
+        with open_regular(file) as stream:
+            values = from_json(stream.read(), results.SCHEMA, file, _MEND)
     except OSError as error:
         raise ConfigError(
             f"no report at {place}: {error.strerror}; give a folder that clipvec evaluate wrote"

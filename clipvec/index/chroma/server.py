@@ -33,7 +33,7 @@ def chroma_server(folder: Path, log: Path) -> Iterator[ChromaHttpConfig]:
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-c", _RUN, "run", "--path", str(folder)]
+    command = [sys.executable, "-P", "-c", _RUN, "run", "--path", str(folder)]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--host", _HOST, "--port", str(port)],

@@ -45,7 +45,8 @@ class Workers(Backend):
         for job in jobs:
             job_state.write(record.folder, job.number, Status(State.PENDING))
             record.paths.job_cancel(job.number).unlink(missing_ok=True)
-        command = [sys.executable, "-m", "clipvec.jobs.workers.supervisor", str(record.folder)]
+        module = "clipvec.jobs.workers.supervisor"
+        command = [sys.executable, "-P", "-m", module, str(record.folder)]
         # This process makes Hydra raise its errors; jobs should print theirs as one line.
         environment = {k: v for k, v in os.environ.items() if k != "HYDRA_FULL_ERROR"}
         with record.paths.supervisor_log.open("ab") as log:

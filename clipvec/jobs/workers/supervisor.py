@@ -91,7 +91,7 @@ class Supervisor:
         """Run the command of a job once and return its exit code."""
         with self.record.paths.job_log(job.number).open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, *self.record.sweep.command(job)],
+                [sys.executable, "-P", *self.record.sweep.command(job)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

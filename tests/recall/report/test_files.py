@@ -83,6 +83,9 @@ def test_no_report_is_one_line(tmp_path: Path) -> None:
         ConfigError, match=r"no report at .*nowhere: No such file.*clipvec recall wrote$"
     ):
         reports.read(tmp_path / "nowhere")
+    (tmp_path / "report.json").symlink_to("/dev/zero")
+    with pytest.raises(ConfigError, match=r"no report at .*: it is a device, not a regular file"):
+        reports.read(tmp_path)
 
 
 def test_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
