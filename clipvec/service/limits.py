@@ -26,6 +26,8 @@ _LINGER = 4
 """Times the limit that is read of a body that is refused."""
 MAX_VALUES = 2**15
 """Values of a JSON body; parsing and checking them holds up all other requests."""
+MAX_TEXTS = 2**12
+"""Texts and names among them, each of which takes ten times as long as a number."""
 BODY_SECONDS = 10.0
 """Time that a body may take, beyond that at `LEAST_RATE`."""
 _DRAIN_SECONDS = 5.0
@@ -131,11 +133,11 @@ class BodyLimit:
             error = HTTPException(415, "send multipart/form-data, or JSON")
             await refuse(scope, receive, send, error, self._limit)
             return
-        read, values, started = 0, 0, time.monotonic()
+        read, values, quotes, started = 0, 0, 0, time.monotonic()
         is_json, whole = not kind.startswith(b"multipart/"), False
 
         async def limited() -> Message:
-            nonlocal read, values, whole
+            nonlocal read, values, quotes, whole
             if whole:  # what comes next is the end of the connection
                 return await receive()
             left = started + BODY_SECONDS + read / LEAST_RATE - time.monotonic()
@@ -147,10 +149,13 @@ class BodyLimit:
             read, whole = read + len(body), not message.get("more_body")
             if is_json:
                 values += sum(map(body.count, (b",", b":", b"[", b"{")))
+                quotes += body.count(b'"')
             if read > self._limit:
                 raise HTTPException(413, self._reason())
             if values > MAX_VALUES:
                 raise HTTPException(413, f"the request has more than {MAX_VALUES:,} values")
+            if quotes > 2 * MAX_TEXTS:
+                raise HTTPException(413, f"the request has more than {MAX_TEXTS:,} texts and names")
             return message
 
         await self._app(scope, limited, send)

@@ -218,7 +218,7 @@ BAD = [
     ),
     ({"text": "a", "where": {"$or": [{"width": 1}]}}, "$or takes a list of at least 2 filters"),
     ({"text": "a", "where": ["width>=wide"]}, "'wide' is not of type int"),
-    ({"text": "a", "where": {"$or": [{"width": 1}] * 10_000}}, "at most 256 comparisons and 1,0"),
+    ({"text": "a", "where": {"$or": [{"width": 1}] * 4_000}}, "at most 256 comparisons and 1,0"),
     ({"text": "a", "where": {"width": {"$in": [*range(30_000)]}}}, "comparisons and 1,000 values"),
     ({"terms": [{}]}, "exactly one of text, image, id and vector is needed"),
     ({"terms": [{"text": "a", "id": "b"}]}, "exactly one of text, image, id and vector is needed"),
@@ -344,9 +344,9 @@ def test_as_many_similar_rows_as_requested(
 @pytest.mark.parametrize(
     "bad",
     [
-        {"terms": [{"vector": [""] * 30_000}]},
+        {"terms": [{"vector": [""] * 4_000}]},
         {"text": "a bird", "where": [1] * 30_000},
-        {"text": "a bird", "where": ["n>0"] * 30_000},
+        {"text": "a bird", "where": ["n>0"] * 4_000},
     ],
 )
 def test_an_invalid_body_is_validated_once(client: httpx.Client, bad: object) -> None:
