@@ -31,8 +31,11 @@ _JOINERS = "\u200c\u200d"
 """Not printable, but needed to join or separate Persian letters and parts of emoji."""
 
 
-_USER = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^/?#\s'\"]*@", re.IGNORECASE)
-_QUERY = re.compile(r"(https?://[^?\s'\")]*)\?[^\s'\")]*", re.IGNORECASE)
+_USER = re.compile(
+    r"\b([a-z][a-z0-9+.-]*):/(?:/[^/?#\s'\"]*|[^/?#\s'\"@:]*:[^/?#\s'\"@]*)@", re.IGNORECASE
+)
+"""With one slash where somebody took the URL for a path, then with a password alone."""
+_QUERY = re.compile(r"(https?:/[^?\s'\")]*)\?[^\s'\")]*", re.IGNORECASE)
 _NOT_USERS = frozenset({"abfs", "abfss", "wasb", "wasbs", "git", "github"})
 """Schemes of fsspec in which what precedes ``@`` is a container or a repository."""
 _PASSWORD = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^/?#\s@:]*:[^/?#\s@$]+@", re.IGNORECASE)
@@ -153,7 +156,7 @@ def printable(text: object) -> str:
 
 def without_secrets(text: str) -> str:
     """Return a text without users, passwords and queries of URLs: a query may be a signature."""
-    if "://" not in text:
+    if ":/" not in text:
         return text
     text = _USER.sub(lambda m: m[0] if m[1].lower() in _NOT_USERS else f"{m[1]}://", text)
     return _QUERY.sub(r"\1", text)

@@ -135,3 +135,5 @@ def test_an_error_is_shown_without_secrets() -> None:
         files.expand("ftp://me:pass@host.invalid/*.tar")
     assert "pass" not in str(raised.value)
     assert "ftp://host.invalid/*.tar" in str(raised.value)
+    taken_for_a_path = OSError("no file at /work/https:/me:pass@host/a?sig=x; see C:/a@b?c")
+    assert files.first_line(taken_for_a_path) == "no file at /work/https://host/a; see C:/a@b?c"
