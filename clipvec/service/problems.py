@@ -29,10 +29,8 @@ _REASONS = {
     404: "there is nothing at this path; /docs shows what there is",
     503: "the service is not ready; see its log",
 }
-_CLEARER = {
-    "There was an error parsing the body": "the body is not JSON in UTF-8, uncompressed and of "
-    "a few levels"
-}
+_NOT_JSON = "the body is not JSON in UTF-8, uncompressed and of a few levels"
+_CLEARER = {"There was an error parsing the body": "the body cannot be parsed"}
 """FastAPI's words, and ours."""
 _FORMS = {"/search_image": "multipart/form-data", "/embed_image": "multipart/form-data"}
 
@@ -105,7 +103,7 @@ def sentence(details: Sequence[Any]) -> str:
     where = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"})
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "json_invalid":
-        return "the body is not JSON"
+        return _NOT_JSON
     if "Expected UploadFile" in reason:  # Starlette takes a part without a file name for text
         field = where.split(".")[0]
         return (

@@ -22,6 +22,7 @@ from clipvec.errors import ConfigError
 from clipvec.service import metrics, problems, schema
 from clipvec.service.admission import Admission
 from clipvec.service.hosts import HostCheck
+from clipvec.service.json_body import JsonRoute
 from clipvec.service.limits import BodyLimit, key_is_set
 from clipvec.service.originals import Originals
 from clipvec.service.searcher import Searcher
@@ -74,7 +75,7 @@ register_url_convertor("path", _AnyPath())  # also for BentoML, which mounts the
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _JPEG = {"content": {"image/jpeg": _BINARY}}
 _IMAGE = {"content": {"image/*": _BINARY}}
-api = APIRouter(dependencies=_KEYS, responses=_PROBLEMS)
+api = APIRouter(dependencies=_KEYS, responses=_PROBLEMS, route_class=JsonRoute)
 
 
 def create_app(settings: ServeConfig) -> FastAPI:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import codecs
 import gzip
 import io
 import json
@@ -258,6 +259,13 @@ def test_bad_bodies(client: httpx.Client, body: bytes) -> None:
 def test_bodies_in_another_coding(client: httpx.Client, body: bytes) -> None:
     answer = client.post("/search", content=body, headers=JSON)
     assert answer.json()["error"].startswith("the body is not JSON in UTF-8, uncompressed")
+
+
+def test_a_body_that_begins_with_the_mark_of_utf_8(client: httpx.Client) -> None:
+    body = b'{"text": "a bird", "k": 3, "k": 2}'
+    for mark in (b"", codecs.BOM_UTF8):
+        answer = client.post("/search", content=mark + body, headers=JSON)
+        assert len(answer.json()) == 2
 
 
 def test_wrong_content_types(client: httpx.Client) -> None:
