@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import math
 import os
+import random
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
@@ -29,7 +30,10 @@ MAX_VALUES = 2**15
 MAX_TEXTS = 2**12
 """Texts and names among them, each of which takes ten times as long as a number."""
 BODY_SECONDS = 10.0
-"""Time that a body may take, beyond that at `LEAST_RATE`."""
+"""Time that a body may take, beyond that at `LEAST_RATE`, and up to half as long again by chance.
+
+Many that were begun at once would else be refused at once, and hold up all other requests.
+"""
 _DRAIN_SECONDS = 5.0
 
 
@@ -133,14 +137,15 @@ class BodyLimit:
             error = HTTPException(415, "send multipart/form-data, or JSON")
             await refuse(scope, receive, send, error, self._limit)
             return
-        read, values, quotes, started = 0, 0, 0, time.monotonic()
+        read, values, quotes = 0, 0, 0
+        end = time.monotonic() + BODY_SECONDS * random.uniform(1, 1.5)
         is_json, whole = not kind.startswith(b"multipart/"), False
 
         async def limited() -> Message:
             nonlocal read, values, quotes, whole
             if whole:  # what comes next is the end of the connection
                 return await receive()
-            left = started + BODY_SECONDS + read / LEAST_RATE - time.monotonic()
+            left = end + read / LEAST_RATE - time.monotonic()
             try:
                 message = await asyncio.wait_for(receive(), max(0.0, left))
             except TimeoutError:
