@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import fsspec
@@ -137,3 +138,17 @@ def test_an_error_is_shown_without_secrets() -> None:
     assert "ftp://host.invalid/*.tar" in str(raised.value)
     taken_for_a_path = OSError("no file at /work/https:/me:pass@host/a?sig=x; see C:/a@b?c")
     assert files.first_line(taken_for_a_path) == "no file at /work/https://host/a; see C:/a@b?c"
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.tar")  # nobody ever writes there
+    (tmp_path / "b.tar").symlink_to("/dev/zero")
+    for name, kind in {"a.tar": "a pipe", "b.tar": "a device"}.items():
+        (source,) = files.expand(str(tmp_path / name))
+        with (
+            pytest.raises(DatasetError, match=f"cannot be read: .*it is {kind}, not a regular"),
+            files.dataset_errors(source.url),
+        ):
+            files.open_file(source.path)
+    with pytest.raises(DatasetError, match="matches no file"):
+        files.expand(f"{tmp_path}/*.tar")
