@@ -241,9 +241,9 @@ def test_what_jobs_need(run: Run, planned: list[Sweep], tmp_path: Path) -> None:
 def test_a_sweep_is_recorded_without_secrets(
     run: Run, planned: list[Sweep], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DATASET_URL", "http://me:pass@host/a.tar?sig=secret")
+    monkeypatch.setenv("DATASET_URL", "http://me:pass@host/a.tar?sig=hidden")
     run("dataset=webdataset", "dataset.path='${oc.env:DATASET_URL}'", "shards=0")
     (job,) = planned[0].jobs
     assert job.urls == {"dataset.path": ["http://host/a.tar"]}
     assert "oc.env:DATASET_URL" in str(job.overrides)
-    assert "secret" not in str(job)
+    assert "hidden" not in str(job)
