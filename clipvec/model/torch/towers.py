@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from open_clip import CLIP, CustomTextCLIP
-from open_clip.hf_model import HFTextEncoder
+from open_clip import CLIP, CustomTextCLIP, hf_model
 from open_clip.transformer import TextTransformer, text_global_pool
 from torch import nn
 from torch.nn.functional import normalize
@@ -97,7 +96,7 @@ def end_of_text(model: Any) -> EndOfText | None:
         if text.cls_emb is not None or text.output_tokens:
             return None
         mask, pool, eos = text.attn_mask, text.pool_type, text.eos_id
-    elif type(model) is CustomTextCLIP and type(model.text) is HFTextEncoder:
+    elif type(model) is CustomTextCLIP and type(model.text) is hf_model.HFTextEncoder:
         hf = model.text.config
         return EndOfText(hf.pad_token_id, padding=True) if hf.model_type in _MASKED else None
     else:
