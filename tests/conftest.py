@@ -139,14 +139,18 @@ def root(indexed: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def exports(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
-    """A folder for ``XDG_CACHE_HOME``, with `tiny_weights` exported to ONNX."""
+    """A folder for ``XDG_CACHE_HOME``, with `tiny_weights` as their first load exports them."""
+    from clipvec import model
     from clipvec.config import ModelConfig
-    from clipvec.model.onnx.export import export
 
     def make(folder: Path) -> None:
+        here = tmp_path_factory.mktemp("here")
+        (here / "json.py").write_text("raise SystemExit('that of the current folder')")
         with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(here)
             patch.setenv("XDG_CACHE_HOME", str(folder))
-            export(ModelConfig("tiny", "local", f"local-dir:{tiny_weights}"))
+            pretrained = f"local-dir:{tiny_weights}"
+            model.load_encoder(ModelConfig("tiny", "local", pretrained, runtime="onnx"))
 
     return once(tmp_path_factory, "exports", make)
 

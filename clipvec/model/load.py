@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipvec.config import RUNTIMES
@@ -26,10 +27,26 @@ def load_encoder(config: ModelConfig) -> Encoder:
             f"model={config.name} stands for synthetic vectors and cannot embed texts or images; "
             "choose another model, and a dataset of images"
         )
+    if config.arch != "sample":
+        check_folder(config)
     runtime = RUNTIMES.get(config.runtime)
     assert runtime is not None  # the configuration was checked
     encoder: Encoder = runtime.load().load(config)
     return encoder
+
+
+def check_folder(config: ModelConfig) -> None:
+    """Refuse a ``local-dir:`` that holds no model, before a runtime is imported.
+
+    Raises:
+        ModelError: it does not.
+    """
+    folder = Path(config.pretrained.removeprefix("local-dir:"))
+    if str(folder) != config.pretrained and not (folder / "open_clip_config.json").is_file():
+        raise ModelError(
+            f"model.pretrained={config.pretrained!r}: {folder} is not a folder with an "
+            "open_clip_config.json"
+        )
 
 
 def load_checked(made: ModelFingerprint, config: ModelConfig, where: str) -> Encoder:

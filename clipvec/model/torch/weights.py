@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import ModelError
+from clipvec.model.load import check_folder
 from clipvec.model.preprocess import Preprocess
 from clipvec.progress import say_hub_retries_once
 
@@ -77,13 +78,8 @@ def _check_source(config: ModelConfig) -> None:
     """Refuse a name that open_clip does not know, or a missing file or folder."""
     import open_clip
 
-    where = f"model.pretrained={config.pretrained!r}"
-    if config.pretrained.startswith("local-dir:"):
-        folder = Path(config.pretrained.removeprefix("local-dir:"))
-        if not (folder / "open_clip_config.json").is_file():
-            raise ModelError(f"{where}: {folder} is not a folder with an open_clip_config.json")
-        return
-    if config.pretrained.startswith("hf-hub:"):
+    check_folder(config)
+    if config.pretrained.startswith(SCHEMES):
         return
     if config.arch not in open_clip.list_models():
         raise ModelError(
@@ -93,7 +89,8 @@ def _check_source(config: ModelConfig) -> None:
     tags = open_clip.list_pretrained_tags_by_model(config.arch)
     if config.pretrained not in tags and not Path(config.pretrained).is_file():
         raise ModelError(
-            f"{where} is neither a file nor weights of {config.arch}: allowed are "
+            f"model.pretrained={config.pretrained!r} is neither a file nor weights of "
+            f"{config.arch}: allowed are "
             f"{', '.join(tags)}, local-dir:<folder>, hf-hub:<name>, or a file"
         )
 
