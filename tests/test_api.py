@@ -226,6 +226,7 @@ def test_recall(sample: Path, tmp_path: Path) -> None:
     found = clipvec.run_recall(
         *("systems=quick", "measure=quick", "~systems.chroma", "~systems.hnsw"),
         *("measure.recall_at=[10]", "queries.images=0", "queries.texts=60"),
+        "measure.time_budget_s=1",
         model="sample",
         target_recall=0.9,
         report_dir=tmp_path / "report",

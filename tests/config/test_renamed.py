@@ -42,8 +42,9 @@ NAMES = {command: names(command) for command in SCHEMAS}
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
 def test_an_old_name_is_refused_with_the_new_one(old: str, new: str) -> None:
     assert any({old, new} & known for known in NAMES.values())
-    for command, known in NAMES.items():
-        if new in known and old not in known:
-            for override in (f"{old}=1", f"+{old}=1", f"++{old}=1"):
-                with pytest.raises(ConfigError, match=f"^{old} is now {new}$"):
-                    config.read_command(command, [override], SCHEMAS[command])
+    where = [command for command, known in NAMES.items() if new in known and old not in known]
+    tried = [(command, f"{old}=1") for command in where]
+    tried += [(command, f"{added}{old}=1") for command in where[:1] for added in ("+", "++")]
+    for command, override in tried:
+        with pytest.raises(ConfigError, match=f"^{old} is now {new}$"):
+            config.read_command(command, [override], SCHEMAS[command])

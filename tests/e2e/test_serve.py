@@ -8,7 +8,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -164,14 +163,13 @@ def is_there(port: int) -> bool:
         return False
 
 
-def test_while_chroma_is_down(index: Path, tmp_path: Path) -> None:
+def test_while_chroma_is_down(run: Run, index: Path, tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
     url = f"http://127.0.0.1:{port}"
     with ExitStack() as running:
         there = running.enter_context(chroma(tmp_path))
         place = ["index=chroma_http", f"index.port={there}"]
-        command = [sys.executable, "-m", "clipvec.index", "experiment=demo", *place]
-        subprocess.run(command, cwd=index.parents[1], check=True, capture_output=True)
+        run("index", "experiment=demo", *place, cwd=index.parents[1])
         process = start(" ".join([*place, "max_queries_per_minute=3"]), port, log)
         try:
             wait_ready(url, process, log)

@@ -7,7 +7,6 @@ import random
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ from PIL import Image
 
 from tests.e2e.serving import free_port, start, wait_ready
 
-CLIENTS, SECONDS, ROUNDS = 64, 12, 6
+CLIENTS, REQUESTS, ROUNDS = 64, 20, 6
 """A leak grows in every round; what torch caches per batch size, and heap fragmentation, do not."""
 ROOM = 64 * 2**20
 """Bytes; if kept, the uploads of a single round would be hundreds of megabytes."""
@@ -92,29 +91,27 @@ def memory(process: psutil.Process) -> int:
 
 
 class Crowd:
-    """Clients that send requests for `SECONDS`, every tenth of them bad."""
+    """Clients that send `REQUESTS` each, every tenth of them bad."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.bad = bad_requests()
         self.image = encoded(Image.new("RGB", (320, 240), "orange"), "JPEG")
+        self.rngs = [random.Random(number) for number in range(CLIENTS)]
         self.counts: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.guard = threading.Lock()
 
     def ask(self) -> None:
-        """Send requests until the time is up."""
-        end = time.monotonic() + SECONDS
+        """Send a round of requests, all clients at once."""
         with ThreadPoolExecutor(CLIENTS) as threads:
-            list(threads.map(lambda number: self.client(number, end), range(CLIENTS)))
+            list(threads.map(self.client, range(CLIENTS)))
 
-    def client(self, number: int, end: float) -> None:
-        """Send one request after another."""
-        rng = random.Random(number)
+    def client(self, number: int) -> None:
+        """Send one request after another, none of them as in an earlier round."""
+        rng = self.rngs[number]
         with httpx.Client(base_url=self.url, timeout=120) as asking:
-            turn = 0
-            while time.monotonic() < end:
-                turn += 1
+            for turn in range(REQUESTS):
                 if turn % 10 == number % 10:
                     name = rng.choice(sorted(self.bad))
                     ask, status = self.bad[name]
