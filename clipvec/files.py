@@ -75,7 +75,7 @@ def to_json(values: Mapping[str, Any], schema: int, *, sealed: bool = False) -> 
         schema: increase it whenever an older clipvec could not read the file or would misread it.
         sealed: whether it has a checksum, for what nothing else would tell to be damaged.
     """
-    seal = {_SEAL: _digest(values)} if sealed else {}
+    seal = {_SEAL: digest(values)} if sealed else {}
     return json.dumps({SCHEMA: schema, **seal, **values}, indent=1, allow_nan=False).encode()
 
 
@@ -110,12 +110,13 @@ def from_json(
         has = "no schema number" if seen is None else f"schema {seen!r}"
         update = "update clipvec, or " if isinstance(seen, int) and seen > schema else ""
         raise SchemaError(f"{file} has {has}, this clipvec reads schema {schema}; {update}{fix}")
-    if sealed and values.pop(_SEAL, None) != _digest(values):
+    if sealed and values.pop(_SEAL, None) != digest(values):
         raise ValueError("its checksum is another")
     return values
 
 
-def _digest(values: Mapping[str, Any]) -> str:
+def digest(values: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of JSON values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

@@ -34,6 +34,15 @@ def version() -> str:
     return f"{__version__}+g{commit}{dirty}"
 
 
+def versions(*packages: str) -> dict[str, str]:
+    """Return the versions of this code, of Python, and of packages, for a report."""
+    import platform
+    from importlib import metadata
+
+    found = {"clipvec": version(), "python": platform.python_version()}
+    return found | {name: metadata.version(name) for name in packages}
+
+
 def _git(*arguments: str) -> str:
     done = subprocess.run(
         ["git", "-C", str(_ROOT), *arguments], capture_output=True, text=True, check=True

@@ -25,7 +25,7 @@ from .datasets import (
     WebDatasetConfig,
 )
 from .evaluate import EVERY_MODEL, PromptsConfig, class_name
-from .fields import Attributes, AttributeType, name_of
+from .fields import Attributes, AttributeType, admitting, name_of
 from .groups import (
     HnswConfig,
     TrackingConfig,
@@ -98,6 +98,7 @@ __all__ = [
     "TrackingConfig",
     "WebDatasetConfig",
     "WorkersLauncher",
+    "admitting",
     "check_overrides",
     "class_name",
     "did_you_mean",

@@ -38,6 +38,11 @@ def _codec(name: str) -> str:
         raise ValueError("no encoding that Python knows; cp1252 is one") from None
 
 
+def admitting(share: float) -> float:
+    """Return the least ``max_..._fraction``, in hundredths, that lets a share pass."""
+    return min(1.0, -(-share * 100 // 1) / 100)
+
+
 def name_of(path: str) -> str:
     """Return the `Name` that a folder gives: the last part of its path, of letters without accents.
 

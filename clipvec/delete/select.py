@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clipvec.config import admitting
 from clipvec.data import open_text
 from clipvec.errors import ConfigError
 from clipvec.index import filters
@@ -75,7 +76,7 @@ def by_filter(store: Store, texts: Sequence[str], most: float) -> dict[str, Dele
         raise ConfigError(
             f"where {chosen} is satisfied by {count:,} of {counted(rows, 'row')}, more than "
             f"max_removed_fraction={most}: nothing was deleted; if all of these are meant, give "
-            f"max_removed_fraction={_rounded_up(count / rows)}"
+            f"max_removed_fraction={admitting(count / rows)}"
         )
     return found
 
@@ -148,7 +149,3 @@ def _select(
                 found[part.file] = DeletedRows(part.sha256, ids)
             task.advance(part.rows)
     return found
-
-
-def _rounded_up(share: float) -> float:
-    return min(1.0, -(-share * 100 // 1) / 100)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipvec import paths
-from clipvec.config import ImageDatasetConfig, name_of
+from clipvec.config import ImageDatasetConfig, admitting, name_of
 from clipvec.data import Listing, open_dataset
 from clipvec.errors import ConfigError, StoreError
 from clipvec.progress import counted
@@ -268,16 +268,12 @@ def _check_gone(
             f"{config.dataset.name}: {lost:,} of {counted(len(known), 'source')} are gone, more "
             f"than max_removed_fraction={config.max_removed_fraction}: nothing was changed; is "
             "dataset.path right, and all of it there? if these are to go from the store too, give "
-            f"max_removed_fraction={_rounded_up(share)}; dataset.keep_removed=true keeps their rows"
+            f"max_removed_fraction={admitting(share)}; dataset.keep_removed=true keeps their rows"
         )
 
 
 def _keeps(config: EmbedConfig) -> bool:
     return isinstance(config.dataset, ImageDatasetConfig) and config.dataset.keep_removed
-
-
-def _rounded_up(share: float) -> float:
-    return min(1.0, -(-share * 100 // 1) / 100)
 
 
 def _shards(config: EmbedConfig, sources: pa.Table, first: pa.Table) -> int:

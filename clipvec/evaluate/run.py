@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,7 +99,7 @@ def _evaluation(
         limits=config.limits,
         chosen=choose(deployed),
         hardware=machine.hardware(),
-        versions=_versions(),
+        versions=version.versions(*_PACKAGES),
     )
 
 
@@ -136,8 +134,3 @@ def _captions(config: EvaluateConfig, rows: Rows) -> list[str]:
             "; or compare neighbours with those by another model: against=..."
         )
     return captions
-
-
-def _versions() -> dict[str, str]:
-    found = {"clipvec": version.version(), "python": platform.python_version()}
-    return found | {name: metadata.version(name) for name in _PACKAGES}

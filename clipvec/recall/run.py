@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import platform
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -169,7 +167,7 @@ def _report(
         synthetic=fingerprint.dataset["kind"] == "synthetic",
         fingerprint=fingerprint.to_json(),
         hardware=machine.hardware(),
-        versions=_versions(),
+        versions=version.versions(*_PACKAGES),
         seeds={"queries": config.queries.seed, "measure": config.measure.seed},
         queries={kind: len(queries) for kind, queries in query_sets.items()},
         query_source={kind: queries.source for kind, queries in query_sets.items()},
@@ -188,8 +186,3 @@ def _recommendations(
     if _with_live(config):
         # By the kind that is harder to answer.
         yield recommend(systems, kinds[0], target, k, among="served")
-
-
-def _versions() -> dict[str, str]:
-    found = {"clipvec": version.version(), "python": platform.python_version()}
-    return found | {name: metadata.version(name) for name in _PACKAGES}

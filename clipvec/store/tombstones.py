@@ -94,7 +94,7 @@ class Entry:
     @property
     def digest(self) -> str:
         """SHA-256 of its content."""
-        return _digest(asdict(self))
+        return files.digest(asdict(self))
 
     @property
     def name(self) -> str:
@@ -130,7 +130,7 @@ class Entry:
             values = files.from_json(
                 data, _SCHEMA, file, "use the version that wrote it", also=(1,)
             )
-            if values.pop("sha256") != _digest(values):
+            if values.pop("sha256") != files.digest(values):
                 raise ValueError("its checksum is another")
             parts = {part: _rows(**rows) for part, rows in values.pop("parts").items()}
             entry = cls(**values, parts=parts)
@@ -274,10 +274,6 @@ class TombstoneFolder:
 
 def _rows(sha256: str, ids: list[str], removed: Iterable[Sequence[Any]] = ()) -> DeletedRows:
     return DeletedRows(sha256, ids, [RemovedRow(*row) for row in removed])
-
-
-def _digest(values: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _is_entry(name: str) -> bool:
