@@ -4,8 +4,8 @@
 
 First 1 % of the rows, drawn at random, is deleted, and taken out of every part: seconds, and bytes
 written and freed, by the store alone; the ratio is of its time to that of reading and writing the
-same bytes. Then as many rows in ten generations as in one: the time to index, to search and to
-measure recall, in turns.
+same bytes. Then as many rows in ten generations, before and after these are joined, as in one: the
+time to index, to search and to measure recall, in turns, by the clock and of the processors.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from benchmarks.result import result
-from clipvec.compact.run import compact
+from clipvec.compact.run import CompactSummary, compact
 from clipvec.config import ChromaConfig, CompactConfig, FaissConfig, from_dict, to_dict
 from clipvec.delete.select import by_ids
-from clipvec.index import build_index, open_index
+from clipvec.index import VectorIndex, build_index, open_index
 from clipvec.store import REPLACED, Entry, Rows, Store, TombstoneFolder
 from tests.index.conftest import build_config
 from tests.stores import make_store, row
@@ -59,6 +61,18 @@ def copied(store: Store) -> float:
     return time.perf_counter() - started
 
 
+def compacted(root: Path) -> CompactSummary:
+    """Compact the store below a folder."""
+    values = {
+        "model": {"name": "toy"},
+        "dataset": {"name": "toys"},
+        "store": {"root": str(root)},
+        "index": to_dict(ChromaConfig(f"{root}/none")),
+        "dry_run": False,
+    }
+    return compact(from_dict(values, CompactConfig))
+
+
 def measure_compact(root: Path, rows: int, dim: int) -> None:
     """Print what it takes to take 1 % of the rows out."""
     store = make_store(root, {}, dim=dim, count=10)
@@ -69,15 +83,8 @@ def measure_compact(root: Path, rows: int, dim: int) -> None:
     chosen = np.random.default_rng(0).choice(rows, rows // 100, replace=False)
     parts = by_ids(store, {f"0/{n}" for n in chosen}, ignore_missing=False)
     TombstoneFolder(store.folder).add(Entry.now(None, parts))
-    values = {
-        "model": {"name": "toy"},
-        "dataset": {"name": "toys"},
-        "store": {"root": str(root)},
-        "index": to_dict(ChromaConfig(f"{root}/none")),
-        "dry_run": False,
-    }
     started = time.perf_counter()
-    done = compact(from_dict(values, CompactConfig))
+    done = compacted(root)
     seconds = time.perf_counter() - started
     detail = (
         f"compact of {done.rows:,} of {rows:,} rows in {done.parts} parts: {seconds:.1f} s, "
@@ -104,33 +111,47 @@ def grown(root: Path, rows: int, dim: int, generations: int) -> Store:
 
 
 def measure_generations(root: Path, rows: int, dim: int) -> None:
-    """Print the ratios of ten generations to one, each the median of five turns."""
-    counts = (1, GENERATIONS)
-    stores = {n: grown(root / str(n), rows, dim, n) for n in counts}
-    taken: dict[str, dict[int, list[float]]] = {}
+    """Print the ratios of ten generations, and of those joined, to one: medians of five turns."""
+    names = {"one": 1, "ten": GENERATIONS, "ten, joined": GENERATIONS}
+    stores = {name: grown(root / name, rows, dim, n) for name, n in names.items()}
+    print(compacted(root / "ten, joined"), flush=True)
+    taken: dict[str, dict[str, list[tuple[float, float]]]] = {}
     queries = np.random.default_rng(1).normal(size=(QUERIES, dim)).astype(np.float32)
+
+    def timed(what: str, name: str, work: Callable[[], object]) -> None:
+        started = time.perf_counter(), time.process_time()
+        work()
+        took = time.perf_counter() - started[0], time.process_time() - started[1]
+        taken.setdefault(what, {}).setdefault(name, []).append(took)
+
     for turn in range(5):
-        for n in counts:
-            config = build_config(root / str(n), FaissConfig(f"{root}/{n}/index"), rebuild=turn > 0)
-            started = time.perf_counter()
-            build_index(config)
-            taken.setdefault("index", {}).setdefault(n, []).append(time.perf_counter() - started)
-            with open_index(config.index) as index:
-                index.query(queries[0], K)
-                started = time.perf_counter()
-                for query in queries:
-                    index.query(query, K)
-            taken.setdefault("search", {}).setdefault(n, []).append(time.perf_counter() - started)
-            started = time.perf_counter()
-            for _, vectors in Rows.open(stores[n].url).chunks():
-                vectors @ queries.T
-            taken.setdefault("exact search of recall", {}).setdefault(n, []).append(
-                time.perf_counter() - started
+        for name, store in stores.items():
+            index = FaissConfig(f"{root}/{name}/index")
+            config = build_config(root / name, index, rebuild=turn > 0)
+            timed("index", name, partial(build_index, config))
+            with open_index(index) as opened:
+                opened.query(queries[0], K)
+                timed("search", name, partial(_search, opened, queries))
+            timed("exact search of recall", name, partial(_compare_all, store, queries))
+    for what, times in taken.items():
+        medians = {name: np.median(times[name], axis=0) for name in names}
+        for name in [*names][1:]:
+            clock, processor = medians[name] / medians["one"]
+            detail = (
+                f"{what} of {rows:,} rows in {name} generations against one; of processor time "
+                f"{processor:.2f}; {medians[name][0]:.2f} s, {medians['one'][0]:.2f} s"
             )
-    for name, times in taken.items():
-        one, ten = (float(np.median(times[n])) for n in counts)
-        detail = f"{name} of {rows:,} rows in {GENERATIONS} generations against one: "
-        print(result("generations", ten / one, f"{detail}{ten:.2f} s, {one:.2f} s"), flush=True)
+            print(result("generations", clock, detail), flush=True)
+
+
+def _search(index: VectorIndex, queries: np.ndarray) -> None:
+    for query in queries:
+        index.query(query, K)
+
+
+def _compare_all(store: Store, queries: np.ndarray) -> None:
+    for _, vectors in Rows.open(store.url).chunks():
+        vectors @ queries.T
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -175,3 +176,29 @@ def browser() -> Iterator[Browser]:
         opened = playwright.chromium.launch(executable_path=chromium, args=[*QUIET])
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A bucket ``photos`` of moto's server, with the variables that the documentation sets."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+    from s3fs import S3FileSystem
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    page = Path(__file__).parents[1] / "docs/store.md"
+    exported = re.findall(r"^export (AWS_.*)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    variables = dict(word.split("=", 1) for line in exported for word in line.split())
+    keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+    assert list(variables) == [*keys, "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"]
+    for name, value in {**variables, "AWS_ENDPOINT_URL": url}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    boto3.client("s3", endpoint_url=url).create_bucket(Bucket="photos")
+    S3FileSystem.clear_instance_cache()  # of the server of another test
+    yield
+    server.stop()

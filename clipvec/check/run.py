@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from clipvec import paths, shards
+from clipvec import paths
 from clipvec.check.compare import REBUILD, IndexComparison
 from clipvec.errors import ClipvecError, CollectionError, SchemaError, StoreError, one_line
 from clipvec.index import has_index, open_index, table_fault
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from clipvec.config import CheckConfig
     from clipvec.index import VectorIndex
     from clipvec.store import CommitMarker
-
-log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -72,7 +69,7 @@ def check(config: CheckConfig) -> CheckSummary:
     markers = store.committed(faults=faults)
     summary.faults += map(one_line, faults)
     _check_plans(store, summary)
-    _tell_open_shards(store, markers)
+    store.tell_unfinished("are not checked", markers)
     name = paths.collection_name(config.dataset.name, config.model.name)
     with contextlib.ExitStack() as stack:
         index = None
@@ -98,7 +95,7 @@ def _check_tombstones(store: Store, summary: CheckSummary) -> bool:
     except (StoreError, SchemaError) as error:
         summary.faults.append(one_line(error))
         store.tombstones = Tombstones()
-        store.shard_count = store.generations.newest().stop
+        store.shards = [shard for each in store.generations.all() for shard in each.shards]
         return False
 
 
@@ -109,12 +106,6 @@ def _check_plans(store: Store, summary: CheckSummary) -> None:
                 store.generations.plan(generation)
         except StoreError as error:
             summary.faults.append(one_line(error))
-
-
-def _tell_open_shards(store: Store, markers: dict[int, CommitMarker]) -> None:
-    missing = sorted(set(range(store.shard_count)) - set(markers))
-    if missing:
-        log.info("not committed, and not checked: shards %s", shards.format(missing))
 
 
 def _check_parts(

@@ -1,4 +1,4 @@
-"""Takes the bytes of deleted rows out of every file of a store and its index."""
+"""Takes the bytes of deleted rows out of every file of a store and its index; joins small files."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""``clipvec compact``: take the bytes of deleted rows out of every file.
+"""``clipvec compact``: take the bytes of deleted rows out of every file, and join small files.
 
 Examples:
     clipvec compact model=sample             # the store and the index of the same options

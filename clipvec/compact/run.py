@@ -1,4 +1,4 @@
-"""The store first, part by part, then the indexes of it."""
+"""The store first, part by part and generation by generation, then the indexes of it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from clipvec import paths, shards
-from clipvec.index import rebuild, remove_leftovers, with_remains
+from clipvec import paths
+from clipvec.index import held_indexes, rebuild, remove_leftovers
 from clipvec.machine import fill_memory
 from clipvec.progress import Progress, counted
-from clipvec.store import Store, compaction
+from clipvec.store import Store, compaction, joining
 from clipvec.web import format as formats
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _GROUP_BYTES = 2**30
 """Of parts that are written before they take the place of the old ones: room that the disk has to
-have. The tombstones are written again for each group."""
+have."""
 
 
 @dataclass
@@ -37,12 +37,17 @@ class CompactSummary:
     """Parts that held them."""
     bytes: int = 0
     """By which the parts became smaller."""
+    joined: int = 0
+    """Parts that became part of others."""
+    generations: int = 0
+    """Generations that became part of others."""
     indexes: list[str] = field(default_factory=list)
     """Names of those that were written again."""
     dry_run: bool = False
 
     def __str__(self) -> str:
         """Return one line for the end of a run."""
+        would = "would " if self.dry_run else ""
         did = []
         if self.rows:
             verb = "would take" if self.dry_run else "took"
@@ -51,9 +56,13 @@ class CompactSummary:
                 f"{self.store}"
             )
             did += [] if self.dry_run else [f"{formats.size(self.bytes)} freed"]
+        what = {"generation": self.generations, "part": self.joined}
+        if small := [counted(number, f"small {each}") for each, number in what.items() if number]:
+            did.append(f"{would}join{'' if would else 'ed'} {' and '.join(small)} with others")
         if self.indexes:
             verb = "would write" if self.dry_run else "wrote"
-            did.append(f"{verb} {', '.join(self.indexes)} again without them")
+            them = " without them" if self.rows or not small else ""
+            did.append(f"{verb} {', '.join(self.indexes)} again{them}")
         return "; ".join(did) or f"nothing to compact in {self.store}"
 
 
@@ -72,19 +81,27 @@ def compact(config: CompactConfig) -> CompactSummary:
     if config.dry_run:
         return _foretell(config, store, name)
     with compaction.exclusive(store):
-        store = Store.open(store.url)
+        store = store.again()
         # one of another store is refused before all else
-        with_remains(config.index, name, store, 0)
-        summary = _compact_store(store)
-        store = Store.open(store.url)
+        held_indexes(config.index, name, store, 0)
+        summary = CompactSummary(store.url)
+        store = joining.settled(store)
+        store.tell_unfinished("stay as they are")
+        _compact_store(store, summary)
+        store = store.again()
         compaction.tidy(store)
+        store = _join_generations(store.again(), summary)
     if store.tombstones.removed:
         remove_leftovers(config.index, name)
-    for each in with_remains(config.index, name, store, store.tombstones.removed):
+    changed = bool(summary.rows or summary.joined or summary.generations)
+    indexes = held_indexes(config.index, name, store, store.tombstones.removed)
+    for each, holds in indexes.items():
+        if not holds and not changed:
+            continue
         log.info("%s is written again", config.index.location(each))
-        log.info("%s", rebuild(config, each))
+        log.info("%s", rebuild(config, each, anew=holds))
         summary.indexes.append(each)
-    if summary.indexes and config.index.folder is None:
+    if any(indexes.values()) and config.index.folder is None:
         log.warning(
             "a Chroma server keeps bytes of collections that it deleted in its folder: to be rid "
             "of them, start it with an empty one, and run clipvec index"
@@ -94,40 +111,41 @@ def compact(config: CompactConfig) -> CompactSummary:
 
 def _foretell(config: CompactConfig, store: Store, name: str) -> CompactSummary:
     summary = CompactSummary(store.url, dry_run=True)
-    for part in store.parts():
-        summary.rows += len(part.deleted)
-        summary.parts += bool(part.deleted)
+    for marker in store.committed().values():
+        parts = store.live_parts(marker)
+        summary.rows += sum(len(part.deleted) for part in parts)
+        summary.parts += sum(bool(part.deleted) for part in parts)
+        summary.joined += len(parts) - len(compaction.groups(parts))
+    summary.generations = len(joining.find(store, compacted=False))
+    changed = bool(summary.rows or summary.joined or summary.generations)
     removed = store.tombstones.removed + summary.rows
-    summary.indexes = with_remains(config.index, name, store, removed)
+    held = held_indexes(config.index, name, store, removed)
+    summary.indexes = [each for each, holds in held.items() if holds or changed]
     return summary
 
 
-def _compact_store(store: Store) -> CompactSummary:
-    """Write the parts again that hold deleted rows."""
-    summary = CompactSummary(store.url)
-    markers = store.committed()
-    if missing := store.unfinished():
-        log.warning("shards that are not finished stay as they are: %s", shards.format(missing))
-    todo = [m for m in markers.values() if any(part.deleted for part in store.live_parts(m))]
+def _compact_store(store: Store, summary: CompactSummary) -> None:
+    """Write the parts again that hold deleted rows, and those that are small."""
+    todo = [m for m in store.committed().values() if compaction.needs(store, m)]
     if not todo:
-        return summary
+        return
     compaction.forget_ground_truth(store)
     with Progress() as progress:
         task = progress.task("shards", len(todo), "shards")
         for group in _groups(todo):
-            for shard in _compact_group(store.url, group):
+            for shard in _compact_group(store, group):
                 summary.rows += len(shard.removed)
-                summary.parts += len(shard.gone)
+                summary.parts += shard.deleted_from
+                summary.joined += len(shard.before.parts) - len(shard.after.parts)
                 summary.bytes += shard.freed
             task.advance(len(group))
-    return summary
 
 
-def _compact_group(url: str, group: Iterable[int]) -> list[compaction.Compacted]:
+def _compact_group(store: Store, group: Iterable[int]) -> list[compaction.Compacted]:
     """Compact some shards, as often as rows are deleted or taken back meanwhile."""
     written: dict[int, tuple[object, compaction.Compacted | None]] = {}
     while True:
-        store = Store.open(url)
+        store = store.again()
         markers = store.committed(group)
         for shard, marker in markers.items():
             state = marker, store.live_parts(marker)
@@ -136,6 +154,21 @@ def _compact_group(url: str, group: Iterable[int]) -> list[compaction.Compacted]
         found = [made for shard in markers if (made := written[shard][1]) is not None]
         if compaction.commit(store, found):
             return found
+
+
+def _join_generations(store: Store, summary: CompactSummary) -> Store:
+    """Join small generations as long as there are some, and return the store as it is then."""
+    while run := joining.find(store):
+        compaction.forget_ground_truth(store)
+        generation = joining.plan(store, run)
+        if not generation.joins:
+            log.warning("new files are embedded just now: small generations are not joined")
+            return store
+        joining.finish(store, generation)
+        store = store.again()
+        joining.retire(store)
+        summary.generations += len(run)
+    return store
 
 
 def _groups(markers: Iterable[CommitMarker]) -> Iterator[list[int]]:

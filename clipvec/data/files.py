@@ -32,7 +32,10 @@ _INSTALL = {scheme: f"'clipvec[{extra}]'" for scheme, extra in SCHEME_EXTRAS.ite
     "https": "aiohttp",
 }
 """What to install to read URLs of a scheme."""
-_VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified")
+_VERSIONS = (
+    *("ETag", "etag", "md5Hash", "content_md5", "blob_id"),
+    *("mtime", "LastModified", "last_modified"),
+)
 """What file systems call what changes with a file's content, the surest first."""
 
 

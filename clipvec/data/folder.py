@@ -12,8 +12,8 @@ from clipvec.data.attributes import check, make_record, parse_json, reject_raw
 from clipvec.data.fetch import read_files
 from clipvec.data.files import dataset_errors, to_utf8
 from clipvec.data.formats import (
+    HEIC_ENDINGS,
     HEIC_MEND,
-    HEIC_SUFFIXES,
     SUFFIXES,
     UNREADABLE,
     raw_by_name,
@@ -111,7 +111,8 @@ class FolderDataset:
         if info is not None:
             return info.get("size"), files.version(info)
         try:
-            return folder_listing.on_disk(join(self._root, name)) if self._local else (None, None)
+            # a join takes longer than the call
+            return folder_listing.on_disk(f"{self._root}/{name}") if self._local else (None, None)
         except OSError:
             self._complete = False
             return None, None
@@ -200,28 +201,29 @@ def _list_files(names: Sequence[str], passed_over: PassedOver) -> tuple[list[Row
     One in a format that is rarely read counts where it has no copy in another beside it, as the
     raw files of many cameras have.
     """
-    read = {splitext(name)[0] for name in names if _suffix(name) in SUFFIXES}
-    images, notes = [], []
-    for name in names:
-        suffix, stem = _suffix(name), splitext(name)[0]
+    parts = [splitext(name) for name in names]  # once for each: there may be millions
+    suffixes = [ending.lower()[1:] for _, ending in parts]
+    read = {stem for (stem, _), suffix in zip(parts, suffixes, strict=True) if suffix in SUFFIXES}
+    images, stems, texts = [], set(), []
+    for name, (stem, ending), suffix in zip(names, parts, suffixes, strict=True):
         if suffix in SUFFIXES or (suffix in UNREADABLE and stem not in read):
             images.append(name)
+            stems.add(stem)
         elif suffix in UNREADABLE:
             passed_over.add("raw or HEIC files beside a copy that is read", name)
-        elif name.endswith((".txt", ".json")):
-            notes.append(name)
+        elif ending in {".txt", ".json"}:
+            texts.append((name, stem))
         else:
             passed_over.add("files that are no images", name)
-    stems = {splitext(name)[0] for name in images}
-    for name in notes:
-        if splitext(name)[0] not in stems:
+    for name, stem in texts:
+        if stem not in stems:
             passed_over.add("texts without an image of their name", name)
-    return [Row(name) for name in images], frozenset(n for n in notes if splitext(n)[0] in stems)
+    return [Row(name) for name in images], frozenset(n for n, stem in texts if stem in stems)
 
 
 def _tell_heic(where: str, rows: Sequence[Row]) -> None:
     """Say what reads HEIC, where there is some and it is not installed."""
-    found = [row.file for row in rows if _suffix(row.file) in HEIC_SUFFIXES]
+    found = [row.file for row in rows if row.file.lower().endswith(HEIC_ENDINGS)]
     if found and not reads_heic():
         log.warning(
             "%s: %s, such as %s, cannot be read without %s",

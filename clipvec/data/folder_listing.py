@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from clipvec.data.listing import Listing
 
-_HEIC = tuple(f".{suffix}" for suffix in sorted(formats.HEIC_SUFFIXES))
 _NO_FILE = "\0"
 """Before the number of a manifest's row that names no file; no file is called so."""
 
@@ -36,7 +35,7 @@ def sources(
     for row, notes in rows:
         size, version = state(row.file) if row.file else (None, None)
         detail: dict[str, object] = {}
-        if row.file.lower().endswith(_HEIC) and formats.reads_heic():
+        if row.file.lower().endswith(formats.HEIC_ENDINGS) and formats.reads_heic():
             detail["reader"] = formats.HEIC_PACKAGE  # without which it was rejected
         if notes:
             detail["notes"] = [[splitext(note)[1], *state(note)] for note in notes]

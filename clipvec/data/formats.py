@@ -28,8 +28,8 @@ UNREADABLE = frozenset(
 )
 """Endings of images that are rarely readable: listed like the others, then judged by content."""
 
-HEIC_SUFFIXES = frozenset({"heic", "heif"})
-"""Of these, what iPhones write, which `HEIC_PACKAGE` reads."""
+HEIC_ENDINGS = (".heic", ".heif")
+"""Of names of these, what iPhones write, which `HEIC_PACKAGE` reads."""
 HEIC_PACKAGE = "pillow_heif"
 HEIC_MEND = "pip install 'clipvec[heic]'"
 RAW_SUFFIXES = frozenset({"cr2", "nef", "arw", "dng", "orf", "rw2"})

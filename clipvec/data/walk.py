@@ -73,8 +73,9 @@ def _walk(
                 continue
             entered.add((status.st_dev, status.st_ino))
         below_folders, below_links = [], []
+        start = f"{folder}/" if folder else ""
         for entry in _entries(join(root, folder), folder, passed_over):
-            name = join(folder, entry.name)
+            name = start + entry.name
             if excluded(entry.name):
                 kind = "folders" if _is_folder(entry) else "files"
                 passed_over.add(f"{kind} that dataset.exclude names", name)

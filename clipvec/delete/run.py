@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from typing import TYPE_CHECKING
 
-from clipvec import paths, shards
+from clipvec import paths
 from clipvec.delete import select
 from clipvec.errors import ConfigError, one_line
 from clipvec.progress import counted
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from clipvec.config import DeleteConfig
     from clipvec.store import DeletedRows, Tombstones
 
-log = logging.getLogger(__name__)
 _SHOWN = 10
 """Ids that a dry run names."""
 
@@ -39,14 +37,14 @@ def delete(config: DeleteConfig) -> str:
     if config.undo is not None:
         with contextlib.nullcontext() if config.dry_run else compaction.exclusive(store):
             return _undo(config, store, entries)
-    _tell_open_shards(store)
+    store.tell_unfinished("keep their rows")
     while True:
         chosen = _selected(config, store)
         blocked = _blocked(config, store, chosen)
         parts = select.with_copies(store, chosen, blocked) if blocked else chosen
         if compaction.is_current(store, parts):
             break
-        store = Store.open(store.url)
+        store = store.again()
     entry = Entry.now(config.reason, parts, blocked=blocked)
     if not entry.rows and not entry.blocked:
         return f"{store.url}: no row to delete; nothing was changed"
@@ -141,8 +139,3 @@ def _some(parts: dict[str, DeletedRows]) -> str:
     ids = [id for rows in parts.values() for id in rows.ids]
     more = f" and {len(ids) - _SHOWN:,} more" if len(ids) > _SHOWN else ""
     return one_line(", ".join(ids[:_SHOWN])) + more
-
-
-def _tell_open_shards(store: Store) -> None:
-    if missing := store.unfinished():
-        log.warning("rows of shards that are not finished stay: %s", shards.format(missing))

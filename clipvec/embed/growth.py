@@ -26,6 +26,7 @@ from clipvec.store import (
     current,
     deleted_rows,
     hide_blocked,
+    joining,
     replaced_sources,
     revealed,
     still_deleted,
@@ -178,11 +179,13 @@ def next_generation(
         StoreError: the store cannot be read or written.
     """
     generations = store.planned()
-    committed = store.complete(range(generations[-1].stop))
+    committed = store.complete(shard for each in generations for shard in each.shards)
     for generation in generations:
         if not store.is_published(generation) or not committed.keys() >= set(generation.shards):
             return generation, False
     planned = _changes(store, config, generations) if look else None
+    if planned is not None and planned.joins:  # clipvec compact was faster
+        return next_generation(joining.settled(store.again()), config)
     return (generations[-1], False) if planned is None else (planned, True)
 
 
@@ -194,7 +197,7 @@ def _changes(
     listing = dataset.listing()
     plans = [store.generations.plan(generation) for generation in generations]
     _check_place(config, plans[-1], store)
-    known = current(plans, [generation.sources for generation in generations])
+    known = current(generations, plans)
     known = revealed(known, listing.table)
     at = _positions(listing.table["name"], known["name"])
     # named by a manifest, and not there

@@ -31,7 +31,7 @@ from clipvec.embed.vector_source import (
 )
 from clipvec.errors import DatasetError, Interrupted, TooManyRejects
 from clipvec.progress import Progress, counted
-from clipvec.store import KnownImages, Store, hide_blocked
+from clipvec.store import KnownImages, Store, hide_blocked, joining
 from clipvec.tracking import SWEEP_VARIABLE
 
 if TYPE_CHECKING:
@@ -132,7 +132,8 @@ class _Session:
     def embed_next(self) -> bool:
         """Embed what is wanted of a generation, and return whether another may follow."""
         config, summary = self._config, self.summary
-        store = Store.find(summary.store)
+        if (store := Store.find(summary.store)) is not None:
+            store = joining.settled(store)
         work = self._work(store)
         wanted = [work.generation.first + n for n in self._wanted if n < work.generation.count]
         committed = {} if store is None else _committed(store, wanted)
@@ -159,10 +160,11 @@ class _Session:
             return False
         if not todo and config.dataset.grows and len(self._wanted) < config.sharding.count:
             log.info("new files are looked for with shards=all, and at the start of a sweep")
-        published = store.is_published(work.generation)
+        now = store.again()
+        published = now.is_published(work.generation)
         if published and not todo:
             if work.generation.number:
-                summary.reused = list(range(work.generation.stop))
+                summary.reused = now.shards
             return False
         if not published:
             summary.replaced += work.publish(store)

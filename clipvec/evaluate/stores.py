@@ -56,7 +56,7 @@ def model_names(stores: Sequence[Rows]) -> list[str]:
 def _check_finished(rows: Rows) -> None:
     """Refuse a store that has no rows, or of which shards are not committed."""
     store = rows.store
-    if missing := sorted(set(range(store.shard_count)) - set(store.complete())):
+    if missing := sorted(set(store.shards) - set(store.complete())):
         raise IncompleteStoreError(
             f"{store.url} is not finished: it lacks {counted(len(missing), 'shard')} "
             f"({shards.format(missing)}); run the clipvec embed that began it again"

@@ -7,7 +7,7 @@ from .faiss.factory import num_lists
 from .faiss.library import faiss_errors
 from .open import has_index, open_index, partitions_of
 from .query import Term, combine, query_vector, split_weight
-from .remains import rebuild, remove_leftovers, with_remains
+from .remains import held_indexes, rebuild, remove_leftovers
 from .rows import FEW, table_fault
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "faiss_errors",
     "filters",
     "has_index",
+    "held_indexes",
     "is_missing",
     "memory_bytes",
     "num_lists",
@@ -35,5 +36,4 @@ __all__ = [
     "remove_leftovers",
     "split_weight",
     "table_fault",
-    "with_remains",
 ]

@@ -80,12 +80,12 @@ def build_index(
         CollectionError: the index cannot be used, or differs from the store.
     """
     store = Store.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
-    wanted = shards.parse(
-        shards.ALL if config.partition is None else config.partition,
-        store.shard_count,
-    )
+    wanted, partition = store.shards, None
+    if config.partition is not None:
+        asked = shards.parse(config.partition, store.shards[-1] + 1)
+        partition, first = shards.format(asked), store.tombstones.joins.first
+        wanted = [shard for shard in wanted if first(shard) in asked]
     parts = committed_parts(store, wanted, config.allow_partial)
-    partition = None if config.partition is None else shards.format(wanted)
     name = paths.collection_name(config.dataset.name, config.model.name, partition)
     backend = open_backend(config.index)
     rows = sum(part.rows for part in parts)
@@ -112,6 +112,7 @@ def committed_parts(store: Store, wanted: Sequence[int], allow_partial: bool) ->
     lacking: dict[int, str] = {}
     committed = store.complete(wanted, lacking)
     missing = sorted(set(wanted) - set(committed))
+    store.check_joined(missing)
     if missing and not (allow_partial and committed):
         spec = shards.format(missing)
         again = f"add 'shards=[{spec}]' to the clipvec embed that made it"

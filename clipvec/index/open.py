@@ -136,11 +136,12 @@ def _check_alike(one: VectorIndex, other: VectorIndex) -> None:
 
 
 def _warn_of_missing(name: str, names: Sequence[str], one: VectorIndex) -> None:
-    count = one.fingerprint.sharding_count
+    seen: Sequence[int] = range(one.fingerprint.sharding_count)
     with contextlib.suppress(ClipvecError):  # an index alone does not know of later generations
-        count = Store.open(one.info.store).shard_count
+        store = Store.open(one.info.store)
+        seen = [store.tombstones.joins.first(shard) for shard in store.shards]
     held = {shard for each in names for shard in shards.parse(paths.partition(each), sys.maxsize)}
-    missing = sorted(set(range(count)) - held)
+    missing = sorted(set(seen) - held)
     if missing:
         log.warning("%s: no partition holds the shards %s", name, shards.format(missing))
 

@@ -41,8 +41,8 @@ def remove_leftovers(config: IndexConfig, whole: str) -> None:
                 backend.publish(name)
 
 
-def with_remains(config: IndexConfig, whole: str, store: Store, removed: int) -> list[str]:
-    """Return the names of the indexes whose files may hold rows that were taken out of the store.
+def held_indexes(config: IndexConfig, whole: str, store: Store, removed: int) -> dict[str, bool]:
+    """Return the indexes of a store: whether their files may hold rows that were taken out of it.
 
     Args:
         config: where they are.
@@ -54,22 +54,22 @@ def with_remains(config: IndexConfig, whole: str, store: Store, removed: int) ->
         FingerprintError: an index of this name is of another store.
         CollectionError: one cannot be opened.
     """
-    backend, found = open_backend(config), []
+    backend, found = open_backend(config), {}
     for name in backend.names():
         if paths.whole_collection(name) == whole:
             with backend.open(name) as index:
                 check_made_of(index, store)
-                if index.info.removed < removed:
-                    found.append(name)
+                found[name] = index.info.removed < removed
     return found
 
 
-def rebuild(config: CompactConfig, name: str) -> IndexSummary:
-    """Build an index again, as it was built, without any byte of rows that the store lacks.
+def rebuild(config: CompactConfig, name: str, *, anew: bool) -> IndexSummary:
+    """Make an index hold what its store holds, with the settings that it was built with.
 
     Args:
         config: which store it is of, and where it is.
         name: ``<dataset>--<model>``, or one of its partitions.
+        anew: whether no byte may be left of rows that the store lacks.
 
     Raises:
         CollectionError: the index cannot be read or written; the old one is unchanged.
@@ -90,7 +90,7 @@ def rebuild(config: CompactConfig, name: str) -> IndexSummary:
         "tracking": {"mode": "disabled"},
         "partition": paths.partition(name) or None,
         "allow_partial": True,
-        "rebuild": backend.keeps_bytes,
+        "rebuild": anew and backend.keeps_bytes,
         "batch_rows": _BATCH_ROWS,
     }
     return build_index(from_dict(command, IndexCommandConfig))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from clipvec.config import EmbedConfig, read_command
 from clipvec.embed import next_generation, publish
 from clipvec.errors import DatasetError
-from clipvec.store import Store, replaced_sources
+from clipvec.store import Store, joining, replaced_sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +51,8 @@ def _generation(job: Job, look: bool) -> int:
         store = Store.find(job.visible_store())
         if store is None or not (newest := store.generations.newest()).plan:
             return 0
+        if look:
+            store = joining.settled(store)
         config = read_command("embed", job.overrides, EmbedConfig)
         try:
             generation = next_generation(store, config, look=look)[0]
@@ -58,7 +60,7 @@ def _generation(job: Job, look: bool) -> int:
             log.warning("what is new is not known, since this machine cannot list it: %s", error)
             return newest.number
         unfinished = len(store.complete(generation.shards)) < generation.count
-        if not look or store.is_published(generation) or unfinished:
+        if not look or store.again().is_published(generation) or unfinished:
             return generation.number
         # all that is left of it, and no job would do it
         publish(store, generation, replaced_sources(store.generations.plan(generation)))

@@ -1,4 +1,4 @@
-from . import compaction, thumbnails
+from . import compaction, joining, thumbnails
 from .blocked import hide_blocked
 from .captions import draw_captions, keyed_hash
 from .fingerprint import (
@@ -8,9 +8,10 @@ from .fingerprint import (
     ModelFingerprint,
 )
 from .folder import Folder
-from .generations import REPLACED, Generation, current, replaced_sources, revealed
+from .generations import LISTED, REPLACED, Generation, current, replaced_sources
+from .hidden_names import revealed
+from .ledger import live_rejects
 from .live import LivePart
-from .part import ledger_rows
 from .replaced import KnownImages, deleted_rows, still_deleted
 from .rows import Numbers, Rows
 from .schema import DIGEST, EMBEDDING, Row, id_digest, image_digest, matrix
@@ -22,6 +23,7 @@ __all__ = [
     "DIGEST",
     "EMBEDDING",
     "GOLDEN_COSINE",
+    "LISTED",
     "REPLACED",
     "CommitMarker",
     "DamagedTombstones",
@@ -48,8 +50,9 @@ __all__ = [
     "hide_blocked",
     "id_digest",
     "image_digest",
+    "joining",
     "keyed_hash",
-    "ledger_rows",
+    "live_rejects",
     "matrix",
     "replaced_sources",
     "revealed",

@@ -9,12 +9,17 @@ thumbnails, which are fifteen in sixteen of the bytes and which neither `clipvec
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from clipvec.store.folder import Folder
+    from clipvec.store.part import Part
 
 SEAL = b"clipvec.sha256"
 """Footer key: the SHA-256 of the file with `BLANK` in the place of this value."""
@@ -70,3 +75,31 @@ def _thumbnails(footer: pq.FileMetaData) -> Iterable[tuple[int, int]]:
             if chunk.path_in_schema == THUMBNAIL:
                 start = chunk.dictionary_page_offset or chunk.data_page_offset
                 yield start, start + chunk.total_compressed_size
+
+
+def compare(folder: Folder, part: Part, whole: bool) -> pa.BufferReader:
+    """Return a part as a file to read, without its thumbnails unless ``whole``.
+
+    Raises:
+        ValueError: it has another checksum than was committed.
+        OSError: it cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with folder.open(part.file) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size != part.bytes:
+            raise ValueError(f"it has {size:,} bytes, {part.bytes:,} were committed")
+        ranges, wanted = [(0, size)], part.sha256
+        if not whole and part.sha256_without_thumbnails is not None:
+            ranges = without_thumbnails(pq.read_metadata(file), size)
+            wanted = part.sha256_without_thumbnails
+    pieces = folder.read_ranges(part.file, ranges)
+    if (seen := sha256(*pieces)) != wanted:
+        raise ValueError(f"its SHA-256 is {seen[:12]}…, {wanted[:12]}… was committed")
+    # Bytes that are never written to, those of the thumbnails, take no memory.
+    buffer = bytearray(size)
+    for (start, stop), piece in zip(ranges, pieces, strict=True):
+        buffer[start:stop] = piece
+    return pa.BufferReader(buffer)

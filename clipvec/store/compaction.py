@@ -1,10 +1,12 @@
-"""Takes the bytes of deleted rows out of a store's files.
+"""Takes the bytes of deleted rows out of a store's files, and joins the small ones of a shard.
 
 A part that has deleted rows is written again without them, under a name of its own, and the commit
 marker, written anew, puts it in the old one's place. So a part is whole or not there, the marker
 stays the only sign that it counts, and whoever reads goes on with the files that are open. To blank
 the rows where they lie would keep their positions, and most of their bytes, and need a second
-meaning of a checksum; an index takes a part that was written again for another one, as ever.
+meaning of a checksum; an index takes a part that was written again for another one, as ever. One
+with fewer rows than a row group is written together with the one before or after it. The small
+shards of small generations are joined by `clipvec.store.joining`.
 
 Before the marker, digests take the place of the ids in the tombstones, which then say of which part
 the rows are no longer: while that is not the part that is committed, readers look for the digests
@@ -22,15 +24,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipvec import paths
-from clipvec.errors import StoreError
-from clipvec.store.part import ledger_bytes, ledger_rows, part_of, without_rows
+from clipvec.store import joining
+from clipvec.store.hidden_names import hide_names
+from clipvec.store.part import GROUP_ROWS, PART_ROWS, joined, ledger_bytes, ledger_rows, part_of
 from clipvec.store.schema import DIGEST, SOURCE, id_digest
-from clipvec.store.tombstones import DeletedRows, Entry, RemovedRow, TombstoneFolder
+from clipvec.store.tombstones import DeletedRows, Entry, RemovedRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from clipvec.store.joins import Joins
     from clipvec.store.live import LivePart
     from clipvec.store.part import Part
     from clipvec.store.shard import CommitMarker
@@ -49,6 +53,8 @@ class Compacted:
     after: CommitMarker
     removed: Mapping[str, RemovedRow]
     """By id."""
+    deleted_from: int = 0
+    """Parts that held these."""
 
     @property
     def gone(self) -> list[Part]:
@@ -69,23 +75,24 @@ class Compacted:
         removed = [*rows.removed, *(self.removed.get(id, unknown[id]) for id in hidden)]
         if not active or not self.after.parts:
             return file, DeletedRows(rows.sha256, left, removed)
-        # of a shard that was embedded again, a row may be in another part than it was
-        number = min(paths.part_number(file) or 0, len(self.after.parts) - 1)
-        part = self.after.parts[number]
+        # one that was made of several has the number of their first
+        number, part = paths.part_number(file) or 0, self.after.parts[0]
+        for each in self.after.parts:
+            part = each if (paths.part_number(each.file) or 0) <= number else part
         return part.file, DeletedRows(part.sha256, left, removed)
 
 
 def exclusive(store: Store) -> AbstractContextManager[object]:
     """Keep apart what takes rows out of a store's files, and what must not run beside it.
 
-    On a disk; on an object store there can be no such lock.
+    Two of them could each remove the parts that the other's marker names.
 
     Raises:
         StoreError: another process holds the lock, or the store cannot be written.
     """
     file = store.folder.path(paths.COMPACT_LOCK)
-    held = f"clipvec compact is at work on {store.url}, and holds {file}; wait for it"
-    return store.folder.locked(paths.COMPACT_LOCK, StoreError(held))
+    held = f"clipvec compact is at work on {store.url}, and holds {file}"
+    return store.folder.locked(paths.COMPACT_LOCK, held)
 
 
 def is_current(store: Store, parts: Mapping[str, DeletedRows]) -> bool:
@@ -100,51 +107,80 @@ def is_current(store: Store, parts: Mapping[str, DeletedRows]) -> bool:
     return now >= {(file, rows.sha256) for file, rows in parts.items()}
 
 
+def needs(store: Store, marker: CommitMarker) -> bool:
+    """Return whether there is something to `write` of a shard."""
+    parts = store.live_parts(marker)
+    few = len(groups(parts)) < len(parts)
+    return few or any(part.deleted for part in parts) or _is_named(store, marker)
+
+
+def _is_named(store: Store, marker: CommitMarker) -> bool:
+    """Return whether there are ids of deleted rows of a shard, some that it does not have, too."""
+    named = store.tombstones.of_parts(paths.ShardPaths(marker.shard).folder, marker.parts)
+    return named is None or any(named.values())
+
+
+def groups(parts: Sequence[LivePart]) -> list[list[LivePart]]:
+    """Return parts in groups of which each is to be one part."""
+    groups: list[list[LivePart]] = []
+    for part in parts:
+        rows = sum(each.rows for each in groups[-1]) if groups else 0
+        if groups and min(rows, part.rows) < GROUP_ROWS and rows + part.rows <= PART_ROWS:
+            groups[-1].append(part)
+        else:
+            groups.append([part])
+    return groups
+
+
 def write(store: Store, marker: CommitMarker) -> Compacted | None:
-    """Write the parts of a committed shard without their deleted rows; None: they have none.
+    """Write the parts of a committed shard without their deleted rows, and small ones as one.
+
+    Returns:
+        None: there is nothing to do, see `needs`.
 
     Raises:
         StoreError: a part cannot be read or written.
     """
+    if not needs(store, marker):
+        return None
     parts: list[Part] = []
     removed: dict[str, RemovedRow] = {}
-    for number, part in enumerate(store.live_parts(marker)):
-        if not part.deleted:
-            parts.append(part.part)
+    live = store.live_parts(marker)
+    for group in groups(live):
+        if len(group) == 1 and not group[0].deleted:
+            parts.append(group[0].part)
             continue
-        written, rows = _write_part(store, part, marker.shard, number)
+        written, rows = _write_part(store, group, marker.shard)
         parts.append(written)
         removed.update(rows)
-    if not removed:
-        return None
     rows_left = sum(part.rows for part in parts)
-    return Compacted(marker, replace(marker, rows=rows_left, parts=parts), removed)
+    after = replace(marker, rows=rows_left, parts=parts)
+    return Compacted(marker, after, removed, sum(bool(part.deleted) for part in live))
 
 
 def _write_part(
-    store: Store, part: LivePart, shard: int, number: int
+    store: Store, group: Sequence[LivePart], shard: int
 ) -> tuple[Part, dict[str, RemovedRow]]:
     import pyarrow as pa
 
-    table = pa.Table.from_batches(list(store.read_all(part.part)))
-    ids, deleted = table["id"].to_pylist(), set(part.deleted)
-    gone = np.array([id in deleted for id in ids])
-    pairs = zip(ids, table.select([DIGEST, SOURCE]).to_pylist(), gone, strict=True)
-    removed = {
-        id: RemovedRow(id_digest(id), row[DIGEST] and row[DIGEST].hex(), row[SOURCE])
-        for id, row, out in pairs
-        if out
-    }
-    data = without_rows(table, gone)
-    made = part_of("", data)
+    tables, masks = [], []
+    removed: dict[str, RemovedRow] = {}
+    for part in group:
+        table = pa.Table.from_batches(list(store.read_all(part.part)))
+        ids, deleted = table["id"].to_pylist(), set(part.deleted)
+        gone = np.array([id in deleted for id in ids], bool)
+        pairs = zip(ids, table.select([DIGEST, SOURCE]).to_pylist(), gone, strict=True)
+        removed |= {
+            id: RemovedRow(id_digest(id), row[DIGEST] and row[DIGEST].hex(), row[SOURCE])
+            for id, row, out in pairs
+            if out
+        }
+        tables.append(table)
+        masks.append(gone)
+    data = joined(tables, masks)
+    made, number = part_of("", data), paths.part_number(group[0].file) or 0
     made = replace(made, file=paths.ShardPaths(shard).part(number, made.sha256))
-    store.folder.write(made.file, data)
-    # before the only other copy of the rows goes
-    if store.folder.read(made.file) != data:
-        raise StoreError(
-            f"{store.folder.path(made.file)} is not what was written to it: the disk or the "
-            "connection is at fault; nothing is lost, run the same command again"
-        )
+    store.folder.write_checked(made.file, data)
     return made, removed
 
 
@@ -158,17 +194,17 @@ def commit(store: Store, shards: Sequence[Compacted]) -> bool:
     Raises:
         StoreError: a file cannot be read or written.
     """
-    entries, known = TombstoneFolder(store.folder), store.tombstones
+    known = store.tombstones
     before = {shard.before.shard: shard.before for shard in shards}
-    same = entries.read().entries.keys() == known.entries.keys()
+    same = store.entries.read().entries.keys() == known.entries.keys()
     if not same or store.committed(before) != before:
         return False
     places = {paths.ShardPaths(shard.after.shard).folder: shard for shard in shards}
     for name, entry in known.entries.items():
-        hidden = _without_ids(entry, name in known.active, places)
+        hidden = _without_ids(entry, name in known.active, places, known.joins)
         if hidden != entry:
-            entries.rewrite(name, hidden)
-    for shard in shards:
+            store.entries.rewrite(name, hidden)
+    for shard in [shard for shard in shards if shard.after != shard.before]:
         store.folder.write(paths.ShardPaths(shard.after.shard).done, shard.after.to_json())
     for shard in shards:
         for part in shard.gone:
@@ -176,16 +212,29 @@ def commit(store: Store, shards: Sequence[Compacted]) -> bool:
     return True
 
 
-def _without_ids(entry: Entry, active: bool, shards: Mapping[str, Compacted]) -> Entry:
+def _without_ids(
+    entry: Entry, active: bool, shards: Mapping[str, Compacted], joins: Joins
+) -> Entry:
     """Return an entry with digests in the place of the ids of rows of some shards, by folder."""
     parts: dict[str, DeletedRows] = {}
     for file, rows in entry.parts.items():
-        shard = shards.get(paths.shard_folder(file))
-        place, now = (file, rows) if shard is None else shard.rows(file, rows, active)
-        if (other := parts.get(place)) is not None:
-            now = DeletedRows(now.sha256, other.ids + now.ids, other.removed + now.removed)
-        parts[place] = now
+        folder = paths.shard_folder(file)
+        here = joins.folder(folder)
+        if (shard := shards.get(here)) is None or (here != folder and not rows.ids):
+            _add(parts, file, rows)
+            continue
+        if here != folder and rows.removed:
+            # of the shard that was joined: an image of that name may have come since
+            _add(parts, file, replace(rows, ids=[]))
+            _add(parts, *shard.rows(file, replace(rows, removed=[]), active))
+        else:
+            _add(parts, *shard.rows(file, rows, active))
     return replace(entry, parts=parts)
+
+
+def _add(parts: dict[str, DeletedRows], file: str, rows: DeletedRows) -> None:
+    other = parts.get(file, DeletedRows(rows.sha256, []))
+    parts[file] = DeletedRows(rows.sha256, other.ids + rows.ids, other.removed + rows.removed)
 
 
 def tidy(store: Store) -> None:
@@ -205,11 +254,12 @@ def tidy(store: Store) -> None:
         store.folder.remove_leftovers(place.folder)
         if marker.rejects and (ids := gone[None] | gone[place.folder]):
             _hide_rejects(store, place.rejects, ids)
+    joining.retire(store)
     for folder in (paths.TOMBSTONES, paths.GENERATIONS):
         store.folder.remove_leftovers(folder)
     if store.fingerprint.dataset["kind"] == "folder" and store.generations.newest().plan:
         # elsewhere, a source is a file of many images
-        store.generations.hide(_removed_sources(store))
+        hide_names(store.generations, _removed_sources(store))
 
 
 def _removed_ids(store: Store) -> dict[str | None, set[str]]:
@@ -243,14 +293,14 @@ def _hide_rejects(store: Store, file: str, ids: set[str]) -> None:
 
 
 def _removed_sources(store: Store) -> set[tuple[int, int]]:
-    """Return generation and number of the sources of removed rows."""
+    """Return generation and number of the sources of removed rows, but those of joined ones."""
     numbers = store.generations.by_folder()
     return {
         (numbers[paths.shard_folder(file)], row.source)
         for entry in store.tombstones.active.values()
         for file, rows in entry.parts.items()
         for row in rows.removed
-        if row.source >= 0
+        if row.source >= 0 and paths.shard_folder(file) in numbers
     }
 
 

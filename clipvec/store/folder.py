@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
+import secrets
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +162,19 @@ class Folder:
                 return
             write_atomically(Path(self._base, name), data)
 
+    def write_checked(self, name: str, data: bytes) -> None:
+        """Write a file that takes the place of others, and read it before these go.
+
+        Raises:
+            StoreError: it cannot be written, see `write`, or is not what was written.
+        """
+        self.write(name, data)
+        if self.read(name) != data:
+            raise StoreError(
+                f"{self.path(name)} is not what was written to it: the disk or the connection is "
+                "at fault; nothing is lost, run the same command again"
+            )
+
     def create(self, name: str, data: bytes) -> bool:
         """Write a file atomically unless there is one, and return whether it was written.
 
@@ -176,7 +193,11 @@ class Folder:
                 return False
             try:
                 self._fs.pipe_file(where, data, mode="create")
-            except FileExistsError:
+            except OSError:
+                # s3fs (2026.6.0) says EINVAL where another client was first
+                self._fs.invalidate_cache()
+                if not self._fs.exists(where):
+                    raise
                 return False
             return True
 
@@ -185,16 +206,52 @@ class Folder:
         with self._errors(name), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(f"{self._base}/{name}")
 
-    def locked(self, name: str, held: StoreError) -> AbstractContextManager[object]:
-        """Take a lock of this name, see `clipvec.lock.locked`; on an object store there is none.
+    def remove_folder(self, name: str) -> None:
+        """Remove a folder with all that is in it; it may already be gone."""
+        self._fs.invalidate_cache()
+        with self._errors(name), contextlib.suppress(FileNotFoundError):
+            self._fs.rm(f"{self._base}/{name}", recursive=True)
+
+    def locked(self, name: str, held: str) -> AbstractContextManager[object]:
+        """Take a lock of this name, see `clipvec.lock.locked`.
+
+        On an object store it is an object that says who holds it, which a kill leaves behind.
+
+        Args:
+            name: of the lock.
+            held: what is said where another process holds it.
 
         Raises:
             StoreError: ``held``, or the lock cannot be written.
         """
         if not self.local:
-            return contextlib.nullcontext()
+            return self._claimed(name, held)
         with self._errors(name, missing_ok=False):
-            return locked(Path(self._base, name), held, self.url)
+            return locked(Path(self._base, name), StoreError(f"{held}; wait for it"), self.url)
+
+    @contextlib.contextmanager
+    def _claimed(self, name: str, held: str) -> Iterator[None]:
+        mine = (
+            f"{socket.gethostname()}, process {os.getpid()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        )
+        data = f"{mine} {secrets.token_hex(8)}".encode()
+        # a write that was sent again, as its answer was lost, finds itself
+        if not self.create(name, data) and (theirs := self._who(name)) != data:
+            since = theirs.decode(errors="replace").rpartition(" ")[0]
+            raise StoreError(
+                f"{held} ({since}); wait for it, or, if it was killed, remove that object"
+            )
+        try:
+            yield
+        finally:
+            if self._who(name) == data:
+                self.remove(name)
+
+    def _who(self, name: str) -> bytes:
+        try:
+            return self.read(name)
+        except FileNotFoundError:
+            return b""
 
     def remove_leftovers(self, folder: str) -> None:
         """Remove what killed writers left in ``folder``, but not what may still be written.

@@ -13,7 +13,6 @@ grow has no such files, and one generation.
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,20 +21,21 @@ import numpy as np
 from clipvec import files, paths
 from clipvec.errors import StoreError
 from clipvec.store import checksums
-from clipvec.store.schema import image_digest
+from clipvec.store.joins import Join, Joins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Set
+    from collections.abc import Callable, Iterable, Sequence, Set
 
     import pyarrow as pa
 
     from clipvec.store.folder import Folder
 
-_SCHEMA = 2
-_HIDDEN = b".removed-"
-"""Before the digest of a name of which no row is left; no such file is there to be embedded."""
+_SCHEMA = 3
+"""Schema number of a generation; in 2, none joins others."""
 _MEND = "update clipvec, or use the version that wrote it"
 _BACK = "put the file that was there back"
+LISTED = ("name", "size", "version", "detail")
+"""Columns of a plan that are those of a listing."""
 REPLACED = ("replaced_generation", "replaced_source")
 """Columns of a plan: the source of an earlier generation whose rows go; null: none."""
 
@@ -57,6 +57,8 @@ class Generation:
     """Of that file."""
     series: str = ""
     """SHA-256 of the first plan of the store, as it was written: generations of others differ."""
+    joins: tuple[Join, ...] = ()
+    """What it took the place of, its own join last; empty: embed made it."""
 
     @property
     def shards(self) -> range:
@@ -72,10 +74,11 @@ class Generation:
 class Generations:
     """The generations of a store, oldest first."""
 
-    def __init__(self, folder: Folder, only: Generation) -> None:
-        """Take where they are, and the generation of a store that has no files of them."""
+    def __init__(self, folder: Folder, only: Generation, joins: Callable[[], Joins]) -> None:
+        """Take where they are, the one of a store without files of them, and what was joined."""
         self._folder = folder
         self._only = only
+        self._joins = joins
 
     def newest(self) -> Generation:
         """Return the last that was planned.
@@ -88,26 +91,40 @@ class Generations:
         return self._read(names[-1:])[0] if names else self._only
 
     def get(self, number: int) -> Generation:
-        """Return one by its number; see `newest`."""
-        if not number and not self._names():
+        """Return one by its number, or the one that has its rows now; see `newest`."""
+        names = self._names()
+        if not number and not names:
             return self._only
-        return self._read([paths.generation(number)])[0]
+        if paths.generation(number) in names:
+            return self._read([paths.generation(number)])[0]
+        joined = [g for g in self.all() if number in Joins(g.joins).generations]
+        if not joined:
+            raise self._gone(number)
+        return joined[0]
 
     def all(self) -> list[Generation]:
-        """Return all; see `newest`."""
+        """Return all whose rows are not in a later one; see `newest`."""
         names = self._names()
-        found = self._read(names) if names else [self._only]
-        stop = 0
-        for number, generation in enumerate(found):
-            file = self._folder.path(paths.generation(number))
-            if generation.number != number:
-                raise self._gone(number)
-            if (generation.first, generation.series) != (stop, found[0].series):
+        if not names:
+            return [self._only]
+        contents = self._folder.read_each(names)  # some may go meanwhile, as they were joined
+        found = [self._parse(name, contents[name]) for name in names if name in contents]
+        # a publication may be lost, as files go only after it
+        gone = Joins(join for each in found for join in each.joins).generations
+        known, last = self._joins().generations, max(each.number for each in found)
+        if missing := set(range(last + 1)) - gone - known - {each.number for each in found}:
+            raise self._gone(min(missing))
+        found = [each for each in found if each.number not in known]
+        stop = number = 0
+        for each in found:
+            file = self._folder.path(paths.generation(each.number))
+            follows = each.first == stop if each.number == number else each.first > stop
+            if not follows or each.series != found[0].series:
                 raise StoreError(
-                    f"{file} is of shards {generation.first} and on, the one before ends at "
+                    f"{file} is of shards {each.first} and on, the one before ends at "
                     f"{stop}; is one of another store? {_BACK}"
                 )
-            stop = generation.stop
+            stop, number = each.stop, each.number + 1
         return found
 
     def num_shards(self, published: Set[int], read: Callable[[], Set[int]]) -> int:
@@ -132,7 +149,9 @@ class Generations:
             )
         if newest.number == last:
             return newest.stop
-        return newest.first if newest.number == last + 1 else self.all()[last].stop
+        if newest.number == last + 1:
+            return newest.first
+        return next(each.stop for each in self.all() if each.number == last)
 
     def planned(self, published: Set[int], begun: Iterable[int]) -> list[Generation]:
         """Return all, once it is sure that none is gone of which something else is left.
@@ -171,7 +190,9 @@ class Generations:
         if data is None:
             raise StoreError(f"{file} is gone; {_BACK}")
         try:
-            found = Generation(**files.from_json(data, _SCHEMA, file, _MEND, sealed=True))
+            values = files.from_json(data, _SCHEMA, file, _MEND, also=(2,), sealed=True)
+            joins = tuple(Join.of(join) for join in values.pop("joins", ()))
+            found = Generation(**values, joins=joins)
             if paths.generation(found.number) != name:
                 raise ValueError(f"it is that of generation {found.number}")
         except (ValueError, KeyError, TypeError) as error:
@@ -195,17 +216,30 @@ class Generations:
             return pq.read_table(io.BytesIO(data))
         except (OSError, ValueError, pa.ArrowException) as error:
             decided = self.get(generation.number)
-            if decided != generation:  # written again meanwhile, see `hide`
+            if decided.number != generation.number:
+                raise StoreError(
+                    f"generation {generation.number} was joined by clipvec compact after this "
+                    "command began; run the same command again"
+                ) from error
+            if decided != generation:  # written again meanwhile, see `hide_names`
                 return self.plan(decided)
             raise StoreError(f"{file} is missing or damaged ({error}); {_BACK}") from error
 
-    def add(self, number: int, first: int, count: int, sources: int, plan: pa.Table) -> Generation:
+    def add(
+        self,
+        number: int,
+        first: int,
+        count: int,
+        sources: int,
+        plan: pa.Table,
+        joins: tuple[Join, ...] = (),
+    ) -> Generation:
         """Write a generation, and return it, or the one that another process wrote meanwhile.
 
         Raises:
             StoreError: it cannot be written.
         """
-        mine = self._write_plan(Generation(number, first, count, sources), plan)
+        mine = self._write_plan(Generation(number, first, count, sources, joins=joins), plan)
         mine = replace(mine, series=self.get(0).series if number else mine.sha256)
         self._folder.create(paths.generation(number), _to_json(mine))
         decided = self.get(number)  # where creation is not atomic, whoever wrote last
@@ -225,114 +259,25 @@ class Generations:
         self._folder.write(file, data)
         return replace(generation, plan=file, sha256=sha256)
 
-    def hide(self, removed: set[tuple[int, int]]) -> None:
-        """Put digests in the place of the names of sources of which no row is left.
+    def rewrite(self, generation: Generation, plan: pa.Table) -> None:
+        """Write another plan of a generation, of the same sources."""
+        written = self._write_plan(generation, plan)
+        self._folder.write(paths.generation(generation.number), _to_json(written))
 
-        That of a source which is embedded still, as after its file changed, stays.
-
-        Args:
-            removed: generation and number of the sources whose rows were taken out of the files.
+    def remove_others(self) -> None:
+        """Remove the files that none of `all` needs any more.
 
         Raises:
-            StoreError: a plan cannot be read or written.
+            StoreError: one cannot be removed.
         """
-        generations = self.all()
-        plans = [self.plan(generation) for generation in generations]
-        names = [plan["name"].to_pylist() for plan in plans]
-        # a kill, or a list that was made meanwhile, leaves a name in one that others have no more
-        gone = {_name_digest(names[number][source]) for number, source in removed}
-        raw = {name for each in names for name in each if not name.startswith(_HIDDEN)}
-        hidden = {name for name in raw if gone and _name_digest(name) in gone}
-        if hidden:
-            hidden -= _live_names(generations, plans, removed)
-        kept = []
-        for generation, plan in zip(generations, plans, strict=True):
-            written, changed = generation, _hidden(plan, hidden)
-            if changed is not None:
-                written = self._write_plan(generation, changed)
-                self._folder.write(paths.generation(generation.number), _to_json(written))
-            kept.append(written.plan)
+        found = self.all()
+        kept = {file for each in found for file in (paths.generation(each.number), each.plan)}
         for name in self._folder.names(paths.GENERATIONS):
             file = f"{paths.GENERATIONS}/{name}"
-            number = name.partition("-")[0]
+            number = name.partition("-")[0].partition(".")[0]
             # a later one may be about to be decided
-            if name.endswith(".parquet") and int(number) < len(kept) and file not in kept:
+            if number.isdigit() and int(number) <= found[-1].number and file not in kept:
                 self._folder.remove(file)
-
-
-def _live_names(
-    generations: list[Generation], plans: list[pa.Table], removed: set[tuple[int, int]]
-) -> set[bytes]:
-    """Return the names of the sources that are covered still, but for removed ones."""
-    import pyarrow as pa
-
-    known = current(plans, [generation.sources for generation in generations])
-    places = zip(known["generation"].to_pylist(), known["source"].to_pylist(), strict=True)
-    live = pa.array([place not in removed for place in places], pa.bool_())
-    return set(known["name"].filter(live).to_pylist())
-
-
-def _hidden(plan: pa.Table, names: set[bytes]) -> pa.Table | None:
-    """Return a plan with digests in the place of some names, and of their details; None: of none.
-
-    What a source is called and what was written beside it tells of the image.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    column = plan["name"]
-    mask = pc.is_in(column, value_set=pa.array([*names], column.type)).to_pylist()
-    if not any(mask):
-        return None
-    for name, digest in (("name", _name_digest), ("detail", _detail_digest)):
-        pairs = zip(plan[name].to_pylist(), mask, strict=True)
-        values = [digest(value) if hide else value for value, hide in pairs]
-        plan = _with_column(plan, name, values)
-    return plan
-
-
-def _with_column(table: pa.Table, name: str, values: list[object]) -> pa.Table:
-    """Return a table with other values in one of its columns."""
-    import pyarrow as pa
-
-    at = table.schema.get_field_index(name)
-    field = table.schema.field(at)
-    return table.set_column(at, field, pa.array(values, field.type))
-
-
-def revealed(known: pa.Table, listing: pa.Table) -> pa.Table:
-    """Return sources that a store covers with the names of those that are listed still.
-
-    Args:
-        known: as `current` returns them, some with digests in the place of their names.
-        listing: of the dataset as it is now.
-    """
-    import pyarrow.compute as pc
-
-    hidden = pc.starts_with(known["name"], pattern=_HIDDEN).to_numpy()
-    if not hidden.any():
-        return known
-    names, details = known["name"].to_pylist(), known["detail"].to_pylist()
-    listed = zip(listing["name"].to_pylist(), listing["detail"].to_pylist(), strict=True)
-    places = {_name_digest(name): (name, detail) for name, detail in listed}
-    for at in np.flatnonzero(hidden):
-        name, detail = places.get(names[at], (names[at], details[at]))
-        names[at] = name
-        if details[at] == _detail_digest(detail):
-            details[at] = detail
-    return _with_column(_with_column(known, "name", names), "detail", details)
-
-
-def _name_digest(name: bytes) -> bytes:
-    """Return what takes the place of a name; of that, itself."""
-    if name.startswith(_HIDDEN):
-        return name
-    return _HIDDEN + image_digest(name).hex().encode()
-
-
-def _detail_digest(detail: str | None) -> str | None:
-    """Return what takes the place of the detail of a source: JSON too, for whoever reads it."""
-    return None if detail is None else json.dumps({"removed": image_digest(detail.encode()).hex()})
 
 
 def _to_json(generation: Generation) -> bytes:
@@ -340,31 +285,30 @@ def _to_json(generation: Generation) -> bytes:
     return files.to_json(asdict(generation), _SCHEMA, sealed=True)
 
 
-def current(plans: list[pa.Table], sources: list[int]) -> pa.Table:
+def current(generations: Sequence[Generation], plans: Sequence[pa.Table]) -> pa.Table:
     """Return the sources that a store covers, from the plans of all its generations.
-
-    Args:
-        plans: of the generations, oldest first.
-        sources: how many of each are to embed.
 
     Returns:
         The columns of a listing, and ``generation`` and ``source``: where each was embedded last.
     """
     import pyarrow as pa
 
-    tables, gone = [], []
-    for number, (plan, count) in enumerate(zip(plans, sources, strict=True)):
-        embedded = plan.slice(0, count).drop_columns(list(REPLACED))
-        embedded = embedded.append_column("generation", pa.array(np.full(count, number)))
-        tables.append(embedded.append_column("source", pa.array(np.arange(count))))
+    tables, gone, starts, stop = [], [], {}, 0
+    for each, plan in zip(generations, plans, strict=True):
+        embedded = plan.slice(0, each.sources).select(LISTED)
+        embedded = embedded.append_column(
+            "generation", pa.array(np.full(each.sources, each.number))
+        )
+        tables.append(embedded.append_column("source", pa.array(np.arange(each.sources))))
         gone.append(replaced_sources(plan))
+        starts[each.number], stop = stop, stop + each.sources
     whole = pa.concat_tables(tables)
     if len(plans) == 1:
         return whole
-    starts = np.cumsum([0, *sources])
     live = np.ones(len(whole), bool)
-    for places in gone:
-        live[starts[places[:, 0]] + places[:, 1]] = False
+    for number, source in np.concatenate(gone).tolist():
+        if number in starts:  # else it was joined
+            live[starts[number] + source] = False
     return whole.filter(pa.array(live))
 
 

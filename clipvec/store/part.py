@@ -12,7 +12,7 @@ from clipvec.store import checksums
 from clipvec.store.schema import DIGEST, EMBEDDING, rejects_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import pyarrow as pa
@@ -23,9 +23,12 @@ SPAN = b"clipvec.span"
 """Footer key of a part: the positions of the shard that it covers, as ``[start, stop]``."""
 CURSOR = b"clipvec.cursor"
 """Footer key of a part: the file of its last item, and how many of its items are processed."""
-_NOTES = (SPAN, CURSOR, ORIGIN)
+WHOLE = b"clipvec.whole"
+"""Footer key of a part that was made of others: whether it has all of their rows."""
 _HEX = re.compile(r"[0-9a-f]{64}")
-_GROUP_ROWS = 256
+PART_ROWS = 1024
+"""Rows of a part that was made of others, at most: those of one as embed writes it."""
+GROUP_ROWS = 256
 """Rows of a row group: reading one thumbnail reads those of a whole row group."""
 
 
@@ -63,28 +66,38 @@ def sealed(table: pa.Table) -> bytes:
         # by which a thumbnail can be compared without the rest of the file
         write_page_checksum=True,
     ) as writer:
-        writer.write_table(table, _GROUP_ROWS)
+        writer.write_table(table, GROUP_ROWS)
         writer.add_key_value_metadata({checksums.SEAL: checksums.BLANK})
     return checksums.seal(buffer.getvalue())
 
 
-def without_rows(table: pa.Table, gone: np.ndarray) -> bytes:
-    """Return the file of a part without some of its rows.
+def joined(tables: Sequence[pa.Table], gone: Sequence[np.ndarray]) -> bytes:
+    """Return the file of a part that takes the place of some, without some of their rows.
 
     It says that it covers the same items. The name of the last one, which need not be there any
     more, is left out: who goes on from there reads from the start of the shard.
 
     Args:
-        table: all of the part, with what its schema says of it.
-        gone: bool [N].
+        tables: all of each part, one after the other, with what their schemas say of them.
+        gone: bool [N] for each.
     """
     import pyarrow as pa
 
-    notes = dict(table.schema.metadata or {})
-    if CURSOR in notes:
-        notes[CURSOR] = json.dumps(None).encode()
-    kept = table.filter(pa.array(~gone)).combine_chunks()
-    return sealed(kept.replace_schema_metadata({k: notes[k] for k in _NOTES if k in notes}))
+    said = [dict(table.schema.metadata or {}) for table in tables]
+    new = notes({WHOLE: not any(each.any() for each in gone)})
+    if all(SPAN in each for each in said):
+        first, last = (json.loads(said[at][SPAN]) for at in (0, -1))
+        new |= notes({SPAN: [first[0], last[1]], CURSOR: None})
+    if ORIGIN in said[0]:
+        new[ORIGIN] = said[0][ORIGIN]
+    pairs = zip(tables, gone, strict=True)
+    kept = [table.filter(pa.array(~out)).replace_schema_metadata(None) for table, out in pairs]
+    return sealed(pa.concat_tables(kept).combine_chunks().replace_schema_metadata(new))
+
+
+def notes(values: Mapping[bytes, Any]) -> dict[bytes, bytes]:
+    """Return what the footer of a part says of it."""
+    return {key: json.dumps(value).encode() for key, value in values.items()}
 
 
 def ledger_bytes(rows: Sequence[Sequence[Any]]) -> bytes:

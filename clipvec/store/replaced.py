@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from clipvec.store.generations import Generation
+    from clipvec.store.joins import Joins
     from clipvec.store.part import Part
     from clipvec.store.schema import Row
     from clipvec.store.store import Store
@@ -79,7 +80,8 @@ def still_deleted(store: Store, sources: np.ndarray, generation: Generation) -> 
 def _deleted_images(store: Store, sources: np.ndarray) -> dict[bytes, str | None]:
     """Return the digests of the deleted images of sources, with the reasons of the deletions."""
     reasons: dict[bytes, str | None] = {}
-    chosen = [e for e in store.tombstones.active.values() if e.parts and e.generation is None]
+    entries = store.tombstones.active.values()
+    chosen = [e for e in entries if e.parts and (e.generation is None or e.joins)]
     if not chosen:
         return reasons
     numbers = store.generations.by_folder()
@@ -89,7 +91,7 @@ def _deleted_images(store: Store, sources: np.ndarray) -> dict[bytes, str | None
             number = numbers.get(paths.shard_folder(file))
             images = [row.image for row in rows.removed if (number, row.source) in places]
             reasons |= {bytes.fromhex(image): entry.reason for image in images if image}
-    deleted = [(entry, _ids_by_shard(entry)) for entry in chosen]
+    deleted = [(entry, _ids_by_shard(entry, store.tombstones.joins)) for entry in chosen]
     for part, _, piece in _rows(store, sources, ["id", DIGEST]):
         for entry, by_shard in deleted:
             ids = by_shard[paths.shard_folder(part.file)]
@@ -99,11 +101,11 @@ def _deleted_images(store: Store, sources: np.ndarray) -> dict[bytes, str | None
     return reasons
 
 
-def _ids_by_shard(entry: Entry) -> dict[str, set[str]]:
-    """Return the ids of an entry by shard folder: the part may be another one meanwhile."""
+def _ids_by_shard(entry: Entry, joins: Joins) -> dict[str, set[str]]:
+    """Return the ids of an entry by the shard folder of now: the part may be another one."""
     found: dict[str, set[str]] = defaultdict(set)
     for file, rows in entry.parts.items():
-        found[paths.shard_folder(file)].update(rows.ids)
+        found[joins.folder(paths.shard_folder(file))].update(rows.ids)
     return found
 
 

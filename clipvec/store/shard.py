@@ -17,9 +17,11 @@ from clipvec.store.part import (
     CURSOR,
     ORIGIN,
     SPAN,
+    WHOLE,
     Part,
     ledger_bytes,
     ledger_rows,
+    notes,
     origin,
     part_of,
     read_sealed,
@@ -88,11 +90,14 @@ class CommitMarker:
         """Raise a ValueError where it contradicts itself, or is not of this shard."""
         if self.shard != shard:
             raise ValueError(f"it is that of shard {self.shard}")
-        place = paths.ShardPaths(shard)
-        for number, part in enumerate(self.parts):
+        place, least = paths.ShardPaths(shard), 0
+        for part in self.parts:
+            # one that was made of several has the number of their first
+            number = max(least, paths.part_number(part.file) or 0)
             wanted = place.part(number)
             if part.file not in {wanted, place.part(number, part.sha256)}:
                 raise ValueError(f"it names {part.file}, not {wanted}")
+            least = number + 1
             part.check()
         if self.rows != (rows := sum(part.rows for part in self.parts)):
             raise ValueError(f"it counts {self.rows} rows, its parts have {rows}")
@@ -130,8 +135,8 @@ class ShardWriter:
             shard: its number.
             schema: of the parts.
             store: what tells this store from others, see `clipvec.store.fingerprint.digest`.
-            compacted: part files that were committed in the place of others. A kill can leave more
-                of them, without rows whose deletion was taken back.
+            compacted: part files without rows of those in whose place they were committed. A kill
+                can leave more of them, without rows whose deletion was taken back.
         """
         self._folder = folder
         self.shard = shard
@@ -140,6 +145,8 @@ class ShardWriter:
         self._origin = origin(store, shard)
         self._compacted = compacted
         self._parts: list[Part] = []
+        self._next = 0
+        """Number of the next part."""
         self._ids: list[str] = []
         self._rejects: list[tuple[int, str, str, str, str]] = []
         self._gaps = 0
@@ -216,11 +223,12 @@ class ShardWriter:
             StoreError: it cannot be written; earlier parts are kept.
         """
         self._save_rejects(stop)
-        name = self._paths.part(self.parts)
-        notes = {SPAN: [self.position, stop], CURSOR: cursor, ORIGIN: self._origin}
-        data = self._part_bytes(rows, embeddings, notes)
+        name = self._paths.part(self._next)
+        said = {SPAN: [self.position, stop], CURSOR: cursor, ORIGIN: self._origin}
+        data = self._part_bytes(rows, embeddings, said)
         self._folder.write(name, data)
         self._parts.append(part_of(name, data))
+        self._next += 1
         self.position, self.cursor = stop, cursor
 
     def save_rejects(self) -> None:
@@ -247,7 +255,7 @@ class ShardWriter:
         # numerically: by name, part-100000 sorts before part-99999; one with all rows comes first
         for name in sorted(names, key=lambda name: (paths.part_number(name) or 0, len(name))):
             number = paths.part_number(name)
-            unfinished = number is not None and not (number == self.parts and self._take(name))
+            unfinished = number is not None and not self._take(name, number)
             if unfinished or name.endswith(".tmp"):
                 self._folder.remove(name)
         if self._paths.rejects in names:
@@ -271,13 +279,13 @@ class ShardWriter:
         for name in (*(part.file for part in self._parts), self._paths.rejects):
             self._folder.remove(name)
         self._parts, self._ids, self._rejects = [], [], []
-        self._saved_rejects, self.position, self.cursor = 0, 0, None
+        self._saved_rejects, self._next, self.position, self.cursor = 0, 0, 0, None
 
-    def _take(self, name: str) -> bool:
+    def _take(self, name: str, number: int) -> bool:
         """Adopt a part if it is, byte for byte, what was written as the next of this shard."""
         import pyarrow as pa
 
-        if name != self._paths.part(self.parts) and name not in self._compacted:
+        if number < self._next:
             return False
         data = self._folder.read(name)
         try:
@@ -286,15 +294,18 @@ class ShardWriter:
             start, stop = json.loads(metadata[SPAN])
             cursor = json.loads(metadata[CURSOR])
             mine = json.loads(metadata[ORIGIN]) == self._origin
+            whole = name == self._paths.part(number) or json.loads(metadata.get(WHOLE, b"false"))
         except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
             # Truncated by an unclean unmount, for example.
             log.warning("%s is damaged (%s): embedded again", self._folder.path(name), error)
             return False
-        if start != self.position or not mine or not table.schema.equals(self._schema):
+        fits = start == self.position and mine and (whole or name in self._compacted)
+        if not fits or not table.schema.equals(self._schema):
             return False
         self._parts.append(part_of(name, data))
-        if name not in self._compacted:
+        if name not in self._compacted and WHOLE not in metadata:
             self._gaps += stop - start - len(table)
+        self._next = number + 1
         self._ids += table["id"].to_pylist()
         self.position, self.cursor = stop, cursor and (cursor[0], cursor[1])
         return True
@@ -319,7 +330,7 @@ class ShardWriter:
         self._saved_rejects = len(rows)
 
     def _part_bytes(
-        self, rows: Sequence[Row], embeddings: np.ndarray, notes: Mapping[bytes, Any]
+        self, rows: Sequence[Row], embeddings: np.ndarray, said: Mapping[bytes, Any]
     ) -> bytes:
         import pyarrow as pa
 
@@ -335,5 +346,4 @@ class ShardWriter:
             )
             for field, name in ((field, field.name.removeprefix("_")) for field in self._schema)
         ]
-        metadata = {key: json.dumps(note).encode() for key, note in notes.items()}
-        return sealed(pa.Table.from_arrays(columns, schema=self._schema.with_metadata(metadata)))
+        return sealed(pa.Table.from_arrays(columns, schema=self._schema.with_metadata(notes(said))))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from clipvec import files, paths
+from clipvec import files, paths, shards
 from clipvec.errors import StoreError
 from clipvec.store import checksums
 from clipvec.store.checksums import THUMBNAIL
@@ -14,6 +14,7 @@ from clipvec.store.commits import Commits
 from clipvec.store.fingerprint import Fingerprint, digest
 from clipvec.store.folder import Folder
 from clipvec.store.generations import Generation, Generations, replaced_sources
+from clipvec.store.joins import Joins
 from clipvec.store.live import LivePart
 from clipvec.store.part import Part, origin, origin_of
 from clipvec.store.schema import SOURCE, part_schema
@@ -21,7 +22,7 @@ from clipvec.store.shard import ShardWriter
 from clipvec.store.tombstones import TombstoneFolder, Tombstones
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     import pyarrow as pa
@@ -33,20 +34,26 @@ if TYPE_CHECKING:
 _SCHEMA = 4
 """Schema number of ``store.json``."""
 _TRIAL = ".write-test"
+log = logging.getLogger(__name__)
 _MEND = "use the version of clipvec that made the store, or another store.root"
 
 
 class Store:
     """A store on a disk, a mounted bucket, or an object store."""
 
-    def __init__(self, folder: Folder, values: Mapping[str, Any]) -> None:
-        """Read the content of ``store.json``."""
+    def __init__(
+        self, folder: Folder, values: Mapping[str, Any], entries: TombstoneFolder | None = None
+    ) -> None:
+        """Read the content of ``store.json``; ``entries`` are known ones."""
         self.folder = folder
+        self.entries = entries or TombstoneFolder(folder)
+        self._values = values
         self.fingerprint = Fingerprint.from_json(values["fingerprint"])
         self.model = dict(values["model"])
         """The model's configuration, enough to rebuild the encoder."""
         count = self.fingerprint.sharding_count
-        self.generations = Generations(folder, Generation(0, 0, count, 0))
+        only = Generation(0, 0, count, 0)
+        self.generations = Generations(folder, only, lambda: self.tombstones.joins)
         self._digest = digest(values["fingerprint"])
         self._commits = Commits(folder, self._again)
         self._compared: dict[str, bool] = {}
@@ -105,6 +112,10 @@ class Store:
             folder.write(paths.STORE_JSON, files.to_json(values, _SCHEMA))
         return cls.open(url)
 
+    def again(self) -> Store:
+        """Return the store as it is now; entries of deletions that are known are not read again."""
+        return Store(self.folder, self._values, self.entries)
+
     @staticmethod
     def check_writable(url: str) -> None:
         """Write a small file where a store is, or would be, and remove it.
@@ -137,7 +148,10 @@ class Store:
             StoreError: a marker cannot be read.
             SchemaError: a different version of clipvec wrote one.
         """
-        return self._commits.read(range(self.shard_count) if among is None else among, faults)
+        found = self._commits.read(self.shards if among is None else among, faults)
+        if among is None:
+            self.check_joined(shard for shard in self.shards if shard not in found)
+        return found
 
     def complete(
         self, among: Iterable[int] | None = None, lacking: dict[int, str] | None = None
@@ -154,8 +168,11 @@ class Store:
         Raises:
             StoreError: as in `committed`.
         """
-        wanted = range(self.shard_count) if among is None else among
-        return self._commits.complete(wanted, {} if lacking is None else lacking)
+        wanted = self.shards if among is None else among
+        found = self._commits.complete(wanted, {} if lacking is None else lacking)
+        if among is None:
+            self.check_joined(shard for shard in self.shards if shard not in found)
+        return found
 
     def reopen(self, shard: int) -> None:
         """Remove the commit marker of a shard that is not `complete`, so that it is embedded again.
@@ -165,6 +182,24 @@ class Store:
         """
         self.folder.remove(paths.ShardPaths(shard).done)
 
+    def check_joined(self, missing: Iterable[int]) -> None:
+        """Refuse to go on without shards whose rows came into another one meanwhile.
+
+        Raises:
+            StoreError: one of those that are ``missing`` is such a shard.
+        """
+        if self._was_joined(missing):
+            raise StoreError(
+                f"clipvec compact joined shards of {self.url} after this command began; run the "
+                "same command again"
+            )
+
+    def _was_joined(self, shards: Iterable[int]) -> bool:
+        """Return whether the rows of one of some shards are in another one by now."""
+        later = [shard for shard in shards if shard >= self.fingerprint.sharding_count]
+        joins = TombstoneFolder(self.folder).read().joins if later else Joins()
+        return any(joins.shard(shard) != shard for shard in later)
+
     @cached_property
     def tombstones(self) -> Tombstones:
         """The rows that were deleted when this was first asked for: a run has one view of them.
@@ -172,18 +207,20 @@ class Store:
         Raises:
             StoreError: they cannot be read.
         """
-        return TombstoneFolder(self.folder).read()
+        return self.entries.read()
 
     @cached_property
-    def shard_count(self) -> int:
-        """Number of the shards that readers see: those of all published generations.
+    def shards(self) -> list[int]:
+        """The shards that readers see, ascending: those of all published generations.
 
         Raises:
             StoreError: the tombstones or the generations cannot be read, or lack a file.
         """
-        return self.generations.num_shards(
-            self.tombstones.published, lambda: TombstoneFolder(self.folder).read().published
+        known = self.tombstones
+        stop = self.generations.num_shards(
+            known.published, lambda: TombstoneFolder(self.folder).read().published
         )
+        return [shard for shard in range(stop) if known.joins.shard(shard) == shard]
 
     def planned(self) -> list[Generation]:
         """Return all generations, those that readers do not see yet too.
@@ -199,13 +236,23 @@ class Store:
         numbers = map(paths.shard_number, self.folder.folders())
         return [number for number in numbers if number is not None]
 
-    def unfinished(self) -> list[int]:
+    def unfinished(self, seen: Container[int] | None = None) -> list[int]:
         """Return the shards that readers do not see: not `complete`, or not published.
+
+        Args:
+            seen: those that they see; None: they are looked up.
 
         Raises:
             StoreError: they cannot be read; see `planned`.
         """
-        return sorted(set(range(self.planned()[-1].stop)) - set(self.complete()))
+        known = self.complete() if seen is None else seen
+        planned = (shard for generation in self.planned() for shard in generation.shards)
+        return [shard for shard in planned if shard not in known]
+
+    def tell_unfinished(self, what: str, seen: Container[int] | None = None) -> None:
+        """Log which shards readers do not see, and what comes of it; see `unfinished`."""
+        if missing := self.unfinished(seen):
+            log.warning("shards that are not finished %s: %s", what, shards.format(missing))
 
     def is_published(self, generation: Generation) -> bool:
         """Return whether readers see a generation, as far as it is committed."""
@@ -233,7 +280,7 @@ class Store:
         """Return the sources of a shard's generation that published ones replace."""
         generations = self.generations.all()
         mine = next(each.number for each in generations if shard in each.shards)
-        later = [g for g in generations[mine + 1 :] if g.number in self.tombstones.published]
+        later = [g for g in generations if g.number > mine and self.is_published(g)]
         found = [replaced_sources(self.generations.plan(each)) for each in later]
         return {int(source) for pairs in found for number, source in pairs if number == mine}
 
@@ -253,6 +300,10 @@ class Store:
             StoreError: the ledger is damaged, or has other rows than the marker counts.
         """
         self._commits.check_rejects(marker)
+
+    def origin(self, shard: int) -> str:
+        """Return what parts of a shard say of where they belong."""
+        return origin(self._digest, shard)
 
     def writer(self, shard: int) -> ShardWriter:
         """Return the writer of an uncommitted shard, positioned after its finished parts."""
@@ -292,7 +343,7 @@ class Store:
         known = self._compared.get(part.file)
         try:
             if known is None or (whole and not known):
-                parquet = self._parquet(self._compare(part, whole))
+                parquet = self._parquet(checksums.compare(self.folder, part, whole))
                 self._compared[part.file] = whole
                 self._check_origin(part, parquet.schema_arrow)
                 yield from parquet.iter_batches(batch_rows, columns=columns)
@@ -305,15 +356,16 @@ class Store:
     def damaged(self, part: Part, error: Exception) -> StoreError:
         """Return the error of a part that cannot be read, with its mend."""
         shard = _shard_of(part)
-        if any(part not in marker.parts for marker in self.committed([shard]).values()):
+        markers = self.committed([shard]).values()
+        if any(part not in marker.parts for marker in markers) or self._was_joined([shard]):
             return StoreError(
                 f"{self.folder.path(part.file)} is no longer what was committed when this command "
                 "began, as after clipvec compact; run the same command again"
             )
         return StoreError(
             f"{self.folder.path(part.file)} is missing or damaged ({error}): remove "
-            f"{self.folder.path(paths.ShardPaths(shard).done)} and embed {self._again(shard)} "
-            "again, which keeps the parts that are whole"
+            f"{self.folder.path(paths.ShardPaths(shard).done)} and embed "
+            f"{self._again(shard)} again, which keeps the parts that are whole"
         )
 
     def _again(self, shard: int) -> str:
@@ -341,36 +393,10 @@ class Store:
         """
         next(self.read_all(part.part, ["id"]), None)
 
-    def _compare(self, part: Part, whole: bool) -> Any:
-        """Return a part as a file to read, without its thumbnails unless ``whole``.
-
-        Raises:
-            ValueError: it has another checksum than was committed.
-        """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        with self.folder.open(part.file) as file:
-            size = file.seek(0, os.SEEK_END)
-            if size != part.bytes:
-                raise ValueError(f"it has {size:,} bytes, {part.bytes:,} were committed")
-            ranges, wanted = [(0, size)], part.sha256
-            if not whole and part.sha256_without_thumbnails is not None:
-                ranges = checksums.without_thumbnails(pq.read_metadata(file), size)
-                wanted = part.sha256_without_thumbnails
-        pieces = self.folder.read_ranges(part.file, ranges)
-        if (seen := checksums.sha256(*pieces)) != wanted:
-            raise ValueError(f"its SHA-256 is {seen[:12]}…, {wanted[:12]}… was committed")
-        # Bytes that are never written to, those of the thumbnails, take no memory.
-        buffer = bytearray(size)
-        for (start, stop), piece in zip(ranges, pieces, strict=True):
-            buffer[start:stop] = piece
-        return pa.BufferReader(buffer)
-
     def _check_origin(self, part: Part, schema: pa.Schema) -> None:
         """Refuse a part as it was committed that ``store.json`` does not describe."""
         wanted = self.schema()
-        mine = origin_of(schema) in {None, origin(self._digest, _shard_of(part))}
+        mine = origin_of(schema) in {None, self.origin(_shard_of(part))}
         if mine and schema.equals(wanted):
             return
         differs = [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clipvec import paths
 from clipvec.errors import ClipvecError
 from clipvec.store.folder import Folder
+from clipvec.store.tombstones import TombstoneFolder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -63,12 +64,32 @@ def _groups(
 ) -> Iterator[tuple[str, pa.BinaryScalar]]:
     """Yield ids and thumbnails of the row groups that hold some rows of a part.
 
-    These are compared with their own checksums: the file's would take all of it. Rows of a damaged
-    one are left out.
+    If it is gone, the rows are looked for by their ids in what has them now.
+    """
+    try:
+        opened = folder.open(part)
+    except FileNotFoundError:
+        if not (others := _others(folder, part)):
+            raise
+        left = set(ids)
+        for other in others if left else ():
+            for id, thumbnail in _held(folder, other, folder.open(other), None, left):
+                left.discard(id)
+                yield id, thumbnail
+    else:
+        yield from _held(folder, part, opened, rows, ids)
+
+
+def _held(
+    folder: Folder, part: str, opened: Any, rows: Collection[int] | None, ids: set[str]
+) -> Iterator[tuple[str, pa.BinaryScalar]]:
+    """Yield what the row groups hold that have some rows, or, if these are None, some ids.
+
+    Row groups are compared with their own checksums: the file's would take all of it. Rows of a
+    damaged one are left out.
     """
     import pyarrow.parquet as pq
 
-    same, opened = _open(folder, part)
     with opened as file:
         parquet = pq.ParquetFile(file, page_checksum_verification=True)
         if "thumbnail" not in parquet.schema_arrow.names:
@@ -76,7 +97,7 @@ def _groups(
         stop = 0
         for group in range(parquet.num_row_groups):
             first, stop = stop, stop + parquet.metadata.row_group(group).num_rows
-            if same:
+            if rows is not None:
                 wanted = any(first <= row < stop for row in rows)
             else:
                 held = parquet.read_row_group(group, columns=["id"])["id"].to_pylist()
@@ -92,13 +113,14 @@ def _groups(
             yield from zip(table["id"].to_pylist(), table["thumbnail"], strict=True)
 
 
-def _open(folder: Folder, part: str) -> tuple[bool, Any]:
-    """Open a part; if it is gone, what was written in its place: return whether it is the same."""
-    try:
-        return True, folder.open(part)
-    except FileNotFoundError:
-        shard, number = paths.shard_folder(part), paths.part_number(part)
-        others = [name for name in folder.names(shard) if paths.part_number(name) == number]
-        if not others:
-            raise
-        return False, folder.open(f"{shard}/{others[0]}")
+def _others(folder: Folder, part: str) -> list[str]:
+    """Return the parts that may have the rows of one that is gone."""
+    shard, number = paths.shard_folder(part), paths.part_number(part) or 0
+    now = TombstoneFolder(folder).read().joins.folder(shard)
+    parts = [name for name in folder.names(now) if paths.part_number(name) is not None]
+    if now == shard:  # one that was made of several has the number of their first
+        first = max(
+            (n for name in parts if (n := paths.part_number(name) or 0) <= number), default=0
+        )
+        parts = [name for name in parts if paths.part_number(name) == first]
+    return [f"{now}/{name}" for name in parts]

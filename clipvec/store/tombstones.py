@@ -7,7 +7,8 @@ of all entries but those that a later entry undoes, in whatever order they are r
 number of writers need no lock, on an object store either. A row is known by its id and its shard's
 folder: an id that is embedded again elsewhere is another row. When the rows are taken out of the
 files (`clipvec.store.compaction`), digests take the place of their ids, under the entry's name: the
-row stays deleted in indexes that still hold it, and should its shard be embedded again.
+row stays deleted in indexes that still hold it, and should its shard be embedded again. A shard
+that was joined (`clipvec.store.joining`) stands for the one that has its rows now.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clipvec import files, paths
 from clipvec.errors import StoreError
+from clipvec.store.joins import Join, Joins
 from clipvec.store.schema import id_digest
 
 if TYPE_CHECKING:
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     from clipvec.store.folder import Folder
     from clipvec.store.part import Part
 
-_SCHEMA = 2
-"""Schema number of an entry; in 1, none has ``removed`` rows."""
+_SCHEMA = 3
+"""Schema number of an entry; in 2, none joins generations, in 1, none has ``removed`` rows."""
 _NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
 _MEND = (
     "put the file that was there back, or remove it, delete the same rows again, and embed again; "
@@ -80,6 +82,8 @@ class Entry:
     """The generation that this publishes, whose rows replace these."""
     blocked: list[str] = field(default_factory=list)
     """Digests of ids and of image files that are not embedded as long as this holds, sorted."""
+    joins: list[Join] = field(default_factory=list)
+    """What the generation that this publishes took the place of, whose rows it has itself."""
 
     @property
     def rows(self) -> int:
@@ -89,7 +93,12 @@ class Entry:
     @property
     def removed(self) -> int:
         """Number of these that are in no file any more."""
-        return sum(len(deleted.removed) for deleted in self.parts.values())
+        return sum(len(rows.removed) for file, rows in self.parts.items() if not self.carries(file))
+
+    def carries(self, file: str) -> bool:
+        """Return whether what this says of a part file, others say of the files before it."""
+        folders = {paths.ShardPaths(join.into).folder for join in self.joins[-1:]}
+        return paths.shard_folder(file) in folders
 
     @property
     def digest(self) -> str:
@@ -128,12 +137,13 @@ class Entry:
         """
         try:
             values = files.from_json(
-                data, _SCHEMA, file, "use the version that wrote it", also=(1,)
+                data, _SCHEMA, file, "use the version that wrote it", also=(1, 2)
             )
             if values.pop("sha256") != files.digest(values):
                 raise ValueError("its checksum is another")
             parts = {part: _rows(**rows) for part, rows in values.pop("parts").items()}
-            entry = cls(**values, parts=parts)
+            joins = [Join.of(join) for join in values.pop("joins", ())]
+            entry = cls(**values, parts=parts, joins=joins)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedTombstones(f"{file} is damaged ({error}); {_MEND}") from error
         return entry
@@ -157,21 +167,30 @@ class Tombstones:
             if entry.undoes is None and name not in undone
         }
         """Those that delete rows now."""
-        numbers = (entry.generation for entry in self.active.values())
-        self.published = {number for number in numbers if number is not None}
+        self.joins = Joins(join for entry in self.active.values() for join in entry.joins)
+        numbers = {entry.generation for entry in self.active.values()}
+        self.published = {n for n in numbers if n is not None} | self.joins.generations
         """The generations, but the first, whose rows readers see."""
         self._parts: dict[str, dict[tuple[str, str], set[str]]] = defaultdict(dict)
-        """Ids by shard folder, then by part file and its checksum."""
+        """Ids by the folder of the shard that has the rows, then by part file and its checksum."""
         self._removed: dict[str, set[str]] = defaultdict(set)
-        """Digests of the ids of removed rows by shard folder."""
+        """Digests of the ids of removed rows by the folder of the shard that had them."""
         self._ids: set[str] = set()
         """Those of all deleted rows, and digests of those of removed ones."""
+        carried: dict[str, set[str]] = defaultdict(set)
         for entry in self.active.values():
             for part, rows in entry.parts.items():
-                shard, digests = paths.shard_folder(part), [row.id for row in rows.removed]
-                self._parts[shard].setdefault((part, rows.sha256), set()).update(rows.ids)
-                self._removed[shard].update(digests)
+                shard, digests = paths.shard_folder(part), {row.id for row in rows.removed}
+                now = self.joins.folder(shard)
+                if rows.ids or shard == now:
+                    held = self._parts[now].setdefault((part, rows.sha256), set())
+                    held.update(rows.ids)
+                (carried if entry.carries(part) else self._removed)[shard].update(digests)
                 self._ids.update(rows.ids, digests)
+        self.removed = sum(map(len, self._removed.values()))
+        """Number of deleted rows that are in no file any more; it never falls."""
+        for shard, digests in carried.items():
+            self._removed[shard] |= digests
 
     def __len__(self) -> int:
         """Return the number of deleted rows."""
@@ -183,18 +202,14 @@ class Tombstones:
         """Digests of ids and of image files that are not to be embedded."""
         return frozenset(each for entry in self.active.values() for each in entry.blocked)
 
-    @property
-    def removed(self) -> int:
-        """Number of deleted rows that are in no file any more; it never falls."""
-        return sum(map(len, self._removed.values()))
-
     def covers(self, part: str, id: str) -> bool:
-        """Return whether the row ``id`` of a part file is deleted."""
-        shard = paths.shard_folder(part)
-        if id in self._ids and any(id in ids for ids in self._parts.get(shard, {}).values()):
+        """Return whether the row ``id`` of a part file is deleted, or its like in a joined one."""
+        shards = self.joins.folders(paths.shard_folder(part))
+        if id in self._ids and any(id in ids for ids in self._parts.get(shards[-1], {}).values()):
             return True
-        removed = self._removed.get(shard, set())
-        return bool(removed) and id_digest(id) in removed
+        removed = [self._removed[shard] for shard in shards if self._removed.get(shard)]
+        digest = id_digest(id) if removed else ""
+        return any(digest in digests for digests in removed)
 
     def among(self, ids: Iterable[str], removed: bool = True) -> list[str]:
         """Return those of ``ids`` of which a row is deleted, in some shard.
@@ -225,13 +240,15 @@ class TombstoneFolder:
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._known = Tombstones()
+        self._entries: dict[str, Entry] = {}
+        self._known: Tombstones | None = None
 
     def read(self) -> Tombstones:
         """Return what is deleted now: one listing, and a request for each new entry.
 
-        Entries are only ever added: where known ones are missing, or there are none at all, it is
-        made sure that the store is still there. An empty mount point deletes nothing either.
+        Entries go only where others have what they say: where known ones are missing, or there are
+        none at all, it is made sure that the store is still there. An empty mount point deletes
+        nothing either.
 
         Raises:
             SchemaError: another version of clipvec wrote an entry.
@@ -240,16 +257,17 @@ class TombstoneFolder:
         """
         listed = self._folder.names(paths.TOMBSTONES)
         names = {name.removesuffix(".json") for name in listed if _is_entry(name)}
-        entries = self._known.entries
-        if not names or entries.keys() - names:
+        if not names or self._entries.keys() - names:
             self._check_store()
-        if entries.keys() != names:
-            new = [f"{paths.TOMBSTONES}/{name}.json" for name in sorted(names - entries.keys())]
-            kept = {name: entry for name, entry in entries.items() if name in names}
+        if self._known is None or self._entries.keys() != names:
+            new = [
+                f"{paths.TOMBSTONES}/{name}.json" for name in sorted(names - self._entries.keys())
+            ]
+            kept = {name: entry for name, entry in self._entries.items() if name in names}
             for file, data in self._folder.read_each(new).items():
                 entry = Entry.from_json(data, self._folder.path(file))
                 kept[file.rpartition("/")[2].removesuffix(".json")] = entry
-            self._known = Tombstones(kept)
+            self._entries, self._known = kept, Tombstones(kept)
         return self._known
 
     def _check_store(self) -> None:
@@ -270,6 +288,11 @@ class TombstoneFolder:
     def rewrite(self, name: str, entry: Entry) -> None:
         """Write an entry in the place of one that deletes the same rows; see `add`."""
         self._folder.write(f"{paths.TOMBSTONES}/{name}.json", entry.to_json())
+        self._entries[name], self._known = entry, None
+
+    def remove(self, name: str) -> None:
+        """Remove an entry of which another says all."""
+        self._folder.remove(f"{paths.TOMBSTONES}/{name}.json")
 
 
 def _rows(sha256: str, ids: list[str], removed: Iterable[Sequence[Any]] = ()) -> DeletedRows:

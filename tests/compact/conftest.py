@@ -19,7 +19,7 @@ from clipvec.config import (
     FaissConfig,
     IndexKind,
 )
-from clipvec.store import Row, Rows, Store
+from clipvec.store import Row, Rows, Store, compaction
 from clipvec.store.folder import Folder
 from tests.stores import make_store, row
 
@@ -42,8 +42,9 @@ def thumbnail(shard: int, number: int) -> bytes:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """Rows that a grep finds; each is its own image."""
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Rows that a grep finds; each is its own image. Its parts do not count as small."""
+    monkeypatch.setattr(compaction, "GROUP_ROWS", 0)
     store = make_store(tmp_path, {}, count=2)
     rng = np.random.default_rng(0)
     for shard, parts in {0: [40, 30], 1: [40]}.items():
@@ -114,7 +115,7 @@ def count_writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
         return call
 
-    for name in ("write", "remove"):
+    for name in ("write", "create", "remove", "remove_folder"):
         monkeypatch.setattr(Folder, name, counting(getattr(Folder, name)))
     return counted
 

@@ -18,7 +18,16 @@ from clipvec.config import ChromaConfig
 from clipvec.delete.run import delete as delete_command
 from clipvec.embed import growth
 from clipvec.errors import StoreError
-from clipvec.store import DeletedRows, Entry, Rows, ShardWriter, Store, TombstoneFolder
+from clipvec.store import (
+    DeletedRows,
+    Entry,
+    Rows,
+    ShardWriter,
+    Store,
+    TombstoneFolder,
+    compaction,
+    joining,
+)
 from tests.compact.conftest import Killed, asked, count_writes, files, grep
 from tests.data.making import encode
 from tests.stores import delete
@@ -27,7 +36,10 @@ Embed = Callable[..., Any]
 
 
 @pytest.fixture
-def embed(tmp_path: Path, tiny_weights: Path) -> Embed:
+def embed(tmp_path: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Embed:
+    """Embed the folder `photos` in parts of four, which do not count as small."""
+    monkeypatch.setattr(compaction, "GROUP_ROWS", 0)
+
     def call(**options: Any) -> Any:
         given = {
             "model": "local",
@@ -262,7 +274,7 @@ def test_a_generation_that_is_not_finished(
     forever(store, "photo-01.png", forever=False)
     compacted(store, tmp_path)
     assert [text for text in caplog.messages if "not finished" in text] == [
-        "rows of shards that are not finished stay: 2",
+        "shards that are not finished keep their rows: 2",
         "shards that are not finished stay as they are: 2",
     ]
 
@@ -287,3 +299,68 @@ def test_compacted_before_a_publication(
     (marker,) = held.committed([0]).values()
     assert held.tombstones.of_parts("shard-00000", marker.parts) is not None
     assert ids(store) == ["photo-01.png", "photo-02.png", "photo-03.png"]
+
+
+def test_joined_generations(embed: Embed, tmp_path: Path) -> None:
+    """Embed goes on as before: nothing new, files that change, and a shard that is damaged."""
+    folder = photos(tmp_path, 6)
+    store = Store.open(embed().store)
+    for number in range(6, 10):
+        write(folder / f"photo-{number:02}.png", number)
+        (folder / f"photo-{number:02}.bad.png").write_bytes(b"no image")
+        embed()
+    delete(store, "photo-07.png")
+    assert "joined 4 small generations with others" in compacted(store, tmp_path)
+    left = [f"photo-{n:02}.png" for n in range(10) if n != 7]
+    kept = files(Path(store.url))
+    assert "nothing to do: 3 shards" in str(embed())
+    assert files(Path(store.url)) == kept
+    assert ids(store) == left
+
+    os.utime(folder / "photo-07.png", (1, 1))
+    os.utime(folder / "photo-08.png", (1, 1))
+    (folder / "photo-09.png").rename(folder / "photo-10.png")
+    done = embed()
+    assert (done.timings.images, done.known) == (3, 2)
+    left[-1] = "photo-10.png"
+    assert ids(store) == left, "it stays deleted"
+
+    marker = Store.open(store.url).committed([6])[6]
+    assert (marker.rows, marker.rejects) == (3, 4)
+    Path(store.url, paths.ShardPaths(6).done).unlink()
+    Path(store.url, marker.parts[0].file).unlink()
+    embed()
+    assert ids(store) == left
+    assert "nothing to do" in str(embed())
+
+
+def test_compact_is_faster_than_embed(
+    embed: Embed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Embed has listed what is new, and compact takes the next number; then it lists again."""
+    folder = photos(tmp_path, 3)
+    store = Store.open(embed().store)
+    for number in range(3, 6):
+        write(folder / f"photo-{number:02}.png", number)
+        embed()
+    write(folder / "photo-06.png", 6)
+    shards, finish, steps = growth._shards, joining.finish, []
+
+    def late(*given: Any) -> Any:
+        if not steps:
+            steps.append("compact")
+            monkeypatch.setattr(joining, "finish", killed)
+            with pytest.raises(Killed):
+                compacted(store, tmp_path)
+        return shards(*given)
+
+    def killed(*_: Any) -> None:
+        monkeypatch.setattr(joining, "finish", finish)
+        raise Killed
+
+    monkeypatch.setattr(growth, "_shards", late)
+    assert embed().timings.images == 1
+    assert ids(store) == [f"photo-{n:02}.png" for n in range(7)]
+    assert [each.number for each in Store.open(store.url).generations.all()] == [0, 4, 5]
+    compacted(store, tmp_path)
+    assert "nothing to do" in str(embed())

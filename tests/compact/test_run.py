@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from clipvec.errors import ConfigError, FingerprintError, StoreError
 from clipvec.index import build_index, open_index
 from clipvec.store import Store, compaction, tombstones
 from tests.compact.conftest import NAME, asked, checked, files, grep, live, named, thumbnail
+from tests.compact.grown import grown
 from tests.index.conftest import build_config
 from tests.stores import delete, make_store, undo
 
@@ -70,8 +72,8 @@ def test_no_byte_is_left(
     )
 
 
-def _deletion(store: Store, **changes: Any) -> DeleteConfig:
-    values = config.to_dict(asked(store, ChromaConfig("x")))
+def _deletion(of: Store, **changes: Any) -> DeleteConfig:
+    values = config.to_dict(asked(of, ChromaConfig("x")))
     del values["index"]
     values |= dict.fromkeys(("ids", "where", "file", "undo", "reason"))
     values |= {"ignore_missing": False, "forever": False, "max_removed_fraction": 0.2}
@@ -236,16 +238,32 @@ def test_an_index_of_another_store(store: Store, tmp_path: Path) -> None:
     assert files(Path(store.url)) == kept | {paths.COMPACT_LOCK: b""}
 
 
-def test_an_object_store(tmp_path: Path) -> None:
-    store = make_store("memory://compact", {0: [20, 10]}, thumbnail=b"JPEG")
-    try:
-        delete(store, "0/3")
-        values = {"root": "memory://compact"}
-        index = ChromaConfig(f"{tmp_path}/none")
-        assert compact(asked(store, index, store=values)).rows == 1
-        held = Store.open(store.url)
-        assert [part.rows for part in held.parts()] == [19, 10]
-        assert len(held.folder.names("shard-00000")) == 3
-        assert str(compact(asked(store, index, store=values))).startswith("nothing to compact")
-    finally:
-        store.folder._fs.rm("/compact", recursive=True)
+def test_a_bucket(tmp_path: Path, bucket: None) -> None:
+    """There the lock is an object: of two commands one is refused, and says who is at work."""
+    store = grown("s3://photos/store", 3)
+    url, index = store.url, ChromaConfig(f"{tmp_path}/none")
+    name, before = delete(store, "first-03"), len(live(store))
+    command = asked(store, index, store={"root": "s3://photos/store"})
+    busy = (
+        rf"^clipvec compact is at work on {url}, and holds {url}/{paths.COMPACT_LOCK} \(\S+, "
+        r"process \d+, .* UTC\); wait for it, or, if it was killed, remove that object$"
+    )
+    with compaction.exclusive(store):
+        for refused in (
+            lambda: compact(command),
+            lambda: delete_command(
+                _deletion(store, undo=name, store={"root": "s3://photos/store"})
+            ),
+        ):
+            with pytest.raises(StoreError, match=busy):
+                refused()
+    with ThreadPoolExecutor(4) as all:
+        taken = [*all.map(lambda n: store.folder.create("once", b"%d" % n), range(4))]
+    assert sum(taken) == 1
+    done = compact(command)
+    assert (done.rows, done.generations) == (1, 3)
+    held = Store.open(url)
+    assert held.folder.names() == ["once", "store.json"]
+    assert [part.rows for part in held.parts()] == [19, 9]
+    assert len(live(held)) == before
+    assert str(compact(command)).startswith("nothing to compact")

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import boto3
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
-from s3fs import S3FileSystem
 
 from clipvec.config import ChromaConfig
 from clipvec.index import open_index
@@ -21,34 +16,6 @@ from clipvec.store import Store
 from tests.e2e.conftest import Run
 from tests.stores import delete, make_store
 from tests.waiting import until
-
-KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-PAGE = Path(__file__).parents[2] / "docs/store.md"
-
-
-def documented() -> dict[str, str]:
-    """Return the variables that the documentation sets."""
-    exported = re.findall(r"^export (AWS_.*)", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    return dict(word.split("=", 1) for line in exported for word in line.split())
-
-
-@pytest.fixture
-def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A bucket ``photos``, reachable with the variables that the documentation sets."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    variables = documented()
-    assert list(variables) == [*KEYS, "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"]
-    for name, value in {**variables, "AWS_ENDPOINT_URL": url}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    (tmp_path / "tmp").mkdir()
-    boto3.client("s3", endpoint_url=url).create_bucket(Bucket="photos")
-    S3FileSystem.clear_instance_cache()  # of the server of another test
-    yield
-    server.stop()
 
 
 def test_from_embed_to_dashboard(

@@ -20,6 +20,7 @@ from clipvec.model.torch.encoder import TorchEncoder
 from clipvec.store import EMBEDDING, Folder, Generation, Rows, Store
 from clipvec.store.generations import Generations
 from tests.data.making import encode, samples, write_tar
+from tests.fake_hub import REPO, fake_hub
 from tests.stores import delete, undo
 
 Embed = Callable[..., EmbedSummary]
@@ -164,6 +165,37 @@ def test_parquet(embed: Embed, encoded: list[int], tmp_path: Path) -> None:
     assert embed(**options).replaced == 6
     assert sum(encoded) - 2 == 12
     assert_as_from_scratch(embed, store, tmp_path, **options)
+
+
+def test_parquet_on_the_hub(
+    embed: Embed, encoded: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new revision adds, replaces and removes files, which their hashes tell."""
+    from pyarrow import parquet
+
+    def written(first: int) -> bytes:
+        images = [encode((first + number, 0, 0)) for number in range(3)]
+        parquet.write_table(pa.table({"image": images}), tmp_path / "made.parquet")
+        return (tmp_path / "made.parquet").read_bytes()
+
+    files = {
+        f"data/{name}.parquet": written(first) for name, first in zip("abc", (0, 3, 6), strict=True)
+    }
+    path = f"hf://datasets/{REPO}/data/*.parquet"
+    options = {"dataset": "parquet", "dataset.path": path, "max_removed_fraction": 1}
+    with fake_hub(files, monkeypatch):
+        store = embed(**options).store
+        assert rows(store)["a/0"]["uri"] == f"hf://datasets/{REPO}/data/a.parquet#0"
+        assert "nothing to do" in str(embed(**options))
+        encoded.clear()
+        replaced = written(9)
+        assert len(replaced) == len(files["data/b.parquet"])
+        files["data/b.parquet"], files["data/d.parquet"] = replaced, written(12)
+        del files["data/c.parquet"]
+        assert embed(**options).replaced == 6
+        assert sum(encoded) - 1 == 6
+        assert {id[0] for id in rows(store)} == {*"abd"}
+        assert_as_from_scratch(embed, store, tmp_path, **options)
 
 
 def test_a_folder_that_is_not_there_removes_nothing(embed: Embed, tmp_path: Path) -> None:

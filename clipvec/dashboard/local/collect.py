@@ -51,8 +51,7 @@ class SweepRuns:
     def missing(self) -> str:
         """The shards of the store that are not committed, as `clipvec.shards` writes them."""
         done = {marker.shard for marker in self.markers}
-        wanted = range(self.store.shard_count)
-        return shards.format(shard for shard in wanted if shard not in done)
+        return shards.format(shard for shard in self.store.shards if shard not in done)
 
 
 def collect(config: DashboardConfig) -> SweepRuns:

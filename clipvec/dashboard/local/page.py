@@ -116,10 +116,11 @@ def _unhealthy_runs(sweep: SweepRuns) -> list[tuple[str, str]]:
     Runs whose shards are all committed are left out, whichever run committed them.
     """
     done = {marker.shard for marker in sweep.markers}
-    count = sweep.store.shard_count
+    seen = sweep.store.shards
     unhealthy = []
     for run in sweep.runs["embed"]:
-        if done.issuperset(shards.parse(run.config.get("shards", shards.ALL), count)):
+        asked = shards.parse(run.config.get("shards", shards.ALL), seen[-1] + 1)
+        if done.issuperset({*asked} & {*seen}):  # the others were joined
             continue
         if run.exit_code is None:
             unhealthy.append((run.id, "has not ended: still running, or its machine is gone"))

@@ -1,0 +1,307 @@
+"""A store that grew every day reads as one that was embedded at once."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipvec import paths
+from clipvec.compact.run import compact
+from clipvec.config import ChromaConfig, FaissConfig, IndexKind
+from clipvec.errors import StoreError
+from clipvec.index import build_index, open_index
+from clipvec.rejects.run import rejects
+from clipvec.store import Entry, Store, compaction, current, joining
+from tests.compact.conftest import NAME, Killed, asked, checked, count_writes, files
+from tests.compact.grown import grow, grown, planned, shown
+from tests.index.conftest import build_config
+from tests.stores import delete, edit, undo
+
+
+def compacted(store: Store, tmp_path: Path, index: IndexKind | None = None) -> str:
+    return str(compact(asked(store, index or ChromaConfig(f"{tmp_path}/none"))))
+
+
+def numbers(store: Store) -> list[int]:
+    return [each.number for each in Store.open(store.url).generations.all()]
+
+
+def test_a_month_of_days(tmp_path: Path) -> None:
+    store = grown(tmp_path, 30)
+    before, kept = shown(store), files(Path(store.url, "shard-00000"))
+    told = str(compact(asked(store, ChromaConfig(f"{tmp_path}/none"), dry_run=True)))
+    assert told == "would join 30 small generations with others"
+    assert compacted(store, tmp_path) == "joined 30 small generations with others"
+    store = Store.open(store.url)
+    assert list(shown(store).items()) == list(before.items()), "in the same order"
+    assert files(Path(store.url, "shard-00000")) == kept
+    assert [part.rows for part in store.parts()] == [20, 90]
+    assert (numbers(store), store.shards, len(store.tombstones.entries)) == ([0, 31], [0, 31], 1)
+    assert len(files(Path(store.url))) == 11
+    assert checked(store, ChromaConfig(f"{tmp_path}/none")) == []
+    kept = files(Path(store.url))
+    assert compacted(store, tmp_path) == f"nothing to compact in {store.url}"
+    assert files(Path(store.url)) == kept
+
+
+def changed(tmp_path: Path) -> Store:
+    """Return a store in which images changed, went, came again and were deleted."""
+    store = grown(tmp_path, 2)
+    store = grow(store, ["first-03", "new", "broken"], {"first-03": (0, 3)}, rejected=["broken"])
+    store = grow(store, ["day-001-0"], {"day-001-0": (1, 0)}, {"first-04": (0, 4)})
+    delete(store, "day-001-1", "first-05", reason="asked for")
+    return grow(store.again(), ["day-001-1", "last"], {"day-001-1": (1, 1)})
+
+
+def test_killed_at_each_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes first goes on, compact or embed, with the same bytes in the end."""
+    store, index = changed(tmp_path), ChromaConfig(f"{tmp_path}/none")
+    url, origin, writes = Path(store.url), tmp_path / "origin", count_writes(monkeypatch)
+    before = shown(store)
+    shutil.copytree(url, origin)
+    compact(asked(store, index))
+    wanted, steps = files(url), writes[0]
+    assert numbers(store) == [0, 6]
+    for step in range(steps):
+        shutil.rmtree(url)
+        shutil.copytree(origin, url)
+        writes[:] = [0, step]
+        with pytest.raises(Killed):
+            compact(asked(store, index))
+        writes[:] = [0, -1]
+        assert shown(Store.open(store.url)) == before, f"after step {step}"
+        if step % 2:
+            joining.settled(Store.open(store.url))
+            assert shown(Store.open(store.url)) == before, f"after step {step}, and embed"
+        compact(asked(store, index))
+        assert files(url) == wanted, f"killed at step {step}"
+
+
+def test_what_is_covered_stays_covered(tmp_path: Path) -> None:
+    """What embed compares a dataset with is the same, deleted images and rejects included."""
+    store = changed(tmp_path)
+
+    def covered() -> dict[bytes, tuple[int, bool]]:
+        now = Store.open(store.url)
+        every = now.generations.all()
+        table = current(every, [now.generations.plan(each) for each in every])
+        return dict(zip(*(table[name].to_pylist() for name in ("name", "size")), strict=True))
+
+    wanted, told = covered(), rejects_of(store)
+    assert wanted.keys() >= {b"first-05", b"broken", b"day-001-1"}
+    assert b"first-04" not in wanted
+    compacted(store, tmp_path)
+    assert covered() == wanted
+    assert rejects_of(store) == told
+    assert "broken" in told
+    assert checked(store, ChromaConfig(f"{tmp_path}/none")) == []
+
+
+def rejects_of(store: Store) -> str:
+    from clipvec.config import RejectsConfig, from_dict, to_dict
+
+    values = to_dict(asked(store, ChromaConfig("x")))
+    kept = {name: values[name] for name in ("model", "dataset", "store")}
+    return rejects(from_dict({**kept, "shown": 0}, RejectsConfig))
+
+
+def test_deleted_while_they_are_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deletion names the shard that was; it holds, can be taken back, and is compacted."""
+    store, written = grown(tmp_path, 5), joining.finish
+    names: list[str] = []
+
+    def late(*given: object) -> None:
+        if not names:
+            names.append(delete(Store.open(store.url), "day-002-1"))
+        written(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(joining, "finish", late)
+    compacted(store, tmp_path)
+    assert "day-002-1" not in shown(Store.open(store.url))
+    undo(store, names[0])
+    assert "day-002-1" in shown(Store.open(store.url))
+    entry = Store.open(store.url).tombstones.entries[names[0]]
+    store.entries.add(Entry.now("again", entry.parts))
+    assert "day-002-1" not in shown(Store.open(store.url))
+    assert compacted(store, tmp_path).startswith("took 1 row out of 1 part of")
+    assert len(shown(Store.open(store.url))) == 34
+    assert compacted(store, tmp_path) == f"nothing to compact in {store.url}"
+
+
+def test_another_image_of_the_name_of_a_deleted_one(tmp_path: Path) -> None:
+    store = changed(tmp_path)
+    assert "day-001-1" in shown(store)
+    compacted(store, tmp_path)
+    assert "day-001-1" in shown(Store.open(store.url))
+
+
+def test_an_index_that_does_not_follow(tmp_path: Path, index: IndexKind) -> None:
+    """It shows the rows that it has, with their thumbnails, and none that is deleted since."""
+    store = grown(tmp_path, 4)
+    build_index(build_config(tmp_path, index))
+    compacted(store, tmp_path)
+    delete(Store.open(store.url), "day-003-2", "first-07")
+    with open_index(index, NAME) as opened:
+        hits = opened.query(np.ones(16, np.float32), 100)
+        assert len(hits) == 30
+        assert opened.get(["day-003-1", "day-003-2"]).keys() == {"day-003-1"}
+        generation = {hit.id: int(hit.id.split("-")[1]) if "day" in hit.id else 0 for hit in hits}
+        wanted = [f"JPEG of {hit.id} in {generation[hit.id]}".encode() for hit in hits]
+        assert opened.thumbnails(hits) == wanted
+    done = build_index(build_config(tmp_path, index))
+    assert (done.loaded, done.reused, done.dropped) == (1, 1, 4)
+    assert checked(store, index) == []
+    store = grow(Store.open(store.url), ["more"])
+    compacted(store, tmp_path)
+    compacted(grow(Store.open(store.url), ["most"]), tmp_path)
+    with open_index(index, NAME) as opened:
+        assert opened.get(["day-003-2"]) == {}, "through two joins"
+
+
+def test_the_index_follows(tmp_path: Path, index: IndexKind) -> None:
+    store = grown(tmp_path, 4)
+    build_index(build_config(tmp_path, index))
+    assert compacted(store, tmp_path, index).endswith(f"with others; wrote {NAME} again")
+    assert checked(store, index) == []
+
+
+def test_readers_that_are_at_work(tmp_path: Path) -> None:
+    store = grown(tmp_path, 3)
+    reader, late = Store.open(store.url), Store.open(store.url)
+    parts = reader.parts()
+    assert late.shards == [0, 1, 2, 3]
+    compacted(store, tmp_path)
+    with pytest.raises(StoreError, match=r"is no longer what was committed .*; run the same"):
+        list(reader.read_all(parts[-1].part))
+    with pytest.raises(StoreError, match=r"joined shards of .* after this command began; run the"):
+        late.committed()
+
+
+def test_an_embed_that_plans_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, plan = grown(tmp_path, 3), joining.plan
+
+    def late(*given: object) -> object:
+        planned(Store.open(store.url), "late")
+        return plan(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(joining, "plan", late)
+    before = shown(store)
+    assert compacted(store, tmp_path) == f"nothing to compact in {store.url}"
+    assert "small generations are not joined" in caplog.text
+    assert shown(Store.open(store.url)) == before
+    assert numbers(store) == [0, 1, 2, 3, 4]
+    monkeypatch.undo()
+    assert compacted(store, tmp_path) == f"nothing to compact in {store.url}", "it is not finished"
+
+
+def test_a_publication_that_is_lost(tmp_path: Path) -> None:
+    """Readers are told, and the embed that they name publishes the rows again."""
+    store = grown(tmp_path, 3)
+    compacted(store, tmp_path)
+    before = shown(Store.open(store.url))
+    (entry,) = Path(store.url, paths.TOMBSTONES).iterdir()
+    entry.unlink()
+    with pytest.raises(StoreError, match="what published generation 1 is gone from"):
+        Store.open(store.url).parts()
+    joining.settled(Store.open(store.url))
+    assert shown(Store.open(store.url)) == before
+
+
+def test_lists_that_are_lost_or_of_others(tmp_path: Path) -> None:
+    store = grown(tmp_path, 3)
+    compacted(store, tmp_path)
+    mark = Path(store.url, paths.generation(4))
+    edit(mark, joins=[])
+    with pytest.raises(StoreError, match=r"00004.json is damaged .its checksum is another."):
+        Store.open(store.url).generations.all()
+    mark.unlink()
+    with pytest.raises(StoreError, match=r"0000[34].json is gone; put"):
+        Store.open(store.url).parts()
+
+
+def test_large_ones_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row is written again a few times in its life, and what is old and large is not."""
+    monkeypatch.setattr(joining, "PART_ROWS", 4)
+    store, sizes = grown(tmp_path, 0), []
+    for day in range(24):
+        store = grow(Store.open(store.url), [f"{day}-{n}" for n in range(3)])
+        compacted(store, tmp_path)
+        counts = [marker.rows for marker in Store.open(store.url).committed().values()]
+        assert sum(counts) == 20 + 3 * (day + 1)
+        sizes.append(len(counts) - 1)
+    assert max(sizes) <= 5, "of 24 days"
+    names = Path(store.url).glob("shard-*")
+    assert len([*names]) == sizes[-1] + 1, "those that were joined leave nothing"
+    huge = grow(Store.open(store.url), [f"huge-{n}" for n in range(100)])
+    compacted(grow(huge, ["small"]), tmp_path)
+    monkeypatch.setattr(joining, "_MOST_BYTES", 1)
+    compacted(grow(grow(Store.open(store.url), ["a"]), ["b"]), tmp_path)
+    assert numbers(store)[-2:] == [numbers(store)[-1] - 1, numbers(store)[-1]], "too many bytes"
+
+
+def test_small_parts_of_a_shard(tmp_path: Path) -> None:
+    from tests.stores import make_store
+
+    store = make_store(tmp_path, {0: [200, 100, 250, 1024, 90], 1: [900, 200]})
+    before = shown(store)
+    delete(store, *(f"0/{n}" for n in range(10)))
+    assert compacted(store, tmp_path).endswith("joined 2 small parts with others")
+    store = Store.open(store.url)
+    assert [part.rows for part in store.parts()] == [540, 1024, 90, 900, 200]
+    assert list(shown(store)) == [id for id in before if id not in {f"0/{n}" for n in range(10)}]
+    assert [paths.part_number(part.file) for part in store.parts()] == [0, 3, 4, 0, 1]
+    assert compacted(store, tmp_path) == f"nothing to compact in {store.url}"
+    Path(store.url, paths.ShardPaths(0).done).unlink()
+    writer = Store.open(store.url).writer(0)
+    assert (writer.parts, writer.rows, writer.position) == (3, 1654, 1664)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_changes(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever grows, goes, is deleted, taken back and compacted, readers see the same rows."""
+    draw, store = random.Random(seed), grown(tmp_path, 1)
+    monkeypatch.setattr(joining, "PART_ROWS", draw.choice([2, 5, 1024]))
+    monkeypatch.setattr(compaction, "GROUP_ROWS", draw.choice([0, 2, 256]))
+    wanted, deletions, added = shown(store), dict[str, dict[str, object]](), 0
+    for _ in range(25):
+        store = Store.open(store.url)
+        change = draw.choice(["grow", "grow", "delete", "undo", "compact"])
+        if change == "grow":
+            every = store.generations.all()
+            table = current(every, [store.generations.plan(each) for each in every])
+            names = [name.decode() for name in table["name"].to_pylist()]
+            sources = zip(table["generation"].to_pylist(), table["source"].to_pylist(), strict=True)
+            places = dict(zip(names, sources, strict=True))
+            some = draw.sample(names, 4)
+            replaced, gone = (
+                {name: places[name] for name in each} for each in (some[:2], some[2:])
+            )
+            new = [f"new-{added}", *replaced]
+            added += 1
+            store = grow(store, new, replaced, gone)
+            for name in some:
+                wanted.pop(name, None)
+                for rows in deletions.values():
+                    rows.pop(name, None)
+            wanted |= {name: row for name, row in shown(store).items() if name in new}
+            assert {*new} <= wanted.keys()
+        elif change == "delete":
+            ids = draw.sample(sorted(wanted), 2)
+            deletions[delete(store, *ids)] = {id: wanted.pop(id) for id in ids}
+        elif change == "undo" and deletions:
+            name = draw.choice(sorted(deletions))
+            undo(store, name)
+            wanted |= deletions.pop(name)  # type: ignore[arg-type]
+        elif change == "compact":
+            compacted(store, tmp_path)
+            deletions.clear()
+        assert shown(Store.open(store.url)) == wanted, change
+    compacted(store, tmp_path)
+    assert shown(Store.open(store.url)) == wanted
+    assert checked(store, FaissConfig(f"{tmp_path}/none")) == []
