@@ -74,7 +74,9 @@ class Generation:
 class Generations:
     """The generations of a store, oldest first."""
 
-    def __init__(self, folder: Folder, only: Generation, joins: Callable[[], Joins]) -> None:
+    def __init__(
+        self, folder: Folder, only: Generation, joins: Callable[[], Joins] = Joins
+    ) -> None:
         """Take where they are, the one of a store without files of them, and what was joined."""
         self._folder = folder
         self._only = only
