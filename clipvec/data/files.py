@@ -122,6 +122,8 @@ def _match(pattern: str, folders: set[str]) -> dict[str, Mapping[str, Any]]:
     for fs, _ in pairs:
         if not is_local(fs):
             fs.invalidate_cache()  # of listings, which a process may have made long ago
+        if "hf" in _protocols(fs):  # of which each thread has one of its own
+            type(fs).clear_instance_cache()
     for fs, path in pairs:
         folders.add(_folder(fs, path))
         if _is_pattern(fs, path):
