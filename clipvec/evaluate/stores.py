@@ -107,9 +107,7 @@ def _sources(rows: Rows) -> dict[str, object]:
     published = [each for each in generations.all() if each.plan and rows.store.is_published(each)]
     if published:
         # Names may be hidden after deletions; sizes and versions tell of changed files as well.
-        listed = current(
-            [generations.plan(each) for each in published], [g.sources for g in published]
-        )
+        listed = current(published, [generations.plan(each) for each in published])
         total = 0
         for piece in listed.select(["size", "version"]).to_batches():
             for values in zip(*(column.to_pylist() for column in piece.columns), strict=True):
