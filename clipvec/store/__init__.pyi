@@ -8,7 +8,7 @@ from .fingerprint import (
     ModelFingerprint,
 )
 from .folder import Folder
-from .generations import LISTED, REPLACED, Generation, current, replaced_sources
+from .generations import REPLACED, Generation, current, replaced_sources
 from .hidden_names import revealed
 from .ledger import live_rejects
 from .live import LivePart
@@ -23,7 +23,6 @@ __all__ = [
     "DIGEST",
     "EMBEDDING",
     "GOLDEN_COSINE",
-    "LISTED",
     "REPLACED",
     "CommitMarker",
     "DamagedTombstones",
