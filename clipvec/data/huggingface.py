@@ -17,6 +17,7 @@ from clipvec.data.parquet import count_rows
 from clipvec.data.passed_over import PassedOver
 from clipvec.data.ranges import span
 from clipvec.errors import ConfigError, DatasetError
+from clipvec.progress import say_hub_retries_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -257,6 +258,7 @@ def _revision(config: HuggingFaceConfig, datasets: ModuleType) -> str | None:
 
     if datasets.config.HF_HUB_OFFLINE:
         return config.revision
+    say_hub_retries_once()
     try:
         info = HfApi().dataset_info(config.path, revision=config.revision, timeout=_TIMEOUT)
     except HFValidationError as error:
