@@ -242,7 +242,7 @@ class Report:
     systems: list[SystemResult]
     """All systems under test, also those that were skipped."""
     recommendations: list[Recommendation]
-    """For each kind of query, and for what clipvec serves."""
+    """For what clipvec serves, and for each kind of query."""
     schema_version: Literal[2] = SCHEMA
     """Version of this format."""
 

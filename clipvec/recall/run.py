@@ -179,10 +179,10 @@ def _report(
 def _recommendations(
     config: RecallConfig, systems: list[SystemResult], kinds: list[Kind]
 ) -> Iterator[Recommendation]:
-    """Yield one for each kind of query, and one for what clipvec serves where it takes part."""
+    """Yield one for what clipvec serves where it takes part, and one for each kind of query."""
     target, k = config.target_recall, config.measure.k
-    for kind in kinds:
-        yield recommend(systems, kind, target, k)
     if _with_live(config):
         # By the kind that is harder to answer.
         yield recommend(systems, kinds[0], target, k, among="served")
+    for kind in kinds:
+        yield recommend(systems, kind, target, k)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 SYSTEM_PREFIX = "system/"
 """Prefix of the names of wandb's system metrics."""
+_DECODE = json.JSONDecoder().raw_decode
+"""Reads a value that json.dumps wrote, of which a sweep has hundreds of thousands."""
 
 
 @dataclass
@@ -123,6 +125,8 @@ def _began(file: Path) -> tuple[str, float]:
 def read(file: Path) -> RecordedRun | None:
     """Return the piece of a run in a ``.wandb`` file, or None if it has none."""
     piece: RecordedRun | None = None
+    last: dict[tuple[str, ...], Any] = {}
+    """The summary, of which every step writes all values again."""
     for record in records(file):
         kind = record.WhichOneof("record_type")
         if kind == "run":
@@ -142,13 +146,15 @@ def read(file: Path) -> RecordedRun | None:
         elif kind == "stats":
             piece.system_metrics.append(_system_metrics(record.stats))
         elif kind == "summary":
-            _update(piece.summary, record.summary.update)
+            last |= {(item.key, *item.nested_key): item for item in record.summary.update}
         elif kind == "artifact":
             piece.artifacts[record.artifact.name] = _artifact(record.artifact, file.parent)
         elif kind == "preempting":
             piece.preempted = True
         elif kind == "exit":
             piece.exit_code = record.exit.exit_code
+    if piece is not None:
+        _update(piece.summary, last.values())
     return piece
 
 
@@ -167,12 +173,12 @@ def _update(values: dict[str, Any], items: Any) -> dict[str, Any]:
         inner = values
         for key in outer:
             inner = inner.setdefault(key, {})
-        inner[last] = json.loads(item.value_json)
+        inner[last], _ = _DECODE(item.value_json)
     return values
 
 
 def _system_metrics(stats: Any) -> dict[str, float]:
-    values = {f"{SYSTEM_PREFIX}{item.key}": json.loads(item.value_json) for item in stats.item}
+    values = {f"{SYSTEM_PREFIX}{item.key}": _DECODE(item.value_json)[0] for item in stats.item}
     return values | {"_timestamp": stats.timestamp.seconds + stats.timestamp.nanos / 1e9}
 
 

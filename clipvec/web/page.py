@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from dataclasses import dataclass
 from importlib import resources
@@ -88,8 +89,13 @@ def fragment(template: str, package: str, **values: Any) -> Markup:
     """Return a piece of a page from a package's template; all values are escaped."""
     from markupsafe import Markup
 
-    templates = environment(package, _SHARED.package)
-    return Markup(templates.get_template(template).render(**values))
+    return Markup(_fragments(package).get_template(template).render(**values))
+
+
+@functools.cache
+def _fragments(package: str) -> Environment:
+    """Return the templates of a package, each of which is compiled once."""
+    return environment(package, _SHARED.package)
 
 
 def jpeg_url(jpeg: bytes) -> str:

@@ -5,21 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
+
+from tests.axe import faults
 
 SEARCH = "/?q=a+red+fruit&where=category%3Dfood&t=1*text:red&t=-1*text:green"
-
-
-def faults(page: Page) -> list[Any]:
-    """Return what axe finds serious or critical."""
-    found = Axe().run(page).response
-    assert len(found["passes"]) > 20
-    return [
-        (each["id"], [node["html"] for node in each["nodes"]])
-        for each in found["violations"]
-        if each["impact"] in {"serious", "critical"}
-    ]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

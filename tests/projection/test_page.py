@@ -15,6 +15,33 @@ from clipvec.tracking import RunSpec
 from clipvec.tracking.reader import read_runs
 from tests.stores import StoreFactory
 
+DRAWN = """
+window.drawn = [];
+const draw = CanvasRenderingContext2D.prototype.drawImage;
+CanvasRenderingContext2D.prototype.drawImage = function (...given) {
+  window.drawn.push(given.slice(5));
+  return draw.apply(this, given);
+};
+const clear = CanvasRenderingContext2D.prototype.clearRect;
+CanvasRenderingContext2D.prototype.clearRect = function (...given) {
+  window.drawn = [];
+  return clear.apply(this, given);
+};
+"""
+"""Keeps where images were drawn last."""
+
+
+def covering(page: Page) -> list[tuple[list[float], list[float]]]:
+    """Return the drawn images that cover each other, [x, y, width, height] each."""
+    drawn = page.evaluate("window.drawn")
+    assert 1 < len(drawn) <= 40
+    return [
+        (one, other)
+        for number, one in enumerate(drawn)
+        for other in drawn[:number]
+        if abs(one[0] - other[0]) < one[2] - 1e-6 and abs(one[1] - other[1]) < one[3] - 1e-6
+    ]
+
 
 def pixels(page: Page) -> str:
     """Return the drawn pixels."""
@@ -31,6 +58,7 @@ def test_page(browser: Browser, tmp_path: Path, store_factory: StoreFactory) -> 
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.add_init_script(DRAWN)
     page.goto(file.as_uri())
     canvas = page.locator(".projection-frame > canvas")
     page.wait_for_function(
@@ -38,9 +66,11 @@ def test_page(browser: Browser, tmp_path: Path, store_factory: StoreFactory) -> 
         " return c.width && c.getContext('2d').getImageData(0, 0, c.width, c.height)"
         ".data.some((v, i) => i % 4 === 0 && v > 150); }"
     )
+    assert covering(page) == []
     before = pixels(page)
     page.locator("[data-zoom=in]").click()
     zoomed = pixels(page)
+    assert covering(page) == []
     assert zoomed != before
     canvas.focus()
     page.keyboard.press("ArrowRight")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,13 +56,14 @@ def write(config: DashboardConfig) -> DashboardSummary:
         StoreError: the store cannot be read.
     """
     declared = all_sections()
-    with Progress() as progress:
+    with Progress() as progress, ThreadPoolExecutor(1, "projection") as apart:
         steps = progress.task("panels", sum(len(s.panels) for s in declared) + 2, "panels")
         sweep = collect(config)
         steps.advance()
-        projected = projection.project(sweep.store)
-        steps.advance()
+        placing = apart.submit(projection.project, sweep.store)
         sections = [_draw(section, sweep, steps) for section in declared]
+        projected = placing.result()
+        steps.advance()
     name = paths.collection_name(config.dataset.name, config.model.name)
     text = web_page.render(
         "dashboard.html",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clipvec.dashboard.panels.base import Panel, Slot
-from clipvec.dashboard.panels.figure import canvas, frame
-from clipvec.web import count_scale, format, palette, recall_scale, svg
+from clipvec.dashboard.panels.figure import canvas, frame, inline, numbers
+from clipvec.web import count_scale, format, palette, recall_scale
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +60,10 @@ class Chart(Panel):
         lines: dict[str, list[tuple[float, float]]] = {}
         for row in rows:
             lines.setdefault(row["lineKey"], []).append((row["step"], row["lineVal"]))
+        if len(rows) == 1:
+            (row,) = rows
+            values = {self.x: format.share(row["step"]), "QPS": format.number(row["lineVal"])}
+            return numbers(f"{self.title}: {row['lineKey']}", values)
         with canvas() as (figure, axes):
             tips = _draw(axes, lines)
             axes.set_yscale("log")
@@ -67,7 +71,7 @@ class Chart(Panel):
             count_scale(axes, "y", [row["lineVal"] for row in rows])
             axes.set_xlabel(self.x)
             axes.set_ylabel("queries per second")
-            plot = svg.inline(figure, name, f"{self.title}: {', '.join(lines)}.", tips)
+            plot = inline(figure, axes, name, f"{self.title}: {', '.join(lines)}.", tips)
         legend = [(line, palette.line_style(i).variable) for i, line in enumerate(lines)]
         return frame(self.title, plot, legend)
 

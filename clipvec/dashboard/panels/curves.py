@@ -10,19 +10,24 @@ import numpy as np
 
 from clipvec.dashboard.panels import series
 from clipvec.dashboard.panels.base import Panel, Slot
-from clipvec.dashboard.panels.figure import canvas, frame
+from clipvec.dashboard.panels.figure import canvas, frame, inline, numbers
 from clipvec.errors import one_line
 from clipvec.tracking import SYSTEM_PREFIX
-from clipvec.web import format, palette, svg
+from clipvec.web import format, palette
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from markupsafe import Markup
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
     from clipvec.dashboard.panels.series import Line
     from clipvec.tracking import RecordedRun
+
+
+_COUNTED = {"bytes", "images", "jobs", "rows", "shards"}
+"""Units of which there are no fractions."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,8 @@ class Curves(Panel):
         lines = series.lines(self, runs)
         if not lines:
             return None
+        if all(len(line.steps) == 1 for line in lines):
+            return numbers(self.title, {self._name(x, lines): self._said(x) for x in lines})
         with canvas() as (figure, axes):
             tips: dict[str, str] = {}
             if self.stacked:
@@ -84,11 +91,20 @@ class Curves(Panel):
             axes.set_xlabel(step)
             axes.set_ylabel(self.unit)
             axes.set_ylim(bottom=0)
-            axes.yaxis.set_major_formatter(lambda value, _: _tick(value, self.unit))
-            axes.xaxis.set_major_formatter(lambda value, _: _tick(value, step))
-            plot = svg.inline(figure, name, self._alt(lines), tips)
+            for axis, unit in ((axes.yaxis, self.unit), (axes.xaxis, step)):
+                _ticks(axis, unit)
+            plot = inline(figure, axes, name, self._alt(lines), tips)
         legend = [(line.name, palette.line_style(i).variable) for i, line in enumerate(lines)]
         return frame(self.title, plot, legend if len(lines) > 1 else [], _caption(lines))
+
+    def _name(self, line: Line, lines: Sequence[Line]) -> str:
+        return line.name if len(lines) > 1 else self.unit
+
+    def _said(self, line: Line) -> str:
+        value = float(line.values[-1])
+        if self.unit == "bytes":
+            return format.size(value)
+        return format.tick(value) if value.is_integer() else format.number(value)
 
     def _alt(self, lines: Sequence[Line]) -> str:
         last = "; ".join(f"{one_line(x.name)}: {format.number(x.values[-1])}" for x in lines)
@@ -135,19 +151,16 @@ def _stack(axes: Axes, lines: Sequence[Line]) -> None:
     steps = np.unique(np.concatenate([line.steps for line in lines]))
     values = [np.interp(steps, line.steps, line.values) for line in lines]
     colours = [palette.line_style(i).colour for i in range(len(lines))]
-    if len(steps) == 1:  # a run of one point: a bar of it
-        below = 0.0
-        for value, colour in zip(values, colours, strict=True):
-            axes.bar(steps, value, bottom=below, color=colour, alpha=0.75)
-            below += float(value[0])
-    else:
-        axes.stackplot(steps, *values, colors=colours, alpha=0.75)
+    axes.stackplot(steps, *values, colors=colours, alpha=0.75)
 
 
-def _tick(value: float, unit: str) -> str:
-    if unit == "bytes":
-        return format.size(value) if value else "0"
-    return format.tick(value) if value else "0"
+def _ticks(axis: Axis, unit: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    if unit in _COUNTED:
+        axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+    write = format.size if unit == "bytes" else format.tick
+    axis.set_major_formatter(lambda value, _: write(value) if value else "0")
 
 
 def _caption(lines: Sequence[Line]) -> str:

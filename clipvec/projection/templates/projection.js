@@ -1,5 +1,6 @@
 "use strict";
-// A projection of images: each is drawn at the position of its vector, larger when zoomed in.
+// A projection of images: each is drawn at the position of its vector, larger when zoomed in. Of
+// those that would cover each other all but one are dots, until zooming makes room for them.
 for (const figure of document.querySelectorAll(".projection")) {
   const canvas = figure.querySelector(".projection-frame > canvas");
   const tip = figure.querySelector(".projection-tip");
@@ -13,18 +14,32 @@ for (const figure of document.querySelectorAll(".projection")) {
   let aimed = -1;
 
   const size = () => [canvas.clientWidth, canvas.clientHeight];
-  // Side of an image in pixels: small enough for the crowd, growing as zooming makes space.
-  const side = () => {
-    const [width, height] = size();
-    const room = Math.sqrt((width * height) / Math.max(points.length, 1)) * 0.8;
-    return Math.min(tile * 1.5, Math.max(10, room * Math.sqrt(zoom)));
-  };
+  const dot = 3;
+  // Side of an image in pixels.
+  const side = () => Math.min(tile * 1.5, 36 * Math.sqrt(zoom));
+  let pictures = new Set();
   const place = ([x, y]) => {
     const [width, height] = size();
     const inside = (v) => margin + v * (1 - 2 * margin);
     return [(inside(x) - left) * zoom * width, (inside(y) - top) * zoom * height];
   };
   const from = (number) => [(number % columns) * tile, Math.floor(number / columns) * tile, tile, tile];
+
+  // Which images have room for their pictures: the first of those that would cover each other.
+  function arrange(places, a) {
+    pictures = new Set();
+    const taken = new Map();
+    const near = [-1, 0, 1].flatMap((i) => [-1, 0, 1].map((j) => [i, j]));
+    const free = ([x, y]) => near.every(([i, j]) => {
+      const other = taken.get(`${Math.floor(x / a) + i} ${Math.floor(y / a) + j}`);
+      return !other || Math.max(Math.abs(other[0] - x), Math.abs(other[1] - y)) >= a;
+    });
+    places.forEach(([x, y], number) => {
+      if (!tiles || !free([x, y])) return;
+      taken.set(`${Math.floor(x / a)} ${Math.floor(y / a)}`, [x, y]);
+      pictures.add(number);
+    });
+  }
 
   function paint() {
     const [width, height] = size();
@@ -35,23 +50,26 @@ for (const figure of document.querySelectorAll(".projection")) {
     context.clearRect(0, 0, width, height);
     const colour = getComputedStyle(figure).getPropertyValue("--focus");
     const a = side();
-    points.forEach((point, number) => {
-      const [x, y] = place(point);
-      if (x < -a || y < -a || x > width + a || y > height + a) return;
-      if (tiles) {
-        context.drawImage(tiles, ...from(number), x - a / 2, y - a / 2, a, a);
-      } else {
-        context.beginPath();
-        context.arc(x, y, 3, 0, 7);
-        context.fillStyle = colour;
-        context.fill();
-      }
+    const places = points.map(place);
+    arrange(places, a);
+    const seen = ([x, y]) => x >= -a && y >= -a && x <= width + a && y <= height + a;
+    context.fillStyle = colour;
+    places.forEach(([x, y], number) => {
+      if (pictures.has(number) || !seen([x, y])) return;
+      context.beginPath();
+      context.arc(x, y, dot, 0, 7);
+      context.fill();
     });
+    for (const number of pictures) {
+      const [x, y] = places[number];
+      if (seen([x, y])) context.drawImage(tiles, ...from(number), x - a / 2, y - a / 2, a, a);
+    }
     if (aimed >= 0) {
-      const [x, y] = place(points[aimed]);
+      const [x, y] = places[aimed];
+      const half = pictures.has(aimed) ? a / 2 : 2 * dot;
       context.strokeStyle = colour;
       context.lineWidth = 2;
-      context.strokeRect(x - a / 2, y - a / 2, a, a);
+      context.strokeRect(x - half, y - half, 2 * half, 2 * half);
     }
   }
 
@@ -76,17 +94,22 @@ for (const figure of document.querySelectorAll(".projection")) {
     tip.style.transform = `translate(${Math.max(0, x + beyond)}px, ${down}px)`;
   }
 
-  function nearest(event) {
-    const box = canvas.getBoundingClientRect();
-    const [px, py] = [event.clientX - box.x, event.clientY - box.y];
+  // The picture below a place on the canvas, or else the nearest dot within reach.
+  function nearest(px, py, reach = 8) {
     let best = -1;
-    let least = Math.max(side() / 2, 8);
+    let least = Infinity;
     points.forEach((point, number) => {
       const [x, y] = place(point);
       const away = Math.max(Math.abs(x - px), Math.abs(y - py));
-      if (away <= least) [best, least] = [number, away];
+      const covered = pictures.has(number) && away <= side() / 2;
+      const rank = covered ? away - side() : away;
+      if (rank < least && (covered || away <= reach)) [best, least] = [number, rank];
     });
     return best;
+  }
+  function below(event) {
+    const box = canvas.getBoundingClientRect();
+    return nearest(event.clientX - box.x, event.clientY - box.y);
   }
 
   // Zooms by a factor around (x, y), given as fractions of the frame.
@@ -126,7 +149,7 @@ for (const figure of document.querySelectorAll(".projection")) {
   canvas.addEventListener("pointermove", (event) => {
     const before = held.get(event.pointerId);
     if (!before) {
-      aim(nearest(event));
+      aim(below(event));
       return;
     }
     if (held.size === 2) {
@@ -143,10 +166,11 @@ for (const figure of document.querySelectorAll(".projection")) {
     canvas.addEventListener(end, (event) => {
       held.delete(event.pointerId);
       if (!held.size) canvas.classList.remove("dragged");
-      aim(nearest(event));
+      aim(below(event));
     });
   }
   canvas.addEventListener("pointerleave", () => aim(-1));
+  canvas.addEventListener("blur", () => aim(-1));
 
   const all = () => {
     zoom = 1;
@@ -161,6 +185,8 @@ for (const figure of document.querySelectorAll(".projection")) {
     "=": () => scale(1.5),
     "-": () => scale(1 / 1.5),
     0: all,
+    Enter: () => aim(nearest(...size().map((length) => length / 2), Infinity)),
+    Escape: () => aim(-1),
   };
   canvas.addEventListener("keydown", (event) => {
     const act = keys[event.key];

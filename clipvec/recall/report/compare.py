@@ -67,6 +67,8 @@ class Comparison:
     k: int
     changes: list[Change]
     builds: list[BuildChange]
+    taken_over: list[str]
+    """Systems of which both reports have the result of one measurement."""
     missing: list[str]
     """Systems and settings that only one of the reports has."""
     differences: list[tuple[str, str, str]]
@@ -109,6 +111,7 @@ def compare(before: Report, after: Report) -> Comparison:
         k=k,
         changes=changes,
         builds=[_build_change(old[name], new[name]) for name in both],
+        taken_over=[name for name in both if old[name].measured == new[name].measured != ""],
         missing=[*_missing(old, new, "A"), *_missing(new, old, "B")],
         differences=list(_differences(before, after)),
     )

@@ -9,7 +9,7 @@ from clipvec.index import FEW
 from clipvec.web import number, percent, share
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from clipvec.bootstrap import Interval
     from clipvec.recall.report.curves import Curve, Point
@@ -60,6 +60,16 @@ def _assignments(values: Mapping[str, float]) -> str:
 def queries(found: Recommendation) -> str:
     """Return which queries and systems a recommendation is for."""
     return f"{found.kind} queries" + (", served by clipvec" if found.among == "served" else "")
+
+
+def taken_over(names: Sequence[str], compared: int) -> str:
+    """Say which of the systems that two reports share were measured once for both."""
+    which = ", ".join(map(one_line, names))
+    what = "All results were" if len(names) == compared else f"The results of {which} were"
+    return (
+        f"{what} measured once and taken over from one report into the other: what is equal here "
+        "shows no second measurement. To measure again, empty work_dir or choose another."
+    )
 
 
 def recommended(found: Recommendation) -> str:
@@ -139,6 +149,19 @@ def served_exactly(report: Report) -> str:
     )
 
 
+def served_slower(found: Recommendation, report: Report) -> str:
+    """Say why a live Chroma index answers fewer queries than bare FAISS indexes; empty: no need."""
+    choice = found.choice or found.nearest
+    kinds = {system.name: system.kind for system in report.systems if system.settings}
+    if not choice or kinds.get(choice.system) != "chroma" or "faiss" not in kinds.values():
+        return ""
+    return (
+        "Chroma answers fewer queries a second than a FAISS index alone, because each answer of it "
+        "has the rows with their captions and attributes, read from its database, and those of "
+        "FAISS have row numbers."
+    )
+
+
 def tip(point: Point, k: int) -> str:
     """Return the tooltip of a point of the Pareto plot."""
     latency = point.latency
@@ -166,7 +189,8 @@ def filtered_tip(curve: Curve, search: FilteredResult) -> str:
 
 
 _IN_TEMPLATES = (
-    *(change, fast, index, measured, parameters, queries, recommendation, served_exactly, span),
+    *(change, fast, index, measured, parameters, queries, recommendation, served_exactly),
+    *(served_slower, span, taken_over),
 )
 FILTERS = {words.__name__: words for words in _IN_TEMPLATES}
 """What templates use."""

@@ -61,12 +61,28 @@ for (const svg of all(".panel > svg")) {
   svg.addEventListener("pointermove", nearest);
   svg.addEventListener("pointerdown", nearest);
   svg.addEventListener("pointerleave", () => aim(null));
+  if (!points.length) continue;
+  // By keyboard: arrow keys lead from point to point, which the tip reads out.
+  svg.setAttribute("tabindex", "0");
+  svg.addEventListener("blur", () => aim(null));
+  svg.addEventListener("keydown", (event) => {
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const there = points.filter((point) => !point.closest(".off"));
+    if (event.key === "Escape") aim(null);
+    if (!by || !there.length) return;
+    event.preventDefault();
+    const at = there.indexOf(aimed);
+    aim(there[at < 0 ? 0 : (at + by + there.length) % there.length]);
+  });
 }
 addEventListener("scroll", () => aim(null), { passive: true });
 
-for (const button of all(".copy")) {
-  button.hidden = false;
-  const text = button.nextElementSibling;
+for (const text of all("pre")) {
+  const [button, frame] = [document.createElement("button"), document.createElement("div")];
+  Object.assign(button, { type: "button", className: "copy", textContent: "Copy" });
+  frame.className = "code";
+  text.replaceWith(frame);
+  frame.append(button, text);
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(text.textContent);

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from clipvec.dashboard import local
 from clipvec.errors import ConfigError
+from tests.axe import faults
 from tests.dashboard.local.conftest import HOSTILE, asked
 from tests.recall.report.test_page import Visit
 from tests.stores import StoreFactory
@@ -65,6 +66,19 @@ def test_figures(page: Page) -> None:
     expect(page.locator("#tip")).to_contain_text("images/s")
 
 
+def test_one_point_is_a_number(page: Page) -> None:
+    figure = page.locator("#index figure", has_text="Rows per second")
+    expect(figure.locator("svg")).to_have_count(0)
+    expect(figure.locator("dd")).to_have_text("1,234")
+    expect(page.locator("#index figure", has_text="Memory").locator("dd")).to_have_text("500 MB")
+
+
+def test_counts_have_whole_ticks(page: Page) -> None:
+    figure = page.locator("#sweep figure", has_text="Shards committed")
+    ticks = figure.locator("svg g[id*='ytick'] text").all_text_contents()
+    assert ticks == ["0", "1", "2", "3"]
+
+
 def test_images_and_hostile_captions(page: Page) -> None:
     images = page.locator(".images img")
     expect(images).to_have_count(3)
@@ -90,6 +104,7 @@ def test_it_fits_a_phone(browser: Browser, file: Path, scheme: str) -> None:
     size = {"width": 390, "height": 800}
     visit = Visit(browser, file, viewport=size, color_scheme=scheme)
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert faults(visit.page) == []
     visit.close()
 
 

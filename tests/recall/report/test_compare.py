@@ -71,6 +71,24 @@ def test_largest_change_comes_first() -> None:
     assert len(made.changes) == 52
 
 
+def test_results_that_were_taken_over_are_named() -> None:
+    def measured(*times: str) -> Report:
+        first = one(0.9)
+        named = zip("xy", times, strict=True)
+        return replace(
+            first, systems=[replace(first.systems[0], name=n, measured=t) for n, t in named]
+        )
+
+    before, after = measured("2026-03-04", "2026-03-05"), measured("2026-03-04", "2026-03-06")
+    assert reports.compare(before, after).taken_over == ["x"]
+    said = "The results of x were measured once and taken over"
+    text = reports.comparison_markdown(reports.compare(before, after))
+    assert text.index(said) < text.index("Recall@10 changed")
+    again = reports.comparison_markdown(reports.compare(before, before))
+    assert "All results were measured once" in again
+    assert "taken over" not in reports.comparison_markdown(reports.compare(one(0.9), one(0.8)))
+
+
 def test_missing_entries_of_a_report_are_named() -> None:
     new = replace(one(0.9).systems[0], name="new")
     wider = replace(one(0.9).systems[0].settings[0], parameters={"ef": 16})

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from clipvec.recall import report as reports
+from tests.axe import faults
 from tests.recall.report.conftest import HOSTILE
 from tests.reports import briefly, report, systems
 
@@ -180,6 +181,7 @@ def test_copy_takes_the_configuration(browser: Browser, folder: Path) -> None:
     expect(visit.page.locator(".copy").first).to_have_text("Copied")
     copied = visit.page.evaluate("navigator.clipboard.readText()")
     assert copied == "hnsw:\n  max_neighbors: 32\n  ef_search: 128"
+    assert visit.page.locator("pre").count() == visit.page.locator(".copy + pre").count() == 3
     visit.close()
 
 
@@ -246,6 +248,27 @@ def test_page_reads_without_scripts(browser: Browser, folder: Path) -> None:
     rows = visit.page.locator("#all tbody tr")
     assert visit.page.locator("#all tbody tr:visible").count() == rows.count() == 26 * 6
     visit.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_serious_violation(browser: Browser, folder: Path, theme: str) -> None:
+    visit = Visit(browser, folder / "report.html", color_scheme=theme)
+    assert faults(visit.page) == []
+    visit.close()
+
+
+def test_a_keyboard_walks_the_points(page: Page) -> None:
+    plot = page.locator("figure:visible .panel > svg").first
+    plot.focus()
+    page.keyboard.press("ArrowRight")
+    first = page.locator("#tip").inner_text()
+    page.keyboard.press("ArrowRight")
+    second = page.locator("#tip").inner_text()
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#tip").inner_text() == first != second
+    assert "recall@10" in first
+    page.keyboard.press("Escape")
+    expect(page.locator("#tip")).to_be_hidden()
 
 
 def test_several_runs_share_a_page(browser: Browser, tmp_path: Path) -> None:
