@@ -31,6 +31,8 @@ GENERATIONS = "generations"
 _SHARD = re.compile(r"shard-(\d{5,})")
 GROUND_TRUTH = "ground_truth"
 """The folder of exact neighbours of queries, relative to the store."""
+PROJECTION = "projection.parquet"
+"""The positions of all rows on a plane, relative to the store."""
 COMPACT_LOCK = ".compact.lock"
 """The lock held while deleted rows are taken out of a store's files, relative to the store."""
 _PART = re.compile(r"part-(\d{5,})(-[0-9a-f]{8})?\.parquet")

@@ -19,6 +19,7 @@ GROUPS = {
     "embed": SHARED,
     "evaluate": ["model", "dataset", "store", "tracking", "prompts"],
     "index": [*SHARED, "index", "hnsw"],
+    "projection": ["model", "dataset", "store"],
     "recall": [*SHARED, "index", "systems", "measure"],
     "rejects": ["model", "dataset", "store"],
     "search": ["model", "index"],

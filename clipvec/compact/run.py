@@ -129,7 +129,7 @@ def _compact_store(store: Store, summary: CompactSummary) -> None:
     todo = [m for m in store.committed().values() if compaction.needs(store, m)]
     if not todo:
         return
-    compaction.forget_ground_truth(store)
+    compaction.forget_derived(store)
     with Progress() as progress:
         task = progress.task("shards", len(todo), "shards")
         for group in _groups(todo):
@@ -159,7 +159,7 @@ def _compact_group(store: Store, group: Iterable[int]) -> list[compaction.Compac
 def _join_generations(store: Store, summary: CompactSummary) -> Store:
     """Join small generations as long as there are some, and return the store as it is then."""
     while run := joining.find(store):
-        compaction.forget_ground_truth(store)
+        compaction.forget_derived(store)
         generation = joining.plan(store, run)
         if not generation.joins:
             log.warning("new files are embedded just now: small generations are not joined")

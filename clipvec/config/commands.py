@@ -117,6 +117,15 @@ class RejectsConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class ProjectionConfig:
+    """``clipvec projection``."""
+
+    model: NameOnly
+    dataset: NameOnly
+    store: StoreConfig
+
+
+@dataclass(frozen=True, config=STRICT)
 class DeleteConfig:
     """``clipvec delete``."""
 
@@ -363,6 +372,7 @@ SCHEMAS: dict[str, type] = {
     "index": IndexCommandConfig,
     "check": CheckConfig,
     "rejects": RejectsConfig,
+    "projection": ProjectionConfig,
     "delete": DeleteConfig,
     "compact": CompactConfig,
     "recall": RecallConfig,

@@ -1,4 +1,4 @@
-from . import filters
+from . import facets, filters
 from .base import PART, ROW, Hit, VectorIndex, clamp, is_missing
 from .build import IndexSummary, build_index
 from .chroma.backend import memory_bytes
@@ -22,6 +22,7 @@ __all__ = [
     "chroma_server",
     "clamp",
     "combine",
+    "facets",
     "faiss_errors",
     "filters",
     "has_index",

@@ -11,7 +11,7 @@ import numpy as np
 from clipvec import files
 from clipvec.config import ModelConfig
 from clipvec.errors import ConfigError
-from clipvec.store import Fingerprint, thumbnails
+from clipvec.store import Fingerprint, Tombstones, thumbnails
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from clipvec.index.facets import Facets
     from clipvec.index.filters import Filter
-    from clipvec.store import Store, Tombstones
+    from clipvec.store import Store
 
 SCORE_TOLERANCE = 2e-6
 """Error of a cosine that was computed in float32: two copies of one vector score 1 within this."""
@@ -29,6 +29,7 @@ PART, ROW = "_part", "_row"
 _COLUMNS = {"id", "uri", "caption", "width", "height", PART, ROW}
 SCHEMA = 2
 """Of `IndexInfo` and of the ledger beside it; in 1, it does not say which rows are deleted."""
+_NONE_DELETED = Tombstones()
 _NEAR_BYTES = 2**24
 """Of thumbnails that nobody asked for, which one look-up keeps."""
 
@@ -268,6 +269,10 @@ class VectorIndex(Protocol):
             known: deleted rows, which are left out.
         """
         return None
+
+    def tombstones(self) -> Tombstones:
+        """Return the deleted rows that answers leave out; one object while they are the same."""
+        return _NONE_DELETED
 
     def answers(self, vector: np.ndarray) -> bool:
         """Return whether the index finds a row near ``vector``, float32 [D], if it holds any."""

@@ -103,6 +103,10 @@ class LiveIndex(WrappedIndex):
         hits = self.held.get(known.among(ids)).values() if known else ()
         return {hit.id for hit in hits if known.covers(hit.part, hit.id)}
 
+    def tombstones(self) -> Tombstones:
+        """Return the deleted rows, as of at most a second ago if the store answers within one."""
+        return self._watch.tombstones()
+
     def answers(self, vector: np.ndarray) -> bool:
         """Return whether the index finds a row, one that is deleted too."""
         return self.held.answers(vector)

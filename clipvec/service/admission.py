@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
     from clipvec.config import ServeConfig
 
-_OPEN = {"/", "/health", "/metrics", "/docs", "/openapi.json"}
+_OPEN = {"/", "/map", "/health", "/metrics", "/docs", "/openapi.json"}
 _OPEN_BELOW = "/page/"
+_OF_ALL = {"/facets", "/map/points"}
+"""What looks at all rows counts as a query; what reads a few costs little."""
 _FAULTS = {400, 401, 408, 413, 415, 422}
 """Statuses of requests that should not have been sent as they were."""
 
@@ -75,8 +77,7 @@ class Admission:
 
     def _check(self, connection: HTTPConnection, address: str) -> None:
         check_key(connection)
-        # What only reads rows costs little and is not counted; facets look at all of them.
-        counted = connection.scope["method"] == "POST" or connection.scope["path"] == "/facets"
+        counted = connection.scope["method"] == "POST" or connection.scope["path"] in _OF_ALL
         if self._rate and counted:
             self._rate.check(address)
         most = self._settings.max_concurrency

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from clipvec.errors import ClipvecError, ConfigError, one_line, printable
 from clipvec.service import metrics
+from clipvec.service.map_points import NotOnMap
 from clipvec.service.searcher import UnknownRow
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ClipvecError)
     async def clipvec(request: Request, error: ClipvecError) -> Response:
-        if isinstance(error, UnknownRow):
+        if isinstance(error, UnknownRow | NotOnMap):
             return refusal(404, str(error))
         if isinstance(error, ConfigError):
             return refusal(422, str(error))

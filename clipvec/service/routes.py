@@ -5,13 +5,24 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import pathlib
 import re
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, FastAPI, File, Form, Query, Request, Response, UploadFile
+from fastapi import (
+    APIRouter,
+    Depends,
+    FastAPI,
+    File,
+    Form,
+    Path,
+    Query,
+    Request,
+    Response,
+    UploadFile,
+)
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.convertors import PathConvertor, register_url_convertor
@@ -34,7 +45,7 @@ if TYPE_CHECKING:
     from clipvec.config import ServeConfig
     from clipvec.index import Hit
 
-PAGE = Path(__file__).parent / "page"
+PAGE = pathlib.Path(__file__).parent / "page"
 _SAFE = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'",
@@ -74,6 +85,7 @@ register_url_convertor("path", _AnyPath())  # also for BentoML, which mounts the
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _JPEG = {"content": {"image/jpeg": _BINARY}}
+_BYTES = {"content": {"application/octet-stream": _BINARY}}
 _IMAGE = {"content": {"image/*": _BINARY}}
 api = APIRouter(dependencies=_KEYS, responses=_PROBLEMS, route_class=JsonRoute)
 
@@ -110,6 +122,7 @@ _Upload = Annotated[schema.Upload, Form(media_type="multipart/form-data")]
 # As many as there are attributes; headers that are too long bound what else they may be.
 _Names = Annotated[list[schema.Filter] | None, Query()]
 _Where = Annotated[list[schema.Filter] | None, Query(max_length=schema.MAX_TERMS)]
+_Number = Annotated[int, Path(ge=0, lt=2**32)]
 _Uploads = Annotated[list[UploadFile], File(description="image files")]
 
 
@@ -179,17 +192,8 @@ async def item(id: str, searcher: Asked) -> schema.Row:
 async def thumbnail(id: str, searcher: Asked, request: Request) -> Response:
     """The thumbnail of a row, a JPEG."""
     image = await searcher.thumbnail(_known(id))
-    tag = f'"{hashlib.blake2b(image, digest_size=12).hexdigest()}"'
-    headers = {
-        # Where there is a key, no proxy may hand thumbnails to those without it. Whoever keeps one
-        # asks whether it still is what it was: its row may have been deleted.
-        "Cache-Control": f"{'private' if key_is_set() else 'public'}, no-cache",
-        "ETag": tag,
-        "X-Content-Type-Options": "nosniff",
-    }
-    if tag in request.headers.get("If-None-Match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(image, media_type="image/jpeg", headers=headers)
+    tag = hashlib.blake2b(image, digest_size=12).hexdigest()
+    return _unless_kept(request, image, tag, "image/jpeg")
 
 
 @api.get("/original/{id:path}", tags=["rows"], response_class=Response, responses={200: _IMAGE})
@@ -199,6 +203,28 @@ async def original(id: str, searcher: Asked, request: Request) -> Response:
     originals.check(request)
     hit = await searcher.row(_known(id))
     return await originals.response(hit.uri, request.client.host if request.client else "")
+
+
+@api.get("/map/points", tags=["map"], response_class=Response, responses={200: _BYTES})
+async def map_points(searcher: Asked, request: Request) -> Response:
+    """Places of rows on the map: two little-endian 16-bit numbers each, x and y from 0 to 65534.
+
+    65535 is a row that was deleted. A point's number is its place, from 0.
+    """
+    found = await searcher.map.points()
+    return _unless_kept(request, found.data, found.tag, "application/octet-stream")
+
+
+@api.get("/map/row/{number}", tags=["map"])
+async def map_row(number: _Number, searcher: Asked) -> schema.Row:
+    """The row of a point of the map."""
+    return schema.Row(**_row(await searcher.row(await searcher.map.id(number))))
+
+
+@api.post("/map/find", tags=["map"])
+async def map_find(rows: schema.Ids, searcher: Asked) -> schema.PointNumbers:
+    """The points of rows, in their order, without those that are not on the map."""
+    return schema.PointNumbers(points=await searcher.map.find(rows.ids))
 
 
 @api.get("/stats", tags=["service"])
@@ -232,8 +258,9 @@ async def health(searcher: Asked) -> schema.Health:
 
 
 @_pages.get("/", include_in_schema=False)
+@_pages.get("/map", include_in_schema=False)
 async def page() -> FileResponse:
-    """The page."""
+    """The page, with the map or without."""
     return FileResponse(PAGE / "index.html", headers=_SAFE)
 
 
@@ -287,6 +314,20 @@ def _row(hit: Hit) -> dict[str, Any]:
         "attributes": hit.attributes,
         "thumbnail": f"thumbnail/{quote(hit.id, safe='')}",
     }
+
+
+def _unless_kept(request: Request, content: bytes, tag: str, media_type: str) -> Response:
+    """Return what a client may keep, or that what it has kept is what it was."""
+    headers = {
+        # Where there is a key, no proxy may hand it to those without. Whoever keeps it asks whether
+        # it still is what it was: a row may have been deleted.
+        "Cache-Control": f"{'private' if key_is_set() else 'public'}, no-cache",
+        "ETag": f'"{tag}"',
+        "X-Content-Type-Options": "nosniff",
+    }
+    if f'"{tag}"' in request.headers.get("If-None-Match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=media_type, headers=headers)
 
 
 async def _base64(searcher: Searcher, id: str) -> str | None:

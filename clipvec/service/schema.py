@@ -195,6 +195,18 @@ class Found(Row):
     )
 
 
+class Ids(_Body):
+    """Rows to find on the map."""
+
+    ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_K, fail_fast=True)]
+
+
+class PointNumbers(BaseModel):
+    """Points of the map."""
+
+    points: list[int] = Field(description="places in /map/points, of the rows that are there")
+
+
 class Texts(_Body):
     """Texts to embed."""
 

@@ -19,6 +19,7 @@ from clipvec.service.batches import Batches
 from clipvec.service.facets import FacetCounts
 from clipvec.service.images import File, ImageDecoder
 from clipvec.service.loading import open_both, same_golden
+from clipvec.service.map_points import MapPoints
 from clipvec.vectors import unit
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ class Searcher:
         self._threads = (encoding, searching, reading)
         self.facets = FacetCounts(collection)
         """Counts what filters leave."""
+        self.map = MapPoints(collection)
+        """Where the rows are on a plane."""
         self._folder = _identity(collection.location)
 
     @classmethod
@@ -96,6 +99,7 @@ class Searcher:
         """Finish running work, and close the index."""
         self._decoder.close()
         self.facets.close()
+        self.map.close()
         for threads in self._threads:
             threads.shutdown()
         self.collection.close()

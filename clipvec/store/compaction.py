@@ -304,11 +304,14 @@ def _removed_sources(store: Store) -> set[tuple[int, int]]:
     }
 
 
-def forget_ground_truth(store: Store) -> None:
-    """Remove the queries that were drawn from rows, with their neighbours: they are found anew.
+def forget_derived(store: Store) -> None:
+    """Remove what was made from rows and names them: ground truth, found anew, and the map.
 
     Raises:
         StoreError: one cannot be removed.
     """
     for name in store.folder.names(paths.GROUND_TRUTH):
         store.folder.remove(f"{paths.GROUND_TRUTH}/{name}")
+    if paths.PROJECTION in store.folder.names():
+        store.folder.remove(paths.PROJECTION)
+        log.warning("the map of the old parts is removed; clipvec projection makes it again")

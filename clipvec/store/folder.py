@@ -142,6 +142,17 @@ class Folder:
         with self._errors(name):
             return list(self._fs.cat_ranges(names, starts, stops, on_error="raise"))
 
+    def stamp(self, name: str) -> str | None:
+        """Return what tells a file from others that had its name; None: there is no such file.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
+        with self._errors(name), contextlib.suppress(FileNotFoundError):
+            self._fs.invalidate_cache()
+            return str(self._fs.ukey(f"{self._base}/{name}"))
+        return None
+
     def open(self, name: str) -> Any:
         """Open a file for random access; only the bytes read are fetched from an object store."""
         # by default fsspec would fetch 5 to 50 MB around each offset

@@ -10,6 +10,7 @@ from tests.e2e.conftest import Run
 
 ALIKE = {
     *("check", "compact", "dashboard", "delete", "embed", "evaluate", "index", "recall", "rejects"),
+    "projection",
 }
 """Commands with a model."""
 
@@ -28,6 +29,7 @@ ALIKE = {
         "index",
         "jobs",
         "photos",
+        "projection",
         "recall",
         "rejects",
         "search",

@@ -53,9 +53,9 @@ def test_a_key(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_endpoints_without_a_key(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLIPVEC_API_KEY", "secret")
-    for path in ("/", "/page/main.js", "/docs", "/openapi.json", "/health"):
+    for path in ("/", "/map", "/page/main.js", "/docs", "/openapi.json", "/health"):
         assert client.get(path).status_code == 200
-    for path in (f"/item/{ID}", f"/thumbnail/{ID}", "/stats"):
+    for path in (f"/item/{ID}", f"/thumbnail/{ID}", "/stats", "/map/points"):
         assert client.get(path).status_code == 401
 
 

@@ -165,6 +165,7 @@ def test_the_openapi_page_shows_every_endpoint(client: httpx.Client) -> None:
     assert set(paths) == {
         *("/search", "/search_image", "/similar", "/embed_text", "/embed_image"),
         *("/item/{id}", "/thumbnail/{id}", "/original/{id}", "/stats", "/facets"),
+        *("/map/points", "/map/row/{number}", "/map/find"),
         "/health",
     }
     assert "swagger-ui-bundle.js" in client.get("/docs").text

@@ -40,7 +40,7 @@ def inline(figure: Figure, axes: Axes, name: str, alt: str, tips: Mapping[str, s
     Matplotlib's own layouts draw every figure twice. Arguments as of `clipvec.web.svg.inline`.
     """
     axis = axes.yaxis
-    labels = axis.get_major_formatter().format_ticks(axis.get_majorticklocs())
+    labels = axis.get_major_formatter().format_ticks(axis.get_majorticklocs().tolist())
     width, height = _SIZE
     left = _LEFT + _CHARACTER * max(map(len, labels), default=0)
     figure.subplots_adjust(left / width, _BELOW / height, 1 - _RIGHT / width, 1 - _ABOVE / height)

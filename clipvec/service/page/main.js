@@ -2,6 +2,7 @@
 
 import * as filters from "./filters.js";
 import * as grid from "./grid.js";
+import * as map from "./map.js";
 import { askKey, notice } from "./notice.js";
 import { canGrow, empty, fromLink, grown, isEmpty, readable } from "./query.js";
 import { sameSearch, SIFTED, toFilter, toLink, toRequest } from "./query.js";
@@ -44,6 +45,7 @@ function showQuery() {
   showTerms(query.terms, (terms) => set({ terms }));
   showPills(pills());
   filters.show(query.filters);
+  map.link(toLink(query));
 }
 
 /** What narrows the search, and how each of it is taken away. */
@@ -126,6 +128,7 @@ function showRows(scored, milliseconds) {
   $("end").hidden = !rows.length || !$("more").hidden;
   showCount(scored);
   if (!rows.length) showNothing();
+  map.light(scored ? rows.map((row) => row.id) : []);
   showOpen();
   growing.disconnect(); // what is near still is told again
   growing.observe($("more"));
@@ -383,6 +386,7 @@ selection.watch({
   },
   mark: grid.mark,
 });
+map.watch((row) => act("open", row));
 viewer.watch({ step, closed, act, copied: copyPath });
 showQuery();
 run();

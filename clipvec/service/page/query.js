@@ -1,6 +1,8 @@
 // The query: what the page shows, what the service is asked, and the link that holds it.
 
 export const STEP = 40;
+/** Whether this is the page with the map. */
+export const isMap = location.pathname.endsWith("/map");
 const MOST = 1000;
 /** Rows among which the service looks for as many as are wanted without near-duplicates. */
 export const SIFTED = 4 * MOST;
@@ -92,7 +94,7 @@ export function toLink(query) {
   if (query.k > STEP) link.set("k", query.k);
   if (query.open) link.set("open", query.open);
   const text = link.toString();
-  return text ? `?${text}` : "./";
+  return text ? `?${text}` : isMap ? "map" : "./";
 }
 
 /** What cannot be read in a link is left out: it may have been cut or typed by anyone. */

@@ -54,8 +54,27 @@ export async function original(id) {
 }
 
 export function search(request, signal) {
+  return send("search", request, signal);
+}
+
+function send(path, body, signal) {
   const headers = { "Content-Type": "application/json" };
-  return read("search", { method: "POST", headers, body: JSON.stringify(request), signal });
+  return read(path, { method: "POST", headers, body: JSON.stringify(body), signal });
+}
+
+/** The points of the map, two numbers each, in the order of their numbers. */
+export async function mapPoints() {
+  return new Uint16Array(await (await ask("map/points")).arrayBuffer());
+}
+
+/** The row of a point. */
+export function mapRow(number) {
+  return read(`map/row/${number}`);
+}
+
+/** The points of rows. */
+export async function mapFind(ids) {
+  return (await send("map/find", { ids })).points;
 }
 
 /** The vector of an image file. */
