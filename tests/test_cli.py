@@ -84,7 +84,7 @@ def test_a_variable_in_a_path_is_looked_up(start: Start, monkeypatch: pytest.Mon
         (["modle=sample"], "modle is not an option here; did you mean model?"),
         (
             ["-m", "model=sampl"],
-            "model=sampl: no such option; did you mean sample? There are local",
+            "model=sampl: no such option; did you mean sample? There are ",
         ),
         (["--help", "modle=3"], "modle is not an option here; did you mean model?"),
         (["model=null"], "a group takes one of its options, and neither null nor a number"),
