@@ -70,9 +70,13 @@ def main() -> None:
 def fill(work: Path, rows: int) -> None:
     """Make a store of so many rows: the bundled images again and again, their vectors perturbed."""
     clipvec.run_embed(model="sample", sharding="x1", **{"store.root": work / "seed"})
-    seed = Store.open(str(work / "seed/sample/sample"))
+    multiply(Store.open(str(work / "seed/sample/sample")), str(work / "store/sample/sample"), rows)
+
+
+def multiply(seed: Store, url: str, rows: int) -> None:
+    """Make a store of so many rows of another one, with perturbed vectors."""
     known = [row for part in seed.parts() for piece in seed.read(part) for row in piece.to_pylist()]
-    store = Store.create(str(work / "store/sample/sample"), seed.fingerprint, seed.model)
+    store = Store.create(url, seed.fingerprint, seed.model)
     writer, rng = store.writer(0), np.random.default_rng(0)
     for start in range(0, rows, _PART):
         numbers = range(start, min(rows, start + _PART))

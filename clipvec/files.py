@@ -67,6 +67,18 @@ def _written(file: Path, data: bytes) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def file_state(file: Path) -> str | None:
+    """Return what tells a file from one that is written in its place; None: there is none.
+
+    Of its time and size: the number that a mounted bucket gives it may change by itself.
+    """
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return f"{status.st_mtime_ns} {status.st_size}"
+
+
 def to_json(values: Mapping[str, Any], schema: int, *, sealed: bool = False) -> bytes:
     """Return the bytes of a JSON file with a schema number, for `from_json`.
 

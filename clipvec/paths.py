@@ -37,6 +37,7 @@ COMPACT_LOCK = ".compact.lock"
 """The lock held while deleted rows are taken out of a store's files, relative to the store."""
 _PART = re.compile(r"part-(\d{5,})(-[0-9a-f]{8})?\.parquet")
 _PARTITION = "--shards-"
+_ALIAS = ".alias.json"
 SWEEPS = Path("data/sweeps")
 """The folder of sweeps, relative to the folder in which they were started."""
 
@@ -154,8 +155,17 @@ class IndexPaths:
         return self.folder / name
 
     def lock(self, name: str) -> Path:
-        """Return the lock held while a collection is being filled."""
+        """Return the lock held while a collection is being filled, or an alias changes."""
         return self.folder / f"{name}.lock"
+
+    def alias(self, name: str) -> Path:
+        """Return the file that says what an alias stands for."""
+        return self.folder / f"{name}{_ALIAS}"
+
+    def aliases(self) -> list[str]:
+        """Return all aliases."""
+        found = self.folder.glob(f"*{_ALIAS}")
+        return sorted(path.name.removesuffix(_ALIAS) for path in found)
 
 
 class RowsPaths:

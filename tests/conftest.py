@@ -118,6 +118,32 @@ def tiny_sample(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) ->
 
 
 @pytest.fixture(scope="session")
+def two_models(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
+    """A folder with ``store`` and ``chroma`` and ``faiss`` of 40 images by two models, read-only.
+
+    The collections are ``sample--one`` and ``sample--two``; ``weights`` are those of the second.
+    """
+
+    def make(folder: Path) -> None:
+        (folder / "weights").mkdir()
+        tiny.write(folder / "weights", seed=1)
+        for name, weights in (("one", tiny_weights), ("two", folder / "weights")):
+            options: dict[str, object] = {
+                "model": "local",
+                "model.name": name,
+                "model.pretrained": f"local-dir:{weights}",
+                "dataset.limit": 40,
+                "sharding.count": 2,
+                "store.root": folder / "store",
+            }
+            clipvec.run_embed(**options)
+            for kind in ("chroma", "faiss"):
+                clipvec.run_index(**options, index=kind, **{"index.path": folder / kind})
+
+    return once(tmp_path_factory, "two_models", make)
+
+
+@pytest.fixture(scope="session")
 def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``store`` and ``index`` of the rows `tests.stores.INDEXED`, read-only."""
     from clipvec.config import ChromaConfig

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 
-def write(folder: Path) -> None:
-    """Write the weights of a small untrained model, for ``local-dir:``."""
+def write(folder: Path, seed: int = 0) -> None:
+    """Write the weights of a small untrained model, for ``local-dir:``; another for each seed."""
     import open_clip
     import torch
 
@@ -15,7 +15,7 @@ def write(folder: Path) -> None:
     text = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2}
     config = {"embed_dim": 64, "vision_cfg": vision, "text_cfg": text}
     with torch.random.fork_rng():
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         model = open_clip.CLIP(**config)
     torch.save(model.state_dict(), folder / "open_clip_pytorch_model.bin")
     preprocess = {"mean": [0.48, 0.45, 0.4], "std": [0.26, 0.26, 0.27]}

@@ -79,6 +79,10 @@ class IndexCommandConfig:
     partition: int | str | list[int | str] | None
     """Shards that get a collection of their own, as in ``shards``; null: one collection of all. A
     partition is built where there is memory for it; all that are there are searched together."""
+    alias: str | None
+    """Name that stands for the collection once it is verified, in place of the one that it stood
+    for: search and the service open it by ``collection=<alias>``, a running service takes it up.
+    null: none."""
     allow_partial: bool
     """Index the committed shards even if others are missing."""
     rebuild: bool
@@ -171,7 +175,7 @@ class SearchConfig:
 
     index: IndexConfig
     collection: str | None
-    """Collection to search, ``<dataset>--<model>``; null: the newest in the folder,
+    """Collection to search, ``<dataset>--<model>``, or an alias; null: the newest in the folder,
     or the only one on a server."""
     model: QueryModelConfig
     """Encoder of the query."""
@@ -268,8 +272,8 @@ class ServeConfig:
     extras: ClassVar = ("serve",)
     index: IndexConfig
     collection: str | None
-    """Collection to serve, ``<dataset>--<model>``; null: the newest in the folder,
-    or the only one on a server."""
+    """Collection to serve, ``<dataset>--<model>``, or an alias; null: the one that is the newest in
+    the folder at the start, or the only one on a server."""
     workers: Annotated[int, Field(ge=1, le=256)]
     """Processes; each loads its own model."""
     max_batch_size: Annotated[int, Field(ge=1, le=4096)]

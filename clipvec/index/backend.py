@@ -130,6 +130,14 @@ class IndexBackend(Protocol):
         """Return the names of the indexes, those too of which a killed command left but pieces."""
         return self.names()
 
+    def state(self, name: str) -> str | None:
+        """Return what tells one of `names` from the index that is published after it.
+
+        None: it is changing, and will differ when that is done. A backend that cannot tell returns
+        the same text always; whoever has its index open keeps that until it ends.
+        """
+        return ""
+
     def open(self, name: str) -> VectorIndex:
         """Return one of `names`, opened.
 

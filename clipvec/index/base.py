@@ -330,13 +330,6 @@ class VectorIndex(Protocol):
         """A different text for every build."""
         return ""
 
-    def outdated(self) -> bool:
-        """Return whether an index command has changed what it holds since it was opened.
-
-        False while that is not known, as while such a command runs.
-        """
-        return False
-
     @property
     def build_stats(self) -> BuildStats | None:
         """What the build took; None: unknown, or several runs built it."""

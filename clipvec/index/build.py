@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clipvec import paths, shards
-from clipvec.errors import IncompleteStoreError
+from clipvec.errors import CollectionError, IncompleteStoreError
+from clipvec.index import aliases, tracking
 from clipvec.index import rows as rows_table
-from clipvec.index import tracking
 from clipvec.index.backend import open_backend
 from clipvec.index.base import BuildStats
 from clipvec.index.load import Plan, load, shrink
+from clipvec.index.open import missing_shards
 from clipvec.index.tracking import IndexLogger
 from clipvec.index.verify import verify
 from clipvec.machine import free_bytes, peak_bytes
@@ -22,7 +23,7 @@ from clipvec.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from clipvec.config import IndexCommandConfig
+    from clipvec.config import IndexCommandConfig, IndexConfig
     from clipvec.index.backend import IndexWriter
     from clipvec.store import LivePart
     from clipvec.tracking import Run
@@ -50,6 +51,8 @@ class IndexSummary:
     rows_per_s: float
     """Of the loading."""
     verified: str
+    alias: str = ""
+    """What stands for the index from now on."""
 
     def __str__(self) -> str:
         """Return one line for the end of a run."""
@@ -58,9 +61,10 @@ class IndexSummary:
         work += [f"{self.dropped} dropped"] if self.dropped else []
         work += [f"{counted(self.deleted, 'row')} deleted"] if self.deleted else []
         rate = f"; {self.rows_per_s:,.0f} rows/s" if self.loaded or self.replaced else ""
+        alias = f"; alias: {self.alias}" if self.alias else ""
         return (
             f"{self.name}: {self.rows:,} rows; {', '.join(work)}{rate}; "
-            f"verified: {self.verified}; index: {self.location}"
+            f"verified: {self.verified}; index: {self.location}{alias}"
         )
 
 
@@ -77,7 +81,9 @@ def build_index(
         StoreError: there is no store, or it cannot be read.
         IncompleteStoreError: shards are missing and ``allow_partial`` is not set.
         FingerprintError: the index holds vectors of another model or dataset.
-        CollectionError: the index cannot be used, or differs from the store.
+        CollectionError: the index cannot be used, or differs from the store; or partitions are
+            missing and an alias is to stand for all.
+        ConfigError: ``alias`` can be none.
     """
     store = Store.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
     wanted, partition = store.shards, None
@@ -88,6 +94,8 @@ def build_index(
     parts = committed_parts(store, wanted, config.allow_partial)
     name = paths.collection_name(config.dataset.name, config.model.name, partition)
     backend = open_backend(config.index)
+    if config.alias is not None:
+        _check_alias(config.index, config.alias, [*backend.names(), name], store)
     rows = sum(part.rows for part in parts)
     need = backend.memory_bytes(rows, store.fingerprint.model.dim, config)
     _check_memory(need, rows, config.index.folder is None)
@@ -96,11 +104,41 @@ def build_index(
         with backend.begin(name, store, config) as writer:
             done = _fill(config, writer, store, parts, logger)
         backend.publish(name)
-        summary = IndexSummary(name, config.index.location(name), **done)
+        alias = _switch(config.index, config.alias, name, store)
+        summary = IndexSummary(name, config.index.location(name), **done, alias=alias)
         logger.end(summary, config, store)
         if show is not None:
             show(run, Store.open(store.url))  # rows may have been deleted meanwhile
     return summary
+
+
+def _check_alias(config: IndexConfig, alias: str, names: Sequence[str], store: Store) -> None:
+    """Refuse an alias for an index of which partitions are missing.
+
+    Args:
+        config: where the index is.
+        alias: to stand for it.
+        names: of the indexes there, that which is to be built last.
+        store: of the rows.
+    """
+    aliases.check(config, alias)
+    whole = paths.whole_collection(names[-1])
+    partitions = [each for each in names if paths.whole_collection(each) == whole]
+    missing = "" if whole in names else missing_shards(partitions, store.shard_count)
+    if missing:
+        raise CollectionError(
+            f"alias={alias} would stand for {whole}, of which no partition holds the shards "
+            f"{missing}; give the alias with the last partition"
+        )
+
+
+def _switch(config: IndexConfig, alias: str | None, name: str, store: Store) -> str:
+    """Let an alias, if there is one, stand for the index, and return what to say of it."""
+    if alias is None:
+        return ""
+    whole = paths.whole_collection(name)
+    before = aliases.switch(config, alias, whole, store.model)
+    return f"{alias} → {whole}" + (f" (was {before})" if before else "")
 
 
 def committed_parts(store: Store, wanted: Sequence[int], allow_partial: bool) -> list[LivePart]:

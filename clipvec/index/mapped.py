@@ -86,7 +86,8 @@ class MappedIndex(TableIndex, WrappedIndex):
     """Searches few rows exactly, all of a small index or those that a filter admits.
 
     Only where there are more is the index asked, for ids alone, unless the filter looks into texts:
-    the table alone can.
+    the table alone can. All else, the scores too, is the table's, so that every answer is of the
+    rows that were there when it was opened, whatever is loaded into the index meanwhile.
     """
 
     def __init__(self, index: VectorIndex, table: RowsTable, together: int = 1) -> None:
@@ -113,9 +114,13 @@ class MappedIndex(TableIndex, WrappedIndex):
         beyond = where is not None and filters.is_of_texts(where)
         if beyond or count * self.dim * self._together <= FEW:
             return self.exactly(vectors, k, among)
-        found = self.nearest(vectors, k, where)
-        hits = self.with_rows(found)  # the table lacks rows that were added since it was opened
-        short = [i for i, (ids, _) in enumerate(found) if len(ids) < min(k, count)]
+        # Of the ids alone, as the index may be changing: the table stays as it was opened.
+        found = [self._table.find_ids(ids) for ids, _ in self.nearest(vectors, k, where)]
+        hits = [
+            self.exactly(vectors[i : i + 1], k, np.array(sorted(rows.values()), np.int64))[0]
+            for i, rows in enumerate(found)
+        ]
+        short = [i for i, rows in enumerate(found) if len(rows) < min(k, count)]
         if short:
             # HNSW does not reach every row of a graph that is clustered, or has few links.
             log.info("%s: found fewer than %d rows; searching exactly", self.name, min(k, count))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clipvec import paths, shards
 from clipvec.errors import ClipvecError, CollectionError
+from clipvec.index import aliases
 from clipvec.index.backend import open_backend
 from clipvec.index.live import LiveIndex
 from clipvec.index.mapped import MappedIndex
@@ -17,7 +19,7 @@ from clipvec.index.rows import RowsTable
 from clipvec.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from clipvec.config import IndexConfig
@@ -27,14 +29,40 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Published:
+    """What `open_index` opens: equal to what it was, while it would open the same."""
+
+    name: str
+    """The collection, or the partition."""
+    states: Mapping[str, str | None]
+    """`IndexBackend.state` by the names of the collection itself, or of its partitions."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether none of it is changing."""
+        return None not in self.states.values()
+
+
+def published(config: IndexConfig, name: str | None = None) -> Published:
+    """Return what `open_index` would open now.
+
+    Raises:
+        CollectionError: as in `open_index`.
+    """
+    backend = open_backend(config)
+    chosen, members = _chosen(config, backend.names(), name)
+    return Published(chosen, {each: backend.state(each) for each in members})
+
+
 def open_index(config: IndexConfig, name: str | None = None, *, bare: bool = False) -> VectorIndex:
     """Return an index that ``clipvec index`` built, without deleted rows.
 
     Args:
         config: where it is.
-        name: ``<dataset>--<model>``, with all its partitions if it has some, or a single
-            partition; None: the only one there is, or of several in a folder the one that changed
-            last, which is said.
+        name: ``<dataset>--<model>``, with all its partitions if it has some, a single partition,
+            or an alias; None: the only one there is, or of several in a folder the one that
+            changed last, which is said.
         bare: what the backend itself holds and finds, to be measured or checked: without the table
             of rows beside it, and with rows that were deleted since it was built.
 
@@ -55,15 +83,9 @@ def open_index(config: IndexConfig, name: str | None = None, *, bare: bool = Fal
 def _open_held(config: IndexConfig, name: str | None, bare: bool) -> VectorIndex:
     """Return an index as it is, with rows that were deleted since."""
     backend = open_backend(config)
-    names = backend.names()
-    wholes = [*dict.fromkeys(map(paths.whole_collection, names))]
-    if name is None:
-        name = wholes[0] if len(wholes) == 1 else _newest(config, names)
-    if name is None or name not in {*wholes, *names}:
-        raise CollectionError(_no_collection(name, wholes, config.location()))
-    if name in names:  # it comes before its partitions, if somebody built both
+    name, partitions = _chosen(config, backend.names(), name)
+    if partitions == [name]:
         return _open(backend, name, bare)
-    partitions = [each for each in names if paths.whole_collection(each) == name]
     with contextlib.ExitStack() as opened:
         found = [
             opened.enter_context(_open(backend, each, bare, len(partitions))) for each in partitions
@@ -73,6 +95,33 @@ def _open_held(config: IndexConfig, name: str | None, bare: bool) -> VectorIndex
         opened.pop_all()
     _warn_of_missing(name, partitions, found[0])
     return Partitions(name, found)
+
+
+def _chosen(config: IndexConfig, names: list[str], name: str | None) -> tuple[str, list[str]]:
+    """Return the index that a name, an alias or none stands for, and what it is opened from.
+
+    Args:
+        config: where it is.
+        names: of the indexes there.
+        name: as for `open_index`.
+
+    Returns:
+        The name of the index, and itself, or its partitions.
+
+    Raises:
+        CollectionError: there is none, or there are several to choose from.
+    """
+    wholes = [*dict.fromkeys(map(paths.whole_collection, names))]
+    found = name
+    if name is None:
+        found = wholes[0] if len(wholes) == 1 else _newest(config, names)
+    elif name not in {*wholes, *names}:
+        found = aliases.target(config, name)
+    if found is None or found not in {*wholes, *names}:
+        raise CollectionError(_no_collection(name, found, wholes, config))
+    if found in names:  # it comes before its partitions, if somebody built both
+        return found, [found]
+    return found, [each for each in names if paths.whole_collection(each) == found]
 
 
 def _newest(config: IndexConfig, names: Sequence[str]) -> str | None:
@@ -138,19 +187,36 @@ def _check_alike(one: VectorIndex, other: VectorIndex) -> None:
 def _warn_of_missing(name: str, names: Sequence[str], one: VectorIndex) -> None:
     seen: Sequence[int] = range(one.fingerprint.sharding_count)
     with contextlib.suppress(ClipvecError):  # an index alone does not know of later generations
-        store = Store.open(one.info.store)
-        seen = [store.tombstones.joins.first(shard) for shard in store.shards]
-    held = {shard for each in names for shard in shards.parse(paths.partition(each), sys.maxsize)}
-    missing = sorted(set(seen) - held)
-    if missing:
-        log.warning("%s: no partition holds the shards %s", name, shards.format(missing))
+        seen = seen_shards(Store.open(one.info.store))
+    if missing := missing_shards(names, seen):
+        log.warning("%s: no partition holds the shards %s", name, missing)
 
 
-def _no_collection(name: str | None, names: list[str], where: str) -> str:
+def seen_shards(store: Store) -> list[int]:
+    """Return the shards that readers see, those that were joined by the first of each."""
+    return [store.tombstones.joins.first(shard) for shard in store.shards]
+
+
+def missing_shards(partitions: Sequence[str], seen: Sequence[int]) -> str:
+    """Return those of some shards that no partition holds, as a specification; or nothing."""
+    parsed = (shards.parse(paths.partition(each), sys.maxsize) for each in partitions)
+    missing = set(seen) - {shard for some in parsed for shard in some}
+    return shards.format(sorted(missing)) if missing else ""
+
+
+def _no_collection(
+    name: str | None, found: str | None, names: list[str], config: IndexConfig
+) -> str:
+    """Return what to say of a ``name`` that stands for ``found``, which is not there."""
+    where = config.location()
     if not names:
         return f"there is no collection in {where}; clipvec index makes one from a store"
-    choices = ", ".join(f"collection={other}" for other in names)
+    choices = ", ".join(f"collection={other}" for other in [*names, *aliases.known(config)])
     if name is None:
         several = f"{where} has {len(names)} collections; choose one: {choices}"
         return f"{several} (bentoml serve takes it in CLIPVEC_SERVE)"
+    if found is not None:
+        return (
+            f"the alias {name} stands for {found}, which is not in {where}; choose from {choices}"
+        )
     return f"there is no collection {name} in {where}; choose from {choices}"

@@ -52,10 +52,6 @@ class Partitions(VectorIndex):
         """Return the number of rows."""
         return sum(self._each(lambda index: index.count()))
 
-    def outdated(self) -> bool:
-        """Return whether an index command has changed a partition since it was opened."""
-        return any(index.outdated() for index in self._indexes)
-
     def nearest(
         self, vectors: np.ndarray, k: int, where: Filter | None = None
     ) -> list[tuple[list[str], list[float]]]:

@@ -89,6 +89,7 @@ def rebuild(config: CompactConfig, name: str, *, anew: bool) -> IndexSummary:
         "launcher": {"kind": "local"},
         "tracking": {"mode": "disabled"},
         "partition": paths.partition(name) or None,
+        "alias": None,
         "allow_partial": True,
         "rebuild": anew and backend.keeps_bytes,
         "batch_rows": _BATCH_ROWS,

@@ -44,10 +44,6 @@ class WrappedIndex(VectorIndex):
         """A different text for every build."""
         return self.held.build_id
 
-    def outdated(self) -> bool:
-        """Return whether an index command has changed what it holds since it was opened."""
-        return self.held.outdated()
-
     @property
     def build_stats(self) -> BuildStats | None:
         """What the build took; None: unknown, or several runs built it."""

@@ -50,9 +50,9 @@ def show_photos(arguments: argparse.Namespace) -> None:
     words = overrides(arguments.folder, arguments.options)
     config.load_env()
     settings = config.read_command("embed", words["embed"], config.EmbedConfig)
-    config.read_command("index", words["index"], config.IndexCommandConfig)
+    index = config.read_command("index", words["index"], config.IndexCommandConfig)
     collection = paths.collection_name(settings.dataset.name, settings.model.name)
-    serve = [*words["serve"], config.override("collection", collection)]
+    serve = [*words["serve"], config.override("collection", index.alias or collection)]
     config.read_command("serve", serve, config.ServeConfig)
     if not arguments.no_serve and importlib.util.find_spec("bentoml") is None:
         raise ConfigError(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from clipvec.config import ServeConfig
 
-_OPEN = {"/", "/map", "/health", "/metrics", "/docs", "/openapi.json"}
+_OPEN = {"/", "/map", "/health", "/readyz", "/metrics", "/docs", "/openapi.json"}
 _OPEN_BELOW = "/page/"
 _OF_ALL = {"/facets", "/map/points"}
 """What looks at all rows counts as a query; what reads a few costs little."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 # BentoML puts the current folder first, where a torch.py beside photos would be taken for torch.
 sys.path.sort(key=lambda place: os.path.realpath(place) == os.path.realpath(os.curdir))
@@ -20,15 +21,15 @@ from clipvec.cli import fail, print_error
 from clipvec.errors import ClipvecError
 from clipvec.service import settings
 from clipvec.service.bento_model import QueryModel, settings_of
-from clipvec.service.kept import Kept
 from clipvec.service.logs import one_line
 from clipvec.service.problems import ErrorBodies
 from clipvec.service.protocol import BoundedProtocol
 from clipvec.service.routes import create_app
-from clipvec.service.searcher import Searcher
+from clipvec.service.served import Watch
 
-_READY_SECONDS = 5.0
-"""That an answer of ``/readyz`` is kept: anyone may ask, and each answer runs the model."""
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
 _STARTER = "CLIPVEC_SERVE_PID"
 """Environment variable with the process that started the workers."""
 
@@ -84,8 +85,8 @@ class Clipvec:
         try:
             bento = Clipvec.bento  # type: ignore[attr-defined]  # a bentoml.Service by now
             found = settings_of(bento, SETTINGS) if bento else SETTINGS
-            self.searcher = APP.state.searcher = Searcher.open(found)
-            self._ready = Kept(self.searcher.ready, _READY_SECONDS)
+            self.watch = Watch(found)
+            APP.state.served = self.watch.served
         except ClipvecError as error:
             print_error(error)
             if os.environ.get(_STARTER) == str(os.getppid()):
@@ -93,14 +94,23 @@ class Clipvec:
                 os._exit(error.exit_code)
             raise
 
-    async def __is_ready__(self) -> bool:
-        """Answer ``/readyz``: the golden pair comes out as it should, and rows are found."""
-        return await self._ready()
-
     @bentoml.on_shutdown
     def close(self) -> None:
         """Let go of the collection."""
-        self.searcher.close()
+        self.watch.close()
 
 
+class OwnReadiness:
+    """Lets our application answer ``/readyz``: BentoML's own answer has no room for a reason."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        own = scope["type"] == "http" and scope["path"] == "/readyz"
+        await (APP if own else self._app)(scope, receive, send)
+
+
+Clipvec.add_asgi_middleware(OwnReadiness)  # type: ignore[attr-defined]
 Clipvec.add_asgi_middleware(ErrorBodies)  # type: ignore[attr-defined]

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 
+_PROBES = {"/readyz"}
+"""Paths that are asked for by any name, and tell nothing that a page could not know."""
+
+
 class HostCheck:
     """Refuses requests for another host than localhost, this machine, an address, or ``allowed``.
 
@@ -45,7 +49,7 @@ class HostCheck:
         await self._app(scope, receive, send)
 
     def _serves(self, scope: Scope) -> bool:
-        if "*" in self._names or key_is_set():
+        if "*" in self._names or key_is_set() or scope["path"] in _PROBES:
             return True
         given = [value.decode("latin-1") for key, value in scope["headers"] if key == b"host"]
         if not given:

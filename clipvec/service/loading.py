@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clipvec.errors import FingerprintError
+from clipvec.service.encoding import QueryEncoder
 from clipvec.store import GOLDEN_COSINE, Golden
 
 if TYPE_CHECKING:
     from clipvec.config import ServeConfig
     from clipvec.index import VectorIndex
-    from clipvec.model import Encoder
 
 
-def open_both(settings: ServeConfig) -> tuple[VectorIndex, Encoder]:
-    """Return the index and its encoder.
+def open_both(
+    settings: ServeConfig, known: QueryEncoder | None = None
+) -> tuple[VectorIndex, QueryEncoder]:
+    """Return the index and its encoder, to be closed.
+
+    Args:
+        settings: name them.
+        known: is shared, if it is the encoder that made the index.
 
     Raises:
         CollectionError: there is no such collection.
@@ -25,12 +32,25 @@ def open_both(settings: ServeConfig) -> tuple[VectorIndex, Encoder]:
 
     collection = open_index(settings.index, settings.collection)
     try:
+        if known is not None and _made(collection, known):
+            return collection, known.shared()
         chosen = settings.model.over(collection.model_config)
         made, where = collection.fingerprint.model, f"the collection {collection.location}"
-        return collection, load_checked(made, chosen, where)
+        return collection, QueryEncoder(load_checked(made, chosen, where), settings)
     except BaseException:
         collection.close()
         raise
+
+
+def _made(collection: VectorIndex, known: QueryEncoder) -> bool:
+    """Return whether an encoder makes the same vectors as the one that made an index."""
+    from clipvec.model import fingerprint_of
+
+    try:
+        collection.fingerprint.model.check(fingerprint_of(known.encoder), "", "")
+    except FingerprintError:
+        return False
+    return True
 
 
 def same_golden(collection: VectorIndex, image: list[float], text: list[float]) -> bool:

@@ -17,6 +17,7 @@ from fastapi import (
     FastAPI,
     File,
     Form,
+    HTTPException,
     Path,
     Query,
     Request,
@@ -37,9 +38,12 @@ from clipvec.service.json_body import JsonRoute
 from clipvec.service.limits import BodyLimit, key_is_set
 from clipvec.service.originals import Originals
 from clipvec.service.searcher import Searcher
+from clipvec.service.served import Served
 from clipvec.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import numpy as np
 
     from clipvec.config import ServeConfig
@@ -91,7 +95,7 @@ api = APIRouter(dependencies=_KEYS, responses=_PROBLEMS, route_class=JsonRoute)
 
 
 def create_app(settings: ServeConfig) -> FastAPI:
-    """Return the application; set its ``state.searcher`` before the first request."""
+    """Return the application; set its ``state.served`` before the first request."""
     app = FastAPI(
         title="clipvec",
         version=__version__,
@@ -112,9 +116,18 @@ def create_app(settings: ServeConfig) -> FastAPI:
     return app
 
 
-def _searcher(request: Request) -> Searcher:
-    found: Searcher = request.app.state.searcher
+async def _served(request: Request) -> Served:
+    found: Served = request.app.state.served
     return found
+
+
+_Holder = Annotated[Served, Depends(_served)]
+
+
+async def _searcher(served: _Holder) -> AsyncIterator[Searcher]:
+    """Give a request one searcher from its start to its end."""
+    with served.hold() as found:
+        yield found
 
 
 Asked = Annotated[Searcher, Depends(_searcher)]
@@ -148,7 +161,7 @@ async def search_image(form: _Upload, searcher: Asked, response: Response) -> li
     """Rows that look like an uploaded image, best first."""
     started = time.perf_counter()
     with metrics.STAGE_SECONDS.labels("encode").time():
-        (vector,) = await searcher.images([await _file(form.image)])
+        (vector,) = await searcher.queries.images([await _file(form.image)])
     encoded = time.perf_counter()
     found = await _found(searcher, vector, form)
     _say_times(response, started, encoded)
@@ -168,7 +181,7 @@ async def similar(query: schema.Similar, searcher: Asked) -> list[schema.Found]:
 async def embed_text(given: schema.Texts, searcher: Asked) -> schema.Embeddings:
     """Texts to vectors."""
     with metrics.STAGE_SECONDS.labels("encode").time():
-        vectors = await asyncio.gather(*map(searcher.text, given.texts))
+        vectors = await asyncio.gather(*map(searcher.queries.text, given.texts))
     return _embeddings(vectors)
 
 
@@ -178,7 +191,7 @@ async def embed_image(images: _Uploads, searcher: Asked) -> schema.Embeddings:
     if len(images) > schema.MAX_BATCH:
         raise ConfigError(f"images: at most {schema.MAX_BATCH} at once, not {len(images)}")
     with metrics.STAGE_SECONDS.labels("encode").time():
-        vectors = await searcher.images([await _file(image) for image in images])
+        vectors = await searcher.queries.images([await _file(image) for image in images])
     return _embeddings(vectors)
 
 
@@ -236,7 +249,7 @@ async def stats(searcher: Asked) -> schema.Stats:
         rows=await searcher.count(),
         dim=collection.dim,
         model=collection.model_config.name,
-        arch=searcher.encoder.arch,
+        arch=searcher.queries.encoder.arch,
         dataset=str(collection.fingerprint.dataset["name"]),
         attributes=collection.attributes,
     )
@@ -255,6 +268,14 @@ _pages = APIRouter()
 async def health(searcher: Asked) -> schema.Health:
     """Whether the service is up, and its number of rows; /readyz proves that it answers."""
     return schema.Health(status="healthy", collection_size=await searcher.count())
+
+
+@_pages.api_route("/readyz", methods=["GET", "HEAD"], include_in_schema=False)
+async def readyz(served: _Holder) -> schema.Ready:
+    """Whether the golden pair comes out as it should and rows are found; 503 until then."""
+    if not await served.ready():
+        raise HTTPException(503, "the service is not ready; see its log")
+    return schema.Ready(waiting=served.waiting or None)
 
 
 @_pages.get("/", include_in_schema=False)

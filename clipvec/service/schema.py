@@ -227,6 +227,12 @@ class Health(BaseModel):
     collection_size: int
 
 
+class Ready(BaseModel):
+    """The service answers."""
+
+    waiting: str | None = Field(description="why what is published now is not served; null: it is")
+
+
 class Stats(BaseModel):
     """What is served."""
 

@@ -41,6 +41,7 @@ def build_config(root: Path, index: IndexConfig, **changes: Any) -> IndexCommand
         "launcher": {"kind": "local"},
         "tracking": {"mode": "disabled"},
         "partition": None,
+        "alias": None,
         "allow_partial": False,
         "rebuild": False,
         "batch_rows": 100,

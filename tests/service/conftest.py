@@ -18,6 +18,7 @@ from clipvec.config import ServeConfig
 from clipvec.service.protocol import BoundedProtocol
 from clipvec.service.routes import create_app
 from clipvec.service.searcher import Searcher
+from clipvec.service.served import Served
 
 
 @pytest.fixture(scope="session")
@@ -44,10 +45,10 @@ def client(served: ServeConfig, searcher: Searcher) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def answering(settings: ServeConfig, searcher: Searcher) -> Iterator[httpx.Client]:
+def answering(settings: ServeConfig, searcher: Searcher | Served) -> Iterator[httpx.Client]:
     """Yield a client of an application that listens on a free port."""
     app = create_app(settings)
-    app.state.searcher = searcher
+    app.state.served = Served(searcher) if isinstance(searcher, Searcher) else searcher
     server = uvicorn.Server(uvicorn.Config(app, http=BoundedProtocol, log_level="error", ws="none"))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

@@ -85,14 +85,14 @@ def test_more_requests_at_once_than_allowed(
     served: ServeConfig, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entered, go_on = threading.Event(), threading.Event()
-    encode = searcher.encoder.encode_texts
+    encode = searcher.queries.encoder.encode_texts
 
     def slow(texts: Any) -> np.ndarray:
         entered.set()
         assert go_on.wait(30)
         return encode(texts)
 
-    monkeypatch.setattr(searcher.encoder, "encode_texts", slow)
+    monkeypatch.setattr(searcher.queries.encoder, "encode_texts", slow)
     before = rejects("429")
     with (
         answering(replace(served, max_concurrency=1), searcher) as client,

@@ -248,21 +248,12 @@ def test_many_who_ask_whether_it_is_ready_are_one() -> None:
     assert asyncio.run(many(0))[-1] == 52
 
 
-def test_not_ready_once_the_folder_was_replaced(
-    searcher: Searcher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert asyncio.run(searcher.ready())
-    monkeypatch.setattr(searcher, "_folder", (1, 1))
-    assert not asyncio.run(searcher.ready())
-    assert "is gone or was replaced; restart the service" in caplog.text
-
-
 def test_images_that_announce_much_work_hold_up_no_others(
     client: httpx.Client, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The decoder waits for an event, in place of a file that makes a real one slow."""
     go_on = threading.Event()
-    reader = searcher._decoder._reader
+    reader = searcher.queries._decoder._reader
     apart = reader.apart
 
     def slow(data: bytes) -> Any:
@@ -277,7 +268,7 @@ def test_images_that_announce_much_work_hold_up_no_others(
     many = 8 + reader.processes
     with ThreadPoolExecutor(many) as threads:
         waiting = [threads.submit(send, "TIFF") for _ in range(many)]
-        until(lambda: searcher._decoder._waiting == many)
+        until(lambda: searcher.queries._decoder._waiting == many)
         assert send("JPEG") == 200
         assert send("TIFF") == 429
         go_on.set()

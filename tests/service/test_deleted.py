@@ -14,7 +14,6 @@ import pytest
 
 import clipvec
 from clipvec.config import ChromaConfig, ServeConfig
-from clipvec.index import rows
 from clipvec.service.searcher import Searcher
 from clipvec.store import Rows, Store
 from tests.service.conftest import answering
@@ -65,26 +64,6 @@ def test_within_two_seconds(running: tuple[httpx.Client, Store]) -> None:
     undo(store, name)
     until(lambda: client.get(f"/thumbnail/{gone}", headers=known).status_code == 304, seconds=2)
     assert ids("/search", text="a bird", k=3) == found
-
-
-def test_an_index_that_was_updated_asks_for_a_restart(
-    settings: ServeConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Once the update is done, and only if rows changed."""
-    searcher = Searcher.open(settings)
-    (hit,) = searcher.collection.query(searcher.collection.sample(1)[0], 1)
-    index(tmp_path)
-    assert asyncio.run(searcher.ready())
-    delete(Store.open(f"{tmp_path}/store/sample/local"), hit.id)
-    rows.retire(Path(searcher.collection.location))  # as index does at its start
-    assert asyncio.run(searcher.ready())
-    index(tmp_path)
-    assert not asyncio.run(searcher.ready())
-    assert "was updated; restart the service" in caplog.text
-    searcher.close()
-    again = Searcher.open(settings)
-    assert asyncio.run(again.ready())
-    again.close()
 
 
 def test_ready_where_every_row_is_deleted(settings: ServeConfig, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def found(client: httpx.Client, **body: Any) -> list[dict[str, Any]]:
 
 def test_text_finds_what_the_collection_finds(client: httpx.Client, searcher: Searcher) -> None:
     rows = found(client, text="a bird", k=7)
-    vector = query_vector([Term("a bird")], searcher.encoder)
+    vector = query_vector([Term("a bird")], searcher.queries.encoder)
     hits = searcher.collection.query(vector, 7)
     assert [row["id"] for row in rows] == [hit.id for hit in hits]
     scores = [row["similarity"] for row in rows]
@@ -51,7 +51,7 @@ def test_terms_are_a_weighted_sum(client: httpx.Client, searcher: Searcher) -> N
         {"image": base64.b64encode(image).decode(), "weight": -0.5},
     ]
     same = [Term("a bird", 1.5), Term("red.jpg", -0.5, image)]
-    hits = searcher.collection.query(query_vector(same, searcher.encoder), 5)
+    hits = searcher.collection.query(query_vector(same, searcher.queries.encoder), 5)
     assert [row["id"] for row in found(client, terms=terms, k=5)] == [hit.id for hit in hits]
 
 
@@ -97,7 +97,7 @@ def test_similar_leaves_the_row_out(client: httpx.Client) -> None:
 def test_embeddings(client: httpx.Client, searcher: Searcher) -> None:
     texts = ["a bird", "猫", "кошка"]
     answer = client.post("/embed_text", json={"texts": texts}).json()
-    expected = searcher.encoder.encode_texts(texts)
+    expected = searcher.queries.encoder.encode_texts(texts)
     assert answer["dim"] == searcher.collection.dim == 64
     np.testing.assert_allclose(answer["vectors"], expected, atol=1e-5)
     files = [("images", jpeg()), ("images", jpeg((300, 20)))]

@@ -24,17 +24,17 @@ def test_many_queries_share_forward_passes(
     searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    encode = searcher.encoder.encode_texts
+    encode = searcher.queries.encoder.encode_texts
 
     def counted(texts: Any) -> np.ndarray:
         sizes.append(len(texts))
         return encode(texts)
 
-    monkeypatch.setattr(searcher.encoder, "encode_texts", counted)
+    monkeypatch.setattr(searcher.queries.encoder, "encode_texts", counted)
     texts = [f"an image of {i} things" for i in range(40)]
 
     async def main() -> list[np.ndarray]:
-        return await asyncio.gather(*map(searcher.text, texts))
+        return await asyncio.gather(*map(searcher.queries.text, texts))
 
     vectors = asyncio.run(main())
     np.testing.assert_allclose(vectors, encode(texts), atol=1e-5)
@@ -84,18 +84,16 @@ def test_what_takes_long_runs_off_the_event_loop(
 
         monkeypatch.setattr(target, name, run)
 
-    noted(searcher.encoder, "encode_texts")
+    noted(searcher.queries.encoder, "encode_texts")
     noted(searcher.collection, "query_many")
     noted(searcher._baseline, "spread")
-    noted(searcher.collection, "outdated")
 
     async def main() -> None:
-        await searcher.search(await searcher.text("a text of its own thread"), Options())
+        await searcher.search(await searcher.queries.text("a text of its own thread"), Options())
         assert await searcher.ready()
 
     asyncio.run(main())
     assert threads[:3] == ["encode_texts in e", "query_many in s", "spread in s"]
-    assert threads[3] == "outdated in s"
 
 
 def test_thumbnails_that_lie_together_are_read_once(
@@ -134,7 +132,7 @@ def test_a_damaged_thumbnail_is_not_shown(
     build_index(build_config(tmp_path, index))
     part = Path(store.url, "shard-00000/part-00000.parquet")
     flip(part, part.read_bytes().index(b"JFIF"))
-    toys = Searcher(open_index(index), searcher.encoder, served)
+    toys = Searcher(open_index(index), searcher.queries.shared())
     with answering(served, toys) as client:
         for _ in range(2):
             damaged = client.get("/thumbnail/0/0")
@@ -155,7 +153,7 @@ def test_a_thumbnail_is_not_that_of_a_deleted_row_of_its_id(
     writer.commit({})
     index = ChromaConfig(f"{tmp_path}/index")
     build_index(build_config(tmp_path, index, sharding={"count": 2}))
-    toys = Searcher(open_index(index), searcher.encoder, served)
+    toys = Searcher(open_index(index), searcher.queries.shared())
 
     async def main() -> list[bytes]:
         await toys.thumbnail("0/0")  # which lies beside the deleted row
@@ -171,8 +169,8 @@ def test_ready_only_while_the_encoder_is_correct(
     searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert asyncio.run(searcher.ready())
-    image, text = searcher.encoder.golden()
-    monkeypatch.setattr(searcher.encoder, "probe", lambda: (image, text[::-1]))
+    image, text = searcher.queries.encoder.golden()
+    monkeypatch.setattr(searcher.queries.encoder, "probe", lambda: (image, text[::-1]))
     assert not asyncio.run(searcher.ready())
 
 

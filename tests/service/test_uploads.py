@@ -36,7 +36,7 @@ def test_an_image_is_uploaded(client: httpx.Client, searcher: Searcher) -> None:
     thumbnail = client.get(f"/thumbnail/{ID}").content
     form = {"k": "3", "where": ["width>=50"], "min_score": "0.1"}
     rows = client.post("/search_image", files={"image": thumbnail}, data=form).json()
-    vector = query_vector([Term("x", image=thumbnail)], searcher.encoder)
+    vector = query_vector([Term("x", image=thumbnail)], searcher.queries.encoder)
     hits = searcher.collection.query(vector, 3, Comparison("width", ">=", 50), 0.1)
     assert [row["id"] for row in rows] == [hit.id for hit in hits]
 
@@ -87,7 +87,7 @@ def test_images_of_a_request_share_forward_passes(
     client: httpx.Client, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    encode = searcher.encoder.encode_images
+    encode = searcher.queries.encoder.encode_images
 
     def counted(pixels: np.ndarray) -> np.ndarray:
         sizes.append(len(pixels))
@@ -95,7 +95,7 @@ def test_images_of_a_request_share_forward_passes(
 
     images = [jpeg((64, 10 + i)) for i in range(20)]
     alone = [client.post("/embed_image", files=[("images", x)]).json() for x in images]
-    monkeypatch.setattr(searcher.encoder, "encode_images", counted)
+    monkeypatch.setattr(searcher.queries.encoder, "encode_images", counted)
     files = [("images", image) for image in images]
     vectors = client.post("/embed_image", files=files).json()["vectors"]
     np.testing.assert_allclose(vectors, [x["vectors"][0] for x in alone], atol=1e-5)

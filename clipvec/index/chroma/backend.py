@@ -35,6 +35,10 @@ class ChromaBackend(IndexBackend):
         names = self._factory.names()
         return sorted({name.removesuffix(REBUILD).removesuffix(OLD) for name in names})
 
+    def state(self, name: str) -> str | None:
+        """Return another text for each run that changed a collection; on a server, rebuilt it."""
+        return self._factory.state(name)
+
     def open(self, name: str) -> ChromaIndex:
         """Return a collection."""
         return ChromaIndex.open(self._factory, name)

@@ -6,11 +6,13 @@ import contextlib
 import json
 import os
 import shutil
+import threading
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from clipvec import paths
 from clipvec.config import ChromaConfig
 from clipvec.errors import CollectionError, DiskFullError
+from clipvec.files import file_state
 from clipvec.index.base import BuildStats, IndexInfo
 from clipvec.index.chroma.graphs import DATABASE, REBUILD_IT, check_graphs, is_chromas
 
@@ -31,6 +33,7 @@ EXPECTED_ROWS = f"{MARK}_expected_rows"
 LEDGER = "--ledger"
 REBUILD = "--rebuild"
 OLD = "--old"
+_connecting = threading.Lock()
 _LITTLE_SPACE = 2**24
 """Bytes free on a disk below which it counts as full."""
 _FULL = (
@@ -111,6 +114,10 @@ class ChromaClientFactory(Protocol):
         """Return the folder or URL of a collection, for messages."""
         ...
 
+    def state(self, name: str) -> str | None:
+        """Return what tells a collection from what it is changed into; None: it is changing."""
+        ...
+
     def inner(self, name: str) -> str:
         """Return the name by which Chroma knows the collection ``name``."""
         ...
@@ -160,6 +167,10 @@ class LocalChroma(ChromaClientFactory):
         """Return the folder of a collection."""
         return str(self._dir(name))
 
+    def state(self, name: str) -> str | None:
+        """Return that of the table of rows, which is written when all else is."""
+        return file_state(paths.RowsPaths(self._dir(name)).mark)
+
     def inner(self, name: str) -> str:
         """Return the collection's name, which does not change when its folder is renamed."""
         return name.removesuffix(REBUILD)
@@ -169,7 +180,7 @@ class LocalChroma(ChromaClientFactory):
         return paths.IndexPaths(self._root).lock(name)
 
     def connect(self, name: str) -> Client:
-        """Return a client for the database of collection ``name``, made if it is missing."""
+        """Return a client of its own for the database of ``name``, made if it is missing."""
         import chromadb
         from chromadb.api.shared_system_client import SharedSystemClient
 
@@ -183,12 +194,18 @@ class LocalChroma(ChromaClientFactory):
                 )
             folder.mkdir(parents=True, exist_ok=True)
             check_graphs(folder)
-            try:
-                return cast("Client", chromadb.PersistentClient(str(folder), _settings()))
-            except BaseException:
-                # Chroma keeps what failed to start, and would hand it out the next time.
-                SharedSystemClient._identifier_to_system.pop(str(folder), None)
-                raise
+            with _connecting:
+                # Chroma (1.5) gives all clients of a path the graph that the first one loaded,
+                # whatever another process has added since, or renamed to that path.
+                path, known = str(folder), SharedSystemClient._identifier_to_system
+                while path in known:
+                    path += "/."
+                try:
+                    return cast("Client", chromadb.PersistentClient(path, _settings()))
+                except BaseException:
+                    # Chroma keeps what failed to start, and would hand it out the next time.
+                    known.pop(path, None)
+                    raise
 
     def check_ours(self, name: str) -> None:
         """Refuse a database with collections of something else; a damaged one may be replaced."""
@@ -249,6 +266,11 @@ class RemoteChroma(ChromaClientFactory):
     def location(self, name: str) -> str:
         """Return the server's URL and the collection's name."""
         return self._config.location(name)
+
+    def state(self, name: str) -> str | None:
+        """Return the collection's id; rows that are added to it are found at once."""
+        with self._errors(name) as client:
+            return str(client.get_collection(name, embedding_function=None).id)
 
     def inner(self, name: str) -> str:
         """Return the name itself."""

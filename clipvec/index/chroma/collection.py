@@ -20,7 +20,6 @@ from clipvec.index.chroma.client import (
     read_info,
 )
 from clipvec.index.filters import is_of_texts, to_json
-from clipvec.paths import RowsPaths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +49,6 @@ class ChromaIndex(VectorIndex):
         self.info = read_info(rows, location)
         self.capabilities = Capabilities(remote=remote)
         self.rows_folder = None if remote else Path(location)
-        self._mark = self._rows_mark()
 
     @classmethod
     def open(cls, factory: ChromaClientFactory, name: str) -> ChromaIndex:
@@ -76,19 +74,6 @@ class ChromaIndex(VectorIndex):
     def build_id(self) -> str:
         """Chroma's id of the collection, which stays when it is renamed."""
         return str(self._rows.id)
-
-    def outdated(self) -> bool:
-        """Return whether the table of rows was written again; a server tells nothing."""
-        return self._rows_mark() not in {None, self._mark}
-
-    def _rows_mark(self) -> bytes | None:
-        """Return the mark of the table of rows; None: there is none, as while it changes."""
-        if self.rows_folder is None:
-            return None
-        try:
-            return RowsPaths(self.rows_folder).mark.read_bytes()
-        except OSError:
-            return None
 
     @property
     def expected_rows(self) -> int | None:

@@ -8,6 +8,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from clipvec.errors import CollectionError, SchemaError
+from clipvec.files import file_state
 from clipvec.index.backend import IndexBackend
 from clipvec.index.faiss.factory import choose, lists_of
 from clipvec.index.faiss.index import FaissIndex
@@ -47,6 +48,10 @@ class FaissBackend(IndexBackend):
         """Return the names of the indexes, those too of which there is but an unfinished build."""
         pieces = (FaissPaths(path).next for path in self._root.folder.glob("*"))
         return sorted({*self.names(), *(path.parent.name for path in pieces if path.is_dir())})
+
+    def state(self, name: str) -> str | None:
+        """Return another text for each build, and for each change of search settings."""
+        return file_state(self._files(name).manifest)
 
     def open(self, name: str) -> FaissIndex:
         """Return an index."""

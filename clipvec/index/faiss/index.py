@@ -117,13 +117,6 @@ class FaissIndex(TableIndex):
         """A different text for every build."""
         return self.manifest.build_id
 
-    def outdated(self) -> bool:
-        """Return whether another build was published; settings of this one do not count."""
-        try:
-            return Manifest.read(self._file).build_id != self.build_id
-        except CollectionError:
-            return False
-
     @property
     def build_stats(self) -> BuildStats | None:
         """What the build took; None: several runs built it."""

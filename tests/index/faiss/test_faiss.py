@@ -16,7 +16,7 @@ from clipvec import paths
 from clipvec.check.run import check
 from clipvec.config import FaissConfig
 from clipvec.errors import ClipvecError, CollectionError, ConfigError
-from clipvec.index import filters, open_index
+from clipvec.index import Published, filters, open_index, published
 from clipvec.index.backend import open_backend
 from clipvec.index.build import build_index
 from clipvec.index.faiss import index as faiss_index
@@ -206,14 +206,20 @@ def test_search_settings_stay(store: Store, on_disk: FaissConfig) -> None:
 def test_another_build_is_noticed(store: Store, on_disk: FaissConfig) -> None:
     for partition in (0, 1):
         build(on_disk, partition=partition)
-    with open_index(on_disk, f"{NAME}--shards-0") as part, open_index(on_disk, NAME) as index:
-        build(on_disk, partition=1)
-        part.set_search_settings({"nprobe": 2})
-        assert not index.outdated()
-        delete(store, "1/0")
-        build(on_disk, partition=1)
-        assert index.outdated()
-        assert not part.outdated()
+
+    def seen() -> tuple[Published, Published]:
+        return published(on_disk, NAME), published(on_disk, f"{NAME}--shards-0")
+
+    whole, part = seen()
+    build(on_disk, partition=1)
+    assert seen() == (whole, part)
+    delete(store, "1/0")
+    build(on_disk, partition=1)
+    assert seen()[0] != whole
+    assert seen()[1] == part
+    with open_index(on_disk, f"{NAME}--shards-0") as index:
+        index.set_search_settings({"nprobe": 2})
+    assert seen()[1] != part
 
 
 def test_settings_are_of_the_build_that_was_opened(store: Store, on_disk: FaissConfig) -> None:

@@ -1,0 +1,174 @@
+"""What the service answers from, and how it takes up another index without a restart."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from clipvec.errors import FingerprintError, ModelError, one_line
+from clipvec.index import published
+from clipvec.service.kept import Kept
+from clipvec.service.searcher import Searcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from clipvec.config import ServeConfig
+    from clipvec.index import Published
+
+_LOOK_SECONDS, _SERVER_SECONDS = 1.0, 10.0
+"""Between two looks at what is published in a folder, and on a server."""
+_RETRY_SECONDS = 60.0
+"""Until what could not be opened is tried again, unless something else is published."""
+_READY_SECONDS = 5.0
+"""That an answer of ``/readyz`` is kept: anyone may ask, and each answer runs the model."""
+_WHY = ((FingerprintError, "another model made it"), (ModelError, "its model cannot be loaded"))
+"""What anyone may know of an error, which names folders of this machine."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Use:
+    """A searcher, and who uses it."""
+
+    searcher: Searcher
+    requests: int = 0
+    replaced: bool = False
+
+
+class Served:
+    """The searcher that answers, until another one takes its place.
+
+    A request holds one searcher from its start to its end: all of its answer is of one index and
+    one model. A searcher that was replaced is closed when the last request that holds it ends.
+    """
+
+    def __init__(self, searcher: Searcher) -> None:
+        self.waiting = ""
+        """Why what is published is not taken up, as anyone may know it; empty: it is."""
+        self.ready = Kept(self._ready, _READY_SECONDS)
+        """Returns whether the searcher answers as it should."""
+        self._use, self._lock = _Use(searcher), threading.Lock()
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[Searcher]:
+        """Give the searcher to a request, until the context ends."""
+        with self._lock:
+            use = self._use
+            use.requests += 1
+        try:
+            yield use.searcher
+        finally:
+            with self._lock:
+                use.requests -= 1
+                ended = use.replaced and not use.requests
+            if ended:  # not here: it waits for running work, and this may be the event loop
+                threading.Thread(target=use.searcher.close, name="closing").start()
+
+    def replace(self, searcher: Searcher) -> None:
+        """Let another searcher answer all requests that begin from now on."""
+        with self._lock:
+            old, self._use = self._use, _Use(searcher)
+            old.replaced = True
+            ended = not old.requests
+        if ended:
+            old.searcher.close()
+
+    def close(self) -> None:
+        """Close the searcher; no request may hold it any more."""
+        self._use.searcher.close()
+
+    async def _ready(self) -> bool:
+        with self.hold() as searcher:
+            return await searcher.ready()
+
+
+class Watch:
+    """Looks for what is published, every second, opens it beside what is served, and swaps.
+
+    The files of another build, another folder in the place of the old one, rows that were added,
+    and an alias that stands for another collection are the same to it. What cannot be opened
+    changes nothing but what is logged, and said by ``/readyz``.
+    """
+
+    def __init__(self, settings: ServeConfig) -> None:
+        """Open the index that ``settings`` name, and look after it until `close`.
+
+        Raises:
+            CollectionError: there is no such collection.
+            FingerprintError: the encoder is not the one that made it.
+            ModelError: the encoder cannot be loaded.
+        """
+        self._found = published(settings.index, settings.collection)
+        # It stays the same collection when another one in the folder is the newest.
+        self._settings = replace(settings, collection=settings.collection or self._found.name)
+        self.served = Served(Searcher.open(self._settings))
+        self._refused: Published | None = None
+        self._again, self._error, self._said = 0.0, "", ""
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more, and close what is served."""
+        self._end.set()
+        self._thread.join()
+        self.served.close()
+
+    def _run(self) -> None:
+        server = self._settings.index.folder is None
+        while not self._end.wait(_SERVER_SECONDS if server else _LOOK_SECONDS):
+            try:
+                self._look()
+            except Exception as error:  # whatever it is, what is served goes on
+                self._fail(error)
+
+    def _look(self) -> None:
+        found = self._published()
+        if found == self._found:
+            self._forget()
+        elif found != self._refused or time.monotonic() >= self._again:
+            self._refused = found
+            if found.settled:  # of a folder that is being written, the table will say when
+                self._take_up(found)
+
+    def _published(self) -> Published:
+        return published(self._settings.index, self._settings.collection)
+
+    def _take_up(self, found: Published) -> None:
+        """Open what was found, and let it answer, unless it was replaced in the meantime."""
+        with self.served.hold() as old:
+            new = Searcher.open(self._settings, old.queries)
+        if self._published() != found:
+            new.close()
+            self._refused = None
+            return
+        self.served.replace(new)
+        self._found, self._refused = found, None
+        self._forget()
+        about = new.collection
+        log.warning(
+            "took up %s, %s rows by %s: %s",
+            *(found.name, f"{about.count():,}", about.model_config.name, about.location),
+        )
+
+    def _fail(self, error: Exception) -> None:
+        """Say why something is not taken up, once, and not if it was so for a moment only."""
+        again = str(error) == self._error
+        self._error = str(error)
+        self._again = time.monotonic() + (_RETRY_SECONDS if again else 0)
+        if again and self._error != self._said:
+            self._said = self._error
+            log.error("not taken up, what was served before goes on: %s", one_line(error))
+            why = next(
+                (why for kind, why in _WHY if isinstance(error, kind)), "it cannot be opened"
+            )
+            self.served.waiting = f"what is published now is not taken up: {why}; see the log"
+
+    def _forget(self) -> None:
+        """Forget what could not be opened: it is, or is no longer wanted."""
+        self._error = self._said = self.served.waiting = ""
