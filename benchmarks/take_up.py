@@ -25,6 +25,7 @@ from typing import Any
 
 import aiohttp
 import numpy as np
+import psutil
 
 import clipvec
 from benchmarks.query_cost import multiply
@@ -103,6 +104,7 @@ async def measure(url: str, work: Path, args: argparse.Namespace) -> None:
             for number in range(args.clients)
         ]
         await asyncio.sleep(args.calm_seconds)
+        held = memory()
         began, waits = time.perf_counter(), []
         for turn in range(args.switches):
             waits.append(await switch(session, index, NAMES[turn % 2]))
@@ -114,11 +116,13 @@ async def measure(url: str, work: Path, args: argparse.Namespace) -> None:
         for first in (True, False)
     )
     (calm50, calm99), (busy50, busy99) = (np.percentile(each, [50, 99]) for each in (calm, busy))
+    grown = (memory() - held) / 2**20
     print(
         f"{len(calm):,} answers without a switch: p50 {calm50:.0f} ms, p99 {calm99:.0f} ms; "
         f"{len(busy):,} in {args.switches} switches in {stopped - began:.0f} s: "
         f"p50 {busy50:.0f} ms, p99 {busy99:.0f} ms, longest {busy.max():.0f} ms; "
-        f"a switch showed after {np.median(waits):.1f} s, the slowest after {max(waits):.1f} s"
+        f"a switch showed after {np.median(waits):.1f} s, the slowest after {max(waits):.1f} s; "
+        f"{grown:+.0f} MB of memory after them"
     )
     mixed = seen.answers.pop("mixed", 0)
     by_index = ", ".join(f"{count:,} by {name}" for name, count in sorted(seen.answers.items()))
@@ -126,6 +130,11 @@ async def measure(url: str, work: Path, args: argparse.Namespace) -> None:
     detail += f", {args.rows:,} rows, index={args.index}"
     print(result("p99 while switching", busy99 / calm99, detail))
     print(f"load average {os.getloadavg()[0]:.1f}; first errors: {seen.errors[:3]}")
+
+
+def memory() -> int:
+    """Return the resident bytes of the service."""
+    return sum(each.memory_info().rss for each in psutil.Process().children(recursive=True))
 
 
 async def switch(session: aiohttp.ClientSession, index: Any, model: str) -> float:

@@ -58,6 +58,8 @@ class QueryEncoder:
                 return
         self._decoder.close()
         self._thread.shutdown()
+        # They hold this, and the model would stay in memory until a search for garbage.
+        del self._texts, self._images
 
     async def text(self, text: str) -> np.ndarray:
         """Return the vector of a text, float32 [D], unit length."""

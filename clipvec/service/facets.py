@@ -55,6 +55,7 @@ class FacetCounts:
     def close(self) -> None:
         """Finish running work."""
         self._thread.shutdown()
+        del self._batches  # which holds this, and so the index
 
     def _answer(self, questions: Sequence[Question]) -> list[schema.Facets | Exception]:
         found: list[schema.Facets | Exception] = []

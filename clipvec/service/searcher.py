@@ -105,6 +105,8 @@ class Searcher:
             threads.shutdown()
         self.collection.close()
         self.queries.close()
+        # They hold this, and the index would stay in memory until a search for garbage.
+        del self._searches, self._rows, self._thumbnails
 
     async def search(self, vector: np.ndarray, options: Options) -> list[tuple[Hit, float]]:
         """Return the rows closest to ``vector`` and their z-scores, best first.

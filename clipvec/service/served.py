@@ -24,6 +24,8 @@ _LOOK_SECONDS, _SERVER_SECONDS = 1.0, 10.0
 """Between two looks at what is published in a folder, and on a server."""
 _RETRY_SECONDS = 60.0
 """Until what could not be opened is tried again, unless something else is published."""
+_END_SECONDS = 5.0
+"""That what is being opened may hold up the end."""
 _READY_SECONDS = 5.0
 """That an answer of ``/readyz`` is kept: anyone may ask, and each answer runs the model."""
 _WHY = ((FingerprintError, "another model made it"), (ModelError, "its model cannot be loaded"))
@@ -116,7 +118,7 @@ class Watch:
     def close(self) -> None:
         """Look no more, and close what is served."""
         self._end.set()
-        self._thread.join()
+        self._thread.join(_END_SECONDS)
         self.served.close()
 
     def _run(self) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from PIL import Image
 
 from clipvec import config, model
 from clipvec.data import decode_image
-from clipvec.index import open_index
+from clipvec.index import aliases, open_index
 from clipvec.index.query import combine
 from clipvec.model import Encoder
 from clipvec.search import __main__ as search
@@ -175,6 +176,24 @@ def test_another_model_is_refused(
     monkeypatch.setattr(encoder, "weights", "0" * 64)
     err = ask("a bird", exit_code=2)
     assert "was made with model weights" in err
+
+
+def test_an_alias_is_followed_from_one_search_to_the_next(
+    two_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one process, as in the one that stays loaded."""
+    where = config.FaissConfig(str(shutil.copytree(two_models / "faiss", tmp_path / "faiss")))
+
+    def found(collection: str) -> list[tuple[str, float]]:
+        place = ["index=faiss", f"index.path={where.path}", f"collection={collection}"]
+        run_search(search.parser().parse_args(["a bird", *place, "--json"]))
+        return [(hit["id"], hit["score"]) for hit in json.loads(capsys.readouterr().out)]
+
+    right = {name: found(name) for name in ("sample--one", "sample--two")}
+    assert right["sample--one"] != right["sample--two"]
+    for name in (*right, "sample--one"):
+        aliases.switch(where, "live", name, {})
+        assert found("live") == right[name]
 
 
 def test_a_model_override_replaces_the_collections(tiny_weights: Path) -> None:

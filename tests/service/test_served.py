@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +77,10 @@ def answer(client: httpx.Client, text: str) -> list[tuple[str, float]]:
     body = {"text": text, "k": 40, "rerank": True}
     rows = client.post("/search", json=body).raise_for_status().json()
     return [(row["id"], round(row["similarity"], 4)) for row in rows]
+
+
+def is_closed(searcher: Searcher) -> bool:
+    return all(threads._shutdown for threads in searcher._threads)
 
 
 def test_many_switches_under_load(client: httpx.Client, settings: ServeConfig) -> None:
@@ -223,14 +230,35 @@ def test_a_request_keeps_its_searcher_to_its_end(settings: ServeConfig) -> None:
         assert asyncio.run(held.count()) == 40
         with served.hold() as later:
             assert later is new
-    until(lambda: old._threads[0]._shutdown)
-    with pytest.raises(RuntimeError, match="cannot schedule new futures after shutdown"):
-        asyncio.run(old.count())
+    until(lambda: is_closed(old))
     vector = asyncio.run(new.queries.text("a bird"))  # the encoder that they share is open
     assert vector.shape == (64,)
     another = Searcher.open(replace(settings, collection=TWO), new.queries)
     assert another.queries is not new.queries
     served.replace(another)
-    with pytest.raises(RuntimeError, match="cannot schedule new futures after shutdown"):
-        asyncio.run(new.queries.text("a fish"))
+    assert is_closed(new)
+    assert new.queries._thread._shutdown
     served.close()
+    assert is_closed(another)
+
+
+def test_nothing_of_the_old_one_stays_in_memory(settings: ServeConfig) -> None:
+    watch = Watch(settings)
+    with answering(settings, watch.served) as client, without_garbage():
+        assert answer(client, "a bird")
+        assert client.get("/facets").json()["rows"] == 40
+        with watch.served.hold() as searcher:
+            old = [weakref.ref(x) for x in (searcher, searcher.queries.encoder)]
+            del searcher
+        aliases.switch(settings.index, "live", TWO, {})
+        until(lambda: serves(client, TWO))
+        until(lambda: [ref() for ref in old] == [None, None], seconds=20)
+    watch.close()
+
+
+@contextmanager
+def without_garbage() -> Iterator[None]:
+    """Search for no garbage, which would hide that something waits for it."""
+    gc.disable()
+    yield
+    gc.enable()
