@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from clipvec.config import IndexCommandConfig, IndexConfig
-    from clipvec.index.backend import IndexWriter
+    from clipvec.index.backend import IndexBackend, IndexWriter
     from clipvec.store import LivePart
     from clipvec.tracking import Run
 
@@ -95,7 +95,7 @@ def build_index(
     name = paths.collection_name(config.dataset.name, config.model.name, partition)
     backend = open_backend(config.index)
     if config.alias is not None:
-        _check_alias(config.index, config.alias, [*backend.names(), name], store)
+        _check_alias(config.index, config.alias, name, store, backend)
     rows = sum(part.rows for part in parts)
     need = backend.memory_bytes(rows, store.fingerprint.model.dim, config)
     _check_memory(need, rows, config.index.folder is None)
@@ -112,17 +112,20 @@ def build_index(
     return summary
 
 
-def _check_alias(config: IndexConfig, alias: str, names: Sequence[str], store: Store) -> None:
-    """Refuse an alias for an index of which partitions are missing.
+def _check_alias(
+    config: IndexConfig, alias: str, name: str, store: Store, backend: IndexBackend
+) -> None:
+    """Refuse an alias for an index of which partitions are missing when this one is built.
 
     Args:
         config: where the index is.
         alias: to stand for it.
-        names: of the indexes there, that which is to be built last.
+        name: of what is to be built.
         store: of the rows.
+        backend: of the index.
     """
     aliases.check(config, alias)
-    whole = paths.whole_collection(names[-1])
+    whole, names = paths.whole_collection(name), {*backend.names(), name}
     partitions = [each for each in names if paths.whole_collection(each) == whole]
     missing = "" if whole in names else missing_shards(partitions, store.shard_count)
     if missing:

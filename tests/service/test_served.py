@@ -242,6 +242,21 @@ def test_a_request_keeps_its_searcher_to_its_end(settings: ServeConfig) -> None:
     assert is_closed(another)
 
 
+def test_readiness(
+    served: ServeConfig, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_READY_SECONDS", 0.0)
+    with answering(served, searcher) as client:
+        ready = client.get("/readyz", headers={"Host": "a-probe.example"})
+        assert (ready.status_code, ready.json()) == (200, {"waiting": None})
+        assert client.head("/readyz").status_code == 200
+        image, text = searcher.queries.encoder.golden()
+        monkeypatch.setattr(searcher.queries.encoder, "probe", lambda: (image, text[::-1]))
+        ready = client.get("/readyz")
+        assert ready.status_code == 503
+        assert ready.json() == {"error": "the service is not ready; see its log"}
+
+
 def test_nothing_of_the_old_one_stays_in_memory(settings: ServeConfig) -> None:
     watch = Watch(settings)
     with answering(settings, watch.served) as client, without_garbage():
