@@ -27,7 +27,7 @@ from clipvec.service.searcher import Searcher
 found = Searcher.open(settings.read())
 async def ask():
     assert await found.ready()
-    return (await found.text("a bird")).tolist()
+    return (await found.queries.text("a bird")).tolist()
 print(json.dumps(asyncio.run(ask())))
 {NO_TORCH}
 """
