@@ -27,6 +27,7 @@ from clipvec.config import ServeConfig
 from clipvec.service.protocol import BoundedProtocol
 from clipvec.service.routes import create_app
 from clipvec.service.searcher import Searcher
+from clipvec.service.served import Served
 
 ROUNDS = 5
 """Of each kind; the least counts, as a busy machine adds to the others."""
@@ -55,7 +56,7 @@ def served(index: str) -> Iterator[tuple[int, Callable[[], float]]]:
         settings = config.read(compose("serve", [f"index.path={index}"]), ServeConfig)
     settings = replace(settings, max_refusals_per_minute=None)
     app = create_app(settings)
-    app.state.searcher = Searcher.open(settings)
+    app.state.served = Served(Searcher.open(settings))
     server = uvicorn.Server(uvicorn.Config(app, http=BoundedProtocol, log_level="error", ws="none"))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -68,7 +69,7 @@ def served(index: str) -> Iterator[tuple[int, Callable[[], float]]]:
         yield listening.getsockname()[1], lambda: time.clock_gettime(clock)
         server.should_exit = True
         thread.join()
-    app.state.searcher.close()
+    app.state.served.close()
 
 
 def refused(port: int, body: bytes) -> int:

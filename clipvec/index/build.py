@@ -13,7 +13,7 @@ from clipvec.index import rows as rows_table
 from clipvec.index.backend import open_backend
 from clipvec.index.base import BuildStats
 from clipvec.index.load import Plan, load, shrink
-from clipvec.index.open import missing_shards
+from clipvec.index.open import missing_shards, seen_shards
 from clipvec.index.tracking import IndexLogger
 from clipvec.index.verify import verify
 from clipvec.machine import free_bytes, peak_bytes
@@ -127,7 +127,7 @@ def _check_alias(
     aliases.check(config, alias)
     whole, names = paths.whole_collection(name), {*backend.names(), name}
     partitions = [each for each in names if paths.whole_collection(each) == whole]
-    missing = "" if whole in names else missing_shards(partitions, store.shard_count)
+    missing = "" if whole in names else missing_shards(partitions, seen_shards(store))
     if missing:
         raise CollectionError(
             f"alias={alias} would stand for {whole}, of which no partition holds the shards "
