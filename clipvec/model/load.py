@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from clipvec.model.encoder import Encoder
     from clipvec.store import ModelFingerprint
 
+_FOLDER = "local-dir:"
+"""What precedes a folder in ``model.pretrained``."""
+
 
 def load_encoder(config: ModelConfig) -> Encoder:
     """Return the encoder that ``config`` names, fetching the weights of a tag.
@@ -41,8 +44,10 @@ def check_folder(config: ModelConfig) -> None:
     Raises:
         ModelError: it does not.
     """
-    folder = Path(config.pretrained.removeprefix("local-dir:"))
-    if str(folder) != config.pretrained and not (folder / "open_clip_config.json").is_file():
+    if not config.pretrained.startswith(_FOLDER):
+        return
+    folder = Path(config.pretrained.removeprefix(_FOLDER))
+    if not (folder / "open_clip_config.json").is_file():
         raise ModelError(
             f"model.pretrained={config.pretrained!r}: {folder} is not a folder with an "
             "open_clip_config.json"

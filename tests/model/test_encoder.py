@@ -59,6 +59,7 @@ def test_compiled_vectors_agree(tiny_weights: Path) -> None:
             "nope",
             "'nope' is neither a file nor weights of ViT-B-32: allowed are openai",
         ),
+        ("ViT-B-32", "./nope.pt", "'./nope.pt' is neither a file nor weights of ViT-B-32"),
         ("local", "local-dir:/nope", "/nope is not a folder with an open_clip_config.json"),
         ("ViT-B-32", "datacomp_xl_s13b_b90k", "could not be fetched"),
     ],
