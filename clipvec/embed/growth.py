@@ -33,7 +33,7 @@ from clipvec.store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     import pyarrow as pa
 
@@ -85,10 +85,16 @@ class Work:
         """Return a shard of the store as one of the dataset: its number, of how many."""
         return shard - self.generation.first, self.generation.count
 
-    def missing(self, store: Store) -> list[int]:
-        """Return the shards of the generation that are not committed, as the store counts them."""
-        committed = store.complete(self.generation.shards)
-        return [shard for shard in self.generation.shards if shard not in committed]
+    def missing(self, store: Store, known: Collection[int]) -> list[int]:
+        """Return the shards of the generation that are not committed, as the store counts them.
+
+        Args:
+            store: of the generation.
+            known: shards that are committed, at which it does not look.
+        """
+        unknown = [shard for shard in self.generation.shards if shard not in known]
+        committed = store.complete(unknown)
+        return [shard for shard in unknown if shard not in committed]
 
     def publish(self, store: Store) -> int:
         """Show the rows of the generation, and return how many earlier ones they replace.

@@ -156,9 +156,10 @@ class _Session:
         if todo:
             assert self._source is not None
             self._embed(store, self._source, work, todo, committed.values())
-        if work.missing(store):
+        # Without growth nothing follows, and no job looks at the shards of all others.
+        if not config.dataset.grows or work.missing(store, {*committed, *todo}):
             return False
-        if not todo and config.dataset.grows and len(self._wanted) < config.sharding.count:
+        if not todo and len(self._wanted) < config.sharding.count:
             log.info("new files are looked for with shards=all, and at the start of a sweep")
         now = store.again()
         published = now.is_published(work.generation)
@@ -168,7 +169,7 @@ class _Session:
             return False
         if not published:
             summary.replaced += work.publish(store)
-        return self._look and config.dataset.grows and not work.new
+        return self._look and not work.new
 
     def _work(self, store: Store | None) -> Work:
         """Return what is to be done next, once it is known to fit the store."""
@@ -178,7 +179,7 @@ class _Session:
             store.fingerprint.check_data(data_fields(config, None), where)
             if store.generations.newest().plan:
                 return growth.next_work(store, config, look=self._look)
-        if store is None or len(store.complete(self._wanted)) < len(self._wanted):
+        if store is None or len(store.committed(self._wanted)) < len(self._wanted):
             check_gpus(config)  # before anything is downloaded
         dataset = open_dataset(config.dataset)
         if store is not None:

@@ -12,7 +12,7 @@ from clipvec.store.part import ledger_rows
 from clipvec.store.shard import CommitMarker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from clipvec.errors import ClipvecError
     from clipvec.store.folder import Folder
@@ -49,8 +49,12 @@ class Commits:
     def complete(self, wanted: Iterable[int], lacking: dict[int, str]) -> dict[int, CommitMarker]:
         """Return the markers of the shards that are whole, ascending; see `Store.complete`."""
         markers = self.read(wanted, None)
-        sizes = self._folder.sizes([paths.ShardPaths(shard).folder for shard in markers])
-        wrong = {n: what for n, marker in markers.items() if (what := _lacks(marker, sizes))}
+        sizes: dict[str, int | None] = {}
+        sizes |= self._folder.sizes([paths.ShardPaths(shard).folder for shard in markers])
+        doubted = [marker for marker in markers.values() if _lacks(marker, sizes)]
+        for name in (name for marker in doubted for name in _names(marker)):
+            sizes[name] = self._folder.size(name)  # work is not done again for what a listing lacks
+        wrong = {marker.shard: what for marker in doubted if (what := _lacks(marker, sizes))}
         again = self.read(wrong, None) if wrong else {}
         if any(again.get(shard) != markers[shard] for shard in wrong):
             return self.complete(markers, lacking)  # compacted meanwhile, perhaps
@@ -86,12 +90,18 @@ class Commits:
             ) from error
 
 
-def _lacks(marker: CommitMarker, sizes: dict[str, int]) -> str:
+def _names(marker: CommitMarker) -> list[str]:
+    """Return the files that a marker names."""
+    ledger = [paths.ShardPaths(marker.shard).rejects] if marker.rejects else []
+    return [*(part.file for part in marker.parts), *ledger]
+
+
+def _lacks(marker: CommitMarker, sizes: Mapping[str, int | None]) -> str:
     """Return what is missing or short of what a marker names; empty: nothing.
 
     Args:
         marker: of a shard.
-        sizes: bytes of the files in its folder, and in others.
+        sizes: bytes of the files in its folder, and in others; None: there is no such file.
     """
     for part in marker.parts:
         found = sizes.get(part.file)
@@ -100,4 +110,4 @@ def _lacks(marker: CommitMarker, sizes: dict[str, int]) -> str:
         if found != part.bytes:
             return f"{part.file} has {found:,} bytes, {part.bytes:,} were committed"
     ledger = paths.ShardPaths(marker.shard).rejects
-    return f"{ledger} is missing" if marker.rejects and ledger not in sizes else ""
+    return f"{ledger} is missing" if marker.rejects and sizes.get(ledger) is None else ""

@@ -78,7 +78,7 @@ class Folder:
         Raises:
             StoreError: one cannot be listed.
         """
-        with ThreadPoolExecutor(1 if self.local else _LISTED_AT_ONCE) as threads:
+        with ThreadPoolExecutor(_LISTED_AT_ONCE) as threads:  # a mount may be a bucket, too
             listed = zip(folders, threads.map(self._entries, folders), strict=True)
             return {
                 f"{folder}/{name}": int(entry["size"])
@@ -99,7 +99,23 @@ class Folder:
                 entries = self._fs.ls(where, detail=True, refresh=True)
             except FileNotFoundError:
                 return {}
+            for entry in entries if self.local else ():
+                if entry["islink"]:  # fsspec (2026.6.0) says "other", not what it leads to
+                    is_folder = Path(entry["name"]).is_dir()
+                    is_file = Path(entry["name"]).is_file()
+                    entry["type"] = "directory" if is_folder else "file" if is_file else "other"
             return {entry["name"].rstrip("/").rsplit("/", 1)[-1]: entry for entry in entries}
+
+    def size(self, name: str) -> int | None:
+        """Return the bytes of a file, asked of itself, not of a listing; None: there is none.
+
+        Raises:
+            StoreError: it cannot be asked for.
+        """
+        with self._errors(name), contextlib.suppress(FileNotFoundError):
+            self._fs.invalidate_cache()
+            return int(self._fs.info(f"{self._base}/{name}")["size"])
+        return None
 
     def read_each(self, names: Sequence[str]) -> dict[str, bytes]:
         """Return the contents of the files that exist; concurrently from an object store.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 from clipvec import config, paths
 from clipvec.embed.run import EmbedSummary, embed_shards
+from clipvec.store.folder import Folder
 
 
 @pytest.fixture
@@ -60,6 +62,45 @@ def test_the_same_command_embeds_it_again(
     assert told.endswith(": it is embedded again")
     assert contents(again) == whole
     assert embed_shards(asked).embedded == []
+
+
+def test_parts_that_are_links_are_there(asked: config.EmbedConfig, tmp_path: Path) -> None:
+    """As git-annex, DVC and the cache of Hugging Face have them."""
+    store = Path(embed_shards(asked).store)
+    for number, file in enumerate(sorted(store.rglob("shard-*/*"))):
+        file.rename(tmp_path / str(number))
+        file.symlink_to(tmp_path / str(number))
+    (store / "shard-00001").rename(tmp_path / "elsewhere")
+    (store / "shard-00001").symlink_to(tmp_path / "elsewhere")
+    again = embed_shards(asked)
+    assert (again.embedded, again.reused) == ([], [0, 1])
+
+
+def test_what_a_listing_lacks_is_asked_for_itself(
+    asked: config.EmbedConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = embed_shards(asked)
+    monkeypatch.setattr(Folder, "sizes", lambda folder, folders: {})
+    assert embed_shards(asked).reused == first.embedded == [0, 1]
+
+
+def test_a_job_looks_at_its_own_shards_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["experiment=synthetic", "dataset.rows=40", "dataset.clusters=5", "sharding.count=4"]
+    with initialize_config_dir(str(paths.CONF_DIR), version_base="1.3"):
+        asked = config.read(
+            compose("embed", [*given, f"store.root={tmp_path}/store"]), config.EmbedConfig
+        )
+    embed_shards(replace(asked, shards="all"))
+    looked: list[str] = []
+    sizes = Folder.sizes
+    monkeypatch.setattr(
+        Folder, "sizes", lambda self, names: looked.extend(names) or sizes(self, names)
+    )
+    for shards in ("0", "1"):
+        embed_shards(replace(asked, shards=shards))
+    assert looked == ["shard-00000", "shard-00001"]
 
 
 def test_a_ledger_that_a_killed_job_lost(
