@@ -131,8 +131,9 @@ def given_gpus() -> tuple[int, str]:
     A GPU that the machine merely has does not count: (0, "").
     """
     visible = _visible()
-    if visible:
-        return len(visible), f"{_VISIBLE_GPUS}={','.join(visible)}"
+    if visible is not None:
+        named = f"{_VISIBLE_GPUS}={','.join(visible)}"
+        return len(visible), named if visible else ""
     skypilot = os.environ.get(_SKYPILOT_GPUS, "")
     count = int(skypilot) if skypilot.isdecimal() else 0
     return count, f"{_SKYPILOT_GPUS}={count}" if count else ""

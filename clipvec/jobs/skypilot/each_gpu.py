@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from clipvec import machine, shards
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
 _SHARDS = re.compile(r"shards='?([\d,-]+)'?")
@@ -30,17 +30,8 @@ def main() -> None:
     command = [sys.executable, *sys.argv[1:]]
     gpus = given()
     if len(gpus) < 2:
-        os.execv(command[0], command)
-    processes: list[_Process] = []
-
-    def tell(signum: int, frame: FrameType | None) -> None:
-        for each in processes:
-            each.tell(signum)
-
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, tell)
-    for gpu, own in zip(gpus, split(command, len(gpus)), strict=False):
-        processes.append(_Process(gpu, own))
+        os.execve(command[0], command, os.environ | _seeing(*gpus))
+    processes = _started(gpus, split(command, len(gpus)))
     with ThreadPoolExecutor(len(processes)) as threads:
         codes = list(threads.map(_Process.wait, processes))
     for each, code in zip(processes, codes, strict=True):
@@ -51,9 +42,12 @@ def main() -> None:
 
 def given() -> list[str]:
     """Return the GPUs that this job was given, as CUDA_VISIBLE_DEVICES names them."""
-    count, _ = machine.given_gpus()
+    count, why = machine.given_gpus()
+    found = machine.gpus()
+    if 0 < len(found) < count:
+        print(f"{why}, but nvidia-smi -L lists {len(found)}: the others are not used", flush=True)
     # where none is found, each process says what its torch lacks
-    return (machine.gpus() or [str(number) for number in range(count)])[:count]
+    return (found or [str(number) for number in range(count)])[:count]
 
 
 def split(command: Sequence[str], count: int) -> list[list[str]]:
@@ -66,9 +60,48 @@ def split(command: Sequence[str], count: int) -> list[list[str]]:
     assert found is not None
     wanted = shards.parse(found[1], _ANY)
     count = min(count, len(wanted))
-    if not any(word.startswith("decode_threads=") for word in words):
+    if not any(word.lstrip("+~").startswith("decode_threads=") for word in words):
         words.append(f"decode_threads={max(1, (os.cpu_count() or 1) // count)}")
     return [[*words, f"shards='{shards.format(own)}'"] for own in shards.split(wanted, count)]
+
+
+def _started(gpus: Sequence[str], commands: Sequence[Sequence[str]]) -> list[_Process]:
+    """Start a process for each command, which gets the signals of this one."""
+    processes: list[_Process] = []
+    early: list[int] = []
+
+    def tell(signum: int) -> None:
+        for each in processes:
+            each.tell(signum)
+
+    _handle(early.append)  # until all are there to be told
+    try:
+        for gpu, own in zip(gpus, commands, strict=False):
+            processes.append(_Process(gpu, own))
+    except BaseException:
+        tell(signal.SIGTERM)
+        for each in processes:
+            each.wait()
+        raise
+    _handle(tell)
+    for signum in early:
+        tell(signum)
+    return processes
+
+
+def _handle(signals: Callable[[int], None]) -> None:
+    """Take the signals that end this process."""
+
+    def take(signum: int, frame: FrameType | None) -> None:
+        signals(signum)
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, take)
+
+
+def _seeing(*gpus: str) -> dict[str, str]:
+    """Return the environment in which a process sees those GPUs alone; of none, what it was."""
+    return {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
 
 
 class _Process:
@@ -87,7 +120,7 @@ class _Process:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env=os.environ | {"CUDA_VISIBLE_DEVICES": gpu},
+            env=os.environ | _seeing(gpu),
         )
 
     def tell(self, signum: int) -> None:

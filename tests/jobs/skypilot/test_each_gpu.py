@@ -7,7 +7,9 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -18,7 +20,8 @@ EACH_GPU = [sys.executable, "-m", "clipvec.jobs.skypilot.each_gpu"]
 
 def gpus(*names: str) -> dict[str, str]:
     """Return the environment of a process that was given GPUs, and shows which it sees."""
-    return os.environ | {"CUDA_VISIBLE_DEVICES": ",".join(names), "SHOWN": "CUDA_VISIBLE_DEVICES"}
+    shown = {"CUDA_VISIBLE_DEVICES": ",".join(names), "SHOWN": "CUDA_VISIBLE_DEVICES"}
+    return os.environ | shown | {"PYTHONSAFEPATH": "1"}
 
 
 def run(program: str, job: str, shards: str, *names: str) -> tuple[int, list[str]]:
@@ -119,8 +122,78 @@ def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
         ["python", "model=x", "decode_threads=12", f"shards='{own}'"]
         for own in ("0-1", "2-3", "4-5", "6-7")
     ]
-    ours = ["python", "decode_threads=3", "shards='7'"]
-    assert each_gpu.split(ours, 4) == [ours]
+    for given in ("decode_threads=3", "++decode_threads=3"):
+        ours = ["python", given, "shards='7'"]
+        assert each_gpu.split(ours, 4) == [ours]
+
+
+class Child:
+    """A process of which the signals are counted."""
+
+    started: ClassVar[list[Child]] = []
+
+    def __init__(self, gpu: str, command: list[str]) -> None:
+        if gpu == "broken":
+            raise OSError("no memory")
+        self.gpu, self.told, self.waited = gpu, list[int](), False
+        self.started.append(self)
+        if gpu == "0":
+            signal.raise_signal(signal.SIGTERM)
+
+    def tell(self, signum: int) -> None:
+        self.told.append(signum)
+
+    def wait(self) -> int:
+        self.waited = True
+        return 0
+
+
+@pytest.fixture
+def children(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Child]]:
+    """The children that are started, while the first of which is, this process gets SIGTERM."""
+    monkeypatch.setattr(each_gpu, "_Process", Child)
+    monkeypatch.setattr(Child, "started", [])
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield Child.started
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_sigterm_while_processes_are_started_reaches_all(children: list[Child]) -> None:
+    each_gpu._started(["0", "1", "2"], [["a"], ["b"], ["c"]])
+    assert [child.told for child in children] == [[signal.SIGTERM]] * 3
+    signal.raise_signal(signal.SIGINT)
+    assert [child.told for child in children] == [[signal.SIGTERM, signal.SIGINT]] * 3
+
+
+def test_none_goes_on_where_one_cannot_be_started(children: list[Child]) -> None:
+    with pytest.raises(OSError, match="no memory"):
+        each_gpu._started(["1", "2", "broken"], [["a"], ["b"], ["c"]])
+    assert [(child.told, child.waited) for child in children] == [([signal.SIGTERM], True)] * 2
+
+
+def test_fewer_gpus_than_were_given(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One has failed, say: the command sees the other alone, and does not refuse to use one."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("SKYPILOT_NUM_GPUS_PER_NODE", "2")
+    monkeypatch.setattr(each_gpu.machine, "gpus", lambda: ["0"])
+    monkeypatch.setattr(each_gpu.sys, "argv", ["each_gpu", "-m", "x", "shards='0-1'"])
+    seen: list[dict[str, str]] = []
+    monkeypatch.setattr(each_gpu.os, "execve", lambda *given: seen.append(given[2]) or sys.exit(0))
+    with pytest.raises(SystemExit):
+        each_gpu.main()
+    assert [environment["CUDA_VISIBLE_DEVICES"] for environment in seen] == ["0"]
+    assert capsys.readouterr().out == (
+        "SKYPILOT_NUM_GPUS_PER_NODE=2, but nvidia-smi -L lists 1: the others are not used\n"
+    )
+
+
+def test_gpus_that_are_hidden_stay_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("SKYPILOT_NUM_GPUS_PER_NODE", "2")
+    assert each_gpu.given() == []
 
 
 def test_gpus_that_the_machine_merely_has_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
