@@ -31,21 +31,26 @@ _JOINERS = "\u200c\u200d"
 """Not printable, but needed to join or separate Persian letters and parts of emoji."""
 
 
+_WEB = re.compile(r"(?:^|::)https?:/", re.IGNORECASE)
+"""With one slash where somebody took the URL for a path; so below, too."""
 _USER = re.compile(
-    r"\b([a-z][a-z0-9+.-]*):/(?:/[^/?#\s'\"]*|[^/?#\s'\"@:]*:[^/?#\s'\"@]*)@", re.IGNORECASE
-)
-"""With one slash where somebody took the URL for a path, then with a password alone."""
-_QUERY = re.compile(r"(https?:/[^?\s'\")]*)\?[^\s'\")]*", re.IGNORECASE)
-_NOT_USERS = frozenset({"abfs", "abfss", "wasb", "wasbs", "git", "github"})
-"""Schemes of fsspec in which what precedes ``@`` is a container or a repository."""
-_PASSWORD = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^/?#\s@:]*:[^/?#\s@$]+@", re.IGNORECASE)
-_SIGNED = re.compile(
-    r"https?://[^?\s]*\?\S*?"
-    r"(\b(x-\w+-signature|sig|signature|\w*token|\w*key|auth|password|secret)=[^&\s$]"
-    r"|=[\w%+/-]{20})",
+    r"\b(?P<scheme>[a-z][a-z0-9+.-]*):(?:"
+    r"//?[^/?#\s'\":]*:(?!:)(?P<password>[^/?#\s'\"]*|(?!\d*/)[^?#\s'\"@]*)@"  # or host:port/a@b
+    r"|//(?P<user>[^/?#\s'\":]*)@"
+    r"|(?<=http:|ttps:)/(?P<token>[^/?#\s'\":]*)@)",
     re.IGNORECASE,
 )
-"""URLs whose query holds a secret by its name, or something as long as one."""
+_NOT_USERS = frozenset({"abfs", "abfss", "wasb", "wasbs", "git", "github"})
+"""Schemes of fsspec in which what precedes ``@`` is a container or a repository."""
+_ENDS = r"(?=['\")\]},;:.]*(?:\s|$))"
+"""The end of a URL in a sentence."""
+_QUERY = re.compile(rf"(https?:/[^?\s\"]*)\?\S*?{_ENDS}", re.IGNORECASE)
+_NAMED = r"\b(?:x-\w+-signature|sig|signature|\w*token|\w*key|auth|password|secret)=[^&\s$]"
+_SIGNATURE = re.compile(rf"(\b[a-z][a-z0-9+.-]*:/[^?\n]*)\?\S*?{_NAMED}\S*?{_ENDS}", re.IGNORECASE)
+"""URLs whose query holds a secret by its name."""
+_LONG = re.compile(r"https?:/[^?\n]*\?\S*?=[\w%+/-]{20}", re.IGNORECASE)
+"""URLs whose query holds something as long as a secret."""
+_INTERPOLATION = re.compile(r"\$\{[^}]*\}+")
 
 
 class ClipvecError(Exception):
@@ -158,13 +163,31 @@ def without_secrets(text: str) -> str:
     """Return a text without users, passwords and queries of URLs: a query may be a signature."""
     if ":/" not in text:
         return text
-    text = _USER.sub(lambda m: m[0] if m[1].lower() in _NOT_USERS else f"{m[1]}://", text)
-    return _QUERY.sub(r"\1", text)
+    text = _USER.sub(
+        lambda m: m[0] if m["scheme"].lower() in _NOT_USERS else f"{m['scheme']}://", text
+    )
+    return _SIGNATURE.sub(r"\1", _QUERY.sub(r"\1", text))
+
+
+def url_without_secrets(url: str) -> str:
+    """Return `without_secrets` of what is a URL, or a path: blanks and quotes are part of it."""
+    return without_secrets(without_query(url))
+
+
+def without_query(url: str) -> str:
+    """Return an http URL without its query, and any other or a path as it is."""
+    return url.partition("?")[0] if _WEB.search(url) else url
 
 
 def holds_secret(text: str) -> bool:
-    """Return whether a text has a URL with a password, or with a query that may be a signature."""
-    password = _PASSWORD.search(text)
-    if password is not None and password[1].lower() not in _NOT_USERS:
-        return True
-    return _SIGNED.search(text) is not None
+    """Return whether a text has a URL with a password, or with a query that may be a signature.
+
+    What precedes the host of an http URL may be a token. ``${oc.env:NAME}`` is no secret.
+    """
+    text = _INTERPOLATION.sub("$", text)
+    for found in _USER.finditer(text):
+        web = found["scheme"].lower() in {"http", "https"}
+        given = found["password"] or found["token"] or (web and found["user"]) or ""
+        if given.strip("$") and found["scheme"].lower() not in _NOT_USERS:
+            return True
+    return any(pattern.search(text) for pattern in (_SIGNATURE, _LONG))

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from clipvec import version
 from clipvec.cli import HydraCommand
+from clipvec.config import IndexCommandConfig, read_command
 from clipvec.config.commands import SCHEMAS
 from clipvec.errors import ConfigError, StoreError
 
@@ -242,6 +243,7 @@ SECRET = "dataset.path='https://me:hunter2@host/a.tar'"
         ["dataset.path='https://host/a.tar?X-Amz-Date=1&X-Amz-Signature=hunter2'"],
         ["dataset.path='https://host/a.tar?id=hunter2hunter2hunter2'"],
         ["store.root='s3://KEY:hunter2@bucket/stores'"],
+        ["dataset.path='https://hunter2@huggingface.co/a.tar'"],
     ],
 )
 def test_a_secret_in_a_url_is_not_written(
@@ -272,6 +274,14 @@ def test_a_secret_of_the_environment_is_written_as_its_name(
     assert any("cannot read https://host/a.tar\n" in text for text in written)
     assert any("${oc.env:DATASET_URL}" in text for text in written)
     assert not any("hunter2" in text for text in written)
+
+
+@pytest.mark.parametrize("option", ["store.root", "index.path"])
+def test_a_place_that_is_shown_has_no_secret(monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    monkeypatch.setenv("PLACE", "s3://KEY:hunter2@bucket/x")
+    with pytest.raises(ConfigError, match=f"{option}.*put the credentials into the env") as raised:
+        read_command("index", [f"{option}='${{oc.env:PLACE}}'"], IndexCommandConfig)
+    assert "hunter2" not in str(raised.value)
 
 
 def test_a_query_without_a_secret_is_taken(start: Start) -> None:

@@ -10,6 +10,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from clipvec.errors import holds_secret
+
 STRICT = ConfigDict(extra="forbid")
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=64)]
 """Becomes a folder of the store and part of a collection's name."""
@@ -28,6 +30,15 @@ Limit: TypeAlias = Annotated[int, Field(ge=1)] | None
 def _not_empty(value: str | list[str]) -> str | list[str]:
     if not value or (isinstance(value, list) and "" in value):
         raise ValueError("empty, as from a shell's variable that is not set; name a place")
+    return value
+
+
+def _public(value: str) -> str:
+    if holds_secret(value):
+        raise ValueError(
+            "a password or a signature, which records and summaries would show; leave it out, and "
+            "put the credentials into the environment, such as AWS_SECRET_ACCESS_KEY"
+        )
     return value
 
 
@@ -56,5 +67,7 @@ def name_of(path: str) -> str:
 
 Place = Annotated[str, AfterValidator(_not_empty)]
 """A folder, a file or a URL; an empty one would be the folder that the command is started in."""
+PublicPlace = Annotated[Place, AfterValidator(_public)]
+"""One that is shown as it is, in sweeps' records and in what is printed."""
 Places = Annotated[str | list[str], AfterValidator(_not_empty)]
 Encoding = Annotated[str, AfterValidator(_codec)]

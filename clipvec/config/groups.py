@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from clipvec.config.fields import STRICT, Name, Place
+from clipvec.config.fields import STRICT, Name, PublicPlace
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="ignore"))
@@ -30,7 +30,7 @@ class ShardingConfig:
 class StoreConfig:
     """Where the vectors are stored, and the content of a row."""
 
-    root: Place
+    root: PublicPlace
     """Folder, or URL that fsspec opens (``s3://``, ``gs://``)."""
     dtype: Literal["float16", "float32"] = "float16"
     """Type of the stored embeddings."""

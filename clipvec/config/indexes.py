@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from clipvec import paths
-from clipvec.config.fields import STRICT, Place, Port
+from clipvec.config.fields import STRICT, Port, PublicPlace
 from clipvec.config.kinds import Kind, Registry
 
 
@@ -31,7 +31,7 @@ class ChromaConfig(IndexKind):
     """A Chroma database in a folder."""
 
     loads = "clipvec.index.chroma.backend:ChromaBackend"
-    path: Place
+    path: PublicPlace
     """Folder of the database."""
     kind: Literal["chroma"] = "chroma"
 
@@ -70,7 +70,7 @@ class FaissConfig(IndexKind):
 
     loads = "clipvec.index.faiss.backend:FaissBackend"
     extras = ("faiss",)
-    path: Place
+    path: PublicPlace
     """Folder of the indexes."""
     factory: str = "auto"
     """FAISS factory string of inverted lists, such as ``IVF4096,RaBitQ``, or ``Flat``, which

@@ -18,14 +18,20 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from clipvec.config import SCHEME_EXTRAS
 from clipvec.data.regular import open_regular
-from clipvec.errors import ClipvecError, ConfigError, DatasetError, without_secrets
+from clipvec.errors import (
+    ClipvecError,
+    ConfigError,
+    DatasetError,
+    url_without_secrets,
+    without_query,
+    without_secrets,
+)
 from clipvec.paths import PACKAGE_SCHEME, package_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _AHEAD = {"cache_type": "background", "cache_options": {"maxblocks": 4}}
-_HTTP = re.compile(r"(^|::)https?://", re.IGNORECASE)
 _MAGIC = re.compile(r"[*?[]")
 _INSTALL = {scheme: f"'clipvec[{extra}]'" for scheme, extra in SCHEME_EXTRAS.items()} | {
     "http": "aiohttp",
@@ -81,7 +87,7 @@ def expand(patterns: str | Sequence[str]) -> tuple[Source, ...]:
         found.update(matched)
     if not found:
         raise DatasetError("dataset.path is an empty list; give at least one file or pattern")
-    parts = {path: _without_query(path).split("/") for path in sorted(found)}
+    parts = {path: without_query(path).split("/") for path in sorted(found)}
     # not of the files, with which it could change: a name says the same in all generations
     levels = zip(*(folder.split("/") for folder in folders), strict=False)
     root = sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, levels))
@@ -150,7 +156,7 @@ def _match(pattern: str, folders: set[str]) -> dict[str, Mapping[str, Any]]:
 def _folder(fs: Any, path: str) -> str:
     """Return the folder below which a path or a pattern is."""
     if is_http(fs):
-        return _without_query(path).partition("*")[0].rpartition("/")[0]
+        return without_query(path).partition("*")[0].rpartition("/")[0]
     if not _is_pattern(fs, path):
         folder = path.rpartition("/")[0]
     elif is_local(fs):
@@ -216,12 +222,7 @@ def display_url(path: str) -> str:
     package = package_file(PACKAGE_SCHEME).rstrip("/") + "/"
     if path.startswith(package):
         return PACKAGE_SCHEME + path.removeprefix(package)
-    return to_utf8(without_secrets(_without_query(path)))
-
-
-def _without_query(path: str) -> str:
-    # A URL's query may hold a signature, a secret that must not reach the store.
-    return path.split("?", 1)[0] if _HTTP.search(path) else path
+    return to_utf8(url_without_secrets(path))
 
 
 def to_utf8(name: str) -> str:

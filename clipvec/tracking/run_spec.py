@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clipvec.errors import without_secrets
+from clipvec.errors import url_without_secrets
 
 SWEEP_VARIABLE = "CLIPVEC_SWEEP"
 """Environment variable of a sweep's jobs: the name of their sweep."""
@@ -63,7 +63,7 @@ def _public(value: Any) -> Any:
         return {key: _public(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_public(one) for one in value]
-    return without_secrets(value) if isinstance(value, str) else value
+    return url_without_secrets(value) if isinstance(value, str) else value
 
 
 def _clean(id_: str) -> str:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clipvec import paths, shards
-from clipvec.errors import without_secrets
+from clipvec.errors import url_without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,7 +53,7 @@ def planned_job(
         places = config.dataset.inputs | config.model.inputs
         inputs = _those(places, lambda place: paths.local_root(place) is not None)
         elsewhere = _those(places, lambda place: paths.local_root(place) is None)
-        urls = {option: [*map(without_secrets, found)] for option, found in elsewhere.items()}
+        urls = {option: [*map(url_without_secrets, found)] for option, found in elsewhere.items()}
         runs_torch = config.model.runtime == "torch" and config.model.arch != "synthetic"
         if runs_torch and config.model.device == "auto":
             precision = config.model.precision
