@@ -7,6 +7,7 @@ import functools
 import logging
 import os
 import re
+import select
 import shlex
 import signal
 import sys
@@ -131,8 +132,12 @@ class HydraCommand:
             self._failures.append(error)
             if isinstance(error, Interrupted):
                 sys.exit(error.exit_code)
-        except BrokenPipeError:  # of which Hydra would print that the job failed
-            _end_unread()
+        except BrokenPipeError as error:  # of which Hydra would print that the job failed
+            if self._tracebacks:
+                raise
+            lost = _lost(error)
+            print_error(lost)
+            self._failures.append(lost)
 
     @contextmanager
     def _hydra_errors(self, words: Sequence[str]) -> Iterator[None]:
@@ -278,14 +283,20 @@ def run(main: Callable[[], object]) -> None:
     except KeyboardInterrupt as error:
         signum = signal_of(error)
         fail(Interrupted(signum, f"stopped by {signal.Signals(signum).name}"))
-    except BrokenPipeError:
-        _end_unread()
+    except BrokenPipeError as error:
+        fail(_lost(error))
 
 
-def _end_unread() -> NoReturn:
-    """End the process: the reader of its output, such as `head`, has read enough."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(0)
+def _lost(error: BrokenPipeError) -> ClipvecError:
+    """Return the user's error; end the process if its reader, such as `head`, has read enough."""
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)
+    if output.poll(0):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    return ClipvecError(
+        f"{error}: a process or a server that this command writes to has gone; run it again"
+    )
 
 
 def _end() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import subprocess
@@ -52,13 +53,26 @@ def test_the_task_gets_the_configuration(start: Start) -> None:
 def test_a_reader_that_has_read_enough(
     start: Start, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def write(cfg: DictConfig) -> None:
-        raise BrokenPipeError
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        with pytest.raises(SystemExit) as ended:
+            start(task=lambda cfg: print("enough", flush=True))
+    assert (ended.value.code, capfd.readouterr().err) == (0, "")
 
-    monkeypatch.setattr("clipvec.cli.os.dup2", lambda *_: None)  # of this process's stdout
+
+def test_another_pipe_that_breaks(start: Start, capfd: pytest.CaptureFixture[str]) -> None:
+    def write(cfg: DictConfig) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
     with pytest.raises(SystemExit) as ended:
         start(task=write)
-    assert (ended.value.code, capfd.readouterr().err) == (0, "")
+    assert ended.value.code == 1
+    assert capfd.readouterr().err == (
+        "error: [Errno 32] Broken pipe: a process or a server that this command writes to has "
+        "gone; run it again\n"
+    )
 
 
 def test_paths_are_taken_as_a_shell_completes_them(start: Start) -> None:
