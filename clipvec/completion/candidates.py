@@ -17,8 +17,8 @@ from clipvec.paths import CONF_DIR
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_CONFIG_DIR = "--config-dir"
-_FLAGS = ("-m", "--multirun", "--cfg", _CONFIG_DIR, "--help", "--version")
+_CONFIG_DIRS = ("--config-dir", "-cd")
+_FLAGS = ("-m", "--multirun", "--cfg", "--config-dir", "--help", "--version")
 """Those of Hydra's that are of use here."""
 _CONFIGS = {"search": ["search"], "photos": ["embed", "index", "serve"]}
 """Whose options the commands take that have flags of their own."""
@@ -69,7 +69,7 @@ def _next(name: str, before: Sequence[str], word: str) -> Iterable[str]:
         flags = _of_parser(main.parser(), before)
     else:
         configs = [name]
-        flags = [] if before[-1:] == [_CONFIG_DIR] else [*command.flags, *_FLAGS]
+        flags = [] if before and before[-1] in _CONFIG_DIRS else [*command.flags, *_FLAGS]
     if not flags:
         return
     yield from (flag for flag in flags if word or not flag.startswith("-"))
@@ -96,8 +96,10 @@ def _overrides(config: str, before: Sequence[str], word: str) -> Iterator[str]:
     signs = _SIGNS.match(word)[0]  # type: ignore[index]  # it matches anything
     key, equals, value = word.removeprefix(signs).partition("=")
     chosen = dict(each.lstrip("+").split("=", 1) for each in before if "=" in each)
-    own = [Path(b) for a, b in pairwise(before) if a == _CONFIG_DIR]
-    made = Composition(config, chosen, [*own, CONF_DIR])
+    own = [b for a, b in pairwise(before) if a in _CONFIG_DIRS]
+    own += [each.split("=", 1)[1] for each in before if each.startswith("--config-dir=")]
+    folders = [Path(each).expanduser() for each in own]
+    made = Composition(config, chosen, [*folders, CONF_DIR])
     if equals:
         done = value.rpartition(",")
         yield from (f"{signs}{key}={''.join(done[:2])}{x}" for x in _values(made, key))

@@ -9,7 +9,7 @@ function __clipvec
     set -l before (string match -r '^.*[=:]' -- $word)
     set -l path (string replace -r '^.*[=:]' '' -- $word)
     for file in (__fish_complete_path $path)
-        echo $before$file
+        echo "$before$file"
     end
 end
 for program in PROGRAMS

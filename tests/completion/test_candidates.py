@@ -57,10 +57,11 @@ def test_every_command_has_candidates(command: str) -> None:
     assert {"--help", "--version"} <= set(candidates(f"clipvec {command} --"))
 
 
-def test_ones_own_folder_of_options(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", ["--config-dir {}", "--config-dir={}", "-cd {}"])
+def test_ones_own_folder_of_options(tmp_path: Path, given: str) -> None:
     (tmp_path / "dataset").mkdir()
     (tmp_path / "dataset/zip.yaml").write_text("archive: ???\n")
-    line = f"clipvec embed --config-dir {tmp_path} dataset=zip dataset."
+    line = f"clipvec embed {given.format(tmp_path)} dataset=zip dataset."
     assert candidates(line) == ["dataset.archive="]
 
 

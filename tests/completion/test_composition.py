@@ -76,3 +76,30 @@ def test_a_folder_of_ones_own(tmp_path: Path) -> None:
 
 def test_an_option_that_is_not_there(tmp_path: Path) -> None:
     assert "model.name" not in Composition("embed", {"model": "vit"}, FOLDERS).values
+
+
+def test_groups_that_an_experiment_adds(tmp_path: Path) -> None:
+    for group, text in {
+        "experiment": "# @package _global_\ndefaults:\n  - /foo: bar\n  - /model@second: tiny\n",
+        "foo": "size: 3\n",
+        "model": "dim: 4\n",
+    }.items():
+        (tmp_path / group).mkdir()
+        name = {"experiment": "mine", "foo": "bar", "model": "tiny"}[group]
+        (tmp_path / group / f"{name}.yaml").write_text(text)
+    made = Composition("embed", {"experiment": "mine"}, [tmp_path, CONF_DIR])
+    assert (made.values["foo.size"], made.values["second.dim"]) == (3, 4)
+    assert made.groups["foo"] == "bar"
+    assert "tiny" in made.options("model@second")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["kind: [", "only words", "- a\n- b\n", "defaults: 3x\n", "defaults:\n  - zip\n", "\udcff"],
+)
+def test_a_file_that_hydra_would_refuse_has_no_keys(tmp_path: Path, text: str) -> None:
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset/zip.yaml").write_bytes(text.encode(errors="surrogateescape"))
+    made = Composition("embed", {"dataset": "zip"}, [tmp_path, CONF_DIR])
+    assert not [key for key in made.values if key.startswith("dataset.")]
+    assert "model.name" in made.values

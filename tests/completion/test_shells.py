@@ -3,16 +3,74 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pexpect
+import pytest
+
+
+def shell_environment() -> dict[str, str]:
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def test_what_bash_puts_in_place_of_a_word(tmp_path: Path) -> None:
+    """With words broken at = and not, in quotes, and under options that end a careless shell."""
+    (tmp_path / "photos [1]").mkdir()
+    cases = [
+        (" \n=", "clipvec embed model=vit_l", "vit_l", ["vit_l_14"]),
+        (" \n=", "clipvec embed 'model=vit_l", "'model=vit_l", ["model=vit_l_14"]),
+        (" \n=", "clipvec embed model='vit_l", "'vit_l", ["vit_l_14"]),
+        (" \n", "clipvec embed model=vit_l", "model=vit_l", ["model=vit_l_14"]),
+        (" \n", "clipvec embed dataset.path=ph", "dataset.path=ph", ["dataset.path=photos [1]/"]),
+        (" \n=", "clipvec embed dataset.path=ph", "ph", []),
+    ]
+    lines = ["set -e; shopt -s failglob", 'eval "$(clipvec completion bash)"']
+    for breaks, line, word, _ in cases:
+        lines += [
+            f"COMP_WORDBREAKS=$'{breaks}'",
+            f'COMP_LINE="{line}" COMP_POINT={len(line)} COMP_WORDS=("{word}") COMP_CWORD=0',
+            "_clipvec",
+            'printf "<%s>" "${COMPREPLY[@]}"; echo',
+        ]
+    lines += ["clipvec() { return 3; }", "_clipvec", "echo alive"]
+    script = "\n".join(lines)
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script],
+        env=shell_environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = ["".join(f"<{each}>" for each in found or [""]) for *_, found in cases]
+    assert done.stdout.splitlines() == [*said, "alive"]
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_files(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    script = (
+        "clipvec completion fish | source; complete -C 'clipvec photos ph'; "
+        "complete -C 'clipvec embed dataset.path=ph'; complete -C 'clipvec embed model=vit_l'"
+    )
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", script],
+        env=shell_environment() | {"HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = [line.split("\t")[0] for line in done.stdout.splitlines()]
+    assert found == ["photos/", "dataset.path=photos/", "model=vit_l_14"]
 
 
 def test_bash(tmp_path: Path) -> None:
     (tmp_path / "holiday photos").mkdir()
-    bin_ = Path(sys.executable).parent
-    env = os.environ | {"PATH": f"{bin_}:{os.environ['PATH']}", "TERM": "dumb", "PS1": "> "}
+    env = shell_environment() | {"TERM": "dumb", "PS1": "> "}
     shell = pexpect.spawn(
         "bash",
         ["--norc", "--noprofile", "-i"],
