@@ -4,7 +4,8 @@ ARG PYTHON=3.11
 # The query service, see compose.yaml and docs/service.md: docker build --target service .
 # Its packages are the newest at the time.
 FROM python:${PYTHON}-slim-bookworm AS service
-# cpu, or auto for the build of CUDA that fits the machine that builds.
+# The extras of what it serves. cpu, or auto for the build of CUDA that fits the machine that builds.
+ARG EXTRAS=faiss,heic,onnx,s3,sample,serve
 ARG TORCH=cpu
 COPY pyproject.toml README.md LICENSE /tmp/clipvec/
 COPY clipvec /tmp/clipvec/clipvec
@@ -13,7 +14,7 @@ COPY launchers /tmp/clipvec/launchers
 # The service runs as any user, and keeps the weights of models in /cache.
 RUN pip install --no-cache-dir uv \
  && uv pip install --system --no-cache --torch-backend "$TORCH" \
-    "/tmp/clipvec[faiss,onnx,s3,sample,serve]" \
+    "/tmp/clipvec[$EXTRAS]" \
  && rm -r /tmp/clipvec \
  && mkdir --mode 1777 /cache
 ENV BENTOML_DO_NOT_TRACK=True BENTOML_HOST=0.0.0.0 HF_HOME=/cache HOME=/tmp XDG_CACHE_HOME=/cache
