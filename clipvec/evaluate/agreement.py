@@ -18,7 +18,7 @@ from clipvec.evaluate.draw import Draw, drawn_vectors
 from clipvec.evaluate.results import RECALL_AT, Agreement, Disagreement
 from clipvec.exact_search import TopK
 from clipvec.progress import Progress
-from clipvec.store import thumbnails
+from clipvec.store import keyed_hash, thumbnails
 from clipvec.vectors import unit
 
 if TYPE_CHECKING:
@@ -47,19 +47,23 @@ class Neighbours:
 def neighbours(rows: Rows, count: int, seed: int) -> Neighbours:
     """Return the neighbours of ``count`` images, drawn at random, among all others.
 
-    Equal scores come in the order of the rows. One pass over the vectors; memory depends on
-    ``count`` and not on the number of rows.
+    Equal scores come in an order that depends on the ids alone: copies of an image are the same
+    neighbours to every model, in whatever order its store has them. One pass over the vectors;
+    memory depends on ``count``, with 8 bytes a row on top.
     """
     draw: Draw[int] = Draw(count, seed)
+    ties = np.empty(len(rows), np.uint64)
     for start, piece in rows.pieces(["id"]):
         for row, id in enumerate(piece["id"].to_pylist(), start):
             draw.add(id, row)
+            ties[row] = keyed_hash(id, seed)
     drawn = np.array(draw.items(), np.int64)
     top = TopK(drawn_vectors(rows, drawn), DEPTH, drawn)
     with Progress() as progress:
         task = progress.task("neighbours", len(rows), "rows")
         for first, vectors in rows.chunks():
-            top.add(np.arange(first, first + len(vectors)), unit(vectors))
+            numbers = np.arange(first, first + len(vectors))
+            top.add(numbers, unit(vectors), ties[numbers])
             task.advance(len(vectors))
     found, _ = top.neighbours()
     ids = rows.ids(np.column_stack([drawn, found]))

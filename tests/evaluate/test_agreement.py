@@ -11,6 +11,7 @@ from clipvec.bootstrap import confidence_interval
 from clipvec.evaluate.agreement import agreements, neighbours, overlap, pictures
 from clipvec.evaluate.results import Agreement, Disagreement
 from clipvec.store import Rows
+from clipvec.store import rows as store_rows
 from clipvec.vectors import unit
 from tests.evaluate.stores import opened, random_vectors, store_of, vectors_of
 from tests.stores import delete, make_store
@@ -79,6 +80,19 @@ def test_what_agreement_is_of_the_same_and_of_random_vectors(tmp_path: Path) -> 
     (other,) = agreements({"a": a, "b": b}, 0)
     for k, chance in other.chance.items():
         assert other.overlap_at[k].low < chance < other.overlap_at[k].high
+
+
+@pytest.mark.parametrize("copies", [4, 30])
+def test_a_model_agrees_with_itself_about_copies_in_any_order(
+    tmp_path: Path, copies: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_rows, "CHUNK_ROWS", 100)
+    vectors = np.repeat(random_vectors(240 // copies, dim=512), copies, axis=0)
+    rows = store_of(tmp_path, vectors, [None] * 240)
+    found = {"a": neighbours(rows, 240, 0)}
+    found["b"] = neighbours(Rows(rows.store, rows.parts[::-1]), 240, 0)
+    (same,) = agreements(found, 0)
+    assert {k: each.value for k, each in same.overlap_at.items()} == {1: 1.0, 5: 1.0, 10: 1.0}
 
 
 def test_few_images_have_few_neighbours(tmp_path: Path) -> None:
