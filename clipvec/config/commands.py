@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from clipvec.config.cloud import CloudConfig
 from clipvec.config.datasets import DatasetConfig
 from clipvec.config.evaluate import PricePerHour, PromptsConfig
-from clipvec.config.fields import STRICT, Port, Seed
+from clipvec.config.fields import STRICT, Port, PositiveNumber, Seed
 from clipvec.config.groups import (
     HnswConfig,
     NameOnly,
@@ -239,12 +239,13 @@ class EvaluateConfig:
     lose, how fast they are and how large. null: none is looked for."""
     price_per_hour: PricePerHour | None
     """US dollars an hour of the GPU that embeds, or of a machine without one, for all models or by
-    their names, such as ``{vit_l_14: 1.2}``; null: what the latest sweep of a store records."""
-    max_price: Annotated[float, Field(gt=0)] | None
+    their names, such as ``{vit_l_14: 1.2}``; null: what the latest sweep of a store records that
+    ran on its hardware alone."""
+    max_price: PositiveNumber | None
     """Most US dollars for embedding a million images with the model to take; null: no limit."""
-    max_bytes_per_row: Annotated[float, Field(gt=0)] | None
+    max_bytes_per_row: PositiveNumber | None
     """Most bytes a row of its vectors or its index; null: no limit."""
-    min_qps: Annotated[float, Field(gt=0)] | None
+    min_qps: PositiveNumber | None
     """Fewest queries a second, sent one at a time; null: no limit."""
     seed: Seed
     """Of the drawing and of the bootstrap."""

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
-from clipvec.config.fields import STRICT
+from clipvec.config.fields import STRICT, PositiveNumber
 
 _PLACE = "{}"
 
@@ -36,9 +36,7 @@ def _by_model(price: object) -> object:
     return price if price is None or isinstance(price, dict) else {EVERY_MODEL: price}
 
 
-PricePerHour: TypeAlias = Annotated[
-    dict[str, Annotated[float, Field(gt=0)]], BeforeValidator(_by_model)
-]
+PricePerHour: TypeAlias = Annotated[dict[str, PositiveNumber], BeforeValidator(_by_model)]
 """US dollars by the names of models; `EVERY_MODEL`: those that are not named."""
 
 

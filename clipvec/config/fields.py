@@ -24,6 +24,7 @@ Number: TypeAlias = int | float
 Values = Annotated[list[Number], Field(min_length=1)]
 Efs = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 Limit: TypeAlias = Annotated[int, Field(ge=1)] | None
 
 

@@ -406,5 +406,7 @@ class _Shard:
         parts, known = self.writer.finished, frozenset() if self._resumed else self._known.blocked
         seen = hide_blocked(self._store, parts, known)
         hardware = self._source.device["hardware"]
-        self.writer.commit({**self.timings.to_json(), "hardware": hardware})
+        embedded = self.timings.images - self.taken_over
+        timings = {**self.timings.to_json(), "embedded": embedded, "hardware": hardware}
+        self.writer.commit(timings)
         hide_blocked(self._store, parts, seen)  # who deletes looks at committed shards alone

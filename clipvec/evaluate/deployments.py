@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from clipvec.errors import ConfigError, SchemaError
 from clipvec.evaluate.results import Deployment
 from clipvec.recall import curves
 from clipvec.recall import report as recall_report
+from clipvec.store import Store, embedded_by_hardware
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 EXACT = "exact"
+_REPORTS = "data/reports"
+"""Where ``clipvec recall`` writes; nothing is there before it has run."""
 _QUALITY_AT = 10
 """k of the recall@k by which models are chosen."""
 
@@ -48,41 +50,58 @@ def known_of(config: EvaluateConfig, stores: Mapping[str, Rows]) -> dict[str, Kn
     """Return what is known of stores, by the names of their models.
 
     Raises:
-        ConfigError: ``price_per_hour`` names another model, or a sweep's record is damaged.
+        ConfigError: ``price_per_hour`` names a model that has no store of the dataset, or the
+            folder of recall reports is not there.
     """
     given = config.price_per_hour or {}
-    if unknown := sorted(given.keys() - stores.keys() - {EVERY_MODEL}):
-        raise ConfigError(
-            f"price_per_hour: {unknown[0]!r} is no model of this evaluation; there are "
-            f"{', '.join(stores)}"
-        )
+    for name in sorted(given.keys() - stores.keys() - {EVERY_MODEL}):
+        # one price list serves a sweep of several models
+        if not _has_store(config, name):
+            raise ConfigError(
+                f"price_per_hour: {name!r} is no model of this evaluation; there are "
+                f"{', '.join(stores)}"
+            )
     reports = list(_reports(config.recall_reports))
     found = {}
     for name, rows in stores.items():
         rate, hardware = _speed(rows)
         price = given.get(name) or given.get(EVERY_MODEL)
-        if price is None:
-            price = jobs.price_per_hour(rows.store.url, paths.SWEEPS)
+        if rate is None and price is not None:
+            log.warning(
+                "%s: its price is not known, since %s does not record how fast it was embedded",
+                name,
+                rows.store.url,
+            )
+        if rate is not None and price is None:
+            price = jobs.price_per_hour(rows.store, hardware, paths.SWEEPS)
         per_million = price / 3600 / rate * 1e6 if price and rate else None
         found[name] = Known(rate, hardware, per_million, _newest(reports, rows))
     return found
 
 
+def _has_store(config: EvaluateConfig, model: str) -> bool:
+    return bool(Store.find(paths.store_dir(config.store.root, config.dataset.name, model)))
+
+
 def _speed(rows: Rows) -> tuple[float | None, str]:
     """Return images/s on the hardware that embedded most of a store, and its name."""
-    totals: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(2))
-    for marker in rows.store.committed().values():
-        if marker.embedded and marker.seconds:
-            totals[marker.hardware] += (marker.embedded, marker.seconds)
+    markers = rows.store.committed().values()
+    totals = embedded_by_hardware((e.hardware, e.embedded, e.seconds) for e in markers)
     if not totals:
         return None, ""
-    name = max(totals, key=lambda name: totals[name][0])
+    # without a name, it may be the sum of several
+    name = max([name for name in totals if name] or totals, key=lambda name: totals[name][0])
     images, seconds = totals[name]
-    return float(images / seconds), name
+    return images / seconds, name
 
 
 def _reports(folder: str | None) -> Iterator[Report]:
     """Yield the recall reports in a folder; one that cannot be read is logged and passed over."""
+    if folder and folder != _REPORTS and not Path(folder).is_dir():
+        raise ConfigError(
+            f"recall_reports: {folder!r} is no folder; give that of clipvec recall's reports, or "
+            "null for none"
+        )
     for file in sorted(Path(folder).glob("*/report.json")) if folder else ():
         try:
             yield recall_report.read(file)
@@ -115,14 +134,21 @@ def deployments(
 ) -> list[Deployment]:
     """Return each model with exact search and with the indexes of its recall report."""
     found = [each for result in results for each in _of_model(result, known[result.model])]
+    alike = same_hardware(found)
+    compared = found if alike else [replace(each, images_per_s=None) for each in found]
     return [
         replace(
             each,
-            on_front=each.expected is not None and not any(_beats(one, each) for one in found),
+            on_front=own.expected is not None and not any(_beats(one, own) for one in compared),
             misses=[name for name, limit in limits.items() if not _meets(each, name, limit)],
         )
-        for each in found
+        for each, own in zip(found, compared, strict=True)
     ]
+
+
+def same_hardware(found: Sequence[Deployment]) -> bool:
+    """Return whether one kind of machine embedded all stores whose images/s are known."""
+    return len({each.hardware for each in found if each.images_per_s}) < 2
 
 
 def choose(found: Sequence[Deployment]) -> int | None:
@@ -134,7 +160,7 @@ def choose(found: Sequence[Deployment]) -> int | None:
 
 
 def _of_model(result: ModelResult, known: Known) -> Iterator[Deployment]:
-    _, best = quality(result)
+    best = quality(result)[1]
     made = result.fingerprint
     exact = Deployment(
         model=result.model,
@@ -149,12 +175,14 @@ def _of_model(result: ModelResult, known: Known) -> Iterator[Deployment]:
         images_per_s=known.images_per_s,
         hardware=known.hardware,
         qps=None,
+        queries=None,
         bytes_per_row=float(result.dim * np.dtype(made["dtype"]).itemsize),
         price=known.price,
         on_front=False,
         misses=[],
     )
-    indexes = list(_indexes(exact, known.report)) if known.report else []
+    captions = any(found.direction == "text_to_image" for found in result.retrieval)
+    indexes = list(_indexes(exact, known.report, captions)) if known.report else []
     for each in indexes:
         if each.index == EXACT:
             exact = each
@@ -162,28 +190,35 @@ def _of_model(result: ModelResult, known: Known) -> Iterator[Deployment]:
     yield from (each for each in indexes if each.index != EXACT)
 
 
-def _indexes(exact: Deployment, report: Report) -> Iterator[Deployment]:
+def _indexes(exact: Deployment, report: Report, captions: bool) -> Iterator[Deployment]:
     """Yield each index of a recall report, at its fastest setting that meets the report's target,
-    or else at that of its best recall; FAISS's flat one is exact search."""
+    or else at that of its best recall; FAISS's flat one is exact search.
+
+    By text queries, or by images where the report has no others. An index costs quality only where
+    this is of captions: to classify by texts, none is searched.
+    """
     (run,) = curves.label([report])
     for curve in curves.curves([run]):
         asked = (curves.shown(curve, kind, run.target, curves.SINGLE) for kind in curves.KINDS)
         point = next((each for each in asked if each), None)
         if point is None:
             continue
-        if curve.system.factory == "Flat":
-            yield replace(exact, qps=point.latency.qps)
-            continue
         build = curve.system.build
+        size = build.bytes_per_vector if build else None
+        found = replace(exact, qps=point.latency.qps, queries=point.latency.kind)
+        if curve.system.factory == "Flat":
+            yield replace(found, bytes_per_row=size or exact.bytes_per_row)
+            continue
         yield replace(
-            exact,
+            found,
             index=curve.system.name,
             parameters=dict(point.setting.parameters),
             recall=point.recall,
             recall_at=run.target.k,
-            expected=exact.expected and exact.expected * point.recall.value,
-            qps=point.latency.qps,
-            bytes_per_row=build.bytes_per_vector if build else None,
+            expected=exact.expected * point.recall.value
+            if exact.expected is not None and captions
+            else None,
+            bytes_per_row=size,
         )
 
 

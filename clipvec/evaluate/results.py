@@ -223,15 +223,18 @@ class Deployment:
     """k of ``recall``."""
     expected: Share | None
     """quality x recall: what is left of the quality if the index loses right answers as it loses
-    others."""
+    others; null: there is no quality, or an index plays no part in it."""
     images_per_s: Positive | None
     """Of the machine that embedded most of the store; null: not recorded."""
     hardware: str
     """Of that machine."""
     qps: Positive | None
     """Queries a second, one at a time, as the recall report has them; null: there is none."""
+    queries: Literal["text", "image"] | None
+    """What the queries of ``recall`` and ``qps`` were; null: there are none."""
     bytes_per_row: Positive | None
-    """Of the vectors, or of the index on disk; null: not known."""
+    """Of the index on disk, or of the vectors where no exact index was measured; null: not known.
+    """
     price: Positive | None
     """US dollars for embedding a million images; null: no price is known."""
     on_front: bool

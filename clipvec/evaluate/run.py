@@ -65,6 +65,7 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
     captions = _captions(config, stores[0])
     named = dict(zip(model_names(stores), stores, strict=True))
     known = known_of(config, named)
+    folder = _report_folder(config.report_dir)
     spec = RunSpec("evaluate", f"evaluate {collection}", config.store.root, to_dict(config))
     with tracking.start_run(config.tracking, spec) as run:
         for rows in stores:
@@ -74,7 +75,7 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
         measured = [measure(config, rows, called, captions) for called, rows in named.items()]
         found = _evaluation(config, stores[0], measured, known)
         shown = pictures(stores, found.agreements)
-        summary = EvaluateSummary(found, report.write(found, Path(config.report_dir), shown))
+        summary = EvaluateSummary(found, report.write(found, folder, shown))
         report.track(run, found, summary.page, collection)
     return summary
 
@@ -110,6 +111,18 @@ def _check_packages() -> None:
             raise ConfigError(
                 f"evaluate needs {package}, which is missing; run: pip install 'clipvec[recall]'"
             )
+
+
+def _report_folder(place: str) -> Path:
+    """Return the folder of the report, made before hours are spent on what goes there."""
+    folder = Path(place)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"report_dir: {place!r} cannot be made ({error.strerror}); name another folder"
+        ) from error
+    return folder
 
 
 def _captions(config: EvaluateConfig, rows: Rows) -> list[str]:

@@ -56,10 +56,14 @@ def model_names(stores: Sequence[Rows]) -> list[str]:
 def _check_finished(rows: Rows) -> None:
     """Refuse a store that has no rows, or of which shards are not committed."""
     store = rows.store
-    if missing := sorted(set(store.shards) - set(store.complete())):
+    lacking: dict[int, str] = {}
+    if missing := sorted(set(store.shards) - set(store.complete(lacking=lacking))):
+        why = (
+            f"; shard {min(lacking)} was committed, but {lacking[min(lacking)]}" if lacking else ""
+        )
         raise IncompleteStoreError(
             f"{store.url} is not finished: it lacks {counted(len(missing), 'shard')} "
-            f"({shards.format(missing)}); run the clipvec embed that began it again"
+            f"({shards.format(missing)}){why}; run the clipvec embed that began it again"
         )
     if not len(rows):
         raise IncompleteStoreError(

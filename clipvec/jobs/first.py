@@ -81,9 +81,9 @@ def _committed(job: Job, seconds: float, gpus: float) -> Speed | None:
     store = Store.find(job.visible_store())
     markers = {} if store is None else store.committed(in_store(job, store))
     for marker in markers.values():
-        rate = marker.timings.get("images_per_s")
-        if rate:
-            return Speed(rate, max(0.0, seconds - marker.timings["seconds"]), MEASURED, gpus)
+        if marker.embedded and marker.seconds:
+            rate = marker.embedded / marker.seconds
+            return Speed(rate, max(0.0, seconds - marker.seconds), MEASURED, gpus)
     return None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from clipvec import shards
 from clipvec.jobs.backend import State
 from clipvec.progress import counted
-from clipvec.store import Store
+from clipvec.store import Store, embedded_by_hardware
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -134,11 +134,9 @@ class StoreProgress:
 
     def rates(self, job: Job) -> dict[str, float]:
         """Return the images/s measured in a job's store, by the name of the hardware."""
-        totals: dict[str, tuple[int, float]] = {}
-        for each in self._shards.get(shards_key(job), {}).values():
-            images, seconds = totals.get(each.hardware, (0, 0.0))
-            totals[each.hardware] = images + each.embedded, seconds + each.seconds
-        return {name: i / s for name, (i, s) in totals.items() if name and i and s}
+        committed = self._shards.get(shards_key(job), {}).values()
+        totals = embedded_by_hardware((e.hardware, e.embedded, e.seconds) for e in committed)
+        return {name: images / seconds for name, (images, seconds) in totals.items() if name}
 
     def reconcile(self, job: Job, status: Status, *, forced: bool = False) -> Status:
         """Return a job's status, checking the backend's word against the store.

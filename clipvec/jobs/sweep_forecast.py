@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from clipvec.errors import ClipvecError
 from clipvec.jobs.backend import Machine, Speed, State
 from clipvec.jobs.forecast import (
     MEASURED,
@@ -18,8 +20,9 @@ from clipvec.jobs.forecast import (
     machines,
     summary,
 )
+from clipvec.jobs.generation import in_store
 from clipvec.jobs.record import Record, folders
-from clipvec.store import Folder
+from clipvec.store import canonical_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
     from clipvec.jobs.plan import Job
     from clipvec.jobs.progress import StoreProgress
     from clipvec.jobs.record import SubmittedJob
+    from clipvec.store import Store
 
+log = logging.getLogger(__name__)
 UNKNOWN_IMAGES = "the number of images is not known; about how many there are: dataset.num_images=N"
 """Why there is no forecast, and what to set."""
 
@@ -102,24 +107,36 @@ def _earlier(store: str, runs: Backend, root: Path) -> Speed | None:
     return None
 
 
-def price_per_hour(store: str, root: Path) -> float | None:
+def price_per_hour(store: Store, hardware: str, root: Path) -> float | None:
     """Return the US dollars an hour of a GPU of the latest sweep of a store; None: unknown.
 
-    It is that of a machine which has none.
+    It is that of a machine which has none. A sweep whose record cannot be read is passed over.
 
     Args:
-        store: its URL, as `clipvec.store.Store.url`.
+        store: that the sweep's jobs commit to.
+        hardware: on which alone they did, as commit markers call it.
         root: the folder of all sweeps.
-
-    Raises:
-        ConfigError: the record of a sweep is damaged.
     """
     for folder in reversed(folders(root)):
-        for each in Record.open(folder).forecasts():
-            dollars, hours = each.forecast.dollars, each.forecast.hours
-            if Folder(each.store).url == store and dollars is not None and hours:
-                return dollars / hours / each.speed.gpus
+        try:
+            record = Record.open(folder)
+            for each in record.forecasts():
+                dollars, hours = each.forecast.dollars, each.forecast.hours
+                if dollars is None or not hours or canonical_url(each.store) != store.url:
+                    continue
+                if _hardware(record, each.store, store) == {hardware}:
+                    return dollars / hours / each.speed.gpus
+        except ClipvecError as error:
+            log.warning("passed over: %s", error)
     return None
+
+
+def _hardware(record: Record, url: str, store: Store) -> set[str]:
+    """Return what embedded a sweep's shards; where these were joined to others, all shards."""
+    own = [job for job in record.sweep.jobs if job.visible_store() == url]
+    numbers = {shard for job in own for shard in in_store(job, store)}
+    markers = store.committed(numbers) or store.committed()
+    return {marker.hardware for marker in markers.values() if marker.embedded}
 
 
 def measured_first(

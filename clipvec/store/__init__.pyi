@@ -7,7 +7,7 @@ from .fingerprint import (
     Golden,
     ModelFingerprint,
 )
-from .folder import Folder
+from .folder import Folder, canonical_url
 from .generations import REPLACED, Generation, current, replaced_sources
 from .hidden_names import revealed
 from .ledger import live_rejects
@@ -15,7 +15,7 @@ from .live import LivePart
 from .replaced import KnownImages, deleted_rows, still_deleted
 from .rows import Numbers, Rows
 from .schema import DIGEST, EMBEDDING, Row, id_digest, image_digest, matrix
-from .shard import CommitMarker, ShardWriter
+from .shard import CommitMarker, ShardWriter, embedded_by_hardware
 from .store import Store
 from .tombstones import DamagedTombstones, DeletedRows, Entry, TombstoneFolder, Tombstones
 
@@ -42,10 +42,12 @@ __all__ = [
     "Store",
     "TombstoneFolder",
     "Tombstones",
+    "canonical_url",
     "compaction",
     "current",
     "deleted_rows",
     "draw_captions",
+    "embedded_by_hardware",
     "hide_blocked",
     "id_digest",
     "image_digest",

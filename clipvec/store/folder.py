@@ -38,6 +38,15 @@ _FIXES = {
 }
 
 
+def canonical_url(url: str) -> str:
+    """Return the `Folder.url` of a URL, whether or not what reads it is installed."""
+    from fsspec.core import split_protocol
+    from fsspec.implementations.local import LocalFileSystem
+
+    local = split_protocol(url)[0] in (None, "file", "local")
+    return str(LocalFileSystem._strip_protocol(url)) if local else url.rstrip("/")
+
+
 class Folder:
     """Whole-file reads and atomic writes below one URL."""
 
@@ -58,7 +67,7 @@ class Folder:
                 f"store.root: {url!r}: {error}; allowed are folders and URLs such as s3://, gs://"
             ) from error
         self.local = isinstance(self._fs, LocalFileSystem)
-        self.url = self._base if self.local else str(url).rstrip("/")
+        self.url = canonical_url(str(url))
 
     def path(self, name: str = "") -> str:
         """Return the full path or URL of ``name``, for messages."""

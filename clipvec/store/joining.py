@@ -266,6 +266,10 @@ def _timings(markers: Sequence[CommitMarker]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key in ("seconds", "images", "bytes_read"):
         found[key] = round(sum(marker.timings.get(key, 0) for marker in markers), 3)
+    found["embedded"] = sum(marker.embedded for marker in markers)
+    hardware = {marker.hardware for marker in markers if marker.embedded}
+    if len(hardware) == 1:  # of several the rate is that of none
+        found["hardware"] = hardware.pop()
     return found
 
 

@@ -30,7 +30,7 @@ from clipvec.store.part import (
 from clipvec.store.schema import EMBEDDING, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -73,8 +73,11 @@ class CommitMarker:
 
     @property
     def embedded(self) -> int:
-        """Images that were embedded by the run that committed it, which may not have begun it."""
-        return int(_measured(self.timings.get("images")))
+        """Images that were embedded by the run that committed it, which may not have begun it.
+
+        Those whose vectors it took over are not among them, but in markers of older versions.
+        """
+        return int(_measured(self.timings.get("embedded", self.timings.get("images"))))
 
     @property
     def seconds(self) -> float:
@@ -110,6 +113,22 @@ def _measured(value: object) -> float:
     if isinstance(value, int | float) and math.isfinite(value) and value > 0:
         return float(value)
     return 0.0
+
+
+def embedded_by_hardware(
+    measured: Iterable[tuple[str, int, float]],
+) -> dict[str, tuple[int, float]]:
+    """Return images and seconds by the hardware that embedded, where both are known.
+
+    Args:
+        measured: the hardware, the images embedded, and the seconds of each shard.
+    """
+    totals: dict[str, tuple[int, float]] = {}
+    for hardware, images, seconds in measured:
+        if images and seconds:
+            before, until = totals.get(hardware, (0, 0.0))
+            totals[hardware] = before + images, until + seconds
+    return totals
 
 
 class ShardWriter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from clipvec.config import ChromaConfig, FaissConfig, IndexKind
 from clipvec.errors import StoreError
 from clipvec.index import build_index, open_index
 from clipvec.rejects.run import rejects
-from clipvec.store import Entry, Store, compaction, current, joining
+from clipvec.store import CommitMarker, Entry, Store, compaction, current, joining
 from tests.compact.conftest import NAME, Killed, asked, checked, count_writes, files
 from tests.compact.grown import grow, grown, planned, shown
 from tests.index.conftest import build_config
@@ -46,6 +47,19 @@ def test_a_month_of_days(tmp_path: Path) -> None:
     kept = files(Path(store.url))
     assert compacted(store, tmp_path) == f"nothing to compact in {store.url}"
     assert files(Path(store.url)) == kept
+
+
+@pytest.mark.parametrize(("second", "hardware"), [("L4", "L4"), ("T4", ""), ("", "")])
+def test_the_rate_of_what_is_joined(second: str, hardware: str) -> None:
+    """That of the hardware, where it was one; images that were taken over are none."""
+    timings: list[dict[str, Any]] = [
+        {"images": 9, "embedded": 4, "seconds": 2.0, "hardware": "L4"},
+        {"images": 6, "seconds": 3.0, "hardware": second},
+        {"images": 5, "embedded": 0, "seconds": 1.0, "hardware": "TPU"},
+    ]
+    joined = joining._timings([CommitMarker(n, 0, 0, {}, [], t) for n, t in enumerate(timings)])
+    marker = CommitMarker(3, 0, 0, {}, [], joined)
+    assert (marker.embedded, marker.seconds, marker.hardware) == (10, 6.0, hardware)
 
 
 def changed(tmp_path: Path) -> Store:

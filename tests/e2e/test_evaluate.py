@@ -81,7 +81,8 @@ def test_neighbours_alone(run: Run, folder: Path, tiny_sample: Path) -> None:
     assert agreed.startswith("sample, local: the same neighbours: overlap@1 0.")
     assert agreed.endswith("; 50 images of 364")
     assert advice == (
-        "nothing to take under min_qps=1: without captions or labels no quality is known"
+        "nothing to take under min_qps=1: without captions or labels no quality is known; "
+        "name an attribute with label=..."
     )
     assert where == "report: report/report.html"
 
@@ -105,6 +106,7 @@ def test_neighbours_alone(run: Run, folder: Path, tiny_sample: Path) -> None:
             2,
             "prompts.names: '0' is no class; there are ",
         ),
+        (["report_dir=/dev/null/x"], 2, "report_dir: '/dev/null/x' cannot be made (Not a dir"),
         (["seed=-1"], 2, "seed=-1: input should be greater than or equal to 0"),
         (["captions=-1"], 2, "captions=-1: input should be greater than or equal to 0"),
     ],

@@ -108,6 +108,8 @@ def test_new_changed_moved_and_gone(embed: Embed, encoded: list[int], tmp_path: 
     done = embed()
     assert encoded == [1, 2]
     assert (done.timings.images, done.known, done.replaced) == (4, 2, 4)
+    markers = Store.open(store).committed().values()
+    assert sum(each.embedded for each in markers) == 20 + 2
     assert "4 images (2 of them embedded before)" in str(done)
     assert "4 rows replaced or gone" in str(done)
     assert rows(store)["07.png"]["caption"] == "seven again"

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pytest
 
 from clipvec.bootstrap import Difference, confidence_interval, difference_interval
-from clipvec.errors import ConfigError
+from clipvec.config import EvaluateConfig, read_command
+from clipvec.errors import ConfigError, IncompleteStoreError
 from clipvec.evaluate.compare import more_queries
 from clipvec.evaluate.report.sentences import verdict
 from clipvec.evaluate.results import Comparison
-from clipvec.evaluate.stores import check_same_images, model_names
+from clipvec.evaluate.stores import check_same_images, model_names, open_stores
 from clipvec.store import REPLACED, Rows
 from tests.evaluate.stores import opened, random_vectors, store_of
 from tests.stores import delete
@@ -108,6 +109,17 @@ def test_stores_of_another_state_of_a_dataset_are_not_compared(tmp_path: Path) -
         ConfigError, match=r"made of dataset files 12 \(\w+\) and .* of 12 \(\w+\);"
     ):
         check_same_images([one, changed], None)
+
+
+def test_an_unfinished_store_says_what_it_lacks(tmp_path: Path) -> None:
+    rows = store_of(tmp_path, random_vectors(9), [None] * 9)
+    part = Path(rows.store.url) / rows.parts[0].file
+    part.unlink()
+    named = ["model.name=toy", "dataset.name=toys", f"store.root={tmp_path}"]
+    with pytest.raises(IncompleteStoreError) as told:
+        open_stores(read_command("evaluate", named, EvaluateConfig))
+    assert "it lacks 1 shard (0); shard 0 was committed, but " in str(told.value)
+    assert part.name in str(told.value)
 
 
 def test_stores_of_other_images_are_not_compared(tmp_path: Path) -> None:

@@ -49,15 +49,49 @@ def test_images_a_second_are_those_of_the_hardware_that_embedded_most(tmp_path: 
     assert found.report is None
 
 
+def test_vectors_that_were_taken_over_make_nothing_faster(tmp_path: Path) -> None:
+    store = make_store(tmp_path, {}, count=2)
+    store.writer(0).commit({"images": 1000, "embedded": 10, "seconds": 5.0, "hardware": "L4"})
+    store.writer(1).commit({"images": 1000, "embedded": 0, "seconds": 5.0, "hardware": "T4"})
+    (found,) = known_of(asked("recall_reports=null"), {"toy": Rows.open(store.url)}).values()
+    assert (found.images_per_s, found.hardware) == (2.0, "L4")
+
+
 def test_prices_by_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = embedded(tmp_path, (360, 1.0, "L4"))
     stores = {"toy": rows, "other": rows}
-    monkeypatch.setattr(jobs, "price_per_hour", lambda store, root: 9.0)  # of a sweep in the cloud
+    of_sweep = {"L4": 9.0}  # in the cloud
+    monkeypatch.setattr(jobs, "price_per_hour", lambda store, hardware, root: of_sweep[hardware])
     found = known_of(asked("recall_reports=null", "price_per_hour={toy: 0.36}"), stores)
     assert found["toy"].price == pytest.approx(0.36 / 3600 * 1e6 / 360)
     assert found["other"].price == pytest.approx(9 / 3600 * 1e6 / 360)
     with pytest.raises(ConfigError, match="'nobody' is no model of this evaluation; there are toy"):
         known_of(asked("price_per_hour={nobody: 1}"), stores)
+    make_store(tmp_path, {0: [4]})
+    listed = asked("price_per_hour={toy: 1}", f"store.root={tmp_path}", "dataset.name=toys")
+    assert known_of(listed, {"other": rows}).keys() == {"other"}  # toy is a model of the dataset
+
+
+def test_a_price_without_a_rate_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make_store(tmp_path, {0: [4]})
+    rows = Rows.open(f"{tmp_path}/toys/toy")
+    known_of(asked("recall_reports=null", "price_per_hour=1"), {"toy": rows})
+    (said,) = caplog.messages
+    assert said.startswith(f"toy: its price is not known, since {rows.store.url} does not record")
+
+
+@pytest.mark.parametrize("name", ["price_per_hour", "max_price", "max_bytes_per_row", "min_qps"])
+@pytest.mark.parametrize("value", [".inf", ".nan", "true", "0"])
+def test_limits_and_prices_are_numbers(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        asked(f"{name}={value}")
+
+
+def test_a_folder_of_reports_that_is_not_there(tmp_path: Path) -> None:
+    rows = embedded(tmp_path, (4, 1.0, ""))
+    with pytest.raises(ConfigError, match=r"recall_reports: '.*/none' is no folder; give"):
+        known_of(asked(f"recall_reports={tmp_path}/none"), {"toy": rows})
+    assert asked().recall_reports == module._REPORTS  # not there before clipvec recall has run
 
 
 def test_the_newest_report_of_the_store_as_it_is(
@@ -95,7 +129,10 @@ def test_indexes_of_a_recall_report() -> None:
     (exact, *indexes) = found
     (flat,) = measured["flat"].settings
     (qps,) = (each.qps for each in flat.latency if each.kind == "text")
-    assert (exact.qps, exact.recall, exact.expected, exact.bytes_per_row) == (qps, None, 0.6, 1024)
+    assert (exact.qps, exact.recall, exact.expected, exact.queries) == (qps, None, 0.6, "text")
+    built = measured["flat"].build
+    assert built is not None
+    assert exact.bytes_per_row == built.disk_bytes / built.rows
     for each in indexes:
         system = measured[each.index]
         by_text = [
@@ -115,6 +152,48 @@ def test_indexes_of_a_recall_report() -> None:
         assert each.expected == 0.6 * best[0].value
         assert system.build is not None
         assert each.bytes_per_row == system.build.disk_bytes / system.build.rows
+
+
+def test_what_zero_shot_and_image_queries_say_of_an_index() -> None:
+    made = recall_report()
+    by_image = replace(
+        made,
+        systems=[
+            replace(
+                system,
+                settings=[
+                    replace(
+                        setting,
+                        recall=[each for each in setting.recall if each.kind == "image"],
+                        latency=[each for each in setting.latency if each.kind == "image"],
+                    )
+                    for setting in system.settings
+                ],
+            )
+            for system in made.systems
+        ],
+    )
+    known = {"toy": Known(5.0, "", None, by_image)}
+    found = deployments([model("toy", 0.6)], known, {})
+    assert {each.queries for each in found} == {"image"}
+    assert "queries/s by image" in sentences.costs(found[0])
+    labels_alone = replace(model("toy", 0.6), retrieval=[])
+    exact, *indexes = deployments([labels_alone], known, {})
+    assert exact.expected is not None
+    assert indexes
+    assert {each.expected for each in indexes} == {None}
+
+
+def test_rates_of_different_hardware_are_not_compared() -> None:
+    results = [model("a", 0.5), model("b", 0.6)]
+    known = {"a": Known(900.0, "H100", 1.0, None), "b": Known(10.0, "CPU", 1.0, None)}
+    a, b = deployments(results, known, {})
+    assert (a.on_front, b.on_front, a.images_per_s) == (False, True, 900.0)
+    told = evaluation(*results, known=known)
+    assert sentences.machines(told).startswith("Images/s are those of different hardware")
+    assert sentences.machines(evaluation()) == ""
+    known["b"] = replace(known["b"], hardware="H100")
+    assert all(each.on_front for each in deployments(results, known, {}))
 
 
 def random_deployments(count: int, seed: int) -> list[Deployment]:
@@ -183,12 +262,20 @@ def test_the_advice() -> None:
     count = len(none.deployments)
     assert sentences.advice(none) == (
         f"none fits under min_qps=1e+06, max_bytes_per_row=10: of {count}, {count} miss min_qps "
-        f"(1 not known); {count} miss max_bytes_per_row"
+        f"(1 not known: run clipvec recall model=large <b>); {count} miss max_bytes_per_row"
     )
     blind = replace(evaluation(), quality_of="", chosen=None)
     assert sentences.advice(blind) == (
-        "nothing to take: without captions or labels no quality is known"
+        "nothing to take: without captions or labels no quality is known; name an "
+        "attribute with label=..."
     )
+
+
+def test_names_of_a_store_that_came_from_elsewhere_are_printed_on_one_line() -> None:
+    found = evaluation(model("evil\x1b[2J\n", 0.5), model("b", 0.6))
+    said = list(sentences.lines(found))
+    assert len(said) > 2
+    assert all(line.isprintable() for line in said)
 
 
 def test_every_limit_can_exclude() -> None:

@@ -200,13 +200,25 @@ def test_a_damaged_file_is_no_forecast(
     assert outlook(planned, tmp_path).machine is not None
 
 
-def test_the_price_of_an_hour_is_that_of_the_latest_sweep(tmp_path: Path) -> None:
-    url, root = str(tmp_path / "store"), tmp_path / "sweeps"
-    assert sweep_forecast.price_per_hour(url, root) is None
+def test_the_price_of_an_hour_is_that_of_the_latest_sweep(
+    tmp_path: Path, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    url, root, t4 = store.url, tmp_path / "sweeps", "Tesla T4"
+    assert sweep_forecast.price_per_hour(store, t4, root) is None
     speed = Speed(10.0, 60.0, gpus=4)
     for number, dollars in enumerate((None, 6.0, 3.0, None)):
         made = record(root / f"embed-{number}", jobs(url, (0,)))
         os.utime(made.paths.sweep, (number, number))
         made.save_forecasts([StoreForecast(url, Forecast(1, 2.0, 0.1, dollars), speed)])
-    assert sweep_forecast.price_per_hour(url, root) == 1.5 / 4
-    assert sweep_forecast.price_per_hour(f"{url}-other", root) is None
+    elsewhere = record(root / "embed-4", jobs("nowhere://bucket/x", (0,)))
+    forecast = Forecast(1, 2.0, 0.1, 8.0)
+    elsewhere.save_forecasts([StoreForecast("nowhere://bucket/x", forecast, speed)])
+    record(root / "embed-5", jobs(url, (0,))).paths.sweep.write_text("{")
+    assert sweep_forecast.price_per_hour(store, t4, root) == 1.5 / 4
+    (said,) = caplog.messages
+    assert said.startswith(f"passed over: {root}/embed-5/")
+    assert sweep_forecast.price_per_hour(store, "L4", root) is None
+    store.writer(2).commit({"images": 3600, "seconds": 9.0, "hardware": "L4"})
+    both = record(root / "embed-6", jobs(url, (1, 2)))
+    both.save_forecasts([StoreForecast(url, forecast, speed)])
+    assert sweep_forecast.price_per_hour(store, t4, root) == 1.5 / 4  # it had both

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from clipvec.bootstrap import Difference
 from clipvec.errors import one_line
+from clipvec.evaluate.deployments import same_hardware
 from clipvec.web import format, number, share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from clipvec.bootstrap import Interval
     from clipvec.evaluate.results import (
@@ -69,7 +70,11 @@ def method(which: Method, neighbours: int) -> str:
 
 
 def lines(report: Evaluation) -> Iterator[str]:
-    """Yield a line for each figure, for the terminal."""
+    """Yield a line for each figure, for the terminal: names are those that stores give."""
+    return map(one_line, _lines(report))
+
+
+def _lines(report: Evaluation) -> Iterator[str]:
     for model in report.models:
         yield from (f"{model.model}: {_retrieval(found)}" for found in model.retrieval)
         if model.labels:
@@ -144,10 +149,25 @@ def costs(found: Deployment) -> str:
     known = [
         (found.images_per_s, number, "{} images/s"),
         (found.price, number, "${} a million images"),
-        (found.qps, number, "{} queries/s"),
+        (found.qps, number, f"{{}} {queries(found)}"),
         (found.bytes_per_row, format.size, "{} a row"),
     ]
     return ", ".join(said.format(write(value)) for value, write, said in known if value)
+
+
+def queries(found: Deployment) -> str:
+    """Return the unit of the queries a second, with what they were where this is not text."""
+    return "queries/s" if found.queries != "image" else "queries/s by image"
+
+
+def machines(report: Evaluation) -> str:
+    """Return a sentence on images/s of different hardware; empty: they are of the same."""
+    if same_hardware(report.deployments):
+        return ""
+    return (
+        "Images/s are those of different hardware, and so say nothing of the models: the Pareto "
+        "front leaves them out."
+    )
 
 
 def limits(report: Evaluation) -> str:
@@ -159,7 +179,10 @@ def advice(report: Evaluation) -> str:
     """Return which deployment to take, or why none."""
     under = f" under {limits(report)}" if report.limits else ""
     if not report.quality_of:
-        return f"nothing to take{under}: without captions or labels no quality is known"
+        return (
+            f"nothing to take{under}: without captions or labels no quality is known; name an "
+            "attribute with label=..."
+        )
     if report.chosen is None:
         missed = "; ".join(_missed(report, name) for name in report.limits)
         return f"none fits{under}: of {len(report.deployments):,}, {missed}"
@@ -179,9 +202,18 @@ def _missed(report: Evaluation, limit: str) -> str:
         "min_qps": lambda each: each.qps,
     }
     missing = [each for each in report.deployments if limit in each.misses]
-    unknown = sum(figures[limit](each) is None for each in missing)
+    unknown = [each for each in missing if figures[limit](each) is None]
     said = f"{len(missing):,} miss {limit}"
-    return f"{said} ({unknown:,} not known)" if unknown else said
+    return f"{said} ({len(unknown):,} not known{_mend(unknown, limit)})" if unknown else said
+
+
+def _mend(unknown: Sequence[Deployment], limit: str) -> str:
+    """Return what makes the first of some unknown figures known."""
+    if limit == "min_qps":
+        return f": run clipvec recall model={one_line(unknown[0].model)}"
+    if limit == "max_price" and any(each.images_per_s for each in unknown):
+        return ": give price_per_hour=..."
+    return ""
 
 
 def points(value: float) -> str:
@@ -203,6 +235,7 @@ FILTERS = {
         deployment,
         direction,
         figure,
+        machines,
         measured,
         median,
         method,

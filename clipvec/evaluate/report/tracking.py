@@ -80,7 +80,7 @@ def _by_quality(report: Evaluation) -> LineChart:
 
 
 def _deployments(report: Evaluation) -> Table:
-    costs = ["images_per_s", "hardware", "price", "qps", "bytes_per_row", "on_front"]
+    costs = ["images_per_s", "hardware", "price", "qps", "queries", "bytes_per_row", "on_front"]
     columns = ["model", "precision", "dim", "index", "quality", "recall", "expected", *costs]
     rows: list[list[Any]] = []
     for each in report.deployments:
