@@ -64,7 +64,7 @@ class Sky(Backend):
         pool = tasks.pool(record.sweep)
         for reason in checks.refusals(record.sweep, jobs):
             raise ConfigError(reason)
-        for line in rights.lines(jobs):
+        for line in [*checks.warnings(record.sweep, jobs), *rights.lines(jobs)]:
             log.warning("%s", line)
         submissions, _ = _write(record.sweep, jobs, record.folder)
         if tasks.makes_pool(record.sweep):
@@ -142,6 +142,7 @@ class Sky(Backend):
         lines += [
             *quota.lines(jobs, tasks.machines_at_once(sweep, jobs)),
             *egress.lines(jobs),
+            *checks.warnings(sweep, jobs),
             *rights.lines(jobs),
         ]
         try:

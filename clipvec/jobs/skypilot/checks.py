@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from clipvec.jobs.skypilot import gpus, tasks
+from clipvec.progress import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,28 +99,57 @@ def _own_pool(sweep: Sweep, jobs: Sequence[Job]) -> Iterator[str]:
 
 
 def _idle_gpus(sweep: Sweep, jobs: Sequence[Job]) -> Iterator[str]:
-    """Yield the requests for GPUs that are paid for and idle."""
-    most: dict[str, int] = {}
-    for each in sweep.jobs:  # all of them: of those to start, some shards may be committed
-        most[repr(each.cloud)] = max(len(each.shards), most.get(repr(each.cloud), 0))
+    """Yield the requests for GPUs that are paid for and idle, other than those of `warnings`."""
+    for job, name, count in _several_gpus(jobs):
+        asked = _asked(name, count)
+        one = f"'cloud.resources.accelerators={{{name.upper()}: 1}}'"
+        most, joined = _shards(sweep, job)
+        if not job.uses_gpus:
+            yield (
+                f"{asked}which only model.runtime=torch with model.device=auto uses; ask for "
+                f"machines with one: {one}"
+            )
+        elif most < count <= joined:
+            yield (
+                f"{asked}each for shards of its own, and a job has {most}; "
+                f"hydra.sweeper.shards_per_job={count} or a multiple gives work to all, and "
+                f"{one} asks for machines with one"
+            )
+
+
+def warnings(sweep: Sweep, jobs: Sequence[Job]) -> list[str]:
+    """Return the GPUs that are idle since fewer shards are asked for, as of a first try."""
+    return [
+        f"{_asked(name, count)}each for shards of its own: with {counted(joined, 'shard')}, "
+        f"{count - joined} of them will be idle"
+        for job, name, count in _several_gpus(jobs)
+        if job.uses_gpus and (joined := _shards(sweep, job)[1]) < count
+    ]
+
+
+def _several_gpus(jobs: Sequence[Job]) -> Iterator[tuple[Job, str, int]]:
+    """Yield a job of each kind with the GPUs of a machine that has several: name and count."""
     kinds = {(repr(job.cloud), job.uses_gpus): job for job in jobs if job.shards}
-    for (cloud, _), job in kinds.items():
+    for job in kinds.values():
         for name, count in gpus.counted(job.cloud):
-            if count == 1:
-                continue
-            asked = f"cloud.resources.accelerators: {name.upper()}:{count} is {count} GPUs, "
-            one = f"'cloud.resources.accelerators={{{name.upper()}: 1}}'"
-            if not job.uses_gpus:
-                yield (
-                    f"{asked}which only model.runtime=torch with model.device=auto uses; ask for "
-                    f"machines with one: {one}"
-                )
-            elif most[cloud] < count:
-                yield (
-                    f"{asked}each for shards of its own, and a job has {most[cloud]}; "
-                    f"hydra.sweeper.shards_per_job={count} or a multiple gives work to all, and "
-                    f"{one} asks for machines with one"
-                )
+            if count > 1:
+                yield job, name, count
+
+
+def _asked(name: str, count: int) -> str:
+    return f"cloud.resources.accelerators: {name.upper()}:{count} is {count} GPUs, "
+
+
+def _shards(sweep: Sweep, job: Job) -> tuple[int, int]:
+    """Return the most shards that a job on such machines has, and the most that one could have.
+
+    Of those to start, some may be committed, so all jobs of the sweep count.
+    """
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for each in sweep.jobs:
+        if each.cloud == job.cloud:
+            alike.setdefault(each.overrides, []).append(len(each.shards))
+    return max(map(max, alike.values())), max(map(sum, alike.values()))
 
 
 def is_below(folder: str, target: str) -> bool:

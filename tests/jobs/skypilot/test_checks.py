@@ -130,7 +130,7 @@ def test_several_gpus_need_several_shards(gpus: object) -> None:
     def job(*shards: int, precision: str = "fp16") -> Job:
         return Job(0, (), shards, cloud=cloud, precision=precision)
 
-    assert refusals(job(0, 1, 2)) == [
+    assert refusals(job(0, 1, 2), job(3)) == [
         "cloud.resources.accelerators: T4:4 is 4 GPUs, each for shards of its own, and a job has "
         "3; hydra.sweeper.shards_per_job=4 or a multiple gives work to all, and "
         "'cloud.resources.accelerators={T4: 1}' asks for machines with one"
@@ -139,6 +139,21 @@ def test_several_gpus_need_several_shards(gpus: object) -> None:
     whole = Sweep("embed-1", "clipvec.embed", SkyLauncher(), (job(0, 1, 2, 3, 4),))
     assert checks.refusals(whole, [job(4)]) == [], "all that is missing of it"
     assert refusals(Job(0, (), cloud=cloud)) == [], "an index has no shards"
+
+
+def test_a_first_try_may_leave_gpus_idle() -> None:
+    cloud = {"name": "aws", "resources": {"accelerators": {"L4": 4}}}
+
+    def first(*shards: int) -> list[str]:
+        job = Job(0, (), shards, cloud=cloud, precision="bf16")
+        assert refusals(job) == []
+        return checks.warnings(Sweep("embed-1", "clipvec.embed", SkyLauncher(), (job,)), [job])
+
+    assert first(0) == [
+        "cloud.resources.accelerators: L4:4 is 4 GPUs, each for shards of its own: with 1 shard, "
+        "3 of them will be idle"
+    ]
+    assert first(0, 1, 2, 3) == []
 
 
 def test_several_gpus_of_which_none_or_one_would_work() -> None:
