@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clipvec import paths, shards
@@ -13,7 +14,7 @@ from clipvec.jobs.backend import Speed, State
 from clipvec.jobs.forecast import MEASURED, at_work, fewest_gpus
 from clipvec.jobs.generation import in_store
 from clipvec.progress import counted
-from clipvec.store import Store
+from clipvec.store import CommitMarker, Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,32 @@ MEASURED_SECONDS = 20.0
 """Least time over which images/s are measured."""
 
 
+@dataclass(frozen=True)
+class Found:
+    """What stores have of some jobs."""
+
+    markers: dict[tuple[str, int], CommitMarker]
+    """Of their complete shards, by store and shard."""
+    rows: int
+    """In the finished parts of their shards."""
+
+    @classmethod
+    def of(cls, jobs: Sequence[Job]) -> Found:
+        """Look at the stores of jobs."""
+        markers: dict[tuple[str, int], CommitMarker] = {}
+        for job in jobs:
+            if (store := Store.find(job.visible_store())) is not None:
+                found = store.complete(in_store(job, store))
+                markers |= {(store.url, shard): marker for shard, marker in found.items()}
+        return cls(markers, sum(map(_rows, jobs)))
+
+
 def wait_for_parts(
-    started: Sequence[SubmittedJob], others: int, runs: Backend, progress: StoreProgress
+    started: Sequence[SubmittedJob],
+    before: Found,
+    others: int,
+    runs: Backend,
+    progress: StoreProgress,
 ) -> Speed | None:
     """Wait until the jobs that were started first have written parts, and return how fast.
 
@@ -37,6 +62,7 @@ def wait_for_parts(
 
     Args:
         started: those jobs, submitted just now.
+        before: what their stores had of them until then.
         others: number of jobs that start then.
         runs: their backend.
         progress: of their stores.
@@ -47,18 +73,19 @@ def wait_for_parts(
     """
     began = time.monotonic()
     numbers = shards.format(s.job.number for s in started)
-    gpus = at_work(started[0].job, fewest_gpus(started[0].job, runs))
+    jobs = [s.job for s in started]
+    gpus = at_work(jobs, fewest_gpus(jobs[0], runs))
     log.info("job %s starts first; %s when it has written parts", numbers, counted(others, "other"))
     seen: tuple[float, int] | None = None
     while True:
         statuses = watch.poll(started, runs, progress)
         now = time.monotonic()
-        for s in started:
-            measured = _committed(s.job, now - began, gpus)
-            if measured is not None:
-                return measured
-        rows = sum(_rows(s.job) for s in started)
-        if rows and seen is None:
+        found = Found.of(jobs)
+        measured = _committed(found, before, now - began, gpus)
+        if measured is not None:
+            return measured
+        rows = found.rows - before.rows
+        if rows > 0 and seen is None:
             seen = now, rows
         if seen is not None and rows > seen[1] and now - seen[0] >= MEASURED_SECONDS:
             rate = (rows - seen[1]) / (now - seen[0]) / len(started)
@@ -76,12 +103,10 @@ def wait_for_parts(
         time.sleep(runs.poll_seconds)
 
 
-def _committed(job: Job, seconds: float, gpus: float) -> Speed | None:
-    """Return what a job's first committed shard says of its speed."""
-    store = Store.find(job.visible_store())
-    markers = {} if store is None else store.committed(in_store(job, store))
-    for marker in markers.values():
-        if marker.embedded and marker.seconds:
+def _committed(found: Found, before: Found, seconds: float, gpus: float) -> Speed | None:
+    """Return what the first shard that was committed since says of the speed of jobs."""
+    for place, marker in found.markers.items():
+        if marker.embedded and marker.seconds and marker != before.markers.get(place):
             rate = marker.embedded / marker.seconds
             return Speed(rate, max(0.0, seconds - marker.seconds), MEASURED, gpus)
     return None

@@ -127,30 +127,30 @@ def images_of(jobs: Sequence[Job], progress: StoreProgress) -> int | None:
 
 
 def machines(
-    job: Job, runs: Backend, progress: StoreProgress, earlier: Speed | None
+    jobs: Sequence[Job], runs: Backend, progress: StoreProgress, earlier: Speed | None
 ) -> list[Machine]:
-    """Return the machines that a job may get, with what was measured in place of public figures.
+    """Return the machines that jobs may get, with what was measured in place of public figures.
 
     Args:
-        job: the job.
-        runs: its backend.
-        progress: of its store, which knows the images/s of each kind of hardware.
+        jobs: of one store.
+        runs: their backend.
+        progress: of their store, which knows the images/s of each kind of hardware.
         earlier: measured by a sweep of the store, on any machine; None: unknown.
     """
-    rates, found = progress.rates(job), runs.machines(job)
+    rates, found = progress.rates(jobs[0]), runs.machines(jobs[0])
     if earlier is not None and len(found) == 1 and _rate(found[0].name, rates) is None:
         rates = {found[0].name: earlier.images_per_s}
     measured = [_measured(machine, rates, earlier) for machine in found]
     return [
-        replace(each, speed=each.speed and replace(each.speed, gpus=at_work(job, each.gpus)))
+        replace(each, speed=each.speed and replace(each.speed, gpus=at_work(jobs, each.gpus)))
         for each in measured
     ]
 
 
-def at_work(job: Job, gpus: int) -> float:
-    """Return how many of its machine's GPUs a job uses on average: a shard is on one of them."""
-    shards = len(job.shards)
-    return shards / math.ceil(shards / gpus) if shards else 1.0
+def at_work(jobs: Sequence[Job], gpus: int) -> float:
+    """Return how many of a machine's GPUs jobs use on average: a shard is on one of them."""
+    rounds = sum(math.ceil(len(job.shards) / gpus) for job in jobs)
+    return sum(len(job.shards) for job in jobs) / rounds if rounds else 1.0
 
 
 def fewest_gpus(job: Job, runs: Backend) -> int:

@@ -98,10 +98,11 @@ def _start(record: Record, jobs: list[Job], runs: Backend, progress: StoreProgre
         count = 0
     alone, others = jobs[:count], jobs[count:]
     if alone:
+        before = first.Found.of(alone)
         runs.submit(record, alone, lambda ids: record.save_ids(ids, alone))
         numbers = {job.number for job in alone}
         started = [s for s in record.started() if s.job.number in numbers]
-        speed = first.wait_for_parts(started, len(others), runs, progress)
+        speed = first.wait_for_parts(started, before, len(others), runs, progress)
         if speed is not None:
             said = sweep_forecast.measured_first(record, speed, jobs, runs, progress)
             log.info("%s", said)

@@ -65,7 +65,7 @@ class Outlook:
             cls(
                 of_one,
                 images_of(of_one, progress),
-                machines(of_one[0], runs, progress, _earlier(store, runs, root)),
+                machines(of_one, runs, progress, _earlier(store, runs, root)),
             )
             for store, of_one in by_store(jobs).items()
         ]

@@ -63,14 +63,20 @@ def test_starting_takes_a_fifth_at_most(images: int, count: int) -> None:
     ("shards", "gpus", "working"), [(1, 4, 1.0), (4, 4, 4.0), (5, 4, 2.5), (100, 8, 100 / 13)]
 )
 def test_a_shard_is_on_one_gpu(shards: int, gpus: int, working: float) -> None:
-    assert forecast.at_work(Job(0, (), tuple(range(shards))), gpus) == pytest.approx(working)
+    assert forecast.at_work([Job(0, (), tuple(range(shards)))], gpus) == pytest.approx(working)
+
+
+def test_jobs_of_which_one_is_almost_done() -> None:
+    """Where one has a shard left and nine have four, 37 shards take ten rounds."""
+    left = [Job(0, (), (0,)), *(Job(n, (), (0, 1, 2, 3)) for n in range(1, 10))]
+    assert forecast.at_work(left, 4) == pytest.approx(3.7)
 
 
 def test_a_machine_with_four_gpus(tmp_path: Path) -> None:
     """100 jobs of 4 shards take as long as one GPU for a shard; only the machine starts once."""
     planned = [Job(n, (), tuple(range(4 * n, 4 * n + 4)), "/s", images=40_000) for n in range(100)]
     four = Machine("T4", 3.912, Speed(500.0, 180.0), 4)
-    (machine,) = forecast.machines(planned[0], Priced(four), StoreProgress(()), None)
+    (machine,) = forecast.machines(planned, Priced(four), StoreProgress(()), None)
     assert machine.speed == Speed(500.0, 180.0, gpus=4.0)
     assert forecast.summary(planned, 4_000_000, machine.speed, machine) == (
         "forecast for 100 jobs on T4:4: 5.6 machine hours, $21.73, 90% of it starting; "
@@ -111,10 +117,10 @@ def store(tmp_path: Path, store_factory: StoreFactory) -> Store:
 def test_measured_figures_replace_public_ones(store: Store) -> None:
     (job,) = jobs(1, store=store.url)
     runs, progress = Priced(T4, L4, Machine("T400", None, None)), StoreProgress([job])
-    t4, l4, t400 = forecast.machines(job, runs, progress, None)
+    t4, l4, t400 = forecast.machines([job], runs, progress, None)
     assert t4 == Machine("T4", 0.526, Speed(40.0, 180.0, "images/s measured"))
     assert (l4, t400.speed) == (L4, None)
-    t4, l4, _ = forecast.machines(job, runs, progress, Speed(7.0, 90.0, MEASURED))
+    t4, l4, _ = forecast.machines([job], runs, progress, Speed(7.0, 90.0, MEASURED))
     assert t4.speed == Speed(40.0, 90.0, MEASURED)
     assert l4.speed == Speed(900.0, 90.0, "start measured")
 
@@ -133,7 +139,7 @@ def test_the_only_machine_is_the_one_that_was_measured(tmp_path: Path) -> None:
     (job,) = jobs(1, store=str(tmp_path))
     runs = Priced(Machine("AMD EPYC", None, None))
     measured = Speed(7.0, 90.0, MEASURED)
-    (machine,) = forecast.machines(job, runs, StoreProgress([job]), measured)
+    (machine,) = forecast.machines([job], runs, StoreProgress([job]), measured)
     assert machine.speed == measured
 
 
