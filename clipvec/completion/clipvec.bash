@@ -6,7 +6,10 @@ _clipvec() {
     done < <(clipvec completion bash --line "${COMP_LINE:0:COMP_POINT}" 2> /dev/null)
     if [[ ! ${COMPREPLY[0]-} ]]; then
         # Where = breaks no words, bash would look for files whose names begin with the option's.
-        [[ $breaks == *=* || $typed != *=* ]] || _clipvec_files "${typed%"${typed##*=}"}" "${typed##*=}"
+        if [[ $typed == *=* && ($breaks != *=* || $typed == [\"\']*) ]]; then
+            typed=${typed#[\"\']}
+            _clipvec_files "${typed%"${typed##*=}"}" "${typed##*=}"
+        fi
         return 0
     fi
     # More of the word is to come.

@@ -25,6 +25,12 @@ def test_what_bash_puts_in_place_of_a_word(tmp_path: Path) -> None:
         (" \n=", "clipvec embed model='vit_l", "'vit_l", ["vit_l_14"]),
         (" \n", "clipvec embed model=vit_l", "model=vit_l", ["model=vit_l_14"]),
         (" \n", "clipvec embed dataset.path=ph", "dataset.path=ph", ["dataset.path=photos [1]/"]),
+        (
+            " \n=",
+            "clipvec embed 'dataset.path=ph",
+            "'dataset.path=ph",
+            ["dataset.path=photos [1]/"],
+        ),
         (" \n=", "clipvec embed dataset.path=ph", "ph", []),
     ]
     lines = ["set -e; shopt -s failglob", 'eval "$(clipvec completion bash)"']

@@ -264,6 +264,12 @@ def test_the_advice() -> None:
         f"none fits under min_qps=1e+06, max_bytes_per_row=10: of {count}, {count} miss min_qps "
         f"(1 not known: run clipvec recall model=large <b>); {count} miss max_bytes_per_row"
     )
+    unpriced = evaluation(
+        known={n: Known(9.0, "T4", None, None) for n in ("small", "large <b>")}, max_price=1
+    )
+    assert sentences.advice(unpriced) == (
+        "none fits under max_price=1: of 2, 2 miss max_price (2 not known: give price_per_hour=...)"
+    )
     blind = replace(evaluation(), quality_of="", chosen=None)
     assert sentences.advice(blind) == (
         "nothing to take: without captions or labels no quality is known; name an "
