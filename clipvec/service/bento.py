@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 sys.path.sort(key=lambda place: os.path.realpath(place) == os.path.realpath(os.curdir))
 
 import logging
-import signal
 
 import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer
@@ -19,7 +18,7 @@ from uvicorn.config import HTTP_PROTOCOLS
 
 from clipvec.cli import fail, print_error
 from clipvec.errors import ClipvecError
-from clipvec.service import settings
+from clipvec.service import settings, starting
 from clipvec.service.bento_model import QueryModel, settings_of
 from clipvec.service.logs import one_line
 from clipvec.service.problems import ErrorBodies
@@ -29,9 +28,6 @@ from clipvec.service.served import Watch
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
-
-_STARTER = "CLIPVEC_SERVE_PID"
-"""Environment variable with the process that started the workers."""
 
 try:
     SETTINGS = settings.read()
@@ -77,9 +73,8 @@ class Clipvec:
     @bentoml.on_deployment
     @staticmethod
     def before_workers() -> None:
-        """Let a worker that cannot start end the whole; BentoML would start it again for ever."""
-        os.environ[_STARTER] = str(os.getpid())
-        signal.signal(signal.SIGUSR1, lambda *_: sys.exit(2))
+        """Let a worker that cannot start end the whole, unless one was up."""
+        starting.before_workers()
 
     def __init__(self) -> None:
         try:
@@ -87,11 +82,10 @@ class Clipvec:
             found = settings_of(bento, SETTINGS) if bento else SETTINGS
             self.watch = Watch(found)
             APP.state.served = self.watch.served
+            starting.is_up()
         except ClipvecError as error:
             print_error(error)
-            if os.environ.get(_STARTER) == str(os.getppid()):
-                os.kill(os.getppid(), signal.SIGUSR1)
-                os._exit(error.exit_code)
+            starting.failed(error.exit_code)
             raise
 
     @bentoml.on_shutdown
