@@ -32,8 +32,10 @@ class QueryEncoder:
     it; it ends with the last of them.
     """
 
-    def __init__(self, encoder: Encoder, settings: ServeConfig) -> None:
+    def __init__(self, encoder: Encoder, settings: ServeConfig, source: object) -> None:
         self.encoder = encoder
+        self.source = source
+        """What it was loaded from: equal, while it would be the same if it were loaded again."""
         self._decoder = ImageDecoder(
             encoder.preprocess, settings.max_pixels, settings.max_decode_seconds
         )

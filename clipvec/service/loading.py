@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipvec.errors import FingerprintError
+from clipvec.files import file_state
 from clipvec.service.encoding import QueryEncoder
 from clipvec.store import GOLDEN_COSINE, Golden
 
 if TYPE_CHECKING:
-    from clipvec.config import ServeConfig
+    from clipvec.config import ModelConfig, ServeConfig
     from clipvec.index import VectorIndex
 
 
@@ -28,7 +30,7 @@ def open_both(
         ModelError: the encoder cannot be loaded.
     """
     from clipvec.index import open_index
-    from clipvec.model import load_checked
+    from clipvec.model import fingerprint_of, load_checked
 
     collection = open_index(settings.index, settings.collection)
     try:
@@ -36,7 +38,10 @@ def open_both(
             return collection, known.shared()
         chosen = settings.model.over(collection.model_config)
         made, where = collection.fingerprint.model, f"the collection {collection.location}"
-        return collection, QueryEncoder(load_checked(made, chosen, where), settings)
+        source = (chosen, _weights(chosen))
+        if known is not None and known.source == source:  # it would be loaded, and refused, again
+            made.check(fingerprint_of(known.encoder), where, f"model={chosen.name}")
+        return collection, QueryEncoder(load_checked(made, chosen, where), settings, source)
     except BaseException:
         collection.close()
         raise
@@ -51,6 +56,12 @@ def _made(collection: VectorIndex, known: QueryEncoder) -> bool:
     except FingerprintError:
         return False
     return True
+
+
+def _weights(model: ModelConfig) -> tuple[str | None, ...]:
+    """Return what tells the files of an encoder from others in their place; of a tag, nothing."""
+    place = Path(model.pretrained.removeprefix("local-dir:"))
+    return tuple(map(file_state, [place, *sorted(place.glob("*"))]))
 
 
 def same_golden(collection: VectorIndex, image: list[float], text: list[float]) -> bool:

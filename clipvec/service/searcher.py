@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -98,13 +99,14 @@ class Searcher:
             raise
 
     def close(self) -> None:
-        """Finish running work, and close the index and the encoder."""
-        self.facets.close()
-        self.map.close()
-        for threads in self._threads:
-            threads.shutdown()
-        self.collection.close()
-        self.queries.close()
+        """Finish running work, and close the index and the encoder, all that can be closed."""
+        with contextlib.ExitStack() as closing:  # in the reverse order
+            closing.callback(self.queries.close)
+            closing.callback(self.collection.close)
+            for threads in self._threads:
+                closing.callback(threads.shutdown)
+            closing.callback(self.map.close)
+            closing.callback(self.facets.close)
         # They hold this, and the index would stay in memory until a search for garbage.
         del self._searches, self._rows, self._thumbnails
 

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from clipvec.errors import FingerprintError, ModelError, one_line
+from clipvec.errors import CollectionError, FingerprintError, ModelError, one_line
 from clipvec.index import published
 from clipvec.service.kept import Kept
 from clipvec.service.searcher import Searcher
@@ -28,9 +28,19 @@ _END_SECONDS = 5.0
 """That what is being opened may hold up the end."""
 _READY_SECONDS = 5.0
 """That an answer of ``/readyz`` is kept: anyone may ask, and each answer runs the model."""
-_WHY = ((FingerprintError, "another model made it"), (ModelError, "its model cannot be loaded"))
-"""What anyone may know of an error, which names folders of this machine."""
 log = logging.getLogger(__name__)
+
+
+class _ChangingError(CollectionError):
+    """An index is being written."""
+
+
+_WHY = (
+    (FingerprintError, "another model made it"),
+    (ModelError, "its model cannot be loaded"),
+    (_ChangingError, "it is being written"),
+)
+"""What anyone may know of an error, which names folders of this machine."""
 
 
 @dataclass(eq=False)
@@ -68,8 +78,8 @@ class Served:
             with self._lock:
                 use.requests -= 1
                 ended = use.replaced and not use.requests
-            if ended:  # not here: it waits for running work, and this may be the event loop
-                threading.Thread(target=use.searcher.close, name="closing").start()
+            if ended:
+                _close(use.searcher)
 
     def replace(self, searcher: Searcher) -> None:
         """Let another searcher answer all requests that begin from now on."""
@@ -78,7 +88,7 @@ class Served:
             old.replaced = True
             ended = not old.requests
         if ended:
-            old.searcher.close()
+            _close(old.searcher)
 
     def close(self) -> None:
         """Close the searcher; no request may hold it any more."""
@@ -87,6 +97,11 @@ class Served:
     async def _ready(self) -> bool:
         with self.hold() as searcher:
             return await searcher.ready()
+
+
+def _close(searcher: Searcher) -> None:
+    """Close a searcher in a thread: it waits for running work, which may hang for ever."""
+    threading.Thread(target=searcher.close, name="closing", daemon=True).start()
 
 
 class Watch:
@@ -109,8 +124,9 @@ class Watch:
         # It stays the same collection when another one in the folder is the newest.
         self._settings = replace(settings, collection=settings.collection or self._found.name)
         self.served = Served(Searcher.open(self._settings))
-        self._refused: Published | None = None
-        self._again, self._error, self._said = 0.0, "", ""
+        self._failed: Published | None = None
+        """What could not be opened; None: nothing, or it is not known what is published."""
+        self._failures, self._again, self._said = 0, 0.0, ""
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._thread.start()
@@ -124,33 +140,38 @@ class Watch:
     def _run(self) -> None:
         server = self._settings.index.folder is None
         while not self._end.wait(_SERVER_SECONDS if server else _LOOK_SECONDS):
-            try:
-                self._look()
-            except Exception as error:  # whatever it is, what is served goes on
-                self._fail(error)
+            self._look()
 
     def _look(self) -> None:
-        found = self._published()
-        if found == self._found:
-            self._forget()
-        elif found != self._refused or time.monotonic() >= self._again:
-            self._refused = found
-            if found.settled:  # of a folder that is being written, the table will say when
+        found = None
+        try:
+            found = self._published()
+            if found == self._found:
+                self._forget()
+            elif found != self._failed or time.monotonic() >= self._again:
                 self._take_up(found)
+        except Exception as error:  # whatever it is, what is served goes on
+            self._fail(found, error)
 
     def _published(self) -> Published:
         return published(self._settings.index, self._settings.collection)
 
     def _take_up(self, found: Published) -> None:
         """Open what was found, and let it answer, unless it was replaced in the meantime."""
+        if not found.settled:
+            raise _ChangingError(
+                f"{found.name} is being written, or clipvec index was interrupted; wait for it, or "
+                "run clipvec index with the same options again"
+            )
         with self.served.hold() as old:
             new = Searcher.open(self._settings, old.queries)
-        if self._published() != found:
-            new.close()
-            self._refused = None
-            return
+        with contextlib.ExitStack() as unless_wanted:
+            unless_wanted.callback(new.close)
+            if self._published() != found:
+                return
+            unless_wanted.pop_all()
+        self._found = found
         self.served.replace(new)
-        self._found, self._refused = found, None
         self._forget()
         about = new.collection
         log.warning(
@@ -158,19 +179,32 @@ class Watch:
             *(found.name, f"{about.count():,}", about.model_config.name, about.location),
         )
 
-    def _fail(self, error: Exception) -> None:
-        """Say why something is not taken up, once, and not if it was so for a moment only."""
-        again = str(error) == self._error
-        self._error = str(error)
-        self._again = time.monotonic() + (_RETRY_SECONDS if again else 0)
-        if again and self._error != self._said:
-            self._said = self._error
+    def _fail(self, found: Published | None, error: Exception) -> None:
+        """Say why something is not taken up, once, and not if it was so for a moment only.
+
+        The text of an error may be another each time, and tells nothing of whether it is the same.
+
+        Args:
+            found: what is not taken up; None: it is not known what is published.
+            error: the reason.
+        """
+        now = time.monotonic()
+        self._failures = self._failures + 1 if found == self._failed else 1
+        self._failed = found
+        if self._failures == 1:  # what is being written takes a while
+            self._again = now if found is None or found.settled else now + _RETRY_SECONDS
+        elif now >= self._again:
+            self._again = now + _RETRY_SECONDS
+            self._say(error)
+
+    def _say(self, error: Exception) -> None:
+        if str(error) != self._said:
+            self._said = str(error)
             log.error("not taken up, what was served before goes on: %s", one_line(error))
-            why = next(
-                (why for kind, why in _WHY if isinstance(error, kind)), "it cannot be opened"
-            )
-            self.served.waiting = f"what is published now is not taken up: {why}; see the log"
+        why = next((why for kind, why in _WHY if isinstance(error, kind)), "it cannot be opened")
+        self.served.waiting = f"what is published now is not taken up: {why}; see the log"
 
     def _forget(self) -> None:
         """Forget what could not be opened: it is, or is no longer wanted."""
-        self._error = self._said = self.served.waiting = ""
+        self._failed, self._failures = None, 0
+        self._said = self.served.waiting = ""

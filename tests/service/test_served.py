@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import shutil
 import threading
 import weakref
@@ -19,8 +20,10 @@ import httpx
 import pytest
 
 import clipvec
+from clipvec import model
 from clipvec.config import ChromaConfig, FaissConfig, ServeConfig
-from clipvec.index import aliases
+from clipvec.index import aliases, published
+from clipvec.paths import RowsPaths
 from clipvec.service import served as module
 from clipvec.service.searcher import Searcher
 from clipvec.service.served import Served, Watch
@@ -186,17 +189,88 @@ def test_what_cannot_be_opened_leaves_the_old_one(
 
 
 def test_another_model_than_the_one_that_was_asked_for(
-    settings: ServeConfig, tiny_weights: Path
+    settings: ServeConfig, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = on_disk(settings)
-    model = replace(settings.model, pretrained=f"local-dir:{tiny_weights}")
-    watch = Watch(replace(settings, model=model))
+    told = replace(settings.model, name="told", pretrained=f"local-dir:{tiny_weights}")
+    watch = Watch(replace(settings, model=told))
+    monkeypatch.setattr(model, "load_checked", None)  # the one that is in memory will do
     aliases.switch(settings.index, "live", TWO, {})
     until(lambda: watch.served.waiting)
     assert "another model made it" in watch.served.waiting
     with watch.served.hold() as searcher:
         assert searcher.collection.name == ONE
     watch.close()
+
+
+def test_one_that_is_being_written(
+    settings: ServeConfig, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(settings.index, FaissConfig):
+        pytest.skip("a build of FAISS changes nothing of the one before")
+    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.1)
+    watch, table = Watch(settings), RowsPaths(root / "chroma" / TWO)
+    table.mark.rename(table.stale)
+    aliases.switch(settings.index, "live", TWO, {})
+    why = "what is published now is not taken up: it is being written; see the log"
+    until(lambda: watch.served.waiting == why)
+    for file in (table.stale, *table.both):  # as of an index without rows
+        file.unlink()
+    until(lambda: not watch.served.waiting)
+    with watch.served.hold() as searcher:
+        assert searcher.collection.name == TWO
+    watch.close()
+
+
+def test_an_error_that_is_another_each_time(
+    settings: ServeConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = on_disk(settings)
+    watch, tries = Watch(settings), itertools.count()
+    with watch.served.hold() as old:
+        pass
+
+    def fail(settings: ServeConfig, known: object) -> Searcher:
+        raise MemoryError(f"{next(tries)} MiB are free")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Searcher, "open", fail)
+        aliases.switch(settings.index, "live", TWO, {})
+        until(lambda: "it cannot be opened" in watch.served.waiting)
+        aliases.switch(settings.index, "live", ONE, {})
+        until(lambda: not watch.served.waiting)
+    assert next(tries) == 2
+    assert caplog.text.count("not taken up") == 1
+    aliases.switch(settings.index, "live", TWO, {})  # at once, though a minute has not passed
+    until(lambda: is_closed(old))
+    assert watch.served._use.searcher.collection.name == TWO
+    watch.close()
+
+
+def test_what_was_opened_is_closed_when_it_is_not_wanted(
+    settings: ServeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = on_disk(settings)
+    watch = Watch(settings)
+    found, opened = published(settings.index, TWO), []
+    with watch.served.hold() as old:
+        new = Searcher.open(replace(settings, collection=TWO), old.queries)
+    monkeypatch.setattr(Searcher, "open", lambda *_: opened.append(new) or new)
+    monkeypatch.setattr(watch, "_published", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        watch._take_up(found)
+    assert opened == [new]
+    assert is_closed(new)
+    watch.close()
+
+
+def test_all_is_closed_that_can_be(settings: ServeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    searcher = Searcher.open(replace(on_disk(settings), collection=ONE))
+    monkeypatch.setattr(searcher.map, "close", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        searcher.close()
+    assert is_closed(searcher)
+    assert searcher.queries._thread._shutdown
 
 
 def test_without_a_name_it_stays_with_the_one_of_the_start(
@@ -236,8 +310,7 @@ def test_a_request_keeps_its_searcher_to_its_end(settings: ServeConfig) -> None:
     another = Searcher.open(replace(settings, collection=TWO), new.queries)
     assert another.queries is not new.queries
     served.replace(another)
-    assert is_closed(new)
-    assert new.queries._thread._shutdown
+    until(lambda: is_closed(new) and new.queries._thread._shutdown)
     served.close()
     assert is_closed(another)
 

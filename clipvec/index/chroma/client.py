@@ -168,8 +168,14 @@ class LocalChroma(ChromaClientFactory):
         return str(self._dir(name))
 
     def state(self, name: str) -> str | None:
-        """Return that of the table of rows, which is written when all else is."""
-        return file_state(paths.RowsPaths(self._dir(name)).mark)
+        """Return that of the table of rows, which is written when all else is.
+
+        An index without rows has no table, and none is changing of which there is no file.
+        """
+        table = paths.RowsPaths(self._dir(name))
+        state = file_state(table.mark)
+        files = (table.stale, *table.both, *map(table.new, table.both))
+        return "" if state is None and not any(file.exists() for file in files) else state
 
     def inner(self, name: str) -> str:
         """Return the collection's name, which does not change when its folder is renamed."""
