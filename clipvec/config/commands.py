@@ -84,7 +84,7 @@ class IndexCommandConfig:
     for: search and the service open it by ``collection=<alias>``, a running service takes it up.
     null: none."""
     allow_partial: bool
-    """Index the committed shards even if others are missing."""
+    """Index the committed shards even if others are missing; ``alias`` stands for these, too."""
     rebuild: bool
     """Build a new index beside the old one, verify it, and replace the old one; also
     ``--rebuild``."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from clipvec import paths
-from clipvec.errors import ConfigError, StoreError
+from clipvec.errors import ClipvecError, ConfigError, StoreError
 from clipvec.index import PART, facets
 from clipvec.projection import NOWHERE, StoredProjection
 from clipvec.store import Folder
@@ -35,6 +35,10 @@ class NotOnMap(ConfigError):
     """There is no map, or no such point on it."""
 
 
+class OtherMap(ConfigError):
+    """The numbers of points are those of another map."""
+
+
 @dataclass(frozen=True)
 class Points:
     """All points, as browsers take them."""
@@ -43,6 +47,8 @@ class Points:
     """uint16 [N, 2], little-endian, 0 to 65534; 65535: a deleted row."""
     tag: str
     """What tells them from others."""
+    map: str
+    """Digest of the rows: the number of a point means the same where it is the same."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,8 @@ class MapPoints:
         self._collection = collection
         self._thread = ThreadPoolExecutor(1, "map")
         self._held: _Held | None = None
+        self._refusal: tuple[type[ClipvecError], str] | None = None
+        """What the last look found in place of a map."""
         self._looked = -_SECONDS
 
     async def points(self) -> Points:
@@ -78,22 +86,28 @@ class MapPoints:
         """
         return await self._run(lambda: self._read().points)
 
-    async def id(self, number: int) -> str:
+    async def id(self, number: int, map: str | None = None) -> str:
         """Return the id of the row of a point.
 
+        Args:
+            number: of the point.
+            map: of `Points` to which it belongs; None: to those of now.
+
         Raises:
+            OtherMap: the points of now are of another map.
             NotOnMap: there is no such point, or its row was deleted.
             StoreError: see `points`.
         """
-        return await self._run(lambda: self._id(number))
+        return await self._run(lambda: self._id(number, map))
 
-    async def find(self, ids: Sequence[str]) -> list[int]:
+    async def find(self, ids: Sequence[str], map: str | None = None) -> list[int]:
         """Return the points of those of some rows that are on the map, in the order of ``ids``.
 
         Raises:
+            OtherMap: see `id`.
             NotOnMap, StoreError: see `points`.
         """
-        return await self._run(lambda: self._find(ids))
+        return await self._run(lambda: self._find(ids, map))
 
     def close(self) -> None:
         """Finish running work."""
@@ -102,38 +116,49 @@ class MapPoints:
     async def _run(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _id(self, number: int) -> str:
-        held = self._read()
+    def _id(self, number: int, map: str | None) -> str:
+        held = self._read(map)
         if number >= len(held.projection.points) or _among(number, held.deleted):
             raise NotOnMap(f"there is no point {number} on the map")
         return str(held.projection.ids[number].as_py())
 
-    def _find(self, ids: Sequence[str]) -> list[int]:
+    def _find(self, ids: Sequence[str], map: str | None) -> list[int]:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        held = self._read()
+        held = self._read(map)
         there = pc.is_in(held.projection.ids, value_set=pa.array(ids, pa.string()))
         numbers = np.setdiff1d(np.flatnonzero(there.to_numpy()), held.deleted, assume_unique=True)
         named = held.projection.ids.take(pa.array(numbers)).to_pylist()
         places = dict(zip(named, numbers.tolist(), strict=True))
         return [places[id] for id in dict.fromkeys(ids) if id in places]
 
-    def _read(self) -> _Held:
-        """Return the projection as it is now, without what is deleted."""
+    def _read(self, map: str | None = None) -> _Held:
+        """Return the projection as it is now, without what is deleted; it must be that ``map``."""
         held = self._held
-        if held is None:
-            held = self._look()
-        elif time.monotonic() - self._looked >= _SECONDS:
-            try:
-                held = self._look()
-            except StoreError as error:
-                log.warning("the map stays as it was: %s", error)
+        recent = time.monotonic() - self._looked < _SECONDS
+        if held is None and recent and self._refusal is not None:
+            kind, reason = self._refusal
+            raise kind(reason)
+        if held is None or not recent:
+            held = self._look_again(held)
         known = self._collection.tombstones()
         if held.known is not known:
             held = _without(held.stamp, held.projection, known)
         self._held = held
+        if map is not None and map != held.points.map:
+            raise OtherMap("the map is another one now; get /map/points again")
         return held
+
+    def _look_again(self, held: _Held | None) -> _Held:
+        try:
+            return self._look()
+        except (NotOnMap, StoreError) as error:
+            self._refusal = type(error), str(error)
+            if held is None or isinstance(error, NotOnMap):
+                raise
+            log.warning("the map stays as it was: %s", error)
+            return held
 
     def _look(self) -> _Held:
         """Return the projection that the store has now."""
@@ -169,7 +194,7 @@ def _without(stamp: str, projection: StoredProjection, known: Tombstones) -> _He
     points[deleted] = NOWHERE
     data = points.tobytes()
     tag = hashlib.blake2b(data, digest_size=12).hexdigest()
-    return _Held(stamp, projection, known, deleted, Points(data, tag))
+    return _Held(stamp, projection, known, deleted, Points(data, tag, projection.rows))
 
 
 def _among(number: int, numbers: np.ndarray) -> bool:

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from clipvec.errors import ClipvecError, ConfigError, one_line, printable
 from clipvec.service import metrics
-from clipvec.service.map_points import NotOnMap
+from clipvec.service.map_points import NotOnMap, OtherMap
 from clipvec.service.searcher import UnknownRow
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def add_handlers(app: FastAPI) -> None:
     async def clipvec(request: Request, error: ClipvecError) -> Response:
         if isinstance(error, UnknownRow | NotOnMap):
             return refusal(404, str(error))
+        if isinstance(error, OtherMap):
+            return refusal(409, str(error))
         if isinstance(error, ConfigError):
             return refusal(422, str(error))
         log.error("%s: %s", printable(request.url.path), error)

@@ -64,6 +64,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         401: "no API key, or a wrong one",
         403: "originals are not shown to this client",
         404: "there is no such row",
+        409: "a point is of another map",
         413: "more bytes than are read",
         415: "another content type is needed",
         422: "something in the request is not allowed",
@@ -136,6 +137,9 @@ _Upload = Annotated[schema.Upload, Form(media_type="multipart/form-data")]
 _Names = Annotated[list[schema.Filter] | None, Query()]
 _Where = Annotated[list[schema.Filter] | None, Query(max_length=schema.MAX_TERMS)]
 _Number = Annotated[int, Path(ge=0, lt=2**32)]
+_MAP = "Clipvec-Map"
+"""Header with what tells the map of some points."""
+_Map = Annotated[str | None, Query(description=f"{_MAP} of the points; without it, the latest")]
 _Uploads = Annotated[list[UploadFile], File(description="image files")]
 
 
@@ -222,22 +226,25 @@ async def original(id: str, searcher: Asked, request: Request) -> Response:
 async def map_points(searcher: Asked, request: Request) -> Response:
     """Places of rows on the map: two little-endian 16-bit numbers each, x and y from 0 to 65534.
 
-    65535 is a row that was deleted. A point's number is its place, from 0.
+    65535 is a row that was deleted. A point's number is its place, from 0, in this map, which the
+    header Clipvec-Map names.
     """
     found = await searcher.map.points()
-    return _unless_kept(request, found.data, found.tag, "application/octet-stream")
+    answer = _unless_kept(request, found.data, found.tag, "application/octet-stream")
+    answer.headers[_MAP] = found.map
+    return answer
 
 
 @api.get("/map/row/{number}", tags=["map"])
-async def map_row(number: _Number, searcher: Asked) -> schema.Row:
+async def map_row(number: _Number, searcher: Asked, map: _Map = None) -> schema.Row:
     """The row of a point of the map."""
-    return schema.Row(**_row(await searcher.row(await searcher.map.id(number))))
+    return schema.Row(**_row(await searcher.row(await searcher.map.id(number, map))))
 
 
 @api.post("/map/find", tags=["map"])
-async def map_find(rows: schema.Ids, searcher: Asked) -> schema.PointNumbers:
+async def map_find(rows: schema.Ids, searcher: Asked, map: _Map = None) -> schema.PointNumbers:
     """The points of rows, in their order, without those that are not on the map."""
-    return schema.PointNumbers(points=await searcher.map.find(rows.ids))
+    return schema.PointNumbers(points=await searcher.map.find(rows.ids, map))
 
 
 @api.get("/stats", tags=["service"])

@@ -11,11 +11,12 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from clipvec.config import ChromaConfig, ServeConfig
-from clipvec.projection import NOWHERE
+from clipvec.projection import NOWHERE, StoredProjection
 from clipvec.projection.run import run
+from clipvec.service import map_points
 from clipvec.service.searcher import Searcher
 from clipvec.store import Store
 from tests.axe import faults
@@ -46,6 +47,8 @@ def running(
             f"no map of this collection yet; make it with {command}"
         )
         run(asked(root / "store", "sample", "local"))
+        assert client.get("/map/points").json() == missing.json()  # it is not looked for each time
+        searcher.map._looked -= map_points._SECONDS
         yield client, Store.open(f"{root}/store/sample/local")
     searcher.close()
 
@@ -76,6 +79,24 @@ def test_points_lead_to_rows_and_back(running: Running) -> None:
     assert rows[0] == client.get(f"/item/{ids[0]}").json()
 
 
+def test_numbers_are_those_of_one_map(running: Running) -> None:
+    client, store = running
+    projection = StoredProjection.read(store.folder)
+    assert projection is not None
+    named = client.get("/map/points").headers["Clipvec-Map"]
+    assert named == projection.rows
+    row = client.get("/map/row/5", params={"map": named}).raise_for_status().json()
+    asked = {"json": {"ids": [row["id"]]}}
+    assert client.post("/map/find", params={"map": named}, **asked).json() == {"points": [5]}
+    other = {"map": "of before"}
+    for answer in (
+        client.get("/map/row/5", params=other),
+        client.post("/map/find", params=other, **asked),
+    ):
+        assert answer.status_code == 409
+        assert answer.json()["error"] == "the map is another one now; get /map/points again"
+
+
 def test_deleted_rows_are_nowhere(running: Running) -> None:
     client, store = running
     before = client.get("/map/points")
@@ -104,6 +125,12 @@ def test_no_number(running: Running, path: str) -> None:
     assert running[0].get(path).status_code == 422
 
 
+def of_before(route: Route) -> None:
+    """Answer with points of a map that the service no longer has."""
+    answer = route.fetch()
+    route.fulfill(response=answer, headers={**answer.headers, "clipvec-map": "of before"})
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_page(running: Running, browser: Browser, theme: Any) -> None:
     client, _ = running
@@ -112,6 +139,7 @@ def test_page(running: Running, browser: Browser, theme: Any) -> None:
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.route("**/map/points", of_before, times=1)
     page.goto(f"{client.base_url}/")
     page.click("#to-map")
     expect(page.locator("#map-about")).to_contain_text("pictures, like ones close together")

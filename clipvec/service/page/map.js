@@ -12,6 +12,8 @@ const REACH = 14;
 const STILL = 5;
 const PAUSE = 60;
 const KEPT = 500;
+/** Before another map is fetched: for a moment, workers of the service may have different ones. */
+const AGAIN = 1000;
 const [REST, SMOOTH] = [150, 25];
 const KEYS = {
   ...{ ArrowLeft: () => move(-0.1, 0), ArrowRight: () => move(0.1, 0) },
@@ -23,8 +25,11 @@ const held = new Map();
 /** Rows by point, as promises. */
 const rows = new Map();
 let starting = null;
+let reloading = null;
 let paint = null;
 let points = null;
+/** What the service calls the map that these points are of. */
+let map = null;
 let found = null;
 let all = null;
 let lit = null;
@@ -50,8 +55,7 @@ export function watch(opens) {
 /** Fetch and draw the points, and return whether that was possible. */
 async function start() {
   try {
-    points = await mapPoints();
-    found = cells(points);
+    await load();
     paint = painter(canvas);
     if (!paint) throw new Error("This browser has no WebGL, and draws no map. The pictures are below.");
   } catch (error) {
@@ -68,6 +72,41 @@ async function start() {
   return true;
 }
 
+async function load() {
+  ({ points, map } = await mapPoints());
+  found = cells(points);
+  rows.clear();
+}
+
+/** Ask for something of this map; when the service has another one by now, show that. */
+async function ofThisMap(ask) {
+  const mine = map;
+  try {
+    return await ask(mine);
+  } catch (error) {
+    if (error.status !== 409) throw error;
+    if (mine === map) await (reloading ??= reload());
+    throw new Error("The map has changed; this is the new one.");
+  }
+}
+
+async function reload() {
+  await new Promise((done) => setTimeout(done, AGAIN));
+  try {
+    await load();
+    paint.forget(all);
+    all = paint.load(points);
+    aim(-1);
+    describe(0);
+    draw();
+    if (lit?.ids) light(lit.ids);
+  } catch (error) {
+    say(error.message);
+  } finally {
+    reloading = null;
+  }
+}
+
 /** Lead to the other page with the same search. */
 export function link(search) {
   $("to-map").href = `${isMap ? "./" : "map"}${search.startsWith("?") ? search : ""}`;
@@ -78,7 +117,7 @@ export async function light(ids) {
   if (!isMap) return;
   const mine = (lit = { ...lit, ids });
   if (!(await (starting ??= start()))) return;
-  const numbers = ids.length ? await mapFind(ids).catch(() => []) : [];
+  const numbers = ids.length ? await ofThisMap((map) => mapFind(ids, map)).catch(() => []) : [];
   if (lit !== mine) return;
   if (lit.points) paint.forget(lit.points);
   const places = Uint16Array.from(numbers.flatMap((number) => [points[2 * number], points[2 * number + 1]]));
@@ -162,7 +201,7 @@ function middle() {
 
 function row(number) {
   if (!rows.has(number)) {
-    const asking = mapRow(number);
+    const asking = ofThisMap((map) => mapRow(number, map));
     rows.set(number, asking);
     asking.catch(() => rows.delete(number));
     if (rows.size > KEPT) rows.delete(rows.keys().next().value);

@@ -62,19 +62,20 @@ function send(path, body, signal) {
   return read(path, { method: "POST", headers, body: JSON.stringify(body), signal });
 }
 
-/** The points of the map, two numbers each, in the order of their numbers. */
+/** The points of the map, two numbers each, in the order of their numbers, and which map it is. */
 export async function mapPoints() {
-  return new Uint16Array(await (await ask("map/points")).arrayBuffer());
+  const response = await ask("map/points");
+  return { points: new Uint16Array(await response.arrayBuffer()), map: response.headers.get("Clipvec-Map") };
 }
 
-/** The row of a point. */
-export function mapRow(number) {
-  return read(`map/row/${number}`);
+/** The row of a point; 409: the map is another one now. */
+export function mapRow(number, map) {
+  return read(`map/row/${number}?${new URLSearchParams({ map })}`);
 }
 
-/** The points of rows. */
-export async function mapFind(ids) {
-  return (await send("map/find", { ids })).points;
+/** The points of rows; 409: the map is another one now. */
+export async function mapFind(ids, map) {
+  return (await send(`map/find?${new URLSearchParams({ map })}`, { ids })).points;
 }
 
 /** The vector of an image file. */
