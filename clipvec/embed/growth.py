@@ -111,8 +111,13 @@ def publish(store: Store, generation: Generation, sources: np.ndarray) -> int:
     Images that were deleted stay deleted, those too that were deleted forever meanwhile.
 
     Raises:
-        StoreError: the store cannot be read or written.
+        StoreError: the store cannot be read or written, or clipvec compact planned the generation.
     """
+    if generation.joins:
+        raise StoreError(
+            f"generation {generation.number} of {store.url} joins others; run the same command "
+            "again, which finishes it"
+        )
     store = Store.open(store.url)  # rows may have been deleted meanwhile
     entries = TombstoneFolder(store.folder)
     for entry in still_deleted(store, sources, generation):
@@ -187,10 +192,13 @@ def next_generation(
     generations = store.planned()
     committed = store.complete(shard for each in generations for shard in each.shards)
     for generation in generations:
-        if not store.is_published(generation) or not committed.keys() >= set(generation.shards):
+        published = store.is_published(generation)
+        if generation.joins and not published:  # clipvec compact was faster
+            return next_generation(joining.settled(store.again()), config, look=look)
+        if not published or not committed.keys() >= set(generation.shards):
             return generation, False
     planned = _changes(store, config, generations) if look else None
-    if planned is not None and planned.joins:  # clipvec compact was faster
+    if planned is not None and planned.joins:
         return next_generation(joining.settled(store.again()), config)
     return (generations[-1], False) if planned is None else (planned, True)
 

@@ -120,7 +120,8 @@ class Generations:
         stop = number = 0
         for each in found:
             file = self._folder.path(paths.generation(each.number))
-            follows = each.first == stop if each.number == number else each.first > stop
+            # what was joined may have had no shard
+            follows = each.first == stop if each.number == number else each.first >= stop
             if not follows or each.series != found[0].series:
                 raise StoreError(
                     f"{file} is of shards {each.first} and on, the one before ends at "
@@ -153,7 +154,10 @@ class Generations:
             return newest.stop
         if newest.number == last + 1:
             return newest.first
-        return next(each.stop for each in self.all() if each.number == last)
+        seen = next((each for each in self.all() if each.number == last), None)
+        if seen is None:
+            raise _joined(last)
+        return seen.stop
 
     def planned(self, published: Set[int], begun: Iterable[int]) -> list[Generation]:
         """Return all, once it is sure that none is gone of which something else is left.
@@ -219,10 +223,7 @@ class Generations:
         except (OSError, ValueError, pa.ArrowException) as error:
             decided = self.get(generation.number)
             if decided.number != generation.number:
-                raise StoreError(
-                    f"generation {generation.number} was joined by clipvec compact after this "
-                    "command began; run the same command again"
-                ) from error
+                raise _joined(generation.number) from error
             if decided != generation:  # written again meanwhile, see `hide_names`
                 return self.plan(decided)
             raise StoreError(f"{file} is missing or damaged ({error}); {_BACK}") from error
@@ -280,6 +281,13 @@ class Generations:
             # a later one may be about to be decided
             if number.isdigit() and int(number) <= found[-1].number and file not in kept:
                 self._folder.remove(file)
+
+
+def _joined(number: int) -> StoreError:
+    return StoreError(
+        f"generation {number} was joined by clipvec compact after this command began; run the same "
+        "command again"
+    )
 
 
 def _to_json(generation: Generation) -> bytes:

@@ -72,7 +72,7 @@ def find(store: Store, *, compacted: bool = True) -> list[Generation]:
     """
     generations = store.planned()
     shards = [shard for each in generations for shard in each.shards]
-    markers = store.committed(shards)
+    markers = store.complete(shards)
     if len(markers) < len(shards) or not all(map(store.is_published, generations)):
         return []
     named = {
@@ -100,14 +100,20 @@ def find(store: Store, *, compacted: bool = True) -> list[Generation]:
 def plan(store: Store, run: Sequence[Generation]) -> Generation:
     """Plan the generation that takes the place of some, unless another was planned meanwhile.
 
+    All that is to be joined is read before: nothing else is planned until a join is finished.
+
     Returns:
         The newest generation, which is the one that was planned if it has joins.
 
     Raises:
-        StoreError: the store cannot be read or written.
+        StoreError: the store cannot be read or written, or a part or ledger of these is damaged.
     """
     import pyarrow as pa
 
+    for marker in store.committed(shard for each in run for shard in each.shards).values():
+        store.check_rejects(marker)
+        for part in marker.parts:
+            next(store.read_all(part), None)
     generations = store.generations.all()
     newest = generations[-1]
     if not store.is_published(newest):
@@ -117,7 +123,9 @@ def plan(store: Store, run: Sequence[Generation]) -> Generation:
     covered = current(generations, plans)
     mine = [number in numbers for number in covered["generation"].to_pylist()]
     table = covered.filter(pa.array(mine, pa.bool_()))
-    sources = table.rename_columns([*LISTED, *REPLACED])
+    # its metadata says which folder this is, see `Listing.place`
+    metadata = plans[-1].schema.metadata
+    sources = table.rename_columns([*LISTED, *REPLACED]).replace_schema_metadata(metadata)
     # what is gone of other generations stays gone
     gone = [
         plan.filter(
@@ -135,12 +143,18 @@ def plan(store: Store, run: Sequence[Generation]) -> Generation:
 def settled(store: Store) -> Store:
     """Return a store as it is once a join that was planned is finished.
 
+    One that lacks files of its sources is left, so that embed mends these first.
+
     Raises:
         StoreError: the store cannot be read or written.
     """
     newest = store.generations.newest()  # no other is planned before it is published
     if not newest.joins or store.is_published(newest):
         return store
+    if not store.complete(newest.shards):
+        wanted = [shard for each in _run(store, newest) for shard in each.shards]
+        if len(store.complete(wanted)) < len(wanted):
+            return store
     finish(store, newest)
     return store.again()
 
@@ -151,18 +165,31 @@ def finish(store: Store, generation: Generation) -> None:
     Raises:
         StoreError: the store cannot be read or written.
     """
-    first, stop = generation.joins[-1].generations
-    run = [each for each in store.generations.all() if first <= each.number < stop]
-    if not (markers := store.committed(generation.shards)):
-        if not run:
+    store = store.again()
+    if store.is_published(generation):  # by another that finished it
+        return
+    run = _run(store, generation)
+    if not (markers := store.complete(generation.shards)):
+        if _numbers(store, generation).keys() - {each.number for each in run}:
             raise StoreError(
                 f"the shards {generation.joins[-1].shards} of {store.url} are gone, and the one "
                 "that has their rows is not finished; put the files that were there back"
             )
+        if store.committed(generation.shards):  # of which not all arrived
+            store.reopen(generation.first)
         _write(store, generation, run)
-        markers = store.committed(generation.shards)
+        markers = store.complete(generation.shards)
+    if not markers:
+        place = store.folder.path(paths.ShardPaths(generation.first).folder)
+        raise StoreError(f"{place} lacks files that were just written; run the same command again")
     parts = markers[generation.first].parts
     store.entries.add(_publication(store, generation, run, parts))
+
+
+def _run(store: Store, generation: Generation) -> list[Generation]:
+    """Return the generations that one joins, those that are gone excepted."""
+    first, stop = generation.joins[-1].generations
+    return [each for each in store.generations.all() if first <= each.number < stop]
 
 
 def _numbers(store: Store, generation: Generation) -> dict[int, dict[int, int]]:
@@ -249,11 +276,10 @@ def _rejects(
     store: Store, generation: Generation, run: Sequence[Generation]
 ) -> list[tuple[int, str, str, str, str]]:
     """Return the ledger of a generation that joins others."""
-    known, others = {each.number for each in run}, store.generations.all()
-    others = [each for each in others if each.number != generation.number]
+    others = [each for each in store.generations.all() if each.number != generation.number]
     names = store.generations.plan(generation)["name"].to_pylist()[: generation.sources]
     places = {name.decode("utf-8", "surrogatepass"): at for at, name in enumerate(names)}
-    found = [row for number, row in live_rejects(store, others) if number in known]
+    found = [row for _, row in live_rejects(store, others, run)]
     rows = [
         (places.get(row["id"], at), *(row[n] for n in ("id", "uri", "reason", "error")))
         for at, row in enumerate(found)
@@ -320,11 +346,13 @@ def _removed(store: Store, generation: Generation, own: Sequence[Part]) -> list[
 
 
 def retire(store: Store) -> None:
-    """Remove the files of what was joined.
+    """Remove the files of what was joined, unless a shard that readers see is not whole.
 
     Raises:
         StoreError: one cannot be removed.
     """
+    if len(store.complete()) < len(store.shards):
+        return
     joins = store.tombstones.joins
     for name, entry in store.tombstones.active.items():
         if entry.generation in joins.generations:

@@ -10,20 +10,23 @@ from clipvec.store.generations import current
 from clipvec.store.part import ledger_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from clipvec.store.generations import Generation
     from clipvec.store.store import Store
 
 
 def live_rejects(
-    store: Store, generations: Sequence[Generation]
+    store: Store,
+    generations: Sequence[Generation],
+    among: Collection[Generation] | None = None,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the rejects that no later generation embedded again, or saw to be gone.
 
     Args:
         store: of the ledgers.
         generations: all that are to count.
+        among: those of them whose ledgers are read; None: all.
 
     Yields:
         The number of the generation, and a row of `ledger_rows`.
@@ -38,7 +41,7 @@ def live_rejects(
     if plans:
         live = current(generations, plans)
         last = dict(zip(live["name"].to_pylist(), live["generation"].to_pylist(), strict=True))
-    for generation in generations:
+    for generation in generations if among is None else among:
         folders = [paths.ShardPaths(shard) for shard in generation.shards]
         ledgers = [folder.rejects for folder in folders if folder.folder in begun]
         for file, data in store.folder.read_each(ledgers).items():

@@ -279,7 +279,10 @@ class Store:
     def _replaced(self, shard: int) -> set[int]:
         """Return the sources of a shard's generation that published ones replace."""
         generations = self.generations.all()
-        mine = next(each.number for each in generations if shard in each.shards)
+        mine = next((each.number for each in generations if shard in each.shards), None)
+        if mine is None:
+            self.check_joined([shard])
+            return set()
         later = [g for g in generations if g.number > mine and self.is_published(g)]
         found = [replaced_sources(self.generations.plan(each)) for each in later]
         return {int(source) for pairs in found for number, source in pairs if number == mine}

@@ -255,20 +255,29 @@ class TombstoneFolder:
             DamagedTombstones: an entry is not what was written.
             StoreError: the store does not answer, or is gone.
         """
-        listed = self._folder.names(paths.TOMBSTONES)
-        names = {name.removesuffix(".json") for name in listed if _is_entry(name)}
+        names = self._listed()
         if not names or self._entries.keys() - names:
             self._check_store()
         if self._known is None or self._entries.keys() != names:
-            new = [
-                f"{paths.TOMBSTONES}/{name}.json" for name in sorted(names - self._entries.keys())
-            ]
-            kept = {name: entry for name, entry in self._entries.items() if name in names}
-            for file, data in self._folder.read_each(new).items():
-                entry = Entry.from_json(data, self._folder.path(file))
-                kept[file.rpartition("/")[2].removesuffix(".json")] = entry
-            self._entries, self._known = kept, Tombstones(kept)
+            found = self._read(names, self._entries)
+            # one went after it was listed: the entry that took its place may not have been
+            while found.keys() != names and (now := self._listed()) != names:
+                names, found = now, self._read(now, found)
+            self._entries, self._known = found, Tombstones(found)
         return self._known
+
+    def _listed(self) -> set[str]:
+        listed = self._folder.names(paths.TOMBSTONES)
+        return {name.removesuffix(".json") for name in listed if _is_entry(name)}
+
+    def _read(self, names: set[str], known: Mapping[str, Entry]) -> dict[str, Entry]:
+        """Return entries by name, without those that are gone."""
+        found = {name: entry for name, entry in known.items() if name in names}
+        new = [f"{paths.TOMBSTONES}/{name}.json" for name in sorted(names - known.keys())]
+        for file, data in self._folder.read_each(new).items():
+            entry = Entry.from_json(data, self._folder.path(file))
+            found[file.rpartition("/")[2].removesuffix(".json")] = entry
+        return found
 
     def _check_store(self) -> None:
         try:

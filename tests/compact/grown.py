@@ -14,6 +14,8 @@ from clipvec.store.schema import image_digest
 from tests.compact.conftest import live
 from tests.stores import make_store, row
 
+PLACE = "/photos"
+"""The folder that the images would be in."""
 Place = tuple[int, int]
 """Generation and number of a source."""
 
@@ -34,7 +36,9 @@ def grow(
     *,
     rejected: Iterable[str] = (),
 ) -> Store:
-    """Publish a generation of one shard, as embed does, and return the store as it is then.
+    """Publish a generation, as embed does, and return the store as it is then.
+
+    It has one shard; none if there is nothing ``new``.
 
     Args:
         store: to add to.
@@ -47,9 +51,20 @@ def grow(
     newest = store.generations.newest()
     number, first = (newest.number + 1, newest.stop) if newest.plan else (0, 0)
     olds = [*(replaced.get(name) for name in plan), *gone.values()]
-    store.generations.add(number, first, 1, len(plan), _plan([*plan, *gone], olds))
-    writer, made = store.writer(first), [name for name in plan if name not in {*rejected}]
-    for name in rejected:
+    count = 1 if plan else 0
+    store.generations.add(number, first, count, len(plan), _plan([*plan, *gone], olds))
+    if plan:
+        _embed(store, first, plan, number, {*rejected})
+    if number:
+        places = np.array([old for old in olds if old], np.int64).reshape(-1, 2)
+        rows_gone = deleted_rows(store.again(), places)
+        store.entries.add(Entry.now("replaced or gone", rows_gone, generation=number))
+    return store.again()
+
+
+def _embed(store: Store, shard: int, plan: list[str], number: int, rejected: set[str]) -> None:
+    writer, made = store.writer(shard), [name for name in plan if name not in rejected]
+    for name in sorted(rejected):
         writer.reject(plan.index(name), name, name, "it is no image", "Undecodable")
     if made:
         rows = [_row(name, plan.index(name), number) for name in made]
@@ -57,11 +72,6 @@ def grow(
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         writer.write_part(rows, vectors, len(plan))
     writer.commit({"seconds": 1.0, "images": len(made)})
-    if number:
-        places = np.array([old for old in olds if old], np.int64).reshape(-1, 2)
-        rows_gone = deleted_rows(store.again(), places)
-        store.entries.add(Entry.now("replaced or gone", rows_gone, generation=number))
-    return store.again()
 
 
 def planned(store: Store, name: str) -> Generation:
@@ -76,7 +86,7 @@ def _plan(names: list[str], olds: list[Place | None]) -> pa.Table:
     columns |= {name: pa.nulls(len(names), pa.string()) for name in ("version", "detail")}
     for at, name in enumerate(REPLACED):
         columns[name] = pa.array([old and old[at] for old in olds], pa.int64())
-    return pa.table(columns)
+    return pa.table(columns).replace_schema_metadata({"place": PLACE})
 
 
 def _row(name: str, source: int, number: int) -> Row:

@@ -13,12 +13,23 @@ import pytest
 from clipvec import paths
 from clipvec.compact.run import compact
 from clipvec.config import ChromaConfig, FaissConfig, IndexKind
+from clipvec.data import Listing
+from clipvec.embed import growth
 from clipvec.errors import StoreError
 from clipvec.index import build_index, open_index
 from clipvec.rejects.run import rejects
-from clipvec.store import CommitMarker, Entry, Store, compaction, current, joining
+from clipvec.store import (
+    CommitMarker,
+    Entry,
+    Folder,
+    Store,
+    TombstoneFolder,
+    compaction,
+    current,
+    joining,
+)
 from tests.compact.conftest import NAME, Killed, asked, checked, count_writes, files
-from tests.compact.grown import grow, grown, planned, shown
+from tests.compact.grown import PLACE, grow, grown, planned, shown
 from tests.index.conftest import build_config
 from tests.stores import delete, edit, undo
 
@@ -259,6 +270,141 @@ def test_large_ones_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert numbers(store)[-2:] == [numbers(store)[-1] - 1, numbers(store)[-1]], "too many bytes"
 
 
+def test_days_on_which_files_only_went(tmp_path: Path) -> None:
+    """Such a generation has no shard, and the join of some is of the shard after the last."""
+    store = grown(tmp_path, 1)
+    for source in range(3):
+        store = grow(store, [], gone={f"first-{source:02}": (0, source)})
+    before = shown(store)
+    assert before.keys() == {f"first-{n:02}" for n in range(3, 20)} | {
+        f"day-001-{n}" for n in range(3)
+    }
+    assert [each.count for each in store.generations.all()] == [1, 1, 0, 0, 0]
+    compacted(store, tmp_path)
+    assert shown(Store.open(store.url)) == before
+    for source in (3, 4):
+        store = grow(Store.open(store.url), [], gone={f"first-{source:02}": (0, source)})
+    joining.finish(store, joining.plan(store, store.generations.all()[-2:]))
+    joining.retire(store.again())
+    store = Store.open(store.url)
+    assert [(each.first, each.count) for each in store.generations.all()[-2:]] == [(2, 1), (3, 1)]
+    assert compacted(store, tmp_path).endswith("joined 2 small generations with others")
+    assert shown(Store.open(store.url)).keys() == before.keys() - {"first-03", "first-04"}
+    assert checked(store, ChromaConfig(f"{tmp_path}/none")) == []
+
+
+def test_an_embed_that_sees_a_join_just_planned(tmp_path: Path) -> None:
+    """It finishes it: as work of its own, the rows of the old shards would count as replaced."""
+    store = grown(tmp_path, 3)
+    before, join = shown(store), joining.plan(store, joining.find(store))
+    with pytest.raises(StoreError, match=r"generation 4 of .* joins others; run the same command"):
+        growth.publish(store, join, np.empty((0, 2), np.int64))
+    asks: Any = None  # of what it does not look for
+    assert growth.next_generation(store, asks, look=False) == (join, False)
+    store = Store.open(store.url)
+    assert store.tombstones.joins.generations == {1, 2, 3}
+    assert shown(store) == before
+
+
+def test_a_damaged_part_is_not_joined(tmp_path: Path) -> None:
+    """Nothing is planned that could not be finished before it is mended."""
+    store = grown(tmp_path, 3)
+    before = shown(store)
+    ledger = Path(store.url, paths.ShardPaths(0).rejects)
+    ledger.write_bytes(b"of another generation")
+    (part,) = Path(store.url, "shard-00002").glob("*.parquet")
+    whole = part.read_bytes()
+    part.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    with pytest.raises(StoreError, match=r"damaged .* embed shards=0 again"):
+        compacted(store, tmp_path)
+    assert numbers(store) == [0, 1, 2, 3]
+    part.write_bytes(whole)
+    assert compacted(store, tmp_path) == "joined 3 small generations with others"
+    assert shown(Store.open(store.url)) == before
+
+
+def test_a_source_that_is_lost_once_a_join_is_planned(tmp_path: Path) -> None:
+    store = grown(tmp_path, 3)
+    before = shown(store)
+    joining.plan(store, joining.find(store))
+    (part,) = Path(store.url, "shard-00002").glob("*.parquet")
+    whole = part.read_bytes()
+    part.unlink()
+    store = joining.settled(Store.open(store.url))
+    asks: Any = None
+    mended, _ = growth.next_generation(store, asks, look=False)
+    assert mended.number == 2, "which embed mends first"
+    part.write_bytes(whole)
+    store = joining.settled(Store.open(store.url))
+    assert shown(store) == before
+    assert numbers(store) == [0, 4]
+
+
+def test_a_joined_part_that_did_not_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a bucket mounted with a cache: the marker alone is no reason to remove the sources."""
+    store = grown(tmp_path, 3)
+    before, join = shown(store), joining.plan(store, joining.find(store))
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TombstoneFolder, "add", killed)
+        with pytest.raises(Killed):
+            joining.finish(store, join)
+    (part,) = Path(store.url, "shard-00004").glob("*.parquet")
+    part.unlink()
+    store = joining.settled(Store.open(store.url))
+    assert shown(store) == before
+    whole = part.read_bytes()
+    part.unlink()
+    joining.retire(store)
+    assert numbers(store) == [0, 4]
+    assert {each.name for each in Path(store.url).glob("shard-*")} >= {"shard-00001", "shard-00003"}
+    part.write_bytes(whole)
+    joining.retire(store)
+    assert {each.name for each in Path(store.url).glob("shard-*")} == {"shard-00000", "shard-00004"}
+
+
+def test_a_join_is_of_the_same_folder(tmp_path: Path) -> None:
+    store = grown(tmp_path, 2)
+    compacted(store, tmp_path)
+    store = Store.open(store.url)
+    plans = [store.generations.plan(each) for each in store.generations.all()]
+    assert [Listing(plan).place for plan in plans] == [PLACE, PLACE]
+
+
+def test_two_joins_under_a_reader(tmp_path: Path) -> None:
+    store = grown(tmp_path, 3)
+    reader, late = Store.open(store.url), Store.open(store.url)
+    assert reader.tombstones.published == late.tombstones.published == {1, 2, 3}
+    compacted(store, tmp_path)
+    compacted(grow(Store.open(store.url), ["more"]), tmp_path)
+    with pytest.raises(StoreError, match=r"generation 3 was joined .* run the same command again"):
+        _ = reader.shards
+    with pytest.raises(StoreError, match=r"joined shards of .* run the same command again"):
+        late._replaced(2)
+
+
+def test_a_reader_that_lists_before_a_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that were replaced do not come back for it."""
+    store = grown(tmp_path, 2)
+    store = grow(store, ["first-03"], {"first-03": (0, 3)})
+    names, joined = Folder.names, list[bool]()
+
+    def late(self: Folder, *given: Any) -> list[str]:
+        listed = names(self, *given)
+        if given == (paths.TOMBSTONES,) and not joined:
+            joined.append(True)
+            compacted(store, tmp_path)
+        return listed
+
+    monkeypatch.setattr(Folder, "names", late)
+    seen = Store.open(store.url).tombstones
+    assert seen.joins.generations == {1, 2, 3}
+    assert seen.covers("shard-00000/part-00000.parquet", "first-03")
+
+
 def test_small_parts_of_a_shard(tmp_path: Path) -> None:
     from tests.stores import make_store
 
@@ -285,8 +431,8 @@ def test_random_changes(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPat
     wanted, deletions, added = shown(store), dict[str, dict[str, object]](), 0
     for _ in range(25):
         store = Store.open(store.url)
-        change = draw.choice(["grow", "grow", "delete", "undo", "compact"])
-        if change == "grow":
+        change = draw.choice(["grow", "grow", "shrink", "delete", "undo", "compact"])
+        if change in {"grow", "shrink"}:
             every = store.generations.all()
             table = current(every, [store.generations.plan(each) for each in every])
             names = [name.decode() for name in table["name"].to_pylist()]
@@ -296,7 +442,9 @@ def test_random_changes(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPat
             replaced, gone = (
                 {name: places[name] for name in each} for each in (some[:2], some[2:])
             )
-            new = [f"new-{added}", *replaced]
+            if change == "shrink":
+                some, replaced = some[2:], {}
+            new = [f"new-{added}", *replaced] if change == "grow" else []
             added += 1
             store = grow(store, new, replaced, gone)
             for name in some:
