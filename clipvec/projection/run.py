@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec import paths
-from clipvec.errors import ConfigError
+from clipvec.errors import ConfigError, StoreError
 from clipvec.progress import Progress, counted
 from clipvec.projection import stored
 from clipvec.projection.plane import LEAST, tsne
-from clipvec.store import EMBEDDING, Rows, matrix
+from clipvec.store import EMBEDDING, Rows, compaction, matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,8 @@ def run(config: ProjectionConfig) -> ProjectionSummary:
     Memory is that of the landmarks and of the file, 4 bytes a row and the ids.
 
     Raises:
-        StoreError: there is no store, or it cannot be read or written.
+        StoreError: there is no store, it cannot be read or written, or clipvec compact is at work on
+            it, or was since this began.
         ConfigError: it has too few rows, or scikit-learn is not installed.
     """
     rows = Rows.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
@@ -63,7 +64,15 @@ def run(config: ProjectionConfig) -> ProjectionSummary:
         return ProjectionSummary(len(rows), summary.file, made=False)
     with Progress() as progress:
         task = progress.task("projection", len(rows), "rows")
-        folder.write(paths.PROJECTION, stored.encode(_pieces(rows, task), rows.digest))
+        made = stored.encode(_pieces(rows, task), rows.digest)
+    with compaction.exclusive(rows.store):  # which removes it, as it has ids of deleted rows
+        now = {(part.file, part.sha256) for part in rows.store.again().parts()}
+        if not now >= {(part.file, part.sha256) for part in rows.parts}:
+            raise StoreError(
+                f"clipvec compact took rows out of {rows.store.url} after this command began; run "
+                "the same command again"
+            )
+        folder.write(paths.PROJECTION, made)
     return summary
 
 

@@ -425,7 +425,7 @@ def test_small_parts_of_a_shard(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_random_changes(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever grows, goes, is deleted, taken back and compacted, readers see the same rows."""
-    draw, store = random.Random(seed), grown(tmp_path, 1)
+    draw, store = random.Random(seed), grown(tmp_path, 9)
     monkeypatch.setattr(joining, "PART_ROWS", draw.choice([2, 5, 1024]))
     monkeypatch.setattr(compaction, "GROUP_ROWS", draw.choice([0, 2, 256]))
     wanted, deletions, added = shown(store), dict[str, dict[str, object]](), 0
