@@ -47,8 +47,8 @@ def run(config: ProjectionConfig) -> ProjectionSummary:
     Memory is that of the landmarks and of the file, 4 bytes a row and the ids.
 
     Raises:
-        StoreError: there is no store, it cannot be read or written, or clipvec compact is at work on
-            it, or was since this began.
+        StoreError: there is no store, it cannot be read or written, or clipvec compact takes rows
+            out of it, or did since this began.
         ConfigError: it has too few rows, or scikit-learn is not installed.
     """
     rows = Rows.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))

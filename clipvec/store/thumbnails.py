@@ -42,42 +42,60 @@ def read(
     for part, row, id in wanted:
         places[part][row] = id
     found: dict[str, bytes | None] = {}
-    missing = []
+    missing, gone = list[str](), dict[str, set[str]]()
     for part, rows in places.items():
         ids = set(rows.values())
         try:
-            for id, thumbnail in _groups(Folder(store), part, rows, ids):
+            folder = Folder(store)
+            for id, thumbnail in _held(folder, part, folder.open(part), rows, ids):
                 if id in ids:
                     found[key(part, id)] = thumbnail.as_py()
                 elif spare > 0 and (beside := thumbnail.as_py()) and len(beside) <= spare:
                     found[key(part, id)] = beside
                     spare -= len(beside)
+        except FileNotFoundError:
+            gone[part] = ids
         except (OSError, ClipvecError) as error:
             missing.append(f"{part}: {error}")
+    try:
+        found |= _moved(Folder(store), gone, missing) if gone else {}
+    except (OSError, ClipvecError) as error:
+        missing.append(str(error))
     if missing:
         log.warning("no thumbnails from the store %s (%s)", store, missing[0])
     return found
 
 
-def _groups(
-    folder: Folder, part: str, rows: Collection[int], ids: set[str]
-) -> Iterator[tuple[str, pa.BinaryScalar]]:
-    """Yield ids and thumbnails of the row groups that hold some rows of a part.
+def _moved(
+    folder: Folder, gone: dict[str, set[str]], missing: list[str]
+) -> dict[str, bytes | None]:
+    """Return thumbnails of rows of parts that are gone, by `key`, from what has them now.
 
-    If it is gone, the rows are looked for by their ids in what has them now.
+    Args:
+        folder: of the store.
+        gone: ids by part; those that are found are taken out.
+        missing: takes the parts in whose place there is none.
     """
-    try:
-        opened = folder.open(part)
-    except FileNotFoundError:
-        if not (others := _others(folder, part)):
-            raise
-        left = set(ids)
-        for other in others if left else ():
-            for id, thumbnail in _held(folder, other, folder.open(other), None, left):
-                left.discard(id)
-                yield id, thumbnail
-    else:
-        yield from _held(folder, part, opened, rows, ids)
+    joins = TombstoneFolder(folder).read().joins
+    shards: dict[str, list[str]] = defaultdict(list)
+    for part in gone:
+        shards[joins.folder(paths.shard_folder(part))].append(part)
+    found: dict[str, bytes | None] = {}
+    for shard, parts in shards.items():
+        there = [name for name in folder.names(shard) if paths.part_number(name) is not None]
+        wanted: dict[str, list[str]] = defaultdict(list)
+        for part in parts:
+            for other in (others := _others(shard, there, part)):
+                wanted[other].append(part)
+            missing += [] if others else [f"{part} is missing"]
+        for other, mine in wanted.items():
+            ids = {id for part in mine for id in gone[part]}
+            for id, thumbnail in _held(folder, other, folder.open(other), None, ids) if ids else ():
+                for part in mine:
+                    if id in gone[part]:
+                        found[key(part, id)] = thumbnail.as_py()
+                        gone[part].discard(id)
+    return found
 
 
 def _held(
@@ -113,14 +131,11 @@ def _held(
             yield from zip(table["id"].to_pylist(), table["thumbnail"], strict=True)
 
 
-def _others(folder: Folder, part: str) -> list[str]:
-    """Return the parts that may have the rows of one that is gone."""
-    shard, number = paths.shard_folder(part), paths.part_number(part) or 0
-    now = TombstoneFolder(folder).read().joins.folder(shard)
-    parts = [name for name in folder.names(now) if paths.part_number(name) is not None]
-    if now == shard:  # one that was made of several has the number of their first
-        first = max(
-            (n for name in parts if (n := paths.part_number(name) or 0) <= number), default=0
-        )
-        parts = [name for name in parts if paths.part_number(name) == first]
-    return [f"{now}/{name}" for name in parts]
+def _others(shard: str, there: Sequence[str], part: str) -> list[str]:
+    """Return the parts of a shard that may have the rows of one that is gone."""
+    if shard == paths.shard_folder(part):  # one that was made of several has their first's number
+        number = paths.part_number(part) or 0
+        numbers = (paths.part_number(name) or 0 for name in there)
+        first = max((each for each in numbers if each <= number), default=0)
+        there = [name for name in there if paths.part_number(name) == first]
+    return [f"{shard}/{name}" for name in there]

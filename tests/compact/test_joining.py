@@ -27,6 +27,7 @@ from clipvec.store import (
     compaction,
     current,
     joining,
+    thumbnails,
 )
 from tests.compact.conftest import NAME, Killed, asked, checked, count_writes, files
 from tests.compact.grown import PLACE, grow, grown, planned, shown
@@ -185,6 +186,33 @@ def test_an_index_that_does_not_follow(tmp_path: Path, index: IndexKind) -> None
     compacted(grow(Store.open(store.url), ["most"]), tmp_path)
     with open_index(index, NAME) as opened:
         assert opened.get(["day-003-2"]) == {}, "through two joins"
+
+
+def test_thumbnails_of_parts_that_were_joined_are_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = grown(tmp_path, 5)
+    wanted = [
+        (part.file, 1, f"day-{day:03}-1")
+        for day, part in enumerate(Store.open(store.url).parts()[1:], 1)
+    ]
+    compacted(store, tmp_path)
+    opened, read = list[str](), list[str]()
+    open_, names = Folder.open, Folder.names
+    monkeypatch.setattr(
+        Folder, "open", lambda self, name: (opened.append(name), open_(self, name))[1]
+    )
+    monkeypatch.setattr(
+        Folder, "names", lambda self, *given: (read.append(*given), names(self, *given))[1]
+    )
+    found = thumbnails.read(store.url, wanted)
+    assert found == {
+        thumbnails.key(part, id): f"JPEG of {id} in {int(id.split('-')[1])}".encode()
+        for part, _, id in wanted
+    }
+    assert opened[:5] == [part for part, _, _ in wanted]
+    assert len(opened) == 6
+    assert read == [paths.TOMBSTONES, "shard-00006"]
 
 
 def test_the_index_follows(tmp_path: Path, index: IndexKind) -> None:

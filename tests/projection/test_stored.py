@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hydra import compose, initialize_config_dir
 from clipvec import config, paths, projection
 from clipvec.config import ProjectionConfig
 from clipvec.errors import ConfigError, StoreError
-from clipvec.projection import NOWHERE, StoredProjection
+from clipvec.projection import NOWHERE, StoredProjection, stored
 from clipvec.projection.run import place, run
 from clipvec.store import Folder, Rows, Store, compaction
 from tests.stores import StoreFactory, delete, flip
@@ -106,6 +107,27 @@ def test_it_goes_with_what_compaction_takes_out(
     compaction.forget_derived(store)
     assert StoredProjection.read(store.folder) is None
     assert "clipvec projection makes it again" in caplog.text
+
+
+def test_none_is_written_of_rows_that_went_meanwhile(
+    tmp_path: Path, store_factory: StoreFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, encode = store_factory(tmp_path, {0: [20], 1: [20]}), stored.encode
+    delete(store, "0/3")
+
+    def late(*given: Any) -> bytes:
+        made = encode(*given)
+        with compaction.exclusive(store):
+            now = store.again()
+            found = compaction.write(now, now.committed()[0])
+            assert found is not None
+            assert compaction.commit(now, [found])
+        return made
+
+    monkeypatch.setattr(stored, "encode", late)
+    with pytest.raises(StoreError, match=r"took rows out of .* run the same command again"):
+        run(asked(tmp_path))
+    assert StoredProjection.read(store.folder) is None
 
 
 def test_too_few_rows(tmp_path: Path, store_factory: StoreFactory) -> None:
