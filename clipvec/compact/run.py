@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from clipvec import paths
-from clipvec.index import held_indexes, rebuild, remove_leftovers
+from clipvec.index import held_indexes, partition_shards, rebuild, remove_leftovers
 from clipvec.machine import fill_memory
 from clipvec.progress import Progress, counted
 from clipvec.store import Store, compaction, joining
 from clipvec.web import format as formats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence, Set
 
     from clipvec.config import CompactConfig
     from clipvec.store import CommitMarker
@@ -83,14 +83,14 @@ def compact(config: CompactConfig) -> CompactSummary:
     with compaction.exclusive(store):
         store = store.again()
         # one of another store is refused before all else
-        held_indexes(config.index, name, store, 0)
+        partitions = partition_shards(held_indexes(config.index, name, store, 0))
         summary = CompactSummary(store.url)
         store = joining.settled(store)
         store.tell_unfinished("stay as they are")
         _compact_store(store, summary)
         store = store.again()
         compaction.tidy(store)
-        store = _join_generations(store.again(), summary)
+        store = _join_generations(store.again(), summary, partitions)
     if store.tombstones.removed:
         remove_leftovers(config.index, name)
     changed = bool(summary.rows or summary.joined or summary.generations)
@@ -116,7 +116,8 @@ def _foretell(config: CompactConfig, store: Store, name: str) -> CompactSummary:
         summary.rows += sum(len(part.deleted) for part in parts)
         summary.parts += sum(bool(part.deleted) for part in parts)
         summary.joined += len(parts) - len(compaction.groups(parts))
-    summary.generations = len(joining.find(store, compacted=False))
+    partitions = partition_shards(held_indexes(config.index, name, store, 0))
+    summary.generations = len(joining.find(store, partitions, compacted=False))
     changed = bool(summary.rows or summary.joined or summary.generations)
     removed = store.tombstones.removed + summary.rows
     held = held_indexes(config.index, name, store, removed)
@@ -156,9 +157,11 @@ def _compact_group(store: Store, group: Iterable[int]) -> list[compaction.Compac
             return found
 
 
-def _join_generations(store: Store, summary: CompactSummary) -> Store:
+def _join_generations(
+    store: Store, summary: CompactSummary, partitions: Sequence[Set[int]]
+) -> Store:
     """Join small generations as long as there are some, and return the store as it is then."""
-    while run := joining.find(store):
+    while run := joining.find(store, partitions):
         compaction.forget_derived(store)
         generation = joining.plan(store, run)
         if not generation.joins:

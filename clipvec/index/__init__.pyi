@@ -5,7 +5,7 @@ from .chroma.backend import memory_bytes
 from .chroma.server import chroma_server
 from .faiss.factory import num_lists
 from .faiss.library import faiss_errors
-from .open import Published, has_index, open_index, partitions_of, published
+from .open import Published, has_index, open_index, partition_shards, partitions_of, published
 from .query import Term, combine, query_vector, split_weight
 from .remains import held_indexes, rebuild, remove_leftovers
 from .rows import FEW, table_fault
@@ -32,6 +32,7 @@ __all__ = [
     "memory_bytes",
     "num_lists",
     "open_index",
+    "partition_shards",
     "partitions_of",
     "published",
     "query_vector",

@@ -19,7 +19,7 @@ from clipvec.index.rows import RowsTable
 from clipvec.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from clipvec.config import IndexConfig
@@ -197,10 +197,15 @@ def seen_shards(store: Store) -> list[int]:
     return [store.tombstones.joins.first(shard) for shard in store.shards]
 
 
+def partition_shards(names: Iterable[str]) -> list[frozenset[int]]:
+    """Return the shards of each partition among some indexes, by their names."""
+    specs = filter(None, map(paths.partition, names))
+    return [frozenset(shards.parse(each, sys.maxsize)) for each in specs]
+
+
 def missing_shards(partitions: Sequence[str], seen: Sequence[int]) -> str:
     """Return those of some shards that no partition holds, as a specification; or nothing."""
-    parsed = (shards.parse(paths.partition(each), sys.maxsize) for each in partitions)
-    missing = set(seen) - {shard for some in parsed for shard in some}
+    missing = set(seen).difference(*partition_shards(partitions))
     return shards.format(sorted(missing)) if missing else ""
 
 

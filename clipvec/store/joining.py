@@ -45,7 +45,7 @@ from clipvec.store.shard import CommitMarker
 from clipvec.store.tombstones import DeletedRows, Entry, RemovedRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence, Set
 
     import pyarrow as pa
 
@@ -60,11 +60,14 @@ _NOWHERE = [-1, -1]
 """Span of a part of which it is not known how many items of the dataset it covers."""
 
 
-def find(store: Store, *, compacted: bool = True) -> list[Generation]:
+def find(
+    store: Store, partitions: Sequence[Set[int]] = (), *, compacted: bool = True
+) -> list[Generation]:
     """Return generations that are to be joined; empty: there are none.
 
     Args:
         store: where they are.
+        partitions: the shards of each partition of an index; none comes to have rows of another.
         compacted: whether those with deleted rows are left out; False: these are about to go.
 
     Raises:
@@ -81,19 +84,23 @@ def find(store: Store, *, compacted: bool = True) -> list[Generation]:
         for file, rows in entry.parts.items()
         if rows.ids and compacted
     }
+    first = store.tombstones.joins.first
     run: list[Generation] = []
     rows = size = 0
+    there = set[int]()
     for each in reversed(generations[1:]):
         held = [markers[shard] for shard in each.shards]
         count, bytes = sum(m.rows for m in held), sum(p.bytes for m in held for p in m.parts)
         settled = named.isdisjoint(paths.ShardPaths(shard).folder for shard in each.shards)
+        mine = {first(shard) for shard in each.shards}
+        alike = all((there | mine) <= some or some.isdisjoint(there | mine) for some in partitions)
         small = count <= max(rows, PART_ROWS) and size + bytes <= _MOST_BYTES
-        if run and not (settled and small):
+        if run and not (settled and small and alike):
             if len(run) > 1:
                 break
-            run, rows, size = [], 0, 0
+            run, rows, size, there = [], 0, 0, set()
         if settled and bytes <= _MOST_BYTES:
-            run, rows, size = [each, *run], rows + count, size + bytes
+            run, rows, size, there = [each, *run], rows + count, size + bytes, there | mine
     return run if len(run) > 1 else []
 
 

@@ -222,6 +222,29 @@ def test_the_index_follows(tmp_path: Path, index: IndexKind) -> None:
     assert checked(store, index) == []
 
 
+def test_partitions_keep_their_rows(tmp_path: Path) -> None:
+    """Those that are written again later would lack them, or show them twice."""
+    store, index = grown(tmp_path, 6), FaissConfig(f"{tmp_path}/index")
+    partitions = [f"{NAME}--shards-{each}" for each in ("0-2", "3-4")]
+    for partition in ("0-2", "3-4"):
+        build_index(build_config(tmp_path, index, partition=partition))
+
+    def held() -> list[set[str]]:
+        found = []
+        for name in partitions:
+            with open_index(index, name) as opened:
+                found.append({hit.id for hit in opened.query(np.ones(16, np.float32), 100)})
+        return found
+
+    before = held()
+    assert [*map(len, before)] == [26, 6]
+    told = compacted(store, tmp_path, index)
+    assert told.startswith("joined 6 small generations with others; wrote ")
+    assert held() == before
+    store = Store.open(store.url)
+    assert [store.tombstones.joins.first(shard) for shard in store.shards] == [0, 5, 3, 1]
+
+
 def test_readers_that_are_at_work(tmp_path: Path) -> None:
     store = grown(tmp_path, 3)
     reader, late = Store.open(store.url), Store.open(store.url)
