@@ -16,7 +16,7 @@ def before_workers() -> None:
     Once one was up that is no longer so: those that answer go on, and what cannot be opened now may
     be mended before a worker is started again.
     """
-    signal.signal(signal.SIGUSR1, lambda *_: sys.exit(2))
+    signal.signal(signal.SIGUSR1, _end)
     signal.signal(signal.SIGUSR2, lambda *_: signal.signal(signal.SIGUSR1, signal.SIG_IGN))
     os.environ[_STARTER] = str(os.getpid())
 
@@ -32,6 +32,12 @@ def failed(exit_code: int) -> None:
     if _is_worker():
         os.kill(os.getppid(), signal.SIGUSR1)
         os._exit(exit_code)
+
+
+def _end(*_: object) -> None:
+    for each in (signal.SIGUSR1, signal.SIGUSR2):  # another worker's would kill what is ending
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(2)
 
 
 def _is_worker() -> bool:

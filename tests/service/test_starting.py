@@ -35,6 +35,8 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_the_first_one_ends_all() -> None:
     with pytest.raises(SystemExit, match="2"):
         starting.failed(3)
+    with pytest.raises(Ended, match="3"):  # another worker of the same start
+        starting.failed(3)
 
 
 def test_one_that_is_started_again_ends_alone() -> None:
