@@ -53,6 +53,8 @@ def _generation(job: Job, look: bool) -> int:
             return 0
         if look:
             store = joining.settled(store)
+        elif newest.joins and not store.is_published(newest):  # which would be finished first
+            return newest.number
         config = read_command("embed", job.overrides, EmbedConfig)
         try:
             generation = next_generation(store, config, look=look)[0]

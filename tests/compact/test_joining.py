@@ -17,6 +17,8 @@ from clipvec.data import Listing
 from clipvec.embed import growth
 from clipvec.errors import StoreError
 from clipvec.index import build_index, open_index
+from clipvec.jobs.generation import of_one_generation
+from clipvec.jobs.plan import Job
 from clipvec.rejects.run import rejects
 from clipvec.store import (
     CommitMarker,
@@ -350,6 +352,10 @@ def test_an_embed_that_sees_a_join_just_planned(tmp_path: Path) -> None:
     before, join = shown(store), joining.plan(store, joining.find(store))
     with pytest.raises(StoreError, match=r"generation 4 of .* joins others; run the same command"):
         growth.publish(store, join, np.empty((0, 2), np.int64))
+    job = Job(0, (), (0,), store.url, cloud={"name": "local"})
+    (foretold,) = of_one_generation([job], look=False)
+    assert foretold.generation == 4
+    assert not Store.open(store.url).tombstones.joins.generations, "nothing is written"
     asks: Any = None  # of what it does not look for
     assert growth.next_generation(store, asks, look=False) == (join, False)
     store = Store.open(store.url)
