@@ -53,7 +53,7 @@ class Store:
         """The model's configuration, enough to rebuild the encoder."""
         count = self.fingerprint.sharding_count
         only = Generation(0, 0, count, 0)
-        self.generations = Generations(folder, only, lambda: self.tombstones.joins)
+        self.generations = Generations(folder, only, self._joins)
         self._digest = digest(values["fingerprint"])
         self._commits = Commits(folder, self._again)
         self._compared: dict[str, bool] = {}
@@ -199,6 +199,10 @@ class Store:
         later = [shard for shard in shards if shard >= self.fingerprint.sharding_count]
         joins = TombstoneFolder(self.folder).read().joins if later else Joins()
         return any(joins.shard(shard) != shard for shard in later)
+
+    def _joins(self) -> Joins:
+        """Return what was joined; with a lambda in its place a store could not be pickled."""
+        return self.tombstones.joins
 
     @cached_property
     def tombstones(self) -> Tombstones:

@@ -162,4 +162,4 @@ def test_the_documented_interface_holds_under_a_fuzzer(
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert "11 selected / 11 total" in done.stdout
+    assert "14 selected / 14 total" in done.stdout

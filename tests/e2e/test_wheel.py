@@ -100,8 +100,8 @@ def test_installed_plugins_and_configs_are_found(
     assert lines[2].split() == row
     assert lines[3] == "sky jobs launch --num-jobs 3 sweep/task-00000.yaml"
     task = yaml.safe_load((cwd / "sweep/task-00000.yaml").read_text())
-    command = f"exec python -m clipvec.embed store.root={tmp_path}/store model.precision=fp32 "
-    command += "launcher=local "
+    command = "exec python -m clipvec.jobs.skypilot.each_gpu -m clipvec.embed "
+    command += f"store.root={tmp_path}/store model.precision=fp32 launcher=local "
     assert f"shards=(0 1 2)\n{command}" in task["run"]
 
 
