@@ -207,6 +207,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A bucket ``photos`` of moto's server, with the variables that the documentation sets."""
+    from urllib.request import Request, urlopen
+
     import boto3
     from moto.server import ThreadedMotoServer
     from s3fs import S3FileSystem
@@ -224,6 +226,8 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
+    # moto keeps what earlier servers of this process were sent
+    urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
     boto3.client("s3", endpoint_url=url).create_bucket(Bucket="photos")
     S3FileSystem.clear_instance_cache()  # of the server of another test
     yield

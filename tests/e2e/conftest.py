@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from tests.e2e.preloaded import Preloaded
 from tests.e2e.serving import free_port, start, wait_ready
+from tests.waiting import until
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -65,7 +67,12 @@ def small_disk(tmp_path: Path) -> Iterator[Disk]:
         pytest.skip("only root may mount a file system")
     disk = Disk(tmp_path / "disk")
     yield disk
-    subprocess.run(["umount", str(disk.path)], check=True)
+
+    def unmounted() -> bool:
+        gc.collect()  # files that a test has mapped are open while anything refers to them
+        return subprocess.run(["umount", str(disk.path)], check=False).returncode == 0
+
+    until(unmounted, seconds=30)
 
 
 @pytest.fixture(scope="session")
