@@ -75,7 +75,9 @@ for (const svg of all(".panel > svg")) {
     aim(there[at < 0 ? 0 : (at + by + there.length) % there.length]);
   });
 }
-addEventListener("scroll", () => aim(null), { passive: true });
+// Focus scrolls a plot into view, and the event comes after the first keys.
+const walked = () => document.activeElement.matches(".panel > svg");
+addEventListener("scroll", () => aim(walked() ? aimed : null), { passive: true });
 
 for (const text of all("pre")) {
   const [button, frame] = [document.createElement("button"), document.createElement("div")];
