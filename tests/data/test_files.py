@@ -136,8 +136,8 @@ def test_an_error_is_shown_without_secrets() -> None:
         files.expand("ftp://me:pass@host.invalid/*.tar")
     assert "pass" not in str(raised.value)
     assert "ftp://host.invalid/*.tar" in str(raised.value)
-    taken_for_a_path = OSError("no file at /work/https:/me:pass@host/a?sig=x or C:/a@b?c")
-    assert files.first_line(taken_for_a_path) == "no file at /work/https://host/a or C:/a@b?c"
+    taken_for_a_path = OSError("no file at /data/https:/me:pass@host/a?sig=x or C:/a@b?c")
+    assert files.first_line(taken_for_a_path) == "no file at /data/https://host/a or C:/a@b?c"
 
 
 def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
