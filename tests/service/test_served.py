@@ -58,10 +58,8 @@ def settings(
     return replace(served, index=index, collection="live")
 
 
-def on_disk(settings: ServeConfig) -> ServeConfig:
-    if isinstance(settings.index, ChromaConfig):
-        pytest.skip("the same whatever the index")
-    return settings
+once = pytest.mark.parametrize("settings", ["faiss"], indirect=True)
+"""Of what is the same whatever the index."""
 
 
 @pytest.fixture
@@ -154,6 +152,7 @@ def test_rows_that_are_taken_out_and_added(
     assert client.get(f"/thumbnail/{first[1][0]}").status_code == 200
 
 
+@once
 def test_what_cannot_be_opened_leaves_the_old_one(
     client: httpx.Client,
     settings: ServeConfig,
@@ -161,7 +160,6 @@ def test_what_cannot_be_opened_leaves_the_old_one(
     two_models: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    settings = on_disk(settings)
     right = answer(client, "a bird")
     weights = two_models / "weights"
     hidden = weights.rename(weights.with_name("hidden"))
@@ -188,10 +186,10 @@ def test_what_cannot_be_opened_leaves_the_old_one(
     until(lambda: serves(client, TWO))
 
 
+@once
 def test_another_model_than_the_one_that_was_asked_for(
     settings: ServeConfig, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = on_disk(settings)
     told = replace(settings.model, name="told", pretrained=f"local-dir:{tiny_weights}")
     watch = Watch(replace(settings, model=told))
     monkeypatch.setattr(model, "load_checked", None)  # the one that is in memory will do
@@ -203,11 +201,11 @@ def test_another_model_than_the_one_that_was_asked_for(
     watch.close()
 
 
+# a build of FAISS changes nothing of the one before
+@pytest.mark.parametrize("settings", ["chroma"], indirect=True)
 def test_one_that_is_being_written(
     settings: ServeConfig, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if isinstance(settings.index, FaissConfig):
-        pytest.skip("a build of FAISS changes nothing of the one before")
     monkeypatch.setattr(module, "_RETRY_SECONDS", 0.1)
     watch, table = Watch(settings), RowsPaths(root / "chroma" / TWO)
     table.mark.rename(table.stale)
@@ -222,10 +220,10 @@ def test_one_that_is_being_written(
     watch.close()
 
 
+@once
 def test_an_error_that_is_another_each_time(
     settings: ServeConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = on_disk(settings)
     watch, tries = Watch(settings), itertools.count()
     with watch.served.hold() as old:
         pass
@@ -247,10 +245,10 @@ def test_an_error_that_is_another_each_time(
     watch.close()
 
 
+@once
 def test_what_was_opened_is_closed_when_it_is_not_wanted(
     settings: ServeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = on_disk(settings)
     watch = Watch(settings)
     found, opened = published(settings.index, TWO), []
     with watch.served.hold() as old:
@@ -264,8 +262,9 @@ def test_what_was_opened_is_closed_when_it_is_not_wanted(
     watch.close()
 
 
+@once
 def test_all_is_closed_that_can_be(settings: ServeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    searcher = Searcher.open(replace(on_disk(settings), collection=ONE))
+    searcher = Searcher.open(replace(settings, collection=ONE))
     monkeypatch.setattr(searcher.map, "close", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         searcher.close()
@@ -273,10 +272,10 @@ def test_all_is_closed_that_can_be(settings: ServeConfig, monkeypatch: pytest.Mo
     assert searcher.queries._thread._shutdown
 
 
+@once
 def test_without_a_name_it_stays_with_the_one_of_the_start(
     settings: ServeConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = on_disk(settings)
     watch = Watch(replace(settings, collection=None))
     newest = watch.served._use.searcher.collection.name
     (other,) = {ONE, TWO} - {newest}
@@ -292,8 +291,8 @@ def test_without_a_name_it_stays_with_the_one_of_the_start(
     watch.close()
 
 
+@once
 def test_a_request_keeps_its_searcher_to_its_end(settings: ServeConfig) -> None:
-    settings = on_disk(settings)
     old = Searcher.open(replace(settings, collection=ONE))
     served = Served(old)
     with served.hold() as held, served.hold() as again:
