@@ -10,7 +10,6 @@ that it does besides: reading Parquet, the ledger, verification.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import tempfile
 import time
@@ -21,9 +20,8 @@ import chromadb
 import numpy as np
 from chromadb.config import Settings
 
-from clipvec import config
-from clipvec.config import IndexCommandConfig
-from clipvec.index.build import build_index
+import clipvec
+from benchmarks.result import result
 from clipvec.index.chroma.writer import metadata
 from clipvec.index.load import batches
 from clipvec.store import Fingerprint, Golden, ModelFingerprint, Row, Store
@@ -85,25 +83,10 @@ def bare(loaded: list, folder: str) -> float:
 
 def indexed(root: Path, folder: str, batch_rows: int) -> float:
     """Return the seconds of a complete ``clipvec.index`` run in this process."""
-    name = {"name": "bench", "arch": "bench", "pretrained": "bench"}
-    values = {
-        "model": name,
-        "dataset": {"kind": "webdataset", "name": "bench", "path": "bench.tar"},
-        "sharding": {"count": 1},
-        "store": {"root": str(root)},
-        "index": {"kind": "chroma", "path": folder},
-        "hnsw": HNSW,
-        "cloud": {"name": "local"},
-        "launcher": {"kind": "local"},
-        "tracking": {"mode": "disabled"},
-        "partition": None,
-        "allow_partial": False,
-        "rebuild": False,
-        "batch_rows": batch_rows,
-    }
-    settings = config.from_dict(values, IndexCommandConfig)
+    hnsw = [f"hnsw.{key}={value}" for key, value in HNSW.items()]
+    named = ["model.name=bench", "dataset=webdataset", "dataset.name=bench", f"store.root={root}"]
     started = time.perf_counter()
-    summary = build_index(settings)
+    summary = clipvec.run_index(*named, *hnsw, f"index.path={folder}", f"batch_rows={batch_rows}")
     seconds = time.perf_counter() - started
     print(f"  {summary}")
     return seconds
@@ -142,10 +125,8 @@ def main() -> None:
                 f"clipvec.index {args.rows / b:,.0f} rows/s ({b_cpu:.1f} s of CPU)"
             )
         wall, cpu = (statistics.median(values) for values in zip(*ratios, strict=True))
-        print(
-            f"ratio {wall:.3f} in wall time, {cpu:.3f} in CPU time (medians of {args.rounds}); "
-            f"load average {os.getloadavg()[0]:.1f}"
-        )
+        detail = f"{cpu:.3f} by processor time, {args.rows:,} x {args.dim}, {args.rounds} rounds"
+        print(result("index / bare collection.add", wall, detail))
 
 
 if __name__ == "__main__":
