@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import paths, shards
 from clipvec.errors import CollectionError, IncompleteStoreError
-from clipvec.index import aliases, tracking
-from clipvec.index import rows as rows_table
+from clipvec.index import aliases, rows_writer, tracking
 from clipvec.index.backend import open_backend
 from clipvec.index.base import BuildStats
 from clipvec.index.load import Plan, load, shrink
@@ -191,7 +190,7 @@ def _fill(
     if plan.load or plan.drop or plan.shrink:
         writer.set_build_stats(None)
         if writer.rows_folder is not None:
-            rows_table.retire(writer.rows_folder)
+            rows_writer.retire(writer.rows_folder)
     try:
         deleted = shrink(writer, plan)
         seconds = load(writer, store, plan, batch_rows, logger.loaded)
@@ -209,7 +208,7 @@ def _fill(
     verified = verify(index, writer, store, parts)
     writer.set_expected_rows(None)
     if writer.rows_folder is not None:
-        rows_table.write(writer.rows_folder, store, parts)
+        rows_writer.write(writer.rows_folder, store, parts)
     return {
         "rows": rows,
         "loaded": len(plan.load) - plan.replaced,

@@ -2,50 +2,42 @@
 
 A cache of the store like the index itself, in the order of its parts. It filters, finds rows by id,
 and compares every vector, without what a database takes for it; the files take no memory that the
-system cannot have back. `retire` it before an index changes, `write` it when the index is verified:
-what is there is complete, and of the index beside it. `table_fault` compares its checksums.
+system cannot have back. `clipvec.index.rows_writer` takes it away before an index changes, and
+writes it when the index is verified: what is there is complete, and of the index beside it.
+`table_fault` compares its checksums.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import hashlib
-import itertools
 import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clipvec.errors import CollectionError, SchemaError
-from clipvec.files import from_json, size_and_sha256, to_json, write_atomically
+from clipvec.files import from_json, size_and_sha256
 from clipvec.index import filters
-from clipvec.index.base import PART, Hit, is_missing
-from clipvec.index.load import batches
+from clipvec.index.base import Hit, is_missing
 from clipvec.paths import RowsPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
-    from typing import BinaryIO
 
     import pyarrow as pa
 
-    from clipvec.store import LivePart, Store
-
-    _Known = dict[tuple[str, ...], Callable[[], tuple[np.ndarray, pa.Table]]]
-    """What gives the rows of parts, by `_key`."""
-
 FEW = 2**25
 """Numbers of vectors that are compared one by one: 52,000 rows x 640 take a core 12 ms."""
-_HASH, _HASH_ROW, _NORM = "_hash", "_hash_row", "_norm"
+HASH, HASH_ROW, NORM = "_hash", "_hash_row", "_norm"
 """Columns: hashes of the ids, ascending, and the row of each; and the lengths of the vectors."""
-_OWN = frozenset({_HASH, _HASH_ROW, _NORM})
-_SCHEMA = 2
-_BATCH = 4096
+_OWN = frozenset({HASH, HASH_ROW, NORM})
+SCHEMA = 2
+BATCH = 4096
+"""Rows that are read or written at once."""
 _SCORED = 2**16
 """Rows of which the cosines are held at once, 256 kB for each query."""
-_DAMAGED = (SchemaError, OSError, KeyError, IndexError, TypeError, ValueError)
+DAMAGED = (SchemaError, OSError, KeyError, IndexError, TypeError, ValueError)
 """What reading a damaged table raises, beside Arrow's own."""
 log = logging.getLogger(__name__)
 
@@ -57,8 +49,8 @@ class RowsTable:
         self._columns = columns
         self._vectors = vectors
         """float32 or float16 [N, D], of about unit length."""
-        self._norms = columns[_NORM].to_numpy()
-        self._hashes, self._hash_rows = columns[_HASH].to_numpy(), columns[_HASH_ROW].to_numpy()
+        self._norms = columns[NORM].to_numpy()
+        self._hashes, self._hash_rows = columns[HASH].to_numpy(), columns[HASH_ROW].to_numpy()
 
     @classmethod
     def find(cls, folder: Path) -> RowsTable | None:
@@ -85,11 +77,11 @@ class RowsTable:
 
         files = RowsPaths(folder)
         try:
-            if (fault := _fault(files.mark, whole=False)) is None:
+            if (found := fault(files.mark, whole=False)) is None:
                 return cls.open(files)
-        except (pa.ArrowException, *_DAMAGED) as error:
-            fault = str(error)
-        raise CollectionError(_damaged(files, fault, mend))
+        except (pa.ArrowException, *DAMAGED) as error:
+            found = str(error)
+        raise CollectionError(_damaged(files, found, mend))
 
     @classmethod
     def open(cls, files: RowsPaths) -> RowsTable:
@@ -105,8 +97,8 @@ class RowsTable:
         """Return a table of no rows, whose vectors would have ``dim`` numbers."""
         import pyarrow as pa
 
-        columns = {"id": pa.array([], pa.large_string()), _NORM: pa.array([], pa.float32())}
-        columns |= {name: pa.array([], pa.uint64()) for name in (_HASH, _HASH_ROW)}
+        columns = {"id": pa.array([], pa.large_string()), NORM: pa.array([], pa.float32())}
+        columns |= {name: pa.array([], pa.uint64()) for name in (HASH, HASH_ROW)}
         return cls(columns, np.empty((0, dim), np.float32))
 
     def __len__(self) -> int:
@@ -151,8 +143,8 @@ class RowsTable:
     ) -> np.ndarray:
         """Return cosines of those of the rows to choose from, float32 [Q, ``stop - start``]."""
         scores = np.empty((len(queries), stop - start), np.float32)
-        for first in range(start, stop, _BATCH):
-            last = min(first + _BATCH, stop)
+        for first in range(start, stop, BATCH):
+            last = min(first + BATCH, stop)
             rows = slice(first, last) if among is None else among[first:last]
             block = np.asarray(self._vectors[rows], np.float32)
             scores[:, first - start : last - start] = queries @ block.T / self._norms[rows]
@@ -175,7 +167,7 @@ class RowsTable:
 
     def find_ids(self, ids: Sequence[str]) -> dict[str, int]:
         """Return the rows with these ids, as far as they exist."""
-        wanted = np.array([_hash(id) for id in ids], np.uint64)
+        wanted = np.array([id_hash(id) for id in ids], np.uint64)
         first = np.searchsorted(self._hashes, wanted, "left")
         last = np.searchsorted(self._hashes, wanted, "right")
         names = self._columns["id"]
@@ -224,97 +216,29 @@ class RowsTable:
 def table_fault(folder: Path, mend: str | None = None) -> str | None:
     """Return what is wrong with a table, by reading all of it, and the ``mend``; None: its own."""
     files = RowsPaths(folder)
-    fault = _fault(files.mark) if files.mark.is_file() else None
-    return fault and _damaged(files, fault, mend or _mend(files))
+    found = fault(files.mark) if files.mark.is_file() else None
+    return found and _damaged(files, found, mend or _mend(files))
 
 
-def _fault(mark: Path, *, whole: bool = True) -> str | None:
+def fault(mark: Path, *, whole: bool = True) -> str | None:
     """Return how the files of a table differ from what was written; ``whole``: the vectors too."""
     columns = RowsPaths(mark.parent).columns
     try:
-        for name, known in _read(mark)["files"].items():
+        for name, known in read_mark(mark)["files"].items():
             file = mark.parent / name
             compared = whole or file == columns
             held = size_and_sha256(file) if compared else [file.stat().st_size, known[1]]
             if held != known:
                 return f"{name} changed after clipvec index wrote it"
-    except _DAMAGED as error:
+    except DAMAGED as error:
         return str(error)
     return None
 
 
-def retire(folder: Path) -> None:
-    """Let no index be opened with a table that it is about to leave behind.
-
-    Raises:
-        CollectionError: its files cannot be changed.
-    """
-    files = RowsPaths(folder)
-    with _errors(folder), contextlib.suppress(FileNotFoundError):
-        files.mark.replace(files.stale)
-
-
-def write(
-    folder: Path, store: Store, parts: Sequence[LivePart], before: Path | None = None
-) -> None:
-    """Write the table of an index that holds ``parts``, unless it is there.
-
-    Parts that a table has which was there before are copied from it: the store may be far away.
-
-    Args:
-        folder: of the index.
-        store: of the parts.
-        parts: in the order of the rows.
-        before: another folder in which the table was before; None: it was in this one.
-
-    Raises:
-        CollectionError: it cannot be written.
-        StoreError: a part cannot be read.
-    """
-    files = RowsPaths(folder)
-    wanted = [[*_key(part), part.rows] for part in parts]
-    with contextlib.suppress(*_DAMAGED):
-        if _read(files.mark)["parts"] == wanted:
-            return
-    with _errors(folder):
-        if not any(part.rows for part in parts):
-            for file in (files.mark, files.stale, *files.both):
-                file.unlink(missing_ok=True)
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with files.new(files.vectors).open("wb") as stream:
-                table = _write_vectors(stream, store, parts, _known(RowsPaths(before or folder)))
-            _write_columns(files.new(files.columns), table)
-            for file in (files.mark, files.stale):
-                file.unlink(missing_ok=True)
-            for file in files.both:
-                files.new(file).replace(file)
-            about = {file.name: size_and_sha256(file) for file in files.both}
-            held = {"parts": wanted, "files": about}
-            write_atomically(files.mark, to_json(held, _SCHEMA, sealed=True))
-        finally:
-            for file in files.both:
-                files.new(file).unlink(missing_ok=True)
-
-
-def _known(files: RowsPaths) -> _Known:
-    """Return what gives the rows of each part that a table has which was there before."""
-    mark = files.stale if files.stale.is_file() else files.mark
-    if not mark.is_file() or _fault(mark):
-        return {}
-    found: _Known = {}
-    start, table = 0, RowsTable.open(files)
-    for *about, rows in _read(mark)["parts"]:
-        found[*about] = functools.partial(table.piece, start, start + rows)
-        start += rows
-    return found
-
-
-def _read(mark: Path) -> dict[str, Any]:
+def read_mark(mark: Path) -> dict[str, Any]:
     """Return the parts that a table holds, and size and checksum of its files."""
     mend = _mend(RowsPaths(mark.parent))
-    return from_json(mark.read_bytes(), _SCHEMA, mark, mend, sealed=True)
+    return from_json(mark.read_bytes(), SCHEMA, mark, mend, sealed=True)
 
 
 def _mend(files: RowsPaths) -> str:
@@ -323,59 +247,6 @@ def _mend(files: RowsPaths) -> str:
 
 def _damaged(files: RowsPaths, why: str, mend: str) -> str:
     return f"the table of rows in {files.mark.parent} is damaged ({why}); {mend}"
-
-
-def _write_vectors(
-    stream: BinaryIO,
-    store: Store,
-    parts: Sequence[LivePart],
-    known: _Known,
-) -> pa.Table:
-    """Write the vectors of ``parts`` in NumPy's format, and return all else, hashes unsorted."""
-    import pyarrow as pa
-
-    shape = sum(part.rows for part in parts), store.fingerprint.model.dim
-    # NumPy takes 1.6 ns to read a half precision number, which an exact search cannot afford.
-    dtype = np.dtype(np.float32 if shape[0] * shape[1] <= FEW else store.fingerprint.dtype)
-    header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(stream, header)
-    tables = []
-    for are_known, some in itertools.groupby(parts, lambda part: _key(part) in known):
-        copies = (known[_key(part)]() for part in some) if are_known else None
-        for vectors, table in copies or batches(store, list(some), _BATCH):
-            stream.write(np.ascontiguousarray(vectors, dtype).data)
-            norms = np.linalg.norm(vectors.astype(np.float32), axis=1)
-            hashes = np.array([_hash(id) for id in table["id"].to_pylist()], np.uint64)
-            typed = table.cast(_schema(table.schema)).append_column(_NORM, pa.array(norms))
-            tables.append(typed.append_column(_HASH, pa.array(hashes)))
-    return pa.concat_tables(tables)
-
-
-def _key(part: LivePart) -> tuple[str, str, str]:
-    """Return what tells a part, and what is deleted of it, from others."""
-    return part.file, part.sha256, part.deletions
-
-
-def _schema(given: pa.Schema) -> pa.Schema:
-    """Return the types of the table's columns from those of the store's."""
-    import pyarrow as pa
-
-    wide = {field.name: pa.large_string() for field in given if field.type == pa.string()}
-    # the name of a part file is that of thousands of rows
-    wide[PART] = pa.dictionary(pa.int32(), pa.string())
-    return pa.schema({field.name: wide.get(field.name, field.type) for field in given})
-
-
-def _write_columns(file: Path, table: pa.Table) -> None:
-    """Write a table as one Arrow record batch: many would make it slow to take rows."""
-    import pyarrow as pa
-
-    hashes = table[_HASH].to_numpy()
-    order = np.argsort(hashes, kind="stable")
-    table = table.drop_columns(_HASH).append_column(_HASH, pa.array(hashes[order]))
-    table = table.append_column(_HASH_ROW, pa.array(order)).unify_dictionaries().combine_chunks()
-    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
 
 
 def _best(scores: np.ndarray, k: int) -> np.ndarray:
@@ -388,16 +259,6 @@ def _best(scores: np.ndarray, k: int) -> np.ndarray:
     return candidates[np.argsort(-scores[candidates], kind="stable")][:k]
 
 
-def _hash(id: str) -> int:
+def id_hash(id: str) -> int:
+    """Return a 64-bit hash of an id, the same in every process."""
     return int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest(), "little")
-
-
-@contextlib.contextmanager
-def _errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CollectionError(
-            f"{folder}: its rows cannot be written ({error}); free space, or make it writable, and "
-            "run the same command again"
-        ) from error

@@ -17,7 +17,7 @@ import pytest
 from clipvec import paths
 from clipvec.config import ChromaConfig
 from clipvec.errors import CollectionError, ConfigError
-from clipvec.index import VectorIndex, build_index, filters, mapped, open_index, rows
+from clipvec.index import VectorIndex, build_index, filters, mapped, open_index, rows, rows_writer
 from clipvec.index.chroma.collection import ChromaIndex
 from clipvec.index.live import LiveIndex
 from clipvec.index.load import batches
@@ -112,7 +112,7 @@ def test_few_rows_are_compared_exactly(
     root: Path, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     """Whether their vectors lie in single precision, or as the store has them."""
-    monkeypatch.setattr(rows, "FEW", few)
+    monkeypatch.setattr(rows_writer, "FEW", few)
     paths.RowsPaths(folder_of(root)).mark.unlink()
     build(root)
     files = paths.RowsPaths(folder_of(root))
@@ -184,7 +184,7 @@ def made_table(vectors: np.ndarray) -> RowsTable:
 @pytest.mark.parametrize("k", [1, 30, 100, 250, 1000])
 def test_the_best_of_all_blocks(monkeypatch: pytest.MonkeyPatch, k: int) -> None:
     monkeypatch.setattr(rows, "_SCORED", 64)
-    monkeypatch.setattr(rows, "_BATCH", 24)
+    monkeypatch.setattr(rows, "BATCH", 24)
     rng = np.random.default_rng(3)
     vectors = rng.normal(size=(300, 4)).astype(np.float32)
     queries = rng.normal(size=(3, 4)).astype(np.float32)
@@ -212,7 +212,8 @@ def test_few_scores_are_held() -> None:
 
 
 def test_ids_of_one_hash(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "_hash", len)
+    for module in (rows, rows_writer):
+        monkeypatch.setattr(module, "id_hash", len)
     paths.RowsPaths(folder_of(root)).mark.unlink()
     build(root)
     with opened(root) as index:
@@ -240,7 +241,7 @@ def test_the_table_follows_the_index(root: Path, monkeypatch: pytest.MonkeyPatch
         read.extend(part.file for part in parts)
         return batches(store, parts, batch_rows)
 
-    monkeypatch.setattr(rows, "batches", noted)
+    monkeypatch.setattr(rows_writer, "batches", noted)
     build(root)
     assert read == ["shard-00001/part-00000.parquet"]  # the others are copied
     files = paths.RowsPaths(folder_of(root))
@@ -261,7 +262,7 @@ def test_the_table_follows_the_index(root: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_damaged_table_is_not_copied_from(root: Path) -> None:
     files, right = paths.RowsPaths(folder_of(root)), vectors_of(root)
     flip(files.vectors, files.vectors.stat().st_size - 2)
-    rows.retire(folder_of(root))
+    rows_writer.retire(folder_of(root))
     build(root)
     assert rows.table_fault(folder_of(root)) is None
     with opened(root) as index:
@@ -286,7 +287,7 @@ def test_a_table_of_other_parts_is_replaced(root: Path) -> None:
     build(root)
     assert files.mark.stat().st_mtime_ns == before
     store = Store.open(str(root / "store/toys/toy"))
-    rows.write(folder_of(root), store, store.parts()[:1])
+    rows_writer.write(folder_of(root), store, store.parts()[:1])
     with opened(root) as index:  # it has fewer rows than the index
         assert not is_mapped(index)
     build(root)
@@ -329,7 +330,7 @@ def test_a_table_that_cannot_be_written(root: Path, monkeypatch: pytest.MonkeyPa
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(rows, "_write_columns", full)
+    monkeypatch.setattr(rows_writer, "_write_columns", full)
     with pytest.raises(CollectionError, match=r"its rows cannot be written \(.*\); free space, or"):
         build(root, rebuild=True)
     shutil.rmtree(root / "index")
@@ -344,10 +345,10 @@ def test_no_object_of_a_row_is_held_while_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beside the columns in Arrow's memory."""
-    monkeypatch.setattr(rows, "_BATCH", 500)
+    monkeypatch.setattr(rows_writer, "BATCH", 500)
     store = make_store(tmp_path / "store", {0: [1000] * 30})
     tracemalloc.start()
-    rows.write(tmp_path, store, store.parts())
+    rows_writer.write(tmp_path, store, store.parts())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak / 30_000 < 80  # an id and a hash as Python objects take as much

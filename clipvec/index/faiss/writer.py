@@ -15,7 +15,7 @@ import numpy as np
 
 from clipvec.errors import CollectionError
 from clipvec.files import size_and_sha256
-from clipvec.index import rows as rows_table
+from clipvec.index import rows_writer
 from clipvec.index.backend import IndexWriter, check_made_of, duplicate_id_message
 from clipvec.index.base import PART, IndexInfo
 from clipvec.index.faiss import lists
@@ -206,7 +206,7 @@ class FaissWriter(IndexWriter):
             build = self._files.build(manifest.build_id)
             before = None if published is None else published.rows_folder
             if manifest.rows:
-                rows_table.write(build.folder, self._store, self._live, before)
+                rows_writer.write(build.folder, self._store, self._live, before)
             self._check_ids(build.folder)
             with self._errors():
                 for folder in (build.folder, self._files.next):
