@@ -1,7 +1,4 @@
-from .api import (
-    Hit,
-    SearchIndex,
-    StoreReader,
+from .api.commands import (
     load_evaluation,
     load_report,
     open_index,
@@ -11,6 +8,8 @@ from .api import (
     run_index,
     run_recall,
 )
+from .api.search import Hit, SearchIndex
+from .api.store import StoreReader
 from .embed.run import EmbedSummary
 from .errors import ClipvecError
 from .evaluate.results import Evaluation
