@@ -234,6 +234,9 @@ class EvaluateConfig:
     agreement: Annotated[int, Field(ge=0)]
     """Images whose nearest neighbours are compared with those by the models of ``against``, drawn
     at random; 0: none."""
+    text_file: str | None
+    """Text file with a query on each line, to which the answers by the models of ``against`` are
+    compared; null: none."""
     recall_reports: str | None
     """Folder of the reports of ``clipvec recall``; the newest of each store says what its indexes
     lose, how fast they are and how large. null: none is looked for."""

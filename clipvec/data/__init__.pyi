@@ -7,7 +7,7 @@ from .open import open_dataset
 from .original import NotShown, Original, open_original
 from .ranges import span
 from .record import Cursor, Dataset, GrowingDataset, Record, Reject, file_of
-from .regular import open_regular, open_text
+from .regular import open_regular, open_text, text_lines
 from .synthetic import Distribution, SyntheticDataset
 
 __all__ = [
@@ -36,5 +36,6 @@ __all__ = [
     "open_regular",
     "open_text",
     "span",
+    "text_lines",
     "thumbnail",
 ]

@@ -11,6 +11,8 @@ import stat
 from pathlib import Path
 from typing import IO
 
+from clipvec.errors import ConfigError
+
 _KINDS = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -55,6 +57,27 @@ def open_text(path: str | Path, encoding: str) -> IO[str]:
     """
     opener = None if Path(path).is_fifo() else _regular
     return open(path, encoding=encoding, opener=opener)
+
+
+def text_lines(option: str, file: str) -> list[str]:
+    """Return the lines of a text file that are not blank, each once, without blanks around them.
+
+    Args:
+        option: that named the file, for messages.
+        file: as it was given.
+
+    Raises:
+        ConfigError: it cannot be read, or holds none.
+    """
+    try:
+        with open_text(Path(file).expanduser(), "utf-8-sig") as text:
+            lines = text.read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{option}={file}: {error}; give a UTF-8 text file") from error
+    found = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not found:
+        raise ConfigError(f"{option}={file} has no lines; write one query on each")
+    return found
 
 
 class Unsteady(OSError):

@@ -1,8 +1,9 @@
-"""Do two models find the same neighbours? This needs neither captions nor labels.
+"""Do two models find the same images? This needs neither captions nor labels.
 
 The overlap of the nearest neighbours, averaged over images, is how models are compared where nobody
-says what is right: the mutual nearest neighbours of Huh et al. (arXiv 2405.07987). It says how far
-two models differ, and not which is better.
+says what is right: the mutual nearest neighbours of Huh et al. (arXiv 2405.07987). The same of
+texts says what a change of model does to the queries of users. Both say how far two models differ,
+and not which is better.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipvec.bootstrap import confidence_interval
-from clipvec.evaluate.draw import Draw, drawn_vectors
+from clipvec.evaluate.draw import drawn_vectors
 from clipvec.evaluate.results import RECALL_AT, Agreement, Disagreement
 from clipvec.exact_search import TopK
 from clipvec.progress import Progress
@@ -24,65 +25,103 @@ from clipvec.vectors import unit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from clipvec.evaluate.results import AskedBy
     from clipvec.store import Rows
 
 DEPTH = max(RECALL_AT)
-"""Neighbours of an image that are compared."""
+"""Images found for a query that are compared."""
 _SHOWN, _BESIDE = 6, 5
-"""Images that a report shows of two models, and neighbours of each."""
+"""Queries that a report shows of two models, and images found for each."""
 
 
 @dataclass(frozen=True)
-class Neighbours:
-    """The nearest other images of Q images, by one model."""
+class Answers:
+    """The images that one model finds for Q queries."""
 
-    images: np.ndarray
-    """str [Q], their ids."""
+    by: AskedBy
+    """What the queries are."""
+    queries: np.ndarray
+    """str [Q]: ids of images, or texts."""
     nearest: np.ndarray
-    """str [Q, `DEPTH`], ids of other images, nearest first; "" where there are fewer."""
+    """str [Q, `DEPTH`], ids of images, nearest first; "" where there are fewer."""
     candidates: int
     """Images among which each was searched."""
 
 
-def neighbours(rows: Rows, count: int, seed: int) -> Neighbours:
+def neighbours(rows: Rows, count: int, seed: int) -> Answers:
     """Return the neighbours of ``count`` images, drawn at random, among all others.
 
-    Equal scores come in an order that depends on the ids alone: copies of an image are the same
-    neighbours to every model, in whatever order its store has them. One pass over the vectors;
-    memory depends on ``count``, with 8 bytes a row on top.
+    Two passes over the store; memory depends on ``count``, with 8 bytes a row on top.
     """
-    draw: Draw[int] = Draw(count, seed)
-    ties = np.empty(len(rows), np.uint64)
+    hashes = _hashes(rows, seed)
+    count = min(count, len(rows))
+    drawn = np.argpartition(hashes, count - 1)[:count]
+    drawn = drawn[np.argsort(hashes[drawn])]
+    found = _nearest(rows, drawn_vectors(rows, drawn), hashes, drawn)
+    return Answers("image", rows.ids(drawn), found, len(rows) - 1)
+
+
+def answers(rows: Rows, texts: Sequence[str], vectors: np.ndarray, seed: int) -> Answers:
+    """Return what is found for texts among all images.
+
+    Args:
+        rows: to search.
+        texts: Q of them.
+        vectors: of the texts, by the model of the rows: float32 [Q, D], unit length.
+        seed: decides the order of images of equal scores.
+    """
+    found = _nearest(rows, vectors, _hashes(rows, seed))
+    return Answers("text", np.array(texts), found, len(rows))
+
+
+def _hashes(rows: Rows, seed: int) -> np.ndarray:
+    """Return a hash of the id of each row, uint64 [N], by which rows are drawn and equals ranked.
+
+    It depends on the id and the seed alone: copies of an image are the same neighbours to every
+    model, in whatever order its store has them.
+    """
+    hashes = np.empty(len(rows), np.uint64)
     for start, piece in rows.pieces(["id"]):
-        for row, id in enumerate(piece["id"].to_pylist(), start):
-            draw.add(id, row)
-            ties[row] = keyed_hash(id, seed)
-    drawn = np.array(draw.items(), np.int64)
-    top = TopK(drawn_vectors(rows, drawn), DEPTH, drawn)
+        ids = piece["id"].to_pylist()
+        hashes[start : start + len(ids)] = [keyed_hash(id, seed) for id in ids]
+    return hashes
+
+
+def _nearest(
+    rows: Rows, queries: np.ndarray, hashes: np.ndarray, own: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the ids of the rows nearest to queries, str [Q, `DEPTH`].
+
+    Args:
+        rows: to search.
+        queries: float32 [Q, D], unit length.
+        hashes: as `_hashes` returns them.
+        own: int64 [Q], the row that each query is, and that it does not find; None: they are none.
+    """
+    top = TopK(queries, DEPTH, own)
     with Progress() as progress:
         task = progress.task("neighbours", len(rows), "rows")
         for first, vectors in rows.chunks():
             numbers = np.arange(first, first + len(vectors))
-            top.add(numbers, unit(vectors), ties[numbers])
+            top.add(numbers, unit(vectors), hashes[numbers])
             task.advance(len(vectors))
     found, _ = top.neighbours()
-    ids = rows.ids(np.column_stack([drawn, found]))
-    return Neighbours(ids[:, 0], ids[:, 1:], len(rows) - 1)
+    return rows.ids(found)
 
 
-def overlap(a: Neighbours, b: Neighbours, k: int) -> np.ndarray:
-    """Return the share of each image's ``k`` nearest that both models find: float64 [Q]."""
+def overlap(a: Answers, b: Answers, k: int) -> np.ndarray:
+    """Return the share of each query's ``k`` nearest that both models find: float64 [Q]."""
     k = min(k, a.candidates)
     same = a.nearest[:, :k, None] == b.nearest[:, None, :k]
     shares: np.ndarray = same.any(axis=2).mean(axis=1)
     return shares
 
 
-def agreements(found: Mapping[str, Neighbours], seed: int) -> list[Agreement]:
-    """Return how far each two of some models agree; what the first disagrees about, with images.
+def agreements(found: Mapping[str, Answers], seed: int) -> list[Agreement]:
+    """Return how far each two of some models agree; what the first disagrees about, with queries.
 
     Args:
-        found: neighbours of the same images, by the names of the models.
+        found: answers to the same queries, by the names of the models.
         seed: of the bootstrap.
     """
     first = next(iter(found), "")
@@ -90,7 +129,8 @@ def agreements(found: Mapping[str, Neighbours], seed: int) -> list[Agreement]:
         Agreement(
             a=a,
             b=b,
-            images=len(one.images),
+            by=one.by,
+            queries=len(one.queries),
             candidates=one.candidates,
             overlap_at={k: confidence_interval(overlap(one, other, k), seed) for k in RECALL_AT},
             chance={k: min(k / one.candidates, 1.0) for k in RECALL_AT},
@@ -100,13 +140,13 @@ def agreements(found: Mapping[str, Neighbours], seed: int) -> list[Agreement]:
     ]
 
 
-def _disagreements(a: Neighbours, b: Neighbours) -> list[Disagreement]:
-    """Return the images whose neighbours overlap least; of equals, those drawn first."""
+def _disagreements(a: Answers, b: Answers) -> list[Disagreement]:
+    """Return the queries whose answers overlap least; of equals, the first ones."""
     shares = overlap(a, b, DEPTH)
     least = np.argsort(shares, kind="stable")[:_SHOWN]
     return [
         Disagreement(
-            image=str(a.images[at]),
+            query=str(a.queries[at]),
             overlap=float(shares[at]),
             a=[id for id in a.nearest[at, :_BESIDE].tolist() if id],
             b=[id for id in b.nearest[at, :_BESIDE].tolist() if id],
@@ -127,7 +167,7 @@ def pictures(stores: Sequence[Rows], found: Iterable[Agreement]) -> dict[str, by
         id
         for each in found
         for shown in each.disagreements
-        for id in (shown.image, *shown.a, *shown.b)
+        for id in (*([shown.query] if each.by == "image" else []), *shown.a, *shown.b)
     }
     having = [rows for rows in stores if rows.store.fingerprint.thumbnail]
     if not wanted or not having:

@@ -9,7 +9,7 @@ import numpy as np
 
 from clipvec.bootstrap import balanced_interval, confidence_interval, median_limits
 from clipvec.errors import ConfigError
-from clipvec.evaluate.agreement import neighbours
+from clipvec.evaluate.agreement import answers, neighbours
 from clipvec.evaluate.captions import retrieval
 from clipvec.evaluate.classify import linear_probe, nearest_neighbours, zero_shot
 from clipvec.evaluate.labels import read_labels
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clipvec.config import EvaluateConfig, PromptsConfig
-    from clipvec.evaluate.agreement import Neighbours
+    from clipvec.evaluate.agreement import Answers
     from clipvec.evaluate.captions import Retrieval
     from clipvec.evaluate.labels import Labels
-    from clipvec.evaluate.results import Direction, Method
+    from clipvec.evaluate.results import AskedBy, Direction, Method
     from clipvec.store import Rows
 
 _CONFUSIONS = 10
@@ -47,11 +47,17 @@ class Measured:
     retrieval: dict[Direction, Retrieval]
     right: dict[Method, np.ndarray]
     """bool [Q]: whether each image was classified right."""
-    neighbours: Neighbours | None
-    """None: they are not compared."""
+    answers: dict[AskedBy, Answers]
+    """What it finds, to compare with what others find; of what is not compared there is none."""
 
 
-def measure(config: EvaluateConfig, rows: Rows, name: str, captions: Sequence[str]) -> Measured:
+def measure(
+    config: EvaluateConfig,
+    rows: Rows,
+    name: str,
+    captions: Sequence[str],
+    queries: Sequence[str],
+) -> Measured:
     """Return how good the model of a store is.
 
     Args:
@@ -59,6 +65,7 @@ def measure(config: EvaluateConfig, rows: Rows, name: str, captions: Sequence[st
         rows: of the store.
         name: of the model in the report.
         captions: different captions of the store to search with; none: no search.
+        queries: texts whose answers are compared with those by other models.
 
     Raises:
         ConfigError: the attribute that is named has no classes, or `prompts` does not fit them.
@@ -68,7 +75,8 @@ def measure(config: EvaluateConfig, rows: Rows, name: str, captions: Sequence[st
     if config.label is not None:
         labels = read_labels(rows, config.label, config.images, config.seed)
     prompts = texts_of(config.prompts, labels.classes) if labels else []
-    wanted = [*captions, *(text for each in prompts for text in each)]
+    of_classes = [text for each in prompts for text in each]
+    wanted = [*captions, *of_classes, *queries]
     texts = encode_texts(rows.store, wanted) if wanted else np.empty((0, rows.dim), np.float32)
     found: dict[Direction, Retrieval] = {}
     if captions:
@@ -77,7 +85,8 @@ def measure(config: EvaluateConfig, rows: Rows, name: str, captions: Sequence[st
     right: dict[Method, np.ndarray] = {}
     by_label = None
     if labels is not None:
-        standing = texts[len(captions) :].reshape(len(prompts), -1, texts.shape[1])
+        standing = texts[len(captions) :][: len(of_classes)]
+        standing = standing.reshape(len(prompts), -1, texts.shape[1])
         predicted = _classify(rows, labels, standing, config.neighbours)
         right = {method: classes == labels.of_drawn for method, classes in predicted.items()}
         by_label = _by_label(config, labels, predicted)
@@ -89,9 +98,13 @@ def measure(config: EvaluateConfig, rows: Rows, name: str, captions: Sequence[st
         retrieval=[_retrieval(*pair, config.seed) for pair in found.items()],
         labels=by_label,
     )
-    compared = config.agreement if config.others else 0
-    nearest = neighbours(rows, compared, config.seed) if compared else None
-    return Measured(result, found, right, nearest)
+    compared: dict[AskedBy, Answers] = {}
+    if config.others and config.agreement:
+        compared["image"] = neighbours(rows, config.agreement, config.seed)
+    if queries:
+        own = texts[len(captions) + len(of_classes) :]
+        compared["text"] = answers(rows, queries, own, config.seed)
+    return Measured(result, found, right, compared)
 
 
 def texts_of(config: PromptsConfig, classes: Sequence[str]) -> list[list[str]]:

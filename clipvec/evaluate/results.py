@@ -8,8 +8,8 @@ Evaluation
 │       ├── MethodResult    by texts, by neighbours, or by a linear probe
 │       └── ClassResult     one class
 ├── Comparison              two models on the same queries
-├── Agreement               two models by the neighbours that they find
-│   └── Disagreement        one image of which they find others
+├── Agreement               two models by what they find for images, or for texts
+│   └── Disagreement        one query for which they find others
 └── Deployment              a model, and exact search or an index: quality, speed and cost
 """
 
@@ -27,8 +27,10 @@ Direction: TypeAlias = Literal["text_to_image", "image_to_text"]
 """Captions are searched with, or images."""
 Method: TypeAlias = Literal["zero_shot", "nearest_neighbours", "linear_probe"]
 """Classified by texts, by the nearest other images, or by a linear classifier."""
+AskedBy: TypeAlias = Literal["image", "text"]
+"""Images of the store, each without itself among its answers, or texts of the user's."""
 RECALL_AT = (1, 5, 10)
-SCHEMA: Literal[2] = 2
+SCHEMA: Literal[3] = 3
 """Of ``report.json``: raised whenever an older clipvec would misread the file."""
 Count = Annotated[int, Field(ge=0)]
 Rank = Annotated[float, Field(ge=1)]
@@ -169,10 +171,10 @@ class Comparison:
 
 @dataclass(frozen=True, config=_DOCUMENTED)
 class Disagreement:
-    """An image of which two models find other neighbours."""
+    """A query for which two models find other images."""
 
-    image: str
-    """Its id."""
+    query: str
+    """The id of an image, or a text."""
     overlap: Share
     """Share of its 10 nearest that both find."""
     a: list[str]
@@ -183,22 +185,24 @@ class Disagreement:
 
 @dataclass(frozen=True, config=_DOCUMENTED)
 class Agreement:
-    """How far two models find the same neighbours."""
+    """How far two models find the same images."""
 
     a: str
     """Name of one model."""
     b: str
     """Name of the other."""
-    images: Count
-    """Images whose neighbours were compared."""
+    by: AskedBy
+    """What was searched with."""
+    queries: Count
+    """Images whose neighbours were compared, or texts whose answers were."""
     candidates: Count
-    """Other images, among which the neighbours were searched."""
+    """Images among which those were searched."""
     overlap_at: Annotated[dict[int, Interval], _BY_K]
     """overlap@k by k: the share of the k nearest that both find."""
     chance: Annotated[dict[int, Share], _BY_K]
-    """overlap@k of neighbours in random order."""
+    """overlap@k of images in random order."""
     disagreements: list[Disagreement]
-    """Images of least overlap; empty: there are none, or neither model is the first."""
+    """Queries of least overlap; empty: there are none, or neither model is the first."""
 
 
 @dataclass(frozen=True, config=_DOCUMENTED)
@@ -260,7 +264,7 @@ class Evaluation:
     comparisons: list[Comparison]
     """Each two of them."""
     agreements: list[Agreement]
-    """Each two of them, by their neighbours."""
+    """Each two of them, by what they find."""
     quality_of: str
     """The figure that models are chosen by; empty: there is none."""
     deployments: list[Deployment]
@@ -273,7 +277,7 @@ class Evaluation:
     """Of the machine that evaluated."""
     versions: dict[str, str]
     """Of clipvec, Python and packages."""
-    schema_version: Literal[2] = SCHEMA
+    schema_version: Literal[3] = SCHEMA
     """Version of this format."""
 
     @property

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from clipvec import machine, paths, tracking, version
 from clipvec.config import to_dict
+from clipvec.data import text_lines
 from clipvec.errors import ConfigError
 from clipvec.evaluate import report
 from clipvec.evaluate.agreement import agreements, pictures
@@ -62,6 +63,7 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
         for rows in stores:
             check_label(rows, config.label)
     check_same_images(stores, config.label)
+    queries = _queries(config)
     captions = _captions(config, stores[0])
     named = dict(zip(model_names(stores), stores, strict=True))
     known = known_of(config, named)
@@ -72,7 +74,9 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
             used = paths.collection_name(dataset, rows.store.model["name"])
             fingerprint = rows.store.fingerprint.to_json()
             run.use_artifact(artifacts.store(rows.store.url, used, fingerprint))
-        measured = [measure(config, rows, called, captions) for called, rows in named.items()]
+        measured = [
+            measure(config, rows, called, captions, queries) for called, rows in named.items()
+        ]
         found = _evaluation(config, stores[0], measured, known)
         shown = pictures(stores, found.agreements)
         summary = EvaluateSummary(found, report.write(found, folder, shown))
@@ -85,7 +89,13 @@ def _evaluation(
 ) -> Evaluation:
     results = [each.result for each in measured]
     deployed = deployments(results, known, config.limits)
-    near = {each.result.model: each.neighbours for each in measured if each.neighbours}
+    agreed = [
+        agreement
+        for by in measured[0].answers
+        for agreement in agreements(
+            {each.result.model: each.answers[by] for each in measured}, config.seed
+        )
+    ]
     figure, _ = quality(results[0])
     return Evaluation(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -94,7 +104,7 @@ def _evaluation(
         seed=config.seed,
         models=results,
         comparisons=compare(measured, config.seed),
-        agreements=agreements(near, config.seed),
+        agreements=agreed,
         quality_of=figure,
         deployments=deployed,
         limits=config.limits,
@@ -125,6 +135,22 @@ def _report_folder(place: str) -> Path:
     return folder
 
 
+def _queries(config: EvaluateConfig) -> list[str]:
+    """Return the texts whose answers are compared.
+
+    Raises:
+        ConfigError: they cannot be read, or there is no other model to compare with.
+    """
+    if config.text_file is None:
+        return []
+    if not config.others:
+        raise ConfigError(
+            f"text_file={config.text_file}: the answers to these queries are compared with those "
+            "by another model; name it with against=..."
+        )
+    return text_lines("text_file", config.text_file)
+
+
 def _captions(config: EvaluateConfig, rows: Rows) -> list[str]:
     """Return the captions to search with.
 
@@ -132,13 +158,13 @@ def _captions(config: EvaluateConfig, rows: Rows) -> list[str]:
         ConfigError: there are none, no label either, and no other model to agree with.
     """
     captions = draw_captions(rows, config.captions, config.seed) if config.captions else []
-    agreeing = bool(config.others) and config.agreement > 0
-    if agreeing and len(rows) < 2:
+    near = bool(config.others) and config.agreement > 0
+    if near and len(rows) < 2:
         raise ConfigError(
             f"{rows.store.url} has one image, which has no neighbours; embed more, or give "
             "agreement=0"
         )
-    if not captions and config.label is None and not agreeing:
+    if not captions and config.label is None and not near and config.text_file is None:
         why = "captions=0" if not config.captions else f"{rows.store.url} has no captions"
         there = classes_of(rows.store.fingerprint.attributes)
         raise ConfigError(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clipvec.config import SyntheticConfig, from_dict
-from clipvec.data import Distribution, open_text
+from clipvec.data import Distribution, text_lines
 from clipvec.errors import ConfigError, FingerprintError
 from clipvec.model import encode_texts
 from clipvec.recall.workload import QuerySet
@@ -120,14 +119,7 @@ def lines_of(file: str, count: int, seed: int) -> list[str]:
     Raises:
         ConfigError: it cannot be read, or holds none.
     """
-    try:
-        with open_text(Path(file).expanduser(), "utf-8") as text:
-            lines = text.read().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"queries.text_file={file}: {error}; give a UTF-8 text file") from error
-    found = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
-    if not found:
-        raise ConfigError(f"queries.text_file={file} has no lines; write one query on each")
+    found = text_lines("queries.text_file", file)
     order = np.random.default_rng(seed).permutation(len(found))
     return [found[place] for place in order[:count]]
 

@@ -54,7 +54,7 @@ def test_a_report(run: Run, folder: Path, tiny_sample: Path) -> None:
     assert accuracy["linear_probe"] > 0.75
     assert sum(each.images for each in model.labels.classes) == 364
     (agreed,) = found.agreements
-    assert (agreed.a, agreed.b, agreed.images, agreed.candidates) == ("sample", "local", 364, 363)
+    assert (agreed.a, agreed.b, agreed.queries, agreed.candidates) == ("sample", "local", 364, 363)
     assert agreed.chance[10] < agreed.overlap_at[10].low < agreed.overlap_at[10].high < 0.5
     assert len(agreed.disagreements) == 6
     deployed = {each.model: each for each in found.deployments}
@@ -73,11 +73,14 @@ def test_a_report(run: Run, folder: Path, tiny_sample: Path) -> None:
     assert tracked.summary["retrieval/text_to_image"]["recall@1"] == pytest.approx(0.2923, abs=1e-4)
 
 
-def test_neighbours_alone(run: Run, folder: Path, tiny_sample: Path) -> None:
+def test_neighbours_and_answers_alone(run: Run, folder: Path, tiny_sample: Path) -> None:
     other = f"against={tiny_sample}/store/sample/local"
-    agreed, advice, where = run(
-        "evaluate", *OPTIONS, other, "captions=0", "agreement=50", "min_qps=1"
+    (folder / "texts").write_text("a red bird\n\n  a bicycle \na red bird\n")
+    agreed, asked, advice, where = run(
+        "evaluate", *OPTIONS, other, "captions=0", "agreement=50", "min_qps=1", "text_file=texts"
     ).stdout.splitlines()
+    assert asked.startswith("sample, local: the same answers: overlap@1 ")
+    assert asked.endswith("; 2 of your texts, each among 364 images")
     assert agreed.startswith("sample, local: the same neighbours: overlap@1 0.")
     assert agreed.endswith("; 50 images of 364")
     assert advice == (
@@ -97,6 +100,7 @@ def test_neighbours_alone(run: Run, folder: Path, tiny_sample: Path) -> None:
             2,
             "captions=0 and no label is given, so there is nothing to evaluate by; ",
         ),
+        (["text_file=texts"], 2, "are compared with those by another model; name it with against"),
         (["price_per_hour={other: 1}"], 2, "'other' is no model of this evaluation; there are sa"),
         (["max_price=0"], 2, "max_price=0: input should be greater than 0"),
         (["label=colour"], 2, "has no such attribute; it has category (string)"),

@@ -63,6 +63,7 @@ def evaluation(
     deployed = deployments(every, known, limits)
     pair = names[0], names[-1]
     shown = Disagreement("img/1", 0.0, ["img/2", "img/3"], ["img/4", "img/3"])
+    asked = Disagreement("a red <bird>", 0.2, ["img/5"], ["img/6", "img/5"])
     overlaps = {k: interval(0.5) for k in (1, 5, 10)}
     chances = {k: k / 999 for k in (1, 5, 10)}
     return Evaluation(
@@ -72,7 +73,10 @@ def evaluation(
         seed=0,
         models=every,
         comparisons=[Comparison(*pair, "text_to_image", 1, Difference(0.1, 0.05, 0.15), 500, 0)],
-        agreements=[Agreement(*pair, 300, 999, overlaps, chances, [shown])],
+        agreements=[
+            Agreement(*pair, "image", 300, 999, overlaps, chances, [shown]),
+            Agreement(*pair, "text", 40, 1000, overlaps, chances, [asked]),
+        ],
         quality_of="caption \N{RIGHTWARDS ARROW} image recall@10",
         deployments=deployed,
         limits=limits,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clipvec.bootstrap import confidence_interval
-from clipvec.evaluate.agreement import agreements, neighbours, overlap, pictures
+from clipvec.evaluate.agreement import agreements, answers, neighbours, overlap, pictures
 from clipvec.evaluate.results import Agreement, Disagreement
 from clipvec.store import Rows
 from clipvec.store import rows as store_rows
@@ -42,12 +42,12 @@ def both(tmp_path: Path) -> tuple[Rows, Rows]:
 def test_equal_to_brute_force(both: tuple[Rows, Rows]) -> None:
     a, b = both
     found = {"a": neighbours(a, 40, 3), "b": neighbours(b, 40, 3)}
-    assert found["a"].images.tolist() == found["b"].images.tolist()
-    assert len(set(found["a"].images.tolist())) == 40
+    assert found["a"].queries.tolist() == found["b"].queries.tolist()
+    assert len(set(found["a"].queries.tolist())) == 40
     truth = {"a": nearest(a, 10), "b": nearest(b, 10)}
     for name, each in found.items():
-        assert dict(zip(each.images.tolist(), each.nearest.tolist(), strict=True)) == {
-            id: truth[name][id] for id in each.images.tolist()
+        assert dict(zip(each.queries.tolist(), each.nearest.tolist(), strict=True)) == {
+            id: truth[name][id] for id in each.queries.tolist()
         }
     (agreed,) = agreements(found, 3)
     shares = {}
@@ -55,18 +55,36 @@ def test_equal_to_brute_force(both: tuple[Rows, Rows]) -> None:
         shares[k] = np.array(
             [
                 len(set(truth["a"][id][:k]) & set(truth["b"][id][:k])) / k
-                for id in found["a"].images.tolist()
+                for id in found["a"].queries.tolist()
             ]
         )
         np.testing.assert_array_equal(overlap(found["a"], found["b"], k), shares[k])
         assert agreed.overlap_at[k] == confidence_interval(shares[k], 3)
         assert agreed.chance[k] == k / 89
-    assert (agreed.images, agreed.candidates) == (40, 89)
+    assert (agreed.by, agreed.queries, agreed.candidates) == ("image", 40, 89)
     least = [shown.overlap for shown in agreed.disagreements]
     assert least == sorted(shares[10])[:6]
     worst = agreed.disagreements[0]
-    assert worst.a == truth["a"][worst.image][:5]
-    assert worst.b == truth["b"][worst.image][:5]
+    assert worst.a == truth["a"][worst.query][:5]
+    assert worst.b == truth["b"][worst.query][:5]
+
+
+def test_answers_to_texts_are_equal_to_brute_force(both: tuple[Rows, Rows]) -> None:
+    texts, queries = ["a bird", "a dog", "0"], random_vectors(3, seed=4)
+    found = {name: answers(rows, texts, queries, 3) for name, rows in zip("ab", both, strict=True)}
+    truth = {}
+    for name, rows in zip("ab", both, strict=True):
+        ids = np.array([id for _, piece in rows.pieces(["id"]) for id in piece["id"].to_pylist()])
+        order = np.argsort(-(queries @ vectors_of(rows).T), axis=1)[:, :10]
+        truth[name] = ids[order]
+        assert found[name].nearest.tolist() == truth[name].tolist()
+    (agreed,) = agreements(found, 3)
+    shares = [len({*one} & {*other}) / 10 for one, other in zip(*truth.values(), strict=True)]
+    assert (agreed.by, agreed.queries, agreed.candidates) == ("text", 3, 90)
+    assert agreed.overlap_at[10] == confidence_interval(np.array(shares), 3)
+    assert {shown.query: shown.overlap for shown in agreed.disagreements} == dict(
+        zip(texts, shares, strict=True)
+    )
 
 
 def test_what_agreement_is_of_the_same_and_of_random_vectors(tmp_path: Path) -> None:
@@ -101,7 +119,7 @@ def test_few_images_have_few_neighbours(tmp_path: Path) -> None:
         for n in range(2)
     )
     (found,) = agreements({"a": a, "b": b}, 0)
-    assert (found.images, found.candidates, found.overlap_at[5].value) == (4, 3, 1.0)
+    assert (found.queries, found.candidates, found.overlap_at[5].value) == (4, 3, 1.0)
 
 
 def test_only_the_first_model_shows_images(tmp_path: Path) -> None:
@@ -118,6 +136,8 @@ def test_pictures_come_from_the_store(tmp_path: Path, both: tuple[Rows, Rows]) -
     delete(store, "0/1")
     rows = Rows.open(opened(tmp_path).url)
     shown = Disagreement("0/0", 0.0, ["0/1", "0/7"], ["0/9"])
-    found = Agreement("a", "b", 1, 9, {}, {}, [shown])
+    found = Agreement("a", "b", "image", 1, 9, {}, {}, [shown])
     assert pictures([rows], [found]) == dict.fromkeys(["0/0", "0/7", "0/9"], b"a picture")
     assert pictures(both, [found]) == {}  # rows without thumbnails
+    asked = Agreement("a", "b", "text", 1, 10, {}, {}, [shown])  # a text, as an image is called
+    assert pictures([rows], [asked]) == dict.fromkeys(["0/7", "0/9"], b"a picture")

@@ -42,11 +42,12 @@ def test_files(folder: Path) -> None:
     files = paths.ReportPaths(folder)
     assert reports.read(folder) == evaluation(max_price=3)
     written = json.loads(files.data.read_text())
-    assert written["schema_version"] == 2
+    assert written["schema_version"] == 3
     schema = json.loads(files.schema.read_text())
     jsonschema.validate({k: v for k, v in written.items() if k != "$schema"}, schema)
     text = files.markdown.read_text()
     assert "Take large \\<b\\>, exact under max" in text
+    assert "| a red \\<bird\\> | 0.200 | img/5 | img/6, img/5 |" in text
     assert "| small | fp16, 512 | hnsw32 efSearch=128 | 0.600 (0.580\N{EN DASH}0.620) |" in text
     for name in ("quality", "costs"):
         assert f"](figures/{name}.png)" in text
@@ -96,6 +97,9 @@ def test_the_page(browser: Browser, folder: Path) -> None:
     assert pair.locator("img").evaluate_all("(all) => all.map((i) => i.naturalWidth)") == [32] * 4
     expect(pair.locator(".thumb:not(:has(img))")).to_have_text("img/4")
     expect(pair.locator(".both")).to_have_count(2)
+    asked = page.locator("#answers .pair")
+    expect(asked.locator("q")).to_have_text("a red <bird>")
+    expect(asked.locator(".thumb")).to_have_text(["img/5", "img/6", "img/5"])
     assert page.locator("img:not([alt]), img[alt='']").count() == 0
     assert complaints == []
     page.close()
@@ -131,7 +135,7 @@ def test_a_tracked_run(folder: Path, tmp_path: Path) -> None:
         reports.track(run, made, folder / "report.html", "photos--small")
     (found,) = recorded(tmp_path)
     assert found.summary["chosen"]["deployment"] == "large <b>, exact"
-    assert found.summary["agreement/large <b>"]["overlap@10"] == 0.5
+    assert found.summary["agreement/image/large <b>"]["overlap@10"] == 0.5
     rows = found.table("deployments")
     assert [row["index"] for row in rows] == [each.index for each in made.deployments]
     assert [row["price"] for row in rows] == [each.price for each in made.deployments]

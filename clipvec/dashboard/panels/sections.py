@@ -102,7 +102,7 @@ SECTIONS = (
             Chart("QPS by quality", "pareto/quality", "quality"),
             Table("Quality, speed and cost", "deployments"),
             Table("Comparisons", "comparisons"),
-            Table("Overlap of neighbours", "agreements"),
+            Table("Overlap of what models find", "agreements"),
         ),
     ),
 )

@@ -133,9 +133,12 @@ def verdict(found: Comparison) -> str:
 
 
 def agreement(found: Agreement) -> str:
-    """Return how far two models find the same neighbours."""
+    """Return how far two models find the same images."""
     overlaps = ", ".join(f"overlap@{k} {measured(each)}" for k, each in found.overlap_at.items())
-    return f"the same neighbours: {overlaps}; {found.images:,} images of {found.candidates + 1:,}"
+    if found.by == "text":
+        asked = f"{found.queries:,} of your texts, each among {found.candidates:,} images"
+        return f"the same answers: {overlaps}; {asked}"
+    return f"the same neighbours: {overlaps}; {found.queries:,} images of {found.candidates + 1:,}"
 
 
 def deployment(found: Deployment) -> str:

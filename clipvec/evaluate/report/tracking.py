@@ -35,7 +35,7 @@ def track(run: Run, report: Evaluation, page: Path, collection: str) -> None:
         }
     for found in report.agreements:
         if found.a == first.model:
-            values[f"agreement/{found.b}"] = {
+            values[f"agreement/{found.by}/{found.b}"] = {
                 f"overlap@{k}": interval.value for k, interval in found.overlap_at.items()
             }
     values["advice"] = sentences.advice(report)
@@ -94,11 +94,11 @@ def _deployments(report: Evaluation) -> Table:
 def _agreements(report: Evaluation) -> Table:
     limits = [f"overlap@{k}{end}" for k in RECALL_AT for end in ("", " low", " high")]
     rows = [
-        [found.a, found.b, found.images]
+        [found.a, found.b, found.by, found.queries]
         + [v for each in found.overlap_at.values() for v in (each.value, each.low, each.high)]
         for found in report.agreements
     ]
-    return Table(["a", "b", "images", *limits], rows)
+    return Table(["a", "b", "by", "queries", *limits], rows)
 
 
 def _comparisons(report: Evaluation) -> Table:
