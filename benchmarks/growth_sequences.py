@@ -3,31 +3,38 @@
     python -m benchmarks.growth_sequences [--sequences 200] [--first 0]
 
 After each step the folder is embedded, or indexed and compacted too; half of these commands are
-killed at a random moment and run again. At the end store and index, by turns in Chroma and in
-FAISS, must hold what was embedded from scratch, but for the rows that were deleted. Prints a line
-for each sequence, and why where that is not so.
+killed at a random moment of the time that they take, and run again. At the end store and index, by
+turns in Chroma and in FAISS, must hold what was embedded from scratch, but for the rows that were
+deleted. Prints a line for each sequence, and why where that is not so.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
+import shutil
 import signal
+import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import clipvec
 from clipvec.check.run import check
 from clipvec.compact.run import compact
-from clipvec.config import CheckConfig, CompactConfig, read_command
+from clipvec.config import CheckConfig, CompactConfig, EmbedConfig, IndexCommandConfig, read_command
+from clipvec.embed.run import embed_shards
+from clipvec.index import build_index
 from clipvec.store import Rows, Store
 from tests import stores, tiny
 from tests.data.making import encode
@@ -36,32 +43,21 @@ _STEPS = 8
 _CARRIED = "carried"
 """Stands for the deletions that cannot be taken back: those that embed makes, of images that were
 deleted and came again, and those that were compacted."""
-_SECONDS = 1.5
-"""Before a command is killed, at most; one takes about a second."""
+
+Commands = dict[str, Callable[[], object]]
 
 
 class Sequence:
     """A folder that changes, and its store."""
 
-    def __init__(self, root: Path, weights: Path, seed: int) -> None:
+    def __init__(self, root: Path, commands: Commands, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
         self.folder = root / "photos"
         self.folder.mkdir()
-        self.options: dict[str, Any] = {
-            "model": "local",
-            "model.pretrained": f"local-dir:{weights}",
-            "dataset": "folder",
-            "dataset.name": "folder",
-            "store.root": root / "store",
-        }
-        self.embed_options = {
-            "dataset.path": self.folder,
-            "sharding.count": 3,
-            "batch_size": 4,
-            "part_rows": 4,
-            "max_removed_fraction": 1,
-        }
-        self.index_options = {"index": ("chroma", "faiss")[seed % 2], "index.path": root / "index"}
+        self.store = f"{root}/store/folder/local"
+        self.commands = commands
+        self.seconds: dict[str, float] = {}
+        """What each command took the last time, unless it was killed."""
         self.written = self.kills = 0
         self.deleted: dict[str, set[str]] = {_CARRIED: set()}
         """Ids by the deletion that is in force, as far as their images are as they were."""
@@ -132,7 +128,7 @@ class Sequence:
 
     def delete(self) -> None:
         """Delete rows, and leave their images."""
-        store = Store.open(f"{self.options['store.root']}/folder/local")
+        store = Store.open(self.store)
         ids = {file.name for file in self.files(3)}.difference(self.new, *self.deleted.values())
         if ids:
             self.deleted[stores.delete(store, *ids)] = ids
@@ -142,11 +138,11 @@ class Sequence:
         if names := sorted(self.deleted.keys() - {_CARRIED}):
             name = str(self.rng.choice(names))
             del self.deleted[name]
-            stores.undo(Store.open(f"{self.options['store.root']}/folder/local"), name)
+            stores.undo(Store.open(self.store), name)
 
     def embed(self) -> None:
         """Embed what changed."""
-        self.killed(lambda: clipvec.run_embed(**self.options, **self.embed_options))
+        self.run("embed")
         for ids in [*self.deleted.values()]:
             carried = ids & self.moved
             ids.difference_update(carried)
@@ -156,35 +152,29 @@ class Sequence:
 
     def index(self) -> None:
         """Make the index follow."""
-        self.killed(lambda: clipvec.run_index(**self.options, **self.index_options))
+        self.run("index")
 
     def compact(self) -> None:
         """Take the bytes of deleted rows out of store and index."""
-        self.killed(lambda: compact(read_command("compact", self.overrides(), CompactConfig)))
+        self.run("compact")
         self.deleted = {_CARRIED: set().union(*self.deleted.values())}
 
-    def overrides(self) -> list[str]:
-        """Return the options of commands that read store and index."""
-        asked = {k: v for k, v in self.options.items() if k != "model.pretrained"}
-        return [f"{k}={v}" for k, v in {**asked, **self.index_options}.items()]
-
-    def killed(self, command: Callable[[], object]) -> None:
+    def run(self, name: str) -> None:
         """Run a command in a process of its own, half of them killed at a random moment first."""
+        command = self.commands[name]
         if self.rng.random() < 0.5:
             pid = _forked(command)
-            time.sleep(self.rng.random() * _SECONDS)
+            time.sleep(self.rng.random() * self.seconds.get(name, 1))
             os.kill(pid, signal.SIGKILL)
             self.kills += os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) < 0
-        _, status = os.waitpid(_forked(command), 0)
-        if status:
-            raise RuntimeError(f"exit code {os.waitstatus_to_exitcode(status)}")
+        started = time.perf_counter()
+        _finished(command)
+        self.seconds[name] = time.perf_counter() - started
 
-    def compare(self, fresh: Path) -> None:
+    def compare(self) -> None:
         """Compare the store with one from scratch, and the index with the store."""
-        mine = _rows(f"{self.options['store.root']}/folder/local")
-        options = {**self.options, **self.embed_options, "store.root": fresh}
-        os.waitpid(_forked(lambda: clipvec.run_embed(**options)), 0)
-        theirs = _rows(f"{fresh}/folder/local")
+        _finished(self.commands["embed afresh"])
+        mine, theirs = _rows(self.store), _rows(self.store.replace("/store/", "/fresh/"))
         for id in set[str]().union(*self.deleted.values()):
             del theirs[id]
         if mine.keys() != theirs.keys():
@@ -193,8 +183,35 @@ class Sequence:
             one, other = mine[id].pop("embedding"), row.pop("embedding")
             if mine[id] != row or not np.allclose(one, other, atol=2e-3):
                 raise AssertionError(f"row {id} differs")
-        if faults := check(read_command("check", self.overrides(), CheckConfig)).faults:
+        _finished(self.commands["check"])
+
+
+def commands(root: Path, weights: Path, kind: str) -> Commands:
+    """Return the commands of a sequence in a folder with an index of a kind."""
+    where = ["dataset.name=folder", f"store.root={root}/store"]
+    model = ["model=local", f"model.pretrained=local-dir:{weights}"]
+    data = ["dataset=folder", f"dataset.path={root}/photos", "max_removed_fraction=1"]
+    cut = ["sharding.count=3", "batch_size=4", "part_rows=4"]
+    index = [f"index={kind}", f"index.path={root}/index"]
+    embed = read_command("embed", [*model, *data, *cut, *where], EmbedConfig)
+    fresh = replace(embed, store=replace(embed.store, root=f"{root}/fresh"))
+    indexing = read_command("index", [*model, *where, *index], IndexCommandConfig)
+    compacting, checking = (
+        read_command(name, ["model=local", *where, *index], schema)
+        for name, schema in (("compact", CompactConfig), ("check", CheckConfig))
+    )
+
+    def checked() -> None:
+        if faults := check(checking).faults:
             raise AssertionError(faults[0])
+
+    return {
+        "embed": partial(embed_shards, embed),
+        "embed afresh": partial(embed_shards, fresh),
+        "index": partial(build_index, indexing),
+        "compact": partial(compact, compacting),
+        "check": checked,
+    }
 
 
 def _forked(command: Callable[[], object]) -> int:
@@ -212,15 +229,25 @@ def _forked(command: Callable[[], object]) -> int:
     return pid
 
 
+def _finished(command: Callable[[], object]) -> None:
+    """Run a command in a fork.
+
+    Raises:
+        RuntimeError: it failed; why is on stderr.
+    """
+    if code := os.waitstatus_to_exitcode(os.waitpid(_forked(command), 0)[1]):
+        raise RuntimeError(f"exit code {code}")
+
+
 def _rows(url: str) -> dict[str, dict[str, Any]]:
     rows = Rows.open(url)
     names = [name for name in rows.store.schema().names if name != "_source"]
     return {row["id"]: row for _, piece in rows.pieces(names) for row in piece.to_pylist()}
 
 
-def run(root: Path, weights: Path, seed: int) -> int:
-    """Run one sequence, and return how many commands were killed."""
-    steps = Sequence(root, weights, seed)
+def run(root: Path, known: Commands, seed: int) -> None:
+    """Run a sequence."""
+    steps = Sequence(root, known, seed)
     steps.embed()
     for _ in range(_STEPS):
         chosen = [steps.add, steps.change, steps.rename, steps.remove, steps.touch]
@@ -233,8 +260,33 @@ def run(root: Path, weights: Path, seed: int) -> int:
         if steps.rng.random() < 0.3:
             steps.compact()
     steps.index()
-    steps.compare(root / "fresh")
-    return steps.kills
+    steps.compare()
+    print(f"seed {seed}: as from scratch, {steps.kills} commands killed", flush=True)
+
+
+def warm(root: Path, weights: Path, known: Iterable[Commands]) -> None:
+    """Write a model, and import what the commands import, once for all forks.
+
+    They run in one: threads of torch and of Chroma do not survive a fork. Modules have none.
+    """
+    names = root / "modules"
+
+    def use() -> None:
+        tiny.write(weights)
+        for all_of_one in known:
+            Sequence(root, all_of_one, 0)
+            for command in all_of_one.values():
+                command()
+            shutil.rmtree(root)
+            root.mkdir()
+        names.write_text("\n".join(sys.modules), encoding="utf-8")
+
+    _finished(use)
+    for name in names.read_text(encoding="utf-8").split("\n"):
+        with suppress(ImportError):
+            import_module(name)
+    names.unlink()
+    gc.freeze()  # a collection in a fork would copy what it shares
 
 
 def main() -> None:
@@ -244,25 +296,23 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="seed of the first")
     given = parser.parse_args()
     logging.disable()
-    # imported once, and used by the forks alone: threads of torch do not survive one
-    import clipvec.embed.run
-    import clipvec.index.build
-    import clipvec.model.torch.encoder  # noqa: F401
-
     failed = 0
-    with tempfile.TemporaryDirectory() as weights:
-        os.waitpid(_forked(lambda: tiny.write(Path(weights))), 0)
+    with tempfile.TemporaryDirectory() as folder:
+        weights, root = Path(folder, "weights"), Path(folder, "sequence")
+        weights.mkdir()
+        root.mkdir()
+        known = [commands(root, weights, kind) for kind in ("chroma", "faiss")]
+        warm(root, weights, known)
         for seed in range(given.first, given.first + given.sequences):
-            with tempfile.TemporaryDirectory() as folder:
-                # in a process of its own: the threads that compare an index do not survive a fork
-                pid = _forked(partial(_report, Path(folder), Path(weights), seed))
-                failed += os.waitpid(pid, 0)[1] != 0
+            try:
+                # in a fork: the threads that read a store do not survive one
+                _finished(partial(run, root, known[seed % len(known)], seed))
+            except RuntimeError as error:
+                failed += 1
+                print(f"seed {seed}: {error}", flush=True)
+            shutil.rmtree(root)
+            root.mkdir()
     print(f"{given.sequences} sequences, {failed} failed")
-
-
-def _report(root: Path, weights: Path, seed: int) -> None:
-    kills = run(root, weights, seed)
-    print(f"seed {seed}: as from scratch, {kills} commands killed", flush=True)
 
 
 if __name__ == "__main__":
