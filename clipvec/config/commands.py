@@ -278,6 +278,9 @@ class ServeConfig:
     collection: str | None
     """Collection to serve, ``<dataset>--<model>``, or an alias; null: the one that is the newest in
     the folder at the start, or the only one on a server."""
+    beside: str | None
+    """Collection of the same images by another model, or an alias: the page has its answers beside
+    those of ``collection``, at ``/compare``. It takes the memory of another service; null: none."""
     workers: Annotated[int, Field(ge=1, le=256)]
     """Processes; each loads its own model."""
     max_batch_size: Annotated[int, Field(ge=1, le=4096)]

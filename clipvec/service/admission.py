@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from clipvec.config import ServeConfig
 
-_OPEN = {"/", "/map", "/health", "/readyz", "/metrics", "/docs", "/openapi.json"}
+BESIDE = "/beside"
+"""What precedes the paths of the collection that is compared with the one that is served."""
+_OPEN = {"/", "/map", "/compare", "/health", "/readyz", "/metrics", "/docs", "/openapi.json"}
 _OPEN_BELOW = "/page/"
 _OF_ALL = {"/facets", "/map/points"}
 """What looks at all rows counts as a query; what reads a few costs little."""
@@ -77,7 +79,8 @@ class Admission:
 
     def _check(self, connection: HTTPConnection, address: str) -> None:
         check_key(connection)
-        counted = connection.scope["method"] == "POST" or connection.scope["path"] in _OF_ALL
+        path = connection.scope["path"].removeprefix(BESIDE)
+        counted = connection.scope["method"] == "POST" or path in _OF_ALL
         if self._rate and counted:
             self._rate.check(address)
         most = self._settings.max_concurrency

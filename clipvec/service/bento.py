@@ -82,6 +82,8 @@ class Clipvec:
             found = settings_of(bento, SETTINGS) if bento else SETTINGS
             self.watch = Watch(found)
             APP.state.served = self.watch.served
+            self.beside = self.watch.beside()
+            APP.state.beside = self.beside and self.beside.served
             starting.is_up()
         except ClipvecError as error:
             print_error(error)
@@ -90,8 +92,9 @@ class Clipvec:
 
     @bentoml.on_shutdown
     def close(self) -> None:
-        """Let go of the collection."""
-        self.watch.close()
+        """Let go of the collections."""
+        for watch in filter(None, (self.beside, self.watch)):
+            watch.close()
 
 
 class OwnReadiness:

@@ -90,6 +90,11 @@ def settings_of(bento: Bento, settings: ServeConfig) -> ServeConfig:
     Raises:
         ConfigError: they name another model, or a folder that is relative to nobody knows what.
     """
+    if settings.beside is not None:
+        raise ConfigError(
+            f"beside={settings.beside} needs another model, and a bento holds one; leave it out, "
+            "or run bentoml serve where bentofile.yaml is"
+        )
     (info,) = bento.info.all_models
     stored = bentoml.models.get(info.tag)
     packed = config.from_dict(stored.info.metadata, ModelConfig)

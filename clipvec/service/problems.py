@@ -33,7 +33,8 @@ _REASONS = {
 _NOT_JSON = "the body is not JSON in UTF-8, uncompressed and of a few levels"
 _CLEARER = {"There was an error parsing the body": "the body cannot be parsed"}
 """FastAPI's words, and ours."""
-_FORMS = {"/search_image": "multipart/form-data", "/embed_image": "multipart/form-data"}
+_FORMS = {"search_image": "multipart/form-data", "embed_image": "multipart/form-data"}
+"""Last parts of paths that take no JSON."""
 
 
 class ErrorBodies:
@@ -71,7 +72,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        wanted = _FORMS.get(request.url.path, "application/json")
+        wanted = _FORMS.get(request.url.path.rpartition("/")[2], "application/json")
         given = request.headers.get("content-type", "")
         if request.method == "POST" and not given.lower().startswith(wanted):
             return refusal(415, f"the content type is {given or 'missing'}; send {wanted}")

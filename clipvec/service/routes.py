@@ -32,7 +32,7 @@ from starlette.staticfiles import StaticFiles
 
 from clipvec.errors import ConfigError
 from clipvec.service import metrics, problems, schema
-from clipvec.service.admission import Admission
+from clipvec.service.admission import BESIDE, Admission
 from clipvec.service.hosts import HostCheck
 from clipvec.service.json_body import JsonRoute
 from clipvec.service.limits import BodyLimit, key_is_set
@@ -96,7 +96,11 @@ api = APIRouter(dependencies=_KEYS, responses=_PROBLEMS, route_class=JsonRoute)
 
 
 def create_app(settings: ServeConfig) -> FastAPI:
-    """Return the application; set its ``state.served`` before the first request."""
+    """Return the application.
+
+    Set its ``state.served`` before the first request, and with ``settings.beside`` also its
+    ``state.beside``.
+    """
     app = FastAPI(
         title="clipvec",
         version=__version__,
@@ -106,7 +110,10 @@ def create_app(settings: ServeConfig) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.originals = Originals(settings.originals)
+    app.state.beside = None
     app.include_router(api)
+    if settings.beside:
+        app.include_router(api, prefix=BESIDE, include_in_schema=False)
     app.include_router(_pages)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     problems.add_handlers(app)
@@ -118,7 +125,8 @@ def create_app(settings: ServeConfig) -> FastAPI:
 
 
 async def _served(request: Request) -> Served:
-    found: Served = request.app.state.served
+    beside = request.scope["path"].startswith(f"{BESIDE}/")
+    found: Served = request.app.state.beside if beside else request.app.state.served
     return found
 
 
@@ -248,7 +256,7 @@ async def map_find(rows: schema.Ids, searcher: Asked, map: _Map = None) -> schem
 
 
 @api.get("/stats", tags=["service"])
-async def stats(searcher: Asked) -> schema.Stats:
+async def stats(searcher: Asked, request: Request) -> schema.Stats:
     """What is served."""
     collection = searcher.collection
     return schema.Stats(
@@ -259,6 +267,7 @@ async def stats(searcher: Asked) -> schema.Stats:
         arch=searcher.queries.encoder.arch,
         dataset=str(collection.fingerprint.dataset["name"]),
         attributes=collection.attributes,
+        compared=request.app.state.beside is not None,
     )
 
 
@@ -278,17 +287,21 @@ async def health(searcher: Asked) -> schema.Health:
 
 
 @_pages.api_route("/readyz", methods=["GET", "HEAD"], include_in_schema=False)
-async def readyz(served: _Holder) -> schema.Ready:
+async def readyz(served: _Holder, request: Request) -> schema.Ready:
     """Whether the golden pair comes out as it should and rows are found; 503 until then."""
-    if not await served.ready():
-        raise HTTPException(503, "the service is not ready; see its log")
-    return schema.Ready(waiting=served.waiting or None)
+    beside: Served | None = request.app.state.beside
+    every = [served, beside] if beside else [served]
+    for each in every:
+        if not await each.ready():
+            raise HTTPException(503, "the service is not ready; see its log")
+    return schema.Ready(waiting=next((each.waiting for each in every if each.waiting), None))
 
 
 @_pages.get("/", include_in_schema=False)
 @_pages.get("/map", include_in_schema=False)
+@_pages.get("/compare", include_in_schema=False)
 async def page() -> FileResponse:
-    """The page, with the map or without."""
+    """The page, with the map, with the answers of another model, or with neither."""
     return FileResponse(PAGE / "index.html", headers=_SAFE)
 
 

@@ -243,6 +243,7 @@ class Stats(BaseModel):
     arch: str
     dataset: str
     attributes: dict[str, str] = Field(description="what `where` can use, and its types")
+    compared: bool = Field(description="whether another model answers below /beside")
 
 
 class ValueCount(BaseModel):

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from clipvec.errors import CollectionError, FingerprintError, ModelError, one_line
+from clipvec.errors import CollectionError, ConfigError, FingerprintError, ModelError, one_line
 from clipvec.index import published
 from clipvec.service.kept import Kept
 from clipvec.service.searcher import Searcher
@@ -130,6 +130,44 @@ class Watch:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._thread.start()
+
+    def beside(self) -> Watch | None:
+        """Return what looks after the collection to compare with, if there is to be one.
+
+        Raises:
+            CollectionError: there is no such collection.
+            ConfigError: it is the same one, or of other images.
+            FingerprintError: its encoder is not the one that made it.
+            ModelError: its encoder cannot be loaded.
+        """
+        name = self._settings.beside
+        if name is None:
+            return None
+        # its encoder is the one that made it, and not the one that may be named for the other
+        model = replace(self._settings.model, name=None, arch=None, pretrained=None)
+        found = Watch(replace(self._settings, collection=name, model=model, beside=None))
+        try:
+            found.check_comparable(self)
+        except ConfigError:
+            found.close()
+            raise
+        return found
+
+    def check_comparable(self, other: Watch) -> None:
+        """Refuse a collection that is the other one, or of other images.
+
+        Raises:
+            ConfigError: it is.
+        """
+        if self._found == other._found:
+            raise ConfigError(f"beside={self._settings.collection} is what is served already")
+        with self.served.hold() as mine, other.served.hold() as others:
+            names = [str(each.collection.fingerprint.dataset["name"]) for each in (mine, others)]
+        if names[0] != names[1]:
+            raise ConfigError(
+                f"beside={self._settings.collection} holds the images of {names[0]}, and what is "
+                f"served those of {names[1]}; models are compared on the same images"
+            )
 
     def close(self) -> None:
         """Look no more, and close what is served."""

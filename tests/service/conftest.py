@@ -45,9 +45,12 @@ def client(served: ServeConfig, searcher: Searcher) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def answering(settings: ServeConfig, searcher: Searcher | Served) -> Iterator[httpx.Client]:
+def answering(
+    settings: ServeConfig, searcher: Searcher | Served, beside: Served | None = None
+) -> Iterator[httpx.Client]:
     """Yield a client of an application that listens on a free port."""
     app = create_app(settings)
+    app.state.beside = beside
     app.state.served = Served(searcher) if isinstance(searcher, Searcher) else searcher
     server = uvicorn.Server(uvicorn.Config(app, http=BoundedProtocol, log_level="error", ws="none"))
     with socket.socket() as listening:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -68,6 +69,8 @@ def test_a_model_is_stored_once_and_found_by_the_service(
         bento_model.settings_of(bento(tag), settings(name="vit_b_32", arch="ViT-B-32"))
     with pytest.raises(ConfigError, match=r"index.path=data/index is relative"):
         bento_model.settings_of(bento(tag), settings("data/index"))
+    with pytest.raises(ConfigError, match=r"beside=photos--b needs another model, and a bento hol"):
+        bento_model.settings_of(bento(tag), replace(settings(), beside="photos--b"))
 
 
 def test_without_a_model_the_collection_is_needed(tmp_path: Path) -> None:

@@ -68,7 +68,8 @@ function find(id) {
   return [...grid.children].find((li) => li.dataset.id === id)?.querySelector(".image");
 }
 
-function made(row, scored, act) {
+/** The card of a row; see `show`. */
+export function made(row, scored, act) {
   const li = card.content.firstElementChild.cloneNode(true);
   const [link, image, none] = [".image", "img", ".none"].map((x) => li.querySelector(x));
   li.dataset.id = row.id;

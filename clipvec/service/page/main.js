@@ -1,5 +1,6 @@
 // The page: terms, filters and images of one query, kept in the link.
 
+import * as compare from "./compare.js";
 import * as filters from "./filters.js";
 import * as grid from "./grid.js";
 import * as map from "./map.js";
@@ -46,6 +47,7 @@ function showQuery() {
   showPills(pills());
   filters.show(query.filters);
   map.link(toLink(query));
+  compare.link(toLink(query));
 }
 
 /** What narrows the search, and how each of it is taken away. */
@@ -80,6 +82,7 @@ async function run(asked = query) {
     }
     if (counted !== asked.filters) total = null;
     showRows(scored, Math.round(performance.now() - started));
+    compare.answer(asked, rows, act, linkTo, signal);
     if (total === null) await count(asked, signal);
   } catch (error) {
     if (error.name === "AbortError" || signal.aborted) return;
@@ -109,6 +112,7 @@ async function known(found) {
   document.title = `${found.dataset} · clipvec`;
   filters.watch(found.attributes, (chosen) => set({ filters: chosen }));
   filters.show(query.filters);
+  await compare.watch(found);
   return found;
 }
 
@@ -119,7 +123,7 @@ function wander(asked) {
 }
 
 function showRows(scored, milliseconds) {
-  grid.show(rows, scored, act, (row) => toLink({ ...query, open: row.id }));
+  grid.show(rows, scored, act, linkTo);
   for (const row of rows) if (selection.has(row.id)) grid.mark(row.id, true);
   $("notice").hidden = true;
   $("status").value = scored ? said() : "";
@@ -132,6 +136,11 @@ function showRows(scored, milliseconds) {
   showOpen();
   growing.disconnect(); // what is near still is told again
   growing.observe($("more"));
+}
+
+/** The address of the page with a picture open. */
+function linkTo(row) {
+  return toLink({ ...query, open: row.id });
 }
 
 function showCount(scored) {
@@ -257,7 +266,8 @@ async function addImage(file) {
   if (!file) return;
   document.body.classList.add("busy");
   try {
-    const term = { kind: "vector", value: await embed(file), weight: 1 };
+    const [value, beside] = await Promise.all([embed(file), compare.vector(file)]);
+    const term = { kind: "vector", value, beside, weight: 1 };
     set({ terms: [...query.terms, { ...term, src: URL.createObjectURL(file) }] });
   } catch (error) {
     document.body.classList.remove("busy");

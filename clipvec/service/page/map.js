@@ -1,9 +1,10 @@
 // The map: a point for each picture, like ones close together. What is found is lit up.
 
 import { cells, painter } from "./points.js";
-import { isMap } from "./query.js";
+import { EXTRA } from "./query.js";
 import { mapFind, mapPoints, mapRow } from "./service.js";
 
+const isMap = EXTRA === "map";
 const $ = (id) => document.getElementById(id);
 const MARGIN = 0.04;
 const INSIDE = 1 - 2 * MARGIN;

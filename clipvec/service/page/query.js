@@ -1,8 +1,8 @@
 // The query: what the page shows, what the service is asked, and the link that holds it.
 
 export const STEP = 40;
-/** Whether this is the page with the map. */
-export const isMap = location.pathname.endsWith("/map");
+/** What this page has besides pictures: "map", "compare" (another model's answers), or nothing. */
+export const EXTRA = /\/(map|compare)$/.exec(location.pathname)?.[1] ?? "";
 const MOST = 1000;
 /** Rows among which the service looks for as many as are wanted without near-duplicates. */
 export const SIFTED = 4 * MOST;
@@ -15,7 +15,7 @@ export function empty() {
   return { text: "", terms: [], filters: [], cut: 0, unique: false, k: STEP, open: "" };
 }
 
-/** A term is {kind: "text" | "id" | "vector", value, weight, src?}. */
+/** A term is {kind: "text" | "id" | "vector", value, weight, src?}, a vector with `beside?` by another model. */
 export function isEmpty(query) {
   return !query.text.trim() && query.terms.length === 0;
 }
@@ -71,9 +71,12 @@ export function numberOf(text) {
   return { true: true, false: false }[text] ?? Number(text);
 }
 
-/** What POST /search takes. */
-export function toRequest(query) {
-  const terms = query.terms.map(({ kind, value, weight }) => ({ [kind]: value, weight }));
+/** What POST /search takes; `of` is the name of the value that vectors have for the model asked. */
+export function toRequest(query, of = "value") {
+  const terms = query.terms.map((term) => {
+    const { kind, value, weight } = term;
+    return { [kind]: kind === "vector" ? term[of] : value, weight };
+  });
   if (query.text.trim()) terms.push({ text: query.text, weight: 1 });
   const request = { terms, k: query.k };
   if (query.filters.length) request.where = query.filters;
@@ -94,7 +97,7 @@ export function toLink(query) {
   if (query.k > STEP) link.set("k", query.k);
   if (query.open) link.set("open", query.open);
   const text = link.toString();
-  return text ? `?${text}` : isMap ? "map" : "./";
+  return text ? `?${text}` : EXTRA || "./";
 }
 
 /** What cannot be read in a link is left out: it may have been cut or typed by anyone. */

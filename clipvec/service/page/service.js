@@ -34,8 +34,9 @@ async function read(path, options) {
   return (await ask(path, options)).json();
 }
 
-export function stats() {
-  return read("stats");
+/** What is served; each `place` that is "beside/" means the collection to compare with. */
+export function stats(place = "") {
+  return read(`${place}stats`);
 }
 
 /** How many rows pass all filters, and the values of attributes among them. */
@@ -53,8 +54,8 @@ export async function original(id) {
   return (await ask(`original/${encodeURIComponent(id)}`)).blob();
 }
 
-export function search(request, signal) {
-  return send("search", request, signal);
+export function search(request, signal, place = "") {
+  return send(`${place}search`, request, signal);
 }
 
 function send(path, body, signal) {
@@ -79,10 +80,10 @@ export async function mapFind(ids, map) {
 }
 
 /** The vector of an image file. */
-export async function embed(file) {
+export async function embed(file, place = "") {
   const form = new FormData();
   form.append("images", file);
-  const { vectors } = await read("embed_image", { method: "POST", body: form });
+  const { vectors } = await read(`${place}embed_image`, { method: "POST", body: form });
   return vectors[0];
 }
 
