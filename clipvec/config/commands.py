@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from clipvec.config.cloud import CloudConfig
 from clipvec.config.datasets import DatasetConfig
 from clipvec.config.evaluate import PricePerHour, PromptsConfig
-from clipvec.config.fields import STRICT, Port, PositiveNumber, Seed
+from clipvec.config.fields import STRICT, Port, PositiveNumber, PublicPlace, Seed
 from clipvec.config.groups import (
     HnswConfig,
     NameOnly,
@@ -43,6 +43,10 @@ class EmbedConfig:
     tracking: TrackingConfig
     shards: Any
     """Which shards to embed now: ``7``, ``0-99``, ``'[0-9,20]'`` or ``all``."""
+    reuse: PublicPlace | None
+    """Another model whose store of the same dataset says what there is to embed: rows, thumbnails,
+    rejects, deletions and generations are taken over, and only vectors are made. By its name, or by
+    the location of its store, which has a ``/``. null: none."""
     batch_size: Annotated[int, Field(ge=1, le=65536)]
     """Images per forward pass."""
     part_rows: Annotated[int, Field(ge=1, le=1_000_000)]

@@ -5,6 +5,7 @@ Examples:
     clipvec embed dataset=folder dataset.path=/home/me/photos sharding=x1
     clipvec embed shards=0-9  # of sharding.count=100; also 7, '[0-9,20]', all
     clipvec embed model=vit_l_14 batch_size=256 model.precision=fp16
+    clipvec embed model=vit_l_14 reuse=vit_b_32  # the rows of another model's store, once more
     clipvec embed -m shards=0-99 launcher=sky  # a cloud job for each, see docs/cloud.md
 
 Committed shards are not embedded again; a run that was stopped resumes where it left off.

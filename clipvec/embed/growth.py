@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,124 +13,31 @@ import numpy as np
 from clipvec import paths
 from clipvec.config import ImageDatasetConfig, admitting, name_of
 from clipvec.data import Listing, open_dataset
+from clipvec.embed.work import Work
 from clipvec.errors import ConfigError, StoreError
 from clipvec.progress import counted
 from clipvec.store import (
     REPLACED,
-    Entry,
     Generation,
-    Store,
-    TombstoneFolder,
-    compaction,
     current,
-    deleted_rows,
-    hide_blocked,
     joining,
     replaced_sources,
     revealed,
-    still_deleted,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Sequence
 
     import pyarrow as pa
 
     from clipvec.config import EmbedConfig
     from clipvec.data import Dataset, GrowingDataset, SyntheticDataset
+    from clipvec.embed.reuse import ReusedStore
+    from clipvec.store import Store
 
 log = logging.getLogger(__name__)
 _COMPARED = ("size", "version", "detail")
 """Columns of a listing that tell that a source has changed."""
-
-
-class Work:
-    """A generation to embed."""
-
-    def __init__(
-        self,
-        generation: Generation,
-        opened: Callable[[], tuple[Dataset | SyntheticDataset, np.ndarray]],
-        *,
-        new: bool = False,
-    ) -> None:
-        """Take what opens it, when it is first asked for.
-
-        Args:
-            generation: to embed.
-            opened: returns the dataset that has its sources alone, and the sources whose rows
-                it replaces: generation and number, int64 [N, 2].
-            new: whether it was planned just now, of all that has changed.
-        """
-        self.generation = generation
-        self.new = new
-        self._open = opened
-
-    @cached_property
-    def _opened(self) -> tuple[Dataset | SyntheticDataset, np.ndarray]:
-        return self._open()
-
-    @property
-    def dataset(self) -> Dataset | SyntheticDataset:
-        """The dataset that has its sources alone."""
-        return self._opened[0]
-
-    @property
-    def replaced(self) -> np.ndarray:
-        """The sources whose rows it replaces: generation and number, int64 [N, 2]."""
-        return self._opened[1]
-
-    def cut(self, shard: int) -> tuple[int, int]:
-        """Return a shard of the store as one of the dataset: its number, of how many."""
-        return shard - self.generation.first, self.generation.count
-
-    def missing(self, store: Store, known: Collection[int]) -> list[int]:
-        """Return the shards of the generation that are not committed, as the store counts them.
-
-        Args:
-            store: of the generation.
-            known: shards that are committed, at which it does not look.
-        """
-        unknown = [shard for shard in self.generation.shards if shard not in known]
-        committed = store.complete(unknown)
-        return [shard for shard in unknown if shard not in committed]
-
-    def publish(self, store: Store) -> int:
-        """Show the rows of the generation, and return how many earlier ones they replace.
-
-        Raises:
-            StoreError: the store cannot be read or written.
-        """
-        return publish(store, self.generation, self.replaced)
-
-
-def publish(store: Store, generation: Generation, sources: np.ndarray) -> int:
-    """Show the rows of a generation in place of those of ``sources``; return how many these are.
-
-    Images that were deleted stay deleted, those too that were deleted forever meanwhile.
-
-    Raises:
-        StoreError: the store cannot be read or written, or clipvec compact planned the generation.
-    """
-    if generation.joins:
-        raise StoreError(
-            f"generation {generation.number} of {store.url} joins others; run the same command "
-            "again, which finishes it"
-        )
-    store = Store.open(store.url)  # rows may have been deleted meanwhile
-    entries = TombstoneFolder(store.folder)
-    for entry in still_deleted(store, sources, generation):
-        log.info("%s deleted before, and stay so", counted(entry.rows, "row"))
-        entries.add(entry)
-    markers = store.committed(generation.shards).values()
-    parts = [part for marker in markers for part in marker.parts]
-    seen = hide_blocked(store, parts)
-    while not compaction.is_current(store, rows := deleted_rows(store, sources)):
-        store = Store.open(store.url)
-    entry = Entry.now("replaced or gone", rows, generation=generation.number)
-    entries.add(entry)
-    hide_blocked(store, parts, seen)  # who deletes looks at published shards alone
-    return entry.rows
 
 
 def begin(store: Store, config: EmbedConfig, dataset: GrowingDataset) -> None:
@@ -140,14 +46,23 @@ def begin(store: Store, config: EmbedConfig, dataset: GrowingDataset) -> None:
     Raises:
         StoreError: it cannot be written, or lost what was written before.
     """
+    check_first(store)
+    listing = dataset.listing()
+    plan = _plan(listing.table, np.full((len(listing), 2), -1))
+    store.generations.add(0, 0, config.sharding.count, len(listing), plan)
+
+
+def check_first(store: Store) -> None:
+    """Refuse to write the first generation of a store that has lost it.
+
+    Raises:
+        StoreError: it has shards.
+    """
     if store.begun():
         raise StoreError(
             f"{store.folder.path(paths.GENERATIONS)} is gone, which says what the shards hold; put "
             "what was there back, or embed into another store.root"
         )
-    listing = dataset.listing()
-    plan = _plan(listing.table, np.full((len(listing), 2), -1))
-    store.generations.add(0, 0, config.sharding.count, len(listing), plan)
 
 
 def whole(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> Work:
@@ -156,9 +71,16 @@ def whole(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> Work:
     return Work(generation, lambda: (dataset, np.empty((0, 2), np.int64)))
 
 
-def next_work(store: Store, config: EmbedConfig, *, look: bool) -> Work:
+def next_work(store: Store, config: EmbedConfig, *, look: bool, reused: ReusedStore | None) -> Work:
     """Return the work on `next_generation`."""
-    generation, new = next_generation(store, config, look=look)
+    generation, new = next_generation(store, config, look=look, reused=reused)
+    return planned_work(store, config, generation, new=new)
+
+
+def planned_work(
+    store: Store, config: EmbedConfig, generation: Generation, *, new: bool = False
+) -> Work:
+    """Return the work on a generation of a store, as it was planned."""
 
     def opened() -> tuple[Dataset | SyntheticDataset, np.ndarray]:
         plan = store.generations.plan(generation)
@@ -170,7 +92,7 @@ def next_work(store: Store, config: EmbedConfig, *, look: bool) -> Work:
 
 
 def next_generation(
-    store: Store, config: EmbedConfig, *, look: bool = True
+    store: Store, config: EmbedConfig, *, look: bool = True, reused: ReusedStore | None = None
 ) -> tuple[Generation, bool]:
     """Return the oldest generation that is not finished, or a new one of what has changed.
 
@@ -180,9 +102,10 @@ def next_generation(
         store: of the dataset.
         config: of the command.
         look: whether to look for changes.
+        reused: the store whose generations it takes over, whatever has changed; None: none.
 
     Returns:
-        The generation, and whether it is new.
+        The generation, and whether it is new, and of all that has changed.
 
     Raises:
         ConfigError: the dataset lacks too much.
@@ -194,9 +117,12 @@ def next_generation(
     for generation in generations:
         published = store.is_published(generation)
         if generation.joins and not published:  # clipvec compact was faster
-            return next_generation(joining.settled(store.again()), config, look=look)
+            settled = joining.settled(store.again())
+            return next_generation(settled, config, look=look, reused=reused)
         if not published or not committed.keys() >= set(generation.shards):
             return generation, False
+    if look and reused is not None:
+        return reused.plan_next(store, generations) or generations[-1], False
     planned = _changes(store, config, generations) if look else None
     if planned is not None and planned.joins:
         return next_generation(joining.settled(store.again()), config)

@@ -35,9 +35,29 @@ _NICE = 10
 BLOCKED = "Blocked"
 """Class of rejects that were deleted forever; they count as no fault of the shard."""
 _DELETED = "it was deleted forever"
+CHANGED = "it is not the image that was embedded before"
 _INFINITE = "its vector is not finite; model.precision=fp32 may help"
 _RAW_PER_THREAD = 4
 """Undecoded files in memory per decoding thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """An image whose row another store has, but for the vector."""
+
+    image: bytes
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An item of the dataset that the store is not to have."""
+
+    uri: str
+
+
+Item: TypeAlias = "Record | Reused | Reject | Skipped"
+"""What a shard has of the dataset."""
 
 
 @dataclass
@@ -76,7 +96,7 @@ class Pipeline:
     """The encoded batches of one shard, in order; `close` ends its threads.
 
     Args:
-        items: the shard's records from position ``start`` on.
+        items: the shard's items from position ``start`` on.
         start: position of the first item.
         cursor: the same position in the dataset.
         seen: ids already in the shard; further records with the same id are rejected.
@@ -91,7 +111,7 @@ class Pipeline:
 
     def __init__(
         self,
-        items: Iterable[Record | Reject],
+        items: Iterable[Item],
         *,
         start: int,
         cursor: Cursor | None,
@@ -133,10 +153,10 @@ class Pipeline:
         self._pool.shutdown(cancel_futures=True)
 
     def _read(
-        self, items: Iterable[Record | Reject]
-    ) -> Generator[Reject | Future[_Decoded], None, None]:
+        self, items: Iterable[Item]
+    ) -> Generator[Reject | Skipped | Future[_Decoded], None, None]:
         for item in items:
-            if isinstance(item, Reject):
+            if isinstance(item, Reject | Skipped):
                 yield item
                 continue
             self._timings.bytes_read += len(item.image)
@@ -145,28 +165,22 @@ class Pipeline:
             future.add_done_callback(lambda _: self._raw.release())
             yield future
 
-    def _decode(self, record: Record) -> _Decoded:
+    def _decode(self, item: Record | Reused) -> _Decoded:
         """Return a row and its pixels, None where its vector is known."""
-        digest = image_digest(record.image)
-        row = Row(
-            record.id,
-            record.uri,
-            record.caption,
-            0,
-            0,
-            None,
-            record.attributes,
-            record.source,
-            digest,
-        )
+        digest = image_digest(item.image)
+        row = item.row if isinstance(item, Reused) else _row(item, digest)
         if any(each in self._blocked for each in (digest.hex(), id_digest(row.id))):
-            return Reject(record.id, record.uri, _DELETED, BLOCKED)
+            return Reject(row.id, row.uri, _DELETED, BLOCKED)
+        if digest != row.digest:
+            return Reject(row.id, row.uri, CHANGED, "Changed")
         if digest in self._known:
             return row, None
         try:
-            image = self._reader(record.image)
+            image = self._reader(item.image)
         except Undecodable as error:
-            return Reject(record.id, record.uri, str(error), type(error).__name__)
+            return Reject(row.id, row.uri, str(error), type(error).__name__)
+        if isinstance(item, Reused):
+            return row, image.pixels
         thumbnail = image.thumbnail or None
         shown = replace(row, width=image.width, height=image.height, thumbnail=thumbnail)
         return shown, image.pixels
@@ -174,10 +188,10 @@ class Pipeline:
     def _collate(self, start: int, cursor: Cursor | None) -> Generator[Batch, None, None]:
         batch = Batch(start, cursor=cursor)
         for position, item in enumerate(self._items, start):
-            decoded = item if isinstance(item, Reject) else self._result(item)
-            cursor = _advance(
-                cursor, decoded.uri if isinstance(decoded, Reject) else decoded[0].uri
-            )
+            decoded = self._result(item) if isinstance(item, Future) else item
+            cursor = _advance(cursor, decoded[0].uri if isinstance(decoded, tuple) else decoded.uri)
+            if isinstance(decoded, Skipped):
+                continue
             if isinstance(decoded, Reject) and decoded.error == BLOCKED:
                 # only now, as the place in the dataset is needed: no file is to name the image
                 decoded = Reject(id_digest(decoded.id), "an image", decoded.reason, BLOCKED)
@@ -241,6 +255,21 @@ class Pipeline:
             decode=waited * (1 - read_share),
             write=self._encoded.blocked,
         )
+
+
+def _row(record: Record, digest: bytes) -> Row:
+    """Return the row of a record, whose image was not decoded yet."""
+    return Row(
+        record.id,
+        record.uri,
+        record.caption,
+        0,
+        0,
+        None,
+        record.attributes,
+        record.source,
+        digest,
+    )
 
 
 def _advance(cursor: Cursor | None, uri: str) -> Cursor:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import shlex
-import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from clipvec import paths, shards
 from clipvec.config import to_dict
 from clipvec.data import SyntheticDataset, open_dataset
 from clipvec.embed import growth, tracking
 from clipvec.embed.fingerprint import data_fields, fingerprint
-from clipvec.embed.pipeline import BLOCKED
+from clipvec.embed.reuse import ReusedStore, carry_blocked, reused_url
+from clipvec.embed.shard import Shard
 from clipvec.embed.stop import Stop
 from clipvec.embed.timings import Timings
 from clipvec.embed.tracking import EmbedLogger
@@ -31,7 +28,7 @@ from clipvec.embed.vector_source import (
 )
 from clipvec.errors import DatasetError, Interrupted, TooManyRejects
 from clipvec.progress import Progress, counted
-from clipvec.store import KnownImages, Store, hide_blocked, joining
+from clipvec.store import KnownImages, Store, joining
 from clipvec.tracking import SWEEP_VARIABLE
 
 if TYPE_CHECKING:
@@ -39,16 +36,11 @@ if TYPE_CHECKING:
 
     from clipvec.config import EmbedConfig
     from clipvec.data import Dataset
-    from clipvec.embed.growth import Work
-    from clipvec.embed.pipeline import Batch
     from clipvec.embed.vector_source import VectorSource
-    from clipvec.progress import Task
+    from clipvec.embed.work import Work
     from clipvec.store import CommitMarker, ShardWriter
 
 log = logging.getLogger(__name__)
-
-_FEW = 100
-"""Images of which a share may be rejected in a smaller shard: of 3, one is a third."""
 
 
 @dataclass
@@ -68,10 +60,15 @@ class EmbedSummary:
     """Images of ``timings`` whose vectors the store had, of files by other names or dates."""
     replaced: int = 0
     """Rows that are gone: of files that changed, were moved, or are no longer there."""
+    lost: int = 0
+    """Rows of the store that is reused which could not be taken over; they are rejects."""
 
     def __str__(self) -> str:
         """Return a one-line summary."""
         gone = f"; {counted(self.replaced, 'row')} replaced or gone" if self.replaced else ""
+        if self.lost:
+            what = "whose images are gone, changed or unreadable"
+            gone += f"; {counted(self.lost, 'row')} not taken over, {what}"
         if not self.embedded and gone:
             return f"no new image{gone}; store: {self.store}"
         if not self.embedded:
@@ -128,6 +125,8 @@ class _Session:
         # The jobs of a sweep do not decide what their shards are of.
         whole = len(self._wanted) == config.sharding.count
         self._look = whole and SWEEP_VARIABLE not in os.environ
+        other = reused_url(config)
+        self._reused = ReusedStore(config, other, whole=self._look) if other else None
 
     def embed_next(self) -> bool:
         """Embed what is wanted of a generation, and return whether another may follow."""
@@ -147,10 +146,10 @@ class _Session:
             for shard in todo[:1]:  # refuse an impossible sharding before a store is created
                 work.dataset.num_items(*work.cut(shard))
         if store is None or ((todo or not _same_weights(store, config)) and self._source is None):
-            store, self._source = _load(config, work.dataset, summary.store, store)
+            other = "" if self._reused is None else self._reused.store.digest
+            store, self._source = _load(config, work.dataset, summary.store, store, other)
         if config.dataset.grows and not store.generations.newest().plan:
-            growth.begin(store, config, work.dataset)  # type: ignore[arg-type]
-            self._look = False
+            self._begin(store, work)
             return True
         summary.reused += [s for s in committed if s not in {*summary.embedded, *summary.reused}]
         if todo:
@@ -171,17 +170,32 @@ class _Session:
             summary.replaced += work.publish(store)
         return self._look and not work.new
 
+    def _begin(self, store: Store, work: Work) -> None:
+        """Plan the first generation, see `growth.begin`."""
+        if self._reused is not None:
+            growth.check_first(store)
+            self._reused.plan_next(store, [])
+        else:
+            growth.begin(store, self._config, work.dataset)  # type: ignore[arg-type]
+            self._look = False
+
     def _work(self, store: Store | None) -> Work:
         """Return what is to be done next, once it is known to fit the store."""
-        config = self._config
+        config, reused = self._config, self._reused
+        if store is not None and reused is not None:
+            reused.check_begun(store)
         if store is not None and config.dataset.grows:
             where = f"the store {store.url}"
             store.fingerprint.check_data(data_fields(config, None), where)
             if store.generations.newest().plan:
-                return growth.next_work(store, config, look=self._look)
+                return growth.next_work(store, config, look=self._look, reused=reused)
         if store is None or len(store.committed(self._wanted)) < len(self._wanted):
             check_gpus(config)  # before anything is downloaded
+        if reused is not None and config.dataset.grows:
+            return growth.planned_work(reused.store, config, reused.first)
         dataset = open_dataset(config.dataset)
+        if reused is not None:
+            reused.check_data(dataset)
         if store is not None:
             where = f"the store {store.url}"
             store.fingerprint.check_data(data_fields(config, dataset), where)
@@ -195,13 +209,20 @@ class _Session:
         todo: list[int],
         committed: Collection[CommitMarker],
     ) -> None:
+        if self._reused is not None:
+            self._reused.pair(store, store.planned())
+            carry_blocked(self._reused.store, store)
+            store = store.again()
         spec = shards.format([*todo, *(marker.shard for marker in committed)])
         with tracking.start_run(self._config, store, spec, source.device) as run:
             before = sum(marker.rows + marker.rejects for marker in committed)
             feed = EmbedLogger(run, self._config.batch_size, before)
             known = KnownImages(store, work.replaced)
             try:
-                _embed_all(self._config, store, source, work, known, todo, self.summary, feed)
+                _embed_all(
+                    *(self._config, store, source, work, known, self._reused, todo),
+                    *(self.summary, feed),
+                )
             finally:
                 feed.end(store, self._config)
 
@@ -223,7 +244,11 @@ def _same_weights(store: Store, config: EmbedConfig) -> bool:
 
 
 def _load(
-    config: EmbedConfig, dataset: Dataset | SyntheticDataset, url: str, known: Store | None
+    config: EmbedConfig,
+    dataset: Dataset | SyntheticDataset,
+    url: str,
+    known: Store | None,
+    reused: str,
 ) -> tuple[Store, VectorSource[Any]]:
     """Return the store, opened or created, and the source of its vectors."""
     source: VectorSource[Any]
@@ -233,7 +258,7 @@ def _load(
         source = EncodedVectors(config, None if known is None else known.fingerprint)
     made, precision = source.fingerprint(), source.precision
     begun = fingerprint(config, dataset, made, precision)
-    store = Store.create(url, begun, to_dict(config.model))
+    store = Store.create(url, begun, to_dict(config.model), reused)
     where = f"the store {store.url}"
     store.fingerprint.check_data(data_fields(config, dataset), where)
     store.fingerprint.check_precision(precision, where)
@@ -249,6 +274,7 @@ def _embed_all(
     source: VectorSource[Any],
     work: Work,
     known: KnownImages,
+    reused: ReusedStore | None,
     todo: list[int],
     summary: EmbedSummary,
     feed: EmbedLogger,
@@ -259,7 +285,7 @@ def _embed_all(
     with Progress() as progress, Stop() as stop:
         overall = progress.task("shards", len(todo), "shards") if len(todo) > 1 else None
         for shard in todo:
-            job = _Shard(config, store, source, work, known, shard, stop, feed)
+            job = Shard(config, store, source, work, known, shard, stop, feed, reused)
             try:
                 job.run(progress)
             except (TooManyRejects, DatasetError) as error:
@@ -278,6 +304,7 @@ def _embed_all(
             summary.timings += job.timings
             summary.reasons.update(job.writer.reasons())
             summary.known += job.taken_over
+            summary.lost += job.lost
             if overall is not None:
                 overall.advance()
     if rejected:
@@ -294,119 +321,3 @@ def _embed_all(
             of_all = f"{len(failures)} of {counted(len(todo), 'shard')}"
             first.args = (f"{of_all} failed ({shards.format(failures)}): {first}",)
         raise first
-
-
-class _Shard:
-    """The work on one shard."""
-
-    def __init__(
-        self,
-        config: EmbedConfig,
-        store: Store,
-        source: VectorSource[Any],
-        work: Work,
-        known: KnownImages,
-        shard: int,
-        stop: Stop,
-        feed: EmbedLogger,
-    ) -> None:
-        self._config = config
-        self._source = source
-        self._work = work
-        self._known = known
-        self._shard = shard
-        self._stop = stop
-        self._feed = feed
-        self._store = store
-        self.writer: ShardWriter = store.writer(shard)
-        self._resumed = self.writer.parts > 0
-        self.timings = Timings()
-        self.taken_over = 0
-        """Images whose vectors the store had."""
-        self._cut = work.cut(shard)
-        self._pending: list[Batch] = []
-        batches = -(-config.part_rows // config.batch_size)
-        self._part_rows = batches * config.batch_size
-
-    def kept(self) -> str:
-        """Return what is saved of the shard, for a message."""
-        parts, rows = counted(self.writer.parts, "part"), counted(self.writer.rows, "row")
-        return f"{parts} ({rows}) of shard {self._shard} kept"
-
-    def run(self, progress: Progress) -> None:
-        """Embed the rest of the shard and commit it."""
-        started = time.perf_counter()
-        start = self.writer.position
-        if start:
-            log.info("resuming after %s", self.kept())
-        label, size = f"shard {self._shard}", self._work.dataset.num_items(*self._cut)
-        task = progress.task(label, size, "images", start)
-        batches = self._source.batches(
-            self._work.dataset, self._cut, self.writer, self._known, self.timings
-        )
-        try:
-            self._feed.skip(start)
-            for batch in batches:
-                self._take(batch, task)
-                if self._feed.run.should_log():
-                    self._feed.point(self.timings + batches.waits())
-        finally:
-            batches.close()
-            task.close()
-        self._write_part()
-        self.timings += batches.waits()
-        self.timings.seconds = time.perf_counter() - started
-        self._feed.end_shard(self.timings)
-        self._commit()
-
-    def _take(self, batch: Batch, task: Task) -> None:
-        for position, reject in batch.rejects:
-            self.writer.reject(position, reject.id, reject.uri, reject.reason, reject.error)
-            log.debug("rejected %s: %s", reject.uri, reject.reason)
-        self.timings.images += len(batch.rows)
-        self.taken_over += len(batch.known)
-        self._feed.take(batch)
-        task.advance(len(batch.rows) + len(batch.rejects))
-        if not batch.rows:
-            return
-        self._pending.append(batch)
-        if sum(len(pending.rows) for pending in self._pending) >= self._part_rows:
-            self._write_part()
-            self._stop.at_part_end()
-
-    def _write_part(self) -> None:
-        if not self._pending:
-            return
-        rows = [row for batch in self._pending for row in batch.rows]
-        embeddings = [b.embeddings for b in self._pending if b.embeddings is not None]
-        last = self._pending[-1]
-        self.writer.write_part(rows, np.concatenate(embeddings), last.stop, last.cursor)
-        self._pending.clear()
-
-    def _commit(self) -> None:
-        rejects = self.writer.rejects - self.writer.reasons().get(BLOCKED, 0)
-        total = self.writer.rows + rejects
-        limit, judged = self._config.max_reject_fraction, max(total, _FEW)
-        # a few new files that are all broken hold up no others
-        few = self._work.generation.number > 0 and total < _FEW
-        none = self.writer.rows == 0 and total > 1 and limit < 1 and not few
-        if none or rejects / judged > limit:
-            self.writer.save_rejects()
-            reasons = ", ".join(f"{n} {kind}" for kind, n in self.writer.reasons().items())
-            uri, reason = self.writer.first_reject()
-            many = "all of them" if none else f"more than max_reject_fraction={limit} of {judged:,}"
-            enough = 1 if none else math.ceil(100 * rejects / judged) / 100
-            raise TooManyRejects(
-                f"{rejects:,} of {total:,} images of shard {self._shard} were rejected ({reasons}),"
-                f" {many}; the first is {uri}: {reason}; all are in "
-                f"{self.writer.ledger}; accept them with max_reject_fraction={enough}, or fix the "
-                f"cause, remove {self.writer.folder} and run the same command again; good rows are "
-                "kept"
-            )
-        parts, known = self.writer.finished, frozenset() if self._resumed else self._known.blocked
-        seen = hide_blocked(self._store, parts, known)
-        hardware = self._source.device["hardware"]
-        embedded = self.timings.images - self.taken_over
-        timings = {**self.timings.to_json(), "embedded": embedded, "hardware": hardware}
-        self.writer.commit(timings)
-        hide_blocked(self._store, parts, seen)  # who deletes looks at committed shards alone

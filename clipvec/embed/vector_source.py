@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from clipvec.config import EmbedConfig
     from clipvec.data import Dataset, SyntheticDataset
+    from clipvec.embed.reuse import ReusedShard
     from clipvec.model import ImageReader
     from clipvec.store import Fingerprint, KnownImages, ModelFingerprint, ShardWriter
 
@@ -69,6 +70,7 @@ class VectorSource(Protocol[DatasetT_contra]):
         writer: ShardWriter,
         known: KnownImages,
         timings: Timings,
+        reused: ReusedShard | None,
     ) -> Batches:
         """Return the missing batches of a shard.
 
@@ -78,6 +80,7 @@ class VectorSource(Protocol[DatasetT_contra]):
             writer: of the shard.
             known: images whose vectors the store has.
             timings: accumulates times.
+            reused: the shard of another store whose rows it takes over; None: there is none.
         """
         ...
 
@@ -156,6 +159,7 @@ class EncodedVectors:
         writer: ShardWriter,
         known: KnownImages,
         timings: Timings,
+        reused: ReusedShard | None,
     ) -> Pipeline:
         """Return the encoded batches of a shard from the writer's position on."""
         config = self._config
@@ -166,11 +170,12 @@ class EncodedVectors:
             max_pixels=config.max_pixels,
             max_seconds=config.max_decode_seconds,
             threads=threads,
-            thumbnail_side=config.store.thumbnail,
+            thumbnail_side=config.store.thumbnail if reused is None else 0,
         )
         self._say_memory(reader)
+        records = dataset.records(*cut, writer.position, cursor)
         return Pipeline(
-            dataset.records(*cut, writer.position, cursor),
+            records if reused is None else reused.items(records),
             start=writer.position,
             cursor=cursor,
             seen=set(writer.ids()),
@@ -218,6 +223,7 @@ class SyntheticVectors:
         writer: ShardWriter,
         known: KnownImages,
         timings: Timings,
+        reused: ReusedShard | None,
     ) -> SyntheticBatches:
         """Return the batches of a shard from the writer's position on."""
         config = self._config

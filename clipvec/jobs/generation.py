@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clipvec.config import EmbedConfig, read_command
-from clipvec.embed import next_generation, publish
+from clipvec.embed import ReusedStore, next_generation, publish
 from clipvec.errors import DatasetError
 from clipvec.store import Store, joining, replaced_sources
 
@@ -47,6 +47,10 @@ def of_one_generation(jobs: Sequence[Job], *, look: bool = True) -> tuple[Job, .
 
 def _generation(job: Job, look: bool) -> int:
     """Return the generation of a job's store that is to be embedded now."""
+    reused = None
+    if job.reuse:
+        config = read_command("embed", job.overrides, EmbedConfig)
+        reused = ReusedStore(config, job.visible(job.reuse), whole=True)
     while True:
         store = Store.find(job.visible_store())
         if store is None or not (newest := store.generations.newest()).plan:
@@ -57,7 +61,7 @@ def _generation(job: Job, look: bool) -> int:
             return newest.number
         config = read_command("embed", job.overrides, EmbedConfig)
         try:
-            generation = next_generation(store, config, look=look)[0]
+            generation = next_generation(store, config, look=look, reused=reused)[0]
         except DatasetError as error:
             log.warning("what is new is not known, since this machine cannot list it: %s", error)
             return newest.number

@@ -43,6 +43,8 @@ class Job:
     """open_clip architecture of its encoder; empty for commands that embed nothing."""
     generation: int | None = None
     """Generation of the store that its shards are of; None: not known before it is started."""
+    reuse: str = ""
+    """The store whose rows it takes over, a path or URL; empty: it takes over none."""
 
     @property
     def uses_gpus(self) -> bool:

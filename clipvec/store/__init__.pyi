@@ -1,4 +1,4 @@
-from . import compaction, joining, thumbnails
+from . import compaction, joining, reused, thumbnails
 from .blocked import hide_blocked
 from .captions import draw_captions, keyed_hash
 from .fingerprint import (
@@ -12,6 +12,7 @@ from .generations import REPLACED, Generation, current, replaced_sources
 from .hidden_names import revealed
 from .ledger import live_rejects
 from .live import LivePart
+from .part import LedgerRow, Part
 from .replaced import KnownImages, deleted_rows, still_deleted
 from .rows import Numbers, Rows
 from .schema import DIGEST, EMBEDDING, Row, id_digest, image_digest, matrix
@@ -33,9 +34,11 @@ __all__ = [
     "Generation",
     "Golden",
     "KnownImages",
+    "LedgerRow",
     "LivePart",
     "ModelFingerprint",
     "Numbers",
+    "Part",
     "Row",
     "Rows",
     "ShardWriter",
@@ -56,6 +59,7 @@ __all__ = [
     "live_rejects",
     "matrix",
     "replaced_sources",
+    "reused",
     "revealed",
     "still_deleted",
     "thumbnails",

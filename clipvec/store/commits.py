@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clipvec import paths
 from clipvec.errors import SchemaError, StoreError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from clipvec.errors import ClipvecError
     from clipvec.store.folder import Folder
+    from clipvec.store.part import LedgerRow
 
 
 class Commits:
@@ -68,18 +69,18 @@ class Commits:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"{file} is damaged ({error}); {mend}") from error
 
-    def check_rejects(self, marker: CommitMarker) -> None:
-        """Compare the reject ledger of a committed shard with its marker.
+    def rejects(self, marker: CommitMarker) -> list[LedgerRow]:
+        """Return the reject ledger of a committed shard, once compared with its marker.
 
         Raises:
             StoreError: the ledger is damaged, or has other rows than the marker counts.
         """
         place = paths.ShardPaths(marker.shard)
-        seen: dict[str, int] = {}
+        rows: list[dict[str, Any]] = []
         try:
             with contextlib.suppress(FileNotFoundError):  # as where there are no rejects
                 rows = ledger_rows(self._folder.read(place.rejects))
-                seen = dict(Counter(row["error"] for row in rows))
+            seen = dict(Counter(row["error"] for row in rows))
             if seen != marker.reasons:
                 raise ValueError(f"it has {seen or 'none'}, done.json {marker.reasons or 'none'}")
         except (OSError, KeyError, ValueError) as error:
@@ -88,6 +89,7 @@ class Commits:
                 f"folder {self._folder.path(place.folder)} and embed "
                 f"{self._again(marker.shard)} again"
             ) from error
+        return [tuple(row.values()) for row in rows]
 
 
 def _names(marker: CommitMarker) -> list[str]:

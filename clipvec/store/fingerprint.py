@@ -25,6 +25,7 @@ _SETTINGS = {
     "thumbnail": "store.thumbnail",
 }
 _ANOTHER = "the dataset has changed or is a different one; give it another dataset.name"
+_ANOTHER_STORE = "another store.root"
 GOLDEN_COSINE = 0.995
 """Lowest cosine between two golden vectors of one model: tolerates half precision and other
 devices, but not different weights, activation functions or preprocessing."""
@@ -98,12 +99,15 @@ class Fingerprint:
     code: str = ""
     """Version of clipvec that made the store, see `clipvec.version`; recorded, not compared."""
 
-    def check_data(self, other: Mapping[str, Any], where: str) -> None:
+    def check_data(
+        self, other: Mapping[str, Any], where: str, another: str = _ANOTHER_STORE
+    ) -> None:
         """Refuse another dataset, sharding or row layout.
 
         Args:
             other: the fields of a fingerprint except the model.
             where: name of the store, for the message.
+            another: what else can be given, for the message.
 
         Raises:
             FingerprintError: with both values and the fix.
@@ -111,10 +115,11 @@ class Fingerprint:
         mine, others = self.dataset, other["dataset"]
         if mine.get("kind") == others.get("kind"):
             for key in [key for key in mine | others if key not in _CONTENT]:
-                _same(f"dataset.{key}", mine.get(key), others.get(key), where)
-        _same("dataset", mine, others, where, _ANOTHER)
+                _same(f"dataset.{key}", mine.get(key), others.get(key), where, "", another)
+        _same("dataset", mine, others, where, _ANOTHER, another)
         for field, name in _SETTINGS.items():
-            _same(name, getattr(self, field), other[field], where, self._mend(field, name))
+            mend = self._mend(field, name)
+            _same(name, getattr(self, field), other[field], where, mend, another)
 
     def _mend(self, field: str, name: str) -> str:
         """Return what to give for a mapping: Hydra merges one with what a dataset has of itself."""
@@ -163,13 +168,20 @@ def digest(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _same(name: str, mine: object, others: object, where: str, mend: str = "") -> None:
+def _same(
+    name: str,
+    mine: object,
+    others: object,
+    where: str,
+    mend: str = "",
+    another: str = _ANOTHER_STORE,
+) -> None:
     """Refuse a setting that differs from the one the store at ``where`` was made with."""
     if mine != others:
         given = f"{name}={'null' if mine is None else mine}"
         raise FingerprintError(
             f"{where} was made with {name} {_brief(mine)}, not {_brief(others)}: "
-            f"{mend or f'use {given}'}, or another store.root"
+            f"{mend or f'use {given}'}, or {another}"
         )
 
 

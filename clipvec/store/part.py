@@ -6,7 +6,7 @@ import io
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clipvec.store import checksums
 from clipvec.store.schema import DIGEST, EMBEDDING, rejects_schema
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+LedgerRow: TypeAlias = tuple[int, str, str, str, str]
+"""A row of a reject ledger: position, id, uri, reason, class of the error."""
 ORIGIN = b"clipvec.origin"
 """Footer key of a part: the shard and the store that it belongs to."""
 SPAN = b"clipvec.span"
@@ -24,7 +26,8 @@ SPAN = b"clipvec.span"
 CURSOR = b"clipvec.cursor"
 """Footer key of a part: the file of its last item, and how many of its items are processed."""
 WHOLE = b"clipvec.whole"
-"""Footer key of a part that was made of others: whether it has all of their rows."""
+"""Footer key of a part that was made of others, or of those of another store: whether it has all of
+their rows."""
 _HEX = re.compile(r"[0-9a-f]{64}")
 PART_ROWS = 1024
 """Rows of a part that was made of others, at most: those of one as embed writes it."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from clipvec.store.folder import Folder
+    from clipvec.store.part import LedgerRow
 
 log = logging.getLogger(__name__)
 _SCHEMA = 2
@@ -146,6 +147,7 @@ class ShardWriter:
         schema: pa.Schema,
         store: str = "",
         compacted: Container[str] = (),
+        reusing: bool = False,
     ) -> None:
         """Take over what an earlier run wrote.
 
@@ -156,6 +158,7 @@ class ShardWriter:
             store: what tells this store from others, see `clipvec.store.fingerprint.digest`.
             compacted: part files without rows of those in whose place they were committed. A kill
                 can leave more of them, without rows whose deletion was taken back.
+            reusing: whether its rows are those of another store: what that lacks is no reject.
         """
         self._folder = folder
         self.shard = shard
@@ -163,11 +166,12 @@ class ShardWriter:
         self._schema = schema
         self._origin = origin(store, shard)
         self._compacted = compacted
+        self._reusing = reusing
         self._parts: list[Part] = []
         self._next = 0
         """Number of the next part."""
         self._ids: list[str] = []
-        self._rejects: list[tuple[int, str, str, str, str]] = []
+        self._rejects: list[LedgerRow] = []
         self._gaps = 0
         """Rejects that the parts leave room for, which the ledger has at least."""
         self._saved_rejects = 0
@@ -219,6 +223,10 @@ class ShardWriter:
         """Return the ids of the rows that an earlier run wrote."""
         return self._ids
 
+    def rejected(self) -> list[LedgerRow]:
+        """Return what was rejected, and is recorded in the ledger or will be."""
+        return self._rejects
+
     def reject(self, position: int, id: str, uri: str, reason: str, error: str) -> None:
         """Record an item that cannot be embedded; it is saved with the part that covers it."""
         self._rejects.append((position, id, uri, reason, error))
@@ -243,7 +251,10 @@ class ShardWriter:
         """
         self._save_rejects(stop)
         name = self._paths.part(self._next)
+        said: dict[bytes, Any]
         said = {SPAN: [self.position, stop], CURSOR: cursor, ORIGIN: self._origin}
+        if self._reusing:
+            said[WHOLE] = True
         data = self._part_bytes(rows, embeddings, said)
         self._folder.write(name, data)
         self._parts.append(part_of(name, data))
@@ -329,7 +340,7 @@ class ShardWriter:
         self.position, self.cursor = stop, cursor and (cursor[0], cursor[1])
         return True
 
-    def _read_rejects(self) -> list[tuple[int, str, str, str, str]]:
+    def _read_rejects(self) -> list[LedgerRow]:
         name = self._paths.rejects
         try:
             rows = ledger_rows(self._folder.read(name))
@@ -342,7 +353,7 @@ class ShardWriter:
 
     def _save_rejects(self, stop: int | None) -> None:
         """Write the ledger of all items before ``stop`` (None: all), before their part."""
-        rows = [row for row in self._rejects if stop is None or row[0] < stop]
+        rows = sorted(row for row in self._rejects if stop is None or row[0] < stop)
         if len(rows) == self._saved_rejects:
             return
         self._folder.write(self._paths.rejects, ledger_bytes(rows))

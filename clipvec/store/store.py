@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
     from clipvec.errors import ClipvecError
+    from clipvec.store.part import LedgerRow
     from clipvec.store.shard import CommitMarker
 
 _SCHEMA = 4
@@ -54,7 +55,10 @@ class Store:
         count = self.fingerprint.sharding_count
         only = Generation(0, 0, count, 0)
         self.generations = Generations(folder, only, self._joins)
-        self._digest = digest(values["fingerprint"])
+        self.digest = digest(values["fingerprint"])
+        """What its parts say of where they belong."""
+        self.reused = str(values.get("reused", ""))
+        """`digest` of the store whose rows it took over when it was begun; empty: of none."""
         self._commits = Commits(folder, self._again)
         self._compared: dict[str, bool] = {}
         """The parts whose checksum was compared; True: with their thumbnails."""
@@ -100,14 +104,25 @@ class Store:
         return store
 
     @classmethod
-    def create(cls, url: str, fingerprint: Fingerprint, model: Mapping[str, Any]) -> Store:
+    def create(
+        cls, url: str, fingerprint: Fingerprint, model: Mapping[str, Any], reused: str = ""
+    ) -> Store:
         """Create the store at ``url``, or adopt one that another job created meanwhile.
+
+        Args:
+            url: where to.
+            fingerprint: of its dataset and model.
+            model: the model's configuration.
+            reused: `digest` of the store whose rows it takes over; empty: of none.
 
         Raises:
             StoreError: it cannot be written.
         """
         folder = Folder(url)
+        values: dict[str, Any]
         values = {"fingerprint": fingerprint.to_json(), "model": dict(model)}
+        if reused:
+            values["reused"] = reused
         if cls.find(url) is None:
             folder.write(paths.STORE_JSON, files.to_json(values, _SCHEMA))
         return cls.open(url)
@@ -300,22 +315,27 @@ class Store:
             if source in sources or self.tombstones.covers(part.file, id)
         }
 
-    def check_rejects(self, marker: CommitMarker) -> None:
-        """Compare the reject ledger of a committed shard with its marker.
+    def rejects(self, marker: CommitMarker) -> list[LedgerRow]:
+        """Return the reject ledger of a committed shard, once compared with its marker.
 
         Raises:
             StoreError: the ledger is damaged, or has other rows than the marker counts.
         """
-        self._commits.check_rejects(marker)
+        return self._commits.rejects(marker)
 
     def origin(self, shard: int) -> str:
         """Return what parts of a shard say of where they belong."""
-        return origin(self._digest, shard)
+        return origin(self.digest, shard)
 
-    def writer(self, shard: int) -> ShardWriter:
-        """Return the writer of an uncommitted shard, positioned after its finished parts."""
+    def writer(self, shard: int, *, reusing: bool = False) -> ShardWriter:
+        """Return the writer of an uncommitted shard, positioned after its finished parts.
+
+        Args:
+            shard: its number.
+            reusing: whether its rows are those of another store, see `clipvec.store.reused`.
+        """
         named = {file for entry in self.tombstones.active.values() for file in entry.parts}
-        return ShardWriter(self.folder, shard, self.schema(), self._digest, named)
+        return ShardWriter(self.folder, shard, self.schema(), self.digest, named, reusing)
 
     def read(
         self, part: LivePart, columns: Sequence[str] | None = None, batch_rows: int = 4096

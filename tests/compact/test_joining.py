@@ -14,7 +14,7 @@ from clipvec import paths
 from clipvec.compact.run import compact
 from clipvec.config import ChromaConfig, FaissConfig, IndexKind
 from clipvec.data import Listing
-from clipvec.embed import growth
+from clipvec.embed import next_generation, publish
 from clipvec.errors import StoreError
 from clipvec.index import build_index, open_index
 from clipvec.jobs.generation import of_one_generation
@@ -351,13 +351,13 @@ def test_an_embed_that_sees_a_join_just_planned(tmp_path: Path) -> None:
     store = grown(tmp_path, 3)
     before, join = shown(store), joining.plan(store, joining.find(store))
     with pytest.raises(StoreError, match=r"generation 4 of .* joins others; run the same command"):
-        growth.publish(store, join, np.empty((0, 2), np.int64))
+        publish(store, join, np.empty((0, 2), np.int64))
     job = Job(0, (), (0,), store.url, cloud={"name": "local"})
     (foretold,) = of_one_generation([job], look=False)
     assert foretold.generation == 4
     assert not Store.open(store.url).tombstones.joins.generations, "nothing is written"
     asks: Any = None  # of what it does not look for
-    assert growth.next_generation(store, asks, look=False) == (join, False)
+    assert next_generation(store, asks, look=False) == (join, False)
     store = Store.open(store.url)
     assert store.tombstones.joins.generations == {1, 2, 3}
     assert shown(store) == before
@@ -389,7 +389,7 @@ def test_a_source_that_is_lost_once_a_join_is_planned(tmp_path: Path) -> None:
     part.unlink()
     store = joining.settled(Store.open(store.url))
     asks: Any = None
-    mended, _ = growth.next_generation(store, asks, look=False)
+    mended, _ = next_generation(store, asks, look=False)
     assert mended.number == 2, "which embed mends first"
     part.write_bytes(whole)
     store = joining.settled(Store.open(store.url))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,53 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import clipvec
 from clipvec import paths
-from clipvec.embed import EmbedSummary, growth
+from clipvec.embed.work import Work
 from clipvec.errors import ClipvecError, ConfigError, DatasetError
-from clipvec.model.torch.encoder import TorchEncoder
 from clipvec.store import EMBEDDING, Folder, Generation, Rows, Store
 from clipvec.store.generations import Generations
 from tests.data.making import encode, samples, write_tar
+from tests.embed.conftest import Embed
 from tests.fake_hub import REPO, fake_hub
 from tests.stores import delete, undo
-
-Embed = Callable[..., EmbedSummary]
-
-
-@pytest.fixture
-def embed(tmp_path: Path, tiny_weights: Path) -> Embed:
-    """Embed the folder ``photos``, or another dataset."""
-
-    def call(**options: Any) -> EmbedSummary:
-        given = {
-            "model": "local",
-            "model.pretrained": f"local-dir:{tiny_weights}",
-            "dataset": "folder",
-            "dataset.name": "it",
-            "dataset.path": tmp_path / "photos",
-            "store.root": tmp_path / "store",
-            "sharding.count": 3,
-            "batch_size": 4,
-        }
-        summary: EmbedSummary = clipvec.run_embed(**{**given, **options})
-        return summary
-
-    return call
-
-
-@pytest.fixture
-def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sizes of the batches that the encoder was given, that of the probe image first."""
-    sizes: list[int] = []
-    encode_images = TorchEncoder.encode_images
-
-    def count(self: TorchEncoder, pixels: np.ndarray) -> np.ndarray:
-        sizes.append(len(pixels))
-        return encode_images(self, pixels)
-
-    monkeypatch.setattr(TorchEncoder, "encode_images", count)
-    return sizes
 
 
 def photos(folder: Path, count: int) -> Path:
@@ -321,7 +282,7 @@ def test_a_generation_is_finished_before_the_next(
     (folder / "00.png").unlink()
     with monkeypatch.context() as patch:
         if killed == "committed":
-            patch.setattr(growth.Work, "publish", _kill)
+            patch.setattr(Work, "publish", _kill)
         else:
             patch.setattr("clipvec.embed.run.check_gpus", _kill)
         with pytest.raises(KeyboardInterrupt):

@@ -238,6 +238,17 @@ def test_what_jobs_need(run: Run, planned: list[Sweep], tmp_path: Path) -> None:
     ]
 
 
+def test_the_store_that_is_reused(run: Run, planned: list[Sweep]) -> None:
+    for given in ("vit_l_14", "/here/sample/vit_l_14", "s3://bucket/sample/vit_l_14"):
+        run("shards=0", "store.root=s3://own", f"reuse={given}")
+    jobs = [sweep.jobs[0] for sweep in planned]
+    assert [(job.reuse, job.inputs, job.urls.get("reuse")) for job in jobs] == [
+        ("s3://own/sample/vit_l_14", {}, None),
+        ("/here/sample/vit_l_14", {"reuse": ["/here/sample/vit_l_14"]}, None),
+        ("s3://bucket/sample/vit_l_14", {}, ["s3://bucket/sample/vit_l_14"]),
+    ]
+
+
 def test_a_sweep_is_recorded_without_secrets(
     run: Run, planned: list[Sweep], monkeypatch: pytest.MonkeyPatch
 ) -> None:

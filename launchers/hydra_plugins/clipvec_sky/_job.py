@@ -35,10 +35,11 @@ def planned_job(
         ShardSpecError: ``shards`` is invalid.
     """
     from clipvec.config import EmbedConfig, RecallConfig, extras_for, to_dict
+    from clipvec.embed import reused_url
     from clipvec.jobs import Job
 
     doing: tuple[int, ...] = ()
-    store, images, precision, arch = "", None, "", ""
+    store, images, precision, arch, reuse = "", None, "", "", ""
     inputs: dict[str, list[str]] = {}
     urls: dict[str, list[str]] = {}
     online = config.tracking.mode == "online"
@@ -50,7 +51,10 @@ def planned_job(
         folders["report_dir"] = config.report_dir
     if isinstance(config, EmbedConfig):
         variables |= config.dataset.variables
+        reuse = reused_url(config)
         places = config.dataset.inputs | config.model.inputs
+        if config.reuse and reuse == config.reuse:  # else it is in store.root, which is checked
+            places["reuse"] = [reuse]
         inputs = _those(places, lambda place: paths.local_root(place) is not None)
         elsewhere = _those(places, lambda place: paths.local_root(place) is None)
         urls = {option: [*map(url_without_secrets, found)] for option, found in elsewhere.items()}
@@ -77,6 +81,7 @@ def planned_job(
         urls,
         variables,
         arch,
+        reuse=reuse,
     )
 
 
