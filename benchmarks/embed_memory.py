@@ -8,15 +8,14 @@ Each runs in its own process; the peak of the larger should be at most a tenth h
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
-import psutil
-
+from benchmarks.commits import ROOT
 from benchmarks.photos import jpeg
+from benchmarks.processes import measured
 
 TINY = {
     "embed_dim": 64,
@@ -73,29 +72,13 @@ def write_tar(path: Path, count: int) -> Path:
 
 
 def peak(cwd: Path, tar: Path, model: Path) -> int:
-    """Run embed on one tar and return its peak resident memory in bytes."""
+    """Run embed on one tar and return its peak memory in bytes."""
     cwd.mkdir()
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "clipvec.embed", "dataset=webdataset", "sharding=x1"),
-            *(f"dataset.path={tar}", "model=local", f"model.pretrained=local-dir:{model}"),
-        ],
-        cwd=cwd,
-        stderr=subprocess.DEVNULL,
-    )
-    watched, highest = psutil.Process(process.pid), 0
-    while process.poll() is None:
-        try:
-            highest = max(highest, watched.memory_info().rss)
-        except psutil.NoSuchProcess:
-            break
-        try:
-            process.wait(0.05)
-        except subprocess.TimeoutExpired:
-            continue
-    if process.wait() != 0:
-        raise SystemExit(f"embed failed in {cwd}")
-    return highest
+    command = [
+        *(sys.executable, "-m", "clipvec.embed", "dataset=webdataset", "sharding=x1"),
+        *(f"dataset.path={tar}", "model=local", f"model.pretrained=local-dir:{model}"),
+    ]
+    return measured(command, cwd, {"PYTHONPATH": str(ROOT)}).peak_bytes
 
 
 if __name__ == "__main__":

@@ -25,9 +25,10 @@ import numpy as np
 import psutil
 
 import clipvec
+from benchmarks.commits import ROOT, checkout
 from benchmarks.result import result
 from benchmarks.serve_load import texts
-from benchmarks.serve_ratio import ROOT, free_port, running
+from benchmarks.serve_ratio import free_port, running
 from clipvec.store import EMBEDDING, Row, Store
 
 OPTIONS = ["model=sample", "sharding=x1", "store.root=store"]
@@ -93,17 +94,6 @@ def copy(number: int, row: dict[str, Any]) -> Row:
     """Return a row of the seed under another id."""
     own = {key: row[key] for key in ("uri", "caption", "width", "height", "thumbnail")}
     return Row(id=f"{row['id']}~{number}", attributes={"category": row["category"]}, **own)
-
-
-@contextlib.contextmanager
-def checkout(commit: str, folder: Path) -> Iterator[Path]:
-    """Yield a checkout of a commit."""
-    git = ["git", "-C", str(ROOT), "worktree"]
-    subprocess.run([*git, "add", "--quiet", "--detach", str(folder), commit], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run([*git, "remove", "--force", str(folder)], check=True)
 
 
 @contextlib.contextmanager

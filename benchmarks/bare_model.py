@@ -1,0 +1,94 @@
+"""Images/s of a model on pixels that are in memory: plain torch, nothing read, decoded or stored.
+
+    python -m benchmarks.bare_model [--arch ViT-B-32] [--precision bf16] [--device cpu] [--compile]
+
+Weights are random, and of the precision that is asked for; so are the pixels. It prints JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import open_clip
+import torch
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Images per second, on the clock and of processor time."""
+
+    clock: float
+    processor: float
+
+
+class BareModel:
+    """The image tower of an architecture of open_clip."""
+
+    def __init__(
+        self,
+        arch: str,
+        precision: str,
+        device: str = "cpu",
+        *,
+        channels_last: bool = False,
+        compiled: bool = False,
+    ) -> None:
+        logging.disable(logging.WARNING)  # of open_clip, about random weights
+        model: Any = open_clip.create_model(arch, require_pretrained=False)
+        logging.disable(logging.NOTSET)
+        self._layout = torch.channels_last if channels_last else torch.contiguous_format
+        self._model = model.eval().requires_grad_(False).to(device, DTYPES[precision])
+        self._model.visual.to(memory_format=self._layout)
+        if compiled:
+            self._model.visual = torch.compile(self._model.visual)
+        size = model.visual.image_size
+        self._shape = (3, size, size) if isinstance(size, int) else (3, *size)
+        self._options = {"device": device, "dtype": DTYPES[precision]}
+
+    @torch.inference_mode()
+    def rate(self, images: int, batch_size: int) -> Rate:
+        """Return how fast so many images are, after a batch that does not count."""
+        pixels = torch.rand(batch_size, *self._shape, **self._options)
+        pixels = pixels.to(memory_format=self._layout)
+        self._model.encode_image(pixels, normalize=True).cpu()
+        batches = -(-images // batch_size)
+        started, processor = time.perf_counter(), time.process_time()
+        for _ in range(batches):
+            vectors = self._model.encode_image(pixels, normalize=True)
+        vectors.cpu()  # waits for a device to end
+        count = batches * batch_size
+        return Rate(
+            count / (time.perf_counter() - started), count / (time.process_time() - processor)
+        )
+
+
+def main() -> None:
+    """Print the rates."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--arch", default="ViT-B-32")
+    parser.add_argument("--precision", choices=DTYPES, default="fp32")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--images", type=int, default=512)
+    parser.add_argument("--batch-size", type=int, default=64)
+    args = parser.parse_args()
+    model = BareModel(
+        args.arch,
+        args.precision,
+        args.device,
+        channels_last=args.channels_last,
+        compiled=args.compile,
+    )
+    print(json.dumps(vars(model.rate(args.images, args.batch_size))))
+
+
+if __name__ == "__main__":
+    main()
