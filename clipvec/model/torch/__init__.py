@@ -5,7 +5,11 @@ from __future__ import annotations
 import importlib
 import sys
 from contextlib import contextmanager
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.compiler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +27,31 @@ def _missing(*names: str) -> Iterator[None]:
             del sys.modules[name]
 
 
+@contextmanager
+def _no_compiler() -> Iterator[None]:
+    """Let torchvision (0.29) and timm (1.0) do without torch's compiler: two seconds, and 170 MB.
+
+    They import it to ask whether the alignment of regions can be compiled, and to say that a method
+    of NaFlexViT cannot; neither is of a model that clipvec runs.
+    """
+    name, disable = "torch._dynamo.utils", torch.compiler.disable
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = stub = ModuleType(name)
+    stub.is_compile_supported = lambda device: False  # type: ignore[attr-defined]
+    torch.compiler.disable = lambda method: method  # type: ignore[assignment, misc]
+    try:
+        yield
+    finally:
+        torch.compiler.disable = disable
+        del sys.modules[name]
+
+
 # timm would log trainings to wandb, transformers draft texts by scikit-learn, neither of which
 # clipvec does, and importing them takes longer than open_clip itself. transformers, another two
 # seconds, has the text towers of few models.
-with _missing("wandb", "sklearn", "transformers"):
+with _no_compiler(), _missing("wandb", "sklearn", "transformers"):
     import open_clip.model
     from open_clip import hf_model
 

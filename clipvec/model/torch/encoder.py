@@ -116,9 +116,10 @@ class TorchEncoder(Encoder):
 def _cast_weights(model: nn.Module, half: torch.dtype) -> None:
     """Cast once the weights that autocast would cast anew in every call.
 
-    open_clip 3.3 has a function for this, which raises on a text projection with a bias (SigLIP).
+    The others are copied, which lets go of a file that all may be mapped from. open_clip 3.3 has a
+    function for the cast, which raises on a text projection with a bias (SigLIP).
     """
     for module in model.modules():
-        if isinstance(module, _MULTIPLIED):
-            for parameter in module.parameters(recurse=False):
-                parameter.data = parameter.data.to(half)
+        dtype = half if isinstance(module, _MULTIPLIED) else None
+        for parameter in module.parameters(recurse=False):
+            parameter.data = parameter.data.to(dtype or parameter.dtype, copy=True)

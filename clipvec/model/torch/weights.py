@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from clipvec.errors import ModelError
 from clipvec.model.load import check_folder
 from clipvec.model.preprocess import Preprocess
+from clipvec.model.torch.once_in_memory import once_in_memory
 from clipvec.progress import say_hub_retries_once
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _open_clip(
     say_hub_retries_once()
     tag = {} if scheme else open_clip.get_pretrained_cfg(config.arch, config.pretrained)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), once_in_memory():
             warnings.filterwarnings("error", message="QuickGELU mismatch")
             model = open_clip.create_model(
                 source,
