@@ -54,8 +54,9 @@ def inline(plot: Plot) -> list[Markup]:
     drawn = []
     for number, panel in enumerate(plot.panels):
         with svg.drawing():
-            figure = Figure(figsize=(plot.width, plot.height), layout="constrained")
+            figure = Figure(figsize=(plot.width, plot.height))
             tips = panel.draw(figure.subplots())
+            _lay_out(figure)
             drawn.append(svg.inline(figure, f"{plot.name}-{number}", panel.alt, tips))
     return drawn
 
@@ -69,14 +70,22 @@ def save(plot: Plot, folder: Path) -> None:
         rows = len(plot.panels) // columns
         legend = 0.2 * -(-len(plot.legend) // _LEGEND_COLUMNS)
         size = (plot.width * columns, (plot.height + 0.25) * rows + legend)
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size)
         grid = figure.subplots(rows, columns, squeeze=False).flat
         for axes, panel in zip(grid, plot.panels, strict=True):
             panel.draw(axes)
             axes.set_title(panel.title, loc="left")
         if plot.legend:
             _legend(figure, plot.legend)
+        _lay_out(figure)
         svg.save(figure, folder, plot.name)
+
+
+def _lay_out(figure: Figure) -> None:
+    """Make room for texts, once: a figure that has a layout is drawn twice for each file."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    ConstrainedLayoutEngine().execute(figure)
 
 
 def _legend(figure: Figure, named: Sequence[tuple[str, LineStyle]]) -> None:
