@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -46,19 +47,15 @@ def test_every_group_is_tested() -> None:
     assert groups == set().union(*GROUPS.values())
 
 
-@pytest.mark.parametrize(
-    ("app", "override"),
-    [
-        (app, f"{group}={o}")
-        for app, groups in GROUPS.items()
-        for g in [groups]
-        for group in g
-        for o in options(group)
-    ],
-)
-def test_option(app: str, override: str) -> None:
-    extra = [MANDATORY[override]] if override in MANDATORY else []
-    assert isinstance(read(app, override, *extra), SCHEMAS[app])
+@pytest.mark.parametrize("app", GROUPS)
+def test_options(app: str) -> None:
+    """An option of each group at once; an experiment chooses of other groups, and stands alone."""
+    groups = {group: [f"{group}={o}" for o in options(group)] for group in GROUPS[app]}
+    experiments = [[option] for option in groups.pop("experiment", [])]
+    for chosen in [*zip_longest(*groups.values()), *experiments]:
+        overrides = [option for option in chosen if option]
+        overrides += [MANDATORY[option] for option in overrides if option in MANDATORY]
+        assert isinstance(read(app, *overrides), SCHEMAS[app]), overrides
 
 
 @pytest.mark.parametrize("override", sorted(MANDATORY))
