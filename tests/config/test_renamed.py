@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from clipvec import config
@@ -30,19 +32,18 @@ def test_no_new_name_is_also_an_old_one() -> None:
     assert {new_name(new) for new in RENAMED.values()} == {None}
 
 
+@cache
 def names(command: str) -> set[str]:
     """Return the options and groups of a command."""
     options = {option.key for s in sections(SCHEMAS[command]) for option in s.options}
     return options | set(groups(compose(command, [], with_hydra=True)))
 
 
-NAMES = {command: names(command) for command in SCHEMAS}
-
-
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
 def test_an_old_name_is_refused_with_the_new_one(old: str, new: str) -> None:
-    assert any({old, new} & known for known in NAMES.values())
-    where = [command for command, known in NAMES.items() if new in known and old not in known]
+    known = {command: names(command) for command in SCHEMAS}
+    assert any({old, new} & each for each in known.values())
+    where = [command for command, each in known.items() if new in each and old not in each]
     tried = [(command, f"{old}=1") for command in where]
     tried += [(command, f"{added}{old}=1") for command in where[:1] for added in ("+", "++")]
     for command, override in tried:
