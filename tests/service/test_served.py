@@ -32,7 +32,7 @@ from tests.service.conftest import answering
 from tests.stores import delete
 from tests.waiting import until
 
-CLIENTS, SWITCHES = 8, 20
+CLIENTS, SWITCHES = 4, 10
 ONE, TWO = "sample--one", "sample--two"
 
 
