@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 
-def write(folder: Path, seed: int = 0) -> None:
+def write(folder: Path, seed: int = 0, layers: int = 2) -> None:
     """Write the weights of a small untrained model, for ``local-dir:``; another for each seed."""
     import open_clip
     import torch
 
-    vision = {"image_size": 64, "layers": 2, "width": 128, "patch_size": 16, "head_width": 32}
+    vision = {"image_size": 64, "layers": layers, "width": 128, "patch_size": 16, "head_width": 32}
     text = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2}
     config = {"embed_dim": 64, "vision_cfg": vision, "text_cfg": text}
     with torch.random.fork_rng():
