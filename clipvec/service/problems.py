@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from clipvec.errors import ClipvecError, ConfigError, one_line, printable
 from clipvec.service import metrics
 from clipvec.service.map_points import NotOnMap, OtherMap
-from clipvec.service.searcher import UnknownRow
+from clipvec.service.searcher import OtherModel, UnknownRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ def add_handlers(app: FastAPI) -> None:
     async def clipvec(request: Request, error: ClipvecError) -> Response:
         if isinstance(error, UnknownRow | NotOnMap):
             return refusal(404, str(error))
-        if isinstance(error, OtherMap):
+        if isinstance(error, OtherMap | OtherModel):
             return refusal(409, str(error))
         if isinstance(error, ConfigError):
             return refusal(422, str(error))

@@ -194,7 +194,7 @@ async def embed_text(given: schema.Texts, searcher: Asked) -> schema.Embeddings:
     """Texts to vectors."""
     with metrics.STAGE_SECONDS.labels("encode").time():
         vectors = await asyncio.gather(*map(searcher.queries.text, given.texts))
-    return _embeddings(vectors)
+    return _embeddings(vectors, searcher)
 
 
 @api.post("/embed_image", tags=["embed"])
@@ -204,7 +204,7 @@ async def embed_image(images: _Uploads, searcher: Asked) -> schema.Embeddings:
         raise ConfigError(f"images: at most {schema.MAX_BATCH} at once, not {len(images)}")
     with metrics.STAGE_SECONDS.labels("encode").time():
         vectors = await searcher.queries.images([await _file(image) for image in images])
-    return _embeddings(vectors)
+    return _embeddings(vectors, searcher)
 
 
 @api.get("/item/{id:path}", tags=["rows"])
@@ -264,6 +264,7 @@ async def stats(searcher: Asked, request: Request) -> schema.Stats:
         rows=await searcher.count(),
         dim=collection.dim,
         model=collection.model_config.name,
+        model_digest=searcher.model_digest,
         arch=searcher.queries.encoder.arch,
         dataset=str(collection.fingerprint.dataset["name"]),
         attributes=collection.attributes,
@@ -378,8 +379,12 @@ async def _base64(searcher: Searcher, id: str) -> str | None:
         return None
 
 
-def _embeddings(vectors: list[np.ndarray]) -> schema.Embeddings:
-    return schema.Embeddings(dim=len(vectors[0]), vectors=[v.tolist() for v in vectors])
+def _embeddings(vectors: list[np.ndarray], searcher: Searcher) -> schema.Embeddings:
+    return schema.Embeddings(
+        dim=len(vectors[0]),
+        vectors=[v.tolist() for v in vectors],
+        model=searcher.model_digest,
+    )
 
 
 def _known(id: str) -> str:

@@ -94,6 +94,11 @@ class Term(_Body):
     vector: Annotated[list[Number], Field(max_length=MAX_DIM, fail_fast=True)] | None = Field(
         default=None, description="D numbers, as embed_text gives them"
     )
+    model: str | None = Field(
+        default=None,
+        max_length=64,
+        description="model that made the vector, as embed_text gives it; another one is refused",
+    )
     weight: Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)] = Field(
         default=1.0, description="weight of the term; a negative one subtracts it"
     )
@@ -103,6 +108,8 @@ class Term(_Body):
         given = [x for x in (self.text, self.image, self.id, self.vector) if x is not None]
         if len(given) != 1:
             raise ValueError("exactly one of text, image, id and vector is needed")
+        if self.model is not None and self.vector is None:
+            raise ValueError("model is that of a vector, and there is none")
         return self
 
 
@@ -218,6 +225,7 @@ class Embeddings(BaseModel):
 
     dim: int
     vectors: list[list[float]]
+    model: str = Field(description="digest of the model that made them, as in stats")
 
 
 class Health(BaseModel):
@@ -240,6 +248,7 @@ class Stats(BaseModel):
     rows: int
     dim: int
     model: str
+    model_digest: str = Field(description="of its weights and preprocessing")
     arch: str
     dataset: str
     attributes: dict[str, str] = Field(description="what `where` can use, and its types")

@@ -42,6 +42,10 @@ class UnknownRow(ConfigError):
     """There is no row of that id."""
 
 
+class OtherModel(ConfigError):
+    """A vector is of another model than the rows."""
+
+
 @dataclass(frozen=True)
 class Request:
     """One nearest-neighbour search."""
@@ -62,6 +66,8 @@ class Searcher:
     def __init__(self, collection: VectorIndex, queries: QueryEncoder) -> None:
         """Put an index and its encoder together, which are closed with this."""
         self.collection, self.queries = collection, queries
+        self.model_digest = collection.fingerprint.model.digest
+        """What tells vectors of its model from others."""
         sample = collection.sample(_SAMPLE)
         self._baseline = ranking.ScoreBaseline(sample)
         if len(sample):  # the first requests find its pages in memory
@@ -139,6 +145,7 @@ class Searcher:
         Raises:
             ConfigError: a term is not what it should be, or they cancel each other out.
             UnknownRow: a term names a row that there is not.
+            OtherModel: a vector is of another model.
         """
         with metrics.STAGE_SECONDS.labels("encode").time():
             queries = self.queries
@@ -156,6 +163,11 @@ class Searcher:
             if term.id not in found:
                 raise UnknownRow(f"there is no row {term.id!r}")
             return unit(found[term.id])
+        if term.model not in {None, self.model_digest}:
+            raise OtherModel(
+                f"this vector was made by model {term.model}, and {self.model_digest} is served "
+                "now, to which it says nothing; give its image or text again"
+            )
         vector = np.asarray(term.vector, np.float64)
         if vector.shape != (self.collection.dim,) or not np.abs(vector).max() > 0:
             raise ConfigError(

@@ -25,6 +25,8 @@ _SETTINGS = {
     "thumbnail": "store.thumbnail",
 }
 _ANOTHER = "the dataset has changed or is a different one; give it another dataset.name"
+_COMPARED = ("arch", "dim", "weights", "preprocessing")
+"""What is equal in all fingerprints of a model."""
 _ANOTHER_STORE = "another store.root"
 GOLDEN_COSINE = 0.995
 """Lowest cosine between two golden vectors of one model: tolerates half precision and other
@@ -54,6 +56,11 @@ class ModelFingerprint:
     dim: int
     golden: Golden
 
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that stand for it; the golden vectors differ between devices."""
+        return digest({field: getattr(self, field) for field in _COMPARED})
+
     def check(self, other: ModelFingerprint, here: str, there: str) -> None:
         """Refuse ``other`` unless it makes the same vectors.
 
@@ -65,7 +72,7 @@ class ModelFingerprint:
         Raises:
             FingerprintError: with both values and the fix.
         """
-        for field in ("arch", "dim", "weights", "preprocessing"):
+        for field in _COMPARED:
             mine, others = getattr(self, field), getattr(other, field)
             if mine != others:
                 raise FingerprintError(
@@ -161,7 +168,7 @@ class Fingerprint:
 
 
 def digest(values: Mapping[str, Any]) -> str:
-    """Return 16 hexadecimal digits that stand for the ``fingerprint`` of a ``store.json``.
+    """Return 16 hexadecimal digits that stand for values, such as a store's ``fingerprint``.
 
     Of the file and not of a `Fingerprint`, to which a later version may add fields.
     """

@@ -124,6 +124,20 @@ def test_stats(client: httpx.Client) -> None:
     assert answer["attributes"] == {"category": "string"}
 
 
+def test_a_vector_of_another_model_is_refused(client: httpx.Client) -> None:
+    made = client.post("/embed_text", json={"texts": ["a bird"]}).json()
+    assert made["model"] == client.get("/stats").json()["model_digest"]
+    term = {"vector": made["vectors"][0], "model": made["model"]}
+    found = client.post("/search", json={"terms": [term]})
+    assert found.json() == client.post("/search", json={"text": "a bird"}).json()
+    answer = client.post("/search", json={"terms": [{**term, "model": "0123456789abcdef"}]})
+    assert (answer.status_code, answer.json()["error"]) == (
+        409,
+        f"this vector was made by model 0123456789abcdef, and {made['model']} is served now, to "
+        "which it says nothing; give its image or text again",
+    )
+
+
 def test_what_filters_leave(client: httpx.Client) -> None:
     answer = client.get("/facets", params={"key": ["category", "width"]}).json()
     assert answer["rows"] == 364
@@ -229,6 +243,7 @@ BAD = [
     ({"terms": [{"image": "no base64!"}]}, "image is not base64"),
     ({"terms": [{"image": "aGVsbG8="}]}, "image cannot be used: not a supported image format"),
     ({"terms": [{"vector": [0.0] * 64}]}, "64 numbers that are not all zero are needed"),
+    ({"terms": [{"text": "a", "model": "0"}]}, "model is that of a vector, and there is none"),
     ({"terms": [{"vector": [1.0]}]}, "64 numbers that are not all zero are needed, not 1"),
     ([], "should be a valid dictionary"),
     ("text", "should be a valid dictionary"),

@@ -15,7 +15,10 @@ export function empty() {
   return { text: "", terms: [], filters: [], cut: 0, unique: false, k: STEP, open: "" };
 }
 
-/** A term is {kind: "text" | "id" | "vector", value, weight, src?}, a vector with `beside?` by another model. */
+/**
+ * A term is {kind: "text" | "id" | "vector", value, weight, src?}. The value of a vector is {vector, model};
+ * it may have another one, `beside`, by another model.
+ */
 export function isEmpty(query) {
   return !query.text.trim() && query.terms.length === 0;
 }
@@ -75,7 +78,7 @@ export function numberOf(text) {
 export function toRequest(query, of = "value") {
   const terms = query.terms.map((term) => {
     const { kind, value, weight } = term;
-    return { [kind]: kind === "vector" ? term[of] : value, weight };
+    return kind === "vector" ? { ...term[of], weight } : { [kind]: value, weight };
   });
   if (query.text.trim()) terms.push({ text: query.text, weight: 1 });
   const request = { terms, k: query.k };
@@ -125,17 +128,20 @@ export function fromLink(search) {
 }
 
 // An image that was dropped is in the link as its vector, a byte for each number: the cosine to
-// the vector itself stays above 0.999.
-function pack(vector) {
+// the vector itself stays above 0.999. Before it stands the model: to another one it says nothing.
+function pack({ vector, model }) {
   const most = Math.max(...vector.map(Math.abs)) || 1;
   const bytes = vector.map((x) => Math.round((x / most) * 127) + 128);
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  const text = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return model ? `${model}.${text}` : text;
 }
 
+/** Links of before have no model. */
 function unpack(text) {
   try {
-    const bytes = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-    return Array.from(bytes, (char) => (char.charCodeAt(0) - 128) / 127);
+    const [, model, packed] = /^(?:([0-9a-f]+)\.)?(.*)$/.exec(text);
+    const bytes = atob(packed.replaceAll("-", "+").replaceAll("_", "/"));
+    return { vector: Array.from(bytes, (char) => (char.charCodeAt(0) - 128) / 127), model };
   } catch {
     return null;
   }

@@ -79,12 +79,12 @@ export async function mapFind(ids, map) {
   return (await send(`map/find?${new URLSearchParams({ map })}`, { ids })).points;
 }
 
-/** The vector of an image file. */
+/** The {vector, model} of an image file: its vector, and what tells the model from others. */
 export async function embed(file, place = "") {
   const form = new FormData();
   form.append("images", file);
-  const { vectors } = await read(`${place}embed_image`, { method: "POST", body: form });
-  return vectors[0];
+  const { vectors, model } = await read(`${place}embed_image`, { method: "POST", body: form });
+  return { vector: vectors[0], model };
 }
 
 /** Kept in a cookie, since thumbnails are fetched without headers of ours. */
