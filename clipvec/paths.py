@@ -40,6 +40,8 @@ _PARTITION = "--shards-"
 _ALIAS = ".alias.json"
 SWEEPS = Path("data/sweeps")
 """The folder of sweeps, relative to the folder in which they were started."""
+REPORTS = Path("data/reports")
+"""That of the reports of recall, unless they are told another: not there before it has run."""
 
 
 def local_root(root: str) -> Path | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from clipvec import config
+from clipvec import config, paths
 from clipvec.config.commands import SCHEMAS
 from clipvec.errors import ConfigError
 from clipvec.paths import CONF_DIR
@@ -40,6 +40,13 @@ def read(app: str, *overrides: str) -> object:
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         cfg = compose(app, overrides=list(overrides))
     return config.read(cfg, SCHEMAS[app])
+
+
+def test_reports_of_recall_are_looked_for_where_they_are_written() -> None:
+    evaluate, recall = read("evaluate"), read("recall")
+    assert isinstance(evaluate, config.EvaluateConfig)
+    assert isinstance(recall, config.RecallConfig)
+    assert Path(str(evaluate.recall_reports)) == Path(recall.report_dir).parent == paths.REPORTS
 
 
 def test_every_group_is_tested() -> None:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 EXACT = "exact"
-_REPORTS = "data/reports"
-"""Where ``clipvec recall`` writes; nothing is there before it has run."""
 _QUALITY_AT = 10
 """k of the recall@k by which models are chosen."""
 
@@ -97,7 +95,7 @@ def _speed(rows: Rows) -> tuple[float | None, str]:
 
 def _reports(folder: str | None) -> Iterator[Report]:
     """Yield the recall reports in a folder; one that cannot be read is logged and passed over."""
-    if folder and folder != _REPORTS and not Path(folder).is_dir():
+    if folder and Path(folder) != paths.REPORTS and not Path(folder).is_dir():
         raise ConfigError(
             f"recall_reports: {folder!r} is no folder; give that of clipvec recall's reports, or "
             "null for none"
@@ -112,7 +110,9 @@ def _reports(folder: str | None) -> Iterator[Report]:
 def _newest(reports: Sequence[Report], rows: Rows) -> Report | None:
     """Return the newest report of a store as it is now."""
     made = rows.store.fingerprint.to_json()
-    own = [each for each in reports if each.rows == len(rows) and each.fingerprint == made]
+    alike = [each for each in reports if each.rows == len(rows) and each.fingerprint == made]
+    digest = rows.digest if alike else ""
+    own = [each for each in alike if each.rows_digest in {"", digest}]
     return max(own, key=lambda each: each.created, default=None)
 
 

@@ -163,6 +163,7 @@ def _report(
         dataset=config.dataset.name,
         model=config.model.name,
         rows=len(rows),
+        rows_digest=rows.digest,
         dim=rows.dim,
         synthetic=fingerprint.dataset["kind"] == "synthetic",
         fingerprint=fingerprint.to_json(),
