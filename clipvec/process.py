@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
@@ -27,6 +28,16 @@ def when_parent_ends(act: Callable[[], None]) -> None:
         act()
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def end_with(pipe: int) -> None:
+    """Let the kernel end this process by SIGIO when the other end of a pipe closes, as killed.
+
+    Unlike `when_parent_ends` at once, even inside of a library that holds the interpreter. Nothing
+    is ever written into the pipe, and only the parent has its other end.
+    """
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(pipe, fcntl.F_SETFL, os.O_ASYNC)
 
 
 @contextmanager

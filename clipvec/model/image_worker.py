@@ -14,6 +14,7 @@ import sys
 import time
 from typing import Any
 
+from clipvec import process
 from clipvec.data import TooMuchMemory, Undecodable
 from clipvec.model.images import prepare, receive, send
 from clipvec.model.preprocess import Preprocess
@@ -27,6 +28,7 @@ def main() -> None:
     """Decode what comes on stdin, until it ends."""
     settings = json.loads(sys.argv[1])
     preprocess = Preprocess.from_json(settings["preprocess"])
+    process.end_with(settings["pipe"])
     os.nice(_NICE)
     stdin, stdout = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a decoder prints

@@ -124,8 +124,8 @@ class ImageReader:
         """End the processes, whatever they do; images that are still waited for fail."""
         with self._lock:
             self._closed = True
-            for worker in self._busy:
-                worker.kill()  # the thread that waits for it ends it
+            for worker in (*self._busy, *self._idle):
+                worker.kill()  # of those that are busy, the thread that waits ends them
             for worker in self._idle:
                 worker.end()
             self._idle.clear()
@@ -168,14 +168,19 @@ class _Worker:
 
     def __init__(self, settings: dict[str, object], max_seconds: int) -> None:
         self._max_seconds = max_seconds
+        # However this process ends, one that decodes ends with it.
+        theirs, self._pipe = os.pipe()
+        told = json.dumps({**settings, "pipe": theirs})
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "clipvec.model.image_worker", json.dumps(settings)],
+            [sys.executable, "-P", "-m", "clipvec.model.image_worker", told],
+            pass_fds=[theirs],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # Ctrl-C is for the command, which ends its processes itself.
             start_new_session=True,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
+        os.close(theirs)
         self.alive = True
 
     def decode(self, data: bytes) -> PreparedImage:
@@ -207,6 +212,7 @@ class _Worker:
             self._process.wait(_GRACE_SECONDS)
         self._process.kill()
         self._stdout.close()
+        os.close(self._pipe)
         return self._process.wait()
 
     @property

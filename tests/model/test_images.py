@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +21,11 @@ from tests.waiting import until
 
 PREPROCESS = Preprocess(32, 32, (0.5,) * 3, (0.5,) * 3, "bicubic", "shortest", 0)
 _STUCK = """
+import pathlib
 from PIL import BmpImagePlugin
 
 def spin(self):
+    pathlib.Path(__file__).with_name("spins").touch()
     while True:
         pass
 
@@ -127,6 +131,31 @@ def test_closing_does_not_wait_for_a_decoder(
     assert len(failed) == 1
     with pytest.raises(DecoderCrashed):
         reader.apart(image("PNG"))
+
+
+PARENT = """
+import sys
+from clipvec.model import ImageReader, Preprocess
+preprocess = Preprocess(32, 32, (0.5,) * 3, (0.5,) * 3, "bicubic", "shortest", 0)
+reader = ImageReader(preprocess, max_pixels=10**6, max_seconds=60, threads=1)
+reader.apart(sys.stdin.buffer.read())
+"""
+
+
+def test_a_decoder_ends_with_the_process_that_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(_STUCK)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE) as parent:
+        assert parent.stdin is not None
+        parent.stdin.write(image("BMP"))
+        parent.stdin.close()
+        until((tmp_path / "spins").exists)
+        (decoder,) = psutil.Process(parent.pid).children()
+        parent.kill()
+    gone, _ = psutil.wait_procs([decoder], timeout=20)
+    assert gone == [decoder]
 
 
 def test_memory_is_bounded_and_foretold(monkeypatch: pytest.MonkeyPatch) -> None:
