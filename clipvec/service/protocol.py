@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 HEADER_SECONDS = 10.0
 """Time that the headers of a request may take, from the connection or its first byte on."""
+KEEP_SECONDS = 75
+"""An idle connection stays open for longer than clients and load balancers keep theirs, mostly 60
+s: a request that is on its way when this end closes is lost. uvicorn's own are 5 s."""
 SEND_SECONDS = 10.0
 """Time in which a client takes what was sent to it, beyond that at `LEAST_RATE`."""
 LEAST_RATE = 10_000
@@ -52,6 +55,7 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, unless its address has too many."""
         super().connection_made(transport)
+        self.timeout_keep_alive = KEEP_SECONDS
         transport.set_write_buffer_limits(high=0)  # it says of every byte whether it was taken
         self._address = self.client[0] if self.client else ""
         self._open[self._address] += 1

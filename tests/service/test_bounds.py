@@ -121,6 +121,17 @@ def test_headers_that_follow_an_answer_slowly(
         assert everything(connection) in {b"", b'{"status":"healthy","collection_size":364}'}
 
 
+def test_an_idle_connection_outlives_those_of_load_balancers(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert protocol.KEEP_SECONDS > 60
+    monkeypatch.setattr(protocol, "KEEP_SECONDS", 0.2)  # it is this that counts
+    with connect(client) as connection:
+        connection.settimeout(4)
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert everything(connection).startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_body_that_comes_too_slowly(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
