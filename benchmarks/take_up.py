@@ -39,6 +39,8 @@ from tests import tiny
 NAMES = ("one", "two")
 TEXTS = [f"picture number {number}" for number in range(200)]
 K = 20
+SAME = 1e-3
+"""Scores of one text that was embedded in batches of several sizes differ by less."""
 
 
 @dataclass
@@ -49,6 +51,8 @@ class Seen:
     """The answers of each index to `TEXTS`."""
     answers: Counter[str] = field(default_factory=Counter)
     """By the index that gave them; the others are ``mixed``."""
+    mixed: list[str] = field(default_factory=list)
+    """How these differ from the answers of each index."""
     errors: list[str] = field(default_factory=list)
     times: list[tuple[float, float]] = field(default_factory=list)
     """When each request was sent, and milliseconds until its answer."""
@@ -129,7 +133,9 @@ async def measure(url: str, work: Path, args: argparse.Namespace) -> None:
     detail = f"{by_index}; {len(seen.errors)} errors, {mixed} mixed; {args.clients} clients"
     detail += f", {args.rows:,} rows, index={args.index}"
     print(result("p99 while switching", busy99 / calm99, detail))
-    print(f"load average {os.getloadavg()[0]:.1f}; first errors: {seen.errors[:3]}")
+    print(
+        f"load average {os.getloadavg()[0]:.1f}; first errors: {seen.errors[:3]}, {seen.mixed[:3]}"
+    )
 
 
 def memory() -> int:
@@ -152,7 +158,15 @@ async def ask(session: aiohttp.ClientSession, text: str) -> list[tuple[str, floa
     """Return the ids and scores of an answer."""
     body = {"text": text, "k": K}
     async with session.post("/search", json=body, raise_for_status=True) as answer:
-        return [(row["id"], round(row["similarity"], 4)) for row in await answer.json()]
+        return [(row["id"], row["similarity"]) for row in await answer.json()]
+
+
+def difference(found: list[tuple[str, float]], right: list[tuple[str, float]]) -> float:
+    """Return by how much a score is off; a row that the other answer lacks has the least of it."""
+    least = min((score for _, score in right), default=0)
+    expected = dict(right)
+    off = [abs(score - expected.get(id, least)) for id, score in found]
+    return max(off, default=0) if len(found) == len(right) else 1
 
 
 async def client(
@@ -168,8 +182,12 @@ async def client(
             seen.errors.append(repr(error))
             continue
         seen.times.append((sent, (time.perf_counter() - sent) * 1e3))
-        whole = [name for name, right in seen.right.items() if found == right[number]]
-        seen.answers[whole[0] if whole else "mixed"] += 1
+        off = {name: difference(found, right[number]) for name, right in seen.right.items()}
+        name = min(off, key=lambda name: off[name])
+        if off[name] > SAME:
+            seen.mixed.append(f"{TEXTS[number]}: {off}")
+            name = "mixed"
+        seen.answers[name] += 1
 
 
 if __name__ == "__main__":
