@@ -45,14 +45,19 @@ def after_sigterm(seconds: float, act: Callable[[], None]) -> Iterator[None]:
     """Call ``act`` in a thread ``seconds`` after a SIGTERM that comes while the context is open.
 
     Python's own handler waits for the main thread, which may wait for a thread or a disk that never
-    answers; so does the interpreter at its end. For the main thread alone.
+    answers; so does the interpreter at its end. That end runs no thread any more: on a busy machine
+    it is cut off a second later by the kernel, with SIGALRM. For the main thread alone.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
+    known, told = threading.Event(), 0.0
 
     def wait() -> None:
+        nonlocal told
         while (received := os.read(reader, 1)) and received[0] != signal.SIGTERM:
             continue
+        told = time.monotonic() if received else 0
+        known.set()
         if received:  # the pipe stays open for further signals, of which Python would complain
             time.sleep(seconds)
             act()
@@ -65,3 +70,8 @@ def after_sigterm(seconds: float, act: Callable[[], None]) -> Iterator[None]:
     finally:
         signal.set_wakeup_fd(before)
         os.close(writer)
+        known.wait()
+        if told:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            left = told + seconds + 1 - time.monotonic()
+            signal.setitimer(signal.ITIMER_REAL, max(left, 0.1))

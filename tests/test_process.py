@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -58,3 +59,33 @@ def test_sigterm_ends_a_command_whatever_its_threads_do() -> None:
         "error: stopped by SIGTERM",
         "error: stopped by SIGTERM, before its threads had ended",
     ]
+
+
+ENDLESS = """
+import signal, threading, time
+from clipvec import cli
+cli.END_SECONDS = 0.5
+class Slow:
+    def __del__(self):
+        time.sleep(60)
+slow = Slow()
+def main():
+    print("ready", flush=True)
+    threading.Event().wait()
+cli.run(main)
+"""
+
+
+def test_sigterm_ends_a_command_while_the_interpreter_ends() -> None:
+    """It runs no thread any more, and on a busy machine takes long to let go of torch."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", ENDLESS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    child.terminate()
+    child.communicate(timeout=20)
+    assert child.returncode == -signal.SIGALRM
