@@ -290,7 +290,8 @@ def test_several_runs_share_a_page(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_comparison_opens(browser: Browser, tmp_path: Path) -> None:
-    made = reports.compare(report(), report(hardware={"cpu": HOSTILE[0]}))
+    few = briefly(systems())
+    made = reports.compare(report(systems=few), report(systems=few, hardware={"cpu": HOSTILE[0]}))
     visit = Visit(browser, reports.write_comparison(made, tmp_path))
     expect(visit.page.locator("#changed tbody tr")).to_have_count(52)
     expect(visit.page.locator("#changes")).to_contain_text("Test CPU, 2 cores")
