@@ -8,16 +8,22 @@ Weights are random, and of the precision that is asked for; so are the pixels. I
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import open_clip
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+_SIDE, _PRODUCTS = 2048, 8
+"""Of the product that a processor's limit is taken from, and how often it is worked out."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,32 @@ class BareModel:
             count / (time.perf_counter() - started), count / (time.process_time() - processor)
         )
 
+    @torch.no_grad()
+    def limit(self) -> float:
+        """Return the images/s of processor time if all FLOPs were those of one large product."""
+        with FlopCounterMode(display=False) as counter, _slow_attention():
+            self._model.encode_image(torch.rand(1, *self._shape, **self._options))
+        square = torch.rand(_SIDE, _SIDE, **self._options)
+        square @ square
+        started = time.process_time()
+        for _ in range(_PRODUCTS):
+            square @ square
+        seconds = time.process_time() - started
+        return _PRODUCTS * 2 * _SIDE**3 / seconds / counter.get_total_flops()
+
+
+@contextlib.contextmanager
+def _slow_attention() -> Iterator[None]:
+    """Let attention be products that are counted."""
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(True)
+
 
 def main() -> None:
-    """Print the rates."""
+    """Print the rates and their limit."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--arch", default="ViT-B-32")
     parser.add_argument("--precision", choices=DTYPES, default="fp32")
@@ -87,7 +116,8 @@ def main() -> None:
         channels_last=args.channels_last,
         compiled=args.compile,
     )
-    print(json.dumps(vars(model.rate(args.images, args.batch_size))))
+    rate = model.rate(args.images, args.batch_size)
+    print(json.dumps({**vars(rate), "limit": model.limit()}))
 
 
 if __name__ == "__main__":

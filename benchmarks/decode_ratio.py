@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from benchmarks.photos import jpeg
+from benchmarks.result import result
 from clipvec.data import decode_image
 from clipvec.model import Preprocess
 
@@ -45,12 +45,10 @@ def main() -> None:
     for name, (width, height, count) in SIZES.items():
         files = [jpeg(seed, width, height) for seed in range(count)]
         rates = [(rate(ours, files), rate(theirs, files)) for _ in range(options.rounds)]
-        print(
-            f"{name}: clipvec {statistics.median(a for a, _ in rates):.1f} images/s, "
-            f"open_clip {statistics.median(b for _, b in rates):.1f} images/s, "
-            f"median ratio {statistics.median(a / b for a, b in rates):.2f}; "
-            f"load average {os.getloadavg()[0]:.1f}"
-        )
+        mine, other = (statistics.median(column) for column in zip(*rates, strict=True))
+        detail = f"{mine:.1f} and {other:.1f} images a second of processor time"
+        ratio = statistics.median(a / b for a, b in rates)
+        print(result(f"decoding beside open_clip, {name}", ratio, detail), flush=True)
 
 
 def rate(work: Callable[[bytes], object], files: list[bytes]) -> float:

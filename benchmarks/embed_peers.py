@@ -142,6 +142,7 @@ def compare(systems: list[System], work: Path, args: argparse.Namespace) -> None
     )
     rounds: dict[str, list[Round]] = {system.name: [] for system in systems}
     bare: dict[str, list[Rate]] = {"fp32": [], "bf16": []}
+    limits: dict[str, list[float]] = {precision: [] for precision in bare}
     rest = args.images - args.batch_size
     for number in range(args.rounds):
         for system in systems:
@@ -149,7 +150,9 @@ def compare(systems: list[System], work: Path, args: argparse.Namespace) -> None
             rounds[system.name].append(Round(first, last, rest, args.images))
             say(f"round {number}: {system.name}", rounds[system.name][-1:])
         for precision, rates in bare.items():
-            rates.append(bare_rate(args, precision))
+            rate, limit = bare_rate(args, precision)
+            rates.append(rate)
+            limits[precision].append(limit)
             print(f"round {number}: bare model in {precision}: {shown(rates[-1])}", flush=True)
     for name, seen in rounds.items():
         say(name, seen)
@@ -158,6 +161,11 @@ def compare(systems: list[System], work: Path, args: argparse.Namespace) -> None
         line(f"embed beside {name}", [r.whole for r in ours], [r.whole for r in theirs])
     for precision, rates in bare.items():
         line(f"embed beside the bare model in {precision}", [r.further for r in ours], rates)
+        mine = statistics.median(r.further.processor for r in ours)
+        limit = statistics.median(limits[precision])
+        detail = f"{mine:.1f} images a second of processor time; at a large product's FLOP/s"
+        name = f"embed beside the limit in {precision}"
+        print(result(name, mine / limit, f"{detail} it would be {limit:.1f}"), flush=True)
     peak = statistics.median(r.all.peak_bytes for r in ours)
     for name, theirs in rounds.items():
         other = statistics.median(r.all.peak_bytes for r in theirs)
@@ -165,8 +173,8 @@ def compare(systems: list[System], work: Path, args: argparse.Namespace) -> None
         print(result(f"peak memory of embed beside {name}", peak / other, detail))
 
 
-def bare_rate(args: argparse.Namespace, precision: str) -> Rate:
-    """Return the rates of the bare model, in a process of its own."""
+def bare_rate(args: argparse.Namespace, precision: str) -> tuple[Rate, float]:
+    """Return the rates of the bare model, in a process of its own, and their limit."""
     command = (sys.executable, "-m", "benchmarks.bare_model", "--precision", precision)
     options = ("--arch", args.arch, "--images", str(args.images // 2))
     done = subprocess.run(
@@ -176,7 +184,8 @@ def bare_rate(args: argparse.Namespace, precision: str) -> Rate:
         stdout=subprocess.PIPE,
         check=True,
     )
-    return Rate(**json.loads(done.stdout))
+    found = json.loads(done.stdout)
+    return Rate(found["clock"], found["processor"]), found["limit"]
 
 
 def say(name: str, rounds: Sequence[Round]) -> None:
