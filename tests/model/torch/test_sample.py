@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from clipvec.config import ModelConfig
 from clipvec.errors import ModelError
 from clipvec.model import Encoder, load_encoder
 from clipvec.model.torch import sample
+from clipvec.store import Store, matrix
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 
@@ -37,18 +39,24 @@ def encoder() -> Encoder:
 
 
 @pytest.fixture(scope="module")
-def images(encoder, training) -> np.ndarray:
-    files = [io.BytesIO(content) for content in training.sample_members(".jpg")]
+def images(sample: Path) -> np.ndarray:
+    """The vectors of the bundled images in the store, in the order of their ids and of the tars."""
+    store = Store.open(f"{sample}/data/store/sample/sample")
+    pieces = [piece for part in store.parts() for piece in store.read(part)]
+    ids = np.concatenate([piece["id"].to_pylist() for piece in pieces])
+    return np.concatenate([matrix(piece) for piece in pieces])[np.argsort(ids)].astype(np.float32)
+
+
+def test_vectors_are_640_long_and_of_unit_length(encoder, images, training):
+    files = map(io.BytesIO, islice(training.sample_members(".jpg"), 16))
     pixels = np.stack([encoder.preprocess(Image.open(file)) for file in files])
-    return np.concatenate([encoder.encode_images(pixels[n : n + 16]) for n in range(0, 364, 16)])
-
-
-def test_vectors_are_640_long_and_of_unit_length(encoder, images):
+    few = encoder.encode_images(pixels)
     texts = encoder.encode_texts(["a frog", "a red apple on a table"])
-    assert images.shape == (364, 640)
-    assert texts.shape == (2, 640)
-    assert np.linalg.norm(images, axis=1) == pytest.approx(np.ones(364), abs=1e-5)
+    assert (images.shape, few.shape, texts.shape) == ((364, 640), (16, 640), (2, 640))
+    assert np.linalg.norm(images, axis=1) == pytest.approx(np.ones(364), abs=1e-3)
+    assert np.linalg.norm(few, axis=1) == pytest.approx(np.ones(16), abs=1e-5)
     assert np.linalg.norm(texts, axis=1) == pytest.approx(np.ones(2), abs=1e-5)
+    assert (few * images[:16]).sum(axis=1) == pytest.approx(np.ones(16), abs=1e-2)
 
 
 def test_both_halves_weigh_the_same(encoder):
