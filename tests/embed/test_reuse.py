@@ -41,7 +41,7 @@ def reuse(embed: Embed, other_weights: Path) -> Embed:
 
 
 def table(url: str) -> pa.Table:
-    """Return all that readers see, in order, but for what the generations are numbered by."""
+    """Return all that readers see but vectors, in order."""
     rows = Rows.open(url)
     names = [name for name in rows.store.schema().names if name != EMBEDDING]
     return pa.Table.from_batches([piece for _, piece in rows.pieces(names)])
@@ -120,7 +120,7 @@ def test_a_store_that_grew(
     if joined:
         compacted(first)
     count = len(Store.open(first).generations.all())
-    assert count == 2 if joined else 4
+    assert count == (2 if joined else 4)
     encoded.clear()
     done = reuse()
     assert sum(encoded) - 1 == len(table(first)), "an image that is shown is encoded once"
@@ -229,8 +229,8 @@ def test_tars_that_were_written_again(embed: Embed, reuse: Embed, tmp_path: Path
 
 def test_a_store_of_one_moment(embed: Embed, reuse: Embed, tmp_path: Path) -> None:
     photos(tmp_path / "photos", 7)
-    options = {"dataset.limit": 6, "store.thumbnail": 0}
-    first = embed(**options).store
+    options = {"dataset.limit": 6, "store.thumbnail": 0, "reuse": "memory://reused/it/local"}
+    first = embed(**{**options, "reuse": None, "store.root": "memory://reused"}).store
     delete(Store.open(first), "01.png")
     done = reuse(**options, **{"store.dtype": "float32"})
     assert table(done.store).equals(table(first))
