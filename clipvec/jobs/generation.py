@@ -50,7 +50,7 @@ def _generation(job: Job, look: bool) -> int:
     reused = None
     if job.reuse:
         config = read_command("embed", job.overrides, EmbedConfig)
-        reused = ReusedStore(config, job.visible(job.reuse), whole=True)
+        reused = ReusedStore(config, job.visible_input(job.reuse), whole=True)
     while True:
         store = Store.find(job.visible_store())
         if store is None or not (newest := store.generations.newest()).plan:

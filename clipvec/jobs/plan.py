@@ -64,6 +64,15 @@ class Job:
                 return f"{source.rstrip('/')}/{below}"
         return folder
 
+    def visible_input(self, place: str) -> str:
+        """Return what the job reads as seen from this machine, what is copied to its own too."""
+        for target, mount in self.cloud.get("file_mounts", {}).items():
+            source = mount.get("source") if isinstance(mount, dict) else mount
+            root = target.rstrip("/")
+            if isinstance(source, str) and f"{place}/".startswith(f"{root}/"):
+                return source.rstrip("/") + place.removeprefix(root)
+        return place
+
     def mounts(self) -> dict[str, dict[str, Any]]:
         """Return the buckets that its machine mounts, without those that SkyPilot only copies."""
         mounts = self.cloud.get("file_mounts", {})

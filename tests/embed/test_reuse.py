@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +289,9 @@ def test_the_jobs_of_a_sweep(
         for shard in wanted:
             reuse(shards=shard)
     assert_same(job.store, first)
+    for mount in (first, {"source": first, "mode": "COPY"}):
+        there = replace(job, reuse="/in", cloud={"name": "aws", "file_mounts": {"/in/": mount}})
+        assert [each.generation for each in of_one_generation([there])] == [1]
     Path(first, "shard-00001/done.json").unlink()
     with pytest.raises(IncompleteStoreError, match=r"reuse=local: .* is not finished: it lacks"):
         of_one_generation([job], look=False)
