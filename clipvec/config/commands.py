@@ -240,7 +240,7 @@ class EvaluateConfig:
     at random; 0: none."""
     text_file: str | None
     """Text file with a query on each line, to which the answers by the models of ``against`` are
-    compared; null: none."""
+    compared, 5,000 drawn at random where there are more; null: none."""
     recall_reports: str | None
     """Folder of the reports of ``clipvec recall``; the newest of each store says what its indexes
     lose, how fast they are and how large. null: none is looked for."""

@@ -40,41 +40,44 @@ class Answers:
 
     by: AskedBy
     """What the queries are."""
-    queries: np.ndarray
-    """str [Q]: ids of images, or texts."""
+    queries: Sequence[str]
+    """Q ids of images, or texts."""
     nearest: np.ndarray
     """str [Q, `DEPTH`], ids of images, nearest first; "" where there are fewer."""
     candidates: int
     """Images among which each was searched."""
 
 
-def neighbours(rows: Rows, count: int, seed: int) -> Answers:
+def neighbours(rows: Rows, count: int, hashes: np.ndarray) -> Answers:
     """Return the neighbours of ``count`` images, drawn at random, among all others.
 
-    Two passes over the store; memory depends on ``count``, with 8 bytes a row on top.
+    Memory depends on ``count``, with 16 bytes a row on top, those of ``hashes`` among them.
+
+    Args:
+        rows: to search.
+        count: how many are drawn, at most.
+        hashes: as `hashes_of` returns them; they decide which, too.
     """
-    hashes = _hashes(rows, seed)
     count = min(count, len(rows))
     drawn = np.argpartition(hashes, count - 1)[:count]
     drawn = drawn[np.argsort(hashes[drawn])]
     found = _nearest(rows, drawn_vectors(rows, drawn), hashes, drawn)
-    return Answers("image", rows.ids(drawn), found, len(rows) - 1)
+    return Answers("image", rows.ids(drawn).tolist(), found, len(rows) - 1)
 
 
-def answers(rows: Rows, texts: Sequence[str], vectors: np.ndarray, seed: int) -> Answers:
+def answers(rows: Rows, texts: Sequence[str], vectors: np.ndarray, hashes: np.ndarray) -> Answers:
     """Return what is found for texts among all images.
 
     Args:
         rows: to search.
         texts: Q of them.
         vectors: of the texts, by the model of the rows: float32 [Q, D], unit length.
-        seed: decides the order of images of equal scores.
+        hashes: as `hashes_of` returns them.
     """
-    found = _nearest(rows, vectors, _hashes(rows, seed))
-    return Answers("text", np.array(texts), found, len(rows))
+    return Answers("text", texts, _nearest(rows, vectors, hashes), len(rows))
 
 
-def _hashes(rows: Rows, seed: int) -> np.ndarray:
+def hashes_of(rows: Rows, seed: int) -> np.ndarray:
     """Return a hash of the id of each row, uint64 [N], by which rows are drawn and equals ranked.
 
     It depends on the id and the seed alone: copies of an image are the same neighbours to every
@@ -95,7 +98,7 @@ def _nearest(
     Args:
         rows: to search.
         queries: float32 [Q, D], unit length.
-        hashes: as `_hashes` returns them.
+        hashes: as `hashes_of` returns them.
         own: int64 [Q], the row that each query is, and that it does not find; None: they are none.
     """
     top = TopK(queries, DEPTH, own)
@@ -146,7 +149,7 @@ def _disagreements(a: Answers, b: Answers) -> list[Disagreement]:
     least = np.argsort(shares, kind="stable")[:_SHOWN]
     return [
         Disagreement(
-            query=str(a.queries[at]),
+            query=a.queries[at],
             overlap=float(shares[at]),
             a=[id for id in a.nearest[at, :_BESIDE].tolist() if id],
             b=[id for id in b.nearest[at, :_BESIDE].tolist() if id],

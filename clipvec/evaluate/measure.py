@@ -9,7 +9,7 @@ import numpy as np
 
 from clipvec.bootstrap import balanced_interval, confidence_interval, median_limits
 from clipvec.errors import ConfigError
-from clipvec.evaluate.agreement import answers, neighbours
+from clipvec.evaluate.agreement import answers, hashes_of, neighbours
 from clipvec.evaluate.captions import retrieval
 from clipvec.evaluate.classify import linear_probe, nearest_neighbours, zero_shot
 from clipvec.evaluate.labels import read_labels
@@ -98,13 +98,23 @@ def measure(
         retrieval=[_retrieval(*pair, config.seed) for pair in found.items()],
         labels=by_label,
     )
-    compared: dict[AskedBy, Answers] = {}
-    if config.others and config.agreement:
-        compared["image"] = neighbours(rows, config.agreement, config.seed)
-    if queries:
-        own = texts[len(captions) + len(of_classes) :]
-        compared["text"] = answers(rows, queries, own, config.seed)
-    return Measured(result, found, right, compared)
+    own = texts[len(captions) + len(of_classes) :]
+    return Measured(result, found, right, _compared(config, rows, queries, own))
+
+
+def _compared(
+    config: EvaluateConfig, rows: Rows, queries: Sequence[str], vectors: np.ndarray
+) -> dict[AskedBy, Answers]:
+    """Return what a model finds for images and for texts, to compare with what others find."""
+    count = config.agreement if config.others else 0
+    found: dict[AskedBy, Answers] = {}
+    if count or queries:
+        hashes = hashes_of(rows, config.seed)
+        if count:
+            found["image"] = neighbours(rows, count, hashes)
+        if queries:
+            found["text"] = answers(rows, queries, vectors, hashes)
+    return found
 
 
 def texts_of(config: PromptsConfig, classes: Sequence[str]) -> list[list[str]]:

@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from clipvec import machine, paths, tracking, version
 from clipvec.config import to_dict
 from clipvec.data import text_lines
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from clipvec.store import Rows
 
 _PACKAGES = ("numpy", "torch")
+_MOST_QUERIES = 5000
+"""Lines of ``text_file`` that are asked; of more, some are drawn."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
         StoreError: the store cannot be read.
     """
     _check_packages()
+    queries = _queries(config)
     dataset = config.dataset.name
     collection = paths.collection_name(dataset, config.model.name)
     stores = open_stores(config)
@@ -63,7 +68,6 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
         for rows in stores:
             check_label(rows, config.label)
     check_same_images(stores, config.label)
-    queries = _queries(config)
     captions = _captions(config, stores[0])
     named = dict(zip(model_names(stores), stores, strict=True))
     known = known_of(config, named)
@@ -148,7 +152,11 @@ def _queries(config: EvaluateConfig) -> list[str]:
             f"text_file={config.text_file}: the answers to these queries are compared with those "
             "by another model; name it with against=..."
         )
-    return text_lines("text_file", config.text_file)
+    lines = text_lines("text_file", config.text_file)
+    if len(lines) <= _MOST_QUERIES:
+        return lines
+    drawn = np.random.default_rng(config.seed).choice(len(lines), _MOST_QUERIES, replace=False)
+    return [lines[at] for at in np.sort(drawn)]
 
 
 def _captions(config: EvaluateConfig, rows: Rows) -> list[str]:

@@ -46,7 +46,9 @@ def chosen(settings: ServeConfig) -> ModelConfig:
 
     Raises:
         CollectionError: no model is named, and there is no such collection.
+        ConfigError: two models are named.
     """
+    _check_alone(settings)
     from clipvec.index import open_index
 
     given = settings.model
@@ -54,6 +56,14 @@ def chosen(settings: ServeConfig) -> ModelConfig:
         return given.over(ModelConfig(given.name, given.arch, given.pretrained))
     with open_index(settings.index, settings.collection) as collection:
         return given.over(collection.model_config)
+
+
+def _check_alone(settings: ServeConfig) -> None:
+    if settings.beside is not None:
+        raise ConfigError(
+            f"beside={settings.beside} needs another model, and a bento holds one; leave it out, "
+            "or run bentoml serve where bentofile.yaml is"
+        )
 
 
 def put(wanted: ModelConfig) -> str:
@@ -90,11 +100,7 @@ def settings_of(bento: Bento, settings: ServeConfig) -> ServeConfig:
     Raises:
         ConfigError: they name another model, or a folder that is relative to nobody knows what.
     """
-    if settings.beside is not None:
-        raise ConfigError(
-            f"beside={settings.beside} needs another model, and a bento holds one; leave it out, "
-            "or run bentoml serve where bentofile.yaml is"
-        )
+    _check_alone(settings)
     (info,) = bento.info.all_models
     stored = bentoml.models.get(info.tag)
     packed = config.from_dict(stored.info.metadata, ModelConfig)

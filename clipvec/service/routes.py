@@ -290,12 +290,15 @@ async def health(searcher: Asked) -> schema.Health:
 @_pages.api_route("/readyz", methods=["GET", "HEAD"], include_in_schema=False)
 async def readyz(served: _Holder, request: Request) -> schema.Ready:
     """Whether the golden pair comes out as it should and rows are found; 503 until then."""
-    beside: Served | None = request.app.state.beside
-    every = [served, beside] if beside else [served]
-    for each in every:
-        if not await each.ready():
-            raise HTTPException(503, "the service is not ready; see its log")
-    return schema.Ready(waiting=next((each.waiting for each in every if each.waiting), None))
+    if not await served.ready():
+        raise HTTPException(503, "the service is not ready; see its log")
+    waiting, beside = served.waiting, request.app.state.beside
+    if not waiting and beside is not None:  # what is served does not fail with it
+        fault = beside.waiting or (
+            "" if await beside.ready() else "it does not answer; see the log"
+        )
+        waiting = fault and f"beside: {fault}"
+    return schema.Ready(waiting=waiting or None)
 
 
 @_pages.get("/", include_in_schema=False)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from clipvec.config import ServeConfig
     from clipvec.index import Published
+    from clipvec.service.encoding import QueryEncoder
 
 _LOOK_SECONDS, _SERVER_SECONDS = 1.0, 10.0
 """Between two looks at what is published in a folder, and on a server."""
@@ -39,6 +40,7 @@ _WHY = (
     (FingerprintError, "another model made it"),
     (ModelError, "its model cannot be loaded"),
     (_ChangingError, "it is being written"),
+    (ConfigError, "it is of another dataset"),
 )
 """What anyone may know of an error, which names folders of this machine."""
 
@@ -112,18 +114,24 @@ class Watch:
     changes nothing but what is logged, and said by ``/readyz``.
     """
 
-    def __init__(self, settings: ServeConfig) -> None:
+    def __init__(self, settings: ServeConfig, other: Watch | None = None) -> None:
         """Open the index that ``settings`` name, and look after it until `close`.
+
+        Args:
+            settings: name it.
+            other: what this is compared with, which has to be of the same dataset; None: nothing.
 
         Raises:
             CollectionError: there is no such collection.
+            ConfigError: it is of another dataset than ``other``.
             FingerprintError: the encoder is not the one that made it.
             ModelError: the encoder cannot be loaded.
         """
         self._found = published(settings.index, settings.collection)
         # It stays the same collection when another one in the folder is the newest.
         self._settings = replace(settings, collection=settings.collection or self._found.name)
-        self.served = Served(Searcher.open(self._settings))
+        self._other = other
+        self.served = Served(self._opened())
         self._failed: Published | None = None
         """What could not be opened; None: nothing, or it is not known what is published."""
         self._failures, self._again, self._said = 0, 0.0, ""
@@ -136,38 +144,22 @@ class Watch:
 
         Raises:
             CollectionError: there is no such collection.
-            ConfigError: it is the same one, or of other images.
+            ConfigError: it is the same one, or of another dataset.
             FingerprintError: its encoder is not the one that made it.
             ModelError: its encoder cannot be loaded.
         """
         name = self._settings.beside
         if name is None:
             return None
+        found = published(self._settings.index, name)
+        if found.name == self._found.name:
+            raise ConfigError(
+                f"beside={name} is {found.name}, which is served already; name the collection of "
+                "another model"
+            )
         # its encoder is the one that made it, and not the one that may be named for the other
         model = replace(self._settings.model, name=None, arch=None, pretrained=None)
-        found = Watch(replace(self._settings, collection=name, model=model, beside=None))
-        try:
-            found.check_comparable(self)
-        except ConfigError:
-            found.close()
-            raise
-        return found
-
-    def check_comparable(self, other: Watch) -> None:
-        """Refuse a collection that is the other one, or of other images.
-
-        Raises:
-            ConfigError: it is.
-        """
-        if self._found == other._found:
-            raise ConfigError(f"beside={self._settings.collection} is what is served already")
-        with self.served.hold() as mine, other.served.hold() as others:
-            names = [str(each.collection.fingerprint.dataset["name"]) for each in (mine, others)]
-        if names[0] != names[1]:
-            raise ConfigError(
-                f"beside={self._settings.collection} holds the images of {names[0]}, and what is "
-                f"served those of {names[1]}; models are compared on the same images"
-            )
+        return Watch(replace(self._settings, collection=name, model=model), self)
 
     def close(self) -> None:
         """Look no more, and close what is served."""
@@ -191,6 +183,21 @@ class Watch:
         except Exception as error:  # whatever it is, what is served goes on
             self._fail(found, error)
 
+    def _opened(self, known: QueryEncoder | None = None) -> Searcher:
+        """Return a searcher of what is published; see `Searcher.open`."""
+        found = Searcher.open(self._settings, known)
+        if self._other is None:
+            return found
+        with self._other.served.hold() as other:
+            mine, others = (each.collection.fingerprint.dataset["name"] for each in (found, other))
+        if mine == others:
+            return found
+        found.close()
+        raise ConfigError(
+            f"beside={self._settings.collection} is of the dataset {mine}, and what is served of "
+            f"{others}; models are compared on the same images: name a collection of {others}"
+        )
+
     def _published(self) -> Published:
         return published(self._settings.index, self._settings.collection)
 
@@ -202,7 +209,7 @@ class Watch:
                 "run clipvec index with the same options again"
             )
         with self.served.hold() as old:
-            new = Searcher.open(self._settings, old.queries)
+            new = self._opened(old.queries)
         with contextlib.ExitStack() as unless_wanted:
             unless_wanted.callback(new.close)
             if self._published() != found:

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from clipvec.bootstrap import confidence_interval
-from clipvec.evaluate.agreement import agreements, answers, neighbours, overlap, pictures
+from clipvec.evaluate.agreement import (
+    Answers,
+    agreements,
+    answers,
+    hashes_of,
+    neighbours,
+    overlap,
+    pictures,
+)
 from clipvec.evaluate.results import Agreement, Disagreement
 from clipvec.store import Rows
 from clipvec.store import rows as store_rows
@@ -26,6 +34,10 @@ def nearest(rows: Rows, count: int) -> dict[str, list[str]]:
     return {id: [ids[n] for n in row] for id, row in zip(ids, order.tolist(), strict=True)}
 
 
+def near(rows: Rows, count: int, seed: int) -> Answers:
+    return neighbours(rows, count, hashes_of(rows, seed))
+
+
 def noisy(vectors: np.ndarray, spread: float) -> np.ndarray:
     return unit(vectors + spread * random_vectors(*vectors.shape, seed=9))
 
@@ -41,13 +53,13 @@ def both(tmp_path: Path) -> tuple[Rows, Rows]:
 
 def test_equal_to_brute_force(both: tuple[Rows, Rows]) -> None:
     a, b = both
-    found = {"a": neighbours(a, 40, 3), "b": neighbours(b, 40, 3)}
-    assert found["a"].queries.tolist() == found["b"].queries.tolist()
-    assert len(set(found["a"].queries.tolist())) == 40
+    found = {"a": near(a, 40, 3), "b": near(b, 40, 3)}
+    assert found["a"].queries == found["b"].queries
+    assert len(set(found["a"].queries)) == 40
     truth = {"a": nearest(a, 10), "b": nearest(b, 10)}
     for name, each in found.items():
-        assert dict(zip(each.queries.tolist(), each.nearest.tolist(), strict=True)) == {
-            id: truth[name][id] for id in each.queries.tolist()
+        assert dict(zip(each.queries, each.nearest.tolist(), strict=True)) == {
+            id: truth[name][id] for id in each.queries
         }
     (agreed,) = agreements(found, 3)
     shares = {}
@@ -55,7 +67,7 @@ def test_equal_to_brute_force(both: tuple[Rows, Rows]) -> None:
         shares[k] = np.array(
             [
                 len(set(truth["a"][id][:k]) & set(truth["b"][id][:k])) / k
-                for id in found["a"].queries.tolist()
+                for id in found["a"].queries
             ]
         )
         np.testing.assert_array_equal(overlap(found["a"], found["b"], k), shares[k])
@@ -71,9 +83,9 @@ def test_equal_to_brute_force(both: tuple[Rows, Rows]) -> None:
 
 def test_answers_to_texts_are_equal_to_brute_force(both: tuple[Rows, Rows]) -> None:
     texts, queries = ["a bird", "a dog", "0"], random_vectors(3, seed=4)
-    found = {name: answers(rows, texts, queries, 3) for name, rows in zip("ab", both, strict=True)}
-    truth = {}
+    found, truth = {}, {}
     for name, rows in zip("ab", both, strict=True):
+        found[name] = answers(rows, texts, queries, hashes_of(rows, 3))
         ids = np.array([id for _, piece in rows.pieces(["id"]) for id in piece["id"].to_pylist()])
         order = np.argsort(-(queries @ vectors_of(rows).T), axis=1)[:, :10]
         truth[name] = ids[order]
@@ -89,7 +101,7 @@ def test_answers_to_texts_are_equal_to_brute_force(both: tuple[Rows, Rows]) -> N
 
 def test_what_agreement_is_of_the_same_and_of_random_vectors(tmp_path: Path) -> None:
     a, b = (
-        neighbours(store_of(tmp_path / str(n), random_vectors(400, seed=n), [None] * 400), 400, 0)
+        near(store_of(tmp_path / str(n), random_vectors(400, seed=n), [None] * 400), 400, 0)
         for n in range(2)
     )
     (same,) = agreements({"a": a, "again": a}, 0)
@@ -107,15 +119,15 @@ def test_a_model_agrees_with_itself_about_copies_in_any_order(
     monkeypatch.setattr(store_rows, "CHUNK_ROWS", 100)
     vectors = np.repeat(random_vectors(240 // copies, dim=512), copies, axis=0)
     rows = store_of(tmp_path, vectors, [None] * 240)
-    found = {"a": neighbours(rows, 240, 0)}
-    found["b"] = neighbours(Rows(rows.store, rows.parts[::-1]), 240, 0)
+    found = {"a": near(rows, 240, 0)}
+    found["b"] = near(Rows(rows.store, rows.parts[::-1]), 240, 0)
     (same,) = agreements(found, 0)
     assert {k: each.value for k, each in same.overlap_at.items()} == {1: 1.0, 5: 1.0, 10: 1.0}
 
 
 def test_few_images_have_few_neighbours(tmp_path: Path) -> None:
     a, b = (
-        neighbours(store_of(tmp_path / str(n), random_vectors(4, seed=n), [None] * 4), 9, 0)
+        near(store_of(tmp_path / str(n), random_vectors(4, seed=n), [None] * 4), 9, 0)
         for n in range(2)
     )
     (found,) = agreements({"a": a, "b": b}, 0)
@@ -124,7 +136,7 @@ def test_few_images_have_few_neighbours(tmp_path: Path) -> None:
 
 def test_only_the_first_model_shows_images(tmp_path: Path) -> None:
     found = {
-        name: neighbours(store_of(tmp_path / name, random_vectors(30, seed=n), [None] * 30), 9, 0)
+        name: near(store_of(tmp_path / name, random_vectors(30, seed=n), [None] * 30), 9, 0)
         for n, name in enumerate("abc")
     }
     pairs = [(each.a, each.b, bool(each.disagreements)) for each in agreements(found, 0)]

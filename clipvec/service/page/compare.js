@@ -1,12 +1,16 @@
 // Another model's answers to the same query, beside those that the page has.
 
-import * as grid from "./grid.js";
-import { EXTRA, isEmpty, toRequest } from "./query.js";
+import { Grid } from "./grid.js";
+import { EXTRA, isEmpty, pack, toRequest } from "./query.js";
 import { embed, search, stats } from "./service.js";
 
 const $ = (id) => document.getElementById(id);
-const PLACE = "beside/";
+export const PLACE = "beside/";
 const isCompared = EXTRA === "compare";
+const grid = new Grid($("beside-grid"));
+/** The vectors of images by this model, by those of the other as a link has them. */
+const vectors = new Map();
+let running = new AbortController();
 
 /** Show the names of both models, where there are two; `about` is what is served. */
 export async function watch(about) {
@@ -16,7 +20,10 @@ export async function watch(about) {
   $("columns").classList.add("two");
   $("name").hidden = $("beside").hidden = false;
   $("name").textContent = about.model;
-  $("beside-name").textContent = (await stats(PLACE)).model;
+  grid.wait();
+  const other = await stats(PLACE).catch(() => null);
+  const same = other?.collection === about.collection;
+  $("beside-name").textContent = other ? `${other.model}${same ? " (the same collection)" : ""}` : "The other model";
 }
 
 /** Keep the search when somebody goes to the other page. */
@@ -24,45 +31,73 @@ export function link(search) {
   $("to-compare").href = `${isCompared ? "./" : "compare"}${search.startsWith("?") ? search : ""}`;
 }
 
-/** The vector of an image by the other model, where it is asked. */
-export async function vector(file) {
-  return $("beside").hidden ? undefined : embed(file, PLACE);
+/** Learn what an image is to the other model; `value` is its vector by the one that is served. */
+export async function learn(file, value) {
+  if ($("beside").hidden) return;
+  const found = await embed(file, PLACE).catch(() => null);
+  if (found) vectors.set(pack(value), found);
 }
 
-/** Ask the other model what `rows` answer, and show what it finds. */
-export async function answer(query, rows, act, link, signal) {
-  if ($("beside").hidden) return;
-  const lacking = query.terms.some((term) => term.kind === "vector" && !term.beside);
+/** Another query was asked: what is shown is no answer to it. */
+export function wait() {
+  running.abort();
+  grid.dim();
+  $("beside-said").textContent = "";
+}
+
+export function clear() {
+  running.abort();
+  show([], "");
+}
+
+/** What is shown. */
+export function rows() {
+  return grid.rows;
+}
+
+export function focus(id) {
+  grid.focus(id);
+}
+
+export function mark(id, yes) {
+  grid.mark(id, yes);
+}
+
+/**
+ * Ask the other model what `mine` answers, show it, and let both columns mark what both have;
+ * return whether it may have more.
+ */
+export async function answer(query, mine, act, linkTo) {
+  running.abort();
+  if ($("beside").hidden) return false;
+  running = new AbortController();
+  const { signal } = running;
+  const lacking = query.terms.some(({ kind, value }) => kind === "vector" && !vectors.has(pack(value)));
   if (isEmpty(query) || lacking) {
-    show([], lacking ? "An image in a link is known to one model only: drop it here again." : "");
-    return;
+    show([], lacking ? "The other model has not seen this image: drop it here again." : "");
+    mine.share(new Set());
+    return false;
   }
   try {
-    const found = await search(toRequest(query, "beside"), signal, PLACE);
-    if (signal.aborted) return;
-    const ids = new Set(rows.map((row) => row.id));
-    const shared = found.filter((row) => ids.has(row.id));
-    show(found, `● ${shared.length} of ${found.length} are found by both`, act, link);
-    mark(new Set(shared.map((row) => row.id)));
+    const found = await search(toRequest(query, (value) => vectors.get(pack(value))), signal, PLACE);
+    if (signal.aborted) return false;
+    const ids = new Set(found.map((row) => row.id));
+    const shared = new Set(mine.rows.map((row) => row.id).filter((id) => ids.has(id)));
+    const scale = query.cut > 0 ? "; each model has scores of its own scale" : "";
+    const own = found.map((row) => ({ ...row, thumbnail: PLACE + row.thumbnail }));
+    show(own, `● ${shared.size} of ${found.length} are found by both${scale}`, act, linkTo);
+    for (const list of [mine, grid]) list.share(shared);
+    return found.length >= query.k;
   } catch (error) {
-    if (!signal.aborted) show([], error.message);
+    if (signal.aborted) return false;
+    show([], error.message);
+    mine.share(new Set());
+    return false;
   }
 }
 
-/** Mark the pictures that both models find. */
-function mark(ids) {
-  for (const li of $("columns").querySelectorAll("li")) li.classList.toggle("both", ids.has(li.dataset.id));
-}
-
-function show(rows, said, act, link) {
-  const cards = rows.map((row) => {
-    const li = grid.made({ ...row, thumbnail: PLACE + row.thumbnail }, true, act);
-    const image = li.querySelector(".image");
-    [image.href, image.tabIndex] = [link(row), 0];
-    li.querySelector(".pick").remove(); // what is selected is of the other column
-    return li;
-  });
-  $("beside-grid").replaceChildren(...cards);
-  mark(new Set());
+function show(found, said, act, linkTo) {
+  if (found.length) grid.show(found, true, act, linkTo);
+  else grid.clear();
   $("beside-said").textContent = said;
 }

@@ -1,31 +1,90 @@
 // The images that were found. Captions, ids and attributes are text to the page, never markup.
 
-const grid = document.getElementById("grid");
 const card = document.getElementById("card");
 const NARROWEST = 0.65;
 const WIDEST = 2.6;
 const SHOWN = 3;
 // The service sums up in another order where it answers several at once.
 const ROUNDING = 1e-6;
-let drawn = [];
-let wasScored = false;
 
-/**
- * Show rows; `act(name, row, value)` is told what is done with one of them: "open", "like", "plus",
- * "minus", "pick" or "only". `link(row)` is the address of the page with that one open.
- */
-export function show(rows, scored, act, link) {
-  const focused = document.activeElement?.closest("#grid li")?.dataset.id;
-  const stays = drawn.length && scored === wasScored && drawn.every((row, at) => same(row, rows[at]));
-  const fresh = rows.slice(stays ? drawn.length : 0).map((row) => made(row, scored, act));
-  if (stays) grid.append(...fresh);
-  else grid.replaceChildren(...fresh);
-  [...grid.children].forEach((li, at) => (li.querySelector(".image").href = link(rows[at])));
-  [drawn, wasScored] = [rows, scored];
-  grid.classList.remove("stale");
-  const links = grid.querySelectorAll(".image");
-  if (links.length && !stays) links[0].tabIndex = 0;
-  if (focused && !stays) find(focused)?.focus();
+/** A list of pictures. */
+export class Grid {
+  #list;
+  #drawn = [];
+  #wasScored = false;
+
+  constructor(list) {
+    this.#list = list;
+  }
+
+  /**
+   * Show rows; `act(name, row, value)` is told what is done with one of them: "open", "like", "plus",
+   * "minus", "pick" or "only". `link(row)` is the address of the page with that one open.
+   */
+  show(rows, scored, act, link) {
+    const list = this.#list;
+    const focused = list.contains(document.activeElement) && document.activeElement.closest("li")?.dataset.id;
+    const drawn = this.#drawn;
+    const stays = drawn.length && scored === this.#wasScored && drawn.every((row, at) => same(row, rows[at]));
+    const fresh = rows.slice(stays ? drawn.length : 0).map((row) => made(row, scored, act));
+    if (stays) list.append(...fresh);
+    else list.replaceChildren(...fresh);
+    [...list.children].forEach((li, at) => (li.querySelector(".image").href = link(rows[at])));
+    [this.#drawn, this.#wasScored] = [rows, scored];
+    list.classList.remove("stale");
+    const links = list.querySelectorAll(".image");
+    if (links.length && !stays) links[0].tabIndex = 0;
+    if (focused && !stays) this.#find(focused)?.focus();
+  }
+
+  /** What is shown. */
+  get rows() {
+    return this.#drawn;
+  }
+
+  clear() {
+    this.#drawn = [];
+    this.#list.replaceChildren();
+  }
+
+  dim() {
+    this.#list.classList.add("stale");
+  }
+
+  focus(id) {
+    this.#find(id)?.focus();
+  }
+
+  /** Show whether a picture is selected. */
+  mark(id, yes) {
+    this.#find(id)?.closest("li").querySelector(".pick").setAttribute("aria-pressed", yes);
+  }
+
+  /** Mark the pictures that another list has too. */
+  share(ids) {
+    for (const li of this.#list.children) {
+      const [link, both] = [li.querySelector(".image"), ids.has(li.dataset.id)];
+      li.classList.toggle("both", both);
+      link.setAttribute("aria-label", both ? `${link.dataset.name}, found by both` : link.dataset.name);
+    }
+  }
+
+  /** Before the first answer: where pictures will be. */
+  wait() {
+    const ratios = [1, 1.5, 0.75, 1.33, 1, 0.8, 1.6, 1.2];
+    this.#list.replaceChildren(
+      ...Array.from({ length: 24 }, (_, at) => {
+        const li = document.createElement("li");
+        li.className = "waiting";
+        li.style.setProperty("--ratio", ratios[at % ratios.length]);
+        return li;
+      }),
+    );
+  }
+
+  #find(id) {
+    return [...this.#list.children].find((li) => li.dataset.id === id)?.querySelector(".image");
+  }
 }
 
 /** Whether a row is found as it was: for another query, the same row has another score. */
@@ -33,43 +92,7 @@ function same(one, other) {
   return one.id === other?.id && Math.abs(one.similarity - other.similarity) < ROUNDING;
 }
 
-export function clear() {
-  drawn = [];
-  grid.replaceChildren();
-}
-
-export function dim() {
-  grid.classList.add("stale");
-}
-
-export function focus(id) {
-  find(id)?.focus();
-}
-
-/** Show whether a picture is selected. */
-export function mark(id, yes) {
-  find(id)?.closest("li").querySelector(".pick").setAttribute("aria-pressed", yes);
-}
-
-/** Before the first answer: where pictures will be. */
-export function wait() {
-  const ratios = [1, 1.5, 0.75, 1.33, 1, 0.8, 1.6, 1.2];
-  grid.replaceChildren(
-    ...Array.from({ length: 24 }, (_, at) => {
-      const li = document.createElement("li");
-      li.className = "waiting";
-      li.style.setProperty("--ratio", ratios[at % ratios.length]);
-      return li;
-    }),
-  );
-}
-
-function find(id) {
-  return [...grid.children].find((li) => li.dataset.id === id)?.querySelector(".image");
-}
-
-/** The card of a row; see `show`. */
-export function made(row, scored, act) {
+function made(row, scored, act) {
   const li = card.content.firstElementChild.cloneNode(true);
   const [link, image, none] = [".image", "img", ".none"].map((x) => li.querySelector(x));
   li.dataset.id = row.id;
@@ -84,6 +107,7 @@ export function made(row, scored, act) {
   };
   link.tabIndex = -1;
   link.title = `${name}\n${row.uri}\n${row.width} × ${row.height} pixels`;
+  link.dataset.name = name;
   link.setAttribute("aria-label", name);
   link.onclick = (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey) return;
@@ -136,9 +160,9 @@ function brief(key, value) {
   return /^\d{4}-\d\d-\d\dT/.test(value) ? value.slice(0, 10) : value;
 }
 
-/** Move the focus to the image that lies in the direction of an arrow key. */
-export function walk(key) {
-  const links = [...grid.querySelectorAll(".image")];
+/** Move the focus to the picture of a list that lies in the direction of an arrow key. */
+export function walk(list, key) {
+  const links = [...list.querySelectorAll(".image")];
   const at = links.indexOf(document.activeElement);
   if (at < 0) return links[0]?.focus();
   const to = { ArrowRight: links[at + 1], ArrowLeft: links[at - 1] };

@@ -2,7 +2,7 @@
 
 import * as compare from "./compare.js";
 import * as filters from "./filters.js";
-import * as grid from "./grid.js";
+import { Grid, walk } from "./grid.js";
 import * as map from "./map.js";
 import { askKey, notice } from "./notice.js";
 import { canGrow, empty, fromLink, grown, isEmpty, readable } from "./query.js";
@@ -13,6 +13,7 @@ import { copy, showPills, showTerms, watchTheme } from "./tools.js";
 import * as viewer from "./viewer.js";
 
 const $ = (id) => document.getElementById(id);
+const grid = new Grid($("grid"));
 const PAUSE = 120;
 // Pictures are closer to each other than to any text: at -1 one would drown the words beside it.
 const MINUS = -0.5;
@@ -20,6 +21,8 @@ const ACTS = { "=": ".more-like", "+": ".more-plus", "-": ".more-minus", x: ".pi
 let query = fromLink(location.search);
 let about = null;
 let rows = [];
+/** Whether the picture that is open is of the other model's column. */
+let isBeside = false;
 let total = null;
 /** The filters that leave `total` rows. */
 let counted = null;
@@ -68,6 +71,7 @@ async function run(asked = query) {
   running = new AbortController();
   const { signal } = running;
   wait(true);
+  if (asked.k === query.k) compare.wait();
   try {
     about ??= await known(await stats());
     const scored = !isEmpty(asked);
@@ -82,7 +86,11 @@ async function run(asked = query) {
     }
     if (counted !== asked.filters) total = null;
     showRows(scored, Math.round(performance.now() - started));
-    compare.answer(asked, rows, act, linkTo, signal);
+    const actBeside = (what, row, value) => act(what, row, value, true);
+    compare.answer(asked, grid, actBeside, linkTo).then((more) => {
+      for (const row of compare.rows()) if (selection.has(row.id)) compare.mark(row.id, true);
+      if (more && canGrow(query)) $("more").hidden = false;
+    });
     if (total === null) await count(asked, signal);
   } catch (error) {
     if (error.name === "AbortError" || signal.aborted) return;
@@ -176,14 +184,21 @@ function whole() {
   return `${query.unique ? "at most " : ""}${total.toLocaleString("en")}`;
 }
 
+/** The pictures among which the open one is. */
+function column() {
+  return isBeside ? compare.rows() : rows;
+}
+
 /** Open the picture that the link names, or close what is open. */
 async function showOpen() {
   const id = query.open;
   if (!id) return viewer.close();
-  const at = rows.findIndex((row) => row.id === id);
+  const list = column();
+  const at = list.findIndex((row) => row.id === id);
   try {
-    const row = rows[at] ?? (await item(id));
-    if (query.open === id) viewer.show(row, at, whole(), [rows[at - 1], rows[at + 1]]);
+    const row = list[at] ?? (await item(id, isBeside ? compare.PLACE : ""));
+    const count = isBeside ? String(list.length) : whole();
+    if (query.open === id) viewer.show(row, at, count, [list[at - 1], list[at + 1]]);
   } catch (error) {
     if (query.open !== id) return undefined;
     open("", false);
@@ -201,14 +216,15 @@ function open(id, step) {
 }
 
 function step(by) {
-  const at = rows.findIndex((row) => row.id === query.open) + by;
-  if (rows[at]) open(rows[at].id, false);
-  if (at >= rows.length - 2 && !$("more").hidden) grow();
+  const list = column();
+  const at = list.findIndex((row) => row.id === query.open) + by;
+  if (list[at]) open(list[at].id, false);
+  if (at >= list.length - 2 && !$("more").hidden) grow();
 }
 
 /** After the dialog: back to the search before, or to the page alone if a link led here. */
 function closed(row) {
-  grid.focus(row.id);
+  (isBeside ? compare : grid).focus(row.id);
   if (!query.open) return;
   if (history.state?.opened) history.back();
   else open("", false);
@@ -225,6 +241,7 @@ function showNothing() {
 /** `again`: what is done once more when the key is known, or somebody has another try. */
 function showProblem(error, again = () => run()) {
   grid.clear();
+  compare.clear();
   $("more").hidden = $("end").hidden = true;
   title("No images", false);
   $("status").value = $("took").textContent = "";
@@ -239,7 +256,8 @@ function likeness(row) {
   return { kind: "id", value: row.id, weight: 1, src: row.thumbnail };
 }
 
-function act(what, row, value) {
+/** `beside`: it is a picture of the other model's column. */
+function act(what, row, value, beside = false) {
   const term = likeness(row);
   if (what === "like") {
     set({ text: "", terms: [term] });
@@ -248,7 +266,10 @@ function act(what, row, value) {
   if (what === "plus") set({ terms: [...query.terms, term] });
   if (what === "minus") set({ terms: [...query.terms, { ...term, weight: MINUS }] });
   if (what === "only") addFilter(toFilter(value.key, "=", value.value));
-  if (what === "open") open(row.id, true);
+  if (what === "open") {
+    isBeside = beside;
+    open(row.id, true);
+  }
   if (what === "pick") selection.toggle(row);
 }
 
@@ -266,8 +287,9 @@ async function addImage(file) {
   if (!file) return;
   document.body.classList.add("busy");
   try {
-    const [value, beside] = await Promise.all([embed(file), compare.vector(file)]);
-    const term = { kind: "vector", value, beside, weight: 1 };
+    const value = await embed(file);
+    await compare.learn(file, value);
+    const term = { kind: "vector", value, weight: 1 };
     set({ terms: [...query.terms, { ...term, src: URL.createObjectURL(file) }] });
   } catch (error) {
     document.body.classList.remove("busy");
@@ -301,13 +323,14 @@ $("text").oninput = () => {
   query = { ...query, text: $("text").value };
   timer = setTimeout(() => set({}, false), PAUSE);
   if (!isEmpty(query)) grid.dim();
+  compare.wait();
 };
 $("text").onkeydown = (event) => {
   if (meantForOthers(event)) return;
   if (event.key === "Backspace" && !query.text && query.terms.length) set({ terms: query.terms.slice(0, -1) });
   if (event.key === "ArrowDown") {
     event.preventDefault();
-    grid.walk(event.key);
+    walk($("grid"), event.key);
   }
 };
 $("plus").onclick = () => keepText(1);
@@ -338,7 +361,7 @@ window.onpopstate = () => {
     run();
     return;
   }
-  query.k = Math.max(query.k, before.k);
+  query = { ...before, open: query.open, k: Math.max(query.k, before.k) };
   showOpen();
 };
 document.onpaste = (event) => {
@@ -381,7 +404,7 @@ window.onkeydown = (event) => {
     $("text").focus();
   } else if (event.key.startsWith("Arrow") && event.target.matches?.(".image")) {
     event.preventDefault();
-    grid.walk(event.key);
+    walk(event.target.closest(".grid"), event.key);
   } else if (event.key in ACTS && event.target.matches?.(".image")) {
     event.target.closest("li").querySelector(ACTS[event.key]).click();
   }
@@ -394,7 +417,9 @@ selection.watch({
   copied: async (paths) => {
     $("selected-count").textContent = (await copy(paths)) ? "Paths copied" : "The browser copies nothing";
   },
-  mark: grid.mark,
+  mark: (id, yes) => {
+    for (const list of [grid, compare]) list.mark(id, yes);
+  },
 });
 map.watch((row) => act("open", row));
 viewer.watch({ step, closed, act, copied: copyPath });

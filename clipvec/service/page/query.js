@@ -15,10 +15,7 @@ export function empty() {
   return { text: "", terms: [], filters: [], cut: 0, unique: false, k: STEP, open: "" };
 }
 
-/**
- * A term is {kind: "text" | "id" | "vector", value, weight, src?}. The value of a vector is {vector, model};
- * it may have another one, `beside`, by another model.
- */
+/** A term is {kind: "text" | "id" | "vector", value, weight, src?}. The value of a vector is {vector, model}. */
 export function isEmpty(query) {
   return !query.text.trim() && query.terms.length === 0;
 }
@@ -74,11 +71,10 @@ export function numberOf(text) {
   return { true: true, false: false }[text] ?? Number(text);
 }
 
-/** What POST /search takes; `of` is the name of the value that vectors have for the model asked. */
-export function toRequest(query, of = "value") {
-  const terms = query.terms.map((term) => {
-    const { kind, value, weight } = term;
-    return kind === "vector" ? { ...term[of], weight } : { [kind]: value, weight };
+/** What POST /search takes; `vectorOf` says what an image is to the model that is asked. */
+export function toRequest(query, vectorOf = (value) => value) {
+  const terms = query.terms.map(({ kind, value, weight }) => {
+    return kind === "vector" ? { ...vectorOf(value), weight } : { [kind]: value, weight };
   });
   if (query.text.trim()) terms.push({ text: query.text, weight: 1 });
   const request = { terms, k: query.k };
@@ -129,7 +125,7 @@ export function fromLink(search) {
 
 // An image that was dropped is in the link as its vector, a byte for each number: the cosine to
 // the vector itself stays above 0.999. Before it stands the model: to another one it says nothing.
-function pack({ vector, model }) {
+export function pack({ vector, model }) {
   const most = Math.max(...vector.map(Math.abs)) || 1;
   const bytes = vector.map((x) => Math.round((x / most) * 127) + 128);
   const text = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");

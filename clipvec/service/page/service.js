@@ -45,8 +45,8 @@ export function facets(keys, filters, signal) {
   return read(`facets?${new URLSearchParams(asked)}`, { signal });
 }
 
-export function item(id) {
-  return read(`item/${encodeURIComponent(id)}`);
+export function item(id, place = "") {
+  return read(`${place}item/${encodeURIComponent(id)}`);
 }
 
 /** The file of a row, as a Blob. */
