@@ -1,10 +1,11 @@
 """Latency of good clients of a running service while others ask for too much.
 
-    python -m benchmarks.serve_attacks http://127.0.0.1:3000 [--seconds 20] [--clients 2]
+    python -m benchmarks.serve_attacks http://127.0.0.1:3000 [--seconds 20] [--only slow nothing]
 
 Good clients send distinct texts, then images, from 127.0.0.1; a process of its own attacks from
 127.0.0.2, which is another address to the service. It runs at the lowest priority, as attackers
-have processors of their own. Each line compares with the calm before it.
+have processors of their own. Each line compares with the calm before it; ``nothing`` is no attack,
+and says how far two calm measurements of a busy machine are apart.
 """
 
 from __future__ import annotations
@@ -73,6 +74,10 @@ def _uploading(file: bytes) -> Attack:
     return attack
 
 
+async def _nothing(session: Session, url: str) -> None:
+    await asyncio.sleep(1)
+
+
 async def _long_headers(session: Session, url: str) -> None:
     async with session.get(f"{url}/readyz", headers={"x-long": "a" * 60_000}) as answer:
         await answer.read()
@@ -104,6 +109,7 @@ def attacks() -> dict[str, tuple[Attack, int]]:
     listed = {"text": "a", "where": {"category": {"$in": [f"v{i}" for i in range(TEXTS)]}}}
     unknown = {"text": "a", **{f"key{i}": 0 for i in range(TEXTS)}}
     return {
+        "nothing": (_nothing, ATTACKERS),
         "slow bodies": (_slowly(_HEAD + b"Content-Length: 1000\r\n\r\n"), SLOW),
         "slow headers": (_slowly(_HEAD), SLOW),
         "requests that are refused": (_posting(b"{"), ATTACKERS),
@@ -153,8 +159,10 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("--clients", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--only", nargs="+", help="attacks, by the beginnings of their names")
     options = parser.parse_args()
-    for name in attacks():
+    names = [name for name in attacks() if name.startswith(tuple(options.only or [""]))]
+    for name in names:
         for kind, bodies in (("texts", texts), ("images", images)):
             p50, p99 = zip(
                 *(_percentiles(options, bodies, attack) for attack in (None, name)),
