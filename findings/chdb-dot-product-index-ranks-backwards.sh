@@ -6,13 +6,13 @@
 #   about the ten rows with the largest dot products, best first, and their dot products.
 # Seen: in the place of each dot product stands 1 minus it, in SELECT and in ORDER BY: the index's distance
 #   (USearch's for inner products) is taken for the function's value (EXPLAIN has "_distance DESC").
-#   The ten rows of one part come worst first, all values are negative. Where a table has four parts, as
-#   after four inserts, the ten worst of forty candidates are kept, and recall@10 is 0. With
-#   vector_search_with_rescoring = 1, which is not the default, all is right; so are L2Distance and
-#   cosineDistance, in ascending order.
-# Known: the index for dotProduct came with 26.4 (pull request 102254), whose tests have one part; a review
-#   of pull request 103112 mentions the scale of `_distance`, not the order.
-# Matters: the documentation calls dotProduct the same as cosineDistance on normalised data, and cheaper.
+#   The ten rows of one part come worst first, and the row itself, whose product is 1, is last with 0.001.
+#   Where a table has four parts, as after four inserts, the ten worst of forty candidates are kept, and
+#   recall@10 is 0. With vector_search_with_rescoring = 1, which is not the default, all is right;
+#   so are L2Distance and cosineDistance, in ascending order.
+# Known: the index for dotProduct came with 26.4 (pull request 102254); a review of pull request 103112
+#   mentions the scale of `_distance`, not the order.
+# Matters: the documentation calls dotProduct the same as cosineDistance on normalised data.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

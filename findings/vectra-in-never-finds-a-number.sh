@@ -2,12 +2,12 @@
 # Vectra: a filter by $in finds no number, $nin keeps the numbers it names and drops parts of words.
 #
 # Version: vectra 0.15.0 (npm).
-# Guess: `{ year: { $in: [2020, 2021] } }` finds what `$eq` finds for one of them and `$nin` is the
-#   rest, as in MongoDB and Pinecone, whose operators Vectra takes; its type says "In array (string or number)".
+# Guess: `{ year: { $in: [2020, 2021] } }` finds what `$eq` finds for one of them and `$nin` is the rest,
+#   as in MongoDB and Pinecone, whose operators Vectra takes; its types say "In array (string or number)".
 # Seen: $in with numbers finds nothing, and $nin with numbers drops nothing: 2020 is returned by
-#   `$nin: [2020]`. Strings are compared with `includes` of each listed string: `$nin: ["cats"]` drops the rows of
-#   "cats" and of "cat". $eq, $ne and $gt are right. (ItemSelector.metadataFilter, cases $in and $nin:
-#   `typeof val == 'string' && val.includes(value)`.)
+#   `$nin: [2020]`. Strings are compared with `includes` of each listed string: `$nin: ["cats"]` drops
+#   the rows of "cats" and of "cat". $eq and $ne are right. (ItemSelector.metadataFilter, cases $in
+#   and $nin: `typeof val == 'string' && val.includes(value)`.)
 # Matters: a list of excluded ids, given as numbers, excludes none; what should be hidden is found.
 set -euo pipefail
 folder=$(mktemp -d)
