@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import torch
-
+_making = Lock()
+"""One model at a time: what loads is replaced for all threads."""
 _RANDOM = {"kaiming_uniform_", "normal_", "uniform_", "xavier_uniform_"}
 
 
@@ -34,24 +36,26 @@ class _Unfilled(TorchFunctionMode):
 
 @contextmanager
 def once_in_memory() -> Iterator[None]:
-    """Let a model that is made take a checkpoint's tensors as they are, in its own dtypes.
+    """Let a model that is made take a checkpoint's tensors one by one, in its own dtypes.
 
     Otherwise it would be in memory twice, and drawn at random before. The checkpoint must have all
-    parameters, as ``load_state_dict`` makes sure that is strict.
+    parameters, as ``load_state_dict`` makes sure that is strict. They are copied: they may be
+    mapped from a file, which somebody may write to while the model runs.
     """
-    load = nn.Module.load_state_dict
 
     def take(
         module: nn.Module, state: dict[str, torch.Tensor], strict: bool = True, assign: bool = True
     ) -> Any:
         for name, own in module.state_dict().items():
             if name in state:
-                state[name] = state[name].to(own.dtype).contiguous()
+                given = state[name]
+                state[name] = torch.empty(given.shape, dtype=own.dtype).copy_(given)
         return load(module, state, strict, assign)
 
-    nn.Module.load_state_dict = take  # type: ignore[assignment, method-assign]
-    try:
-        with _Unfilled():
+    with _making, _Unfilled():
+        load = nn.Module.load_state_dict
+        nn.Module.load_state_dict = take  # type: ignore[assignment, method-assign]
+        try:
             yield
-    finally:
-        nn.Module.load_state_dict = load  # type: ignore[method-assign]
+        finally:
+            nn.Module.load_state_dict = load  # type: ignore[method-assign]

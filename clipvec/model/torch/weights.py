@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,9 @@ def _open_clip(
     say_hub_retries_once()
     tag = {} if scheme else open_clip.get_pretrained_cfg(config.arch, config.pretrained)
     try:
-        with warnings.catch_warnings(), once_in_memory():
+        # open_clip fills what a .npz of big_vision has, and does not look at what it lacks.
+        whole = nullcontext() if config.pretrained.endswith(".npz") else once_in_memory()
+        with warnings.catch_warnings(), whole:
             warnings.filterwarnings("error", message="QuickGELU mismatch")
             model = open_clip.create_model(
                 source,
