@@ -76,8 +76,8 @@ def ground(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Iter
         patch.chdir(root)
         weights = f"model.pretrained=local-dir:{tiny_weights}"
         start("embed", "model=local", weights, *DATASET, "sharding=x1", *TRACKED)
-        start("index", "model=local", *DATASET, "sharding=x1", *TRACKED)
         start("delete", "model=local", *DATASET, "ids=photos/000000003")
+        start("index", "model=local", *DATASET, "sharding=x1", *TRACKED)
         yield root
 
 

@@ -31,7 +31,8 @@ def test_types(hint: Any, text: str) -> None:
 def test_an_option() -> None:
     own, *_ = sections(config.EmbedConfig)
     assert own.key == ""
-    assert own.options[1] == Option(
+    (found,) = (option for option in own.options if option.key == "batch_size")
+    assert found == Option(
         key="batch_size",
         type="int 1 to 65536",
         default=REQUIRED,
