@@ -138,9 +138,16 @@ class FolderDataset:
         Raises:
             DatasetError: the folder can no longer be reached.
         """
-        owned = span(shard, count, len(self._rows))[start:]
-        for first in range(owned.start, owned.stop, _BATCH):
-            batch = self._rows[first : min(first + _BATCH, owned.stop)]
+        yield from self.records_of(span(shard, count, len(self._rows))[start:])
+
+    def has_whole_sources(self, shard: int, count: int) -> bool:
+        """Return whether a shard is whole sources: an image is one."""
+        return True
+
+    def records_of(self, sources: range) -> Iterator[Record | Reject]:
+        """Yield the items of some images; see `records`."""
+        for first in range(sources.start, sources.stop, _BATCH):
+            batch = self._rows[first : min(first + _BATCH, sources.stop)]
             notes = {name for row in batch for name in self._notes_of(row)}
             images = {row.file for row in batch if row.file}
             names = [*images, *notes]

@@ -90,6 +90,17 @@ class ParquetDataset:
                 yield from self._rows(number, source, groups, first, last)
             offset += rows
 
+    def has_whole_sources(self, shard: int, count: int) -> bool:
+        """Return whether a shard is whole files."""
+        return count == 1
+
+    def records_of(self, sources: range) -> Iterator[Record | Reject]:
+        """Yield all rows of some files; see `records`."""
+        for number in sources:
+            groups = self._groups[number]
+            if groups:
+                yield from self._rows(number, self._sources[number], groups, 0, sum(groups))
+
     def _rows(
         self, file_number: int, source: Source, groups: list[int], first: int, last: int
     ) -> Iterator[Record | Reject]:

@@ -101,6 +101,14 @@ class GrowingDataset(Dataset, Protocol):
         """Return its sources, whose records are its records, in this order."""
         ...
 
+    def has_whole_sources(self, shard: int, count: int) -> bool:
+        """Return whether a shard is whole sources, not ranges of their items."""
+        ...
+
+    def records_of(self, sources: range) -> Iterator[Record | Reject]:
+        """Yield all items of sources, as `records` does."""
+        ...
+
 
 class WholeDataset(Dataset, Protocol):
     """A dataset as its reader returns it, before any limit."""

@@ -94,8 +94,27 @@ class TarDataset:
             urls = [source.url for source in chosen]
             if cursor is not None and cursor.file in urls:  # does not hold if the tars were moved
                 chosen, start = chosen[urls.index(cursor.file) :], cursor.items
-            every = ((tar, item) for tar in chosen for item in self._walk(tar, passed_over))
-            items = islice(every, start, None)
+            items = islice(self._items(chosen, passed_over), start, None)
+        yield from self._records(items, passed_over, f"shard {shard} of {self._config.name}")
+
+    def has_whole_sources(self, shard: int, count: int) -> bool:
+        """Return whether a shard is whole tars."""
+        return self._assign(shard, count)[1] is None
+
+    def records_of(self, sources: range) -> Iterator[Record | Reject]:
+        """Yield all items of some tars; see `records`."""
+        passed_over = PassedOver()
+        items = self._items(self._sources[sources.start : sources.stop], passed_over)
+        yield from self._records(items, passed_over, self._config.name)
+
+    def _items(
+        self, tars: Sequence[Source], passed_over: PassedOver
+    ) -> Iterator[tuple[Source, Sample | Reject]]:
+        return ((tar, item) for tar in tars for item in self._walk(tar, passed_over))
+
+    def _records(
+        self, items: Iterator[tuple[Source, Sample | Reject]], passed_over: PassedOver, where: str
+    ) -> Iterator[Record | Reject]:
         try:
             for tar, item in items:
                 if isinstance(item, Reject):
@@ -103,7 +122,7 @@ class TarDataset:
                 else:
                     yield self._record(tar, item, passed_over)
         finally:
-            passed_over.report(f"shard {shard} of {self._config.name}")
+            passed_over.report(where)
 
     def _assign(self, shard: int, count: int) -> tuple[Sequence[Source], range | None]:
         """Return the tars of a shard, and the positions in them if not all records."""

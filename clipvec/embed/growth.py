@@ -13,6 +13,7 @@ import numpy as np
 from clipvec import paths
 from clipvec.config import ImageDatasetConfig, admitting, name_of
 from clipvec.data import Listing, open_dataset
+from clipvec.embed.reuse import check_taken_over
 from clipvec.embed.work import Work
 from clipvec.errors import ConfigError, StoreError
 from clipvec.progress import counted
@@ -108,7 +109,7 @@ def next_generation(
         The generation, and whether it is new, and of all that has changed.
 
     Raises:
-        ConfigError: the dataset lacks too much.
+        ConfigError: the dataset lacks too much, or the generation needs the store that is reused.
         DatasetError: it cannot be listed.
         StoreError: the store cannot be read or written.
     """
@@ -120,6 +121,8 @@ def next_generation(
             settled = joining.settled(store.again())
             return next_generation(settled, config, look=look, reused=reused)
         if not published or not committed.keys() >= set(generation.shards):
+            if reused is None:
+                check_taken_over(store, generation)
             return generation, False
     if look and reused is not None:
         return reused.plan_next(store, generations) or generations[-1], False

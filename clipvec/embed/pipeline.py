@@ -25,7 +25,7 @@ from clipvec.embed.timings import Timings
 from clipvec.store import Row, id_digest, image_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Generator, Iterable, Iterator
+    from collections.abc import Collection, Generator, Iterable, Iterator
 
     from clipvec.model import Encoder, ImageReader
     from clipvec.store import KnownImages
@@ -35,7 +35,6 @@ _NICE = 10
 BLOCKED = "Blocked"
 """Class of rejects that were deleted forever; they count as no fault of the shard."""
 _DELETED = "it was deleted forever"
-CHANGED = "it is not the image that was embedded before"
 _INFINITE = "its vector is not finite; model.precision=fp32 may help"
 _RAW_PER_THREAD = 4
 """Undecoded files in memory per decoding thread."""
@@ -43,20 +42,13 @@ _RAW_PER_THREAD = 4
 
 @dataclass(frozen=True, slots=True)
 class Reused:
-    """An image whose row another store has, but for the vector."""
+    """An image whose row another store has, with its digest, but for the vector."""
 
     image: bytes
     row: Row
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """An item of the dataset that the store is not to have."""
-
-    uri: str
-
-
-Item: TypeAlias = "Record | Reused | Reject | Skipped"
+Item: TypeAlias = "Record | Reused | Reject"
 """What a shard has of the dataset."""
 
 
@@ -117,7 +109,7 @@ class Pipeline:
         cursor: Cursor | None,
         seen: set[str],
         known: KnownImages,
-        blocked: Container[str] = frozenset(),
+        blocked: Collection[str] = frozenset(),
         encoder: Encoder,
         batch_size: int,
         reader: ImageReader,
@@ -152,11 +144,9 @@ class Pipeline:
             stage.join()
         self._pool.shutdown(cancel_futures=True)
 
-    def _read(
-        self, items: Iterable[Item]
-    ) -> Generator[Reject | Skipped | Future[_Decoded], None, None]:
+    def _read(self, items: Iterable[Item]) -> Generator[Reject | Future[_Decoded], None, None]:
         for item in items:
-            if isinstance(item, Reject | Skipped):
+            if isinstance(item, Reject):
                 yield item
                 continue
             self._timings.bytes_read += len(item.image)
@@ -167,13 +157,11 @@ class Pipeline:
 
     def _decode(self, item: Record | Reused) -> _Decoded:
         """Return a row and its pixels, None where its vector is known."""
-        digest = image_digest(item.image)
-        row = item.row if isinstance(item, Reused) else _row(item, digest)
-        if any(each in self._blocked for each in (digest.hex(), id_digest(row.id))):
+        row = item.row if isinstance(item, Reused) else _row(item)
+        assert row.digest is not None
+        if row.digest.hex() in self._blocked or self._is_blocked(row.id):
             return Reject(row.id, row.uri, _DELETED, BLOCKED)
-        if digest != row.digest:
-            return Reject(row.id, row.uri, CHANGED, "Changed")
-        if digest in self._known:
+        if row.digest in self._known:
             return row, None
         try:
             image = self._reader(item.image)
@@ -185,16 +173,19 @@ class Pipeline:
         shown = replace(row, width=image.width, height=image.height, thumbnail=thumbnail)
         return shown, image.pixels
 
+    def _is_blocked(self, id: str) -> bool:
+        return bool(self._blocked) and id_digest(id) in self._blocked
+
     def _collate(self, start: int, cursor: Cursor | None) -> Generator[Batch, None, None]:
         batch = Batch(start, cursor=cursor)
         for position, item in enumerate(self._items, start):
             decoded = self._result(item) if isinstance(item, Future) else item
             cursor = _advance(cursor, decoded[0].uri if isinstance(decoded, tuple) else decoded.uri)
-            if isinstance(decoded, Skipped):
-                continue
-            if isinstance(decoded, Reject) and decoded.error == BLOCKED:
+            if isinstance(decoded, Reject) and (
+                decoded.error == BLOCKED or self._is_blocked(decoded.id)
+            ):
                 # only now, as the place in the dataset is needed: no file is to name the image
-                decoded = Reject(id_digest(decoded.id), "an image", decoded.reason, BLOCKED)
+                decoded = Reject(id_digest(decoded.id), "an image", _DELETED, BLOCKED)
             if not isinstance(decoded, Reject) and decoded[0].id in self._seen:
                 row = decoded[0]
                 decoded = Reject(row.id, row.uri, f"the id {row.id!r} occurs twice", "DuplicateId")
@@ -257,7 +248,7 @@ class Pipeline:
         )
 
 
-def _row(record: Record, digest: bytes) -> Row:
+def _row(record: Record) -> Row:
     """Return the row of a record, whose image was not decoded yet."""
     return Row(
         record.id,
@@ -268,7 +259,7 @@ def _row(record: Record, digest: bytes) -> Row:
         None,
         record.attributes,
         record.source,
-        digest,
+        image_digest(record.image),
     )
 
 

@@ -7,32 +7,24 @@ decoded once more; one that is gone, or whose bytes are others, is rejected.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from clipvec import paths, shards
 from clipvec.config import SyntheticConfig
-from clipvec.data import Reject
 from clipvec.embed.fingerprint import data_fields
-from clipvec.embed.pipeline import Reused, Skipped
+from clipvec.embed.reused_shard import ReusedShard
 from clipvec.errors import ConfigError, IncompleteStoreError, StoreError
 from clipvec.progress import counted
-from clipvec.store import REPLACED, Store, canonical_url, reused
+from clipvec.store import REPLACED, Store, are_alike, canonical_url, reused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
     from clipvec.config import EmbedConfig
-    from clipvec.data import Dataset, Record, SyntheticDataset
-    from clipvec.embed.pipeline import Item
-    from clipvec.store import Generation, LedgerRow, Part, ShardWriter
-
-log = logging.getLogger(__name__)
-_MISSING = "its image is no longer in the dataset, or not in its place"
+    from clipvec.data import Dataset, SyntheticDataset
+    from clipvec.store import CommitMarker, Generation, ShardWriter
 
 
 def reused_url(config: EmbedConfig) -> str:
@@ -132,6 +124,7 @@ class ReusedStore:
             each.number: mine.number for each, mine in zip(self._generations, own, strict=False)
         }
         plan = _renumbered(self.store.generations.plan(theirs), numbers)
+        plan = reused.marked(plan, self.store)
         number, first = (own[-1].number + 1, own[-1].stop) if own else (0, 0)
         return store.generations.add(number, first, theirs.count, theirs.sources, plan)
 
@@ -142,41 +135,59 @@ class ReusedStore:
             if mine.number not in self._pairs:
                 alike = alike and self._are_alike(store, mine, theirs)
                 self._pairs[mine.number] = theirs
-        if not alike:
-            raise ConfigError(
-                f"{self._asked}: {store.url} has other generations than {self.store.url}, as after "
-                "an embed without reuse=, or a compact of one of them; embed without reuse= from "
-                "now on"
-            )
+        if alike:
+            return
+        mend = "embed without reuse= from now on"
+        if own[-1].number and not store.is_published(own[-1]) and reused.takes_over(store, own[-1]):
+            mend = _without(store, own[-1])
+        raise ConfigError(
+            f"{self._asked}: {store.url} has other generations than {self.store.url}, as after an "
+            f"embed without reuse=, or a compact of one of them; {mend}"
+        )
 
     def _are_alike(self, store: Store, mine: Generation, theirs: Generation) -> bool:
-        """Return whether generations are of the same files; names may be hidden in one of them."""
+        """Return whether generations are of the same files."""
         if (mine.count, mine.sources) != (theirs.count, theirs.sources):
             return False
         if not mine.plan:
             return True
-        pairs = ((store, mine), (self.store, theirs))
-        one, other = (
-            where.generations.plan(each).slice(0, each.sources).select(["size", "version"])
-            for where, each in pairs
-        )
-        return bool(one.equals(other))
+        return are_alike(_listed(store, mine), _listed(self.store, theirs))
 
-    def shard(self, generation: Generation, writer: ShardWriter) -> ReusedShard:
+    def shard(self, store: Store, generation: Generation, writer: ShardWriter) -> ReusedShard:
         """Return the shard whose rows one takes over.
 
         Args:
-            generation: of the one that takes them over; see `pair`.
-            writer: of that.
+            store: takes them over.
+            generation: of it; see `pair`.
+            writer: of its shard.
 
         Raises:
             StoreError: the shard is not finished, or cannot be read.
         """
-        theirs = self._pairs[generation.number]
-        shard = theirs.first + writer.shard - generation.first
-        if shard not in self.store.complete([shard]):
+        shard = self._pairs[generation.number].first + writer.shard - generation.first
+        plan = _listed(store, generation) if generation.plan else None
+        return ReusedShard(self, shard, writer, plan)
+
+    def finished(self, shard: int) -> tuple[Store, CommitMarker]:
+        """Return the store as it is now, and the marker of a shard of it.
+
+        Raises:
+            StoreError: the shard is not finished, or cannot be read.
+        """
+        made = Store.open(self.store.url)  # entries that are known may have been compacted since
+        if shard not in (found := made.complete([shard])):
+            made.check_joined([shard])
             raise self._unfinished([shard])
-        return ReusedShard(self.store, shard, writer)
+        return made, found[shard]
+
+    def deletion_times(self) -> frozenset[str]:
+        """Return the times of its deletions, also of those that were taken back.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        entries = Store.open(self.store.url).tombstones.entries
+        return frozenset(entry.time for entry in entries.values())
 
     def _unfinished(self, missing: Sequence[int]) -> IncompleteStoreError:
         return IncompleteStoreError(
@@ -186,107 +197,42 @@ class ReusedStore:
         )
 
 
-class ReusedShard:
-    """A shard of another store, and what becomes of its rows."""
-
-    def __init__(self, store: Store, shard: int, writer: ShardWriter) -> None:
-        """Take its rejects over.
-
-        Args:
-            store: of the other model.
-            shard: committed there.
-            writer: of the shard that takes its rows over.
-
-        Raises:
-            StoreError: it cannot be read.
-        """
-        self._store, self._shard, self._writer = store, shard, writer
-        marker = store.committed([shard])[shard]
-        self._rows = reused.ShardRows(store, marker)
-        self._decided = frozenset(store.rejects(marker))
-        self._start = writer.position
-        for row in sorted(self._decided):
-            if row[0] >= self._start:  # earlier ones are in the ledger
-                writer.reject(*row)
-        self._places = {id: at for at, id in enumerate(self._rows.ids)}
-        written = [self._places[id] for id in writer.ids() if id in self._places]
-        self._last = max(written, default=-1)
-        self._met = np.zeros(len(self._places), bool)
-        self._met[[*written, *(self._places[id] for id in self._lost_ids())]] = True
-
-    def lost(self) -> list[LedgerRow]:
-        """Return the rejects that are rows of the other store."""
-        return [row for row in self._writer.rejected() if row not in self._decided]
-
-    def _lost_ids(self) -> list[str]:
-        return [id for _, id, *_ in self.lost() if id in self._places]
-
-    def items(self, records: Iterable[Record | Reject]) -> Iterator[Item]:
-        """Yield an item for each record, and a reject for each row that has none.
-
-        Args:
-            records: the dataset's, from the position of the writer on.
-        """
-        decided = {(position, id) for position, id, *_ in self._decided}
-        last = self._last
-        for position, item in enumerate(records, self._start):
-            at = self._places.get(item.id, -1)
-            if at <= last or (position, item.id) in decided:
-                yield Skipped(item.uri)
-                continue
-            last = at
-            self._met[at] = True
-            yield item if isinstance(item, Reject) else Reused(item.image, self._rows.row(at))
-        for at in np.flatnonzero(~self._met).tolist():
-            row = self._rows.row(at)
-            yield Reject(row.id, row.uri, _MISSING, "Missing")
-
-    def check(self, store: Store, parts: Sequence[Part]) -> None:
-        """Refuse to commit other rows than those that the other shard has.
-
-        Args:
-            store: took them over.
-            parts: of its shard.
-
-        Raises:
-            StoreError: the ids differ, but for those that were rejected.
-        """
-        pieces = (piece for part in parts for piece in store.read_all(part, ["id"]))
-        own = [id for piece in pieces for id in piece["id"].to_pylist()]
-        lost = set(self._lost_ids())
-        if own != [id for id in self._rows.ids if id not in lost]:
-            raise StoreError(
-                f"{self._writer.folder} has other rows than shard {self._shard} of "
-                f"{self._store.url}, whose rows it takes over; remove that folder and run the same "
-                "command again"
-            )
-
-    def carry(self, store: Store, parts: Sequence[Part]) -> None:
-        """Delete what is deleted in the other shard by now; see `clipvec.store.reused`.
-
-        Args:
-            store: took its rows over.
-            parts: of its shard.
-
-        Raises:
-            StoreError: a store cannot be read or written.
-        """
-        made = self._store.again()
-        carry_blocked(made, store)
-        into = self._writer.shard
-        entry = reused.deletions(made, self._shard, store, into, parts)
-        if entry is not None and entry.name not in store.entries.read().entries:
-            store.entries.add(entry)
-
-
-def carry_blocked(made: Store, store: Store) -> None:
-    """Delete forever in a store what was so in the one whose rows it takes over.
+def check_taken_over(store: Store, generation: Generation) -> None:
+    """Refuse to finish a generation without the store whose rows it takes over.
 
     Raises:
-        StoreError: a store cannot be read or written.
+        ConfigError: with the fix.
+        StoreError: the store cannot be read.
     """
-    if (entry := reused.blocked(made, store.entries.read().blocked)) is not None:
-        store.entries.add(entry)
+    last = generation.number == store.generations.newest().number
+    if not last or (generation.number and store.is_published(generation)):
+        return  # it was finished once, and knows what is deleted
+    if not reused.takes_over(store, generation):
+        return
+    missing = {*generation.shards} - store.committed(generation.shards).keys()
+    if missing:
+        raise ConfigError(
+            f"generation {generation.number} of {store.url} takes over the rows of another store, "
+            f"and lacks {counted(len(missing), 'shard')} ({shards.format(sorted(missing))}): give "
+            f"reuse= that store; if that is gone, or was compacted, {_without(store, generation)}"
+        )
+
+
+def _without(store: Store, generation: Generation) -> str:
+    """Return how to go on if the rows of a generation cannot be taken over."""
+    if not generation.number:
+        return "embed into another store.root"
+    file = store.folder.path(paths.generation(generation.number))
+    folders = [paths.ShardPaths(shard).folder for shard in generation.shards]
+    return (
+        f"remove {file} and what there is of {folders[0]} to {folders[-1]} beside it, run the same "
+        "command without reuse=, and delete here what was deleted there since"
+    )
+
+
+def _listed(store: Store, generation: Generation) -> pa.Table:
+    """Return the sources that a generation embeds."""
+    return store.generations.plan(generation).slice(0, generation.sources)
 
 
 def _renumbered(plan: pa.Table, numbers: Mapping[int, int]) -> pa.Table:

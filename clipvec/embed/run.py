@@ -15,7 +15,8 @@ from clipvec.config import to_dict
 from clipvec.data import SyntheticDataset, open_dataset
 from clipvec.embed import growth, tracking
 from clipvec.embed.fingerprint import data_fields, fingerprint
-from clipvec.embed.reuse import ReusedStore, carry_blocked, reused_url
+from clipvec.embed.reuse import ReusedStore, check_taken_over, reused_url
+from clipvec.embed.reused_shard import carry_blocked
 from clipvec.embed.shard import Shard
 from clipvec.embed.stop import Stop
 from clipvec.embed.timings import Timings
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from clipvec.data import Dataset
     from clipvec.embed.vector_source import VectorSource
     from clipvec.embed.work import Work
-    from clipvec.store import CommitMarker, ShardWriter
+    from clipvec.store import CommitMarker, LedgerRow
 
 log = logging.getLogger(__name__)
 
@@ -146,8 +147,8 @@ class _Session:
             for shard in todo[:1]:  # refuse an impossible sharding before a store is created
                 work.dataset.num_items(*work.cut(shard))
         if store is None or ((todo or not _same_weights(store, config)) and self._source is None):
-            other = "" if self._reused is None else self._reused.store.digest
-            store, self._source = _load(config, work.dataset, summary.store, store, other)
+            args = config, work.dataset, summary.store, store, self._reused
+            store, self._source = _load(*args)
         if config.dataset.grows and not store.generations.newest().plan:
             self._begin(store, work)
             return True
@@ -167,7 +168,7 @@ class _Session:
                 summary.reused = now.shards
             return False
         if not published:
-            summary.replaced += work.publish(store)
+            summary.replaced += work.publish(store, self._reused)
         return self._look and not work.new
 
     def _begin(self, store: Store, work: Work) -> None:
@@ -189,6 +190,8 @@ class _Session:
             store.fingerprint.check_data(data_fields(config, None), where)
             if store.generations.newest().plan:
                 return growth.next_work(store, config, look=self._look, reused=reused)
+        if store is not None and reused is None:
+            check_taken_over(store, store.generations.newest())
         if store is None or len(store.committed(self._wanted)) < len(self._wanted):
             check_gpus(config)  # before anything is downloaded
         if reused is not None and config.dataset.grows:
@@ -211,7 +214,7 @@ class _Session:
     ) -> None:
         if self._reused is not None:
             self._reused.pair(store, store.planned())
-            carry_blocked(self._reused.store, store)
+            carry_blocked(Store.open(self._reused.store.url), store)
             store = store.again()
         spec = shards.format([*todo, *(marker.shard for marker in committed)])
         with tracking.start_run(self._config, store, spec, source.device) as run:
@@ -248,7 +251,7 @@ def _load(
     dataset: Dataset | SyntheticDataset,
     url: str,
     known: Store | None,
-    reused: str,
+    reused: ReusedStore | None,
 ) -> tuple[Store, VectorSource[Any]]:
     """Return the store, opened or created, and the source of its vectors."""
     source: VectorSource[Any]
@@ -258,7 +261,10 @@ def _load(
         source = EncodedVectors(config, None if known is None else known.fingerprint)
     made, precision = source.fingerprint(), source.precision
     begun = fingerprint(config, dataset, made, precision)
-    store = Store.create(url, begun, to_dict(config.model), reused)
+    other = "" if reused is None else reused.store.digest
+    store = Store.create(url, begun, to_dict(config.model), other)
+    if reused is not None:
+        reused.check_begun(store)  # another command may have created it meanwhile
     where = f"the store {store.url}"
     store.fingerprint.check_data(data_fields(config, dataset), where)
     store.fingerprint.check_precision(precision, where)
@@ -281,7 +287,7 @@ def _embed_all(
 ) -> None:
     """Embed ``todo``; a shard that fails because of its data does not stop the others."""
     failures: dict[int, TooManyRejects | DatasetError] = {}
-    rejected: ShardWriter | None = None
+    rejected: list[LedgerRow] = []
     with Progress() as progress, Stop() as stop:
         overall = progress.task("shards", len(todo), "shards") if len(todo) > 1 else None
         for shard in todo:
@@ -300,15 +306,15 @@ def _embed_all(
                 ) from error
             else:
                 summary.embedded.append(shard)
-                rejected = rejected or (job.writer if job.writer.rejects else None)
+                rejected = rejected or job.rejected()
             summary.timings += job.timings
-            summary.reasons.update(job.writer.reasons())
+            summary.reasons.update(error for *_, error in job.rejected())
             summary.known += job.taken_over
             summary.lost += job.lost
             if overall is not None:
                 overall.advance()
     if rejected:
-        uri, reason = rejected.first_reject()
+        _, _, uri, reason, _ = min(rejected)
         log.warning(
             "%s; the first is %s: %s; clipvec rejects dataset.name=%s model.name=%s %s lists them",
             *(counted(summary.rejects, "reject"), uri, reason),

@@ -57,7 +57,7 @@ class Shard:
         self._feed = feed
         self._store = store
         self.writer: ShardWriter = store.writer(shard, reusing=reused is not None)
-        self._reused = None if reused is None else reused.shard(work.generation, self.writer)
+        self._reused = None if reused is None else reused.shard(store, work.generation, self.writer)
         self._resumed = self.writer.parts > 0
         self.timings = Timings()
         self.taken_over = 0
@@ -80,8 +80,10 @@ class Shard:
         start = self.writer.position
         if start:
             log.info("resuming after %s", self.kept())
-        label, size = f"shard {self._shard}", self._work.dataset.num_items(*self._cut)
-        task = progress.task(label, size, "images", start)
+        size = (
+            self._work.dataset.num_items(*self._cut) if self._reused is None else self._reused.size
+        )
+        task = progress.task(f"shard {self._shard}", size, "images", start)
         batches = self._source.batches(
             self._work.dataset, self._cut, self.writer, self._known, self.timings, self._reused
         )
@@ -125,8 +127,7 @@ class Shard:
         self._pending.clear()
 
     def _commit(self) -> None:
-        parts = self.writer.finished
-        rejected = self._rejected()
+        rejected = [row for row in self.rejected() if row[-1] != BLOCKED]  # those are no fault
         rejects = len(rejected)
         total = self.writer.rows + rejects
         limit, judged = self._config.max_reject_fraction, max(total, _FEW)
@@ -148,9 +149,13 @@ class Shard:
                 "kept"
             )
         if self._reused is not None:
-            self._reused.check(self._store, parts)
-            self._reused.carry(self._store, parts)
+            if self._reused.has_parts and not self.writer.parts:
+                # a deletion names a part, of no rows if there are none
+                none_left = np.empty((0, self._store.fingerprint.model.dim))
+                self.writer.write_part([], none_left, self.writer.position)
+            self._reused.settle(self._store)
             self.lost = rejects
+        parts = self.writer.finished
         known = frozenset() if self._resumed else self._known.blocked
         seen = hide_blocked(self._store, parts, known)
         hardware = self._source.device["hardware"]
@@ -159,7 +164,6 @@ class Shard:
         self.writer.commit(timings)
         hide_blocked(self._store, parts, seen)  # who deletes looks at committed shards alone
 
-    def _rejected(self) -> list[LedgerRow]:
-        """Return the rejects that this store decides, but for those that are no fault."""
-        every = self.writer.rejected() if self._reused is None else self._reused.lost()
-        return [row for row in every if row[-1] != BLOCKED]
+    def rejected(self) -> list[LedgerRow]:
+        """Return the rejects that this store decides."""
+        return self.writer.rejected() if self._reused is None else self._reused.lost()

@@ -19,11 +19,12 @@ from clipvec.model import fingerprint_of
 from clipvec.store import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from clipvec.config import EmbedConfig
     from clipvec.data import Dataset, SyntheticDataset
-    from clipvec.embed.reuse import ReusedShard
+    from clipvec.embed.pipeline import Item
+    from clipvec.embed.reused_shard import ReusedShard
     from clipvec.model import ImageReader
     from clipvec.store import Fingerprint, KnownImages, ModelFingerprint, ShardWriter
 
@@ -173,9 +174,13 @@ class EncodedVectors:
             thumbnail_side=config.store.thumbnail if reused is None else 0,
         )
         self._say_memory(reader)
-        records = dataset.records(*cut, writer.position, cursor)
+        items: Iterable[Item]
+        if reused is None:
+            items = dataset.records(*cut, writer.position, cursor)
+        else:
+            items = reused.items(dataset, cut)
         return Pipeline(
-            records if reused is None else reused.items(records),
+            items,
             start=writer.position,
             cursor=cursor,
             seen=set(writer.ids()),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from clipvec.data import Dataset, SyntheticDataset
+    from clipvec.embed.reuse import ReusedStore
     from clipvec.store import Generation
 
 log = logging.getLogger(__name__)
@@ -80,19 +81,26 @@ class Work:
         committed = store.complete(unknown)
         return [shard for shard in unknown if shard not in committed]
 
-    def publish(self, store: Store) -> int:
+    def publish(self, store: Store, reused: ReusedStore | None) -> int:
         """Show the rows of the generation, and return how many earlier ones they replace.
+
+        Args:
+            store: of the generation.
+            reused: the store whose rows it took over; None: there is none.
 
         Raises:
             StoreError: the store cannot be read or written.
         """
-        return publish(store, self.generation, self.replaced)
+        return publish(store, self.generation, self.replaced, reused)
 
 
-def publish(store: Store, generation: Generation, sources: np.ndarray) -> int:
+def publish(
+    store: Store, generation: Generation, sources: np.ndarray, reused: ReusedStore | None
+) -> int:
     """Show the rows of a generation in place of those of ``sources``; return how many these are.
 
-    Images that were deleted stay deleted, those too that were deleted forever meanwhile.
+    Images that were deleted stay deleted, those too that were deleted forever meanwhile. Of what
+    was deleted in the store that is ``reused``, its own generation says what became of it.
 
     Raises:
         StoreError: the store cannot be read or written, or clipvec compact planned the generation.
@@ -104,7 +112,8 @@ def publish(store: Store, generation: Generation, sources: np.ndarray) -> int:
         )
     store = Store.open(store.url)  # rows may have been deleted meanwhile
     entries = TombstoneFolder(store.folder)
-    for entry in still_deleted(store, sources, generation):
+    carried = frozenset() if reused is None else reused.deletion_times()
+    for entry in still_deleted(store, sources, generation, carried):
         log.info("%s deleted before, and stay so", counted(entry.rows, "row"))
         entries.add(entry)
     markers = store.committed(generation.shards).values()

@@ -69,7 +69,8 @@ def _generation(job: Job, look: bool) -> int:
         if not look or store.again().is_published(generation) or unfinished:
             return generation.number
         # all that is left of it, and no job would do it
-        publish(store, generation, replaced_sources(store.generations.plan(generation)))
+        sources = replaced_sources(store.generations.plan(generation))
+        publish(store, generation, sources, reused)
 
 
 def in_store(job: Job, store: Store) -> list[int]:

@@ -9,10 +9,10 @@ from .fingerprint import (
 )
 from .folder import Folder, canonical_url
 from .generations import REPLACED, Generation, current, replaced_sources
-from .hidden_names import revealed
+from .hidden_names import are_alike, revealed
 from .ledger import live_rejects
 from .live import LivePart
-from .part import LedgerRow, Part
+from .part import LedgerRow
 from .replaced import KnownImages, deleted_rows, still_deleted
 from .rows import Numbers, Rows
 from .schema import DIGEST, EMBEDDING, Row, id_digest, image_digest, matrix
@@ -38,13 +38,13 @@ __all__ = [
     "LivePart",
     "ModelFingerprint",
     "Numbers",
-    "Part",
     "Row",
     "Rows",
     "ShardWriter",
     "Store",
     "TombstoneFolder",
     "Tombstones",
+    "are_alike",
     "canonical_url",
     "compaction",
     "current",

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from clipvec.store.store import Store
 
 log = logging.getLogger(__name__)
-_HIDDEN = "of a deleted image"
+HIDDEN = "of a deleted image"
 """Reason in the ledger of a reject that had the id of a removed row."""
 
 
@@ -287,7 +287,7 @@ def _hide_rejects(store: Store, file: str, ids: set[str]) -> None:
         return
     named = [row for row in rows if id_digest(row["id"]) in ids]
     for row in named:
-        row.update(id=id_digest(row["id"]), uri="", reason=_HIDDEN)
+        row.update(id=id_digest(row["id"]), uri="", reason=HIDDEN)
     if named:
         store.folder.write(file, ledger_bytes([[*row.values()] for row in rows]))
 

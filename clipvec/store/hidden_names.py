@@ -21,6 +21,18 @@ _HIDDEN = b".removed-"
 """Before the digest of a name of which no row is left; no such file is there to be embedded."""
 
 
+def are_alike(one: pa.Table, other: pa.Table) -> bool:
+    """Return whether lists are of the same files; names may be hidden in one of them."""
+    import pyarrow.compute as pc
+
+    told = ["size", "version"]
+    if len(one) != len(other) or not one.select(told).equals(other.select(told)):
+        return False
+    hidden = (pc.starts_with(each["name"], pattern=_HIDDEN) for each in (one, other))
+    same = pc.equal(one["name"], other["name"])
+    return bool(pc.all(pc.or_(same, pc.or_(*hidden)), min_count=0).as_py())
+
+
 def hide_names(lists: Generations, removed: set[tuple[int, int]]) -> None:
     """Put digests in the place of the names of sources of which no row is left.
 

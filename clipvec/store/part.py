@@ -26,8 +26,9 @@ SPAN = b"clipvec.span"
 CURSOR = b"clipvec.cursor"
 """Footer key of a part: the file of its last item, and how many of its items are processed."""
 WHOLE = b"clipvec.whole"
-"""Footer key of a part that was made of others, or of those of another store: whether it has all of
-their rows."""
+"""Footer key of a part that was made of others: whether it has all of their rows."""
+REUSED = b"clipvec.reused"
+"""Footer key of a part whose rows are those of another store: its positions are those of these."""
 _HEX = re.compile(r"[0-9a-f]{64}")
 PART_ROWS = 1024
 """Rows of a part that was made of others, at most: those of one as embed writes it."""

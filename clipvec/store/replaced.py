@@ -16,7 +16,7 @@ from clipvec.store.schema import DIGEST, EMBEDDING, SOURCE, matrix
 from clipvec.store.tombstones import DeletedRows, Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -49,7 +49,9 @@ def deleted_rows(store: Store, sources: np.ndarray) -> dict[str, DeletedRows]:
     return found
 
 
-def still_deleted(store: Store, sources: np.ndarray, generation: Generation) -> list[Entry]:
+def still_deleted(
+    store: Store, sources: np.ndarray, generation: Generation, carried: Container[str] = ()
+) -> list[Entry]:
     """Return the deletions by which images stay deleted whose sources were embedded again.
 
     An image is the same if the bytes of its file are, by whatever name.
@@ -58,11 +60,13 @@ def still_deleted(store: Store, sources: np.ndarray, generation: Generation) -> 
         store: where they are.
         sources: those that are replaced, see `deleted_rows`.
         generation: by which.
+        carried: times of deletions that are left out: they came from another store, which says
+            itself what is deleted of the generation.
 
     Raises:
         StoreError: a part cannot be read.
     """
-    reasons = _deleted_images(store, sources)
+    reasons = _deleted_images(store, sources, carried)
     if not reasons:
         return []
     found: dict[str | None, dict[str, DeletedRows]] = {}
@@ -77,11 +81,17 @@ def still_deleted(store: Store, sources: np.ndarray, generation: Generation) -> 
     return [Entry.now(reason, parts) for reason, parts in found.items()]
 
 
-def _deleted_images(store: Store, sources: np.ndarray) -> dict[bytes, str | None]:
+def _deleted_images(
+    store: Store, sources: np.ndarray, carried: Container[str]
+) -> dict[bytes, str | None]:
     """Return the digests of the deleted images of sources, with the reasons of the deletions."""
     reasons: dict[bytes, str | None] = {}
     entries = store.tombstones.active.values()
-    chosen = [e for e in entries if e.parts and (e.generation is None or e.joins)]
+    chosen = [
+        entry
+        for entry in entries
+        if entry.parts and (entry.generation is None or entry.joins) and entry.time not in carried
+    ]
     if not chosen:
         return reasons
     numbers = store.generations.by_folder()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,25 +14,47 @@ from clipvec.store.schema import DIGEST, SOURCE, Row, id_digest
 from clipvec.store.tombstones import DeletedRows, Entry, RemovedRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
     import pyarrow as pa
 
-    from clipvec.store.part import Part
-    from clipvec.store.shard import CommitMarker
+    from clipvec.store.generations import Generation
+    from clipvec.store.live import LivePart
+    from clipvec.store.shard import CommitMarker, ShardWriter
     from clipvec.store.store import Store
 
 _HELD = 2
 """Parts that are in memory."""
+_CONNECTIONS = 4
+"""Parts whose ids are read at once."""
+_MARK = b"reused"
+"""Key in the metadata of a plan whose rows are taken over from another store."""
 _REASON = "replaced before"
 """Of an entry that says only that rows were left out."""
 _FOREVER = "deleted forever"
 
 
+def marked(plan: pa.Table, made: Store) -> pa.Table:
+    """Return a plan that says that its rows are those of another store."""
+    known = plan.schema.metadata or {}
+    return plan.replace_schema_metadata({**known, _MARK: made.digest})
+
+
+def takes_over(store: Store, generation: Generation) -> bool:
+    """Return whether a generation was planned to take over the rows of another store.
+
+    Raises:
+        StoreError: its plan cannot be read.
+    """
+    if not generation.plan:
+        return bool(store.reused)
+    return _MARK in (store.generations.plan(generation).schema.metadata or {})
+
+
 class ShardRows:
     """The rows of a committed shard that readers see, in its order.
 
-    Memory is some 100 bytes a row, and two parts.
+    Memory is some 110 bytes a row, and a few parts.
     """
 
     def __init__(self, store: Store, marker: CommitMarker) -> None:
@@ -42,14 +65,22 @@ class ShardRows:
         """
         self._store = store
         self._parts = store.live_parts(marker)
-        self.ids: list[str] = [
-            id
-            for part in self._parts
-            for piece in store.read(part, ["id"])
-            for id in piece["id"].to_pylist()
-        ]
+        self.ids: list[str] = []
+        sources = [np.empty(0, np.int64)]
+        with ThreadPoolExecutor(_CONNECTIONS) as pool:
+            for ids, some in pool.map(self._ids_of, self._parts):
+                self.ids += ids
+                sources.append(some)
+        self.sources: np.ndarray = np.concatenate(sources)
+        """Number of the source of each in its generation, int64 [N]."""
         self._starts = np.cumsum([0, *(part.rows for part in self._parts)])
         self._read = lru_cache(_HELD)(self._table)
+
+    def _ids_of(self, part: LivePart) -> tuple[list[str], np.ndarray]:
+        pieces = list(self._store.read(part, ["id", SOURCE]))
+        ids = [id for piece in pieces for id in piece["id"].to_pylist()]
+        numbers = [piece[SOURCE].to_numpy() for piece in pieces]
+        return ids, np.concatenate([np.empty(0, np.int64), *numbers])
 
     def row(self, number: int) -> Row:
         """Return a row by its number.
@@ -79,7 +110,7 @@ class ShardRows:
 
 
 def deletions(
-    made: Store, shard: int, store: Store, into: int, parts: Sequence[Part]
+    made: Store, marker: CommitMarker, store: Store, into: ShardWriter, stale: Collection[str]
 ) -> Entry | None:
     """Return what a shard's deleted rows are to the shard that took its rows over.
 
@@ -87,10 +118,10 @@ def deletions(
 
     Args:
         made: the store whose rows were taken over.
-        shard: committed there.
+        marker: of the shard there.
         store: took them over.
-        into: the shard of it.
-        parts: its finished parts.
+        into: of the shard of it, all of whose parts are finished.
+        stale: ids of rows of these that readers of the other shard do not see.
 
     Returns:
         An entry, the same whenever it is made; None: no row of the shard is deleted.
@@ -98,22 +129,22 @@ def deletions(
     Raises:
         StoreError: a part cannot be read.
     """
-    marker = made.committed([shard])[shard]
     gone, ids, removed, reasons = _deleted(made, marker)
     times = [entry.time for entry in made.tombstones.active.values()]
     if not gone and not ids and not removed:
         return None
+    digests = {id_digest(id): id for id in stale}
+    here = {*(ids.keys() & set(stale)), *(digests[r.id] for r in removed if r.id in digests)}
+    parts = into.finished
     own = {part.file: DeletedRows(part.sha256, []) for part in parts}
-    for part in parts if ids else ():
+    for part in parts if here else ():
         for piece in store.read_all(part, ["id"]):
-            there = ids.keys() & set(piece["id"].to_pylist())
-            own[part.file].ids.extend(sorted(there))
-            ids = {id: row for id, row in ids.items() if id not in there}
-    removed = sorted({*removed, *ids.values()}, key=str)
-    if removed:
-        first = next(iter(own), paths.ShardPaths(into).part(0))
-        known = own.get(first, DeletedRows("", []))
-        own[first] = DeletedRows(known.sha256, known.ids, removed)
+            own[part.file].ids.extend(sorted(here & set(piece["id"].to_pylist())))
+    known = {id_digest(id) for id in here}
+    elsewhere = sorted({row for row in (*removed, *ids.values()) if row.id not in known}, key=str)
+    if elsewhere:
+        first = parts[0]
+        own[first.file] = DeletedRows(first.sha256, own[first.file].ids, elsewhere)
     reason = "; ".join(sorted({*filter(None, reasons)})) or (None if reasons else _REASON)
     return Entry(max(times), reason, own)
 

@@ -16,6 +16,7 @@ from clipvec.errors import StoreError
 from clipvec.store.part import (
     CURSOR,
     ORIGIN,
+    REUSED,
     SPAN,
     WHOLE,
     Part,
@@ -158,7 +159,8 @@ class ShardWriter:
             store: what tells this store from others, see `clipvec.store.fingerprint.digest`.
             compacted: part files without rows of those in whose place they were committed. A kill
                 can leave more of them, without rows whose deletion was taken back.
-            reusing: whether its rows are those of another store: what that lacks is no reject.
+            reusing: whether its rows are those of another store, whose positions are not those of
+                the dataset; parts with others are not taken over.
         """
         self._folder = folder
         self.shard = shard
@@ -209,18 +211,13 @@ class ShardWriter:
         """Return the number of rejects by error class, most first."""
         return dict(Counter(error for *_, error in self._rejects).most_common())
 
-    def first_reject(self) -> tuple[str, str]:
-        """Return where the first item is that was rejected, and why."""
-        _, _, uri, reason, _ = min(self._rejects)
-        return uri, reason
-
     @property
     def folder(self) -> str:
         """Full path of the shard's folder."""
         return self._folder.path(self._paths.folder)
 
     def ids(self) -> list[str]:
-        """Return the ids of the rows that an earlier run wrote."""
+        """Return the ids of the rows of the finished parts."""
         return self._ids
 
     def rejected(self) -> list[LedgerRow]:
@@ -230,6 +227,12 @@ class ShardWriter:
     def reject(self, position: int, id: str, uri: str, reason: str, error: str) -> None:
         """Record an item that cannot be embedded; it is saved with the part that covers it."""
         self._rejects.append((position, id, uri, reason, error))
+
+    def replace_rejects(self, rows: Iterable[LedgerRow]) -> None:
+        """Record these rejects alone."""
+        new = [*rows]
+        if {*new} != {*self._rejects}:
+            self._rejects, self._saved_rejects = new, -1 if self._saved_rejects else 0
 
     def write_part(
         self,
@@ -254,10 +257,11 @@ class ShardWriter:
         said: dict[bytes, Any]
         said = {SPAN: [self.position, stop], CURSOR: cursor, ORIGIN: self._origin}
         if self._reusing:
-            said[WHOLE] = True
+            said[REUSED] = True
         data = self._part_bytes(rows, embeddings, said)
         self._folder.write(name, data)
         self._parts.append(part_of(name, data))
+        self._ids += [row.id for row in rows]
         self._next += 1
         self.position, self.cursor = stop, cursor
 
@@ -292,20 +296,17 @@ class ShardWriter:
             saved = self._read_rejects()
             self._rejects = [row for row in saved if row[0] < self.position]
             self._saved_rejects = len(saved) if len(saved) == len(self._rejects) else -1
-        if len(self._rejects) < self._gaps:
-            self._start_over()
+        if (lacks := self._gaps - len(self._rejects)) > 0:
+            # a mounted bucket may have taken a part, and not the ledger that was written before it
+            self.start_over(f"{self._folder.path(self._paths.rejects)} lacks {lacks} rejects")
 
-    def _start_over(self) -> None:
-        """Remove all parts, since the ledger lacks rejects that were recorded between their rows.
+    def start_over(self, why: str) -> None:
+        """Remove all parts, which are not those of what the shard is to have by now.
 
-        A mounted bucket may have taken a part, and not the ledger that was written before it.
+        Raises:
+            StoreError: one cannot be removed.
         """
-        log.warning(
-            "%s lacks %d rejects: shard %d is embedded from its start",
-            self._folder.path(self._paths.rejects),
-            self._gaps - len(self._rejects),
-            self.shard,
-        )
+        log.warning("%s: shard %d is embedded from its start", why, self.shard)
         for name in (*(part.file for part in self._parts), self._paths.rejects):
             self._folder.remove(name)
         self._parts, self._ids, self._rejects = [], [], []
@@ -325,6 +326,7 @@ class ShardWriter:
             cursor = json.loads(metadata[CURSOR])
             mine = json.loads(metadata[ORIGIN]) == self._origin
             whole = name == self._paths.part(number) or json.loads(metadata.get(WHOLE, b"false"))
+            mine &= json.loads(metadata.get(REUSED, b"false")) == self._reusing
         except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
             # Truncated by an unclean unmount, for example.
             log.warning("%s is damaged (%s): embedded again", self._folder.path(name), error)
@@ -333,7 +335,7 @@ class ShardWriter:
         if not fits or not table.schema.equals(self._schema):
             return False
         self._parts.append(part_of(name, data))
-        if name not in self._compacted and WHOLE not in metadata:
+        if name not in self._compacted and not {WHOLE, REUSED} & metadata.keys():
             self._gaps += stop - start - len(table)
         self._next = number + 1
         self._ids += table["id"].to_pylist()

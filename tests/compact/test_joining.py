@@ -351,7 +351,7 @@ def test_an_embed_that_sees_a_join_just_planned(tmp_path: Path) -> None:
     store = grown(tmp_path, 3)
     before, join = shown(store), joining.plan(store, joining.find(store))
     with pytest.raises(StoreError, match=r"generation 4 of .* joins others; run the same command"):
-        publish(store, join, np.empty((0, 2), np.int64))
+        publish(store, join, np.empty((0, 2), np.int64), None)
     job = Job(0, (), (0,), store.url, cloud={"name": "local"})
     (foretold,) = of_one_generation([job], look=False)
     assert foretold.generation == 4

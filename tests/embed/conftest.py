@@ -46,6 +46,17 @@ def other_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def reuse(embed: Embed, other_weights: Path) -> Embed:
+    """Embed with a second model what the first has."""
+
+    def call(**options: Any) -> EmbedSummary:
+        given = {"model.name": "other", "model.pretrained": f"local-dir:{other_weights}"}
+        return embed(**{**given, "reuse": "local", **options})
+
+    return call
+
+
+@pytest.fixture
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes of the batches that the encoder was given, that of the probe image first."""
     sizes: list[int] = []

@@ -17,7 +17,6 @@ from clipvec.check.run import check
 from clipvec.compact.run import compact
 from clipvec.config import CheckConfig, CompactConfig, DeleteConfig, FaissConfig
 from clipvec.delete.run import delete as run_delete
-from clipvec.embed import EmbedSummary
 from clipvec.errors import ClipvecError, ConfigError, IncompleteStoreError, TooManyRejects
 from clipvec.jobs.generation import of_one_generation
 from clipvec.jobs.plan import Job
@@ -28,17 +27,6 @@ from tests.data.making import samples, write_tar
 from tests.embed.conftest import Embed
 from tests.embed.test_growth import photos, write_photo
 from tests.stores import delete
-
-
-@pytest.fixture
-def reuse(embed: Embed, other_weights: Path) -> Embed:
-    """Embed with a second model what the first has."""
-
-    def call(**options: Any) -> EmbedSummary:
-        given = {"model.name": "other", "model.pretrained": f"local-dir:{other_weights}"}
-        return embed(**{**given, "reuse": "local", **options})
-
-    return call
 
 
 def table(url: str) -> pa.Table:
