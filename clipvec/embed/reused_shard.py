@@ -12,7 +12,7 @@ from clipvec import paths
 from clipvec.data import Reject
 from clipvec.embed.pipeline import BLOCKED, Reused
 from clipvec.errors import StoreError, printable
-from clipvec.store import are_alike, compaction, id_digest, image_digest, reused
+from clipvec.store import Entry, are_alike, compaction, id_digest, image_digest, reused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -174,7 +174,12 @@ class ReusedShard:
             )
         carry_blocked(self._made, store)
         entry = reused.deletions(self._made, self._marker, store, self._writer, stale)
-        if entry is not None and entry.name not in store.entries.read().entries:
+        name = "" if entry is None else entry.name
+        active = store.entries.read().active
+        for other in reused.carried(active, self._made, self._writer.shard) - {name}:
+            # of a command that was killed before the commit; a deletion may have been taken back
+            store.entries.add(Entry.now(None, {}, undoes=other))
+        if entry is not None and name not in active:
             store.entries.add(entry)
 
 

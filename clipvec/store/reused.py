@@ -14,7 +14,7 @@ from clipvec.store.schema import DIGEST, SOURCE, Row, id_digest
 from clipvec.store.tombstones import DeletedRows, Entry, RemovedRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     import pyarrow as pa
 
@@ -147,6 +147,23 @@ def deletions(
         own[first.file] = DeletedRows(first.sha256, own[first.file].ids, elsewhere)
     reason = "; ".join(sorted({*filter(None, reasons)})) or (None if reasons else _REASON)
     return Entry(max(times), reason, own)
+
+
+def carried(active: Mapping[str, Entry], made: Store, shard: int) -> set[str]:
+    """Return the names of those entries that `deletions` made for a shard.
+
+    Args:
+        active: entries of the store that took rows over, by name.
+        made: the store whose rows were taken over.
+        shard: of the other one.
+    """
+    times = {entry.time for entry in made.tombstones.entries.values()}
+    own = {paths.ShardPaths(shard).folder}
+    return {
+        name
+        for name, entry in active.items()
+        if entry.time in times and set(map(paths.shard_folder, entry.parts)) == own
+    }
 
 
 def _deleted(

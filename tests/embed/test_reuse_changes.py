@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clipvec import paths
+from clipvec.data.parquet import ParquetDataset
 from clipvec.errors import ConfigError, StoreError
 from clipvec.model.torch.encoder import TorchEncoder
 from clipvec.store import ShardWriter, Store, compaction, id_digest
@@ -64,7 +65,9 @@ def write_parquet(file: Path, numbers: range) -> None:
     )
 
 
-def test_files_that_changed(embed: Embed, reuse: Embed, tmp_path: Path) -> None:
+def test_files_that_changed(
+    embed: Embed, reuse: Embed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "parquet"
     for number in range(3):
         write_parquet(folder / f"{number}.parquet", range(10 * number, 10 * number + 7))
@@ -74,6 +77,11 @@ def test_files_that_changed(embed: Embed, reuse: Embed, tmp_path: Path) -> None:
         **{"sharding.count": 2, "max_reject_fraction": 1},
     }
     first = embed(**options).store
+    with monkeypatch.context() as patch:
+        patch.setattr(ParquetDataset, "records_of", None)
+        with killed_after(1):  # which would read files whole, of which a shard has a range
+            reuse(**options, **{"model.name": "same"})
+        assert ids(reuse(**options, **{"model.name": "same"}).store) == ids(first)
     write_parquet(folder / "0.parquet", range(-3, 7))
     done = reuse(**options, **{"model.name": "grown"})
     assert (ids(done.store), done.lost) == (ids(first), 0)
@@ -119,6 +127,30 @@ def test_killed_while_the_other_changes(
     assert rejected(done) == []
     compacted(done)
     assert_compact(done)
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_taken_back_before_it_is_committed(
+    embed: Embed, reuse: Embed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: bool
+) -> None:
+    photos(tmp_path / "photos", 7)
+    first = embed(**ONE).store
+    if written:
+        with killed_after(3):
+            reuse(**ONE)
+    deletion = delete(Store.open(first), "02.png")
+
+    def kill(self: ShardWriter, timings: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ShardWriter, "commit", kill)
+        with pytest.raises(Killed):
+            reuse(**ONE)
+    undo(Store.open(first), deletion)
+    done = reuse(**ONE).store
+    assert ids(done) == ids(first)
+    assert len(Store.open(done).tombstones) == 0
 
 
 @pytest.mark.parametrize("id", ["00.png", "05.png"])
