@@ -66,11 +66,6 @@ class ReusedShard:
         """Number of its rows, of which the written and the rejected ones are done."""
         return self._writer.position + len(self._todo)
 
-    @property
-    def has_parts(self) -> bool:
-        """Whether it has a file, if only of deleted rows."""
-        return bool(self._marker.parts)
-
     def lost(self) -> list[LedgerRow]:
         """Return the rejects that are rows of the other store."""
         return [row for row in self._writer.rejected() if _key(row) not in self._decided]

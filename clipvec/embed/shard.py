@@ -149,7 +149,7 @@ class Shard:
                 "kept"
             )
         if self._reused is not None:
-            if self._reused.has_parts and not self.writer.parts:
+            if not self.writer.parts:
                 # a deletion names a part, of no rows if there are none
                 none_left = np.empty((0, self._store.fingerprint.model.dim))
                 self.writer.write_part([], none_left, self.writer.position)

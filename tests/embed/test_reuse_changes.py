@@ -57,6 +57,12 @@ def killed_after(parts: int) -> Iterator[None]:
             yield
 
 
+PARQUET: dict[str, Any] = {
+    **{"dataset": "parquet", "dataset.id": "key", "dataset.image": "image"},
+    **{"dataset.caption": None, "batch_size": 2, "part_rows": 2, "max_reject_fraction": 1},
+}
+
+
 def write_parquet(file: Path, numbers: range) -> None:
     images = [encode((number, 9, 9), (8 + number, 6)) for number in numbers]
     file.parent.mkdir(exist_ok=True)
@@ -71,11 +77,7 @@ def test_files_that_changed(
     folder = tmp_path / "parquet"
     for number in range(3):
         write_parquet(folder / f"{number}.parquet", range(10 * number, 10 * number + 7))
-    options = {
-        **{"dataset": "parquet", "dataset.path": f"{folder}/*.parquet", "dataset.id": "key"},
-        **{"dataset.image": "image", "dataset.caption": None, "batch_size": 2, "part_rows": 2},
-        **{"sharding.count": 2, "max_reject_fraction": 1},
-    }
+    options = {**PARQUET, "dataset.path": f"{folder}/*.parquet", "sharding.count": 2}
     first = embed(**options).store
     with monkeypatch.context() as patch:
         patch.setattr(ParquetDataset, "records_of", None)
@@ -92,6 +94,24 @@ def test_files_that_changed(
     assert ids(done.store) == [id for id in ids(first) if not id.startswith("1")]
     assert done.reasons == {"Missing": 7}
     assert {row[0] for row in rejected(done.store)} == {f"{n}" for n in range(10, 17)}
+
+
+def test_an_id_that_is_there_twice(embed: Embed, reuse: Embed, tmp_path: Path) -> None:
+    images = [b"no image", *(encode((n, 9, 9), (8 + n, 6)) for n in range(5))]
+    keys = ["a", "a", "b", "c", "b", "d"]
+    pq.write_table(pa.table({"key": keys, "image": images}), tmp_path / "0.parquet")
+    options = {**PARQUET, "dataset.path": f"{tmp_path}/0.parquet", "sharding.count": 1}
+    first = embed(**options).store
+    done = reuse(**options)
+    assert (ids(first), done.lost) == (["a", "b", "c", "d"], 0)
+    assert table(done.store).equals(table(first))
+    assert sorted(rejected(done.store)) == sorted(rejected(first))
+    # one has other bytes, another is gone
+    keys, images = ["a", "a", "b", "d"], [*images[:2], *images[4:]]
+    pq.write_table(pa.table({"key": keys, "image": images}), tmp_path / "0.parquet")
+    done = reuse(**options, **{"model.name": "third"})
+    assert ids(done.store) == ["a", "d"]
+    assert done.reasons == {"Changed": 1, "Missing": 1}
 
 
 def test_a_tar_that_grew(embed: Embed, reuse: Embed, tmp_path: Path) -> None:
