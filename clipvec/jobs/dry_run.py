@@ -50,7 +50,7 @@ def dry_run(sweep: Sweep, runs: Backend, folder: Path) -> None:
     for line in filter(None, (outlook.line() for outlook in outlooks)):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     for line in preview.lines:
-        console.print(line, soft_wrap=True, highlight=False)
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     if refusals:
         raise ConfigError(f"the sweep would not start: {counted(len(refusals), 'reason')}, above")
 

@@ -102,7 +102,7 @@ def _read(file: str) -> bytes:
             data = stream.read()
         open_image(data).close()
     except (OSError, Undecodable) as error:
-        why = error.strerror if isinstance(error, OSError) else error
+        why = (isinstance(error, OSError) and error.strerror) or error
         raise ConfigError(f"image {file!r} cannot be used: {why}") from error
     return data
 

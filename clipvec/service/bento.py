@@ -82,13 +82,21 @@ class Clipvec:
             found = settings_of(bento, SETTINGS) if bento else SETTINGS
             self.watch = Watch(found)
             APP.state.served = self.watch.served
-            self.beside = self.watch.beside()
+            self.beside = self._beside()
             APP.state.beside = self.beside and self.beside.served
             starting.is_up()
         except ClipvecError as error:
             print_error(error)
             starting.failed(error.exit_code)
             raise
+
+    def _beside(self) -> Watch | None:
+        """Return what is compared; what is served does not fail with it, whatever it is by now."""
+        try:
+            return self.watch.beside()
+        except ClipvecError as error:
+            print_error(error)
+            return None
 
     @bentoml.on_shutdown
     def close(self) -> None:

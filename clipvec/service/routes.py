@@ -38,7 +38,7 @@ from clipvec.service.json_body import JsonRoute
 from clipvec.service.limits import BodyLimit, key_is_set
 from clipvec.service.originals import Originals
 from clipvec.service.searcher import Searcher
-from clipvec.service.served import Served
+from clipvec.service.served import Served, mismatch
 from clipvec.version import __version__
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def create_app(settings: ServeConfig) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.originals = Originals(settings.originals)
-    app.state.beside = None
+    app.state.beside, app.state.compares = None, settings.beside is not None
     app.include_router(api)
     if settings.beside:
         app.include_router(api, prefix=BESIDE, include_in_schema=False)
@@ -126,7 +126,9 @@ def create_app(settings: ServeConfig) -> FastAPI:
 
 async def _served(request: Request) -> Served:
     beside = request.scope["path"].startswith(f"{BESIDE}/")
-    found: Served = request.app.state.beside if beside else request.app.state.served
+    found: Served | None = request.app.state.beside if beside else request.app.state.served
+    if found is None:
+        raise HTTPException(503, "what is to be compared could not be opened; see the log")
     return found
 
 
@@ -287,16 +289,23 @@ async def health(searcher: Asked) -> schema.Health:
     return schema.Health(status="healthy", collection_size=await searcher.count())
 
 
+async def _fault(served: Served, beside: Served | None) -> str:
+    """Return why nothing is compared with what is served; empty: it is."""
+    if beside is None:
+        return "it could not be opened at the start; see the log"
+    if not await beside.ready():
+        return "it does not answer; see the log"
+    return beside.waiting or mismatch(served, beside)
+
+
 @_pages.api_route("/readyz", methods=["GET", "HEAD"], include_in_schema=False)
 async def readyz(served: _Holder, request: Request) -> schema.Ready:
     """Whether the golden pair comes out as it should and rows are found; 503 until then."""
     if not await served.ready():
         raise HTTPException(503, "the service is not ready; see its log")
     waiting, beside = served.waiting, request.app.state.beside
-    if not waiting and beside is not None:  # what is served does not fail with it
-        fault = beside.waiting or (
-            "" if await beside.ready() else "it does not answer; see the log"
-        )
+    if not waiting and request.app.state.compares:  # what is served does not fail with it
+        fault = await _fault(served, beside)
         waiting = fault and f"beside: {fault}"
     return schema.Ready(waiting=waiting or None)
 

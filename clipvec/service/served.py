@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from clipvec.config import ServeConfig
     from clipvec.index import Published
-    from clipvec.service.encoding import QueryEncoder
 
 _LOOK_SECONDS, _SERVER_SECONDS = 1.0, 10.0
 """Between two looks at what is published in a folder, and on a server."""
@@ -40,7 +39,6 @@ _WHY = (
     (FingerprintError, "another model made it"),
     (ModelError, "its model cannot be loaded"),
     (_ChangingError, "it is being written"),
-    (ConfigError, "it is of another dataset"),
 )
 """What anyone may know of an error, which names folders of this machine."""
 
@@ -101,6 +99,16 @@ class Served:
             return await searcher.ready()
 
 
+def mismatch(served: Served, beside: Served) -> str:
+    """Return why two are no models of the same images, as anyone may know it; empty: they are."""
+    with served.hold() as one, beside.hold() as other:
+        mine, others = one.collection, other.collection
+        if mine.name == others.name:
+            return "it is the collection that is served"
+        same = mine.fingerprint.dataset["name"] == others.fingerprint.dataset["name"]
+        return "" if same else "it is of another dataset than what is served"
+
+
 def _close(searcher: Searcher) -> None:
     """Close a searcher in a thread: it waits for running work, which may hang for ever."""
     threading.Thread(target=searcher.close, name="closing", daemon=True).start()
@@ -114,24 +122,18 @@ class Watch:
     changes nothing but what is logged, and said by ``/readyz``.
     """
 
-    def __init__(self, settings: ServeConfig, other: Watch | None = None) -> None:
+    def __init__(self, settings: ServeConfig) -> None:
         """Open the index that ``settings`` name, and look after it until `close`.
-
-        Args:
-            settings: name it.
-            other: what this is compared with, which has to be of the same dataset; None: nothing.
 
         Raises:
             CollectionError: there is no such collection.
-            ConfigError: it is of another dataset than ``other``.
             FingerprintError: the encoder is not the one that made it.
             ModelError: the encoder cannot be loaded.
         """
         self._found = published(settings.index, settings.collection)
         # It stays the same collection when another one in the folder is the newest.
         self._settings = replace(settings, collection=settings.collection or self._found.name)
-        self._other = other
-        self.served = Served(self._opened())
+        self.served = Served(Searcher.open(self._settings))
         self._failed: Published | None = None
         """What could not be opened; None: nothing, or it is not known what is published."""
         self._failures, self._again, self._said = 0, 0.0, ""
@@ -151,15 +153,15 @@ class Watch:
         name = self._settings.beside
         if name is None:
             return None
-        found = published(self._settings.index, name)
-        if found.name == self._found.name:
-            raise ConfigError(
-                f"beside={name} is {found.name}, which is served already; name the collection of "
-                "another model"
-            )
         # its encoder is the one that made it, and not the one that may be named for the other
         model = replace(self._settings.model, name=None, arch=None, pretrained=None)
-        return Watch(replace(self._settings, collection=name, model=model), self)
+        found = Watch(replace(self._settings, collection=name, model=model))
+        if why := mismatch(self.served, found.served):
+            found.close()
+            raise ConfigError(
+                f"beside={name}: {why}; name a collection of the same dataset by another model"
+            )
+        return found
 
     def close(self) -> None:
         """Look no more, and close what is served."""
@@ -183,21 +185,6 @@ class Watch:
         except Exception as error:  # whatever it is, what is served goes on
             self._fail(found, error)
 
-    def _opened(self, known: QueryEncoder | None = None) -> Searcher:
-        """Return a searcher of what is published; see `Searcher.open`."""
-        found = Searcher.open(self._settings, known)
-        if self._other is None:
-            return found
-        with self._other.served.hold() as other:
-            mine, others = (each.collection.fingerprint.dataset["name"] for each in (found, other))
-        if mine == others:
-            return found
-        found.close()
-        raise ConfigError(
-            f"beside={self._settings.collection} is of the dataset {mine}, and what is served of "
-            f"{others}; models are compared on the same images: name a collection of {others}"
-        )
-
     def _published(self) -> Published:
         return published(self._settings.index, self._settings.collection)
 
@@ -209,7 +196,7 @@ class Watch:
                 "run clipvec index with the same options again"
             )
         with self.served.hold() as old:
-            new = self._opened(old.queries)
+            new = Searcher.open(self._settings, old.queries)
         with contextlib.ExitStack() as unless_wanted:
             unless_wanted.callback(new.close)
             if self._published() != found:

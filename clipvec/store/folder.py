@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipvec import paths
 from clipvec.errors import ConfigError, StoreError
 from clipvec.files import TEMPORARY, create_atomically, write_atomically
 from clipvec.lock import locked
@@ -36,6 +37,13 @@ _FIXES = {
     errno.EEXIST: "part of the path is a file; choose another store.root",
     errno.ENOTDIR: "part of the path is a file; choose another store.root",
 }
+
+
+def stores_beside(url: str) -> list[str]:
+    """Return the models of the stores beside a place on a disk that has none, by their names."""
+    place = paths.local_root(url)
+    found = place.parent.glob(f"*/{paths.STORE_JSON}") if place else ()
+    return sorted(file.parent.name for file in found)
 
 
 def canonical_url(url: str) -> str:

@@ -92,7 +92,7 @@ def test_what_is_not_to_be_compared(
     settings: ServeConfig, two_models: Path, tmp_path: Path
 ) -> None:
     watch = Watch(replace(settings, beside=ONE))
-    with pytest.raises(ConfigError, match=f"^beside={ONE} is {ONE}, which is served already; nam"):
+    with pytest.raises(ConfigError, match=f"^beside={ONE}: it is the collection that is served"):
         watch.beside()
     watch.close()
     index = shutil.copytree(two_models / "faiss", tmp_path / "faiss")
@@ -104,7 +104,7 @@ def test_what_is_not_to_be_compared(
     clipvec.run_embed(**of_another)
     clipvec.run_index(**of_another, index="faiss", **{"index.path": index})
     watch = Watch(replace(settings, index=FaissConfig(str(index)), beside="other--two"))
-    with pytest.raises(ConfigError, match=r"beside=other--two is of the dataset other, and what i"):
+    with pytest.raises(ConfigError, match=r"beside=other--two: it is of another dataset than"):
         watch.beside()
     watch.close()
 
@@ -124,9 +124,19 @@ def test_what_is_served_does_not_fail_with_it(settings: ServeConfig, client: htt
 
     with answering(settings, watch.served, Failing(watch.served)) as made:
         answer = made.get("/readyz")
+    same = answering(settings, watch.served, watch.served)
+    unopened = answering(settings, watch.served)
+    with same as one, unopened as other:
+        waiting = [each.get("/readyz").json()["waiting"] for each in (one, other)]
+        refused = other.post("/beside/search", json={"text": "a bird"})
     watch.close()
     assert answer.status_code == 200
     assert answer.json() == {"waiting": "beside: it does not answer; see the log"}
+    assert waiting == [
+        "beside: it is the collection that is served",
+        "beside: it could not be opened at the start; see the log",
+    ]
+    assert refused.status_code == 503
 
 
 @pytest.fixture

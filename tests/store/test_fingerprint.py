@@ -113,6 +113,12 @@ def test_store_is_found_again(tmp_path: Path) -> None:
     assert again.model == {"arch": "ViT-X"}
 
 
+def test_the_stores_beside_one_that_is_not_there_are_named(tmp_path: Path) -> None:
+    Store.create(str(tmp_path / "toy"), PRINT, {"arch": "ViT-X"})
+    with pytest.raises(StoreError, match=r"/other; there is one by toy, model=\.\.\. names it; cr"):
+        Store.open(str(tmp_path / "other"))
+
+
 def test_foreign_store_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "store.json").write_text('{"schema_version": 4}')
     with pytest.raises(StoreError, match=r"store\.json is not a store's fingerprint"):
