@@ -16,7 +16,7 @@ from clipvec import config, paths
 from clipvec.compact.run import compact
 from clipvec.config import ChromaConfig
 from clipvec.delete.run import delete as delete_command
-from clipvec.embed import growth
+from clipvec.embed import growth, work
 from clipvec.errors import StoreError
 from clipvec.store import (
     DeletedRows,
@@ -222,7 +222,7 @@ def test_forever_while_embed_runs(
 ) -> None:
     folder = photos(tmp_path, 4)
     url = f"{tmp_path}/store/toys/local"
-    place, name = (ShardWriter, "commit") if moment == "at a commit" else (growth, "deleted_rows")
+    place, name = (ShardWriter, "commit") if moment == "at a commit" else (work, "deleted_rows")
     method: Callable[..., Any] = getattr(place, name)
     deleted = []
 
@@ -267,7 +267,7 @@ def test_a_generation_that_is_not_finished(
         raise StoreError("the disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(growth, "deleted_rows", stop)
+        patched.setattr(work, "deleted_rows", stop)
         with pytest.raises(StoreError, match="the disk is full"):
             embed()
     caplog.clear()
@@ -286,14 +286,14 @@ def test_compacted_before_a_publication(
     store = Store.open(embed().store)
     delete(store, "photo-00.png")
     write(folder / "photo-01.png", 20)
-    method = growth.deleted_rows
+    method = work.deleted_rows
 
     def late(*given: Any) -> Any:
         found = method(*given)
         compacted(store, tmp_path)
         return found
 
-    monkeypatch.setattr(growth, "deleted_rows", late)
+    monkeypatch.setattr(work, "deleted_rows", late)
     embed()
     held = Store.open(store.url)
     (marker,) = held.committed([0]).values()
