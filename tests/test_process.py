@@ -42,10 +42,10 @@ cli.run(main)
 """
 
 
-def test_sigterm_ends_a_command_whatever_its_threads_do() -> None:
-    """The interpreter waits at its end for a thread that never ends."""
+def terminated(script: str) -> tuple[int, str]:
+    """Send SIGTERM to a script that says that it is ready; return its exit code and its errors."""
     child = subprocess.Popen(
-        [sys.executable, "-c", STUCK],
+        [sys.executable, "-c", script],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -54,7 +54,13 @@ def test_sigterm_ends_a_command_whatever_its_threads_do() -> None:
     assert child.stdout.readline() == "ready\n"
     child.terminate()
     _, error = child.communicate(timeout=20)
-    assert child.returncode == 143
+    return child.returncode, error
+
+
+def test_sigterm_ends_a_command_whatever_its_threads_do() -> None:
+    """The interpreter waits at its end for a thread that never ends."""
+    code, error = terminated(STUCK)
+    assert code == 143
     assert error.splitlines() == [
         "error: stopped by SIGTERM",
         "error: stopped by SIGTERM, before its threads had ended",
@@ -78,14 +84,5 @@ cli.run(main)
 
 def test_sigterm_ends_a_command_while_the_interpreter_ends() -> None:
     """It runs no thread any more, and on a busy machine takes long to let go of torch."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", ENDLESS],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline() == "ready\n"
-    child.terminate()
-    child.communicate(timeout=20)
-    assert child.returncode == -signal.SIGALRM
+    code, _ = terminated(ENDLESS)
+    assert code == -signal.SIGALRM
