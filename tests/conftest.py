@@ -195,8 +195,9 @@ def store_factory() -> StoreFactory:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium: the system's, or the one from ``playwright install chromium``."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)  # a page of a busy machine needs more than the usual 5 s
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium")
         opened = playwright.chromium.launch(executable_path=chromium, args=[*QUIET])

@@ -288,6 +288,20 @@ def test_loading_more_images_stays_in_the_link(page: Page, browser: Browser) -> 
     again.close()
 
 
+def test_what_is_typed_is_searched_for_before_more_is_loaded(page: Page) -> None:
+    page.fill("#text", "a red fruit")
+    expect(page.locator("#status")).to_have_text("40 of 364")
+    page.evaluate("""() => {
+        const [text, more] = ["text", "more"].map((id) => document.getElementById(id));
+        text.value = "a bird";
+        text.dispatchEvent(new Event("input"));
+        more.click();
+    }""")
+    expect(page.locator("#status")).to_have_text("40 of 364")
+    expect(page).to_have_url(re.compile(r"\?q=a\+bird$"))
+    expect(page.locator("#grid:not(.stale) li")).to_have_count(40)
+
+
 def test_attributes_that_cannot_be_typed(page: Page) -> None:
     row = {
         "id": "1",

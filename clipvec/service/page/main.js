@@ -28,6 +28,7 @@ let total = null;
 let counted = null;
 let asking = false;
 let running = new AbortController();
+/** Of a search that begins when somebody pauses; 0: none waits. */
 let timer = 0;
 
 /** Change the query, show it, and search. `step`: whether the back button returns to before. */
@@ -67,6 +68,7 @@ function pills() {
 /** Search for what is asked: the query, or more of it. */
 async function run(asked = query) {
   clearTimeout(timer);
+  timer = 0;
   running.abort();
   running = new AbortController();
   const { signal } = running;
@@ -297,9 +299,9 @@ async function addImage(file) {
   }
 }
 
-/** Show more of what is found, unless something is searched for already. */
+/** Show more of what is found, unless something is searched for already, or soon. */
 function grow() {
-  if (!asking) run(grown(query));
+  if (!asking && !timer) run(grown(query));
 }
 
 // The next pictures are there before anybody sees the end.
