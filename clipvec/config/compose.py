@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from clipvec.config.commands import SCHEMAS
 from clipvec.config.load import read
 from clipvec.config.options import ANY_NAME, did_you_mean, sections
-from clipvec.config.renamed import new_name
 from clipvec.errors import ConfigError
 from clipvec.paths import CONF_DIR
 
@@ -127,9 +126,6 @@ def _unknown(key: str, name: str) -> str:
     found = [*sections(SCHEMAS[name])]
     known = {option.key for section in found for option in section.options}
     known |= {*groups(composed), *_flat(composed)}
-    new = new_name(key)
-    if new and (new in known or _can_be_added(new, found)):
-        return f"{key} is now {new}"
     typed = sorted(k for k in known if ANY_NAME not in k and not key.startswith(f"{k}."))
     if _can_be_added(key, found):
         meant = did_you_mean(key, typed, at_least=0.9)

@@ -9,7 +9,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from clipvec.config.fields import name_of
 from clipvec.config.options import did_you_mean, sections
-from clipvec.config.renamed import RENAMED
 from clipvec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -84,9 +83,6 @@ def _problem(detail: Mapping[str, Any], schema: type, values: object) -> str:
     if detail["type"] == "missing":
         return f"{where} is not set; give it as {where}=..."
     if detail["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
-        new = RENAMED.get(where)
-        if new:
-            return f"{where} is now {new}"
         fitting = [section for section in sections(schema) if section.fits(values)]
         known = [option.key for section in fitting for option in section.options]
         return f"{where} is not an option here{did_you_mean(where, known)}"
