@@ -1,5 +1,1 @@
 """Completion of command lines in bash, zsh and fish."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

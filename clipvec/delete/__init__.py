@@ -1,5 +1,1 @@
 """Takes rows of a store out of every answer at once."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
