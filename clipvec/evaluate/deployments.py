@@ -109,10 +109,8 @@ def _reports(folder: str | None) -> Iterator[Report]:
 
 def _newest(reports: Sequence[Report], rows: Rows) -> Report | None:
     """Return the newest report of a store as it is now."""
-    made = rows.store.fingerprint.to_json()
-    alike = [each for each in reports if each.rows == len(rows) and each.fingerprint == made]
-    digest = rows.digest if alike else ""
-    own = [each for each in alike if each.rows_digest in {"", digest}]
+    now = rows.store.fingerprint.to_json(), rows.digest
+    own = [each for each in reports if (each.fingerprint, each.rows_digest) == now]
     return max(own, key=lambda each: each.created, default=None)
 
 

@@ -243,8 +243,8 @@ class Report:
     """All systems under test, also those that were skipped."""
     recommendations: list[Recommendation]
     """For what clipvec serves, and for each kind of query."""
-    rows_digest: str = ""
-    """What tells these rows from as many others; empty: measured before it was kept."""
+    rows_digest: str
+    """What tells these rows from as many others."""
     schema_version: Literal[2] = SCHEMA
     """Version of this format."""
 
