@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _LONGEST = 300
-_RENAMED = {"exact": "rerank"}
-"""Old names of fields, and the new ones."""
 _REASONS = {
     404: "there is nothing at this path; /docs shows what there is",
     503: "the service is not ready; see its log",
@@ -113,8 +111,6 @@ def sentence(details: Sequence[Any]) -> str:
         return (
             f'{field} is not a file: its part needs filename="...", as curl -F {field}=@x.jpg has'
         )
-    if first["type"] == "extra_forbidden" and (new := _RENAMED.get(where)):
-        return f"{where} is now {new}"
     more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
     return f"{where}: {reason[0].lower()}{reason[1:]}{more}" if where else f"{reason}{more}"
 

@@ -205,7 +205,6 @@ def test_the_openapi_document_is_accurate(client: httpx.Client) -> None:
 BAD = [
     ({"text": ""}, "text: it is empty"),
     ({"text": "a bird", "rerank": 0}, "rerank: input should be a valid boolean"),
-    ({"text": "a bird", "exact": True}, "exact is now rerank"),
     ({"text": " \n "}, "text: it is empty"),
     ({"text": "x" * 100_000}, "text: string should have at most 2000 characters"),
     ({"text": "a\x07bell"}, "text: it has control characters"),
