@@ -13,7 +13,6 @@ from clipvec.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     import pyarrow as pa
 
@@ -122,34 +121,19 @@ class Numbers:
     collision.
     """
 
-    def __init__(self, table: np.ndarray) -> None:
-        self._table = table
-        self._hashes, self._rows = table
-
-    @classmethod
-    def read(cls, rows: Rows) -> Numbers:
-        """Return the numbers of all ``rows``; this takes 24 bytes per row while it runs."""
-        table = np.empty((2, len(rows)), np.uint64)
+    def __init__(self, rows: Rows) -> None:
+        """Take the numbers of all ``rows``; this takes 24 bytes per row while it runs."""
+        hashes = np.empty(len(rows), np.uint64)
         for start, piece in rows.pieces(["id"]):
-            table[0, start : start + len(piece)] = _hashes(piece["id"].to_pylist())
-        table[1] = np.argsort(table[0])
-        table[0] = table[0][table[1].view(np.int64)]
-        return cls(table)
-
-    @classmethod
-    def load(cls, path: Path) -> Numbers:
-        """Return what `save` wrote, memory-mapped."""
-        return cls(np.load(path, mmap_mode="r"))
-
-    def save(self, path: Path) -> None:
-        """Write the table, uint64 [2, N]: ascending hashes, and their rows."""
-        np.save(path, self._table)
+            hashes[start : start + len(piece)] = _hashes(piece["id"].to_pylist())
+        self._rows = np.argsort(hashes)
+        self._hashes = hashes[self._rows]
 
     def find(self, ids: Iterable[str]) -> np.ndarray:
         """Return the row numbers of ``ids``, int64; -1 for ids that are not in the store."""
         wanted = _hashes(ids)
         at = np.minimum(np.searchsorted(self._hashes, wanted), len(self._hashes) - 1)
-        return np.where(self._hashes[at] == wanted, self._rows[at].astype(np.int64), -1)
+        return np.where(self._hashes[at] == wanted, self._rows[at], -1)
 
 
 def _hashes(ids: Iterable[str]) -> np.ndarray:

@@ -46,7 +46,7 @@ def test_rows_are_numbered_consecutively(rows: Rows, all_vectors: np.ndarray) ->
 
 def test_rows_are_found_by_their_ids(rows: Rows) -> None:
     ids = [id for _, piece in rows.pieces(["id"]) for id in piece["id"].to_pylist()]
-    found = Numbers.read(rows).find([ids[69], "nobody", ids[0]])
+    found = Numbers(rows).find([ids[69], "nobody", ids[0]])
     assert found.tolist() == [69, -1, 0]
 
 
@@ -150,6 +150,7 @@ def test_text_queries_of_a_synthetic_store(tmp_path: Path) -> None:
             dtype="float16",
             thumbnail=0,
             model=ModelFingerprint("synthetic", version, {}, 8, Golden(image, text)),
+            precision="",
             code="9.9",
         )
         rows = Rows(Store.create(str(tmp_path / name), fingerprint, {}), [])

@@ -66,7 +66,7 @@ class LiveSystem(SearchSystem):
         self.stack = contextlib.ExitStack()
         self.opened: VectorIndex | None = None
         """What is searched; it closes with the stack."""
-        self._numbers = Numbers.read(rows)
+        self._numbers = Numbers(rows)
 
     def __enter__(self) -> Self:
         return self
