@@ -44,6 +44,8 @@ def make_store(root: Path, rows: int, dim: int) -> Store:
         dtype="float16",
         thumbnail=0,
         model=ModelFingerprint("bench", "0", {}, dim, golden),
+        precision="",
+        code="",
     )
     model = {"name": "bench", "arch": "bench", "pretrained": "bench"}
     store = Store.create(str(root / "bench" / "bench"), fingerprint, model)

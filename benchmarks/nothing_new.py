@@ -62,6 +62,8 @@ def make_store(settings: EmbedConfig, generations: int) -> None:
         Fingerprint(
             **data_fields(settings, None),
             model=ModelFingerprint("sample", "0" * 64, {}, 1, golden),
+            precision="",
+            code="",
         ),
         to_dict(settings.model),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clipvec.errors import SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 SCHEMA = "schema_version"
@@ -92,13 +92,7 @@ def to_json(values: Mapping[str, Any], schema: int, *, sealed: bool = False) -> 
 
 
 def from_json(
-    data: bytes,
-    schema: int,
-    file: object,
-    fix: str,
-    also: Collection[int] = (),
-    *,
-    sealed: bool = False,
+    data: bytes, schema: int, file: object, fix: str, *, sealed: bool = False
 ) -> dict[str, Any]:
     """Return the content of a JSON file that `to_json` wrote, without schema number and checksum.
 
@@ -107,7 +101,6 @@ def from_json(
         schema: the schema that is written.
         file: its path or URL, for the message.
         fix: how to recreate the file, for the message: ``remove it and ...``.
-        also: older schemas that are also accepted.
         sealed: whether it has a checksum.
 
     Raises:
@@ -118,7 +111,7 @@ def from_json(
     if not isinstance(values, dict):
         raise ValueError("not a JSON object")
     seen = values.pop(SCHEMA, None)
-    if seen not in {schema, *also}:
+    if seen != schema:
         has = "no schema number" if seen is None else f"schema {seen!r}"
         update = "update clipvec, or " if isinstance(seen, int) and seen > schema else ""
         raise SchemaError(f"{file} has {has}, this clipvec reads schema {schema}; {update}{fix}")

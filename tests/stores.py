@@ -59,6 +59,8 @@ def make_store(
         dtype="float16",
         thumbnail=32,
         model=ModelFingerprint("toy", weights, {"size": 8}, dim, golden),
+        precision="",
+        code="",
     )
     store = Store.create(f"{root}/toys/toy", fingerprint, MODEL)
     for shard, parts in shards.items():

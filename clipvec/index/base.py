@@ -82,7 +82,7 @@ class IndexInfo:
     """Name, arch and pretrained of the encoder."""
     store: str
     """Path or URL of the store that it was built from."""
-    removed: int = 0
+    removed: int
     """Deleted rows whose bytes were in no file of the store when this was begun: it never held
     them."""
 
@@ -109,11 +109,8 @@ class IndexInfo:
         """
         mend = "rebuild it with clipvec index --rebuild"
         values = files.from_json(text.encode(), SCHEMA, f"the index {location}", mend)
-        fingerprint, removed = (
-            Fingerprint.from_json(values["fingerprint"]),
-            values.get("removed", 0),
-        )
-        return cls(fingerprint, values["model"], values["store"], int(removed))
+        fingerprint = Fingerprint.from_json(values["fingerprint"])
+        return cls(fingerprint, values["model"], values["store"], int(values["removed"]))
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def compare(folder: Folder, part: Part, whole: bool) -> pa.BufferReader:
         if size != part.bytes:
             raise ValueError(f"it has {size:,} bytes, {part.bytes:,} were committed")
         ranges, wanted = [(0, size)], part.sha256
-        if not whole and part.sha256_without_thumbnails is not None:
+        if not whole:
             ranges = without_thumbnails(pq.read_metadata(file), size)
             wanted = part.sha256_without_thumbnails
     pieces = folder.read_ranges(part.file, ranges)

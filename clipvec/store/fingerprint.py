@@ -101,9 +101,9 @@ class Fingerprint:
     dtype: str
     thumbnail: int
     model: ModelFingerprint
-    precision: str = ""
-    """Precision of the encoder; empty: none, or made before it was recorded."""
-    code: str = ""
+    precision: str
+    """Precision of the encoder; empty: there is none."""
+    code: str
     """Version of clipvec that made the store, see `clipvec.version`; recorded, not compared."""
 
     def check_data(
@@ -136,7 +136,7 @@ class Fingerprint:
         return "use " + " ".join(map(shlex.quote, words if mine else words[:1]))
 
     def check_precision(self, precision: str, where: str) -> None:
-        """Refuse vectors of another precision than those in the store, if that is known.
+        """Refuse vectors of another precision than those in the store, if they have one.
 
         Args:
             precision: of the encoder in use.

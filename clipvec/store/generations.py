@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from clipvec.store.folder import Folder
 
 _SCHEMA = 3
-"""Schema number of a generation; in 2, none joins others."""
+"""Schema number of a generation."""
 _MEND = "update clipvec, or use the version that wrote it"
 _BACK = "put the file that was there back"
 LISTED = ("name", "size", "version", "detail")
@@ -196,8 +196,8 @@ class Generations:
         if data is None:
             raise StoreError(f"{file} is gone; {_BACK}")
         try:
-            values = files.from_json(data, _SCHEMA, file, _MEND, also=(2,), sealed=True)
-            joins = tuple(Join.of(join) for join in values.pop("joins", ()))
+            values = files.from_json(data, _SCHEMA, file, _MEND, sealed=True)
+            joins = tuple(Join.of(join) for join in values.pop("joins"))
             found = Generation(**values, joins=joins)
             if paths.generation(found.number) != name:
                 raise ValueError(f"it is that of generation {found.number}")

@@ -44,12 +44,12 @@ class Part:
     rows: int
     bytes: int
     sha256: str
-    sha256_without_thumbnails: str | None = None
-    """Of what is read to load and to measure; None: written before there was one."""
+    sha256_without_thumbnails: str
+    """Of what is read to load and to measure."""
 
     def check(self) -> None:
         """Raise a ValueError where a value is none that embed writes."""
-        sums = (self.sha256, self.sha256_without_thumbnails or self.sha256)
+        sums = (self.sha256, self.sha256_without_thumbnails)
         if self.rows < 0 or self.bytes < 0 or not all(map(_HEX.fullmatch, sums)):
             raise ValueError(f"it does not describe {self.file} as embed does")
 
@@ -87,13 +87,10 @@ def joined(tables: Sequence[pa.Table], gone: Sequence[np.ndarray]) -> bytes:
     """
     import pyarrow as pa
 
-    said = [dict(table.schema.metadata or {}) for table in tables]
-    new = notes({WHOLE: not any(each.any() for each in gone)})
-    if all(SPAN in each for each in said):
-        first, last = (json.loads(said[at][SPAN]) for at in (0, -1))
-        new |= notes({SPAN: [first[0], last[1]], CURSOR: None})
-    if ORIGIN in said[0]:
-        new[ORIGIN] = said[0][ORIGIN]
+    said = [table.schema.metadata for table in tables]
+    (start, _), (_, stop) = (json.loads(said[at][SPAN]) for at in (0, -1))
+    whole = not any(each.any() for each in gone)
+    new = notes({WHOLE: whole, SPAN: [start, stop], CURSOR: None}) | {ORIGIN: said[0][ORIGIN]}
     pairs = zip(tables, gone, strict=True)
     kept = [table.filter(pa.array(~out)).replace_schema_metadata(None) for table, out in pairs]
     return sealed(pa.concat_tables(kept).combine_chunks().replace_schema_metadata(new))
@@ -153,10 +150,9 @@ def origin(store: str, shard: int) -> str:
     return f"{store}/{shard}"
 
 
-def origin_of(schema: pa.Schema) -> str | None:
-    """Return what a part says of where it belongs; None: written before parts said so."""
-    note = (schema.metadata or {}).get(ORIGIN)
-    return None if note is None else str(json.loads(note))
+def origin_of(schema: pa.Schema) -> str:
+    """Return what a part says of where it belongs; empty: nothing, as of what embed never wrote."""
+    return str(json.loads((schema.metadata or {}).get(ORIGIN, b'""')))
 
 
 def part_of(name: str, data: bytes) -> Part:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _SCHEMA = 2
-"""Schema number of a commit marker; in 1, parts have no ``sha256_without_thumbnails``."""
+"""Schema number of a commit marker."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class CommitMarker:
             SchemaError: it has another schema; see `clipvec.files.from_json`.
             ValueError, KeyError, TypeError: it is damaged, or that of another shard.
         """
-        values = files.from_json(data, _SCHEMA, file, mend, also=(1,))
+        values = files.from_json(data, _SCHEMA, file, mend)
         marker = cls(**{**values, "parts": [Part(**part) for part in values["parts"]]})
         marker._check(shard)
         return marker
@@ -77,9 +77,9 @@ class CommitMarker:
     def embedded(self) -> int:
         """Images that were embedded by the run that committed it, which may not have begun it.
 
-        Those whose vectors it took over are not among them, but in markers of older versions.
+        Those whose vectors it took over are not among them.
         """
-        return int(_measured(self.timings.get("embedded", self.timings.get("images"))))
+        return int(_measured(self.timings.get("embedded")))
 
     @property
     def seconds(self) -> float:

@@ -57,7 +57,7 @@ class Store:
         self.generations = Generations(folder, only, self._joins)
         self.digest = digest(values["fingerprint"])
         """What its parts say of where they belong."""
-        self.reused = str(values.get("reused", ""))
+        self.reused = str(values["reused"])
         """`digest` of the store whose rows it took over when it was begun; empty: of none."""
         self._commits = Commits(folder, self._again)
         self._compared: dict[str, bool] = {}
@@ -121,10 +121,7 @@ class Store:
             StoreError: it cannot be written.
         """
         folder = Folder(url)
-        values: dict[str, Any]
-        values = {"fingerprint": fingerprint.to_json(), "model": dict(model)}
-        if reused:
-            values["reused"] = reused
+        values = {"fingerprint": fingerprint.to_json(), "model": dict(model), "reused": reused}
         if cls.find(url) is None:
             folder.write(paths.STORE_JSON, files.to_json(values, _SCHEMA))
         return cls.open(url)
@@ -425,7 +422,7 @@ class Store:
     def _check_origin(self, part: Part, schema: pa.Schema) -> None:
         """Refuse a part as it was committed that ``store.json`` does not describe."""
         wanted = self.schema()
-        mine = origin_of(schema) in {None, self.origin(_shard_of(part))}
+        mine = origin_of(schema) == self.origin(_shard_of(part))
         if mine and schema.equals(wanted):
             return
         differs = [

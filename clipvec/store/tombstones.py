@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from clipvec.store.part import Part
 
 _SCHEMA = 3
-"""Schema number of an entry; in 2, none joins generations, in 1, none has ``removed`` rows."""
+"""Schema number of an entry."""
 _NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
 _MEND = (
     "put the file that was there back, or remove it, delete the same rows again, and embed again; "
@@ -101,14 +101,9 @@ class Entry:
         return paths.shard_folder(file) in folders
 
     @property
-    def digest(self) -> str:
-        """SHA-256 of its content."""
-        return files.digest(asdict(self))
-
-    @property
     def name(self) -> str:
         """Its name: the time, for people, and a digest, which makes it unique."""
-        return f"{datetime.fromisoformat(self.time):%Y%m%dT%H%M%S}-{self.digest[:8]}"
+        return f"{datetime.fromisoformat(self.time):%Y%m%dT%H%M%S}-{files.digest(asdict(self))[:8]}"
 
     @classmethod
     def now(
@@ -125,7 +120,7 @@ class Entry:
 
     def to_json(self) -> bytes:
         """Return the bytes of its file, with a checksum."""
-        return files.to_json({"sha256": self.digest, **asdict(self)}, _SCHEMA)
+        return files.to_json(asdict(self), _SCHEMA, sealed=True)
 
     @classmethod
     def from_json(cls, data: bytes, file: str) -> Entry:
@@ -136,13 +131,10 @@ class Entry:
             DamagedTombstones: it is not what was written.
         """
         try:
-            values = files.from_json(
-                data, _SCHEMA, file, "use the version that wrote it", also=(1, 2)
-            )
-            if values.pop("sha256") != files.digest(values):
-                raise ValueError("its checksum is another")
+            mend = "use the version that wrote it"
+            values = files.from_json(data, _SCHEMA, file, mend, sealed=True)
             parts = {part: _rows(**rows) for part, rows in values.pop("parts").items()}
-            joins = [Join.of(join) for join in values.pop("joins", ())]
+            joins = [Join.of(join) for join in values.pop("joins")]
             entry = cls(**values, parts=parts, joins=joins)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedTombstones(f"{file} is damaged ({error}); {_MEND}") from error
@@ -304,7 +296,7 @@ class TombstoneFolder:
         self._folder.remove(f"{paths.TOMBSTONES}/{name}.json")
 
 
-def _rows(sha256: str, ids: list[str], removed: Iterable[Sequence[Any]] = ()) -> DeletedRows:
+def _rows(sha256: str, ids: list[str], removed: Iterable[Sequence[Any]]) -> DeletedRows:
     return DeletedRows(sha256, ids, [RemovedRow(*row) for row in removed])
 
 

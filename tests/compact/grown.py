@@ -71,7 +71,7 @@ def _embed(store: Store, shard: int, plan: list[str], number: int, rejected: set
         vectors = np.random.default_rng(number).normal(size=(len(made), 16))
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         writer.write_part(rows, vectors, len(plan))
-    writer.commit({"seconds": 1.0, "images": len(made)})
+    writer.commit({"seconds": 1.0, "images": len(made), "embedded": len(made)})
 
 
 def planned(store: Store, name: str) -> Generation:

@@ -68,7 +68,7 @@ def test_the_rate_of_what_is_joined(second: str, hardware: str) -> None:
     """That of the hardware, where it was one; images that were taken over are none."""
     timings: list[dict[str, Any]] = [
         {"images": 9, "embedded": 4, "seconds": 2.0, "hardware": "L4"},
-        {"images": 6, "seconds": 3.0, "hardware": second},
+        {"images": 6, "embedded": 6, "seconds": 3.0, "hardware": second},
         {"images": 5, "embedded": 0, "seconds": 1.0, "hardware": "TPU"},
     ]
     joined = joining._timings([CommitMarker(n, 0, 0, {}, [], t) for n, t in enumerate(timings)])

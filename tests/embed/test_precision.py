@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -55,15 +54,6 @@ def test_another_precision_is_refused(tmp_path: Path, tiny_weights: Path) -> Non
         f"the store {store.url} was made with model.precision fp32, not bf16: "
         "use model.precision=fp32, or another store.root"
     )
-
-
-def test_a_store_that_does_not_say_its_precision(tmp_path: Path, tiny_weights: Path) -> None:
-    store = embed(tmp_path, tiny_weights, "shards=0", "model.precision=fp32")
-    file = Path(store.url, "store.json")
-    values = json.loads(file.read_text())
-    del values["fingerprint"]["precision"]
-    file.write_text(json.dumps(values))
-    assert list(embed(tmp_path, tiny_weights, "shards=1").committed()) == [0, 1]
 
 
 def test_several_gpus_are_not_left_idle(

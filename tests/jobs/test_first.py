@@ -59,7 +59,7 @@ def test_what_was_there_before_is_no_measurement(
     for shard in (1, 2):
         done = Path(store.url, paths.ShardPaths(shard).done)
         marker = json.loads(done.read_text())
-        done.write_text(json.dumps({**marker, "timings": {"images": 9, "seconds": 1.0}}))
+        done.write_text(json.dumps({**marker, "timings": {"embedded": 9, "seconds": 1.0}}))
     (lost,) = Path(store.url, paths.ShardPaths(2).folder).glob("part-*")
     lost.unlink()
     write_part(store)

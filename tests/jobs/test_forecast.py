@@ -109,8 +109,8 @@ class Priced(Scripted):
 def store(tmp_path: Path, store_factory: StoreFactory) -> Store:
     """Shard 0 was embedded on a T4 with 40 images/s, shard 1 by who knows what."""
     store = store_factory(tmp_path, {}, count=4)
-    store.writer(0).commit({"images": 400, "seconds": 10.0, "hardware": "Tesla T4"})
-    store.writer(1).commit({"images": 900, "seconds": 1.0})
+    store.writer(0).commit({"embedded": 400, "seconds": 10.0, "hardware": "Tesla T4"})
+    store.writer(1).commit({"embedded": 900, "seconds": 1.0})
     return store
 
 
@@ -130,7 +130,7 @@ def test_timings_that_are_none_are_not_measured(
     tmp_path: Path, store_factory: StoreFactory, timings: dict[str, object]
 ) -> None:
     store = store_factory(tmp_path, {}, count=2)
-    store.writer(0).commit({"images": 5, "hardware": "Tesla T4", **timings})
+    store.writer(0).commit({"embedded": 5, "hardware": "Tesla T4", **timings})
     (job,) = jobs(1, store=store.url)
     assert StoreProgress([job]).rates(job) == {}
 

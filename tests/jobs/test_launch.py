@@ -296,7 +296,7 @@ def test_the_first_job_shows_what_the_others_will_take(
     store: Store, runs: Runs, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "clipvec")
-    timings = {"images": 25, "seconds": 2.0}
+    timings = {"embedded": 25, "seconds": 2.0}
     done = Status(State.SUCCEEDED, seconds=1200.0)
     backend = runs({1: RUNNING}, dict.fromkeys((1, 2, 3), done))
     began: list[list[int]] = []

@@ -36,7 +36,7 @@ def store(tmp_path: Path, store_factory: StoreFactory) -> Store:
     """Two shards that were embedded at 2 images/s."""
     store = store_factory(tmp_path, {}, count=4)
     for shard in (0, 1):
-        store.writer(shard).commit({"images": 3600, "seconds": 1800.0, "hardware": "Tesla T4"})
+        store.writer(shard).commit({"embedded": 3600, "seconds": 1800.0, "hardware": "Tesla T4"})
     return store
 
 
@@ -218,7 +218,7 @@ def test_the_price_of_an_hour_is_that_of_the_latest_sweep(
     (said,) = caplog.messages
     assert said.startswith(f"passed over: {root}/embed-5/")
     assert sweep_forecast.price_per_hour(store, "L4", root) is None
-    store.writer(2).commit({"images": 3600, "seconds": 9.0, "hardware": "L4"})
+    store.writer(2).commit({"embedded": 3600, "seconds": 9.0, "hardware": "L4"})
     both = record(root / "embed-6", jobs(url, (1, 2)))
     both.save_forecasts([StoreForecast(url, forecast, speed)])
     assert sweep_forecast.price_per_hour(store, t4, root) == 1.5 / 4  # it had both

@@ -19,6 +19,8 @@ PRINT = Fingerprint(
     "float16",
     256,
     MODEL,
+    "fp32",
+    "9.9",
 )
 
 

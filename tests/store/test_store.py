@@ -38,7 +38,7 @@ def test_other_files_in_a_store(store_factory: StoreFactory, tmp_path: Path) -> 
     assert list(store.committed()) == [0]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 1}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 2}'])
 def test_a_damaged_marker(store_factory: StoreFactory, tmp_path: Path, text: str) -> None:
     store = store_factory(tmp_path, {0: [3]})
     Path(store.url, "shard-00000/done.json").write_text(text)
@@ -50,7 +50,7 @@ def test_a_damaged_marker(store_factory: StoreFactory, tmp_path: Path, text: str
     ("number", "message"),
     [
         (None, "has no schema number, this clipvec reads schema 2; remove it and embed shards=0"),
-        (0, "has schema 0, this clipvec reads schema 2; remove it and embed shards=0 again"),
+        (1, "has schema 1, this clipvec reads schema 2; remove it and embed shards=0 again"),
         (3, "has schema 3, this clipvec reads schema 2; update clipvec, or remove it and embed"),
     ],
 )
@@ -299,33 +299,3 @@ def test_a_store_json_that_contradicts_itself(store_factory: StoreFactory, tmp_p
         other.write_text(json.dumps(values))
         with pytest.raises(StoreError, match="is not a store's fingerprint"):
             Store.open(str(other.parent))
-
-
-def test_markers_of_the_first_schema(store_factory: StoreFactory, tmp_path: Path) -> None:
-    """Their parts have one checksum, of the whole file."""
-    store = store_factory(tmp_path, {0: [40]})
-    file = Path(store.url, "shard-00000/done.json")
-    values = json.loads(file.read_text())
-    del values["parts"][0]["sha256_without_thumbnails"]
-    file.write_text(json.dumps({**values, "schema_version": 1}))
-    (part,) = store.parts()
-    assert sum(map(len, store.read(part, ["id"]))) == 40
-    damaged("vectors", Path(store.url, part.file), file)
-    with pytest.raises(StoreError, match="its SHA-256 is"):
-        list(Store.open(store.url).read(part, ["id"]))
-
-
-def test_a_later_version_may_know_more_of_a_store(
-    store_factory: StoreFactory, tmp_path: Path
-) -> None:
-    """What it adds to fingerprints does not make the parts those of another store."""
-    store_factory(tmp_path, {}, count=1)
-    file = tmp_path / "toys/toy/store.json"
-    values = json.loads(file.read_text())
-    del values["fingerprint"]["precision"]  # as if written before there was one
-    file.write_text(json.dumps(values))
-    store = Store.open(str(file.parent))
-    write_shard(store, 0, [5])
-    assert sum(map(len, store.read(store.parts()[0]))) == 5
-    (file.parent / "shard-00000/done.json").unlink()
-    assert store.writer(0).parts == 1
