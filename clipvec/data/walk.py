@@ -10,6 +10,7 @@ from posixpath import join
 from typing import TYPE_CHECKING, Any
 
 from clipvec.data import files
+from clipvec.data.own_folders import is_own, mark, own_folders
 from clipvec.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def find(
 ) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
     """Yield the files below ``root``, relative to it, in no particular order.
 
-    With each comes what the listing tells of it, as fsspec has it; None on a disk.
+    With each comes what the listing tells of it, as fsspec has it; None on a disk. Those in
+    folders that clipvec wrote are left out uncounted; ``root`` itself is what was asked for.
 
     Args:
         root: a folder, local or a URL.
@@ -45,8 +47,12 @@ def find(
             yield name, None
         return
     fs.invalidate_cache()  # of listings, which this process may have made long ago
-    for path, info in fs.find(folder, detail=True).items():
-        name = path.removeprefix(folder).lstrip("/")
+    listed = fs.find(folder, detail=True).items()
+    names = [path.removeprefix(folder).lstrip("/") for path, _ in listed]
+    own = tuple(f"{each}/" for each in own_folders(names))
+    for name, (_, info) in zip(names, listed, strict=True):
+        if name.startswith(own):
+            continue
         if any(map(excluded, name.split("/"))):
             passed_over.add("files that dataset.exclude names", name)
         else:
@@ -72,21 +78,28 @@ def _walk(
                 passed_over.add("links to folders that were entered already", folder)
                 continue
             entered.add((status.st_dev, status.st_ino))
-        below_folders, below_links = [], []
+        below_folders, below_links, below_files, marks = [], [], [], set()
+        left_out: list[tuple[str, str]] = []
         start = f"{folder}/" if folder else ""
         for entry in _entries(join(root, folder), folder, passed_over):
             name = start + entry.name
+            marks.add(mark(entry.name))
             if excluded(entry.name):
                 kind = "folders" if _is_folder(entry) else "files"
-                passed_over.add(f"{kind} that dataset.exclude names", name)
+                left_out.append((f"{kind} that dataset.exclude names", name))
             elif entry.is_dir(follow_symlinks=False):
                 below_folders.append(name)
             elif not _is_folder(entry):
-                yield name
+                below_files.append(name)
             elif follow_links:
                 below_links.append(name)
             else:
-                passed_over.add("links to folders that dataset.follow_links=true enters", name)
+                left_out.append(("links to folders that dataset.follow_links=true enters", name))
+        if folder and is_own(marks):
+            continue
+        for reason, name in left_out:
+            passed_over.add(reason, name)
+        yield from below_files
         folders += sorted(below_folders, reverse=True)
         links = sorted(links + below_links, reverse=True)
 
