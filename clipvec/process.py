@@ -1,4 +1,7 @@
-"""Processes that end: with the one that started them, or soon after they are told to."""
+"""Processes that end: with the one that started them, or soon after they are told to.
+
+And the folder by which those of one user find each other.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,33 @@ import fcntl
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+def user_folder() -> Path | None:
+    """Return the folder of sockets and locks of this user's processes on this machine.
+
+    Returns:
+        A folder that nobody else can read or write; None: there can be none.
+    """
+    told = os.environ.get("XDG_RUNTIME_DIR")
+    folder = Path(told or tempfile.gettempdir()) / f"clipvec-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return None
+    # in a folder of everybody's, somebody else may have made it
+    is_ours = status.st_uid == os.getuid() and not status.st_mode & 0o077
+    return folder if is_ours else None
 
 
 def when_parent_ends(act: Callable[[], None]) -> None:

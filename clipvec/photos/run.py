@@ -23,10 +23,13 @@ from typing import TYPE_CHECKING
 from clipvec import config, paths
 from clipvec.cli import literal_paths
 from clipvec.errors import ConfigError, signal_of
+from clipvec.photos.running import PageClaim
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
+
+    from clipvec.config import IndexConfig
 
 _HOST = "127.0.0.1"
 _PORTS = range(3000, 3020)
@@ -53,22 +56,29 @@ def show_photos(arguments: argparse.Namespace) -> None:
     index = config.read_command("index", words["index"], config.IndexCommandConfig)
     collection = paths.collection_name(settings.dataset.name, settings.model.name)
     serve = [*words["serve"], config.override("collection", index.alias or collection)]
-    config.read_command("serve", serve, config.ServeConfig)
+    served = config.read_command("serve", serve, config.ServeConfig).index
     if not arguments.no_serve and importlib.util.find_spec("bentoml") is None:
         raise ConfigError(
             "the page needs packages that are not installed: pip install 'clipvec[photos]'; "
             "--no-serve does without"
         )
-    if arguments.port is not None:
-        choose_port(arguments.port)  # before anything takes long
-    for command in ("embed", "index"):
-        with _child(f"clipvec.{command}", words[command]) as child:
-            code = child.wait()
-        if code:  # it said why
-            sys.exit(code if code > 0 else 128 - code)
-    if not arguments.no_serve:
-        # Now: one that was free before the photos were embedded may be taken.
-        _serve(serve, collection, choose_port(arguments.port), opened=not arguments.no_open)
+    with PageClaim(absolute(served, collection)) as page:
+        if not arguments.no_serve and page.take() and arguments.port is not None:
+            choose_port(arguments.port)  # before anything takes long
+        for command in ("embed", "index"):
+            with _child(f"clipvec.{command}", words[command]) as child:
+                code = child.wait()
+            if code:  # it said why
+                sys.exit(code if code > 0 else 128 - code)
+        if not arguments.no_serve:
+            opened = not arguments.no_open
+            show_page(page, serve, collection, arguments.port, opened=opened)
+
+
+def absolute(index: IndexConfig, collection: str) -> str:
+    """Return the location of an index, the same from whatever folder it is named."""
+    location = index.location(collection)
+    return location if index.folder is None else str(Path(location).resolve())
 
 
 def overrides(folder: str | None, options: Sequence[str]) -> dict[str, list[str]]:
@@ -153,9 +163,30 @@ def _child(module: str, words: Sequence[str], **env: str) -> Iterator[subprocess
         child.wait()
 
 
-def _serve(words: Sequence[str], collection: str, port: int, *, opened: bool) -> None:
+def show_page(
+    page: PageClaim, words: Sequence[str], collection: str, port: int | None, *, opened: bool
+) -> None:
+    """Serve a collection until a signal comes, or show the page that another process serves."""
+    waiting = False
+    while not page.take():
+        url = page.url()
+        if url and is_ready(url):
+            _say(f"search your photos at {url}, where their page runs already", url, opened)
+            return
+        if not waiting:
+            print("their page is another command's, and not ready yet; waiting", file=sys.stderr)
+        waiting = True
+        time.sleep(_POLL_SECONDS)
+    # Now: one that was free before the photos were embedded may be taken.
+    _serve(page, words, collection, choose_port(port), opened=opened)
+
+
+def _serve(
+    page: PageClaim, words: Sequence[str], collection: str, port: int, *, opened: bool
+) -> None:
     """Serve a collection until a signal comes, and say when the page is there."""
     url = f"http://{_HOST}:{port}"
+    page.tell(url)
     print(f"starting the page at {url}", file=sys.stderr)
     command = ["serve", "clipvec.service.bento:Clipvec", "--port", str(port), "--quiet"]
     environment = {"CLIPVEC_SERVE": shlex.join(words), "BENTOML_DO_NOT_TRACK": "True"}
@@ -163,21 +194,40 @@ def _serve(words: Sequence[str], collection: str, port: int, *, opened: bool) ->
         while child.poll() is None and not is_served(url, collection):
             time.sleep(_POLL_SECONDS)
         if child.poll() is None:
-            print(f"search your photos at {url}; Ctrl-C ends it", flush=True)
-            if opened:
-                webbrowser.open(url)
+            _say(f"search your photos at {url}; Ctrl-C ends it", url, opened)
         code = child.wait()
     sys.exit(code if code >= 0 else 128 - code)
 
 
+def _say(text: str, url: str, opened: bool) -> None:
+    print(text, flush=True)
+    if opened:
+        webbrowser.open(url)
+
+
+def is_ready(url: str) -> bool:
+    """Return whether a service answers at a URL."""
+    try:
+        _opener().open(f"{url}/readyz", timeout=_ANSWER_SECONDS).close()
+    except (OSError, HTTPException, ValueError):
+        return False
+    return True
+
+
 def is_served(url: str, collection: str) -> bool:
     """Return whether a service is ready, and not that of somebody else who took the same port."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy is elsewhere
-    key = os.environ.get(_KEY, "").encode().decode("latin-1")  # its bytes, as headers have them
-    opener.addheaders = [("X-API-Key", key)] if key else []
+    if not is_ready(url):
+        return False
     try:
-        opener.open(f"{url}/readyz", timeout=_ANSWER_SECONDS).close()
-        with opener.open(f"{url}/stats", timeout=_ANSWER_SECONDS) as answer:
+        with _opener().open(f"{url}/stats", timeout=_ANSWER_SECONDS) as answer:
             return bool(json.load(answer)["collection"] == collection)
     except (OSError, HTTPException, ValueError, LookupError, TypeError):
         return False
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Return what asks a service of this machine, with the key that it may ask for."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy is elsewhere
+    key = os.environ.get(_KEY, "").encode().decode("latin-1")  # its bytes, as headers have them
+    opener.addheaders = [("X-API-Key", key)] if key else []
+    return opener

@@ -20,11 +20,11 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipvec import process
 from clipvec.errors import SearchEndedError, signal_of
 from clipvec.version import __version__
 
@@ -96,15 +96,8 @@ def _socket_path() -> Path | None:
     """Return the socket of searches in the same environment; None: there can be none."""
     if not hasattr(socket, "send_fds"):
         return None
-    told = os.environ.get("XDG_RUNTIME_DIR")
-    folder = Path(told or tempfile.gettempdir()) / f"clipvec-{os.getuid()}"
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-    except OSError:
-        return None
-    # in a folder of everybody's, somebody else may have made it
-    if status.st_uid != os.getuid() or status.st_mode & 0o077:
+    folder = process.user_folder()
+    if folder is None:
         return None
     path = folder / f"search-{_key()}"
     return path if len(os.fsencode(path)) <= _LONGEST_PATH else None

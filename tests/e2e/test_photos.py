@@ -37,6 +37,17 @@ def test_photos_are_served_until_ctrl_c(tiny: list[str], tmp_path: Path) -> None
         url = re.findall(r"search your photos at (\S+);", log.read_text())[0]
         assert int(url.rpartition(":")[2]) > free
         assert len(httpx.post(f"{url}/search", json={"text": "a cat", "k": 5}).json()) == 3
+        again = subprocess.run(
+            [*command, "--port", url.rpartition(":")[2]],
+            cwd=tmp_path,
+            env=dict(os.environ),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert again.stdout.endswith(
+            f"search your photos at {url}, where their page runs already\n"
+        )
         family = psutil.Process(started.pid).children(recursive=True)
         assert family
         started.send_signal(signal.SIGINT)
