@@ -28,8 +28,8 @@ def test_a_child_notices_when_its_stdin_closes() -> None:
 
 STUCK = """
 import signal, sys, threading
-from clipvec import cli
-cli.END_SECONDS = 0.5
+from clipvec.cli import ending
+ending.END_SECONDS = 0.5
 def main():
     threading.Thread(target=threading.Event().wait).start()
     print("ready", flush=True)
@@ -38,7 +38,7 @@ def main():
     finally:
         signal.signal(signal.SIGALRM, lambda *_: None)
         signal.raise_signal(signal.SIGALRM)
-cli.run(main)
+ending.run(main)
 """
 
 
@@ -69,8 +69,8 @@ def test_sigterm_ends_a_command_whatever_its_threads_do() -> None:
 
 ENDLESS = """
 import signal, threading, time
-from clipvec import cli
-cli.END_SECONDS = 0.5
+from clipvec.cli import ending
+ending.END_SECONDS = 0.5
 class Slow:
     def __del__(self):
         time.sleep(60)
@@ -78,7 +78,7 @@ slow = Slow()
 def main():
     print("ready", flush=True)
     threading.Event().wait()
-cli.run(main)
+ending.run(main)
 """
 
 

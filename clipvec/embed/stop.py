@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 GRACE_SECONDS = 15.0
-"""Seconds that SIGTERM waits for the current part; `clipvec.cli.END_SECONDS` is the end of all."""
+"""Seconds that SIGTERM waits for the current part; `clipvec.cli.ending` has the end of all."""
 
 
 class Stop:
