@@ -17,6 +17,7 @@ from clipvec.model.torch.device import (
     keep_memory,
     one_thread,
 )
+from clipvec.model.torch.packed import can_pack, pack_weights
 from clipvec.model.torch.towers import ImageTower, TextTower
 from clipvec.model.torch.weights import checksum, fuse, load_weights
 
@@ -66,6 +67,8 @@ class TorchEncoder(Encoder):
         self._image_tower = ImageTower(self.model, preprocess).to(self._device)
         self._text_tower = TextTower(self.model)
         self.end_of_text = self._text_tower.end
+        if can_pack(self._device, self.precision) and not config.compile:
+            pack_weights(self.model)  # after the text tower has counted them
 
     @classmethod
     def load(cls, config: ModelConfig) -> TorchEncoder:
