@@ -1,13 +1,15 @@
-"""Atomic writes of local files, and JSON files with a schema number and a checksum."""
+"""Local files: atomic writes, regular ones alone, and JSON with a schema number and a checksum."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import secrets
+import stat
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from clipvec.errors import SchemaError
 
@@ -19,6 +21,12 @@ SCHEMA = "schema_version"
 """Key of the schema number in a JSON file."""
 TEMPORARY = ".tmp"
 """End of the hidden name of a file that is being written."""
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 _SEAL = "seal"
 """Key of the SHA-256 of all else that is in the file."""
 
@@ -65,6 +73,32 @@ def _written(file: Path, data: bytes) -> Iterator[Path]:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class NotAFile(OSError):
+    """A pipe, a device or a socket, in place of a regular file."""
+
+
+def open_regular(path: str | Path) -> IO[bytes]:
+    """Open a local file for reading.
+
+    A link or a name may lead to a device, which never ends, or to a pipe, which waits for a writer.
+
+    Raises:
+        NotAFile: it is none.
+        OSError: it cannot be opened.
+    """
+    return open(path, "rb", opener=_regular)
+
+
+def _regular(path: str, flags: int) -> int:
+    # Without O_NONBLOCK a pipe is not opened before another process writes there.
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    kind = _KINDS.get(stat.S_IFMT(os.fstat(descriptor).st_mode))
+    if kind is not None:
+        os.close(descriptor)
+        raise NotAFile(errno.EINVAL, f"it is {kind}, not a regular file", path)
+    return descriptor
 
 
 def file_state(file: Path) -> str | None:

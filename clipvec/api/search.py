@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 
 from clipvec import index
-from clipvec.data import open_regular
 from clipvec.errors import ConfigError
+from clipvec.files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

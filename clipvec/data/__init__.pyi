@@ -7,7 +7,7 @@ from .open import open_dataset
 from .original import NotShown, Original, open_original
 from .ranges import span
 from .record import Cursor, Dataset, GrowingDataset, Record, Reject, file_of
-from .regular import open_regular, open_text, text_lines
+from .regular import open_text, text_lines
 from .synthetic import Distribution, SyntheticDataset
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "open_dataset",
     "open_image",
     "open_original",
-    "open_regular",
     "open_text",
     "span",
     "text_lines",

@@ -18,8 +18,9 @@ from clipvec.data.files import (
     is_http,
     is_local,
 )
-from clipvec.data.regular import NotAFile, TooManyBytes, read_regular
+from clipvec.data.regular import TooManyBytes, read_regular
 from clipvec.errors import DatasetError
+from clipvec.files import NotAFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

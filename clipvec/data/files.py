@@ -17,7 +17,6 @@ from itertools import takewhile
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from clipvec.config import SCHEME_EXTRAS
-from clipvec.data.regular import open_regular
 from clipvec.errors import (
     ClipvecError,
     ConfigError,
@@ -26,6 +25,7 @@ from clipvec.errors import (
     without_query,
     without_secrets,
 )
+from clipvec.files import open_regular
 from clipvec.paths import PACKAGE_SCHEME, package_file
 
 if TYPE_CHECKING:

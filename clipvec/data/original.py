@@ -14,10 +14,10 @@ from clipvec.data.files import Source, dataset_errors, first_line
 from clipvec.data.formats import media_type
 from clipvec.data.passed_over import PassedOver
 from clipvec.data.record import file_of
-from clipvec.data.regular import open_regular
 from clipvec.data.tar_samples import Sample, compressed, is_tar, walk
 from clipvec.data.webdataset import choose_image
 from clipvec.errors import DatasetError, printable
+from clipvec.files import open_regular
 from clipvec.paths import PACKAGE_SCHEME, package_file
 
 if TYPE_CHECKING:

@@ -1,31 +1,18 @@
-"""Local files that are regular ones, and how much of a file is read at most.
-
-A link or a name may lead to a device, which never ends, or to a pipe, which waits for a writer.
-"""
+"""Files of the user: texts, and how much of a file is read at most."""
 
 from __future__ import annotations
 
 import errno
+import io
 import os
-import stat
 from pathlib import Path
 from typing import IO
 
 from clipvec.errors import ConfigError
-
-_KINDS = {
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
+from clipvec.files import open_regular
 
 _TRIES = 3
 """Times that a file is read that changes meanwhile."""
-
-
-class NotAFile(OSError):
-    """A pipe, a device or a socket, in place of a regular file."""
 
 
 class TooManyBytes(OSError):
@@ -38,16 +25,6 @@ class TooManyBytes(OSError):
         return cls(errno.EFBIG, f"it has {given} than dataset.max_file_bytes={most}")
 
 
-def open_regular(path: str | Path) -> IO[bytes]:
-    """Open a local file for reading.
-
-    Raises:
-        NotAFile: it is none.
-        OSError: it cannot be opened.
-    """
-    return open(path, "rb", opener=_regular)
-
-
 def open_text(path: str | Path, encoding: str) -> IO[str]:
     """Open a local text for reading that a user names: a file, or a pipe such as ``<(command)``.
 
@@ -55,8 +32,8 @@ def open_text(path: str | Path, encoding: str) -> IO[str]:
         NotAFile: it is a device or a socket.
         OSError: it cannot be opened.
     """
-    opener = None if Path(path).is_fifo() else _regular
-    return open(path, encoding=encoding, opener=opener)
+    pipe = Path(path)
+    return io.TextIOWrapper(pipe.open("rb") if pipe.is_fifo() else open_regular(path), encoding)
 
 
 def text_lines(option: str, file: str) -> list[str]:
@@ -104,13 +81,3 @@ def read_regular(path: str, most: int) -> bytes:
         if same and len(content) == after.st_size:
             return content
     raise Unsteady(errno.EAGAIN, "it changed while it was read")
-
-
-def _regular(path: str, flags: int) -> int:
-    # Without O_NONBLOCK a pipe is not opened before another process writes there.
-    descriptor = os.open(path, flags | os.O_NONBLOCK)
-    kind = _KINDS.get(stat.S_IFMT(os.fstat(descriptor).st_mode))
-    if kind is not None:
-        os.close(descriptor)
-        raise NotAFile(errno.EINVAL, f"it is {kind}, not a regular file", path)
-    return descriptor

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from clipvec.bootstrap import Difference, Interval, Share
-from clipvec.errors import ConfigError
+from clipvec.web import report_files
 
 Direction: TypeAlias = Literal["text_to_image", "image_to_text"]
 """Captions are searched with, or images."""
@@ -285,26 +285,6 @@ class Evaluation:
         """Nearest images that voted on a class; 0: there are no classes."""
         return next((each.labels.neighbours for each in self.models if each.labels), 0)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return dict(TypeAdapter(Evaluation).dump_python(self, mode="json"))
 
-    @classmethod
-    def from_json(cls, values: object, where: str) -> Evaluation:
-        """Return the evaluation that `to_json` wrote.
-
-        Raises:
-            ConfigError: ``where`` holds something else.
-        """
-        try:
-            return TypeAdapter(Evaluation).validate_python(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise ConfigError(f"{where} is not an evaluation: {place}: {first['msg']}") from error
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON schema of ``report.json``, draft 2020-12."""
-    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return dialect | TypeAdapter(Evaluation).json_schema()
+DATA = report_files.Data(Evaluation, SCHEMA, "an evaluation", "clipvec evaluate")
+"""Its file."""

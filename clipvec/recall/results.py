@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from clipvec.bootstrap import Interval, Share
-from clipvec.errors import ConfigError
+from clipvec.web import report_files
 
 Kind: TypeAlias = Literal["image", "text"]
 """Queries that are held-out images of the store, or texts; the latter are the harder ones."""
@@ -248,26 +248,6 @@ class Report:
     schema_version: Literal[2] = SCHEMA
     """Version of this format."""
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return dict(TypeAdapter(Report).dump_python(self, mode="json"))
 
-    @classmethod
-    def from_json(cls, values: object, where: str) -> Report:
-        """Return the report that `to_json` wrote.
-
-        Raises:
-            ConfigError: ``where`` holds something else.
-        """
-        try:
-            return TypeAdapter(Report).validate_python(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise ConfigError(f"{where} is not a recall report: {place}: {first['msg']}") from error
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON schema of ``report.json``, draft 2020-12."""
-    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return dialect | TypeAdapter(Report).json_schema()
+DATA = report_files.Data(Report, SCHEMA, "a recall report", "clipvec recall")
+"""Its file."""

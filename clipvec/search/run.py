@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from clipvec import config
 from clipvec.cli import literal_paths
-from clipvec.data import Undecodable, open_image, open_regular
+from clipvec.data import Undecodable, open_image
 from clipvec.errors import ConfigError
+from clipvec.files import open_regular
 from clipvec.index import Term, filters, open_index, query_vector, split_weight
 from clipvec.model import load_checked
 from clipvec.search import results

@@ -12,7 +12,7 @@ import pytest
 
 from clipvec.config import ChromaConfig
 from clipvec.index import open_index
-from clipvec.recall.results import Report
+from clipvec.recall.results import DATA, Report
 from tests.e2e.conftest import Disk, Run
 
 OPTIONS = ["model=sample", "sharding=x10"]
@@ -33,7 +33,7 @@ def folder(sample: Path, tmp_path: Path) -> Path:
 
 def report(folder: Path, name: str = "*") -> Report:
     file = max(folder.glob(f"data/reports/{name}/report.json"))
-    return Report.from_json(json.loads(file.read_text()), str(file))
+    return DATA.read(file)
 
 
 def test_a_report_and_its_recommendation_applied(run: Run, folder: Path) -> None:

@@ -19,6 +19,7 @@ from clipvec.evaluate.deployments import EXACT, Known, choose, deployments, know
 from clipvec.evaluate.report import sentences
 from clipvec.evaluate.results import Deployment
 from clipvec.recall import report as recall_reports
+from clipvec.recall.results import DATA
 from clipvec.store import Rows
 from tests.evaluate.made import evaluation, interval, model, recall_report
 from tests.stores import make_store, write_shard
@@ -111,7 +112,7 @@ def test_the_newest_report_of_the_store_as_it_is(
     for name, each in several.items():
         folder = tmp_path / "reports" / name
         folder.mkdir(parents=True)
-        (folder / "report.json").write_text(json.dumps(each.to_json()))
+        (folder / "report.json").write_text(json.dumps(DATA.to_json(each)))
     (tmp_path / "reports/broken").mkdir()
     (tmp_path / "reports/broken/report.json").write_text("{")
     with caplog.at_level(logging.WARNING, logger=module.__name__):

@@ -1,16 +1,12 @@
-"""The folder of a report: which files it has, and how they are written and read."""
+"""The folder of a report: which files it has, and how they are written."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from clipvec import paths
-from clipvec.data import open_regular
-from clipvec.errors import ConfigError
-from clipvec.evaluate import results
 from clipvec.evaluate.report import plots, sentences
-from clipvec.evaluate.results import RECALL_AT, Evaluation
-from clipvec.files import from_json
+from clipvec.evaluate.results import DATA, RECALL_AT, Evaluation
 from clipvec.web import jpeg_url, markdown, page, palette, panels, report_files
 
 if TYPE_CHECKING:
@@ -18,27 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PACKAGE = "clipvec.evaluate.report"
-_MEND = "evaluate again with clipvec evaluate"
-
-
-def read(place: Path) -> Evaluation:
-    """Return the evaluation of a ``report.json``, or of the folder that it is in.
-
-    Raises:
-        ConfigError: there is none, or it holds something else.
-        SchemaError: another version of clipvec wrote it.
-    """
-    file = paths.ReportPaths(place).data if place.is_dir() else place
-    try:
-        with open_regular(file) as stream:
-            values = from_json(stream.read(), results.SCHEMA, file, _MEND)
-    except OSError as error:
-        raise ConfigError(
-            f"no report at {place}: {error.strerror}; give a folder that clipvec evaluate wrote"
-        ) from error
-    except ValueError as error:
-        raise ConfigError(f"{file} is not an evaluation: {error}") from error
-    return Evaluation.from_json(values, str(file))
 
 
 def write(report: Evaluation, folder: Path, thumbnails: Mapping[str, bytes]) -> Path:
@@ -54,8 +29,7 @@ def write(report: Evaluation, folder: Path, thumbnails: Mapping[str, bytes]) -> 
     """
     files = paths.ReportPaths(folder)
     with report_files.writing(folder):
-        report_files.write_json(files.data, {"$schema": files.schema.name, **report.to_json()})
-        report_files.write_json(files.schema, results.schema())
+        DATA.write(report, files)
         drawn = plots.plots(report)
         for plot in drawn:
             panels.save(plot, folder)

@@ -9,8 +9,12 @@ track     a Report → tables and charts of a tracked run
 from __future__ import annotations
 
 from clipvec.recall.report.compare import Comparison, compare
-from clipvec.recall.report.files import comparison_markdown, read, write, write_comparison
+from clipvec.recall.report.files import write, write_comparison
+from clipvec.recall.report.markdown import comparison as comparison_markdown
 from clipvec.recall.report.tracking import track
+from clipvec.recall.results import DATA
+
+read = DATA.read
 
 __all__ = [
     "Comparison",

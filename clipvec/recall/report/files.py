@@ -1,16 +1,12 @@
-"""The folder of a report: which files it has, and how they are written and read."""
+"""The folder of a report: which files it has, and how they are written."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from clipvec import paths
-from clipvec.data import open_regular
-from clipvec.errors import ConfigError
-from clipvec.files import from_json
-from clipvec.recall import results
 from clipvec.recall.report import curves, markdown, page, plots
-from clipvec.recall.results import Report
+from clipvec.recall.results import DATA, Report
 from clipvec.web import panels, report_files
 
 if TYPE_CHECKING:
@@ -18,28 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clipvec.recall.report.compare import Comparison
-
-_MEND = "measure again with clipvec recall"
-
-
-def read(place: Path) -> Report:
-    """Return the report of a ``report.json``, or of the folder that it is in.
-
-    Raises:
-        ConfigError: there is none, or it holds something else.
-        SchemaError: another version of clipvec wrote it.
-    """
-    file = paths.ReportPaths(place).data if place.is_dir() else place
-    try:
-        with open_regular(file) as stream:
-            values = from_json(stream.read(), results.SCHEMA, file, _MEND)
-    except OSError as error:
-        raise ConfigError(
-            f"no report at {place}: {error.strerror}; give a folder that clipvec recall wrote"
-        ) from error
-    except ValueError as error:
-        raise ConfigError(f"{file} is not a recall report: {error}") from error
-    return Report.from_json(values, str(file))
 
 
 def write(reports: Sequence[Report], folder: Path) -> Path:
@@ -55,9 +29,7 @@ def write(reports: Sequence[Report], folder: Path) -> Path:
     with report_files.writing(folder):
         # The data first: whatever fails after can be drawn again from it.
         if len(reports) == 1:
-            data = {"$schema": files.schema.name, **reports[0].to_json()}
-            report_files.write_json(files.data, data)
-            report_files.write_json(files.schema, results.schema())
+            DATA.write(reports[0], files)
         chapters = list(plots.chapters(runs))
         for chapter in chapters:
             for plot in chapter.plots:
@@ -65,11 +37,6 @@ def write(reports: Sequence[Report], folder: Path) -> Path:
         report_files.write_text(files.markdown, markdown.report(runs, chapters))
         report_files.write_text(files.page, page.html(runs, chapters))
     return files.page
-
-
-def comparison_markdown(comparison: Comparison) -> str:
-    """Return a comparison as Markdown, for the terminal."""
-    return markdown.comparison(comparison)
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> Path:

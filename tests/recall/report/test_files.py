@@ -72,9 +72,7 @@ def test_other_files_are_refused(tmp_path: Path, content: str, problem: str) -> 
 )
 def test_a_report_of_an_older_version_is_refused(tmp_path: Path, number: str, has: str) -> None:
     (tmp_path / "report.json").write_text(f'{{"contestants": []{number}}}', encoding="utf-8")
-    with pytest.raises(
-        SchemaError, match=f"has {has}.* reads schema 2; measure again with clipvec"
-    ):
+    with pytest.raises(SchemaError, match=f"has {has}.* reads schema 2; run clipvec recall again"):
         reports.read(tmp_path)
 
 
