@@ -27,13 +27,11 @@ class IndexKind(Kind):
 
 
 @dataclass(frozen=True, config=STRICT)
-class ChromaConfig(IndexKind):
-    """A Chroma database in a folder."""
+class FolderIndexKind(IndexKind):
+    """What a backend has that keeps its indexes in a folder."""
 
-    loads = "clipvec.index.chroma.backend:ChromaBackend"
     path: PublicPlace
-    """Folder of the database."""
-    kind: Literal["chroma"] = "chroma"
+    """Folder of the indexes."""
 
     @property
     def folder(self) -> str:
@@ -43,6 +41,14 @@ class ChromaConfig(IndexKind):
     def location(self, name: str = "") -> str:
         """Return the folder of an index, or of all indexes."""
         return str(paths.IndexPaths(self.path).collection(name))
+
+
+@dataclass(frozen=True, config=STRICT)
+class ChromaConfig(FolderIndexKind):
+    """A Chroma database in a folder."""
+
+    loads = "clipvec.index.chroma.backend:ChromaBackend"
+    kind: Literal["chroma"] = "chroma"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -65,13 +71,11 @@ class ChromaHttpConfig(IndexKind):
 
 
 @dataclass(frozen=True, config=STRICT)
-class FaissConfig(IndexKind):
+class FaissConfig(FolderIndexKind):
     """A FAISS index on disk: short codes in inverted lists find rows that are ranked by vectors."""
 
     loads = "clipvec.index.faiss.backend:FaissBackend"
     extras = ("faiss",)
-    path: PublicPlace
-    """Folder of the indexes."""
     factory: str = "auto"
     """FAISS factory string of inverted lists, such as ``IVF4096,RaBitQ``, or ``Flat``, which
     compares every vector; auto: chosen by the number of rows and their dimension. Fixed once
@@ -82,15 +86,6 @@ class FaissConfig(IndexKind):
     """Rows from these lists that are ranked by their vectors; null: as set on the index by
     ``recall``, else 200."""
     kind: Literal["faiss"] = "faiss"
-
-    @property
-    def folder(self) -> str:
-        """Folder of this machine that holds the indexes."""
-        return self.path
-
-    def location(self, name: str = "") -> str:
-        """Return the folder of an index, or of all indexes."""
-        return str(paths.IndexPaths(self.path).collection(name))
 
 
 INDEXES: Registry[IndexKind] = Registry(
