@@ -40,7 +40,7 @@ def main() -> None:
 def show_image_query(collection: VectorIndex, encoder: Encoder) -> None:
     """Search with the thumbnail of one of the images, saved as a file."""
     (hit,) = collection.query(query_vector([Term("a parrot")], encoder), 1)
-    (thumbnail,) = collection.thumbnails([hit])
+    thumbnail = collection.thumbnails([hit])[hit.key]
     assert thumbnail is not None
     Path("data/query.jpg").write_bytes(thumbnail)
     print(f"\nclipvec search --image data/query.jpg -k 5        ({hit.caption})")

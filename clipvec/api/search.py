@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -109,13 +109,13 @@ class SearchIndex:
             index.filters.parse(filters, self._opened.attributes),
             min_score,
         )
-        thumbnails = _Once(lambda: self._opened.thumbnails(found))
+        thumbnails = cache(lambda: self._opened.thumbnails(found))
         return [
             Hit(
                 **{name: getattr(hit, name) for name in index.Hit.__dataclass_fields__},
-                _thumbnail=lambda i=i: thumbnails()[i],  # type: ignore[misc]
+                _thumbnail=lambda key=hit.key: thumbnails().get(key),  # type: ignore[misc]
             )
-            for i, hit in enumerate(found)
+            for hit in found
         ]
 
     def close(self) -> None:
@@ -155,20 +155,6 @@ class SearchIndex:
             return index.query_vector([index.Term(term)], self._encoder)
         name = str(term) if isinstance(term, Path) else "in the query"
         return index.query_vector([index.Term(name, image=_image_bytes(term))], self._encoder)
-
-
-class _Once:
-    """Calls a function at most once."""
-
-    def __init__(self, make: Callable[[], Sequence[bytes | None]]) -> None:
-        self._make = make
-
-    @cached_property
-    def _made(self) -> Sequence[bytes | None]:
-        return self._make()
-
-    def __call__(self) -> Sequence[bytes | None]:
-        return self._made
 
 
 def _unit(vector: np.ndarray, dim: int) -> np.ndarray:

@@ -30,8 +30,6 @@ _COLUMNS = {"id", "uri", "caption", "width", "height", PART, ROW}
 SCHEMA = 2
 """Of `IndexInfo` and of the ledger beside it; in 1, it does not say which rows are deleted."""
 _NONE_DELETED = Tombstones()
-_NEAR_BYTES = 2**24
-"""Of thumbnails that nobody asked for, which one look-up keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,14 +273,16 @@ class VectorIndex(Protocol):
         """Return whether the index finds a row near ``vector``, float32 [D], if it holds any."""
         return bool(self.nearest(vector[None], 1)[0][0]) or not self.count()
 
-    def thumbnails(self, hits: Sequence[Hit]) -> list[bytes | None]:
-        """Return the JPEG thumbnails of ``hits`` from the store; None where there is none."""
-        found = thumbnails.read(self.info.store, _places(hits))
-        return [found.get(hit.key) for hit in hits]
+    def thumbnails(self, hits: Sequence[Hit], spare: int = 0) -> dict[str, bytes | None]:
+        """Return the JPEG thumbnails of ``hits`` by their keys, as far as the store has them.
 
-    def thumbnails_near(self, hits: Sequence[Hit]) -> dict[str, bytes | None]:
-        """Return the thumbnails of ``hits`` by their keys, and some that are read along."""
-        return thumbnails.read(self.info.store, _places(hits), _NEAR_BYTES)
+        Args:
+            hits: rows of this index.
+            spare: bytes of thumbnails that may be kept of other rows, deleted ones too, which are
+                read along.
+        """
+        places = [(hit.part, hit.row, hit.id) for hit in hits]
+        return thumbnails.read(self.info.store, places, spare)
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -344,10 +344,6 @@ class VectorIndex(Protocol):
 def clamp(score: float | np.floating[Any]) -> float:
     """Return a cosine within -1 to 1, which rounding left by a little."""
     return min(1.0, max(-1.0, float(score)))
-
-
-def _places(hits: Sequence[Hit]) -> list[tuple[str, int, str]]:
-    return [(hit.part, hit.row, hit.id) for hit in hits]
 
 
 def is_missing(value: object) -> bool:

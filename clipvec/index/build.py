@@ -84,7 +84,7 @@ def build_index(
             missing and an alias is to stand for all.
         ConfigError: ``alias`` can be none.
     """
-    store = Store.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
+    store = Store.open(config.store_url)
     wanted, partition = store.shards, None
     if config.partition is not None:
         asked = shards.parse(config.partition, store.shards[-1] + 1)

@@ -88,15 +88,9 @@ class LiveIndex(WrappedIndex):
         """Return how many rows that are not deleted a filter admits, and their values."""
         return self.held.facets(keys, where, known or self._watch.tombstones())
 
-    def thumbnails(self, hits: Sequence[Hit]) -> list[bytes | None]:
-        """Return the JPEG thumbnails of ``hits`` from the store; None where there is none."""
-        live = _live(hits, self._watch.tombstones())
-        found = dict(zip([hit.key for hit in live], self.held.thumbnails(live), strict=True))
-        return [found.get(hit.key) for hit in hits]
-
-    def thumbnails_near(self, hits: Sequence[Hit]) -> dict[str, bytes | None]:
-        """Return the thumbnails of ``hits`` and of rows beside them, which may be deleted ones."""
-        return self.held.thumbnails_near(_live(hits, self._watch.tombstones()))
+    def thumbnails(self, hits: Sequence[Hit], spare: int = 0) -> dict[str, bytes | None]:
+        """Return the thumbnails of those of ``hits`` that are not deleted."""
+        return self.held.thumbnails(_live(hits, self._watch.tombstones()), spare)
 
     def _deleted(self, ids: Sequence[str], known: Tombstones) -> set[str]:
         """Return those of ``ids`` that are deleted rows of the index."""

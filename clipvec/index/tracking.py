@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from clipvec import paths, tracking
+from clipvec import tracking
 from clipvec.config import to_dict
 from clipvec.tracking import RunSpec, artifacts
 
@@ -63,8 +63,7 @@ class IndexLogger:
 
 def start_run(config: IndexCommandConfig, store: Store) -> Run:
     """Return the run of a loading, which uses a store."""
-    name = paths.collection_name(config.dataset.name, config.model.name)
-    job = RunSpec("index", f"index {name}", config.store.root, to_dict(config))
+    job = RunSpec("index", f"index {config.collection}", config.store.root, to_dict(config))
     run = tracking.start_run(config.tracking, job)
-    run.use_artifact(artifacts.store(store.url, name, store.fingerprint.to_json()))
+    run.use_artifact(artifacts.store(store.url, config.collection, store.fingerprint.to_json()))
     return run

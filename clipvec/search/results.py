@@ -11,7 +11,7 @@ from clipvec.errors import one_line
 from clipvec.web import page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from clipvec.index import Hit
 
@@ -41,12 +41,12 @@ def print_table(hits: Sequence[Hit]) -> None:
     Console().print(table)
 
 
-def to_html(title: str, hits: Sequence[Hit], thumbnails: Sequence[bytes | None]) -> str:
-    """Return a page that needs no other file."""
-    images = [thumbnail and page.jpeg_url(thumbnail) for thumbnail in thumbnails]
+def to_html(title: str, hits: Sequence[Hit], thumbnails: Mapping[str, bytes | None]) -> str:
+    """Return a page that needs no other file; it has thumbnails by the keys of hits."""
+    jpegs = [thumbnails.get(hit.key) for hit in hits]
     return page.render(
         "results.html",
         page.PageAssets("clipvec.search", styles=["results.css"]),
         title=title,
-        found=list(zip(hits, images, strict=True)),
+        found=[(hit, jpeg and page.jpeg_url(jpeg)) for hit, jpeg in zip(hits, jpegs, strict=True)],
     )

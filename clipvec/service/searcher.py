@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _SAMPLE = 1024
 _THUMBNAIL_BYTES = 64 * 2**20
+_SPARE_BYTES = 2**24
+"""Of thumbnails that nobody asked for, which one look-up keeps."""
 _SEARCHES, _LOOKUPS = 64, 256
 _WARMED = 16
 """Queries that are asked before the first request."""
@@ -245,7 +247,9 @@ class Searcher:
         hits = self.collection.get([*dict.fromkeys(ids)])  # without rows deleted since
         keys = {id: hit.key for id, hit in hits.items()}
         known = {key: self._kept[key] for key in keys.values() if key in self._kept}
-        near = self.collection.thumbnails_near([h for h in hits.values() if h.key not in known])
+        near = self.collection.thumbnails(
+            [hit for hit in hits.values() if hit.key not in known], _SPARE_BYTES
+        )
         read = {key: thumbnail for key, thumbnail in near.items() if thumbnail}
         self._kept.update(read)
         known |= read

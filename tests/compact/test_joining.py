@@ -178,7 +178,7 @@ def test_an_index_that_does_not_follow(tmp_path: Path, index: IndexKind) -> None
         assert len(hits) == 30
         assert opened.get(["day-003-1", "day-003-2"]).keys() == {"day-003-1"}
         generation = {hit.id: int(hit.id.split("-")[1]) if "day" in hit.id else 0 for hit in hits}
-        wanted = [f"JPEG of {hit.id} in {generation[hit.id]}".encode() for hit in hits]
+        wanted = {hit.key: f"JPEG of {hit.id} in {generation[hit.id]}".encode() for hit in hits}
         assert opened.thumbnails(hits) == wanted
     done = build_index(build_config(tmp_path, index))
     assert (done.loaded, done.reused, done.dropped) == (1, 1, 4)

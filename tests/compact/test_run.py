@@ -109,7 +109,7 @@ def test_an_index_that_does_not_follow(store: Store, tmp_path: Path) -> None:
                 hits = each.query(np.ones(16, np.float32), 200)
                 assert len(hits) == 108
                 assert each.get([named(0, 3), named(0, 4)]).keys() == {named(0, 4)}
-                wanted = [thumbnail(*map(int, hit.id.split("-")[1:])) for hit in hits]
+                wanted = {hit.key: thumbnail(*map(int, hit.id.split("-")[1:])) for hit in hits}
                 assert each.thumbnails(hits) == wanted
 
 

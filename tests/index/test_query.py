@@ -228,10 +228,11 @@ def test_thumbnails_come_from_the_store(
     with open_index(index, "toys--toy") as collection:
         hits = collection.query(random_units(1)[0], 4)
         thumbnails = collection.thumbnails(hits)
-        assert all(jpeg and jpeg.startswith(b"\xff\xd8") for jpeg in thumbnails)
+        assert thumbnails.keys() == {hit.key for hit in hits}
+        assert all(jpeg and jpeg.startswith(b"\xff\xd8") for jpeg in thumbnails.values())
         page = results.to_html("<b>", hits, thumbnails)
         collection.held.info = replace(collection.info, store=f"{store.url}-gone")
-        assert collection.thumbnails(hits) == [None] * 4
+        assert collection.thumbnails(hits) == {}
     assert caplog.text.count("no thumbnails from the store") == 1
     assert page.count("data:image/jpeg;base64,") == 4
     assert "<h1>&lt;b&gt;</h1>" in page

@@ -101,13 +101,13 @@ def test_thumbnails_that_lie_together_are_read_once(
 ) -> None:
     searcher = Searcher.open(served)
     read: list[str] = []
-    near = searcher.collection.thumbnails_near
+    near = searcher.collection.thumbnails
 
-    def noted(hits: Any) -> Any:
+    def noted(hits: Any, spare: int) -> Any:
         read.extend(hit.id for hit in hits)
-        return near(hits)
+        return near(hits, spare)
 
-    monkeypatch.setattr(searcher.collection, "thumbnails_near", noted)
+    monkeypatch.setattr(searcher.collection, "thumbnails", noted)
     hits = searcher.collection.query(searcher.collection.sample(1)[0], 364)
     inside = [hit.id for hit in hits if hit.row < 256]  # the first row group of the only part
 
@@ -117,7 +117,8 @@ def test_thumbnails_that_lie_together_are_read_once(
 
     thumbnails = asyncio.run(main())
     assert read == inside[:1]
-    assert thumbnails == searcher.collection.thumbnails([h for h in hits if h.row < 256])
+    found = near(first := [hit for hit in hits if hit.row < 256])
+    assert thumbnails == [found[hit.key] for hit in first]
     with pytest.raises(UnknownRow, match="there is no row 'nobody'"):
         asyncio.run(searcher.thumbnail("nobody"))
     searcher.close()
@@ -160,7 +161,8 @@ def test_a_thumbnail_is_not_that_of_a_deleted_row_of_its_id(
         return [await toys.thumbnail("0/1"), await toys.thumbnail("0/2")]
 
     hits = toys.collection.get(["0/1", "0/0"])
-    assert toys.collection.thumbnails([hits["0/1"], hits["0/0"]]) == [b"alive", b"deleted"]
+    found = toys.collection.thumbnails([*hits.values()])
+    assert [found[hits[id].key] for id in ("0/1", "0/0")] == [b"alive", b"deleted"]
     assert asyncio.run(main()) == [b"alive", b"deleted"]
     toys.close()
 
