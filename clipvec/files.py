@@ -154,7 +154,7 @@ def from_json(
     return values
 
 
-def digest(values: Mapping[str, Any]) -> str:
+def digest(values: object) -> str:
     """Return the SHA-256 of JSON values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

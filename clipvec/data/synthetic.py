@@ -10,13 +10,12 @@ arXiv 2408.08933). docs/synthetic.md has figures.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipvec import files
 from clipvec.data.ranges import span
 from clipvec.vectors import unit
 
@@ -105,7 +104,7 @@ class Distribution:
         """Return the SHA-256 of everything that determines the distribution, like weights."""
         config = self._config
         about = {"dim": config.dim, "clusters": config.clusters, "seed": config.seed, **SHAPE}
-        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+        return files.digest(about)
 
     def images(self, block: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the vectors of a block of rows and their buckets.

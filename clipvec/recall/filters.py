@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec.exact_search import TopK
+from clipvec.index import ROW
 from clipvec.index import filters as metadata
 from clipvec.recall.ground_truth import with_neighbours
 from clipvec.recall.workload import Filter
@@ -33,7 +34,6 @@ _MOST_VALUES = 10_000
 """Different values beyond which an attribute is not counted out."""
 _SPARE = 22
 """Neighbours beyond k in the ground truth, to tell wrong rows from ties."""
-ROW = "_row"
 
 
 def choose(rows: Rows, targets: Sequence[float], least: int) -> list[Filter]:

@@ -6,15 +6,13 @@ numbers cannot be those of other rows.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipvec import paths
+from clipvec import files, paths
 from clipvec.errors import ConfigError, StoreError
 from clipvec.exact_search import TopK
 from clipvec.progress import Progress
@@ -53,18 +51,18 @@ def ground_truth(rows: Rows, sources: Mapping[Kind, QuerySource], k: int) -> dic
     """
     _check(rows, sources, k)
     deep = depth(k, len(rows) - ("image" in sources))
-    files = {
+    places = {
         kind: paths.ground_truth_file(kind, _key(rows, source, deep))
         for kind, source in sources.items()
     }
-    kept = rows.store.folder.read_each(list(files.values()))
-    found = {kind: QuerySet.from_bytes(kept[f]) for kind, f in files.items() if f in kept}
+    kept = rows.store.folder.read_each(list(places.values()))
+    found = {kind: QuerySet.from_bytes(kept[f]) for kind, f in places.items() if f in kept}
     for kind in found:
         log.info("ground truth of %s queries: taken from an earlier run", kind)
     missing = {kind: source.draw() for kind, source in sources.items() if kind not in found}
     for kind, query_set in _search(rows, missing, deep).items():
         found[kind] = query_set
-        _keep(rows, files[kind], query_set)
+        _keep(rows, places[kind], query_set)
     return {kind: found[kind] for kind in sources}
 
 
@@ -86,8 +84,7 @@ def _check(rows: Rows, kinds: Mapping[Kind, object], k: int) -> None:
 
 def _key(rows: Rows, source: QuerySource, k: int) -> str:
     """Return a digest of the rows, of what is asked, and of how many neighbours."""
-    about = json.dumps([_FORMAT, rows.digest, dict(source.options), k], sort_keys=True)
-    return hashlib.sha256(about.encode()).hexdigest()[:16]
+    return files.digest([_FORMAT, rows.digest, dict(source.options), k])[:16]
 
 
 def _keep(rows: Rows, file: str, query_set: QuerySet) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003
@@ -12,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from clipvec import version
+from clipvec import files, version
 from clipvec.config import IndexConfig, MeasureConfig, SystemConfig  # noqa: TC001
 from clipvec.errors import one_line
 from clipvec.machine import processor
@@ -82,4 +80,4 @@ def digest(**parts: Any) -> str:
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     here = {"processor": processor(), "clipvec": version.version(), "versions": versions}
     known = TypeAdapter(dict[str, Any]).dump_python({**parts, **here}, mode="json")
-    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+    return files.digest(known)[:16]

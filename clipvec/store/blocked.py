@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from clipvec.store.store import Store
 
 log = logging.getLogger(__name__)
-_REASON = "deleted forever"
+FOREVER = "deleted forever"
+"""Reason of such a deletion."""
 
 
 def hide_blocked(store: Store, parts: Iterable[Part], known: Set[str] = frozenset()) -> Set[str]:
@@ -46,7 +47,7 @@ def hide_blocked(store: Store, parts: Iterable[Part], known: Set[str] = frozense
                 if is_new and not now.covers(part.file, id):
                     found.setdefault(part.file, DeletedRows(part.sha256, [])).ids.append(id)
     if found:
-        entry = Entry.now(_REASON, found)
+        entry = Entry.now(FOREVER, found)
         log.info("%s deleted forever while they were embedded", counted(entry.rows, "row"))
         entries.add(entry)
     return known | new

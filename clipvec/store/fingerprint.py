@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shlex
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from clipvec import files
 from clipvec.config import AttributeType
 from clipvec.errors import FingerprintError
 
@@ -59,7 +58,7 @@ class ModelFingerprint:
     @property
     def digest(self) -> str:
         """16 hexadecimal digits that stand for it; the golden vectors differ between devices."""
-        return digest({field: getattr(self, field) for field in _COMPARED})
+        return files.digest({field: getattr(self, field) for field in _COMPARED})[:16]
 
     def check(self, other: ModelFingerprint, here: str, there: str) -> None:
         """Refuse ``other`` unless it makes the same vectors.
@@ -165,14 +164,6 @@ class Fingerprint:
         if not set(found.attributes.values()) <= set(get_args(AttributeType)):
             raise ValueError(f"attributes {found.attributes}")
         return found
-
-
-def digest(values: Mapping[str, Any]) -> str:
-    """Return 16 hexadecimal digits that stand for values, such as a store's ``fingerprint``.
-
-    Of the file and not of a `Fingerprint`, to which a later version may add fields.
-    """
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _same(

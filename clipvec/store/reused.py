@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec import paths
+from clipvec.store.blocked import FOREVER
 from clipvec.store.checksums import THUMBNAIL
 from clipvec.store.schema import DIGEST, SOURCE, Row, id_digest
 from clipvec.store.tombstones import DeletedRows, Entry, RemovedRow
@@ -31,7 +32,6 @@ _MARK = b"reused"
 """Key in the metadata of a plan whose rows are taken over from another store."""
 _REASON = "replaced before"
 """Of an entry that says only that rows were left out."""
-_FOREVER = "deleted forever"
 
 
 def marked(plan: pa.Table, made: Store) -> pa.Table:
@@ -216,4 +216,4 @@ def blocked(made: Store, known: Collection[str]) -> Entry | None:
     if not new:
         return None
     time = max(entry.time for entry in made.tombstones.active.values() if entry.blocked)
-    return Entry(time, _FOREVER, blocked=sorted(new))
+    return Entry(time, FOREVER, blocked=sorted(new))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipvec import files
 from clipvec.store.schema import EMBEDDING, matrix
 from clipvec.store.store import Store
 
@@ -46,8 +46,7 @@ class Rows:
     @property
     def digest(self) -> str:
         """What tells these rows from others: their numbers mean the same where it is the same."""
-        parts = [(part.file, part.sha256, part.deletions) for part in self.parts]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        return files.digest([(part.file, part.sha256, part.deletions) for part in self.parts])
 
     def pieces(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yield the number of the first row of a piece, and its columns."""

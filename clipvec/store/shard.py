@@ -156,7 +156,7 @@ class ShardWriter:
             folder: of the store.
             shard: its number.
             schema: of the parts.
-            store: what tells this store from others, see `clipvec.store.fingerprint.digest`.
+            store: what tells this store from others, see `clipvec.store.Store`.
             compacted: part files without rows of those in whose place they were committed. A kill
                 can leave more of them, without rows whose deletion was taken back.
             reusing: whether its rows are those of another store, whose positions are not those of

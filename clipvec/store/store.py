@@ -11,7 +11,7 @@ from clipvec.errors import StoreError
 from clipvec.store import checksums
 from clipvec.store.checksums import THUMBNAIL
 from clipvec.store.commits import Commits
-from clipvec.store.fingerprint import Fingerprint, digest
+from clipvec.store.fingerprint import Fingerprint
 from clipvec.store.folder import Folder, stores_beside
 from clipvec.store.generations import Generation, Generations, replaced_sources
 from clipvec.store.joins import Joins
@@ -55,8 +55,8 @@ class Store:
         count = self.fingerprint.sharding_count
         only = Generation(0, 0, count, 0)
         self.generations = Generations(folder, only, self._joins)
-        self.digest = digest(values["fingerprint"])
-        """What its parts say of where they belong."""
+        self.digest = files.digest(values["fingerprint"])[:16]
+        """What its parts say of where they belong: it stands for its fingerprint."""
         self.reused = str(values["reused"])
         """`digest` of the store whose rows it took over when it was begun; empty: of none."""
         self._commits = Commits(folder, self._again)

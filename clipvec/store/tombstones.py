@@ -13,8 +13,6 @@ that was joined (`clipvec.store.joining`) stands for the one that has its rows n
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
@@ -308,4 +306,4 @@ def _is_entry(name: str) -> bool:
 def state(deleted: Iterable[str]) -> str:
     """Return 16 hexadecimal digits that stand for a set of ids; empty if there are none."""
     ids = sorted(deleted)
-    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:16] if ids else ""
+    return files.digest(ids)[:16] if ids else ""

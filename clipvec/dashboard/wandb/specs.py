@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from clipvec import files
 from clipvec.dashboard.panels import all_sections
 
 if TYPE_CHECKING:
@@ -126,5 +126,4 @@ def _places(panels: Sequence[Panel]) -> Iterator[dict[str, int]]:
 
 
 def _id(section: Section, panel: Panel) -> str:
-    words = [section.job_type, type(panel).__name__, *panel.keys]
-    return OURS + hashlib.sha256(json.dumps(words).encode()).hexdigest()[:12]
+    return OURS + files.digest([section.job_type, type(panel).__name__, *panel.keys])[:12]
