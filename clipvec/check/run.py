@@ -6,7 +6,6 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from clipvec import paths
 from clipvec.check.compare import REBUILD, IndexComparison
 from clipvec.errors import ClipvecError, CollectionError, SchemaError, StoreError, one_line
 from clipvec.index import has_index, open_index, table_fault
@@ -62,7 +61,7 @@ def check(config: CheckConfig) -> CheckSummary:
     Raises:
         StoreError: there is no store, or it cannot be read at all.
     """
-    store = Store.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
+    store = Store.open(config.store_url)
     summary = CheckSummary(store.url)
     known = _check_tombstones(store, summary)
     faults: list[ClipvecError] = []
@@ -70,7 +69,7 @@ def check(config: CheckConfig) -> CheckSummary:
     summary.faults += map(one_line, faults)
     _check_plans(store, summary)
     store.tell_unfinished("are not checked", markers)
-    name = paths.collection_name(config.dataset.name, config.model.name)
+    name = config.collection
     with contextlib.ExitStack() as stack:
         index = None
         if known and not config.store_only and has_index(config.index, name):

@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from clipvec import paths
 from clipvec.index import held_indexes, partition_shards, rebuild, remove_leftovers
 from clipvec.machine import fill_memory
 from clipvec.progress import Progress, counted
@@ -76,14 +75,13 @@ def compact(config: CompactConfig) -> CompactSummary:
     """
     # Chroma (1.5) writes the unused rest of a graph as it lies in memory, rows of the old one too
     fill_memory()
-    store = Store.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
-    name = paths.collection_name(config.dataset.name, config.model.name)
+    store = Store.open(config.store_url)
     if config.dry_run:
-        return _foretell(config, store, name)
+        return _foretell(config, store)
     with compaction.exclusive(store):
         store = store.again()
         # one of another store is refused before all else
-        partitions = partition_shards(held_indexes(config.index, name, store, 0))
+        partitions = partition_shards(held_indexes(config.index, config.collection, store, 0))
         summary = CompactSummary(store.url)
         store = joining.settled(store)
         store.tell_unfinished("stay as they are")
@@ -92,9 +90,9 @@ def compact(config: CompactConfig) -> CompactSummary:
         compaction.tidy(store)
         store = _join_generations(store.again(), summary, partitions)
     if store.tombstones.removed:
-        remove_leftovers(config.index, name)
+        remove_leftovers(config.index, config.collection)
     changed = bool(summary.rows or summary.joined or summary.generations)
-    indexes = held_indexes(config.index, name, store, store.tombstones.removed)
+    indexes = held_indexes(config.index, config.collection, store, store.tombstones.removed)
     for each, holds in indexes.items():
         if not holds and not changed:
             continue
@@ -109,18 +107,18 @@ def compact(config: CompactConfig) -> CompactSummary:
     return summary
 
 
-def _foretell(config: CompactConfig, store: Store, name: str) -> CompactSummary:
+def _foretell(config: CompactConfig, store: Store) -> CompactSummary:
     summary = CompactSummary(store.url, dry_run=True)
     for marker in store.committed().values():
         parts = store.live_parts(marker)
         summary.rows += sum(len(part.deleted) for part in parts)
         summary.parts += sum(bool(part.deleted) for part in parts)
         summary.joined += len(parts) - len(compaction.groups(parts))
-    partitions = partition_shards(held_indexes(config.index, name, store, 0))
+    partitions = partition_shards(held_indexes(config.index, config.collection, store, 0))
     summary.generations = len(joining.find(store, partitions, compacted=False))
     changed = bool(summary.rows or summary.joined or summary.generations)
     removed = store.tombstones.removed + summary.rows
-    held = held_indexes(config.index, name, store, removed)
+    held = held_indexes(config.index, config.collection, store, removed)
     summary.indexes = [each for each, holds in held.items() if holds or changed]
     return summary
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from clipvec import paths
 from clipvec.config.cloud import CloudConfig
 from clipvec.config.datasets import DatasetConfig
 from clipvec.config.evaluate import PricePerHour, PromptsConfig
@@ -30,8 +31,26 @@ from clipvec.config.recall import (
 )
 
 
+class OfStore:
+    """The configuration of a command on one store."""
+
+    model: Any
+    dataset: Any
+    store: StoreConfig
+
+    @property
+    def store_url(self) -> str:
+        """Path or URL of the store."""
+        return paths.store_dir(self.store.root, self.dataset.name, self.model.name)
+
+    @property
+    def collection(self) -> str:
+        """Name of the index of the whole store."""
+        return paths.collection_name(self.dataset.name, self.model.name)
+
+
 @dataclass(frozen=True, config=STRICT)
-class EmbedConfig:
+class EmbedConfig(OfStore):
     """``clipvec embed``."""
 
     model: ModelConfig
@@ -68,7 +87,7 @@ class EmbedConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class IndexCommandConfig:
+class IndexCommandConfig(OfStore):
     """``clipvec index``."""
 
     model: NameOnly
@@ -102,7 +121,7 @@ class IndexCommandConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class CheckConfig:
+class CheckConfig(OfStore):
     """``clipvec check``."""
 
     model: NameOnly
@@ -114,7 +133,7 @@ class CheckConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class RejectsConfig:
+class RejectsConfig(OfStore):
     """``clipvec rejects``."""
 
     model: NameOnly
@@ -125,7 +144,7 @@ class RejectsConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class ProjectionConfig:
+class ProjectionConfig(OfStore):
     """``clipvec projection``."""
 
     model: NameOnly
@@ -134,7 +153,7 @@ class ProjectionConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class DeleteConfig:
+class DeleteConfig(OfStore):
     """``clipvec delete``."""
 
     model: NameOnly
@@ -162,7 +181,7 @@ class DeleteConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class CompactConfig:
+class CompactConfig(OfStore):
     """``clipvec compact``."""
 
     model: NameOnly
@@ -186,7 +205,7 @@ class SearchConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class RecallConfig:
+class RecallConfig(OfStore):
     """``clipvec recall``."""
 
     extras: ClassVar = ("recall",)
@@ -215,7 +234,7 @@ class RecallConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class EvaluateConfig:
+class EvaluateConfig(OfStore):
     """``clipvec evaluate``."""
 
     model: NameOnly
@@ -365,7 +384,7 @@ class DeployConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class DashboardConfig:
+class DashboardConfig(OfStore):
     """``clipvec dashboard``."""
 
     model: NameOnly

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from clipvec import paths
 from clipvec.delete import select
 from clipvec.errors import ConfigError, one_line
 from clipvec.progress import counted
@@ -30,7 +29,7 @@ def delete(config: DeleteConfig) -> str:
     given = [name for name, value in asked.items() if value is not None]
     if len(given) > 1:
         raise ConfigError(f"{' and '.join(given)} are given; give one of ids, where, file and undo")
-    store = Store.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
+    store = Store.open(config.store_url)
     entries = TombstoneFolder(store.folder)
     if not given:
         return _listed(store, store.tombstones)

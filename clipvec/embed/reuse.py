@@ -55,8 +55,7 @@ class ReusedStore:
         self._asked = f"reuse={config.reuse}"
         if isinstance(config.dataset, SyntheticConfig):
             raise ConfigError(f"{self._asked}: dataset=synthetic has no images to embed again")
-        own = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
-        if canonical_url(url) == canonical_url(own):
+        if canonical_url(url) == canonical_url(config.store_url):
             raise ConfigError(
                 f"{self._asked} is the store to embed into; name another model, or its store"
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from clipvec import paths, tracking
+from clipvec import tracking
 from clipvec.config import to_dict
 from clipvec.embed.timings import Timings
 from clipvec.tracking import ImageCell, RunSpec, Table, artifacts
@@ -115,13 +115,13 @@ class EmbedLogger:
                 "seconds": seconds,
             }
         )
-        name = paths.collection_name(config.dataset.name, config.model.name)
-        self.run.log_artifact(artifacts.store(store.url, name, store.fingerprint.to_json()))
+        found = artifacts.store(store.url, config.collection, store.fingerprint.to_json())
+        self.run.log_artifact(found)
 
 
 def start_run(config: EmbedConfig, store: Store, shards: str, device: Mapping[str, str]) -> Run:
     """Return the run of a job that embeds ``shards`` into ``store``."""
-    name = f"embed {paths.collection_name(config.dataset.name, config.model.name)} {shards}"
+    name = f"embed {config.collection} {shards}"
     fingerprint = store.fingerprint.to_json()
     del fingerprint["model"]["golden"]  # vectors, which are in the store's artifact
     about = {**to_dict(config), "device": dict(device), "fingerprint": fingerprint}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from clipvec.evaluate.measure import measure
 from clipvec.evaluate.report import sentences
 from clipvec.evaluate.results import Evaluation
 from clipvec.evaluate.stores import check_same_images, model_names, open_stores
+from clipvec.recall import check_packages
 from clipvec.store import draw_captions
 from clipvec.tracking import RunSpec, artifacts
 
@@ -59,10 +59,8 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
         FingerprintError: the model that loads is not the store's.
         StoreError: the store cannot be read.
     """
-    _check_packages()
+    check_packages("evaluate")
     queries = _queries(config)
-    dataset = config.dataset.name
-    collection = paths.collection_name(dataset, config.model.name)
     stores = open_stores(config)
     if config.label is not None:
         for rows in stores:
@@ -72,10 +70,10 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
     named = dict(zip(model_names(stores), stores, strict=True))
     known = known_of(config, named)
     folder = _report_folder(config.report_dir)
-    spec = RunSpec("evaluate", f"evaluate {collection}", config.store.root, to_dict(config))
+    spec = RunSpec("evaluate", f"evaluate {config.collection}", config.store.root, to_dict(config))
     with tracking.start_run(config.tracking, spec) as run:
         for rows in stores:
-            used = paths.collection_name(dataset, rows.store.model["name"])
+            used = paths.collection_name(config.dataset.name, rows.store.model["name"])
             fingerprint = rows.store.fingerprint.to_json()
             run.use_artifact(artifacts.store(rows.store.url, used, fingerprint))
         measured = [
@@ -84,7 +82,7 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
         found = _evaluation(config, stores[0], measured, known)
         shown = pictures(stores, found.agreements)
         summary = EvaluateSummary(found, report.write(found, folder, shown))
-        report.track(run, found, summary.page, collection)
+        report.track(run, found, summary.page, config.collection)
     return summary
 
 
@@ -116,15 +114,6 @@ def _evaluation(
         hardware=machine.hardware(),
         versions=version.versions(*_PACKAGES),
     )
-
-
-def _check_packages() -> None:
-    """Refuse what would fail after the measurement."""
-    for package in ("faiss", "matplotlib"):
-        if find_spec(package) is None:
-            raise ConfigError(
-                f"evaluate needs {package}, which is missing; run: pip install 'clipvec[recall]'"
-            )
 
 
 def _report_folder(place: str) -> Path:

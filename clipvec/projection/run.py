@@ -51,7 +51,7 @@ def run(config: ProjectionConfig) -> ProjectionSummary:
             out of it, or did since this began.
         ConfigError: it has too few rows, or scikit-learn is not installed.
     """
-    rows = Rows.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
+    rows = Rows.open(config.store_url)
     if len(rows) < LEAST:
         raise ConfigError(
             f"{rows.store.url} has {counted(len(rows), 'row')}, and a projection needs {LEAST}; "

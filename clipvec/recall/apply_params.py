@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clipvec import paths
 from clipvec.errors import ConfigError
 from clipvec.index import open_index
 from clipvec.recall.report import sentences
@@ -25,12 +24,11 @@ def apply(config: RecallConfig, report: Report) -> str:
     choice = _choice(config, report)
     if not choice.parameters:
         return f"nothing to apply: {choice.system} is exact"
-    name = paths.collection_name(config.dataset.name, config.model.name)
-    with open_index(config.index, name, bare=True) as index:
+    with open_index(config.index, config.collection, bare=True) as index:
         index.set_search_settings(choice.parameters)
     given = sentences.parameters(choice.parameters)
     ef_search = choice.parameters.get("ef_search")
-    said = f"applied: {name} now searches with {given}. "
+    said = f"applied: {config.collection} now searches with {given}. "
     said += sentences.validated(choice, config.target_recall)
     if ef_search is None:
         return f"{said}\nindex.nprobe and index.candidates go before them, where they are given"

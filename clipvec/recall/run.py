@@ -69,29 +69,37 @@ def benchmark(config: RecallConfig) -> RecallSummary:
         StoreError: the store cannot be read.
         ClipvecError: ``work_dir`` cannot be written.
     """
-    collection = paths.collection_name(config.dataset.name, config.model.name)
-    rows = Rows.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
+    rows = Rows.open(config.store_url)
     _check(config, rows)
-    spec = RunSpec("recall", f"recall {collection}", config.store.root, to_dict(config))
+    spec = RunSpec("recall", f"recall {config.collection}", config.store.root, to_dict(config))
     with tracking.start_run(config.tracking, spec) as run:
         fingerprint = rows.store.fingerprint.to_json()
-        run.use_artifact(artifacts.store(rows.store.url, collection, fingerprint))
+        run.use_artifact(artifacts.store(rows.store.url, config.collection, fingerprint))
         if _with_live(config):
-            run.use_artifact(artifacts.index(config.index, collection, fingerprint))
+            run.use_artifact(artifacts.index(config.index, config.collection, fingerprint))
         with _written(config.work_dir), _alone_in(Path(config.work_dir)):
-            found = _measure(config, rows, collection)
+            found = _measure(config, rows)
         summary = RecallSummary(found, report.write([found], Path(config.report_dir)))
-        report.track(run, found, summary.page, collection)
+        report.track(run, found, summary.page, config.collection)
     return summary
+
+
+def check_packages(command: str) -> None:
+    """Refuse to begin what would fail after the measurement.
+
+    Raises:
+        ConfigError: a package of the extra ``recall`` is missing.
+    """
+    for package in ("faiss", "matplotlib"):
+        if find_spec(package) is None:
+            raise ConfigError(
+                f"{command} needs {package}, which is missing; run: pip install 'clipvec[recall]'"
+            )
 
 
 def _check(config: RecallConfig, rows: Rows) -> None:
     """Refuse what would fail later: packages, another store, ``apply`` with nothing to apply."""
-    for package in ("faiss", "matplotlib"):
-        if find_spec(package) is None:
-            raise ConfigError(
-                f"recall needs {package}, which is missing; run: pip install 'clipvec[recall]'"
-            )
+    check_packages("recall")
     known = rows.store.fingerprint.dataset
     for name, value in config.dataset.given().items():
         if known.get(name) != value:
@@ -111,12 +119,12 @@ def _with_live(config: RecallConfig) -> bool:
     return any(system.live for system in config.systems.values())
 
 
-def _measure(config: RecallConfig, rows: Rows, collection: str) -> Report:
+def _measure(config: RecallConfig, rows: Rows) -> Report:
     options = config.measure
     k = max(*options.recall_at, options.k)
     query_sets = ground_truth(rows, sources(config.queries, rows), k)
     work_dir = Path(config.work_dir)
-    runner = Runner(rows, query_sets, config.index, collection, options, work_dir)
+    runner = Runner(rows, query_sets, config.index, config.collection, options, work_dir)
     return _report(config, rows, query_sets, list(runner.run(config.systems)))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clipvec import paths
 from clipvec.errors import one_line
 from clipvec.progress import counted
 from clipvec.store import Store, live_rejects
@@ -19,7 +18,7 @@ def rejects(config: RejectsConfig) -> str:
     Raises:
         StoreError: there is no store, or it cannot be read.
     """
-    store = Store.open(paths.store_dir(config.store.root, config.dataset.name, config.model.name))
+    store = Store.open(config.store_url)
     places: dict[str, list[str]] = {}
     for _, row in live_rejects(store, store.generations.all()):
         places.setdefault(row["reason"], []).append(row["uri"])

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clipvec import paths, shards
+from clipvec import shards
 from clipvec.dashboard.panels import all_sections
 from clipvec.errors import ConfigError
 from clipvec.store import Store
@@ -61,9 +61,7 @@ def collect(config: DashboardConfig) -> SweepRuns:
         StoreError: there is no store, or it cannot be read.
         ConfigError: no run of the requested sweep is beside it.
     """
-    url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
-    store = Store.open(url)
-    name = paths.collection_name(config.dataset.name, config.model.name)
+    store = Store.open(config.store_url)
     markers = list(store.complete().values())
     recorded = read_runs(config.store.root)
     embedded = [run for run in recorded if run.job_type == "embed" and _fills(run, config)]
@@ -73,7 +71,7 @@ def collect(config: DashboardConfig) -> SweepRuns:
         "sweep": [run for run in recorded if run.job_type == "sweep" and run.sweep == sweep],
         "embed": [run for run in embedded if run.sweep == sweep],
     }
-    of_store = [run for run in recorded if artifacts.store_name(name) in run.artifacts]
+    of_store = [run for run in recorded if artifacts.store_name(config.collection) in run.artifacts]
     for kind in {section.job_type for section in all_sections()} - set(chosen):
         chosen[kind] = [run for run in of_store if run.job_type == kind][-1:]
     return SweepRuns(sweep, [s for s in sweeps if s != sweep], store, markers, chosen)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipvec import paths, projection, shards
+from clipvec import projection, shards
 from clipvec.dashboard.local.collect import collect
 from clipvec.dashboard.panels import Slot, all_sections
 from clipvec.dashboard.panels.table import TableView
@@ -64,14 +64,13 @@ def write(config: DashboardConfig) -> DashboardSummary:
         sections = [_draw(section, sweep, steps) for section in declared]
         projected = placing.result()
         steps.advance()
-    name = paths.collection_name(config.dataset.name, config.model.name)
     text = web_page.render(
         "dashboard.html",
         web_page.PageAssets("clipvec.dashboard.local", styles=["dashboard.css"]),
         projection.ASSETS,
         sweep=sweep,
-        title=sweep.name or name,
-        collection=name,
+        title=sweep.name or config.collection,
+        collection=config.collection,
         written=datetime.now(UTC).isoformat(timespec="seconds"),
         sections=[section for section in sections if section is not None],
         unhealthy=_unhealthy_runs(sweep),

@@ -63,7 +63,7 @@ def planned_job(
             precision = config.model.precision
     if isinstance(config, EmbedConfig) and chosen:
         doing = shards.parse(chosen[-1], config.sharding.count)
-        store = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
+        store = config.store_url
         whole = config.dataset.expected_items
         images = None if whole is None else whole * len(doing) // config.sharding.count
         arch = config.model.arch
