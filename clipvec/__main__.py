@@ -39,7 +39,10 @@ def refusal(name: str) -> str:
     from clipvec import config
 
     known = commands()
-    meant = config.did_you_mean(name, known) or f"; there are {', '.join(known)}"
+    meant = (
+        config.did_you_mean(name, [*known, "--help", "--version"])
+        or f"; there are {', '.join(known)}"
+    )
     return f"no such command: {name}{meant}"
 
 

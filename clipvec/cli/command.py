@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from clipvec.cli.ending import FULL_ERROR, full_errors, lost, print_error, run
 from clipvec.cli.names import plain, print_version
-from clipvec.cli.words import PATHS, given_overrides, literally
+from clipvec.cli.words import PATHS, given_overrides, literally, refuse_cut_path
 from clipvec.errors import ClipvecError, ConfigError, Interrupted
 from clipvec.paths import CONF_DIR
 
@@ -27,7 +27,7 @@ class HydraCommand:
 
     Hydra itself reports errors with stacks and hints, and stops a local sweep at the first job
     that fails. Here errors of clipvec and of Hydra are one line on stderr and an exit code; with
-    ``HYDRAFULL_ERROR=1`` they are raised.
+    ``HYDRA_FULL_ERROR=1`` they are raised.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class HydraCommand:
         about: str | None,
         flags: Mapping[str, str] | None = None,
         texts: Collection[str] = (),
+        subcommands: Collection[str] = (),
     ) -> None:
         """Define a command.
 
@@ -47,10 +48,12 @@ class HydraCommand:
             flags: command-line flags and the overrides that they stand for.
             texts: options of which a value is taken as it is typed, such as ``where=stars>=2``,
                 unless it is a list or in quotes; Hydra's grammar would refuse it.
+            subcommands: first words that others take care of; here they may be misspelt.
         """
         self.name, self.task, self.about = name, task, about or ""
         self.texts = texts
         self.flags = dict(flags or {})
+        self.subcommands = subcommands
         self._failures: list[ClipvecError] = []
         self._tracebacks = False
 
@@ -73,18 +76,22 @@ class HydraCommand:
         texts = self.texts if swept else {*self.texts, *PATHS}
         return [self.flags.get(word) or literally(word, texts) for word in arguments]
 
+    def _overrides(self, words: Sequence[str]) -> list[str]:
+        return given_overrides(words, [*self.flags, *self.subcommands, "--version"])
+
     def _help(self, words: Sequence[str]) -> None:
         from clipvec import config
 
         with self._hydra_errors(words):
-            options = config.help_text(self.name, given_overrides(words))
+            options = config.help_text(self.name, self._overrides(words))
         print(f"{plain(self.about)}\n\n{options}")
 
     def _start(self, words: Sequence[str]) -> None:
         import hydra
 
+        refuse_cut_path(self.name, sys.argv[1:])
         _refuse_swept_launcher(words)
-        given_overrides(words)  # Hydra would print its usage
+        self._overrides(words)  # Hydra would print its usage
 
         @functools.wraps(self.task)  # Hydra and the sweep launcher read its module
         def job(cfg: DictConfig) -> None:
@@ -128,10 +135,10 @@ class HydraCommand:
             with _raised_by_hydra():
                 yield
         except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(config.explain(error, self.name)) from error
+            raise ConfigError(config.explain(error, self.name, words)) from error
         except ValueError:
             # Hydra raises one for a few overrides, such as model=null; any other is a bug.
-            config.check_overrides(self.name, given_overrides(words))
+            config.check_overrides(self.name, self._overrides(words))
             raise
 
 

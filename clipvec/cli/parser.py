@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import re
+import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from clipvec.cli.ending import fail
@@ -28,11 +29,22 @@ class VersionOption(argparse.Action):
 
 
 class Arguments(argparse.ArgumentParser):
-    """A parser that refuses in one line, without its usage."""
+    """A parser that refuses in one line, without its usage, and takes no abbreviations."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         """Print what argparse refuses, with what may have been meant; exit with code 2."""
-        fail(ConfigError(_refused(message, self.prog, self._option_string_actions)))
+        known = set(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                known.update(*(parser._option_string_actions for parser in action.choices.values()))
+        flags = [word for word in sys.argv[1:] if word.startswith("--")]
+        unknown = [flag for flag in flags if flag.partition("=")[0] not in known]
+        if unknown and message.endswith("are required: COMMAND"):  # which hides what is misspelt
+            message = f"unrecognized arguments: {' '.join(unknown)}"
+        fail(ConfigError(_refused(message, self.prog, known)))
 
 
 class Parser(Arguments):
@@ -47,7 +59,7 @@ class Parser(Arguments):
             overrides: it also takes those of its configuration.
         """
         layout = functools.partial(argparse.HelpFormatter, max_help_position=30, width=100)
-        super().__init__(prog=f"clipvec {name}", formatter_class=layout, allow_abbrev=False)
+        super().__init__(prog=f"clipvec {name}", formatter_class=layout)
         self._name, self._about, self._overrides = name, about or "", overrides
         self.add_argument("--version", action=VersionOption)
 

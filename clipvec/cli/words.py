@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipvec.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+    from typing import NoReturn
 
 _HYDRAS = ("[", "'", '"')
 """Beginnings of values that are lists or quoted."""
@@ -31,22 +34,68 @@ def literally(word: str, texts: Collection[str]) -> str:
     return config.override(key, value)
 
 
-def given_overrides(words: Sequence[str]) -> list[str]:
+def given_overrides(words: Sequence[str], flags: Collection[str] = ()) -> list[str]:
     """Return the arguments that are neither Hydra's flags nor their values.
 
+    Args:
+        words: as Hydra reads them.
+        flags: that the command has besides, and words that stand for themselves; ``words`` have
+            none of them, but perhaps one that is misspelt.
+
     Raises:
-        ConfigError: a flag is not one of Hydra's, or lacks its value.
+        ConfigError: a flag is not one of Hydra's, or lacks its value; a word is misspelt.
     """
     from hydra._internal.utils import get_args_parser
 
+    from clipvec.config import did_you_mean
+
     parser = get_args_parser()
-    parser.exit_on_error = False
+    parser.exit_on_error = parser.allow_abbrev = False
     try:
         known, unknown = parser.parse_known_args(words)
     except argparse.ArgumentError as error:
         raise ConfigError(f"{error}; --hydra-help explains Hydra's flags") from error
     if unknown:
-        raise ConfigError(
-            f"{unknown[0]} is not a flag here; options are written key=value, as in shards=3"
-        )
+        _refuse_flag(unknown[0], {*parser._option_string_actions, *flags})
+    for word in known.overrides:
+        alone = [flag for flag in flags if not flag.startswith("-")]
+        if "=" not in word and (meant := did_you_mean(word, alone)):
+            raise ConfigError(f"{word} is not a word here{meant}")
     return list(known.overrides)
+
+
+def _refuse_flag(word: str, flags: Collection[str]) -> NoReturn:
+    from clipvec.config import did_you_mean
+
+    flag, _, value = word.partition("=")
+    if value and flag in flags:
+        raise ConfigError(f"{word}: {flag} takes no value; write it alone")
+    meant = did_you_mean(flag, [each for each in flags if each.startswith("--")])
+    meant = meant or "; options are written key=value, as in shards=3"
+    raise ConfigError(f"{word} is not a flag here{meant}")
+
+
+def refuse_cut_path(name: str, arguments: Sequence[str]) -> None:
+    """Refuse a path that the shell cut at its blanks, with the command that was meant.
+
+    Args:
+        name: of the command.
+        arguments: its command line, in which a word that is neither a flag nor key=value belongs to
+            the one before it.
+
+    Raises:
+        ConfigError: a word, or its value, and those after it together name a file or folder.
+    """
+    for at, word in enumerate(arguments):
+        key, sign, value = word.rpartition("=")
+        rest = arguments[at + 1 :]
+        if word.startswith("-") or not rest or rest[0].startswith("-"):
+            continue
+        for end in range(len(rest), 0, -1):
+            path = " ".join([value, *rest[:end]])
+            if Path(path).expanduser().exists():
+                meant = [*arguments[:at], f"{key}{sign}{path}", *rest[end:]]
+                raise ConfigError(
+                    f"{path} has blanks in it, which end a word; put it in quotes: "
+                    f"{shlex.join(['clipvec', name, *meant])}"
+                )

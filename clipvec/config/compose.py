@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from clipvec.config.commands import SCHEMAS
 from clipvec.config.load import read
-from clipvec.config.options import ANY_NAME, did_you_mean, sections
+from clipvec.config.options import ANY_NAME, did_you_mean, of_other_kinds, sections
 from clipvec.errors import ConfigError
 from clipvec.paths import CONF_DIR
 
@@ -43,7 +43,7 @@ def check_overrides(name: str, overrides: Sequence[str]) -> DictConfig:
     try:
         return compose(name, overrides)
     except (HydraException, ValueError) as error:
-        raise ConfigError(explain(error, name)) from error
+        raise ConfigError(explain(error, name, overrides)) from error
 
 
 def compose(name: str, overrides: Sequence[str], *, with_hydra: bool = False) -> DictConfig:
@@ -90,8 +90,8 @@ def options_of(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF_DIR / group).glob("*.yaml"))
 
 
-def explain(error: Exception, name: str) -> str:
-    """Return one line that says what Hydra refused on a command line, and how to fix it."""
+def explain(error: Exception, name: str, overrides: Sequence[str]) -> str:
+    """Return one line that says what Hydra refused of some overrides, and how to fix it."""
     from hydra.errors import MissingConfigException, OverrideParseException
 
     if isinstance(error, OverrideParseException):
@@ -117,20 +117,36 @@ def explain(error: Exception, name: str) -> str:
     if twice := re.match(r"Multiple values for (\w+)\.", str(error)):
         return f"{twice[1]} has its place already; write {twice[1]}=..., without +"
     unknown = re.match(r"Could not (?:override|delete from config\.|delete) '([^']+)'", str(error))
-    return _unknown(unknown[1], name) if unknown else _one_line(error)
+    return _unknown(unknown[1], name, overrides) if unknown else _one_line(error)
 
 
-def _unknown(key: str, name: str) -> str:
+def _unknown(key: str, name: str, overrides: Sequence[str]) -> str:
     """Say of a key that the composed configuration lacks whether it can be added, or what it is."""
-    composed = compose(name, [], with_hydra=True)
+    from omegaconf import OmegaConf
+
+    composed = _with_choices(name, overrides)
+    values = OmegaConf.to_container(composed)
     found = [*sections(SCHEMAS[name])]
-    known = {option.key for section in found for option in section.options}
+    known = {option.key for section in found if section.fits(values) for option in section.options}
     known |= {*groups(composed), *_flat(composed)}
     typed = sorted(k for k in known if ANY_NAME not in k and not key.startswith(f"{k}."))
     if _can_be_added(key, found):
         meant = did_you_mean(key, typed, at_least=0.9)
         return f"{key} is not set yet{meant + ' Or' if meant else ';'} add it as +{key}=..."
-    return f"{key} is not an option here{did_you_mean(key, typed) or '; --help lists them'}"
+    hint = of_other_kinds(key, found, values) or did_you_mean(key, typed)
+    return f"{key} is not an option here{hint or '; --help lists them'}"
+
+
+def _with_choices(name: str, overrides: Sequence[str]) -> DictConfig:
+    """Return the composition of a command with what some overrides choose of its groups."""
+    from hydra.errors import HydraException
+
+    plain = compose(name, [], with_hydra=True)
+    chosen = [word for word in overrides if word.partition("=")[0] in groups(plain)]
+    try:
+        return compose(name, chosen, with_hydra=True)
+    except (HydraException, ValueError):  # such as model=a,b in a sweep
+        return plain
 
 
 def _can_be_added(key: str, found: list[Section]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from clipvec.config.fields import name_of
-from clipvec.config.options import did_you_mean, sections
+from clipvec.config.options import did_you_mean, of_other_kinds, sections
 from clipvec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -83,9 +83,10 @@ def _problem(detail: Mapping[str, Any], schema: type, values: object) -> str:
     if detail["type"] == "missing":
         return f"{where} is not set; give it as {where}=..."
     if detail["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
-        fitting = [section for section in sections(schema) if section.fits(values)]
-        known = [option.key for section in fitting for option in section.options]
-        return f"{where} is not an option here{did_you_mean(where, known)}"
+        found = sections(schema)
+        known = [o.key for section in found if section.fits(values) for o in section.options]
+        hint = of_other_kinds(where, found, values) or did_you_mean(where, known)
+        return f"{where} is not an option here{hint}"
     message = detail["msg"].removeprefix("Value error, ")  # one of our own
     return f"{where}={detail['input']!r}: {message[0].lower()}{message[1:]}"
 

@@ -123,6 +123,27 @@ def did_you_mean(word: str, known: Iterable[str], at_least: float = 0.6) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
+def of_other_kinds(key: str, found: Iterable[Section], values: object) -> str:
+    """Return the end of a refusal of an option that a group has by another choice, or nothing.
+
+    Args:
+        key: of the option.
+        found: all sections of a config.
+        values: the configuration that lacks it, as plain values.
+    """
+    choices = [
+        f"{tag.removesuffix('.kind')}={kind}"
+        for section in found
+        if not section.fits(values) and any(option.key == key for option in section.options)
+        for tag, kinds in section.tags.items()
+        for kind in kinds
+    ]
+    if not choices:
+        return ""
+    sweeps = ", which -m starts" if key.startswith("launcher.") else ""
+    return f"; it is one of {' or '.join(choices)}{sweeps}"
+
+
 def first_paragraph(schema: type) -> str:
     """Return the first paragraph of a class's docstring on one line."""
     return " ".join(inspect.cleandoc(schema.__doc__ or "").split("\n\n")[0].split())

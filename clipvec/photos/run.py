@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipvec import config, paths
-from clipvec.cli import literal_paths
+from clipvec.cli import literal_paths, refuse_cut_path
 from clipvec.errors import ConfigError, signal_of
 from clipvec.photos.running import PageClaim
 
@@ -50,6 +50,8 @@ def show_photos(arguments: argparse.Namespace) -> None:
     Raises:
         ConfigError: the folder, an option or the port is not allowed, or a package is missing.
     """
+    if any("=" not in word for word in arguments.options):
+        refuse_cut_path("photos", sys.argv[1:])
     words = overrides(arguments.folder, arguments.options)
     config.load_env()
     settings = config.read_command("embed", words["embed"], config.EmbedConfig)

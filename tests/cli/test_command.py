@@ -37,7 +37,9 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
 
     def start(*arguments: str, task: Task = ignore) -> None:
         monkeypatch.setattr(sys, "argv", ["clipvec-embed", *arguments])
-        HydraCommand("embed", task, "``embed``: images in", {"--now": "shards=3"}).main()
+        flags = dict.fromkeys(("--now", "--rebuild", "now"), "shards=3")
+        about = "``embed``: images in"
+        HydraCommand("embed", task, about, flags, subcommands=["compare"]).main()
 
     return start
 
@@ -113,6 +115,18 @@ def test_a_variable_in_a_path_is_looked_up(start: Start, monkeypatch: pytest.Mon
             ["--shards", "3"],
             "--shards is not a flag here; options are written key=value, as in sh",
         ),
+        (["--rebiuld"], "--rebiuld is not a flag here; did you mean --rebuild?"),
+        (["--hepl"], "--hepl is not a flag here; did you mean --help?"),
+        (["--multi"], "--multi is not a flag here; did you mean --multirun?"),
+        (["--hel"], "--hel is not a flag here; did you mean --help?"),
+        (["--rebuild=yes"], "--rebuild=yes: --rebuild takes no value; write it alone"),
+        (["comapre", "a"], "comapre is not a word here; did you mean compare?"),
+        (["onw"], "onw is not a word here; did you mean now?"),
+        (
+            ["launcher.dry_run=true"],
+            "launcher.dry_run is not an option here; it is one of launcher=sky or "
+            "launcher=workers, which -m starts\n",
+        ),
         (["--cfg"], "argument --cfg/-c: expected one argument; --hydra-help explains Hydra's fl"),
         (["shards=[0"], "cannot parse shards=[0; quote a value with ~ { } = , or spaces"),
     ],
@@ -136,6 +150,8 @@ def test_an_error_is_one_line(
         ("completion", ["zhs"], "no such shell: zhs; did you mean zsh?"),
         ("jobs", [], "the following arguments are required: COMMAND; clipvec jobs --help explains"),
         ("jobs", ["logs", "--jbo"], "--jbo: not an option here; clipvec jobs --help lists them"),
+        ("jobs", ["--hepl"], "--hepl: not an option here; did you mean --help?"),
+        ("jobs", ["logs", "--foll"], "--foll: not an option here; did you mean --follow?"),
         ("search", ["--wher", "a"], "--wher: not an option here; did you mean --where?"),
         (
             "search",
@@ -164,6 +180,19 @@ def test_a_refused_flag_is_one_line(
     printed = capsys.readouterr().err
     assert printed.startswith(f"error: {line}")
     assert printed.count("\n") == 1
+
+
+def test_a_path_that_the_shell_cut(
+    start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "it's my = photos").mkdir()
+    with pytest.raises(SystemExit) as ended:
+        start("dataset=folder", "dataset.path=it's", "my", "=", "photos", "--cfg", "job")
+    assert ended.value.code == 2
+    meant = "clipvec embed dataset=folder 'dataset.path=it'\"'\"'s my = photos' --cfg job"
+    assert capsys.readouterr().err == (
+        f"error: it's my = photos has blanks in it, which end a word; put it in quotes: {meant}\n"
+    )
 
 
 def test_an_error_of_the_task_does_not_stop_a_sweep(
@@ -238,12 +267,11 @@ def test_every_command_has_the_version(command: tuple[str, ...]) -> None:
     assert clipvec(*command, "--version").stdout == f"clipvec {version.version()}\n"
 
 
-def test_a_misspelt_command() -> None:
-    done = clipvec("embd", "model=sample")
-    assert (done.returncode, done.stderr) == (
-        2,
-        "error: no such command: embd; did you mean embed?\n",
-    )
+@pytest.mark.parametrize(("typed", "meant"), [("embd", "embed"), ("--hepl", "--help")])
+def test_a_misspelt_command(typed: str, meant: str) -> None:
+    done = clipvec(typed, "model=sample")
+    said = f"error: no such command: {typed}; did you mean {meant}?\n"
+    assert (done.returncode, done.stderr) == (2, said)
 
 
 SECRET = "dataset.path='https://me:hunter2@host/a.tar'"

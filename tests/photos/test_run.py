@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from clipvec import config
 from clipvec.errors import ConfigError
 from clipvec.photos.__main__ import parser
-from clipvec.photos.run import choose_port, is_served, overrides
+from clipvec.photos.run import choose_port, is_served, overrides, show_photos
 from tests.http_server import served
 
 
@@ -46,6 +47,20 @@ def test_what_is_no_folder(tmp_path: Path) -> None:
         assert str(caught.value) == f"{tmp_path}/{name} {what}; give the folder of your photos"
     with pytest.raises(ConfigError, match="give the folder of your photos, as in: clipvec photos"):
         overrides(None, [])
+
+
+def test_a_folder_that_the_shell_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("My", "My Photos", "My Photos of 2020"):
+        (tmp_path / name).mkdir()
+    line = ["--port", "8000", "My", "Photos", "of", "2020", "model=sample", "--no-open"]
+    monkeypatch.setattr(sys, "argv", ["clipvec-photos", *line])
+    with pytest.raises(ConfigError) as caught:
+        show_photos(parser().parse_intermixed_args(line))
+    assert str(caught.value) == (
+        "My Photos of 2020 has blanks in it, which end a word; put it in quotes: "
+        "clipvec photos --port 8000 'My Photos of 2020' model=sample --no-open"
+    )
 
 
 def test_options_may_stand_anywhere() -> None:
