@@ -51,9 +51,9 @@ def test_every_day(run: Run, tmp_path: Path, tiny: list[str]) -> None:
 
 def test_a_sweep_of_what_is_new(run: Run, tmp_path: Path, tiny: list[str]) -> None:
     folder = photos(tmp_path / "photos", 8)
-    sweep = ["-m", "dataset=folder", *tiny, "dataset.path=photos", "sharding.count=4"]
-    sweep += ["shards=0-3", "launcher=workers", "hydra.sweeper.shards_per_job=2"]
-    run("embed", *sweep)
+    embed = ["dataset=folder", *tiny, "dataset.path=photos", "sharding.count=4"]
+    sweep = ["-m", *embed, "shards=0-3", "launcher=workers", "hydra.sweeper.shards_per_job=2"]
+    run("embed", *embed)
     for number in range(20, 26):
         write_photo(folder / f"{number}.png", number)
     planned = run("embed", *sweep)
