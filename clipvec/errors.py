@@ -1,6 +1,6 @@
 """Every error that a user of clipvec can cause.
 
-    ClipvecError                 exit code 1
+    ClipvecError                 exit code 1  what is missing or failed may be there at a retry
     ├── ConfigError              2  the request is invalid
     │   ├── ShardSpecError       2
     │   └── SchemaError          2  a file written by another version of clipvec
@@ -13,13 +13,16 @@
     ├── TooManyRejects           3  more than max_reject_fraction of a shard was rejected
     ├── CollectionError          1  an index cannot be opened, built or searched
     │   └── DiskFullError        1  no space is left for it
+    ├── SearchEndedError         1  the process that stays loaded for searches ended
     ├── LaunchError              1  jobs cannot be started or polled
     ├── SweepError               1  jobs of a sweep failed
     ├── TrackingError            1  wandb's server cannot be reached, or fails
     └── Interrupted              128 + signal number
 
 A message is one line: the value seen, the values allowed, and how to fix it. Codes 2, 3
-and 4 are for errors that running the same command again cannot fix.
+and 4 are for errors that running the same command again cannot fix, whatever comes: no job that
+ended with one of them is restarted. A disk, a bucket, a store or an index that is missing may come
+back, and has code 1.
 """
 
 from __future__ import annotations

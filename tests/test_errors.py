@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from clipvec.errors import holds_secret, one_line, url_without_secrets, without_secrets
+from clipvec import errors
+from clipvec.errors import (
+    ClipvecError,
+    holds_secret,
+    one_line,
+    url_without_secrets,
+    without_secrets,
+)
+
+
+def test_the_tree_of_errors_names_every_class_with_its_exit_code() -> None:
+    tree = r"^[ │├└─]{4,}(\w+) +(?:exit code )?(128 \+|\d)"
+    shown = dict(re.findall(tree, errors.__doc__ or "", re.MULTILINE))
+    codes = {
+        name: str(each.exit_code)
+        for name, each in vars(errors).items()
+        if isinstance(each, type) and issubclass(each, ClipvecError)
+    }
+    assert shown == {**codes, "Interrupted": "128 +"}
 
 
 def test_free_text_becomes_one_printable_line() -> None:

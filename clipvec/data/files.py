@@ -86,7 +86,7 @@ def expand(patterns: str | Sequence[str]) -> tuple[Source, ...]:
             )
         found.update(matched)
     if not found:
-        raise DatasetError("dataset.path is an empty list; give at least one file or pattern")
+        raise ConfigError("dataset.path is an empty list; give at least one file or pattern")
     parts = {path: without_query(path).split("/") for path in sorted(found)}
     # not of the files, with which it could change: a name says the same in all generations
     levels = zip(*(folder.split("/") for folder in folders), strict=False)

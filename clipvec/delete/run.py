@@ -38,7 +38,9 @@ def delete(config: DeleteConfig) -> str:
             return _undo(config, store, entries)
     store.tell_unfinished("keep their rows")
     while True:
-        chosen = _selected(config, store)
+        chosen, refused = _selected(config, store)
+        if refused and not config.dry_run:
+            raise ConfigError(f"nothing was deleted: {refused}")
         blocked = _blocked(config, store, chosen)
         parts = select.with_copies(store, chosen, blocked) if blocked else chosen
         if compaction.is_current(store, parts):
@@ -52,7 +54,8 @@ def delete(config: DeleteConfig) -> str:
     also = f"; {counted(copies, 'row')} of these by another id, with the same bytes"
     forever = (also if copies else "") + "; no such image is embedded again" if blocked else ""
     if config.dry_run:
-        return f"would delete {rows}: {_some(parts)}{forever}"
+        instead = f"; this will be refused: {refused}" if refused else ""
+        return f"would delete {rows}: {_some(parts)}{forever}{instead}"
     name = entries.add(entry)
     return (
         f"deleted {rows}: {name}{forever}; undo={name} takes it back, and clipvec index takes the "
@@ -60,7 +63,8 @@ def delete(config: DeleteConfig) -> str:
     )
 
 
-def _selected(config: DeleteConfig, store: Store) -> dict[str, DeletedRows]:
+def _selected(config: DeleteConfig, store: Store) -> tuple[dict[str, DeletedRows], str]:
+    """Return the rows that are meant, and why they are too many, or nothing."""
     if config.where is not None:
         texts = [config.where] if isinstance(config.where, str) else config.where
         if not texts:
@@ -69,7 +73,7 @@ def _selected(config: DeleteConfig, store: Store) -> dict[str, DeletedRows]:
     ids = _asked_ids(config)
     if not ids:
         raise ConfigError("no id is given; nothing was deleted")
-    return select.by_ids(store, ids, config.ignore_missing)
+    return select.by_ids(store, ids, config.ignore_missing), ""
 
 
 def _blocked(config: DeleteConfig, store: Store, parts: dict[str, DeletedRows]) -> set[str]:

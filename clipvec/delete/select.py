@@ -48,16 +48,21 @@ def by_ids(store: Store, ids: set[str], ignore_missing: bool) -> dict[str, Delet
     return found
 
 
-def by_filter(store: Store, texts: Sequence[str], most: float) -> dict[str, DeletedRows]:
-    """Return the rows that satisfy all filters, by part file.
+def by_filter(
+    store: Store, texts: Sequence[str], most: float
+) -> tuple[dict[str, DeletedRows], str]:
+    """Return the rows that satisfy all filters, by part file, and what is to be given for so many.
 
     Args:
         store: where the rows are.
         texts: the filters, as `clipvec.index.filters.parse` takes them.
-        most: largest share of the rows that may be meant.
+        most: largest share of the rows that is deleted without more ado.
+
+    Returns:
+        The rows; and where they are more than ``most``, why they are refused and what admits them.
 
     Raises:
-        ConfigError: a filter is malformed, or more rows satisfy it.
+        ConfigError: a filter is malformed.
         StoreError: a part cannot be read.
     """
     chosen = filters.parse(texts, store.fingerprint.attributes)
@@ -72,13 +77,13 @@ def by_filter(store: Store, texts: Sequence[str], most: float) -> dict[str, Dele
     found = _select(store, parts, ["id", *keys], wanted)
     rows, count = sum(part.rows for part in parts), sum(len(f.ids) for f in found.values())
     # in the other form, count > most * rows, the share that the message names may be refused again
-    if count and count / rows > most:
-        raise ConfigError(
-            f"where {chosen} is satisfied by {count:,} of {counted(rows, 'row')}, more than "
-            f"max_removed_fraction={most}: nothing was deleted; if all of these are meant, give "
-            f"max_removed_fraction={admitting(count / rows)}"
-        )
-    return found
+    if not count or count / rows <= most:
+        return found, ""
+    return found, (
+        f"where {chosen} is satisfied by {count:,} of {counted(rows, 'row')}, more than "
+        f"max_removed_fraction={most}; if all of these are meant, give "
+        f"max_removed_fraction={admitting(count / rows)}"
+    )
 
 
 def digests(store: Store, ids: set[str]) -> set[str]:

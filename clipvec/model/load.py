@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipvec.config import RUNTIMES
-from clipvec.errors import ModelError
+from clipvec.errors import ConfigError, ModelError
 from clipvec.model.identity import fingerprint_of
 
 if TYPE_CHECKING:
@@ -22,11 +22,12 @@ def load_encoder(config: ModelConfig) -> Encoder:
     """Return the encoder that ``config`` names, fetching the weights of a tag.
 
     Raises:
-        ModelError: there is no such model, its weights cannot be fetched or do not fit it, or
-            it cannot run as ``config`` says.
+        ConfigError: there is no such model, or a package that it needs is not installed.
+        ModelError: its weights cannot be fetched or do not fit it, or it cannot run as ``config``
+            says.
     """
     if config.arch == "synthetic":
-        raise ModelError(
+        raise ConfigError(
             f"model={config.name} stands for synthetic vectors and cannot embed texts or images; "
             "choose another model, and a dataset of images"
         )

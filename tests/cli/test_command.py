@@ -149,7 +149,7 @@ def test_an_error_is_one_line(
         ("jobs", ["stauts"], "no such command: stauts; did you mean status?"),
         ("completion", ["zhs"], "no such shell: zhs; did you mean zsh?"),
         ("jobs", [], "the following arguments are required: COMMAND; clipvec jobs --help explains"),
-        ("jobs", ["logs", "--jbo"], "--jbo: not an option here; clipvec jobs --help lists them"),
+        ("jobs", ["logs", "--jbo"], "--jbo: not an option here; did you mean --job?"),
         ("jobs", ["--hepl"], "--hepl: not an option here; did you mean --help?"),
         ("jobs", ["logs", "--foll"], "--foll: not an option here; did you mean --follow?"),
         ("search", ["--wher", "a"], "--wher: not an option here; did you mean --where?"),

@@ -107,9 +107,14 @@ def test_by_filter(store: Store) -> None:
 
 @pytest.mark.parametrize(("where", "share"), [("width>=100", 1.0), ("category=bird", 0.5)])
 def test_a_filter_that_matches_too_much(store: Store, where: str, share: float) -> None:
-    with pytest.raises(ConfigError, match=rf"more than max_removed_fraction=0.2: .*={share}$"):
+    with pytest.raises(ConfigError, match=rf"more than max_removed_fraction=0.2; .*={share}$"):
         delete(asked(store, where=where))
     assert deleted(store) == []
+    said = delete(asked(store, where=where, dry_run=True))
+    assert f"would delete {50 * share:.0f} rows of {store.url}: 0/" in said
+    assert "; this will be refused: where " in said
+    assert f" is satisfied by {50 * share:.0f} of 50 rows, more than" in said
+    assert said.endswith(f"; if all of these are meant, give max_removed_fraction={share}")
     delete(asked(store, where=where, max_removed_fraction=share))
     assert len(deleted(store)) == 50 * share
 
@@ -129,7 +134,7 @@ def test_by_file(store: Store, tmp_path: Path) -> None:
 
 
 def test_a_dry_run_changes_nothing(store: Store) -> None:
-    said = delete(asked(store, where="width<105", dry_run=True))
+    said = delete(asked(store, where="width<105", dry_run=True))  # not more than is allowed
     ids = "0/0, 0/1, 0/2, 0/3, 0/4, 1/0, 1/1, 1/2, 1/3, 1/4"
     assert said == f"would delete 10 rows of {store.url}: {ids}"
     said = delete(asked(store, where="width<106", dry_run=True, max_removed_fraction=1))

@@ -59,7 +59,7 @@ def test_what_cannot_be_deleted(run: Run, here: Path) -> None:
     failed = run("delete", "model=sample", "ids=none", exit_code=2).stderr
     assert failed.startswith("error: not in ")
     failed = run("delete", "model=sample", "where=width>=1", exit_code=2).stderr
-    assert "max_removed_fraction=0.2: nothing was deleted" in failed
+    assert "error: nothing was deleted: where width >= 1 is satisfied by 364 of 364 rows" in failed
     said = run("delete", "model=sample", "where=width>=1", "--dry-run", "max_removed_fraction=1")
     rows = len(Rows.open(str(here / "data/store/sample/sample")))
     assert said.stdout.startswith(f"would delete {rows} rows of ")

@@ -270,6 +270,7 @@ def test_an_impossible_sharding_leaves_no_store(run: Run, tiny: list[str], tmp_p
         (["model=local"], 2, "model.pretrained is not set"),
         (["dataset=webdataset", "dataset.path=/nope/*.tar"], 1, "'/nope/*.tar' matches no file"),
         (["dataset=imagenet"], 2, "HF_TOKEN"),
+        (["model.arch=ViT-X"], 2, "model.arch='ViT-X' is not an architecture of open_clip"),
         (["model.pretrained=/nope.pt"], 1, "is neither a file nor weights of ViT-B-32"),
         (
             ["store.root=nope://bucket/x"],

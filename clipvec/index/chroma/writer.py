@@ -8,7 +8,7 @@ import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from clipvec.errors import CollectionError
+from clipvec.errors import CollectionError, ConfigError
 from clipvec.index.backend import IndexWriter, check_made_of, duplicate_id_message
 from clipvec.index.base import PART, ROW, IndexInfo, is_missing
 from clipvec.index.chroma.client import BUILD_STATS, EXPECTED_ROWS, MARK, chroma_errors, close
@@ -176,7 +176,7 @@ class CollectionWriter(IndexWriter):
         for key in _FIXED:
             if have.get(key) != wanted[key]:
                 group = "" if key == "space" else "hnsw."
-                raise CollectionError(
+                raise ConfigError(
                     f"{self.location} was built with {group}{key}={have.get(key)}, not "
                     f"{wanted[key]}, which cannot change; rebuild it with --rebuild"
                 )

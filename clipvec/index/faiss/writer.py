@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipvec.errors import CollectionError
+from clipvec.errors import CollectionError, ConfigError
 from clipvec.files import size_and_sha256
 from clipvec.index import rows_writer
 from clipvec.index.backend import IndexWriter, check_made_of, duplicate_id_message
@@ -128,7 +128,7 @@ class FaissWriter(IndexWriter):
         if built == wanted or (FLAT in {built, wanted} and given != FLAT):
             return wanted
         if given != AUTO:
-            raise CollectionError(
+            raise ConfigError(
                 f"{self.location} was built with index.factory={built}, not {wanted}, which cannot "
                 "change; rebuild it with --rebuild"
             )

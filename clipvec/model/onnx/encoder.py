@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec import paths
-from clipvec.errors import ModelError
+from clipvec.errors import ConfigError, ModelError
 from clipvec.model.encoder import Encoder
 from clipvec.model.onnx import cache
 from clipvec.model.tokens import Tokenizer
@@ -83,11 +83,11 @@ def _require(*packages: str) -> None:
     """Check that packages of the extra ``onnx`` are installed.
 
     Raises:
-        ModelError: one is missing.
+        ConfigError: one is missing.
     """
     for package in packages:
         if find_spec(package) is None:
-            raise ModelError(
+            raise ConfigError(
                 f"model.runtime=onnx needs the package {package}, which is not installed; "
                 "pip install 'clipvec[onnx]'"
             )
@@ -98,7 +98,7 @@ def _check(config: ModelConfig) -> None:
     for field, values in allowed.items():
         given = getattr(config, field)
         if given not in values:
-            raise ModelError(
+            raise ConfigError(
                 f"model.{field}={given} does not work with model.runtime=onnx, which runs on the "
                 f"CPU in fp32; use model.{field}={str(values[0]).lower()}, or model.runtime=torch"
             )

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize
 
-from clipvec.errors import ModelError
+from clipvec.errors import ConfigError, ModelError
 from clipvec.paths import SAMPLE_HEADS
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _file(package: str, name: str) -> Path:
     """Return a file of an installed package, without importing it."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise ModelError(
+        raise ConfigError(
             f"model=sample needs the package {package}, which is not installed; "
             "pip install 'clipvec[sample]'"
         )

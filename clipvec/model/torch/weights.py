@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipvec.errors import ModelError
+from clipvec.errors import ConfigError, ModelError
 from clipvec.model.load import check_folder
 from clipvec.model.preprocess import Preprocess
 from clipvec.model.torch.once_in_memory import once_in_memory
@@ -86,7 +86,7 @@ def _check_source(config: ModelConfig) -> None:
     if config.pretrained.startswith(SCHEMES):
         return
     if config.arch not in open_clip.list_models():
-        raise ModelError(
+        raise ConfigError(
             f"model.arch={config.arch!r} is not an architecture of open_clip; "
             "python -c 'import open_clip; print(open_clip.list_models())' lists them"
         )

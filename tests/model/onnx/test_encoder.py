@@ -10,7 +10,7 @@ import pytest
 
 from clipvec import model, paths
 from clipvec.config import ModelConfig
-from clipvec.errors import ModelError
+from clipvec.errors import ConfigError, ModelError
 from clipvec.model.encoder import Encoder
 from clipvec.model.onnx import cache, export
 from clipvec.model.onnx import encoder as onnx_encoder
@@ -97,7 +97,7 @@ def test_moved_weights_are_not_exported_again(
 )
 def test_unsupported_options_are_refused(field: str, value: object, message: str) -> None:
     asked = ModelConfig("x", "sample", "sample", runtime="onnx", **{field: value})  # type: ignore[arg-type]
-    with pytest.raises(ModelError) as error:
+    with pytest.raises(ConfigError) as error:
         model.load_encoder(asked)
     assert message in str(error.value)
 
@@ -113,7 +113,7 @@ def test_a_missing_package_is_named_before_anything_is_loaded(
         onnx_encoder, "find_spec", lambda name: None if name == package else found(name)
     )
     asked = ModelConfig("x", "local", f"local-dir:{tiny_weights}", runtime="onnx")
-    with pytest.raises(ModelError, match=rf"needs the package {package}.*'clipvec\[onnx\]'"):
+    with pytest.raises(ConfigError, match=rf"needs the package {package}.*'clipvec\[onnx\]'"):
         model.load_encoder(asked)
 
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from clipvec.config import ModelConfig
-from clipvec.errors import ModelError
+from clipvec.errors import ConfigError
 from clipvec.model import Encoder, load_encoder
 from clipvec.model.torch import sample
 from clipvec.store import Store, matrix
@@ -115,7 +115,7 @@ def test_a_missing_package_names_the_extra(monkeypatch, package):
 
     find_spec = sample.find_spec
     monkeypatch.setattr(sample, "find_spec", without)
-    with pytest.raises(ModelError, match=rf"{package}.*pip install 'clipvec\[sample\]'"):
+    with pytest.raises(ConfigError, match=rf"{package}.*pip install 'clipvec\[sample\]'"):
         sample.build()
 
 
