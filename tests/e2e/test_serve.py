@@ -204,8 +204,8 @@ def test_another_model_is_refused(index: Path, tiny: list[str], tmp_path: Path) 
 
 
 def test_a_wrong_override_is_refused(tmp_path: Path) -> None:
-    assert "CLIPVEC_SERVE='worker=2'" in refused("worker=2", tmp_path)
-    assert "workers=0: input should be greater" in refused("workers=0", tmp_path)
+    said = refused("workers=0", tmp_path)
+    assert said.startswith("error: CLIPVEC_SERVE='workers=0': workers=0: input should be greater")
 
 
 @pytest.fixture

@@ -71,11 +71,11 @@ JSON = {"content-type": "application/json"}
 
 @pytest.fixture(scope="module")
 def server(
-    index: Path, tmp_path_factory: pytest.TempPathFactory
+    tiny_sample: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, psutil.Process]]:
     """URL and process of a service for this module only."""
     port, log = free_port(), tmp_path_factory.mktemp("load") / "log"
-    process = start(f"index.path={index} max_refusals_per_minute=null", port, log)
+    process = start(f"index.path={tiny_sample}/index max_refusals_per_minute=null", port, log)
     url = f"http://127.0.0.1:{port}"
     try:
         wait_ready(url, process, log)
