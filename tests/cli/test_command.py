@@ -106,8 +106,9 @@ def test_a_variable_in_a_path_is_looked_up(start: Start, monkeypatch: pytest.Mon
         (["--help", "modle=3"], "modle is not an option here; did you mean model?"),
         (["model=null"], "a group takes one of its options, and neither null nor a number"),
         (
-            ["launcher=workers"],
-            "launcher=workers starts sweeps, which -m asks for: clipvec embed -m",
+            ["launcher=sky", "shards=0-3"],
+            "launcher=sky starts sweeps, which -m asks for: "
+            "clipvec embed -m launcher=sky shards=0-3",
         ),
         (["-m", "launcher=sky,workers"], "launcher=sky,workers: a sweep has one launcher; start"),
         (["/my/photos"], "/my/photos is no option: those are written key=value, without blanks;"),

@@ -44,14 +44,6 @@ def test_a_sweep_on_a_page(run: Run, tiny: list[str], tmp_path: Path, browser: B
     visit.close()
 
 
-def test_invalid_requests_are_refused(run: Run, tmp_path: Path) -> None:
-    done = run("dashboard", "--local", "model=sample", exit_code=1)
-    assert "there is no store at" in done.stderr
-    assert not (tmp_path / "data/store").exists()
-    done = run("dashboard", "-m", "--local", "model=sample,synthetic", exit_code=1)
-    assert done.stderr.count("error: ") == 2
-
-
 @pytest.mark.parametrize("launcher", ["sky", "workers"])
 def test_it_is_not_swept_to_the_cloud(run: Run, launcher: str) -> None:
     done = run("dashboard", f"launcher={launcher}", exit_code=2)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from clipvec.store import Rows
 from tests.e2e.conftest import Run
 
 
@@ -53,14 +52,3 @@ def test_a_takedown(run: Run, here: Path) -> None:
     run("delete", "model=sample", f"undo={name}")
     run("index", "model=sample", "sharding=x10")
     assert ids() == before
-
-
-def test_what_cannot_be_deleted(run: Run, here: Path) -> None:
-    failed = run("delete", "model=sample", "ids=none", exit_code=2).stderr
-    assert failed.startswith("error: not in ")
-    failed = run("delete", "model=sample", "where=width>=1", exit_code=2).stderr
-    assert "error: nothing was deleted: where width >= 1 is satisfied by 364 of 364 rows" in failed
-    said = run("delete", "model=sample", "where=width>=1", "--dry-run", "max_removed_fraction=1")
-    rows = len(Rows.open(str(here / "data/store/sample/sample")))
-    assert said.stdout.startswith(f"would delete {rows} rows of ")
-    assert not (here / "data/store/sample/sample/tombstones").exists()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from clipvec import cli
 from tests.e2e.conftest import Run
 
 ALIKE = {
@@ -15,26 +16,7 @@ ALIKE = {
 """Commands with a model."""
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "check",
-        "dashboard",
-        "compact",
-        "completion",
-        "delete",
-        "deploy",
-        "embed",
-        "evaluate",
-        "index",
-        "jobs",
-        "photos",
-        "projection",
-        "recall",
-        "rejects",
-        "search",
-    ],
-)
+@pytest.mark.parametrize("command", sorted(cli.commands()))
 def test_help_explains(run: Run, command: str) -> None:
     said = run(command, "--help").stdout
     assert f"clipvec {command}" in said

@@ -142,12 +142,6 @@ def test_a_second_command_leaves_a_rebuild_alone(run: Run, tmp_path: Path) -> No
     assert len(set(ids_in(tmp_path / "data/index"))) == ROWS
 
 
-def test_the_demo_options_compose(run: Run) -> None:
-    shown = run("index", "experiment=demo", "--cfg", "job").stdout
-    assert "max_neighbors: 16" in shown
-    assert "arch: sample" in shown
-
-
 def test_bad_input_is_one_line(run: Run, tmp_path: Path, store_factory: StoreFactory) -> None:
     missing = run("index", *OPTIONS, exit_code=1).stderr
     assert missing.startswith("error: there is no store at")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -159,21 +158,6 @@ def test_a_bad_configuration_starts_nothing(run: Run, sweep: list[str], tmp_path
     assert started(tmp_path) == {}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (
-            ["launcher=sky", "shards=0-3"],
-            "error: launcher=sky starts sweeps, which -m asks for: "
-            "clipvec embed -m launcher=sky shards=0-3\n",
-        ),
-        (["-m", "launcher=sky,workers"], "error: launcher=sky,workers: a sweep has one launcher;"),
-    ],
-)
-def test_launchers_that_hydra_would_ignore(run: Run, arguments: list[str], message: str) -> None:
-    assert run("embed", *arguments, exit_code=2).stderr.startswith(message)
-
-
 def test_dry_run_starts_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = ["embed", "-m", "experiment=skypilot_example", "launcher.dry_run=true"]
     monkeypatch.setenv("HF_TOKEN", "")
@@ -200,15 +184,3 @@ def test_two_sweeps_of_one_folder_name(run: Run, drawn: list[str], tmp_path: Pat
         run("embed", *drawn, f"shards={shard}", "hydra.sweep.dir=data/sweeps/mine")
     assert started(tmp_path) == {"mine": [[0]], "mine-2": [[1]]}
     assert "mine-2" in run("jobs", "list").stdout
-
-
-def test_a_missing_sweep(run: Run, tmp_path: Path) -> None:
-    done = run("jobs", "status", "mine", exit_code=2)
-    assert done.stderr == "error: no sweep 'mine' in data/sweeps (latest: none yet)\n"
-
-
-def test_a_moved_sweep_is_found_by_its_folder(run: Run, drawn: list[str], tmp_path: Path) -> None:
-    run("embed", *drawn, "shards=0")
-    folder = next((tmp_path / "data/sweeps").iterdir())
-    shutil.move(folder, tmp_path / "kept")
-    assert "done" in run("jobs", "status", str(tmp_path / "kept")).stdout
