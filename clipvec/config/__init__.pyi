@@ -1,5 +1,6 @@
 from .cloud import CloudConfig
 from .commands import (
+    API_KEY,
     COMMANDS,
     CheckConfig,
     CompactConfig,
@@ -50,6 +51,7 @@ from .recall import (
 )
 
 __all__ = [
+    "API_KEY",
     "COMMANDS",
     "EVERY_MODEL",
     "LAUNCHERS",

@@ -30,6 +30,9 @@ from clipvec.config.recall import (
     Systems,
 )
 
+API_KEY = "CLIPVEC_API_KEY"
+"""Variable of the key that requests to the service need, if it is set."""
+
 
 class OfStore:
     """The configuration of a command on one store."""

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from clipvec.config import DeployConfig, ServeConfig
 
 log = logging.getLogger(__name__)
-KEY = "CLIPVEC_API_KEY"
 
 
 def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -> str:
@@ -46,8 +45,8 @@ def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -
     """
     check_index(serve, wanted.cloud)
     check_replicas(wanted)
-    if not os.environ.get(KEY):
-        log.warning("%s is not set: anyone who can reach the endpoint can search", KEY)
+    if not os.environ.get(config.API_KEY):
+        log.warning("%s is not set: anyone who can reach the endpoint can search", config.API_KEY)
     packed = paths.DeployPaths(folder.absolute()).workdir
     pack(packed, [extras(wanted, serve)])
     made = task(wanted, serve, overrides, packed)

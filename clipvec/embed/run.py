@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from clipvec import paths, shards
+from clipvec import shards
 from clipvec.config import to_dict
 from clipvec.data import SyntheticDataset, open_dataset
 from clipvec.embed import growth, tracking
@@ -120,8 +120,7 @@ class _Session:
     def __init__(self, config: EmbedConfig) -> None:
         self._config = config
         self._wanted = shards.parse(config.shards, config.sharding.count)
-        url = paths.store_dir(config.store.root, config.dataset.name, config.model.name)
-        self.summary = EmbedSummary(url)
+        self.summary = EmbedSummary(config.store_url)
         self._source: VectorSource[Any] | None = None
         # The jobs of a sweep do not decide what their shards are of.
         whole = len(self._wanted) == config.sharding.count

@@ -20,7 +20,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipvec import config, paths
+from clipvec import config
 from clipvec.cli import literal_paths, refuse_cut_path
 from clipvec.errors import ConfigError, signal_of
 from clipvec.photos.running import PageClaim
@@ -35,8 +35,6 @@ _HOST = "127.0.0.1"
 _PORTS = range(3000, 3020)
 _DEFAULTS = {"dataset": "folder", "sharding": "x1", "max_reject_fraction": "1"}
 """One's photos are few, and those that cannot be read hold up no others."""
-_KEY = "CLIPVEC_API_KEY"
-"""Environment variable with the key of the service, if it asks for one."""
 _POLL_SECONDS = 0.2
 _ANSWER_SECONDS = 30
 
@@ -54,9 +52,8 @@ def show_photos(arguments: argparse.Namespace) -> None:
         refuse_cut_path("photos", sys.argv[1:])
     words = overrides(arguments.folder, arguments.options)
     config.load_env()
-    settings = config.read_command("embed", words["embed"], config.EmbedConfig)
+    collection = config.read_command("embed", words["embed"], config.EmbedConfig).collection
     index = config.read_command("index", words["index"], config.IndexCommandConfig)
-    collection = paths.collection_name(settings.dataset.name, settings.model.name)
     serve = [*words["serve"], config.override("collection", index.alias or collection)]
     served = config.read_command("serve", serve, config.ServeConfig).index
     if not arguments.no_serve and importlib.util.find_spec("bentoml") is None:
@@ -230,6 +227,7 @@ def is_served(url: str, collection: str) -> bool:
 def _opener() -> urllib.request.OpenerDirector:
     """Return what asks a service of this machine, with the key that it may ask for."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy is elsewhere
-    key = os.environ.get(_KEY, "").encode().decode("latin-1")  # its bytes, as headers have them
+    # its bytes, as headers have them
+    key = os.environ.get(config.API_KEY, "").encode().decode("latin-1")
     opener.addheaders = [("X-API-Key", key)] if key else []
     return opener

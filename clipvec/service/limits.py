@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from fastapi import HTTPException
 
+from clipvec.config import API_KEY
 from clipvec.service.problems import refusal
 from clipvec.service.protocol import LEAST_RATE
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-KEY = "CLIPVEC_API_KEY"
 COOKIE = "clipvec_key"
 """Where the page keeps the key, percent-encoded, since an <img> sends no header."""
 _LINGER = 4
@@ -39,12 +39,12 @@ _DRAIN_SECONDS = 5.0
 
 def key_is_set() -> bool:
     """Return whether requests need a key."""
-    return bool(os.environ.get(KEY))
+    return bool(os.environ.get(API_KEY))
 
 
 def has_key(connection: HTTPConnection) -> bool:
     """Return whether a request has the key; where none is set, none has."""
-    wanted = os.environ.get(KEY, "").encode()
+    wanted = os.environ.get(API_KEY, "").encode()
     right = [hmac.compare_digest(key, wanted) for key in _keys(connection)]
     return any(right)
 
