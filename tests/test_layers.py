@@ -219,6 +219,22 @@ def test_a_backend_is_imported_in_one_place() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_light(command: str) -> None:
+    code = (
+        "import contextlib, io, sys\n"
+        f"from clipvec.{command}.__main__ import main\n"
+        "sys.argv[1:] = ['--help']\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "    main()\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {*HOMES, *("bentoml", "datasets", "fsspec", "httpx", "numpy", "pandas", "PIL")}
+    heavy |= {"pyarrow", "requests", "rich", "scipy"}
+    assert heavy & {name.partition(".")[0] for name in done.stdout.split()} == set()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_entry_points_are_light(command: str) -> None:
     code = (
         f"import sys, clipvec.{command}.__main__\n"

@@ -11,7 +11,7 @@ The query is the weighted sum of its terms: ^1.5 after a term sets its weight, -
 The score is the cosine. Give text that looks like an override with --text.
 
 The model stays loaded for 10 minutes (CLIPVEC_SEARCH_MINUTES), in a process that answers the next
-search at once.
+search at once; --stop ends it before.
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ def main() -> None:
     def search() -> None:
         from clipvec.search import daemon
 
+        if arguments.stop:
+            ended = daemon.stop()
+            what = "search that stayed loaded" if ended == 1 else "searches that stayed loaded"
+            print(f"ended {ended} {what}" if ended else "no search stays loaded")
+            return
         if not arguments.no_daemon and daemon.minutes() > 0:
             code = daemon.ask(sys.argv[1:])
             if code is not None:
@@ -55,6 +60,7 @@ def parser() -> Parser:
     add("--html", metavar="FILE", help="write a page with thumbnails")
     add("--open", action="store_true", help="open that page in the browser")
     add("--no-daemon", action="store_true", help="search in this process and leave none behind")
+    add("--stop", action="store_true", help="end the process that stays loaded; search nothing")
     return parser
 
 

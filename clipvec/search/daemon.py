@@ -2,7 +2,8 @@
 
 The first search listens on a Unix socket of its user and hands it to a process that it leaves
 behind. Each search passes that process its command line, folder, environment and stderr, and
-prints what it gets back; one is answered at a time, for some minutes after the last.
+prints what it gets back; one is answered at a time, for some minutes after the last, or until it
+is told to stop.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ _LOADED_WITH = (
     *("OPENBLAS", "PYTHON", "TOKENIZERS", "TORCH", "TRANSFORMERS", "XDG_CACHE"),
 )
 """Beginnings of the names of environment variables that libraries read when they are loaded."""
+_PREFIX, _KEY_LENGTH = "search-", 16
+"""Of a socket's name, behind which comes its `_key`."""
 _LONGEST_PATH = 100
 """Bytes of a socket's path; the kernel's limit is 107."""
 _SIZE, _STARTED = struct.Struct(">I"), struct.Struct(">I")
@@ -92,6 +95,37 @@ def ask(arguments: Sequence[str]) -> int | None:
     return None
 
 
+def stop() -> int:
+    """End the processes that stay loaded for this user, and return how many there were.
+
+    Raises:
+        SearchEndedError: one is busy with a search for too long.
+    """
+    folder = process.user_folder()
+    if not hasattr(socket, "send_fds") or folder is None:
+        return 0
+    return sum(map(_ended, folder.glob(_PREFIX + "?" * _KEY_LENGTH)))
+
+
+def _ended(path: Path) -> bool:
+    """End the process of a socket, and return whether there was one."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_PATIENCE)
+        try:
+            connection.connect(os.fspath(path))
+            _send(connection, {"stop": True})
+            while connection.recv(_STARTED.size):  # until it has gone
+                continue
+        except TimeoutError:
+            raise SearchEndedError(
+                "a process that stays loaded is busy with a search; wait until that has ended, "
+                "or end it by Ctrl-C, and run clipvec search --stop again"
+            ) from None
+        except OSError:
+            return False
+    return True
+
+
 def _socket_path() -> Path | None:
     """Return the socket of searches in the same environment; None: there can be none."""
     if not hasattr(socket, "send_fds"):
@@ -99,7 +133,7 @@ def _socket_path() -> Path | None:
     folder = process.user_folder()
     if folder is None:
         return None
-    path = folder / f"search-{_key()}"
+    path = folder / f"{_PREFIX}{_key()}"
     return path if len(os.fsencode(path)) <= _LONGEST_PATH else None
 
 
@@ -108,7 +142,7 @@ def _key() -> str:
     newest = max(file.stat().st_mtime_ns for file in (_ROOT / "clipvec").rglob("*.py"))
     loaded_with = sorted(i for i in os.environ.items() if i[0].startswith(_LOADED_WITH))
     told = [sys.executable, str(_ROOT), __version__, newest, loaded_with]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:_KEY_LENGTH]
 
 
 @contextlib.contextmanager
@@ -170,13 +204,18 @@ def _begin(connection: socket.socket, arguments: Sequence[str]) -> int | None:
         "environment": environment,
         "terminal": sys.stdout.isatty(),
     }
-    data = json.dumps(asked).encode()
     connection.settimeout(_PATIENCE)
-    socket.send_fds(connection, [_SIZE.pack(len(data))], [2])
-    connection.sendall(data)
+    _send(connection, asked)
     started = _received(connection, _STARTED.size)
     connection.settimeout(None)
     return _STARTED.unpack(started)[0] if started else None
+
+
+def _send(connection: socket.socket, asked: dict[str, Any]) -> None:
+    """Pass on what is asked, and where its errors go."""
+    data = json.dumps(asked).encode()
+    socket.send_fds(connection, [_SIZE.pack(len(data))], [2])
+    connection.sendall(data)
 
 
 def _end(connection: socket.socket, pid: int) -> tuple[int, str]:
@@ -235,7 +274,7 @@ def serve(search: Callable[[], None]) -> None:
 
 
 def _answer(connection: socket.socket, search: Callable[[], None]) -> int:
-    """Do one search, and return its exit code."""
+    """Do one search, and return its exit code; to stop has that of a signal."""
     connection.settimeout(_SECONDS)
     fds: list[int] = []
     try:
@@ -246,6 +285,10 @@ def _answer(connection: socket.socket, search: Callable[[], None]) -> int:
         for fd in fds:
             os.close(fd)
         return 0
+    if "stop" in asked:
+        os.close(fds[0])
+        connection.detach()  # it closes when this process has ended
+        return _INTERRUPTED
     printed = _Printed(asked["terminal"])
     code = _searched(asked, fds[0], printed, search)
     data = printed.getvalue().encode()

@@ -121,6 +121,21 @@ def test_later_searches_are_answered_by_the_first_ones_process(
         assert f" {module}\n" not in times
 
 
+def test_they_end_when_they_are_told_to(start: Command, folder: Path) -> None:
+    stop = ("--stop",)
+    said(start(*stop))
+    assert said(start(*stop)) == (0, "no search stays loaded\n", "")
+    assert said(start("a frog"))[0] == 0
+    assert len(daemons(folder)) == 1
+    busy = start("a frog", "--json", "-k", "300")
+    assert busy.stdout is not None
+    assert os.read(busy.stdout.fileno(), 1) == b"["
+    assert said(start(*stop)) == (0, "ended 1 search that stayed loaded\n", "")
+    assert daemons(folder) == []
+    assert len(json.loads("[" + said(busy)[1])) == 300
+    assert list(folder.rglob("search-????????????????")) == []
+
+
 def test_one_that_was_killed_is_replaced(start: Command, folder: Path) -> None:
     asked = ("a frog", "-k", "1")
     answer = said(start(*asked))
