@@ -65,14 +65,14 @@ def minutes() -> float:
         return MINUTES
 
 
-def ask(arguments: Sequence[str]) -> int | None:
+def ask(arguments: Sequence[str]) -> tuple[int, str] | None:
     """Search in the process that stays loaded, which is started if there is none.
 
     Args:
         arguments: those of ``python -m clipvec.search``.
 
     Returns:
-        The exit code of the search; None: there can be no such process here.
+        The exit code of the search, and what it prints; None: there can be no such process here.
 
     Raises:
         SearchEndedError: it ended before it had answered.
@@ -90,8 +90,7 @@ def ask(arguments: Sequence[str]) -> int | None:
         except OSError:
             continue
         if answer is not None:
-            sys.stdout.write(answer[1])
-            return answer[0]
+            return answer
     return None
 
 
@@ -173,7 +172,7 @@ def _start(path: Path) -> None:
         listener.listen()
         # in place of the current folder, whose modules are none of ours
         code = f"import sys; sys.path[0] = {str(_ROOT)!r}\n"
-        code += "from clipvec.search import __main__, daemon; daemon.serve(__main__.main)"
+        code += "from clipvec.search import __main__, daemon; daemon.serve(__main__.answer)"
         fd = listener.fileno()
         subprocess.Popen(
             [sys.executable, "-c", code, str(fd), str(path)],

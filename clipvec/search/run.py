@@ -17,7 +17,7 @@ from clipvec.errors import ConfigError
 from clipvec.files import open_regular
 from clipvec.index import Term, filters, open_index, query_vector, split_weight
 from clipvec.model import load_checked
-from clipvec.search import results
+from clipvec.search import pictures, results
 
 if TYPE_CHECKING:
     import argparse
@@ -55,6 +55,8 @@ def run_search(arguments: argparse.Namespace) -> None:
         raise ConfigError("a text to search for is empty; give one, or leave it out")
     if arguments.html and not Path(arguments.html).expanduser().absolute().parent.is_dir():
         raise ConfigError(f"--html {arguments.html}: there is no such folder; choose another file")
+    if arguments.show and arguments.json:
+        raise ConfigError("--show and --json: one of them; --json prints what is found as a list")
     if arguments.k < 1:
         raise ConfigError(f"-k {arguments.k}: at least 1 row is needed")
     config.load_env()
@@ -111,6 +113,8 @@ def _read(file: str) -> bytes:
 def _show(arguments: argparse.Namespace, title: str, hits: list[Hit], index: VectorIndex) -> None:
     if arguments.json:
         print(results.to_json(hits))
+    elif arguments.show and hits:
+        print(pictures.to_json(hits, index.thumbnails(hits)))
     elif hits:
         results.print_table(hits)
     if arguments.html or arguments.open:

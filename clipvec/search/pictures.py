@@ -1,0 +1,62 @@
+"""Hits on a terminal, each below its picture.
+
+The process that has the terminal draws them, and not the one that stays loaded: what a terminal can
+show is learnt by asking it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from clipvec.errors import ConfigError, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from clipvec.index import Hit
+
+_LINES = 10
+"""That a picture takes at most."""
+
+
+def check_terminal() -> None:
+    """Raise a ConfigError where pictures cannot be drawn."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ConfigError(
+            "--show draws on a terminal, and the input or the output is none; leave it out, or "
+            "write a page by --html FILE"
+        )
+
+
+def to_json(hits: Sequence[Hit], thumbnails: Mapping[str, bytes | None]) -> str:
+    """Return what `draw` takes: hits, with the thumbnails that there are by the keys of hits."""
+    found = []
+    for hit in hits:
+        jpeg = thumbnails.get(hit.key)
+        words = [one_line(word or "") for word in (hit.id, hit.caption, hit.uri)]
+        picture = jpeg and base64.b64encode(jpeg).decode()
+        found.append({"score": hit.score, "words": words, "jpeg": picture})
+    return json.dumps(found)
+
+
+def draw(hits: str) -> None:
+    """Print hits that `to_json` wrote, each below its picture.
+
+    By kitty's protocol or as Sixel where the terminal knows one of them, or in coloured blocks.
+    """
+    from rich.console import Console
+    from rich.text import Text
+    from textual_image.renderable import Image
+
+    console = Console()
+    for hit in json.loads(hits):
+        if hit["jpeg"]:
+            image = Image(io.BytesIO(base64.b64decode(hit["jpeg"])), "auto", "auto")
+            console.print(image, height=_LINES)
+        said = "  ".join(filter(None, hit["words"]))
+        line = Text.assemble((f"{hit['score']:.4f}", "bold"), f"  {said}")
+        console.print(line, no_wrap=True, overflow="ellipsis")
