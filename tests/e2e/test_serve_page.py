@@ -119,8 +119,6 @@ def test_a_dropped_image_stays_in_the_link(
     again.goto(page.url.replace(model, "0123456789abcdef"))  # as before a switch
     expect(again.locator("#notice")).to_contain_text("This vector was made by model 0123456789abc")
     expect(again.locator("#grid .caption")).to_have_count(0)
-    again.goto(page.url.replace(f"{model}.", ""))  # before links said so
-    expect(again.locator("#grid .caption").first).to_have_text("A strawberry")
     again.close()
     page.keyboard.press("Escape")
     expect(page.locator("#terms .term")).to_have_count(0)

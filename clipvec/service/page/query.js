@@ -129,13 +129,12 @@ export function pack({ vector, model }) {
   const most = Math.max(...vector.map(Math.abs)) || 1;
   const bytes = vector.map((x) => Math.round((x / most) * 127) + 128);
   const text = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  return model ? `${model}.${text}` : text;
+  return `${model}.${text}`;
 }
 
-/** Links of before have no model. */
 function unpack(text) {
   try {
-    const [, model, packed] = /^(?:([0-9a-f]+)\.)?(.*)$/.exec(text);
+    const [, model, packed] = /^([0-9a-f]+)\.(.+)$/.exec(text);
     const bytes = atob(packed.replaceAll("-", "+").replaceAll("_", "/"));
     return { vector: Array.from(bytes, (char) => (char.charCodeAt(0) - 128) / 127), model };
   } catch {
