@@ -76,9 +76,15 @@ class ModelConfig:
         return (*arch_extras(self.arch), *(runtime.extras if runtime else ()))
 
     @property
+    def folder(self) -> Path | None:
+        """The folder of ``local-dir:<folder>``; None: the weights have a name, or are a file."""
+        folder = self.pretrained.removeprefix("local-dir:")
+        return Path(folder) if folder != self.pretrained else None
+
+    @property
     def inputs(self) -> dict[str, list[str]]:
         """The folder or file of its weights, by option; none for weights that have a name."""
-        local = self.pretrained.startswith("local-dir:") or Path(self.pretrained).is_file()
+        local = self.folder is not None or Path(self.pretrained).is_file()
         return {"model.pretrained": [self.pretrained]} if local else {}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipvec.config import RUNTIMES
@@ -13,9 +12,6 @@ if TYPE_CHECKING:
     from clipvec.config import ModelConfig
     from clipvec.model.encoder import Encoder
     from clipvec.store import ModelFingerprint
-
-_FOLDER = "local-dir:"
-"""What precedes a folder in ``model.pretrained``."""
 
 
 def load_encoder(config: ModelConfig) -> Encoder:
@@ -45,10 +41,8 @@ def check_folder(config: ModelConfig) -> None:
     Raises:
         ModelError: it does not.
     """
-    if not config.pretrained.startswith(_FOLDER):
-        return
-    folder = Path(config.pretrained.removeprefix(_FOLDER))
-    if not (folder / "open_clip_config.json").is_file():
+    folder = config.folder
+    if folder is not None and not (folder / "open_clip_config.json").is_file():
         raise ModelError(
             f"model.pretrained={config.pretrained!r}: {folder} is not a folder with an "
             "open_clip_config.json"

@@ -60,7 +60,7 @@ def _made(collection: VectorIndex, known: QueryEncoder) -> bool:
 
 def _weights(model: ModelConfig) -> tuple[str | None, ...]:
     """Return what tells the files of an encoder from others in their place; of a tag, nothing."""
-    place = Path(model.pretrained.removeprefix("local-dir:"))
+    place = model.folder or Path(model.pretrained)
     return tuple(map(file_state, [place, *sorted(place.glob("*"))]))
 
 

@@ -83,17 +83,15 @@ def digest(*parts: Any) -> str:
 
 
 def _source(config: ModelConfig) -> str:
-    files = [paths.SAMPLE_HEADS] if config.arch == "sample" else _files(config.pretrained)
+    files = [paths.SAMPLE_HEADS] if config.arch == "sample" else _files(config)
     stats = [(str(file.resolve()), file.stat()) for file in files]
     known = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
     return digest(config.arch, config.pretrained, known)
 
 
-def _files(pretrained: str) -> list[Path]:
-    path = Path(pretrained.removeprefix("local-dir:"))
-    if pretrained.startswith("local-dir:"):
-        return sorted(file for file in path.glob("*") if file.is_file())
-    return [path] if path.is_file() else []
+def _files(config: ModelConfig) -> list[Path]:
+    found = [Path(config.pretrained)] if config.folder is None else config.folder.glob("*")
+    return sorted(file for file in found if file.is_file())
 
 
 def _version(package: str) -> str:

@@ -40,10 +40,7 @@ def load_weights(
     if config.arch == "sample":
         from clipvec.model.torch import sample
 
-        folder = config.pretrained.removeprefix("local-dir:")
-        model, tokenizer, preprocess = sample.build(
-            Path(folder) if folder != config.pretrained else None
-        )
+        model, tokenizer, preprocess = sample.build(config.folder)
     else:
         model, tokenizer, preprocess = _open_clip(config)
     return model, tokenizer, Preprocess.from_open_clip(preprocess)
@@ -132,7 +129,7 @@ def _reason(config: ModelConfig, error: Exception) -> str:
         return (
             f"{config.arch} needs another package ({lines[0]}); pip install 'clipvec[transformers]'"
         )
-    if not config.pretrained.startswith("local-dir:") and not Path(config.pretrained).is_file():
+    if config.folder is None and not Path(config.pretrained).is_file():
         return (
             f"{where}: the weights of {config.arch} could not be fetched ({lines[0][:200]}); check "
             "the network, or use model.pretrained=<file>, model=local "
