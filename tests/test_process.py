@@ -63,7 +63,8 @@ def test_sigterm_ends_a_command_whatever_its_threads_do() -> None:
     assert code == 143
     assert error.splitlines() == [
         "error: stopped by SIGTERM",
-        "error: stopped by SIGTERM, before its threads had ended",
+        "error: stopped by SIGTERM, before its threads had ended; the same command does "
+        "what is missing",
     ]
 
 

@@ -56,7 +56,8 @@ def lost(error: BrokenPipeError) -> ClipvecError:
 
 def _end() -> None:
     """End the process without its threads."""
-    print_error(Interrupted(signal.SIGTERM, "stopped by SIGTERM, before its threads had ended"))
+    said = "stopped by SIGTERM, before its threads had ended; the same command does what is missing"
+    print_error(Interrupted(signal.SIGTERM, said))
     os._exit(128 + signal.SIGTERM)
 
 

@@ -40,6 +40,11 @@ def check_overrides(name: str, overrides: Sequence[str]) -> DictConfig:
     """
     from hydra.errors import HydraException
 
+    for word in overrides:  # of a group that may be left out, Hydra leaves out what it lacks
+        group, _, value = word.partition("=")
+        known = ["null", *options_of("model")]
+        if group == "model" and re.fullmatch(r"[a-z][\w-]*", value) and value not in known:
+            raise ConfigError(_no_option(group, value, known[1:], name))
     try:
         return compose(name, overrides)
     except (HydraException, ValueError) as error:
@@ -106,9 +111,7 @@ def explain(error: Exception, name: str, overrides: Sequence[str]) -> str:
         )
     if isinstance(error, MissingConfigException) and error.options:
         group, _, value = str(error.missing_cfg_file).rpartition("/")
-        meant = did_you_mean(value, error.options)
-        there = f"{' There' if meant else '; there'} are {', '.join(error.options)}"
-        return f"{group}={value}: no such option{meant}{there}"
+        return _no_option(group, value, error.options, name)
     if str(error).startswith("Config group override must be a string"):
         return (
             "a group takes one of its options, and neither null nor a number: sharding=x10, or "
@@ -118,6 +121,15 @@ def explain(error: Exception, name: str, overrides: Sequence[str]) -> str:
         return f"{twice[1]} has its place already; write {twice[1]}=..., without +"
     unknown = re.match(r"Could not (?:override|delete from config\.|delete) '([^']+)'", str(error))
     return _unknown(unknown[1], name, overrides) if unknown else _one_line(error)
+
+
+def _no_option(group: str, value: str, known: Sequence[str], name: str) -> str:
+    """Say of a choice that a group does not have what may have been meant."""
+    meant = did_you_mean(value, known)
+    there = f"{' There' if meant else '; there'} are {', '.join(known)}"
+    named = group in {"dataset", "model"} and name not in {"embed", "search", "serve"}
+    own = f"; the store of one that was called so is named by {group}.name={value}" if named else ""
+    return f"{group}={value}: no such option{meant}{there}{own}"
 
 
 def _unknown(key: str, name: str, overrides: Sequence[str]) -> str:
@@ -133,7 +145,10 @@ def _unknown(key: str, name: str, overrides: Sequence[str]) -> str:
     if _can_be_added(key, found):
         meant = did_you_mean(key, typed, at_least=0.9)
         return f"{key} is not set yet{meant + ' Or' if meant else ';'} add it as +{key}=..."
-    hint = of_other_kinds(key, found, values) or did_you_mean(key, typed)
+    if key.partition(".")[0] == "dataset" and takes(name, "collection"):
+        hint = "; choose by collection=<dataset>--<model>, or leave it out to have the newest"
+    else:
+        hint = of_other_kinds(key, found, values) or did_you_mean(key, typed)
     return f"{key} is not an option here{hint or '; --help lists them'}"
 
 

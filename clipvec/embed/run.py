@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import signal
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from clipvec.embed.vector_source import (
     check_gpus,
     check_pair,
 )
-from clipvec.errors import DatasetError, Interrupted, TooManyRejects
+from clipvec.errors import DatasetError, Interrupted, TooManyRejects, signal_of
 from clipvec.progress import Progress, counted
 from clipvec.store import KnownImages, Store, joining
 from clipvec.tracking import SWEEP_VARIABLE
@@ -108,9 +109,17 @@ def embed_shards(config: EmbedConfig) -> EmbedSummary:
         Interrupted: by Ctrl-C or SIGTERM; finished parts are kept.
     """
     check_pair(config)
-    session = _Session(config)
-    while session.embed_next():
-        pass
+    try:
+        session = _Session(config)
+        while session.embed_next():
+            pass
+    except KeyboardInterrupt as error:  # between shards, or before the first
+        signum = signal_of(error)
+        raise Interrupted(
+            signum,
+            f"stopped by {signal.Signals(signum).name} between two shards; what is in "
+            f"{config.store_url} is kept, and the same command resumes from there",
+        ) from error
     return session.summary
 
 

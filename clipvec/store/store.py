@@ -12,7 +12,7 @@ from clipvec.store import checksums
 from clipvec.store.checksums import THUMBNAIL
 from clipvec.store.commits import Commits
 from clipvec.store.fingerprint import Fingerprint
-from clipvec.store.folder import Folder, stores_beside
+from clipvec.store.folder import Folder, stores_near
 from clipvec.store.generations import Generation, Generations, replaced_sources
 from clipvec.store.joins import Joins
 from clipvec.store.live import LivePart
@@ -97,11 +97,9 @@ class Store:
         """
         store = cls.find(url)
         if store is None:
-            others = " and ".join(stores_beside(url))
-            there = f"; there is one by {others}, model=... names it" if others else ""
             raise StoreError(
-                f"there is no store at {Folder(url).url}{there}; create it with clipvec embed, "
-                "or give the same store.root, dataset and model as then"
+                f"there is no store at {Folder(url).url}{stores_near(url)}; create it with clipvec "
+                "embed, or give the same store.root, dataset and model as then"
             )
         return store
 

@@ -29,7 +29,15 @@ from clipvec.errors import ConfigError
             "dataset.attributes.width is not set yet; add it as +dataset.attributes.width=...",
         ),
         ("embed", "sharding=x20", "sharding=x20: no such option; did you mean x10"),
+        ("search", "model=sampl", "model=sampl: no such option; did you mean sample? There are "),
+        ("serve", "model=onnxed", "model=onnxed: no such option; there are dfn2b_l_14, "),
         ("serve", "colection=a", "colection is not an option here; did you mean collection?"),
+        (
+            "search",
+            "dataset.name=photos",
+            "dataset.name is not an option here; choose by collection=<dataset>--<model>, or leave",
+        ),
+        ("serve", "dataset=sample", "dataset is not an option here; choose by collection=<dat"),
         ("search", "index.pth=a", "index.pth is not an option here; did you mean index.path?"),
     ],
 )
@@ -37,6 +45,12 @@ def test_invalid_values_are_refused(command: str, override: str, line: str) -> N
     with pytest.raises(ConfigError) as error:
         config.read_command(command, [override], SCHEMAS[command])
     assert str(error.value).startswith(line)
+
+
+@pytest.mark.parametrize("command", sorted({*SCHEMAS} - {"embed", "search", "serve", "deploy"}))
+def test_a_store_can_be_named_by_what_it_was_called(command: str) -> None:
+    with pytest.raises(ConfigError, match=r"^model=mine: .* is named by model\.name=mine$"):
+        config.read_command(command, ["model=mine"], SCHEMAS[command])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from clipvec import config, paths
+from clipvec.embed import run
 from clipvec.embed.run import EmbedSummary, embed_shards
+from clipvec.errors import Interrupted
 from clipvec.store.folder import Folder
 
 
@@ -116,3 +119,18 @@ def test_a_ledger_that_a_killed_job_lost(
         caplog.messages
     )
     assert contents(first) == whole
+
+
+def test_a_signal_between_shards_says_what_is_kept(
+    asked: config.EmbedConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt(signal.SIGTERM)
+
+    monkeypatch.setattr(run, "_load", interrupted)
+    with pytest.raises(Interrupted) as ended:
+        embed_shards(asked)
+    assert ended.value.exit_code == 143
+    said = str(ended.value)
+    assert said.startswith("stopped by SIGTERM between two shards; what is in ")
+    assert said.endswith(" is kept, and the same command resumes from there")
