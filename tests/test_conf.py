@@ -93,13 +93,18 @@ def test_models_are_in_open_clip() -> None:
         ("dataset.limit=-5", "dataset.limit=-5: input should be greater than or equal to 1"),
         ("dataset.limit=many", "dataset.limit='many': input should be a valid integer"),
         ("model.precision=fp8", "model.precision='fp8': input should be 'auto', 'fp32', 'fp16'"),
-        ("model.name=../etc", "model.name='../etc': string should match"),
+        ("model.name=../etc", "model.name='../etc': allowed are letters of A to Z, digits and . _"),
+        (
+            "+dataset.attributes={_a: int}",
+            "'_a': allowed are letters of A to Z, digits and _ . -; a",
+        ),
+        ("cloud.secrets=[a-b]", "'a-b': allowed are letters of A to Z, digits and _, no digit in"),
         (
             "tracking.mode=on",
             "tracking.mode='on': input should be 'disabled', 'offline' or 'online'",
         ),
         ("tracking.log_interval_s=0", "tracking.log_interval_s=0: input should be greater than 0"),
-        ("tracking.project=a/b", "tracking.project='a/b': string should match"),
+        ("tracking.project=a/b", "tracking.project='a/b': allowed are at least one"),
         ("max_reject_fraction=2", "max_reject_fraction=2: input should be less than or equal"),
     ],
 )

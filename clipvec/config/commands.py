@@ -11,7 +11,7 @@ from clipvec import paths
 from clipvec.config.cloud import CloudConfig
 from clipvec.config.datasets import DatasetConfig
 from clipvec.config.evaluate import PricePerHour, PromptsConfig
-from clipvec.config.fields import STRICT, Port, PositiveNumber, PublicPlace, Seed
+from clipvec.config.fields import STRICT, Port, PositiveNumber, PublicPlace, Seed, matching
 from clipvec.config.groups import (
     HnswConfig,
     NameOnly,
@@ -344,7 +344,14 @@ class ServeConfig:
 class ServiceConfig:
     """A service of SkyServe: equal machines behind one load balancer."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
+    name: Annotated[
+        str,
+        matching(
+            r"^[a-z]([a-z0-9-]*[a-z0-9])?$",
+            "small letters, digits and -, with a letter in front and no - at the end",
+            40,
+        ),
+    ]
     """Name of the service in SkyServe."""
     host: str
     """Address that a replica listens on; the load balancer connects from another machine."""

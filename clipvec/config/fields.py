@@ -6,19 +6,48 @@ import codecs
 import re
 import unicodedata
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, ConfigDict, Field
 
 from clipvec.errors import holds_secret
 
 STRICT = ConfigDict(extra="forbid")
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=64)]
+IN_WORDS: dict[str, str] = {}
+"""What each pattern allows, for messages."""
+
+
+def matching(pattern: str, allowed: str, most: int | None = None) -> Any:
+    """Return the field of a text.
+
+    Args:
+        pattern: that the text matches.
+        allowed: the same in words.
+        most: number of characters that it may have.
+    """
+    IN_WORDS[pattern] = allowed
+    return Field(pattern=pattern, max_length=most)
+
+
+Name = Annotated[
+    str,
+    matching(
+        r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
+        "letters of A to Z, digits and . _ -, with a letter or a digit at both ends",
+        64,
+    ),
+]
 """Becomes a folder of the store and part of a collection's name."""
 Port = Annotated[int, Field(ge=1, le=65535)]
-EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+EnvironmentName = Annotated[
+    str,
+    matching(r"^[A-Za-z_][A-Za-z0-9_]*$", "letters of A to Z, digits and _, no digit in front"),
+]
 AttributeType: TypeAlias = Literal["string", "int", "float", "bool"]
-AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+AttributeName = Annotated[
+    str,
+    matching(r"^[A-Za-z][A-Za-z0-9_.-]*$", "letters of A to Z, digits and _ . -; a letter first"),
+]
 Attributes: TypeAlias = dict[AttributeName, AttributeType]
 Number: TypeAlias = int | float
 Values = Annotated[list[Number], Field(min_length=1)]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from clipvec.config.fields import STRICT, Name, PublicPlace
+from clipvec.config.fields import STRICT, Name, PublicPlace, matching
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="ignore"))
@@ -56,7 +56,9 @@ class TrackingConfig:
 
     mode: Literal["disabled", "offline", "online"]
     """``offline``: files beside the store, for ``wandb beta sync``; ``online``: uploaded too."""
-    project: Annotated[str, Field(pattern=r"^[^/\\#?%:]+$", max_length=128)] = "clipvec"
+    project: Annotated[
+        str, matching(r"^[^/\\#?%:]+$", r"at least one character, and none of / \ # ? % :", 128)
+    ] = "clipvec"
     """Project of the runs."""
     entity: str | None = None
     """User or team; null: wandb's default for the account that uploads."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from clipvec.config.fields import name_of
+from clipvec.config.fields import IN_WORDS, name_of
 from clipvec.config.options import did_you_mean, of_other_kinds, sections
 from clipvec.errors import ConfigError
 
@@ -87,6 +87,9 @@ def _problem(detail: Mapping[str, Any], schema: type, values: object) -> str:
         known = [o.key for section in found if section.fits(values) for o in section.options]
         hint = of_other_kinds(where, found, values) or did_you_mean(where, known)
         return f"{where} is not an option here{hint}"
+    pattern = detail.get("ctx", {}).get("pattern")
+    if pattern in IN_WORDS:  # kinds of others have patterns of their own
+        return f"{where}={detail['input']!r}: allowed are {IN_WORDS[pattern]}"
     message = detail["msg"].removeprefix("Value error, ")  # one of our own
     return f"{where}={detail['input']!r}: {message[0].lower()}{message[1:]}"
 
