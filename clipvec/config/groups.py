@@ -35,7 +35,7 @@ class StoreConfig:
     dtype: Literal["float16", "float32"] = "float16"
     """Type of the stored embeddings."""
     thumbnail: Annotated[int, Field(ge=0, le=1024)] = 256
-    """Longest side of the stored JPEG thumbnail in pixels; 0: none."""
+    """Most pixels of the longest side of the stored JPEG thumbnail; 0: none."""
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from clipvec.data.repair import jpeg_endings, without_metadata
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_NEARLY = 0.9
+"""Share of a thumbnail's longest side that may be left, for each pixel to be one of whole pixels."""
 _MAX_SAMPLE = 281
 """TIFF's tag of the largest sample that is used."""
 _UPRIGHT = {
@@ -177,9 +180,12 @@ def _shift(image: Image.Image, samples: NDArray[np.uint16]) -> int:
 
 def thumbnail(image: Image.Image, side: int) -> bytes:
     """Return an RGB image as JPEG (quality 85), its longest side at most ``side`` pixels."""
-    scale = side / max(image.size)
-    if scale < 1:
-        width, height = (max(1, round(length * scale)) for length in image.size)
+    scale = max(image.size) / side
+    pixels = math.ceil(scale)
+    if scale > 1 and scale / pixels > _NEARLY:
+        image = image.reduce(pixels)  # in a quarter of the time
+    elif scale > 1:
+        width, height = (max(1, round(length / scale)) for length in image.size)
         # as sharp as bicubic when downscaling, in two thirds of the time
         image = image.resize((width, height), Image.Resampling.HAMMING, reducing_gap=1.5)
     buffer = BytesIO()

@@ -201,8 +201,11 @@ def test_samples_of_32_bits_are_refused() -> None:
 
 
 def test_thumbnail() -> None:
-    small = Image.open(io.BytesIO(thumbnail(quadrants(500), 256)))
-    assert (small.format, small.size) == ("JPEG", (256, 128))
-    assert np.abs(np.subtract(np.asarray(small)[10, 10], (255, 0, 0))).max() <= 3
-    assert Image.open(io.BytesIO(thumbnail(quadrants(), 256))).size == (64, 32)
-    assert Image.open(io.BytesIO(thumbnail(Image.new("RGB", (5000, 1)), 256))).size == (256, 1)
+    sizes = {500: (250, 125), 512: (256, 128), 400: (256, 128), 128: (256, 128), 32: (64, 32)}
+    for height, size in sizes.items():
+        small = Image.open(io.BytesIO(thumbnail(quadrants(height), 256)))
+        assert (small.format, small.size) == ("JPEG", size)
+        assert np.abs(np.subtract(np.asarray(small)[10, 10], (255, 0, 0))).max() <= 3
+    for width, longest in ((5000, 250), (300, 256), (257, 256)):
+        strip = Image.open(io.BytesIO(thumbnail(Image.new("RGB", (width, 1)), 256)))
+        assert strip.size == (longest, 1)
