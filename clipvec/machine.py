@@ -10,13 +10,18 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _MINE = Path("/proc/self/cgroup")
 _SKYPILOT_GPUS = "SKYPILOT_NUM_GPUS_PER_NODE"
 _VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
-_PERTURB = -6
-"""``M_PERTURB`` of glibc's malloc.h."""
+_TRIM, _MMAP_THRESHOLD, _PERTURB, _ARENA_MAX = -1, -3, -6, -8
+"""Of glibc's malloc.h, see mallopt(3)."""
+_NEVER = 2**31 - 1
 
 
 def hardware() -> dict[str, str]:
@@ -181,7 +186,31 @@ def fill_memory() -> None:
 
     For what must not be in files of libraries that write memory which they never set.
     """
+    _mallopt({_PERTURB: 1})
+
+
+def share_heap() -> None:
+    """Make glibc give all threads the heap of the first, where no other thread was started before.
+
+    Heaps of others, of which a new thread takes any, cannot hold the blocks of a batch.
+    """
+    _mallopt({_ARENA_MAX: 1})
+
+
+def keep_memory() -> None:
+    """Make glibc keep the memory that a batch freed for the next one.
+
+    It would return activations of some 100 MB to the system after each layer and have them
+    zeroed again: a sixth of the time of ViT-B-32 on a CPU. Peak memory does not change. Threads
+    that are started from now on have no heaps of their own, see `share_heap`.
+    """
+    _mallopt({_ARENA_MAX: 1, _MMAP_THRESHOLD: _NEVER, _TRIM: _NEVER})
+
+
+def _mallopt(parameters: Mapping[int, int]) -> None:
     import ctypes
 
     with contextlib.suppress(AttributeError, OSError):  # as on macOS
-        ctypes.CDLL(None).mallopt(_PERTURB, 1)
+        mallopt = ctypes.CDLL(None).mallopt
+        for parameter, value in parameters.items():
+            mallopt(parameter, value)

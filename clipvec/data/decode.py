@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NEARLY = 0.9
-"""Share of a thumbnail's longest side that may be left, for each pixel to be one of whole pixels."""
+"""Share of a thumbnail's side that may be left, for its pixels to be means of whole pixels."""
 _MAX_SAMPLE = 281
 """TIFF's tag of the largest sample that is used."""
 _UPRIGHT = {

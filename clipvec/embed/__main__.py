@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clipvec import machine
 from clipvec.cli import HydraCommand
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ COMMAND = HydraCommand("embed", _embed, __doc__)
 
 def main() -> None:
     """Run the command."""
+    machine.share_heap()
     COMMAND.main()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +17,6 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
-
-# glibc's malloc.h, mallopt(3)
-_TRIM, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
-_NEVER = 2**31 - 1
 
 
 def choose_device(name: str) -> torch.device:
@@ -94,19 +89,6 @@ def choose_precision(name: str, device: torch.device) -> str:
             f"allowed are auto, {', '.join(native)}"
         )
     return name
-
-
-def keep_memory() -> None:
-    """Make glibc keep the memory that a batch freed for the next one.
-
-    It would return activations of some 100 MB to the system after each layer and have them
-    zeroed again: a sixth of the time of ViT-B-32 on a CPU. Peak memory does not change. A single
-    heap for all threads matters too: heaps other than the first cannot hold such blocks.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for parameter, value in ((_ARENA_MAX, 1), (_MMAP_THRESHOLD, _NEVER), (_TRIM, _NEVER)):
-            mallopt(parameter, value)
 
 
 @contextlib.contextmanager

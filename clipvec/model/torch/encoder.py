@@ -9,12 +9,12 @@ import torch
 from open_clip.transformer import Attention
 from torch import nn
 
+from clipvec import machine
 from clipvec.errors import ModelError
 from clipvec.model.encoder import Encoder
 from clipvec.model.torch.device import (
     choose_device,
     choose_precision,
-    keep_memory,
     one_thread,
 )
 from clipvec.model.torch.packed import can_pack, pack_weights
@@ -54,7 +54,7 @@ class TorchEncoder(Encoder):
         self.device = str(self._device)
         self.precision = choose_precision(config.precision, self._device)
         if self._device.type == "cpu":
-            keep_memory()
+            machine.keep_memory()
         self.weights = checksum(model)
         self.tokenizer = tokenizer
         self.model = model.eval().requires_grad_(False)
