@@ -28,8 +28,8 @@ SETS: dict[str, tuple[str, ...]] = {
     "clipvec.recall": ("dashboard", "faiss", "recall", *_MODELS, *_URLS),
     "clipvec.serve": ("faiss", "serve", *_MODELS, *_URLS),
     "everything": (
-        *("dashboard", "docs", "faiss", "heic", "huggingface", "photos", "recall", "serve", "sky"),
-        *(*_MODELS, *_URLS),
+        *("dashboard", "docs", "faiss", "heic", "huggingface", "photos", "raw", "recall", "serve"),
+        *("sky", *_MODELS, *_URLS),
     ),
 }
 """The extras that a command may need together. What resolves one of these sets is a solution for

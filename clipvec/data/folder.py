@@ -11,14 +11,7 @@ from clipvec.data import exif, files, folder_listing
 from clipvec.data.attributes import check, make_record, parse_json, reject_raw
 from clipvec.data.fetch import read_files
 from clipvec.data.files import dataset_errors, to_utf8
-from clipvec.data.formats import (
-    HEIC_ENDINGS,
-    HEIC_MEND,
-    SUFFIXES,
-    UNREADABLE,
-    raw_by_name,
-    reads_heic,
-)
+from clipvec.data.formats import READERS, SUFFIXES, UNREADABLE, raw_by_name, suffix_of
 from clipvec.data.listing import Listing
 from clipvec.data.manifest import Manifest, Row
 from clipvec.data.passed_over import PassedOver
@@ -94,7 +87,7 @@ class FolderDataset:
             if not rows:
                 raise DatasetError(f"{where} has no row; each names an image in the column file")
         passed_over.report(where)
-        _tell_heic(where, rows)
+        _tell_readers(where, rows)
         self._complete = UNREADABLE_FOLDERS not in passed_over
         return rows, notes
 
@@ -166,8 +159,8 @@ class FolderDataset:
             return Reject(place, place, reason, "ManifestRow" if row.fault else "NoImage")
         id, uri = to_utf8(row.file), files.display_url(join(self._root, row.file))
         image = found[row.file]
-        if raw_by_name(_suffix(row.file), image):
-            return reject_raw(id, uri, _suffix(row.file))
+        if raw_by_name(suffix_of(row.file), image):
+            return reject_raw(id, uri, suffix_of(row.file))
         fields: dict[str, object] = {}
         if self._of_photos and isinstance(image, bytes):
             fields |= exif.photo_attributes(image)
@@ -228,15 +221,15 @@ def _list_files(names: Sequence[str], passed_over: PassedOver) -> tuple[list[Row
     return [Row(name) for name in images], frozenset(n for n, stem in texts if stem in stems)
 
 
-def _tell_heic(where: str, rows: Sequence[Row]) -> None:
-    """Say what reads HEIC, where there is some and it is not installed."""
-    found = [row.file for row in rows if row.file.lower().endswith(HEIC_ENDINGS)]
-    if found and not reads_heic():
-        log.warning(
-            "%s: %s, such as %s, cannot be read without %s",
-            *(where, counted(len(found), "HEIC image"), printable(to_utf8(found[0])), HEIC_MEND),
-        )
-
-
-def _suffix(name: str) -> str:
-    return splitext(name)[1].lower().removeprefix(".")
+def _tell_readers(where: str, rows: Sequence[Row]) -> None:
+    """Say what reads images that are there, where it is not installed."""
+    for reader in READERS:
+        if reader.there:
+            continue
+        found = [row.file for row in rows if suffix_of(row.file) in reader.suffixes]
+        if found:
+            log.warning(
+                "%s: %s, such as %s, cannot be read without %s",
+                *(where, counted(len(found), f"{reader.of} image")),
+                *(printable(to_utf8(found[0])), reader.mend),
+            )

@@ -7,7 +7,7 @@ import os
 from posixpath import splitext
 from typing import TYPE_CHECKING
 
-from clipvec.data import formats
+from clipvec.data.formats import READERS, suffix_of
 from clipvec.data.listing import ListedSource
 from clipvec.data.manifest import Row
 
@@ -32,11 +32,14 @@ def sources(
         columns: of a manifest, whose values the rows have.
         state: returns the size and the version of a file.
     """
+    packages = {
+        ending: reader.package for reader in READERS if reader.there for ending in reader.suffixes
+    }
     for row, notes in rows:
         size, version = state(row.file) if row.file else (None, None)
         detail: dict[str, object] = {}
-        if row.file.lower().endswith(formats.HEIC_ENDINGS) and formats.reads_heic():
-            detail["reader"] = formats.HEIC_PACKAGE  # without which it was rejected
+        if package := packages.get(suffix_of(row.file)):
+            detail["reader"] = package  # without which it was rejected
         if notes:
             detail["notes"] = [[splitext(note)[1], *state(note)] for note in notes]
         if row.values:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from io import BytesIO
+from itertools import islice
+from posixpath import splitext
 from typing import TYPE_CHECKING
 
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
+    ExifTags,
     GifImagePlugin,
+    Image,
     JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
@@ -17,23 +22,47 @@ from PIL import (
 )
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from collections.abc import Iterator
 
+
+@dataclass(frozen=True)
+class Reader:
+    """A package that reads images which Pillow alone does not."""
+
+    of: str
+    package: str
+    extra: str
+    """Of clipvec, with which it is installed."""
+    suffixes: frozenset[str]
+    """Endings of names of such images, in lower case."""
+
+    @property
+    def there(self) -> bool:
+        """Whether it is installed."""
+        return find_spec(self.package) is not None
+
+    @property
+    def mend(self) -> str:
+        """The command that installs it."""
+        return f"pip install 'clipvec[{self.extra}]'"
+
+
+HEIC = Reader("HEIC", "pillow_heif", "heic", frozenset({"heic", "heif"}))
+"""What iPhones write."""
+RAW = Reader(
+    *("raw", "rawpy", "raw"),
+    frozenset({"arw", "cr2", "cr3", "dng", "nef", "orf", "raf", "rw2"}),
+)
+"""What cameras write, of which the preview inside is read."""
+READERS = (HEIC, RAW)
 SUFFIXES = frozenset(
     {"jpg", "jpeg", "jpe", "jfif", "png", "webp", "avif", "gif", "bmp", "tif", "tiff"}
 )
 """File name endings of images, in lower case."""
-UNREADABLE = frozenset(
-    {"heic", "heif", "jxl", "jp2", "psd", "cr2", "cr3", "nef", "arw", "dng", "raf", "orf", "rw2"}
-)
+UNREADABLE = frozenset({"jxl", "jp2", "psd"}).union(*(reader.suffixes for reader in READERS))
 """Endings of images that are rarely readable: listed like the others, then judged by content."""
-
-HEIC_ENDINGS = (".heic", ".heif")
-"""Of names of these, what iPhones write, which `HEIC_PACKAGE` reads."""
-HEIC_PACKAGE = "pillow_heif"
-HEIC_MEND = "pip install 'clipvec[heic]'"
-RAW_SUFFIXES = frozenset({"cr2", "nef", "arw", "dng", "orf", "rw2"})
-"""Of these, raw files in TIFF format, whose content may not identify them as raw."""
+_RAW_TIFFS = RAW.suffixes - {"cr3", "raf"}
+"""Endings of raw files in TIFF format, whose content may not identify them as raw."""
 
 # Image.open would try some forty formats and enforce Pillow's process-wide limit
 # (MAX_IMAGE_PIXELS); here the limit is an argument.
@@ -55,17 +84,20 @@ _NOT_READ = (
     (b"\0\0\0\x0cjP  ", "JPEG 2000"),
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"8BPS", "PSD"),
+)
+_RAW_MARKS = (
     (b"IIU\0", "raw (RW2)"),
     (b"IIRO", "raw (ORF)"),
     (b"IIRS", "raw (ORF)"),
     (b"MMOR", "raw (ORF)"),
     (b"FUJIFILMCCD-RAW", "raw (RAF)"),
 )
+_CR3 = "raw (CR3)"
 _BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), "HEIC"),
     **dict.fromkeys((b"mif1", b"msf1"), "HEIF"),
-    b"crx ": "raw (CR3)",
+    b"crx ": _CR3,
 }
 """Brands of ISO base media files; the first match, in this order, names the format."""
 _MEDIA_TYPES = {
@@ -77,6 +109,8 @@ _SUBFILE_TYPE = 254
 _REDUCED = 1
 _PAGES = 64
 """Pages of a TIFF that are searched for the full image."""
+_TURNED = {3: 3, 5: 8, 6: 6}
+"""EXIF orientation by LibRaw's number of a turn."""
 
 
 class Undecodable(Exception):
@@ -97,10 +131,15 @@ class UnsupportedFormat(Undecodable):
 def open_image(data: bytes) -> Image.Image:
     """Read only the header of an image file; of a TIFF that of its first full page.
 
+    Of a raw file the largest preview is opened.
+
     Raises:
         NotAnImage: not in any known image format.
-        UnsupportedFormat: in another format, or in a variant that Pillow does not read.
+        UnsupportedFormat: in another format, in a variant that Pillow does not read, or a raw file
+            without a preview.
     """
+    if raw := raw_by_content(data):
+        return _open_raw(data, raw)
     for mark, _, opener in _OPENERS:
         if data.startswith(mark):
             if opener is TiffImagePlugin.TiffImageFile:
@@ -120,25 +159,44 @@ def open_image(data: bytes) -> Image.Image:
     raise NotAnImage("not a supported image format (JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF)")
 
 
-def reads_heic() -> bool:
-    """Return whether the package that reads HEIC is installed."""
-    return find_spec(HEIC_PACKAGE) is not None
-
-
 def _open_heic(data: bytes, name: str) -> Image.Image:
     try:
         from pillow_heif import HeifImageFile
     except ImportError:
-        raise UnsupportedFormat(f"{name} images need {HEIC_MEND}") from None
+        raise UnsupportedFormat(f"{name} images need {HEIC.mend}") from None
     image: Image.Image = HeifImageFile(BytesIO(data))
+    return image
+
+
+def _open_raw(data: bytes, name: str) -> Image.Image:
+    """Open the largest preview of a raw file; LibRaw finds it, and has it say how it is turned."""
+    try:
+        import rawpy
+    except ImportError:
+        raise UnsupportedFormat(f"{name} images need {RAW.mend}") from None
+    try:
+        with rawpy.imread(BytesIO(data)) as raw:
+            preview, turn = raw.extract_thumb(), raw.sizes.flip
+    except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError):
+        raise UnsupportedFormat(
+            f"{name} images are read by the preview in them, and this one has none that can be "
+            "read; convert it to JPEG, PNG or WebP"
+        ) from None
+    except rawpy.LibRawFileUnsupportedError:
+        raise not_read(f"{name}, of a camera that LibRaw {rawpy.libraw_version} lacks,") from None
+    if preview.format is rawpy.ThumbFormat.JPEG:
+        return JpegImagePlugin.jpeg_factory(BytesIO(preview.data))
+    image = Image.fromarray(preview.data)
+    image.getexif()[ExifTags.Base.Orientation] = _TURNED.get(turn, 1)
     return image
 
 
 def known_by_mark(data: bytes) -> str | None:
     """Return the format that the first bytes of a file name, of those that are read."""
     if data[4:8] == b"ftyp":
-        return "AVIF or HEIC"
-    return next((name for mark, name, _ in _OPENERS if data.startswith(mark)), None)
+        return "AVIF, HEIC or raw"
+    known = (*_RAW_MARKS, *((mark, name) for mark, name, _ in _OPENERS))
+    return next((name for mark, name in known if data.startswith(mark)), None)
 
 
 def media_type(head: bytes) -> str | None:
@@ -154,9 +212,57 @@ def not_read(name: str) -> UnsupportedFormat:
     return UnsupportedFormat(f"{name} images are not read; convert it to JPEG, PNG or WebP")
 
 
-def raw_by_name(suffix: str, image: object) -> bool:
-    """Return whether a TIFF is a raw file by its name; its first full page may be a preview."""
-    return suffix in RAW_SUFFIXES and isinstance(image, bytes) and image[:2] in {b"II", b"MM"}
+def suffix_of(name: str) -> str:
+    """Return the ending of a file name, in lower case and without its dot."""
+    return splitext(name)[1][1:].lower()
+
+
+def raw_by_name(ending: str, image: object) -> bool:
+    """Return whether a TIFF is a raw file by its name alone; its first page may be a preview."""
+    return (
+        ending in _RAW_TIFFS
+        and isinstance(image, bytes)
+        and image[:2] in {b"II", b"MM"}
+        and raw_by_content(image) is None
+    )
+
+
+def raw_by_content(data: bytes) -> str | None:
+    """Return which kind of raw file it is; None: none that its content tells.
+
+    In raw files that are TIFFs the full image is in the camera's own encoding, and Pillow would
+    take a small preview for the image.
+    """
+    if data[4:8] == b"ftyp":
+        return _CR3 if _brand(data) == _CR3 else None
+    if known_by_mark(data) == "TIFF":
+        return _raw_tiff(data)
+    return next((name for mark, name in _RAW_MARKS if data.startswith(mark)), None)
+
+
+def _raw_tiff(data: bytes) -> str | None:
+    if data[8:10] == b"CR":
+        return "raw (CR2)"
+    try:
+        directories = list(islice(_directories(data), _PAGES))
+    except Exception:  # damaged, which is said when it is opened
+        return None
+    if _DNG_VERSION in directories[0]:
+        return "raw (DNG)"
+    reduced = all(each.get(_SUBFILE_TYPE, 0) & _REDUCED for each in directories)
+    return "raw (a TIFF of reduced pages alone)" if reduced else None
+
+
+def _directories(data: bytes) -> Iterator[TiffImagePlugin.ImageFileDirectory_v2]:
+    """Yield the tags of each page of a TIFF, whatever the pages are encoded in."""
+    stream = BytesIO(data)
+    header = stream.read(16 if 43 in data[2:4] else 8)
+    directory = TiffImagePlugin.ImageFileDirectory_v2(header)
+    while directory.next:
+        stream.seek(directory.next)
+        directory = TiffImagePlugin.ImageFileDirectory_v2(header)
+        directory.load(stream)
+        yield directory
 
 
 def _brand(data: bytes) -> str | None:
@@ -167,24 +273,13 @@ def _brand(data: bytes) -> str | None:
 
 
 def _open_tiff(data: bytes) -> Image.Image:
-    """Open the first page of a TIFF that is not a reduced copy of another.
-
-    In raw files that are TIFFs the full image is in the camera's own encoding, and Pillow would
-    take the small preview for the image.
-    """
-    if data[8:10] == b"CR":
-        raise not_read("raw (CR2)")
+    """Open the first page of a TIFF that is not a reduced copy of another."""
     try:
         image = TiffImagePlugin.TiffImageFile(BytesIO(data))
-        if _DNG_VERSION in image.tag_v2:
-            raise not_read("raw (DNG)")
         for page in range(1, _PAGES):
             if not image.tag_v2.get(_SUBFILE_TYPE, 0) & _REDUCED:
                 break
-            try:
-                image.seek(page)
-            except EOFError:
-                raise not_read("raw (a TIFF of reduced pages alone)") from None
+            image.seek(page)
     except SyntaxError as error:  # Pillow's error for an unknown layout or compression
         if "unknown" in str(error):
             raise _variant_not_read(f"this layout ({error})") from error

@@ -102,3 +102,55 @@ def check_partition(dataset: Dataset, counts: Sequence[int], expected: Sequence[
     for count in counts:
         shards = everything(dataset, count)
         assert [name for items in shards for name in ids(items)] == list(expected)
+
+
+def dng(preview: bytes, size: tuple[int, int], orientation: int = 1) -> bytes:
+    """Return a raw file: its first page is a JPEG of a size, behind which is what a sensor saw."""
+    width, height = size
+    sensor = struct.pack("<H", 2000) * 64 * 48
+    unit = [(1, 1), (0, 1), (0, 1), (0, 1), (1, 1), (0, 1), (0, 1), (0, 1), (1, 1)]
+    jpeg = preview + b"\0" * (len(preview) % 2)
+
+    def directories(inner: int, jpeg_at: int, sensor_at: int) -> tuple[bytes, int]:
+        """Return the header and both directories, and where the second begins."""
+        of_the_preview = {
+            **{254: ("I", [1]), 256: ("I", [width]), 257: ("I", [height]), 258: ("H", [8, 8, 8])},
+            **{259: ("H", [7]), 262: ("H", [6]), 271: ("s", [b"Maker"]), 272: ("s", [b"Model"])},
+            **{273: ("I", [jpeg_at]), 274: ("H", [orientation]), 277: ("H", [3])},
+            **{278: ("I", [height]), 279: ("I", [len(preview)]), 330: ("I", [inner])},
+            **{50706: ("B", [1, 4, 0, 0]), 50721: ("ii", unit), 50728: ("II", [(1, 1)] * 3)},
+        }
+        of_the_sensor = {
+            **{254: ("I", [0]), 256: ("I", [64]), 257: ("I", [48]), 258: ("H", [16])},
+            **{259: ("H", [1]), 262: ("H", [32803]), 273: ("I", [sensor_at]), 277: ("H", [1])},
+            **{278: ("I", [48]), 279: ("I", [len(sensor)]), 33421: ("H", [2, 2])},
+            **{33422: ("B", [0, 1, 1, 2]), 50717: ("I", [4095])},
+        }
+        first = _directory(of_the_preview, 8)
+        at = 8 + len(first)
+        return b"II*\0\x08\0\0\0" + first + _directory(of_the_sensor, at), at
+
+    head, inner = directories(0, 0, 0)
+    head, _ = directories(inner, len(head), len(head) + len(jpeg))
+    return head + jpeg + sensor
+
+
+_TYPES = {"B": 1, "s": 2, "H": 3, "I": 4, "II": 5, "ii": 10}
+
+
+def _directory(tags: dict[int, tuple[str, list]], at: int) -> bytes:
+    """Return a directory of a TIFF that begins at a place, and the values that it refers to."""
+    entries, behind = struct.pack("<H", len(tags)), b""
+    for tag, (kind, values) in sorted(tags.items()):
+        count = len(values[0]) + 1 if kind == "s" else len(values)
+        if kind == "s":
+            data = values[0] + b"\0"
+        else:
+            each = [value if isinstance(value, tuple) else (value,) for value in values]
+            data = b"".join(struct.pack(f"<{kind}", *value) for value in each)
+        if len(data) > 4:
+            place = at + 2 + 12 * len(tags) + 4 + len(behind)
+            behind += data + b"\0" * (len(data) % 2)
+            data = struct.pack("<I", place)
+        entries += struct.pack("<HHI", tag, _TYPES[kind], count) + data.ljust(4, b"\0")
+    return entries + struct.pack("<I", 0) + behind

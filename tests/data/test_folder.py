@@ -11,7 +11,7 @@ from clipvec import config
 from clipvec.config import FolderConfig
 from clipvec.data import Dataset, Record, Reject, open_dataset
 from clipvec.errors import ConfigError, DatasetError
-from tests.data.making import check_partition, encode, ids
+from tests.data.making import check_partition, dng, encode, ids
 
 NAMES = ["a.png", "b/c.JPG", "b/d.tiff", "b/e/f.webp", "z.gif"]
 
@@ -188,7 +188,7 @@ def test_object_store(tmp_path: Path) -> None:
 def test_the_suffix_does_not_decide_the_format(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipvec.data.folder.reads_heic", lambda: True)
+    monkeypatch.setattr("clipvec.data.formats.find_spec", lambda _: True)
     names = ["a.jpg", "b.jfif", "c.HEIC", "d.avif", "e.jpe", "f.JPG", "g.txt", "h.pdf", "f.cr2"]
     for name in names:
         (tmp_path / name).write_bytes(encode())
@@ -203,19 +203,22 @@ def test_the_suffix_does_not_decide_the_format(
     ]
 
 
-def test_heic_is_read_once_what_reads_it_is_there(
+def test_a_format_is_read_once_what_reads_it_is_there(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("a.png", "b.HEIC"):
+    for name in ("a.png", "b.HEIC", "c.dng", "d.CR3"):
         (tmp_path / name).write_bytes(encode())
     listed = []
     for there in (False, True):
         monkeypatch.setattr("clipvec.data.formats.find_spec", lambda _, there=there: there or None)
         listed.append(read(tmp_path).listing().column("detail"))  # type: ignore[attr-defined]
-    assert listed == [[None, None], [None, '{"reader": "pillow_heif"}']], "it has changed"
+    heic, raw = '{"reader": "pillow_heif"}', '{"reader": "rawpy"}'
+    assert listed == [[None] * 4, [None, heic, raw, raw]], "they have changed"
     assert caplog.messages == [
         f"dataset.path='{tmp_path}': 1 HEIC image, such as b.HEIC, cannot be read without "
-        "pip install 'clipvec[heic]'"
+        "pip install 'clipvec[heic]'",
+        f"dataset.path='{tmp_path}': 2 raw images, such as c.dng, cannot be read without "
+        "pip install 'clipvec[raw]'",
     ]
 
 
@@ -262,6 +265,8 @@ def test_a_raw_file_in_tiff_format_is_recognised_by_its_name(tmp_path: Path) -> 
         reason = "raw (.nef) images are not read; convert it to JPEG, PNG or WebP"
         assert raw == Reject("a.nef", f"{tmp_path}/a.nef", reason, "UnsupportedFormat")
         assert isinstance(good, Record)
+    (tmp_path / "a.nef").write_bytes(dng(encode(), (8, 6)))
+    assert isinstance(next(read(tmp_path).records(0, 1)), Record), "its content tells what it is"
 
 
 SYSTEM = [

@@ -10,9 +10,10 @@ import zlib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 from clipvec.data import Undecodable, decode_image, is_light
+from tests.data.making import dng
 
 LIMIT = 100_000_000
 TURNED = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="6"/></x:xmpmeta>'
@@ -92,12 +93,9 @@ def test_an_avif_is_recognised_by_any_of_its_brands(brand: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "name"),
     [
-        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "raw (CR3)"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
         (b"8BPS\0\1", "PSD"),
-        (b"II*\0\x10\0\0\0CR\2\0", "raw (CR2)"),
-        (b"FUJIFILMCCD-RAW 0201", "raw (RAF)"),
     ],
 )
 def test_an_unsupported_format_is_named(data: bytes, name: str) -> None:
@@ -117,6 +115,45 @@ def test_what_reads_heic_is_named(data: bytes, name: str, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     message = f"{name} images need pip install 'clipvec[heic]'"
     assert refusal(data + bytes(100)) == ("UnsupportedFormat", message)
+
+
+RAW = {
+    "raw (CR3)": b"\0\0\0\x18ftypcrx \0\0\0\1crx isom",
+    "raw (CR2)": b"II*\0\x10\0\0\0CR\2\0",
+    "raw (RAF)": b"FUJIFILMCCD-RAW 0201",
+    "raw (ORF)": b"IIRO\x08\0\0\0",
+    "raw (DNG)": dng(save(photo(), "JPEG"), (96, 64)),
+}
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_what_reads_raw_files_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not is_light(RAW[name]), "LibRaw ends no process but that of the decoder"
+    monkeypatch.setitem(sys.modules, "rawpy", None)
+    message = f"{name} images need pip install 'clipvec[raw]'"
+    assert refusal(RAW[name] + bytes(100)) == ("UnsupportedFormat", message)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_the_preview_of_a_raw_file_is_read(orientation: int) -> None:
+    pytest.importorskip("rawpy", reason="clipvec[raw] is not installed")
+    preview = save(photo(), "JPEG", quality=95)
+    decoded = decode_image(dng(preview, (96, 64), orientation), 224, LIMIT)
+    turns = {1: 0, 3: 2, 6: 3, 8: 1}[orientation]
+    assert (np.asarray(decoded.image) == np.rot90(pixels(preview), turns)).all()
+    assert (decoded.width, decoded.height) == ((96, 64) if turns % 2 == 0 else (64, 96))
+    with pytest.raises(Undecodable, match="is 6144 pixels, more than max_pixels=6143"):
+        decode_image(dng(preview, (96, 64)), 224, 6143)
+
+
+def test_raw_files_that_cannot_be_read() -> None:
+    pytest.importorskip("rawpy", reason="clipvec[raw] is not installed")
+    whole = dng(save(photo(), "JPEG"), (96, 64))
+    assert refusal(whole[:300])[0] in {"DamagedImage", "UnsupportedFormat"}
+    kind, message = refusal(RAW["raw (RAF)"] + bytes(1000))
+    assert kind == "UnsupportedFormat"
+    assert message.startswith("raw (RAF), of a camera that LibRaw ")
+    assert message.endswith(" lacks, images are not read; convert it to JPEG, PNG or WebP")
 
 
 def test_heic() -> None:
@@ -155,13 +192,7 @@ def test_the_full_page_of_a_tiff_is_the_image() -> None:
     assert (pages.n_frames, pages.tag_v2[254]) == (2, 1)  # type: ignore[attr-defined]
     assert (pixels(data) == np.asarray(full)).all()
     previews = save(preview, "TIFF", tiffinfo={254: 1})
-    message = "raw (a TIFF of reduced pages alone) images are not read; "
-    assert refusal(previews)[1].startswith(message)
-    tags = TiffImagePlugin.ImageFileDirectory_v2()
-    tags.tagtype[50706] = 1
-    tags[50706] = b"\1\4\0\0"
-    dng = save(photo(), "TIFF", tiffinfo=tags)
-    assert refusal(dng)[1].startswith("raw (DNG) images are not read")
+    assert refusal(previews)[1].startswith("raw (a TIFF of reduced pages alone)")
 
 
 @pytest.mark.parametrize(
