@@ -23,7 +23,7 @@ PYTHONS = ("3.11", "3.12", "3.13")
 _MODELS, _URLS = ("onnx", "sample", "transformers"), ("gcs", "s3")
 SETS: dict[str, tuple[str, ...]] = {
     "clipvec": (),
-    "clipvec.embed": ("huggingface", *_MODELS, *_URLS),
+    "clipvec.embed": ("heic", "huggingface", "raw", *_MODELS, *_URLS),
     "clipvec.index": ("dashboard", "faiss", *_URLS),
     "clipvec.recall": ("dashboard", "faiss", "recall", *_MODELS, *_URLS),
     "clipvec.serve": ("faiss", "serve", *_MODELS, *_URLS),

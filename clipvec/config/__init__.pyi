@@ -40,6 +40,7 @@ from .load import from_dict, load_env, read, to_dict
 from .models import RUNTIMES, ModelConfig, QueryModelConfig
 from .options import did_you_mean
 from .overrides import override
+from .readers import HEIC, RAW, READERS
 from .recall import (
     ChromaSystemConfig,
     DiskSystemConfig,
@@ -54,7 +55,10 @@ __all__ = [
     "API_KEY",
     "COMMANDS",
     "EVERY_MODEL",
+    "HEIC",
     "LAUNCHERS",
+    "RAW",
+    "READERS",
     "RUNTIMES",
     "SCHEME_EXTRAS",
     "AttributeType",

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from clipvec import paths
 from clipvec.config.cloud import CloudConfig
-from clipvec.config.datasets import DatasetConfig
+from clipvec.config.datasets import DatasetConfig, ImageDatasetConfig
 from clipvec.config.evaluate import PricePerHour, PromptsConfig
 from clipvec.config.fields import STRICT, Port, PositiveNumber, PublicPlace, Seed, matching
 from clipvec.config.groups import (
@@ -22,6 +22,7 @@ from clipvec.config.groups import (
 from clipvec.config.indexes import IndexConfig
 from clipvec.config.launchers import LauncherConfig
 from clipvec.config.models import ModelConfig, QueryModelConfig
+from clipvec.config.readers import READERS
 from clipvec.config.recall import (
     MeasureConfig,
     MeasuredModelConfig,
@@ -87,6 +88,12 @@ class EmbedConfig(OfStore):
     rejected."""
     decode_threads: Annotated[int, Field(ge=0, le=1024)]
     """Threads that decode images; 0: one per core."""
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """What reads images where a job is launched reads them in the job, too."""
+        of_images = isinstance(self.dataset, ImageDatasetConfig)
+        return tuple(reader.extra for reader in READERS if of_images and reader.there)
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -7,11 +7,12 @@ from dataclasses import replace
 from posixpath import basename, join, split, splitext
 from typing import TYPE_CHECKING, Any
 
+from clipvec.config import READERS
 from clipvec.data import exif, files, folder_listing
 from clipvec.data.attributes import check, make_record, parse_json, reject_raw
 from clipvec.data.fetch import read_files
 from clipvec.data.files import dataset_errors, to_utf8
-from clipvec.data.formats import READERS, SUFFIXES, UNREADABLE, raw_by_name, suffix_of
+from clipvec.data.formats import SUFFIXES, UNREADABLE, raw_by_name, suffix_of
 from clipvec.data.listing import Listing
 from clipvec.data.manifest import Manifest, Row
 from clipvec.data.passed_over import PassedOver

@@ -7,7 +7,8 @@ import os
 from posixpath import splitext
 from typing import TYPE_CHECKING
 
-from clipvec.data.formats import READERS, suffix_of
+from clipvec.config import READERS
+from clipvec.data.formats import suffix_of
 from clipvec.data.listing import ListedSource
 from clipvec.data.manifest import Row
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib.util import find_spec
 from io import BytesIO
 from itertools import islice
 from posixpath import splitext
@@ -21,40 +19,12 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from clipvec.config import HEIC, RAW, READERS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@dataclass(frozen=True)
-class Reader:
-    """A package that reads images which Pillow alone does not."""
-
-    of: str
-    package: str
-    extra: str
-    """Of clipvec, with which it is installed."""
-    suffixes: frozenset[str]
-    """Endings of names of such images, in lower case."""
-
-    @property
-    def there(self) -> bool:
-        """Whether it is installed."""
-        return find_spec(self.package) is not None
-
-    @property
-    def mend(self) -> str:
-        """The command that installs it."""
-        return f"pip install 'clipvec[{self.extra}]'"
-
-
-HEIC = Reader("HEIC", "pillow_heif", "heic", frozenset({"heic", "heif"}))
-"""What iPhones write."""
-RAW = Reader(
-    *("raw", "rawpy", "raw"),
-    frozenset({"arw", "cr2", "cr3", "dng", "nef", "orf", "raf", "rw2"}),
-)
-"""What cameras write, of which the preview inside is read."""
-READERS = (HEIC, RAW)
 SUFFIXES = frozenset(
     {"jpg", "jpeg", "jpe", "jfif", "png", "webp", "avif", "gif", "bmp", "tif", "tiff"}
 )

@@ -60,7 +60,23 @@ def read(command: str, *overrides: str) -> Any:
         ("serve model=siglip2_b_16", "serve transformers"),
     ],
 )
-def test_extras_of_a_configuration(command: str, extras: str) -> None:
+def test_extras_of_a_configuration(
+    command: str, extras: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipvec.config.readers.find_spec", lambda _: None)
+    name, *overrides = command.split()
+    assert config.extras_for(read(name, *overrides)) == tuple(extras.split())
+    assert set(extras.split()) <= set(SETS.get(f"clipvec.{name}", SETS["clipvec"]))
+
+
+@pytest.mark.parametrize(
+    ("command", "extras"),
+    [("embed model=sample", "heic raw sample"), ("embed experiment=synthetic", ""), ("index", "")],
+)
+def test_jobs_read_what_is_read_where_they_are_launched(
+    command: str, extras: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipvec.config.readers.find_spec", lambda _: True)
     name, *overrides = command.split()
     assert config.extras_for(read(name, *overrides)) == tuple(extras.split())
     assert set(extras.split()) <= set(SETS.get(f"clipvec.{name}", SETS["clipvec"]))
