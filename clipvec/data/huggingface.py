@@ -272,9 +272,9 @@ def _revision(config: HuggingFaceConfig, datasets: ModuleType) -> str | None:
             f"name at https://huggingface.co/datasets/{config.path}, and HF_TOKEN"
         ) from error
     except Exception as error:  # each version of the hub's client has its own network errors
+        named = f" dataset.revision={config.revision!r}" if config.revision else ""
         raise DatasetError(
-            f"dataset.path={config.path!r}: the hub did not answer for "
-            f"revision={config.revision}: {first_line(error)}; check the network, or read a copy "
-            "in the cache with HF_HUB_OFFLINE=1"
+            f"dataset.path={config.path!r}{named}: the hub did not answer: {first_line(error)}; "
+            "check the network, or read a copy in the cache with HF_HUB_OFFLINE=1"
         ) from error
     return info.sha

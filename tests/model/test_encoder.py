@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -65,11 +66,15 @@ def test_compiled_vectors_agree(tmp_path: Path) -> None:
         ("ViT-B-32", "datacomp_xl_s13b_b90k", "could not be fetched"),
     ],
 )
-def test_unavailable_weights(arch: str, pretrained: str, message: str) -> None:
+def test_unavailable_weights(
+    caplog: pytest.LogCaptureFixture, arch: str, pretrained: str, message: str
+) -> None:
     with pytest.raises(ModelError) as error:
         model.load_encoder(ModelConfig("x", arch, pretrained))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+    assert caplog.messages == []  # the error says it all
+    assert logging.getLogger().filters == []
 
 
 def test_an_unknown_architecture() -> None:

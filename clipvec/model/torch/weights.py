@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import pickle
 import warnings
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from clipvec.model.torch.once_in_memory import once_in_memory
 from clipvec.progress import say_hub_retries_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import torch
 
@@ -59,7 +60,7 @@ def _open_clip(
     try:
         # open_clip fills what a .npz of big_vision has, and does not look at what it lacks.
         whole = nullcontext() if config.pretrained.endswith(".npz") else once_in_memory()
-        with warnings.catch_warnings(), whole:
+        with warnings.catch_warnings(), _raised_only(), whole:
             warnings.filterwarnings("error", message="QuickGELU mismatch")
             model = open_clip.create_model(
                 source,
@@ -73,6 +74,21 @@ def _open_clip(
     except Exception as error:  # open_clip, torch and the hub raise many classes
         raise ModelError(_reason(config, error)) from error
     return model, tokenizer, dict(open_clip.get_model_preprocess_cfg(model))
+
+
+@contextmanager
+def _raised_only() -> Iterator[None]:
+    """Leave out the errors that open_clip (3.3) logs and then raises, as it knows no more."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return record.levelno < logging.ERROR or Path(record.pathname).parent.name != "open_clip"
+
+    root = logging.getLogger()
+    root.addFilter(is_other)
+    try:
+        yield
+    finally:
+        root.removeFilter(is_other)
 
 
 def _check_source(config: ModelConfig) -> None:
