@@ -10,7 +10,7 @@ import numpy as np
 
 from clipvec.index import PART, ROW, Hit, is_missing
 from clipvec.progress import counted
-from clipvec.store import matrix
+from clipvec.store import Store, matrix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from clipvec.index import VectorIndex
-    from clipvec.store import LivePart, Tombstones
+    from clipvec.store import LivePart
 
 log = logging.getLogger(__name__)
 _QUERIES = 10
@@ -32,12 +32,10 @@ _COLUMNS = ("id", "uri", "caption", "width", "height")
 class IndexComparison:
     """Compares the rows of an index with those of the store, part by part."""
 
-    def __init__(
-        self, index: VectorIndex, attributes: Mapping[str, str], tombstones: Tombstones
-    ) -> None:
-        self._index = index
-        self._tombstones = tombstones
-        self._columns = [*_COLUMNS, *attributes]
+    def __init__(self, index: VectorIndex, store: Store) -> None:
+        self._index, self._store = index, store
+        self._tombstones = store.tombstones
+        self._columns = [*_COLUMNS, *store.fingerprint.attributes]
         self._wrong: dict[str, list[str]] = defaultdict(list)
         """Ids of the part at hand by what is wrong with them."""
         self._last = ""
@@ -91,10 +89,16 @@ class IndexComparison:
     def end(self) -> list[str]:
         """Return what is wrong with the index as a whole, a line each."""
         faults = []
-        if self._deleted:
+        place, held = self._index.info.store, counted(self._deleted, "deleted row")
+        if place != self._store.url and Store.find(place) is None:
+            faults.append(
+                f"{self._index.location} learns what is deleted from {place}, where no store is, "
+                f"and shows {held}; clipvec index tells it of {self._store.url}"
+            )
+        elif self._deleted:
             log.info(
                 "%s still holds %s, which no answer shows; clipvec index takes them out",
-                *(self._index.location, counted(self._deleted, "deleted row")),
+                *(self._index.location, held),
             )
         more = self._index.count() - self._found - self._deleted
         if more > 0:

@@ -115,7 +115,7 @@ def _check_parts(
 ) -> None:
     comparison = None
     if index is not None:
-        comparison = IndexComparison(index, store.fingerprint.attributes, store.tombstones)
+        comparison = IndexComparison(index, store)
     with Progress() as progress:
         task = progress.task("rows", sum(marker.rows for marker in markers.values()), "rows")
         for marker in markers.values():

@@ -82,7 +82,7 @@ def build_index(
         FingerprintError: the index holds vectors of another model or dataset.
         CollectionError: the index cannot be used, or differs from the store; or partitions are
             missing and an alias is to stand for all.
-        ConfigError: ``alias`` can be none.
+        ConfigError: ``alias`` can be none, or the index was built with other settings.
     """
     store = Store.open(config.store_url)
     wanted, partition = store.shards, None

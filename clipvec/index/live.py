@@ -193,7 +193,8 @@ class _Watch:
         """Say once that deletions are not known; those that are known still hold."""
         if str(error) != self._lost:
             self._lost = str(error)
-            which = "are deleted from now on"
+            shown, mend = "is deleted from now on", ""
             if self._known is None:
-                which = "were deleted since the index was built"
-            log.warning("rows that %s are still found: %s", which, error)
+                shown = "was deleted since the last clipvec index"
+                mend = "; if the store was moved, clipvec index tells the index where it is now"
+            log.warning("%s: what %s may be shown%s", error, shown, mend)

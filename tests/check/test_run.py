@@ -52,6 +52,27 @@ def test_all_is_right(root: Path) -> None:
     assert str(check(asked(root))) == right
 
 
+def test_an_index_whose_store_was_moved(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It shows what is deleted there, until ``clipvec index`` tells it where that is."""
+    first, root = tmp_path / "first", tmp_path / "moved"
+    make_store(first / "store", {0: [40]})
+    build_index(build_config(first / "store", ChromaConfig(f"{first}/index")))
+    first.rename(root)
+    delete(store_of(root), "0/0")
+    assert faults(root) == [
+        f"ROOT/index/toys--toy learns what is deleted from {first}/store/toys/toy, where no store "
+        "is, and shows 1 deleted row; clipvec index tells it of ROOT/store/toys/toy"
+    ]
+    index = ChromaConfig(f"{root}/index")
+    build_index(build_config(root / "store", index))
+    assert faults(root) == []
+    caplog.clear()
+    delete(store_of(root), "0/1")
+    with open_index(index) as opened:
+        assert opened.get(["0/0", "0/1"]) == {}
+    assert caplog.messages == []
+
+
 def test_deleted_rows(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Those that the index still holds are no fault, those that it should hold are."""
     url = store_of(root).url

@@ -15,6 +15,7 @@ import pytest
 from clipvec.config import ChromaConfig, ChromaHttpConfig, IndexConfig
 from clipvec.errors import (
     CollectionError,
+    ConfigError,
     FingerprintError,
     IncompleteStoreError,
     SchemaError,
@@ -180,7 +181,7 @@ def test_other_hnsw_settings(
     store = store_factory(tmp_path, {0: [20]})
     build_index(build_config(tmp_path, chroma))
     wider = {"max_neighbors": 32, "ef_construction": 100, "ef_search": 100}
-    with pytest.raises(CollectionError, match=r"hnsw.max_neighbors=16, not 32.*--rebuild"):
+    with pytest.raises(ConfigError, match=r"hnsw.max_neighbors=16, not 32.*--rebuild"):
         build_index(build_config(tmp_path, chroma, hnsw=wider))
     assert build_index(build_config(tmp_path, chroma, hnsw=wider, rebuild=True)).loaded == 1
     searched = build_config(tmp_path, chroma, hnsw=wider | {"ef_search": 7})

@@ -149,8 +149,8 @@ def test_a_store_that_is_not_here(
         shutil.move(f"{store.url}-elsewhere", store.url)
         until(lambda: not index.get(["0/0"]), seconds=2)
     assert caplog.messages == [
-        "rows that were deleted since the index was built are still found: there is no store at "
-        f"{store.url}"
+        f"there is no store at {store.url}: what was deleted since the last clipvec index may be "
+        "shown; if the store was moved, clipvec index tells the index where it is now"
     ]
 
 
@@ -179,7 +179,7 @@ def test_a_store_that_goes_away(
         until(lambda: not index.get(["0/1"]), seconds=2)
         assert index.get(["0/0"]) == {}
     assert caplog.messages == [
-        f"rows that are deleted from now on are still found: there is no store at {store.url}"
+        f"there is no store at {store.url}: what is deleted from now on may be shown"
     ]
 
 
@@ -236,7 +236,7 @@ def test_damage_is_refused_at_the_start_and_said_later(
         until(lambda: index.get(["0/0"]) == {} and caplog.messages)
         assert "0/0" not in index.get(["0/0"])
     (told,) = caplog.messages
-    assert told.startswith("rows that are deleted from now on are still found: ")
+    assert told.endswith(": what is deleted from now on may be shown")
     with pytest.raises(StoreError, match="is damaged"):
         open_index(folder, NAME)
 

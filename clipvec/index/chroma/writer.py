@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import CollectionError, ConfigError
@@ -62,6 +62,9 @@ class CollectionWriter(IndexWriter):
             self.rows_folder = self._index.rows_folder
             check_made_of(self._index, store)
             self._check_hnsw(dict(wanted))
+            if self._index.info.store != store.url:  # it was moved, or this is a copy
+                self._index.info = replace(self._index.info, store=store.url)
+                self._note(MARK, self._index.info.to_json())
             with chroma_errors(self.location):
                 self._ledger = Ledger(self._client, self._rows.id)
         except BaseException:

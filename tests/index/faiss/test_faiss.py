@@ -153,7 +153,7 @@ def test_what_was_encoded_by_another_training_is_left_out(
         assert build(on_disk).reused == 4
     assert "1 encoded parts do not fit" in caplog.text
     other = replace(on_disk, factory="IVF8,SQ8")
-    with pytest.raises(CollectionError, match=r"index.factory=IVF8,RaBitQ, not IVF8,SQ8, which"):
+    with pytest.raises(ConfigError, match=r"index.factory=IVF8,RaBitQ, not IVF8,SQ8, which"):
         build(other)
     assert build(other, rebuild=True).loaded == 5
     assert_equal(other, store)
