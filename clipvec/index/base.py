@@ -28,7 +28,7 @@ PART, ROW = "_part", "_row"
 """Columns that say which row of which part file of the store a row is."""
 _COLUMNS = {"id", "uri", "caption", "width", "height", PART, ROW}
 SCHEMA = 2
-"""Of `IndexInfo` and of the ledger beside it; in 1, it does not say which rows are deleted."""
+"""Of `IndexInfo` and of the ledger beside it."""
 _NONE_DELETED = Tombstones()
 
 
