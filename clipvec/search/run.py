@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipvec import config
-from clipvec.cli import literal_paths
+from clipvec.cli import literal_paths, refuse_cut_path
 from clipvec.data import Undecodable, open_image
 from clipvec.errors import ConfigError
 from clipvec.files import open_regular
@@ -105,6 +105,8 @@ def _read(file: str) -> bytes:
             data = stream.read()
         open_image(data).close()
     except (OSError, Undecodable) as error:
+        if isinstance(error, FileNotFoundError):
+            refuse_cut_path("search", sys.argv[1:])
         why = (isinstance(error, OSError) and error.strerror) or error
         raise ConfigError(f"image {file!r} cannot be used: {why}") from error
     return data

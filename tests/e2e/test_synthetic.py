@@ -49,7 +49,7 @@ def test_indexed_but_not_searched_by_text(run: Run) -> None:
     run("embed", *SMALL, "dataset.rows=2000")
     done = run("index", *SMALL, "dataset.rows=2000")
     assert "2,000 rows" in done.stdout
-    refused = run("search", "a bird", exit_code=1).stderr.splitlines()
+    refused = run("search", "a bird", exit_code=2).stderr.splitlines()
     assert refused[-1].startswith("error: model=synthetic stands for synthetic vectors")
 
 

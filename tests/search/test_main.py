@@ -169,6 +169,15 @@ def test_bad_input(ask: Search, arguments: list[str], code: int, message: str) -
     assert len(err.splitlines()) == 1
 
 
+def test_an_image_whose_path_the_shell_cut(
+    ask: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my bird.jpg").touch()
+    err = ask("at night", "--image", "my", "bird.jpg", exit_code=2)
+    assert "quotes: clipvec search 'at night' --image 'my bird.jpg'" in err
+
+
 def test_another_model_is_refused(
     ask: Search, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
