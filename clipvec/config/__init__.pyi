@@ -1,20 +1,16 @@
 from .cloud import CloudConfig
 from .commands import (
-    API_KEY,
     COMMANDS,
     CheckConfig,
     CompactConfig,
     DashboardConfig,
     DeleteConfig,
-    DeployConfig,
     EmbedConfig,
     EvaluateConfig,
     IndexCommandConfig,
     ProjectionConfig,
     RecallConfig,
     RejectsConfig,
-    SearchConfig,
-    ServeConfig,
 )
 from .compose import check_overrides, explain, read_command, takes
 from .datasets import (
@@ -50,6 +46,7 @@ from .recall import (
     SystemConfig,
     Systems,
 )
+from .serving import API_KEY, DeployConfig, SearchConfig, ServeConfig
 
 __all__ = [
     "API_KEY",
