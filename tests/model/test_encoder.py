@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import functools
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from clipvec.errors import ConfigError, FingerprintError, ModelError
 from clipvec.model.torch import device
 from clipvec.model.torch.device import choose_precision, native_precisions
 from clipvec.model.torch.encoder import TorchEncoder
+from clipvec.model.torch.weights import load_weights
 from tests import tiny
 
 
@@ -154,6 +156,30 @@ def test_a_lone_text_takes_one_thread(tiny_weights: Path, monkeypatch: pytest.Mo
     finally:
         torch.set_num_threads(before)
     assert threads == [1, 2]
+
+
+def test_a_start_takes_one_thread(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of its many short steps, others wait longer than they work."""
+    threads: list[int] = []
+    run = TorchEncoder._run
+
+    def count(*arguments: Any) -> Any:
+        threads.append(torch.get_num_threads())
+        return arguments[0](*arguments[1:])
+
+    monkeypatch.setattr(
+        "clipvec.model.torch.encoder.load_weights", functools.partial(count, load_weights)
+    )
+    monkeypatch.setattr(TorchEncoder, "_run", lambda *arguments: count(run, *arguments))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        encoder = model.load_encoder(local(tiny_weights, device="cpu"))
+        encoder.golden()
+        encoder.encode_images(np.zeros((1, 64, 64, 3), np.uint8))
+    finally:
+        torch.set_num_threads(before)
+    assert threads == [1, 1, 1, 2]
 
 
 def test_an_encoder_with_different_vectors_is_refused(tiny_weights: Path) -> None:

@@ -79,7 +79,9 @@ class TorchEncoder(Encoder):
             GpuError: this process was given a GPU that torch cannot use.
         """
         choose_precision(config.precision, choose_device(config.device))  # before any download
-        return cls(*load_weights(config), config)
+        # Other threads would wait for the next tensor longer than they copy one.
+        with one_thread():
+            return cls(*load_weights(config), config)
 
     def encode_images(self, pixels: np.ndarray) -> np.ndarray:
         """Return uint8 [N, H, W, 3] from `preprocess` as float32 [N, D], unit length.
@@ -88,6 +90,11 @@ class TorchEncoder(Encoder):
             ModelError: the batch does not fit into the device's memory.
         """
         return self._run(self._image_tower, pixels)
+
+    def probe(self) -> tuple[list[float], list[float]]:
+        """Embed the built-in probe image and probe text now."""
+        with one_thread():
+            return super().probe()
 
     def tokenize(self, texts: Sequence[str]) -> np.ndarray:
         """Return the padded token ids of texts: int64 [N, L]."""
