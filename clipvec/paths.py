@@ -44,6 +44,11 @@ REPORTS = Path("data/reports")
 """That of the reports of recall, unless they are told another: not there before it has run."""
 
 
+def expanded(path: str | Path) -> Path:
+    """Return a path that a user named, ``~`` as the home; where nobody is called so, as it is."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 # that of Path raises
+
+
 def local_root(root: str) -> Path | None:
     """Return a store's root as a local folder, or None if it is in an object store."""
     scheme, separator, rest = root.partition("://")
@@ -149,7 +154,7 @@ class IndexPaths:
     """The files of embedded Chroma collections."""
 
     def __init__(self, root: str) -> None:
-        self.folder = Path(root).expanduser()
+        self.folder = expanded(root)
         """The folder that contains a folder for each collection."""
 
     def collection(self, name: str) -> Path:

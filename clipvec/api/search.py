@@ -13,6 +13,7 @@ import numpy as np
 from clipvec import index
 from clipvec.errors import ConfigError
 from clipvec.files import open_regular
+from clipvec.paths import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -181,7 +182,7 @@ def _image_bytes(term: Path | bytes | Image) -> bytes:
         return term
     if isinstance(term, Path):
         try:
-            with open_regular(term.expanduser()) as stream:
+            with open_regular(expanded(term)) as stream:
                 return stream.read()
         except OSError as error:
             raise ConfigError(f"image {str(term)!r} cannot be used: {error.strerror}") from error

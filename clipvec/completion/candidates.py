@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from clipvec.cli import HydraCommand, commands
 from clipvec.completion.composition import Composition
-from clipvec.paths import CONF_DIR
+from clipvec.paths import CONF_DIR, expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -98,7 +98,7 @@ def _overrides(config: str, before: Sequence[str], word: str) -> Iterator[str]:
     chosen = dict(each.lstrip("+").split("=", 1) for each in before if "=" in each)
     own = [b for a, b in pairwise(before) if a in _CONFIG_DIRS]
     own += [each.split("=", 1)[1] for each in before if each.startswith("--config-dir=")]
-    folders = [Path(each).expanduser() for each in own]
+    folders = [expanded(each) for each in own]
     made = Composition(config, chosen, [*folders, CONF_DIR])
     if equals:
         done = value.rpartition(",")

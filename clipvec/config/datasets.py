@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from clipvec.config.fields import STRICT, Attributes, Encoding, Limit, Name, Place, Places, name_of
 from clipvec.config.kinds import Kind, Registry
+from clipvec.paths import expanded
 
 EXCLUDED = (
     ".*",
@@ -149,7 +150,7 @@ class FolderConfig(ImageDatasetConfig):
         """The folder, where it gave the dataset its name."""
         if "://" in self.path or self.name != name_of(self.path):
             return ""
-        return os.path.abspath(os.path.expanduser(self.path))  # noqa: PTH100, PTH111 # resolves ..
+        return os.path.abspath(expanded(self.path))  # noqa: PTH100 # resolves ..
 
     @property
     def inputs(self) -> dict[str, list[str]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, ConfigDict, Field
 
 from clipvec.errors import holds_secret
+from clipvec.paths import expanded
 
 STRICT = ConfigDict(extra="forbid")
 IN_WORDS: dict[str, str] = {}
@@ -90,7 +90,7 @@ def name_of(path: str) -> str:
     ``/mnt/nas/Ömer's photos [2020]`` gives ``Omer-s-photos-2020``; one of no letters ``folder``.
     """
     local = "://" not in path
-    last = Path(path).expanduser().absolute().name if local else path.rstrip("/").rpartition("/")[2]
+    last = expanded(path).absolute().name if local else path.rstrip("/").rpartition("/")[2]
     plain = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")[:64].rstrip("-._") or "folder"
 

@@ -6,7 +6,6 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipvec.data.attributes import check, check_columns, make_record
@@ -17,10 +16,12 @@ from clipvec.data.parquet import count_rows
 from clipvec.data.passed_over import PassedOver
 from clipvec.data.ranges import span
 from clipvec.errors import ConfigError, DatasetError
+from clipvec.paths import expanded
 from clipvec.progress import say_hub_retries_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from types import ModuleType
 
     from clipvec.config import HuggingFaceConfig
@@ -46,7 +47,7 @@ class HuggingFaceDataset:
     def __init__(self, config: HuggingFaceConfig) -> None:
         self.attributes = check(config.attributes)
         self._config = config
-        self._local = Path(config.path).expanduser().exists()
+        self._local = expanded(config.path).exists()
         if config.gated and not self._local:
             _need_token(config.path)
         datasets = _datasets()
@@ -64,7 +65,7 @@ class HuggingFaceDataset:
         if self._data.features is not None:  # unknown for JSON streams, whose rows are used as is
             self._prepare(datasets)
         if self._local and self._data.info.builder_name == "imagefolder":
-            _tell_images_left_out(Path(config.path).expanduser())
+            _tell_images_left_out(expanded(config.path))
 
     def _prepare(self, datasets: ModuleType) -> None:
         """Leave out the columns that are not needed, and leave the image encoded."""

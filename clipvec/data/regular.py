@@ -10,6 +10,7 @@ from typing import IO
 
 from clipvec.errors import ConfigError
 from clipvec.files import open_regular
+from clipvec.paths import expanded
 
 _TRIES = 3
 """Times that a file is read that changes meanwhile."""
@@ -47,7 +48,7 @@ def text_lines(option: str, file: str) -> list[str]:
         ConfigError: it cannot be read, or holds none.
     """
     try:
-        with open_text(Path(file).expanduser(), "utf-8-sig") as text:
+        with open_text(expanded(file), "utf-8-sig") as text:
             lines = text.read().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{option}={file}: {error}; give a UTF-8 text file") from error

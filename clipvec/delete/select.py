@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipvec.config import admitting
 from clipvec.data import open_text
 from clipvec.errors import ConfigError
 from clipvec.index import filters
+from clipvec.paths import expanded
 from clipvec.progress import Progress, counted
 from clipvec.store import DIGEST, DeletedRows, id_digest
 
@@ -130,7 +130,7 @@ def read_ids(file: str) -> set[str]:
         ConfigError: it cannot be read.
     """
     try:
-        with open_text(Path(file).expanduser(), "utf-8-sig") as stream:
+        with open_text(expanded(file), "utf-8-sig") as stream:
             text = stream.read()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"file={file}: {error}; give a UTF-8 text file, an id a line") from error

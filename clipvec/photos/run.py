@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from clipvec import config
 from clipvec.cli import literal_paths, refuse_cut_path
 from clipvec.errors import ConfigError, signal_of
+from clipvec.paths import expanded
 from clipvec.photos.running import PageClaim
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def overrides(folder: str | None, options: Sequence[str]) -> dict[str, list[str]
     """
     if folder is None:
         raise ConfigError("give the folder of your photos, as in: clipvec photos ~/Pictures")
-    path = Path(folder).expanduser().absolute()
+    path = expanded(folder).absolute()
     if not path.is_dir():
         what = "is a file" if path.exists() else "is not there"
         raise ConfigError(f"{folder} {what}; give the folder of your photos")

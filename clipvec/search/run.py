@@ -17,6 +17,7 @@ from clipvec.errors import ConfigError
 from clipvec.files import open_regular
 from clipvec.index import Term, filters, open_index, query_vector, split_weight
 from clipvec.model import load_checked
+from clipvec.paths import expanded
 from clipvec.search import pictures, results
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def run_search(arguments: argparse.Namespace) -> None:
         )
     if not all(text.strip() for text in [*texts, *arguments.minus]):
         raise ConfigError("a text to search for is empty; give one, or leave it out")
-    if arguments.html and not Path(arguments.html).expanduser().absolute().parent.is_dir():
+    if arguments.html and not expanded(arguments.html).absolute().parent.is_dir():
         raise ConfigError(f"--html {arguments.html}: there is no such folder; choose another file")
     if arguments.show and arguments.json:
         raise ConfigError("--show and --json: one of them; --json prints what is found as a list")
@@ -101,7 +102,7 @@ def _terms(arguments: argparse.Namespace, texts: list[str]) -> list[Term]:
 def _read(file: str) -> bytes:
     """Return the bytes of an image; one that is none is refused before the model is loaded."""
     try:
-        with open_regular(Path(file).expanduser()) as stream:
+        with open_regular(expanded(file)) as stream:
             data = stream.read()
         open_image(data).close()
     except (OSError, Undecodable) as error:
@@ -144,7 +145,7 @@ def _nothing(
 
 
 def _write_page(page: str, file: str | None, show: bool) -> None:
-    path = Path(file or Path(tempfile.mkdtemp(prefix="clipvec-")) / "results.html").expanduser()
+    path = expanded(file or Path(tempfile.mkdtemp(prefix="clipvec-")) / "results.html")
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:

@@ -15,6 +15,7 @@ from clipvec.cli import fail
 from clipvec.config import ModelConfig, QueryModelConfig, ServeConfig
 from clipvec.errors import ClipvecError, ConfigError
 from clipvec.model import fingerprint_of
+from clipvec.paths import expanded
 
 if TYPE_CHECKING:
     from bentoml import Bento
@@ -112,7 +113,7 @@ def settings_of(bento: Bento, settings: ServeConfig) -> ServeConfig:
             "leave model out of CLIPVEC_SERVE, or build another bento"
         )
     folder = settings.index.folder
-    if folder is not None and not Path(folder).expanduser().is_absolute():
+    if folder is not None and not expanded(folder).is_absolute():
         raise ConfigError(
             f"index.path={folder} is relative, and a bento runs in a folder of its own; give "
             'the whole path: CLIPVEC_SERVE="index.path=/data/index"'

@@ -196,6 +196,20 @@ def test_a_path_that_the_shell_cut(
     )
 
 
+@pytest.mark.parametrize("command", ["photos ~no-such-user", "search red index.path=~no-such-user"])
+def test_a_home_that_nobody_has_is_a_name(tmp_path: Path, command: str) -> None:
+    done = clipvec(*command.split(), cwd=tmp_path)
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert "~no-such-user" in done.stderr
+
+
+def test_words_that_are_no_path_are_not_looked_up(start: Start) -> None:
+    with pytest.raises(SystemExit) as ended:
+        start("~dataset.limit", "~no-such-user", "x" * 5000)
+    assert ended.value.code == 2
+
+
 def test_an_error_of_the_task_does_not_stop_a_sweep(
     start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -250,10 +264,10 @@ def test_help_and_version(start: Start, capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == f"clipvec {version.version()}\n"
 
 
-def clipvec(*arguments: str) -> subprocess.CompletedProcess[str]:
+def clipvec(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run ``python -m clipvec``."""
     command = [sys.executable, "-m", "clipvec", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
 def test_the_commands_are_listed() -> None:

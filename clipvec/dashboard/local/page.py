@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipvec import projection, shards
@@ -13,10 +12,13 @@ from clipvec.dashboard.local.collect import collect
 from clipvec.dashboard.panels import Slot, all_sections
 from clipvec.dashboard.panels.table import TableView
 from clipvec.errors import ConfigError
+from clipvec.paths import expanded
 from clipvec.progress import Progress
 from clipvec.web import page as web_page
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from markupsafe import Markup
 
     from clipvec.config import DashboardConfig
@@ -77,7 +79,7 @@ def write(config: DashboardConfig) -> DashboardSummary:
         shards=_shards(sweep).html() if sweep.markers else "",
         projection=projection.template_values(projected) if projected is not None else None,
     )
-    page = Path(config.page).expanduser()
+    page = expanded(config.page)
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_bytes(text.encode("utf-8", "replace"))

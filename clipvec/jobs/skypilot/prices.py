@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec.jobs.skypilot import gpus
 from clipvec.jobs.skypilot.gpus import number
+from clipvec.paths import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,7 +61,7 @@ def suitable(resources: Mapping[str, Any], cloud: str = "*") -> Iterator[dict[st
 def _machines(cloud: str) -> Iterator[dict[str, str]]:
     """Yield the rows of a cloud's price list, or of all clouds' with ``*``."""
     # SkyPilot caches them the first time it queries a cloud: <version>/<cloud>/vms.csv
-    root = Path(os.environ.get("SKY_RUNTIME_DIR", "~"), ".sky", "catalogs").expanduser()
+    root = expanded(Path(os.environ.get("SKY_RUNTIME_DIR", "~"), ".sky", "catalogs"))
     versions = [f for f in root.glob("v*") if f.name[1:].isdecimal()]
     if not versions:
         return
