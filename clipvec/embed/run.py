@@ -301,6 +301,7 @@ def _embed_all(
         for shard in todo:
             job = Shard(config, store, source, work, known, shard, stop, feed, reused)
             try:
+                stop.at_part_end()  # the last one of the shard before
                 job.run(progress)
             except (TooManyRejects, DatasetError) as error:
                 if len(todo) > 1:  # logged at once; a single shard's error becomes the command's

@@ -13,7 +13,9 @@ from PIL import Image
 from clipvec import config, paths
 from clipvec.embed import run
 from clipvec.embed.run import EmbedSummary, embed_shards
+from clipvec.embed.shard import Shard
 from clipvec.errors import Interrupted
+from clipvec.progress import Progress
 from clipvec.store.folder import Folder
 
 
@@ -134,3 +136,18 @@ def test_a_signal_between_shards_says_what_is_kept(
     said = str(ended.value)
     assert said.startswith("stopped by SIGTERM between two shards; what is in ")
     assert said.endswith(" is kept, and the same command resumes from there")
+
+
+def test_sigterm_stops_after_the_last_part_of_a_shard(
+    asked: config.EmbedConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_shard = Shard.run
+
+    def run_and_be_told(shard: Shard, progress: Progress) -> None:
+        run_shard(shard, progress)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Shard, "run", run_and_be_told)
+    with pytest.raises(Interrupted) as ended:
+        embed_shards(asked)
+    assert "0 parts (0 rows) of shard 1 kept, 1 shard finished; the same" in str(ended.value)
