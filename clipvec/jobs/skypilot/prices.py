@@ -43,7 +43,7 @@ def suitable(resources: Mapping[str, Any], cloud: str = "*") -> Iterator[dict[st
     place = str(resources.get("infra") or "*").lower().split("/")
     if cloud != "*" and place[0] not in {"*", cloud}:
         return
-    for row in _machines(place[0] if cloud == "*" else cloud):
+    for row in machines(place[0] if cloud == "*" else cloud):
         count = wanted.get(row["AcceleratorName"].lower())
         if (
             count is not None
@@ -58,7 +58,7 @@ def suitable(resources: Mapping[str, Any], cloud: str = "*") -> Iterator[dict[st
             yield row
 
 
-def _machines(cloud: str) -> Iterator[dict[str, str]]:
+def machines(cloud: str) -> Iterator[dict[str, str]]:
     """Yield the rows of a cloud's price list, or of all clouds' with ``*``."""
     # SkyPilot caches them the first time it queries a cloud: <version>/<cloud>/vms.csv
     root = expanded(Path(os.environ.get("SKY_RUNTIME_DIR", "~"), ".sky", "catalogs"))
