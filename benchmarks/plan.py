@@ -80,7 +80,7 @@ class Plan:
 def plan(small: Small, rows: int) -> Plan:
     """Return what the index of so many rows takes.
 
-    To find the lists of a vector takes as long as at R rows: more of them lie in a graph.
+    Finding the lists of a vector takes as long as at R rows: above a million a graph is searched.
     """
     name, known = (factory.choose(factory.AUTO, each, small.dim) for each in (rows, small.rows))
     lists, before = factory.lists_of(name), factory.lists_of(known)
