@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--work")
     args = parser.parse_args()
     with contextlib.ExitStack() as stack:
-        work = Path(args.work or stack.enter_context(tempfile.TemporaryDirectory()))
+        work = Path(args.work or stack.enter_context(tempfile.TemporaryDirectory())).resolve()
         work.mkdir(parents=True, exist_ok=True)
         store = ["experiment=synthetic", f"dataset.rows={args.rows}", f"dataset.dim={args.dim}"]
         store += ["sharding=x10", "tracking=disabled"]

@@ -250,7 +250,7 @@ def main() -> None:
         parser.error(f"--rows {args.rows}: so few are compared without lists; give more")
     gpu = cheapest_gpu(args.arch, args.cloud)
     with contextlib.ExitStack() as stack:
-        work = Path(args.work or stack.enter_context(tempfile.TemporaryDirectory()))
+        work = Path(args.work or stack.enter_context(tempfile.TemporaryDirectory())).resolve()
         work.mkdir(parents=True, exist_ok=True)
         store = ["experiment=synthetic", f"dataset.rows={args.rows}", f"dataset.dim={args.dim}"]
         store += ["sharding=x10", "tracking=disabled"]
