@@ -91,7 +91,7 @@ class EmbedConfig(OfStore):
     def extras(self) -> tuple[str, ...]:
         """What reads images where a job is launched reads them in the job, too."""
         of_images = isinstance(self.dataset, ImageDatasetConfig)
-        return tuple(reader.extra for reader in READERS if of_images and reader.there)
+        return tuple(reader.extra for reader in READERS if of_images and reader.installed)
 
 
 @dataclass(frozen=True, config=STRICT)

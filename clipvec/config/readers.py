@@ -10,7 +10,8 @@ from importlib.util import find_spec
 class Reader:
     """A package that reads images which Pillow alone does not."""
 
-    of: str
+    kind: str
+    """Of images."""
     package: str
     extra: str
     """Of clipvec, with which it is installed."""
@@ -18,12 +19,12 @@ class Reader:
     """Endings of names of such images, in lower case."""
 
     @property
-    def there(self) -> bool:
-        """Whether it is installed."""
+    def installed(self) -> bool:
+        """Whether it can be imported."""
         return find_spec(self.package) is not None
 
     @property
-    def mend(self) -> str:
+    def install_command(self) -> str:
         """The command that installs it."""
         return f"pip install 'clipvec[{self.extra}]'"
 

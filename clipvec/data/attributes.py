@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from clipvec.data.files import first_line, to_utf8
-from clipvec.data.formats import not_read
 from clipvec.data.record import Record, Reject, Value
 from clipvec.errors import ConfigError
 
@@ -91,7 +90,8 @@ def make_record(
 
 def reject_raw(id: str, uri: str, suffix: str) -> Reject:
     """Return the reject of a raw file, known by its name."""
-    return Reject(id, uri, str(not_read(f"raw (.{suffix})")), "UnsupportedFormat")
+    reason = f"raw (.{suffix}) by its name, and by its content nothing that is read"
+    return Reject(id, uri, f"{reason}; convert it to JPEG, PNG or WebP", "UnsupportedFormat")
 
 
 def _first(caption: object) -> object:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from PIL import ExifTags
 
+from clipvec.data import tiff
 from clipvec.errors import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from clipvec.config import AttributeType
     from clipvec.data.record import Value
@@ -21,6 +22,7 @@ ATTRIBUTES: Mapping[str, AttributeType] = {"taken": "string", "year": "int", "ca
 """Attributes that a photo has of itself, and their types."""
 _STARTS = (b"MM\0*\0\0\0\x08", b"II*\0\x08\0\0\0")
 """How EXIF begins in every format: as a TIFF whose first directory is behind its header."""
+_BLOCKS = 4
 _MOST = 2**16
 _BEFORE = 2**18
 """Bytes in which EXIF begins, but for WebP, HEIC and AVIF, where it may be anywhere."""
@@ -39,67 +41,70 @@ _DATE = re.compile(r"(\d{4}):(\d\d):(\d\d)[ T](\d\d):(\d\d):(\d\d)")
 
 
 def photo_attributes(image: bytes) -> dict[str, Value]:
-    """Return the `ATTRIBUTES` of an image file, without those that it does not tell.
-
-    A few tags are looked at, here: a decoder may end the process over a damaged file, and Pillow
-    makes numbers of all tags, which are as many as a hostile file has bytes.
-    """
-    try:
-        outer, inner = _directories(_block(image))
-    except struct.error:  # damaged EXIF says nothing of the pixels
-        return {}
-    taken = _moment(inner.get(ExifTags.Base.DateTimeOriginal, ""))
-    taken = taken or _moment(inner.get(ExifTags.Base.DateTimeDigitized, ""))
-    camera = _camera(outer.get(ExifTags.Base.Make, ""), outer.get(ExifTags.Base.Model, ""))
+    """Return the `ATTRIBUTES` of an image file, without those that it does not tell."""
+    texts: dict[int, str] = {}
+    for block in _blocks(image):
+        try:
+            texts = _all_texts(block) | texts
+        except struct.error:  # damaged EXIF says nothing of the pixels
+            continue
+    taken = _moment(texts.get(ExifTags.Base.DateTimeOriginal, ""))
+    taken = taken or _moment(texts.get(ExifTags.Base.DateTimeDigitized, ""))
+    camera = _camera(texts.get(ExifTags.Base.Make, ""), texts.get(ExifTags.Base.Model, ""))
     found: dict[str, Value] = {} if camera is None else {"camera": camera}
     if taken is not None:
         found |= {"taken": taken.isoformat(" "), "year": taken.year}
     return found
 
 
-def _block(image: bytes) -> bytes:
-    """Return EXIF from its first byte on; empty: there is none."""
+def _blocks(image: bytes) -> list[bytes]:
+    """Return EXIF from its first byte on; a CR3 has the camera and the date in a block each."""
     if image.startswith((b"MM", b"II")):
-        return image
+        return [image]
     anywhere = image[4:8] == b"ftyp" or image.startswith(b"RIFF")
     end = len(image) if anywhere else _BEFORE
-    found = [at for start in _STARTS if (at := image.find(start, 0, end)) >= 0]
-    return image[min(found) : min(found) + _MOST] if found else b""
+    found = sorted(at for start in _STARTS for at in _places(image, start, end))
+    most = _BLOCKS if image[4:12] == b"ftypcrx " else 1
+    return [image[at : at + _MOST] for at in found[:most]]
 
 
-def _directories(tiff: bytes) -> tuple[dict[int, str], dict[int, str]]:
+def _places(image: bytes, start: bytes, end: int) -> Iterator[int]:
+    """Yield where a mark begins, of the first few."""
+    at = -1
+    for _ in range(_BLOCKS):
+        at = image.find(start, at + 1, end)
+        if at < 0:
+            return
+        yield at
+
+
+def _all_texts(block: bytes) -> dict[int, str]:
     """Return the short texts of the first directory and of that of EXIF, by their tags.
 
     Raises:
         struct.error: a directory is cut off.
     """
-    order = "<" if tiff.startswith(b"II") else ">"
-    (start,) = struct.unpack_from(f"{order}4xI", tiff)
-    outer = _entries(tiff, order, start)
-    texts = _texts(tiff, order, outer)
+    first = next(tiff.directories(block), None)
+    if first is None:
+        return {}
+    outer = _wanted(block, first)
+    texts = _texts(block, outer)
     if ExifTags.IFD.Exif not in outer:
-        return texts, {}
-    (start,) = struct.unpack(f"{order}I", outer[ExifTags.IFD.Exif][1])
-    return texts, _texts(tiff, order, _entries(tiff, order, start))
+        return texts
+    (start,) = struct.unpack(f"{tiff.byte_order(block)}I", outer[ExifTags.IFD.Exif].value)
+    return texts | _texts(block, _wanted(block, start))
 
 
-def _entries(tiff: bytes, order: str, start: int) -> dict[int, tuple[int, bytes]]:
-    """Return the length of each wanted tag of a directory, and its value or where that is."""
-    (count,) = struct.unpack_from(f"{order}H", tiff, start)
-    entries = tiff[start + 2 : start + 2 + 12 * count]
-    return {
-        tag: (length, value)
-        for tag, _, length, value in struct.iter_unpack(f"{order}HHI4s", entries)
-        if tag in _WANTED
-    }
+def _wanted(block: bytes, start: int) -> dict[int, tiff.Entry]:
+    return {entry.tag: entry for entry in tiff.entries(block, start) if entry.tag in _WANTED}
 
 
-def _texts(tiff: bytes, order: str, entries: Mapping[int, tuple[int, bytes]]) -> dict[int, str]:
+def _texts(block: bytes, entries: Mapping[int, tiff.Entry]) -> dict[int, str]:
     found = {}
-    for tag, (length, value) in entries.items():
+    for tag, (_, _, length, value) in entries.items():
         if 4 < length <= _LONGEST:
-            (start,) = struct.unpack(f"{order}I", value)
-            written = tiff[start : start + length]
+            (start,) = struct.unpack(f"{tiff.byte_order(block)}I", value)
+            written = block[start : start + length]
         else:
             written = value[:length]
         if len(written) == length:

@@ -12,15 +12,14 @@ from clipvec.data import exif, files, folder_listing
 from clipvec.data.attributes import check, make_record, parse_json, reject_raw
 from clipvec.data.fetch import read_files
 from clipvec.data.files import dataset_errors, to_utf8
-from clipvec.data.formats import SUFFIXES, UNREADABLE, raw_by_name, suffix_of
+from clipvec.data.formats import PREFERRED, SUFFIXES, raw_by_name, suffix_of
 from clipvec.data.listing import Listing
 from clipvec.data.manifest import Manifest, Row
 from clipvec.data.passed_over import PassedOver
 from clipvec.data.ranges import span
 from clipvec.data.record import Reject
 from clipvec.data.text import UnknownEncoding, decode_text
-from clipvec.data.walk import UNREADABLE as UNREADABLE_FOLDERS
-from clipvec.data.walk import find
+from clipvec.data.walk import UNREADABLE, find
 from clipvec.errors import DatasetError, printable
 from clipvec.paths import package_file
 from clipvec.progress import counted
@@ -89,7 +88,7 @@ class FolderDataset:
                 raise DatasetError(f"{where} has no row; each names an image in the column file")
         passed_over.report(where)
         _tell_readers(where, rows)
-        self._complete = UNREADABLE_FOLDERS not in passed_over
+        self._complete = UNREADABLE not in passed_over
         return rows, notes
 
     def listing(self) -> Listing:
@@ -199,38 +198,41 @@ class FolderDataset:
 def _list_files(names: Sequence[str], passed_over: PassedOver) -> tuple[list[Row], frozenset[str]]:
     """Return the images among files, and the .txt and .json files that lie beside them.
 
-    One in a format that is rarely read counts where it has no copy in another beside it, as the
-    raw files of many cameras have.
+    One in a format that is rarely read counts where it has no copy beside it in one that is read
+    rather, as the raw files of many cameras have.
     """
     parts = [splitext(name) for name in names]  # once for each: there may be millions
     suffixes = [ending.lower()[1:] for _, ending in parts]
-    read = {stem for (stem, _), suffix in zip(parts, suffixes, strict=True) if suffix in SUFFIXES}
-    images, stems, texts = [], set(), []
+    places = {ending: place for place, group in enumerate(PREFERRED) for ending in group}
+    best: dict[str, int] = {}  # of the images of a stem, which are also those that texts belong to
+    for (stem, _), suffix in zip(parts, suffixes, strict=True):
+        if suffix in places:
+            best[stem] = min(places[suffix], best.get(stem, len(places)))
+    images, texts = [], []
     for name, (stem, ending), suffix in zip(names, parts, suffixes, strict=True):
-        if suffix in SUFFIXES or (suffix in UNREADABLE and stem not in read):
+        if suffix in SUFFIXES or (suffix in places and places[suffix] == best[stem]):
             images.append(name)
-            stems.add(stem)
-        elif suffix in UNREADABLE:
+        elif suffix in places:
             passed_over.add("raw or HEIC files beside a copy that is read", name)
         elif ending in {".txt", ".json"}:
             texts.append((name, stem))
         else:
             passed_over.add("files that are no images", name)
     for name, stem in texts:
-        if stem not in stems:
+        if stem not in best:
             passed_over.add("texts without an image of their name", name)
-    return [Row(name) for name in images], frozenset(n for n, stem in texts if stem in stems)
+    return [Row(name) for name in images], frozenset(n for n, stem in texts if stem in best)
 
 
 def _tell_readers(where: str, rows: Sequence[Row]) -> None:
     """Say what reads images that are there, where it is not installed."""
     for reader in READERS:
-        if reader.there:
+        if reader.installed:
             continue
         found = [row.file for row in rows if suffix_of(row.file) in reader.suffixes]
         if found:
             log.warning(
                 "%s: %s, such as %s, cannot be read without %s",
-                *(where, counted(len(found), f"{reader.of} image")),
-                *(printable(to_utf8(found[0])), reader.mend),
+                *(where, counted(len(found), f"{reader.kind} image")),
+                *(printable(to_utf8(found[0])), reader.install_command),
             )

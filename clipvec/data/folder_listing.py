@@ -34,7 +34,10 @@ def sources(
         state: returns the size and the version of a file.
     """
     packages = {
-        ending: reader.package for reader in READERS if reader.there for ending in reader.suffixes
+        ending: reader.package
+        for reader in READERS
+        if reader.installed
+        for ending in reader.suffixes
     }
     for row, notes in rows:
         size, version = state(row.file) if row.file else (None, None)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from io import BytesIO
 from itertools import islice
 from posixpath import splitext
-from typing import TYPE_CHECKING
 
 from PIL import (
     AvifImagePlugin,
@@ -20,17 +20,16 @@ from PIL import (
 )
 
 from clipvec.config import HEIC, RAW, READERS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+from clipvec.data import tiff
 
 SUFFIXES = frozenset(
     {"jpg", "jpeg", "jpe", "jfif", "png", "webp", "avif", "gif", "bmp", "tif", "tiff"}
 )
 """File name endings of images, in lower case."""
-UNREADABLE = frozenset({"jxl", "jp2", "psd"}).union(*(reader.suffixes for reader in READERS))
+RARELY_READ = frozenset({"jxl", "jp2", "psd"}).union(*(reader.suffixes for reader in READERS))
 """Endings of images that are rarely readable: listed like the others, then judged by content."""
+PREFERRED = (SUFFIXES, HEIC.suffixes, RARELY_READ - HEIC.suffixes)
+"""Groups of endings: of copies of one image that of the first group is read."""
 _RAW_TIFFS = RAW.suffixes - {"cr3", "raf"}
 """Endings of raw files in TIFF format, whose content may not identify them as raw."""
 
@@ -77,6 +76,7 @@ _FTYP_BYTES = 512
 _DNG_VERSION = 50706
 _SUBFILE_TYPE = 254
 _REDUCED = 1
+_TELLING = frozenset({_DNG_VERSION, _SUBFILE_TYPE})
 _PAGES = 64
 """Pages of a TIFF that are searched for the full image."""
 _TURNED = {3: 3, 5: 8, 6: 6}
@@ -133,7 +133,7 @@ def _open_heic(data: bytes, name: str) -> Image.Image:
     try:
         from pillow_heif import HeifImageFile
     except ImportError:
-        raise UnsupportedFormat(f"{name} images need {HEIC.mend}") from None
+        raise UnsupportedFormat(f"{name} images need {HEIC.install_command}") from None
     image: Image.Image = HeifImageFile(BytesIO(data))
     return image
 
@@ -143,7 +143,7 @@ def _open_raw(data: bytes, name: str) -> Image.Image:
     try:
         import rawpy
     except ImportError:
-        raise UnsupportedFormat(f"{name} images need {RAW.mend}") from None
+        raise UnsupportedFormat(f"{name} images need {RAW.install_command}") from None
     try:
         with rawpy.imread(BytesIO(data)) as raw:
             preview, turn = raw.extract_thumb(), raw.sizes.flip
@@ -153,7 +153,11 @@ def _open_raw(data: bytes, name: str) -> Image.Image:
             "read; convert it to JPEG, PNG or WebP"
         ) from None
     except rawpy.LibRawFileUnsupportedError:
-        raise not_read(f"{name}, of a camera that LibRaw {rawpy.libraw_version} lacks,") from None
+        version = ".".join(map(str, rawpy.libraw_version))
+        raise UnsupportedFormat(
+            f"{name}: it is damaged, or of a camera that LibRaw {version} does not know; convert "
+            "it to JPEG, PNG or WebP"
+        ) from None
     if preview.format is rawpy.ThumbFormat.JPEG:
         return JpegImagePlugin.jpeg_factory(BytesIO(preview.data))
     image = Image.fromarray(preview.data)
@@ -213,26 +217,26 @@ def raw_by_content(data: bytes) -> str | None:
 def _raw_tiff(data: bytes) -> str | None:
     if data[8:10] == b"CR":
         return "raw (CR2)"
-    try:
-        directories = list(islice(_directories(data), _PAGES))
-    except Exception:  # damaged, which is said when it is opened
+    if tiff.is_big(data):  # which no camera writes
         return None
-    if _DNG_VERSION in directories[0]:
+    try:
+        pages = [
+            {entry.tag: entry for entry in tiff.entries(data, start) if entry.tag in _TELLING}
+            for start in islice(tiff.directories(data), _PAGES)
+        ]
+    except struct.error:  # damaged, which is said when it is opened
+        return None
+    if any(_DNG_VERSION in page for page in pages[:1]):
         return "raw (DNG)"
-    reduced = all(each.get(_SUBFILE_TYPE, 0) & _REDUCED for each in directories)
+    reduced = pages and all(_is_reduced(page.get(_SUBFILE_TYPE), data) for page in pages)
     return "raw (a TIFF of reduced pages alone)" if reduced else None
 
 
-def _directories(data: bytes) -> Iterator[TiffImagePlugin.ImageFileDirectory_v2]:
-    """Yield the tags of each page of a TIFF, whatever the pages are encoded in."""
-    stream = BytesIO(data)
-    header = stream.read(16 if 43 in data[2:4] else 8)
-    directory = TiffImagePlugin.ImageFileDirectory_v2(header)
-    while directory.next:
-        stream.seek(directory.next)
-        directory = TiffImagePlugin.ImageFileDirectory_v2(header)
-        directory.load(stream)
-        yield directory
+def _is_reduced(subfile_type: tiff.Entry | None, data: bytes) -> bool:
+    if subfile_type is None:
+        return False
+    (number,) = struct.unpack(f"{tiff.byte_order(data)}I", subfile_type.value)
+    return bool(number & _REDUCED)
 
 
 def _brand(data: bytes) -> str | None:

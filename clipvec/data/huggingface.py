@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec.data.attributes import check, check_columns, make_record
 from clipvec.data.files import dataset_errors, digest, first_line, to_utf8
-from clipvec.data.formats import SUFFIXES, UNREADABLE
+from clipvec.data.formats import RARELY_READ, SUFFIXES
 from clipvec.data.image_column import read_images
 from clipvec.data.parquet import count_rows
 from clipvec.data.passed_over import PassedOver
@@ -231,7 +231,7 @@ def _tell_images_left_out(folder: Path) -> None:
     left = PassedOver()
     for file in files:
         suffix = file.suffix.lower()
-        image = suffix[1:] in SUFFIXES or suffix[1:] in UNREADABLE
+        image = suffix[1:] in SUFFIXES or suffix[1:] in RARELY_READ
         if image and suffix not in ImageFolder.EXTENSIONS:
             left.add(f"{suffix} files, which datasets does not load", str(file))
     left.report(str(folder))

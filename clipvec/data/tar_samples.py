@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from clipvec.data import files
 from clipvec.data.files import Source, dataset_errors, first_line, to_utf8
-from clipvec.data.formats import SUFFIXES, UNREADABLE
+from clipvec.data.formats import RARELY_READ, SUFFIXES
 from clipvec.data.record import Reject
 from clipvec.data.regular import TooManyBytes
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 CAPTIONS = ("txt", "caption")
 """Suffixes of caption members, in order of preference."""
-_WANTED = SUFFIXES | UNREADABLE | {*CAPTIONS, "json"}
+_WANTED = SUFFIXES | RARELY_READ | {*CAPTIONS, "json"}
 _APPLE = re.compile(r"(^|/)(\._|__MACOSX/)")
 """What macOS puts beside each file of an archive: ``train/._cat.jpg``."""
 _KEYED = re.compile(r"(.*/|)[^.]+\.[^/]*")

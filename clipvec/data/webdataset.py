@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from clipvec.data import files
 from clipvec.data.attributes import check, make_record, parse_json, reject_raw
 from clipvec.data.files import Source, dataset_errors
-from clipvec.data.formats import SUFFIXES, UNREADABLE, raw_by_name
+from clipvec.data.formats import PREFERRED, RARELY_READ, SUFFIXES, raw_by_name
 from clipvec.data.listing import Listing, choose, of_files
 from clipvec.data.passed_over import PassedOver
 from clipvec.data.ranges import share, span
@@ -224,8 +224,8 @@ def choose_image(members: Members) -> tuple[str | None, list[str]]:
     WebDataset's suffix is everything after the first dot. If no suffix is an image's, the only
     one that ends in one is used: cat.v1.jpg, 0001.image.jpg.
     """
-    images = [name for name in members if name.rpartition(".")[2] in SUFFIXES | UNREADABLE]
-    for suffixes in (SUFFIXES, UNREADABLE):
+    images = [name for name in members if name.rpartition(".")[2] in SUFFIXES | RARELY_READ]
+    for suffixes in PREFERRED:
         ends = [name for name in images if name.rpartition(".")[2] in suffixes]
         plain = [name for name in ends if name in suffixes]
         if plain or len(ends) == 1:

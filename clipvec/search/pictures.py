@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import logging
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -25,11 +27,14 @@ _LINES = 10
 
 def check_terminal() -> None:
     """Raise a ConfigError where pictures cannot be drawn."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise ConfigError(
-            "--show draws on a terminal, and the input or the output is none; leave it out, or "
-            "write a page by --html FILE"
-        )
+    why = "the input or the output is none"
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        if all(os.get_terminal_size(sys.stdout.fileno())):
+            return
+        why = "this one does not tell its size"
+    raise ConfigError(
+        f"--show draws on a terminal, and {why}; leave it out, or write a page by --html FILE"
+    )
 
 
 def to_json(hits: Sequence[Hit], thumbnails: Mapping[str, bytes | None]) -> str:
@@ -52,8 +57,12 @@ def draw(hits: str) -> None:
     from rich.text import Text
     from textual_image.renderable import Image
 
-    console = Console()
-    for hit in json.loads(hits):
+    # it warns, with a traceback, where a terminal does not tell how many pixels it has
+    logging.getLogger("textual_image").setLevel(logging.CRITICAL)
+    console, found = Console(), json.loads(hits)
+    if not any(hit["jpeg"] for hit in found):
+        print("the store has no thumbnails of these (store.thumbnail)", file=sys.stderr)
+    for hit in found:
         if hit["jpeg"]:
             image = Image(io.BytesIO(base64.b64decode(hit["jpeg"])), "auto", "auto")
             console.print(image, height=_LINES)

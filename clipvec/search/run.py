@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from clipvec import config
 from clipvec.cli import literal_paths, refuse_cut_path
-from clipvec.data import Undecodable, open_image
+from clipvec.data import is_light, open_image
 from clipvec.errors import ConfigError
 from clipvec.files import open_regular
 from clipvec.index import Term, filters, open_index, query_vector, split_weight
@@ -104,8 +104,9 @@ def _read(file: str) -> bytes:
     try:
         with open_regular(expanded(file)) as stream:
             data = stream.read()
-        open_image(data).close()
-    except (OSError, Undecodable) as error:
+        if is_light(data):  # of others the decoder says it, in a process of its own
+            open_image(data).close()
+    except Exception as error:  # Pillow's decoders raise almost any class
         if isinstance(error, FileNotFoundError):
             refuse_cut_path("search", sys.argv[1:])
         why = (isinstance(error, OSError) and error.strerror) or error

@@ -105,7 +105,14 @@ def check_partition(dataset: Dataset, counts: Sequence[int], expected: Sequence[
 
 
 def dng(preview: bytes, size: tuple[int, int], orientation: int = 1) -> bytes:
-    """Return a raw file: its first page is a JPEG of a size, behind which is what a sensor saw."""
+    """Return a raw file: its first page is a preview of a size, behind which is what a sensor saw.
+
+    Args:
+        preview: a JPEG, or RGB pixels.
+        size: width and height.
+        orientation: as EXIF numbers it.
+    """
+    compression, colours = (7, 6) if preview.startswith(b"\xff\xd8") else (1, 2)
     width, height = size
     sensor = struct.pack("<H", 2000) * 64 * 48
     unit = [(1, 1), (0, 1), (0, 1), (0, 1), (1, 1), (0, 1), (0, 1), (0, 1), (1, 1)]
@@ -115,7 +122,12 @@ def dng(preview: bytes, size: tuple[int, int], orientation: int = 1) -> bytes:
         """Return the header and both directories, and where the second begins."""
         of_the_preview = {
             **{254: ("I", [1]), 256: ("I", [width]), 257: ("I", [height]), 258: ("H", [8, 8, 8])},
-            **{259: ("H", [7]), 262: ("H", [6]), 271: ("s", [b"Maker"]), 272: ("s", [b"Model"])},
+            **{
+                259: ("H", [compression]),
+                262: ("H", [colours]),
+                271: ("s", [b"Maker"]),
+                272: ("s", [b"Model"]),
+            },
             **{273: ("I", [jpeg_at]), 274: ("H", [orientation]), 277: ("H", [3])},
             **{278: ("I", [height]), 279: ("I", [len(preview)]), 330: ("I", [inner])},
             **{50706: ("B", [1, 4, 0, 0]), 50721: ("ii", unit), 50728: ("II", [(1, 1)] * 3)},

@@ -80,7 +80,7 @@ def test_missing_files_are_a_one_line_error(tmp_path: Path) -> None:
         assert message in str(caught.value)
         assert pattern in str(caught.value)
         assert "\n" not in str(caught.value)
-    with pytest.raises(DatasetError, match="empty list"):
+    with pytest.raises(ConfigError, match="empty list"):
         files.expand([])
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import fsspec
@@ -224,6 +225,27 @@ def test_a_format_is_read_once_what_reads_it_is_there(
     ]
 
 
+def test_of_copies_the_one_that_is_read_rather_is_taken(tmp_path: Path) -> None:
+    for name in ("a.DNG", "a.HEIC", "b.CR3", "b.heic", "b.jpg", "c.nef", "d.cr2", "d.txt"):
+        (tmp_path / name).write_bytes(encode())
+    assert ids(list(read(tmp_path).records(0, 1))) == ["a.HEIC", "b.jpg", "c.nef", "d.cr2"]
+
+
+def test_a_cr3_has_the_camera_in_one_block_and_the_date_in_another(tmp_path: Path) -> None:
+    camera, date = Image.Exif(), Image.Exif()
+    camera[ExifTags.Base.Make], camera[ExifTags.Base.Model] = "Canon", "Canon EOS R5"
+    date[ExifTags.Base.DateTimeOriginal] = "2021:07:01 12:00:00"
+    blocks = [each.tobytes().removeprefix(b"Exif\0\0") for each in (camera, date)]
+    boxes = b"".join(
+        struct.pack(">I4s", 8 + len(each), name) + each
+        for name, each in zip((b"CMT1", b"CMT2"), blocks, strict=True)
+    )
+    (tmp_path / "a.cr3").write_bytes(b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + boxes)
+    (found,) = read(tmp_path, attributes={"taken": "string", "camera": "string"}).records(0, 1)
+    assert isinstance(found, Record)
+    assert found.attributes == {"taken": "2021-07-01 12:00:00", "camera": "Canon EOS R5"}
+
+
 def test_what_photos_tell_of_themselves(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Make], exif[ExifTags.Base.Model] = "Canon", "Canon EOS 5D\0"
@@ -264,7 +286,8 @@ def test_a_raw_file_in_tiff_format_is_recognised_by_its_name(tmp_path: Path) -> 
     (tmp_path / "rows.csv").write_text("file,caption\na.nef,x\nb.tif,x\n")
     for options in ({}, {"manifest": "rows.csv"}):
         raw, good = read(tmp_path, **options).records(0, 1)
-        reason = "raw (.nef) images are not read; convert it to JPEG, PNG or WebP"
+        reason = "raw (.nef) by its name, and by its content nothing that is read; "
+        reason += "convert it to JPEG, PNG or WebP"
         assert raw == Reject("a.nef", f"{tmp_path}/a.nef", reason, "UnsupportedFormat")
         assert isinstance(good, Record)
     (tmp_path / "a.nef").write_bytes(dng(encode(), (8, 6)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import sys
+import warnings
 import zlib
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clipvec.data import Undecodable, decode_image, is_light
+from clipvec.data.formats import raw_by_name
 from tests.data.making import dng
 
 LIMIT = 100_000_000
@@ -142,6 +145,8 @@ def test_the_preview_of_a_raw_file_is_read(orientation: int) -> None:
     turns = {1: 0, 3: 2, 6: 3, 8: 1}[orientation]
     assert (np.asarray(decoded.image) == np.rot90(pixels(preview), turns)).all()
     assert (decoded.width, decoded.height) == ((96, 64) if turns % 2 == 0 else (64, 96))
+    plain = decode_image(dng(photo().tobytes(), (96, 64), orientation), 224, LIMIT)
+    assert (np.asarray(plain.image) == np.rot90(np.asarray(photo()), turns)).all()
     with pytest.raises(Undecodable, match="is 6144 pixels, more than max_pixels=6143"):
         decode_image(dng(preview, (96, 64)), 224, 6143)
 
@@ -152,8 +157,22 @@ def test_raw_files_that_cannot_be_read() -> None:
     assert refusal(whole[:300])[0] in {"DamagedImage", "UnsupportedFormat"}
     kind, message = refusal(RAW["raw (RAF)"] + bytes(1000))
     assert kind == "UnsupportedFormat"
-    assert message.startswith("raw (RAF), of a camera that LibRaw ")
-    assert message.endswith(" lacks, images are not read; convert it to JPEG, PNG or WebP")
+    said = r"raw \(RAF\): it is damaged, or of a camera that LibRaw \d+\.\d+\.\d+ does not know; "
+    assert re.fullmatch(f"{said}convert it to JPEG, PNG or WebP", message)
+
+
+@pytest.mark.parametrize("data", [b"II*\0\0\0\0\0", b"MM\0*\0\0\0\x08", b"II+\0\x08\0\0\0"])
+def test_a_tiff_without_a_page(data: bytes) -> None:
+    assert refusal(data)[0] == "DamagedImage"
+    assert raw_by_name("dng", data)
+
+
+def test_damaged_directories_cost_no_warnings() -> None:
+    entry = struct.pack("<HHII", 700, 7, 2**31, 2**30)  # far behind the end
+    data = b"II*\0\x08\0\0\0" + struct.pack("<H", 300) + 300 * entry + bytes(4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert raw_by_name("dng", data)
 
 
 def test_heic() -> None:

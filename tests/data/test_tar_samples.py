@@ -52,7 +52,8 @@ def test_the_suffix_does_not_decide_the_format(tmp_path: Path) -> None:
         heic, raw, pair = read(tmp_path / name).records(0, 1)
         assert isinstance(heic, Record)
         assert heic.image == encode()
-        reason = "raw (.cr2) images are not read; convert it to JPEG, PNG or WebP"
+        reason = "raw (.cr2) by its name, and by its content nothing that is read; "
+        reason += "convert it to JPEG, PNG or WebP"
         assert raw == Reject("t/b", f"{tmp_path}/{name}#b", reason, "UnsupportedFormat")
         assert isinstance(pair, Record)
         assert pair.image == encode()

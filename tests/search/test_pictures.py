@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clipvec.errors import ConfigError
 from clipvec.index import Hit
 from clipvec.search import __main__ as search
 from clipvec.search import pictures
@@ -56,17 +57,20 @@ def hit(name: str, caption: str) -> Hit:
     )
 
 
-def drawn(folder: Path, kind: str) -> bytes:
-    """Return what a terminal is sent that answers as ``kind`` does."""
+def drawn(folder: Path, kind: str, pixels: int = 1) -> bytes:
+    """Return what a terminal is sent that answers as ``kind`` does; 0 pixels: it tells none."""
     (folder / "hits.json").write_text(hits())
     own, theirs = pty.openpty()
-    size = struct.pack("HHHH", LINES, COLUMNS, COLUMNS * WIDTH, LINES * HEIGHT)
+    size = struct.pack("HHHH", LINES, COLUMNS, COLUMNS * WIDTH * pixels, LINES * HEIGHT * pixels)
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, size)
+    told = ("NO_COLOR", "FORCE_COLOR", "TERM", "TMUX")  # of the terminal of whoever runs the tests
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(told)}
     process = subprocess.Popen(
         [sys.executable, "-c", DRAW, folder / "hits.json"],
         stdin=theirs,
         stdout=theirs,
-        env=os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
+        stderr=subprocess.PIPE,
+        env=environment | {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
     )
     os.close(theirs)
     sent, answered = b"", 0
@@ -79,7 +83,8 @@ def drawn(folder: Path, kind: str) -> bytes:
             elif kind == "kitty" and b"a=q" in query[0]:
                 os.write(own, b"\x1b_Gi=%b;OK\x1b\\" % (query[1] or query[2]))
     os.close(own)
-    assert process.wait(30) == 0
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (0, b"")
     return sent
 
 
@@ -128,6 +133,7 @@ def test_as_sixel(tmp_path: Path) -> None:
 
 
 def test_in_blocks_where_a_terminal_knows_neither(tmp_path: Path) -> None:
+    assert words(drawn(tmp_path, "none", pixels=0)) == WORDS
     sent = drawn(tmp_path, "none")
     assert words(sent) == WORDS
     assert sent.count(b"38;2;254;0;0;48;2;254;0;0m") >= COLUMNS
@@ -141,3 +147,18 @@ def test_where_there_is_no_terminal(
     with pytest.raises(SystemExit, match="2"):
         search.main()
     assert capsys.readouterr().err.startswith("error: --show draws on a terminal, and the input or")
+    own, theirs = pty.openpty()  # which has no size
+    with os.fdopen(theirs, "r+b", buffering=0) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        monkeypatch.setattr(sys, "stdout", terminal)
+        with pytest.raises(ConfigError, match="terminal, and this one does not tell its size;"):
+            pictures.check_terminal()
+    os.close(own)
+
+
+def test_a_store_without_thumbnails(capsys: pytest.CaptureFixture[str]) -> None:
+    pictures.draw(pictures.to_json([hit("a.jpg", "")], {}))
+    assert capsys.readouterr() == (
+        "0.2500  a.jpg  /photos/a.jpg\n",
+        "the store has no thumbnails of these (store.thumbnail)\n",
+    )
