@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clipvec.errors import ClipvecError, one_line
 from clipvec.index import PART, ROW, Hit, is_missing
 from clipvec.progress import counted
 from clipvec.store import Store, matrix
@@ -90,10 +91,10 @@ class IndexComparison:
         """Return what is wrong with the index as a whole, a line each."""
         faults = []
         place, held = self._index.info.store, counted(self._deleted, "deleted row")
-        if place != self._store.url and Store.find(place) is None:
+        if place != self._store.url and (why := self._why_unfit(place)):
             faults.append(
-                f"{self._index.location} learns what is deleted from {place}, where no store is, "
-                f"and shows {held}; clipvec index tells it of {self._store.url}"
+                f"{self._index.location} learns what is deleted from {place}, {why}, and may show "
+                f"{held}; clipvec index tells it of {self._store.url}"
             )
         elif self._deleted:
             log.info(
@@ -109,6 +110,17 @@ class IndexComparison:
                 f"their own vectors; {REBUILD}"
             )
         return faults
+
+    def _why_unfit(self, place: str) -> str:
+        """Return why another store does not tell what is deleted in this one; empty if it does."""
+        try:
+            other = Store.find(place)
+            if other is None:
+                return "where no store is"
+            same = other.tombstones.active.keys() == self._tombstones.active.keys()
+            return "" if same else "where other rows are deleted"
+        except ClipvecError as error:
+            return f"which cannot be read ({one_line(error)})"
 
 
 def _mend(what: str) -> str:

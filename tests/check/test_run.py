@@ -61,7 +61,7 @@ def test_an_index_whose_store_was_moved(tmp_path: Path, caplog: pytest.LogCaptur
     delete(store_of(root), "0/0")
     assert faults(root) == [
         f"ROOT/index/toys--toy learns what is deleted from {first}/store/toys/toy, where no store "
-        "is, and shows 1 deleted row; clipvec index tells it of ROOT/store/toys/toy"
+        "is, and may show 1 deleted row; clipvec index tells it of ROOT/store/toys/toy"
     ]
     index = ChromaConfig(f"{root}/index")
     build_index(build_config(root / "store", index))
@@ -71,6 +71,34 @@ def test_an_index_whose_store_was_moved(tmp_path: Path, caplog: pytest.LogCaptur
     with open_index(index) as opened:
         assert opened.get(["0/0", "0/1"]) == {}
     assert caplog.messages == []
+
+
+def test_an_index_of_a_store_that_was_copied(root: Path) -> None:
+    """It shows what is deleted in the copy alone; that of the same deletions is as good."""
+    url = Path(store_of(root).url)
+    make_index_of(root)
+    old = url.rename(root / "old")
+    delete(Store.open(str(old)), "0/2")
+    shutil.copytree(old, root / "new/toys/toy")
+    old.rename(url)
+    copied = asked(root, store={"root": f"{root}/new"})
+    assert check(copied).faults == []
+    name = delete(Store.open(f"{root}/new/toys/toy"), "0/0")
+    with open_index(ChromaConfig(f"{root}/index"), "toys--toy") as index:
+        assert list(index.get(["0/0", "0/2"])) == ["0/0"]
+    said = f"{root}/index/toys--toy learns what is deleted from {url}, "
+    end = "and may show {}; clipvec index tells it of " + f"{root}/new/toys/toy"
+    both, one = end.format("2 deleted rows"), end.format("1 deleted row")
+    assert check(copied).faults == [f"{said}where other rows are deleted, {both}"]
+    undo(Store.open(f"{root}/new/toys/toy"), name)
+    assert check(copied).faults == []
+    values = json.loads((url / "store.json").read_text())
+    (url / "store.json").write_text(json.dumps({**values, "schema_version": 99}))
+    flip(root / "new/toys/toy/shard-00000/part-00001.parquet", 200)
+    *others, fault = check(copied).faults
+    assert fault.startswith(f"{said}which cannot be read ({url}/store.json ")
+    assert fault.endswith(f"), {one}")
+    assert others
 
 
 def test_deleted_rows(root: Path, caplog: pytest.LogCaptureFixture) -> None:
