@@ -14,7 +14,7 @@ from clipvec.config import ChromaConfig
 from clipvec.errors import CollectionError, DiskFullError
 from clipvec.files import file_state
 from clipvec.index.base import BuildStats, IndexInfo
-from clipvec.index.chroma.graphs import DATABASE, REBUILD_IT, check_graphs, is_chromas
+from clipvec.index.chroma.graphs import REBUILD_IT, check_graphs, is_chromas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,9 +192,15 @@ class LocalChroma(ChromaClientFactory):
 
         folder = self._dir(name)
         with chroma_errors(str(folder)):
-            if folder.is_dir() and any(folder.iterdir()) and not (folder / DATABASE).is_file():
+            if (
+                folder.is_dir()
+                and any(folder.iterdir())
+                and not (folder / paths.CHROMA_DATABASE).is_file()
+            ):
                 if is_chromas(folder):
-                    raise CollectionError(f"{folder}: its {DATABASE} is gone; {REBUILD_IT}")
+                    raise CollectionError(
+                        f"{folder}: its {paths.CHROMA_DATABASE} is gone; {REBUILD_IT}"
+                    )
                 raise CollectionError(
                     f"{folder} is not empty and not a Chroma database; choose another index.path"
                 )

@@ -9,12 +9,11 @@ import struct
 from typing import TYPE_CHECKING
 
 from clipvec.errors import CollectionError
-from clipvec.paths import RowsPaths
+from clipvec.paths import CHROMA_DATABASE, RowsPaths
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DATABASE = "chroma.sqlite3"
 REBUILD_IT = "build it again with clipvec index --rebuild and the same options"
 _GRAPH = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Name of the folder of a graph."""
@@ -29,7 +28,7 @@ def is_chromas(folder: Path) -> bool:
     rows = {files.mark, files.stale, *files.both, *map(files.new, files.both)}
     entries = [path for path in folder.iterdir() if path not in rows]
     graphs = [path.is_dir() and _GRAPH.fullmatch(path.name) for path in entries]
-    return (folder / DATABASE).is_file() or (bool(entries) and all(graphs))
+    return (folder / CHROMA_DATABASE).is_file() or (bool(entries) and all(graphs))
 
 
 def check_graphs(folder: Path) -> None:
@@ -58,7 +57,7 @@ def check_graphs(folder: Path) -> None:
 
 def _written(folder: Path) -> list[str]:
     """Return the folders of graphs that there should be; none if Chroma cannot tell either."""
-    uri = f"{(folder / DATABASE).absolute().as_uri()}?mode=ro"
+    uri = f"{(folder / CHROMA_DATABASE).absolute().as_uri()}?mode=ro"
     with (
         contextlib.suppress(sqlite3.Error),
         contextlib.closing(sqlite3.connect(uri, uri=True)) as database,
