@@ -58,11 +58,6 @@ def test_compiled_vectors_agree(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arch", "pretrained", "message"),
     [
-        (
-            "ViT-B-32",
-            "nope",
-            "'nope' is neither a file nor weights of ViT-B-32: allowed are openai",
-        ),
         ("ViT-B-32", "./nope.pt", "'./nope.pt' is neither a file nor weights of ViT-B-32"),
         ("local", "local-dir:/nope", "/nope is not a folder with an open_clip_config.json"),
         ("ViT-B-32", "datacomp_xl_s13b_b90k", "could not be fetched"),
@@ -77,6 +72,33 @@ def test_unavailable_weights(
     assert "\n" not in str(error.value)
     assert caplog.messages == []  # the error says it all
     assert logging.getLogger().filters == []
+
+
+def test_weights_by_a_name_that_nobody_has() -> None:
+    """No retry finds them."""
+    said = (
+        r"^model\.pretrained='opnai' is neither a file nor weights of ViT-B-32: allowed are openai"
+    )
+    with pytest.raises(ConfigError, match=said):
+        model.load_encoder(ModelConfig("x", "ViT-B-32", "opnai"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModuleNotFoundError("No module named 'transformers'"),
+        RuntimeError("Please `pip install transformers` to use pre-trained HuggingFace models"),
+    ],
+)
+def test_a_package_that_a_tokenizer_or_a_text_tower_needs(
+    tiny_weights: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("open_clip.get_tokenizer", refuse)
+    with pytest.raises(ConfigError, match=r"needs .* pip install 'clipvec\[transformers\]'$"):
+        model.load_encoder(local(tiny_weights))
 
 
 def test_an_unknown_architecture() -> None:

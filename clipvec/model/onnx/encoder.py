@@ -121,7 +121,8 @@ def _export(config: ModelConfig) -> Path:
     if done.returncode == 0 and folder is not None:
         return folder
     if done.stdout:
-        raise ModelError(done.stdout.strip())
+        kind = ConfigError if done.returncode == ConfigError.exit_code else ModelError
+        raise kind(done.stdout.strip())
     lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
     raise ModelError(
         f"model {config.name} could not be exported to ONNX: {lines[-1][:200]}; "

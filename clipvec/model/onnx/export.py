@@ -20,7 +20,7 @@ import torch
 
 from clipvec import paths
 from clipvec.config import ModelConfig, from_dict
-from clipvec.errors import ModelError
+from clipvec.errors import ClipvecError, ModelError
 from clipvec.model.onnx import cache
 from clipvec.model.onnx.encoder import OnnxEncoder
 from clipvec.model.onnx.tokenizer import convert
@@ -44,7 +44,7 @@ def main() -> None:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             export(from_dict(json.load(sys.stdin), ModelConfig))
-    except ModelError as error:
+    except ClipvecError as error:
         print(error)
         sys.exit(error.exit_code)
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipvec.errors import ConfigError, ModelError
+from clipvec.errors import ClipvecError, ConfigError, ModelError
 from clipvec.model.load import check_folder
 from clipvec.model.preprocess import Preprocess
 from clipvec.model.torch.once_in_memory import once_in_memory
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SCHEMES = ("local-dir:", "hf-hub:")
 """Of ``model.pretrained`` that names a whole model."""
+_SUFFIXES = (".bin", ".ckpt", ".npz", ".pt", ".pth", ".safetensors")
+"""Of weights files."""
 
 
 def load_weights(
@@ -36,7 +38,8 @@ def load_weights(
     the same ``encode_image`` and ``encode_text``.
 
     Raises:
-        ModelError: there is no such model, or its weights cannot be fetched or do not fit it.
+        ConfigError: there is no such model, or it needs a package that is missing.
+        ModelError: its weights are not there, cannot be fetched or do not fit it.
     """
     if config.arch == "sample":
         from clipvec.model.torch import sample
@@ -72,7 +75,7 @@ def _open_clip(
             )
         tokenizer = open_clip.get_tokenizer(source)
     except Exception as error:  # open_clip, torch and the hub raise many classes
-        raise ModelError(_reason(config, error)) from error
+        raise _refusal(config, error) from error
     return model, tokenizer, dict(open_clip.get_model_preprocess_cfg(model))
 
 
@@ -105,7 +108,8 @@ def _check_source(config: ModelConfig) -> None:
         )
     tags = open_clip.list_pretrained_tags_by_model(config.arch)
     if config.pretrained not in tags and not Path(config.pretrained).is_file():
-        raise ModelError(
+        is_path = "/" in config.pretrained or Path(config.pretrained).suffix in _SUFFIXES
+        raise (ModelError if is_path else ConfigError)(  # a disk may come back, and no name
             f"model.pretrained={config.pretrained!r} is neither a file nor weights of "
             f"{config.arch}: allowed are "
             f"{', '.join(tags)}, local-dir:<folder>, hf-hub:<name>, or a file"
@@ -138,24 +142,27 @@ def _preprocess_of_file(config: ModelConfig) -> dict[str, Any]:
     return configs[0] if configs else {}
 
 
-def _reason(config: ModelConfig, error: Exception) -> str:
+def _refusal(config: ModelConfig, error: Exception) -> ClipvecError:
     where = f"model.pretrained={config.pretrained!r}"
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    if isinstance(error, ImportError):
-        return (
+    # open_clip raises another class where a text tower needs the package
+    if isinstance(error, ImportError) or "`pip install transformers`" in lines[0]:
+        return ConfigError(
             f"{config.arch} needs another package ({lines[0]}); pip install 'clipvec[transformers]'"
         )
     if config.folder is None and not Path(config.pretrained).is_file():
-        return (
+        return ModelError(
             f"{where}: the weights of {config.arch} could not be fetched ({lines[0][:200]}); check "
             "the network, or use model.pretrained=<file>, model=local "
             "model.pretrained=local-dir:<folder>, or model=sample, a small one without a hub (pip "
             "install 'clipvec[sample]')"
         )
     if isinstance(error, pickle.UnpicklingError):
-        return f"{where} is not a weights file of tensors only; save its state_dict again"
+        return ModelError(
+            f"{where} is not a weights file of tensors only; save its state_dict again"
+        )
     detail = lines[1] if len(lines) > 1 and "state_dict" in lines[0] else lines[0]
-    return f"{where} does not fit model.arch={config.arch}: {detail.strip()[:200]}"
+    return ModelError(f"{where} does not fit model.arch={config.arch}: {detail.strip()[:200]}")
 
 
 def checksum(model: torch.nn.Module) -> str:

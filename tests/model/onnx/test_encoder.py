@@ -126,6 +126,13 @@ def test_unavailable_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(error.value) == f"model.pretrained='local-dir:/nope': {said}"
 
 
+def test_the_class_of_an_error_comes_from_the_other_process(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^model\.arch='nope' is not an architecture"):
+        onnx_encoder._export(ModelConfig("x", "nope", "nope", runtime="onnx"))
+    with pytest.raises(ModelError, match=rf"^model\.pretrained='local-dir:{tmp_path}': "):
+        onnx_encoder._export(ModelConfig("x", "local", f"local-dir:{tmp_path}", runtime="onnx"))
+
+
 def test_a_damaged_export(
     tiny: ModelConfig, exports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
