@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 CHILD = """
 import os, time
 from clipvec.process import when_parent_ends
@@ -38,7 +40,7 @@ def main():
     finally:
         signal.signal(signal.SIGALRM, lambda *_: None)
         signal.raise_signal(signal.SIGALRM)
-ending.run(main)
+ending.run(main{})
 """
 
 
@@ -57,14 +59,17 @@ def terminated(script: str) -> tuple[int, str]:
     return child.returncode, error
 
 
-def test_sigterm_ends_a_command_whatever_its_threads_do() -> None:
+@pytest.mark.parametrize(
+    ("options", "mend"),
+    [("", ""), (", resumes=True", "; the same command does what is missing")],
+)
+def test_sigterm_ends_a_command_whatever_its_threads_do(options: str, mend: str) -> None:
     """The interpreter waits at its end for a thread that never ends."""
-    code, error = terminated(STUCK)
+    code, error = terminated(STUCK.format(options))
     assert code == 143
     assert error.splitlines() == [
         "error: stopped by SIGTERM",
-        "error: stopped by SIGTERM, before its threads had ended; the same command does "
-        "what is missing",
+        f"error: stopped by SIGTERM, before its threads had ended{mend}",
     ]
 
 

@@ -38,6 +38,7 @@ class HydraCommand:
         flags: Mapping[str, str] | None = None,
         texts: Collection[str] = (),
         subcommands: Collection[str] = (),
+        resumes: bool = False,
     ) -> None:
         """Define a command.
 
@@ -49,11 +50,13 @@ class HydraCommand:
             texts: options of which a value is taken as it is typed, such as ``where=stars>=2``,
                 unless it is a list or in quotes; Hydra's grammar would refuse it.
             subcommands: first words that others take care of; here they may be misspelt.
+            resumes: whether the same command goes on where one that was stopped ended.
         """
         self.name, self.task, self.about = name, task, about or ""
         self.texts = texts
         self.flags = dict(flags or {})
         self.subcommands = subcommands
+        self.resumes = resumes
         self._failures: list[ClipvecError] = []
         self._tracebacks = False
 
@@ -66,7 +69,7 @@ class HydraCommand:
         elif {"--help", "-h"} & set(words):
             run(lambda: self._help(words))
         else:
-            run(lambda: self._start(words))
+            run(lambda: self._start(words), self.resumes)
             if self._failures:
                 sys.exit(self._failures[0].exit_code)
 

@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from clipvec import process
@@ -22,8 +23,13 @@ FULL_ERROR = "HYDRA_FULL_ERROR"
 """Hydra's variable: with 1, errors are raised."""
 
 
-def run(main: Callable[[], object]) -> None:
-    """Call ``main``; on a user error, print one line on stderr and exit."""
+def run(main: Callable[[], object], resumes: bool = False) -> None:
+    """Call ``main``; on a user error, print one line on stderr and exit.
+
+    Args:
+        main: the command.
+        resumes: whether the same command goes on where one that was stopped ended.
+    """
     if full_errors():
         main()
         return
@@ -31,7 +37,7 @@ def run(main: Callable[[], object]) -> None:
     # A log that cannot be written, as wandb's on a full disk, is no reason for a stack on stderr.
     logging.raiseExceptions = False
     try:
-        with process.after_sigterm(END_SECONDS, _end):
+        with process.after_sigterm(END_SECONDS, partial(_end, resumes)):
             main()
     except ClipvecError as error:
         fail(error)
@@ -54,9 +60,10 @@ def lost(error: BrokenPipeError) -> ClipvecError:
     )
 
 
-def _end() -> None:
+def _end(resumes: bool) -> None:
     """End the process without its threads."""
-    said = "stopped by SIGTERM, before its threads had ended; the same command does what is missing"
+    mend = "; the same command does what is missing" if resumes else ""
+    said = f"stopped by SIGTERM, before its threads had ended{mend}"
     print_error(Interrupted(signal.SIGTERM, said))
     os._exit(128 + signal.SIGTERM)
 

@@ -26,7 +26,7 @@ def _compact(cfg: DictConfig) -> None:
     print(compact(config.read(cfg, config.CompactConfig)))
 
 
-COMMAND = HydraCommand("compact", _compact, __doc__, {"--dry-run": "dry_run=true"})
+COMMAND = HydraCommand("compact", _compact, __doc__, {"--dry-run": "dry_run=true"}, resumes=True)
 
 
 def main() -> None:

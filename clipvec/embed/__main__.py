@@ -33,7 +33,7 @@ def _embed(cfg: DictConfig) -> None:
     print(summary)
 
 
-COMMAND = HydraCommand("embed", _embed, __doc__)
+COMMAND = HydraCommand("embed", _embed, __doc__, resumes=True)
 
 
 def main() -> None:

@@ -109,16 +109,14 @@ def embed_shards(config: EmbedConfig) -> EmbedSummary:
         Interrupted: by Ctrl-C or SIGTERM; finished parts are kept.
     """
     check_pair(config)
+    session = _Session(config)
     try:
-        session = _Session(config)
         while session.embed_next():
             pass
     except KeyboardInterrupt as error:  # between shards, or before the first
         signum = signal_of(error)
         raise Interrupted(
-            signum,
-            f"stopped by {signal.Signals(signum).name} between two shards; what is in "
-            f"{config.store_url} is kept, and the same command resumes from there",
+            signum, f"stopped by {signal.Signals(signum).name} {session.kept()}"
         ) from error
     return session.summary
 
@@ -130,6 +128,7 @@ class _Session:
         self._config = config
         self._wanted = shards.parse(config.shards, config.sharding.count)
         self.summary = EmbedSummary(config.store_url)
+        self._has_store = False
         self._source: VectorSource[Any] | None = None
         # The jobs of a sweep do not decide what their shards are of.
         whole = len(self._wanted) == config.sharding.count
@@ -137,10 +136,21 @@ class _Session:
         other = reused_url(config)
         self._reused = ReusedStore(config, other, whole=self._look) if other else None
 
+    def kept(self) -> str:
+        """Return what is kept of a command that stops where no shard is being embedded."""
+        store = self.summary.store
+        if not self._has_store:
+            return f"before anything was written to {store}"
+        return (
+            f"between two shards; what is in {store} is kept, and the same command resumes from "
+            "there"
+        )
+
     def embed_next(self) -> bool:
         """Embed what is wanted of a generation, and return whether another may follow."""
         config, summary = self._config, self.summary
         if (store := Store.find(summary.store)) is not None:
+            self._has_store = True
             store = joining.settled(store)
         work = self._work(store)
         wanted = [work.generation.first + n for n in self._wanted if n < work.generation.count]
@@ -157,6 +167,7 @@ class _Session:
         if store is None or ((todo or not _same_weights(store, config)) and self._source is None):
             args = config, work.dataset, summary.store, store, self._reused
             store, self._source = _load(*args)
+            self._has_store = True
         if config.dataset.grows and not store.generations.newest().plan:
             self._begin(store, work)
             return True

@@ -28,7 +28,7 @@ def _index(cfg: DictConfig) -> None:
     print(build_index(config.read(cfg, config.IndexCommandConfig), projection.log_projection))
 
 
-COMMAND = HydraCommand("index", _index, __doc__, {"--rebuild": "rebuild=true"})
+COMMAND = HydraCommand("index", _index, __doc__, {"--rebuild": "rebuild=true"}, resumes=True)
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ def main() -> None:
 
         show_photos(arguments)
 
-    run(photos)
+    run(photos, resumes=True)
 
 
 def parser() -> Parser:

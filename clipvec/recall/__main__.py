@@ -35,7 +35,7 @@ def _recall(cfg: DictConfig) -> None:
         print(apply(asked, summary.report))
 
 
-COMMAND = HydraCommand("recall", _recall, __doc__, subcommands=["compare"])
+COMMAND = HydraCommand("recall", _recall, __doc__, subcommands=["compare"], resumes=True)
 
 
 def main() -> None:
