@@ -15,6 +15,12 @@ from clipvec.errors import ConfigError
         ("embed", "dataset.pth=3", "dataset.pth is not an option here; did you mean dataset.path?"),
         ("embed", "+dataset.pth=3", "dataset.pth is not an option here; did you mean dataset.path"),
         ("embed", "hydra.run.dirr=x", "hydra.run.dirr is not an option here; did you mean hydra.r"),
+        (
+            "embed",
+            "model.pretrained=~/x",
+            "cannot parse model.pretrained=~/x; quote a value with ~ { } = , or spaces once for "
+            "the shell and once for Hydra: 'key=\"value\"'",
+        ),
         ("embed", "zzz=1", "zzz is not an option here; --help lists them"),
         ("embed", "+model=sample", "model has its place already; write model=..., without +"),
         ("embed", "~foo", "foo is not an option here; --help lists them"),
