@@ -286,5 +286,5 @@ class Evaluation:
         return next((each.labels.neighbours for each in self.models if each.labels), 0)
 
 
-DATA = report_files.Data(Evaluation, SCHEMA, "an evaluation", "clipvec evaluate")
+DATA = report_files.ReportFormat(Evaluation, SCHEMA, "an evaluation", "clipvec evaluate")
 """Its file."""

@@ -249,5 +249,5 @@ class Report:
     """Version of this format."""
 
 
-DATA = report_files.Data(Report, SCHEMA, "a recall report", "clipvec recall")
+DATA = report_files.ReportFormat(Report, SCHEMA, "a recall report", "clipvec recall")
 """Its file."""

@@ -21,21 +21,20 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Data(Generic[T]):
+class ReportFormat(Generic[T]):
     """The ``report.json`` of a command, with its JSON schema beside it."""
 
-    type: type[T]
+    report_type: type[T]
     """What it holds: a dataclass of pydantic whose last field is ``schema_version``."""
-    number: int
-    """Schema number."""
-    name: str
-    """What it is, for messages: ``a recall report``."""
+    schema_number: int
+    title: str
+    """What it is called in messages: ``a recall report``."""
     command: str
     """What writes it."""
 
     @cached_property
     def _adapter(self) -> TypeAdapter[T]:
-        return TypeAdapter(self.type)
+        return TypeAdapter(self.report_type)
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -59,7 +58,7 @@ class Data(Generic[T]):
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
-            raise ConfigError(f"{where} is not {self.name}: {place}: {first['msg']}") from error
+            raise ConfigError(f"{where} is not {self.title}: {place}: {first['msg']}") from error
 
     def write(self, report: T, place: paths.ReportPaths) -> None:
         """Write the data of a report, and its schema."""
@@ -77,13 +76,13 @@ class Data(Generic[T]):
         try:
             with files.open_regular(file) as stream:
                 mend = f"run {self.command} again"
-                values = files.from_json(stream.read(), self.number, file, mend)
+                values = files.from_json(stream.read(), self.schema_number, file, mend)
         except OSError as error:
             raise ConfigError(
                 f"no report at {place}: {error.strerror}; give a folder that {self.command} wrote"
             ) from error
         except ValueError as error:
-            raise ConfigError(f"{file} is not {self.name}: {error}") from error
+            raise ConfigError(f"{file} is not {self.title}: {error}") from error
         return self.from_json(values, file)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-def secrets_callback() -> Callback:
+def refuse_secrets() -> Callback:
     """Return what refuses a URL with a secret before Hydra writes it into a run's folder.
 
     A callback of Hydra, named in ``conf/common.yaml``. A value such as ``${oc.env:NAME}`` is
