@@ -13,7 +13,7 @@ import pytest
 
 from clipvec import paths
 from clipvec.embed.work import Work
-from clipvec.errors import ClipvecError, ConfigError, DatasetError
+from clipvec.errors import ClipvecError, ConfigError, DatasetError, Interrupted
 from clipvec.store import EMBEDDING, Folder, Generation, Rows, Store
 from clipvec.store.generations import Generations
 from tests.data.making import encode, samples, write_tar
@@ -257,7 +257,7 @@ def test_what_is_planned_never_stops_what_follows(
     write_tar(folder / "3.tar", samples(30, 9))
     with monkeypatch.context() as patch:
         patch.setattr("clipvec.embed.run.check_gpus", _kill)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Interrupted):
             embed(**options)
     (folder / "3.tar").unlink()
     broken = [("a.jpg", b"\xff\xd8\xff"), ("b.jpg", b"\xff\xd8\xff")]
@@ -285,7 +285,7 @@ def test_a_generation_is_finished_before_the_next(
             patch.setattr(Work, "publish", _kill)
         else:
             patch.setattr("clipvec.embed.run.check_gpus", _kill)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Interrupted):
             embed()
     if killed == "begun":
         embed(shards=1)

@@ -191,8 +191,13 @@ def test_jobs_get_their_overrides(
     ],
 )
 def test_extras_that_jobs_install(
-    run: Run, planned: list[Sweep], overrides: list[str], extras: tuple[str, ...]
+    run: Run,
+    planned: list[Sweep],
+    overrides: list[str],
+    extras: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("clipvec.config.readers.find_spec", lambda _: None)
     run("shards=0", *overrides)
     assert planned[0].jobs[0].extras == extras
 

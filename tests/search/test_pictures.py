@@ -63,7 +63,8 @@ def drawn(folder: Path, kind: str, pixels: int = 1) -> bytes:
     own, theirs = pty.openpty()
     size = struct.pack("HHHH", LINES, COLUMNS, COLUMNS * WIDTH * pixels, LINES * HEIGHT * pixels)
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, size)
-    told = ("NO_COLOR", "FORCE_COLOR", "TERM", "TMUX")  # of the terminal of whoever runs the tests
+    # of the terminal of whoever runs the tests
+    told = ("COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR", "TERM", "TMUX")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(told)}
     process = subprocess.Popen(
         [sys.executable, "-c", DRAW, folder / "hits.json"],
