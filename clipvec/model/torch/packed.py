@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _X86 = {"x86_64", "AMD64"}
+_OPERATORS = ("_is_mkldnn_bf16_supported", "_linear_pointwise", "_reorder_linear_weight")
+"""Of torch.ops.mkldnn: not public, and so perhaps not in every torch."""
+_MOST_SCORES = 2**25
+"""Scores of a batch, 64 MB, up to which attention holds all of them."""
 
 
 def can_pack(device: torch.device, precision: str) -> bool:
@@ -25,7 +29,10 @@ def can_pack(device: torch.device, precision: str) -> bool:
     if device.type != "cpu" or precision != "bf16" or platform.machine() not in _X86:
         return False
     onednn: Any = torch.backends.mkldnn
-    return bool(onednn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    operators: Any = torch.ops.mkldnn
+    if not (onednn.is_available() and all(hasattr(operators, name) for name in _OPERATORS)):
+        return False
+    return bool(operators._is_mkldnn_bf16_supported())
 
 
 def pack_weights(model: nn.Module) -> None:
@@ -98,11 +105,21 @@ class _SelfAttention(nn.Module):
         each = self._inputs(tokens).view(count, length, 3, self._heads, size)
         each = each.permute(2, 0, 3, 1, 4).reshape(3, count * self._heads, length, size)
         queries, keys, values = each.unbind()
-        mask, used = (each.new_zeros(1), 0) if attn_mask is None else (attn_mask, 1)
-        scores = torch.baddbmm(mask, queries, keys.transpose(1, 2), beta=used, alpha=size**-0.5)
-        found = torch.bmm(scores.softmax(-1), values)
+        found = _attended(queries, keys, values, attn_mask)
         found = found.view(count, self._heads, length, size).transpose(1, 2)
         return self._outputs(found.reshape(count, length, width)), None
+
+
+def _attended(
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor | None
+) -> torch.Tensor:
+    """Return the values that queries find, each [N x heads, L, D / heads]."""
+    count, length, size = queries.shape
+    if count * length**2 > _MOST_SCORES:
+        return nn.functional.scaled_dot_product_attention(queries, keys, values, mask)
+    added, used = (queries.new_zeros(1), 0) if mask is None else (mask, 1)
+    scores = torch.baddbmm(added, queries, keys.transpose(1, 2), beta=used, alpha=size**-0.5)
+    return torch.bmm(scores.softmax(-1), values)
 
 
 class _Patches(nn.Module):

@@ -32,8 +32,12 @@ def towers(model: Any) -> tuple[ImageTower, TextTower]:
 
 @needs_bf16
 @pytest.mark.parametrize("quick", [False, True], ids=["GELU", "QuickGELU"])
+@pytest.mark.parametrize("most", [0, 2**25], ids=["long", "short"])
 @pytest.mark.parametrize("kind", [open_clip.CLIP, open_clip.CustomTextCLIP])
-def test_vectors_are_those_of_the_layers(kind: type, quick: bool) -> None:
+def test_vectors_are_those_of_the_layers(
+    kind: type, most: int, quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed, "_MOST_SCORES", most)
     torch.manual_seed(0)
     model = kind(48, VISION, TEXT, quick_gelu=quick).eval().requires_grad_(False)
     for parameter in model.parameters():  # biases too, which are zero in a new model
@@ -71,5 +75,8 @@ def test_attention_of_queries_to_other_keys_stays() -> None:
 def test_other_devices_and_precisions_keep_their_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not packed.can_pack(CPU, "fp32")
     assert not packed.can_pack(torch.device("cuda"), "bf16")
-    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    with monkeypatch.context() as patch:
+        patch.setattr("platform.machine", lambda: "aarch64")
+        assert not packed.can_pack(CPU, "bf16")
+    monkeypatch.setattr(packed, "_OPERATORS", ("of_another_torch",))
     assert not packed.can_pack(CPU, "bf16")
