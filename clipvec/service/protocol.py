@@ -42,8 +42,13 @@ _INVALID = _refusal(
 )
 
 
+_MOST_HEADERS = 2**14
+"""Bytes of an address and headers. h11 has the same bound for those that come in pieces, and none
+for those that are there at once, whose letters it looks at one by one."""
+
+
 class BoundedProtocol(H11Protocol):
-    """HTTP/1.1 by h11, which takes 16 KiB of headers; httptools, uvicorn's other parser, any."""
+    """HTTP/1.1 by h11; httptools, uvicorn's other parser, takes any number of headers."""
 
     most: ClassVar[int] = 128
     """Connections of one address that are open at once, in this process."""
@@ -76,6 +81,16 @@ class BoundedProtocol(H11Protocol):
             self._deadline = None
         elif self._deadline is None and waiting and self.conn.trailing_data[0]:
             self._deadline = self.loop.call_later(HEADER_SECONDS, self._give_up)
+
+    def handle_events(self) -> None:
+        """Go on with the request, unless its headers are too long to be looked at."""
+        if self.conn.their_state is h11.IDLE:
+            begun = self.conn.trailing_data[0]
+            ends = (b"\n\r\n", b"\n\n")
+            if len(begun) > _MOST_HEADERS and not any(end in begun[:_MOST_HEADERS] for end in ends):
+                self.send_400_response("")
+                return
+        super().handle_events()
 
     def pause_writing(self) -> None:
         """Wait until the client has taken what was sent; who stops reading has until a deadline."""

@@ -99,6 +99,22 @@ def test_headers_are_bounded(client: httpx.Client, monkeypatch: pytest.MonkeyPat
             assert b"have more than 16 KiB" in answer
 
 
+@pytest.mark.parametrize("behind", [b"", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+def test_long_headers_that_come_at_once(
+    client: httpx.Client, behind: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HOLD_SECONDS", 0.2)
+    request = b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Long: %s\r\n\r\n"
+    with connect(client) as connection:
+        connection.sendall(behind + request % (b"a" * 17_000))
+        answer = everything(connection)
+    assert answer.startswith(b"HTTP/1.1 200 ") == bool(behind)
+    assert answer.count(b"HTTP/1.1 400 ") == answer.count(b"have more than 16 KiB") == 1
+    with connect(client) as connection:
+        connection.sendall(request % (b"a" * 16_000))
+        assert connection.recv(12) == b"HTTP/1.1 200"
+
+
 def test_a_connection_that_asks_nothing_is_closed(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
