@@ -176,8 +176,9 @@ class _Worker:
             pass_fds=[theirs],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            # Ctrl-C is for the command, which ends its processes itself.
-            start_new_session=True,
+            # Ctrl-C is for the command, which ends its processes itself. In a session of its own
+            # its low priority would mean nothing to Linux, which shares out by sessions first.
+            process_group=0,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
         os.close(theirs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import threading
@@ -77,6 +78,15 @@ def test_an_image_is_the_same_wherever_it_is_decoded(reader: ImageReader) -> Non
         assert here[1:] == there[1:]
     started = set(psutil.Process().children()) - before
     assert len(started) == 1  # one process for one image after the other
+
+
+def test_a_decoder_takes_what_others_leave(reader: ImageReader) -> None:
+    before = set(psutil.Process().children())
+    reader.apart(image("TIFF"))
+    (decoder,) = set(psutil.Process().children()) - before
+    assert decoder.nice() > psutil.Process().nice()
+    assert os.getsid(decoder.pid) == os.getsid(0), "which Linux compares before priorities"
+    assert os.getpgid(decoder.pid) != os.getpgid(0), "Ctrl-C is for the command alone"
 
 
 def test_a_module_in_the_current_folder_is_not_run(
