@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,12 +84,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--work")
     args = parser.parse_args()
-    with contextlib.ExitStack() as stack:
-        work = Path(args.work or stack.enter_context(tempfile.TemporaryDirectory())).resolve()
-        work.mkdir(parents=True, exist_ok=True)
-        store = ["experiment=synthetic", f"dataset.rows={args.rows}", f"dataset.dim={args.dim}"]
-        store += ["sharding=x10", "tracking=disabled"]
-        command(work, "embed", *store)
+    with synthetic_store(args.work, args.rows, args.dim) as (work, store):
         found = {kind: measure(work, kind, store, args.rows, args.seconds) for kind in SYSTEMS}
     disk, chroma = found["faiss"], found["chroma"]
     size = f"{args.rows:,} x {args.dim}"
@@ -101,6 +97,18 @@ def main() -> None:
     for name in ("queries_per_cpu_s", "rows_per_s", "rows_per_cpu_s", "own_bytes", "disk_bytes"):
         one, other = getattr(disk, name), getattr(chroma, name)
         print(result(f"{size} {name}", one / other, f"{one:,.0f}, Chroma {other:,.0f}"))
+
+
+@contextlib.contextmanager
+def synthetic_store(place: str | None, rows: int, dim: int) -> Iterator[tuple[Path, list[str]]]:
+    """Yield a folder and the options of the store that is made in it; no place: a temporary one."""
+    with contextlib.ExitStack() as stack:
+        work = Path(place or stack.enter_context(tempfile.TemporaryDirectory())).resolve()
+        work.mkdir(parents=True, exist_ok=True)
+        store = ["experiment=synthetic", f"dataset.rows={rows}", f"dataset.dim={dim}"]
+        store += ["sharding=x10", "tracking=disabled"]
+        command(work, "embed", *store)
+        yield work, store
 
 
 def measure(work: Path, kind: str, store: list[str], rows: int, seconds: int) -> Measured:

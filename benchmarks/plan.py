@@ -16,7 +16,6 @@ import functools
 import math
 import os
 import tarfile
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import clipvec
-from benchmarks.faiss_index import Measured, command, measure
+from benchmarks.faiss_index import Measured, measure, synthetic_store
 from benchmarks.result import machine
 from clipvec import config, data
 from clipvec.index import open_index
@@ -249,12 +248,7 @@ def main() -> None:
     if not factory.lists_of(factory.choose(factory.AUTO, args.rows, args.dim)):
         parser.error(f"--rows {args.rows}: so few are compared without lists; give more")
     gpu = cheapest_gpu(args.arch, args.cloud)
-    with contextlib.ExitStack() as stack:
-        work = Path(args.work or stack.enter_context(tempfile.TemporaryDirectory())).resolve()
-        work.mkdir(parents=True, exist_ok=True)
-        store = ["experiment=synthetic", f"dataset.rows={args.rows}", f"dataset.dim={args.dim}"]
-        store += ["sharding=x10", "tracking=disabled"]
-        command(work, "embed", *store)
+    with synthetic_store(args.work, args.rows, args.dim) as (work, store):
         small = measured(work, store, args.rows, args.seconds)
     sizes = (args.rows, *SIZES)
     columns = [column(small, rows, gpu, args.cores) for rows in sizes]

@@ -61,6 +61,8 @@ _RAW_MARKS = (
     (b"MMOR", "raw (ORF)"),
     (b"FUJIFILMCCD-RAW", "raw (RAF)"),
 )
+_MARKS = (*_RAW_MARKS, *((mark, name) for mark, name, _ in _OPENERS))
+"""The signatures of all formats that are read, and their names."""
 _CR3 = "raw (CR3)"
 _BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
@@ -169,8 +171,7 @@ def known_by_mark(data: bytes) -> str | None:
     """Return the format that the first bytes of a file name, of those that are read."""
     if data[4:8] == b"ftyp":
         return "AVIF, HEIC or raw"
-    known = (*_RAW_MARKS, *((mark, name) for mark, name, _ in _OPENERS))
-    return next((name for mark, name in known if data.startswith(mark)), None)
+    return next((name for mark, name in _MARKS if data.startswith(mark)), None)
 
 
 def media_type(head: bytes) -> str | None:
