@@ -64,9 +64,7 @@ def test_extras_of_a_configuration(
     command: str, extras: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("clipvec.config.readers.find_spec", lambda _: None)
-    name, *overrides = command.split()
-    assert config.extras_for(read(name, *overrides)) == tuple(extras.split())
-    assert set(extras.split()) <= set(SETS.get(f"clipvec.{name}", SETS["clipvec"]))
+    assert_extras(command, extras)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +75,10 @@ def test_jobs_read_what_is_read_where_they_are_launched(
     command: str, extras: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("clipvec.config.readers.find_spec", lambda _: True)
+    assert_extras(command, extras)
+
+
+def assert_extras(command: str, extras: str) -> None:
     name, *overrides = command.split()
     assert config.extras_for(read(name, *overrides)) == tuple(extras.split())
     assert set(extras.split()) <= set(SETS.get(f"clipvec.{name}", SETS["clipvec"]))
