@@ -18,7 +18,7 @@ ROOT = Path(clipvec.__file__).parent
 LEVELS = (
     ("errors",),
     (
-        *("bootstrap", "exact_search", "files", "lock", "machine", "paths", "process"),
+        *("bootstrap", "exact_search", "extras", "files", "lock", "machine", "paths", "process"),
         *("progress", "shards", "vectors", "version"),
     ),
     ("config", "web"),

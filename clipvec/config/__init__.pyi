@@ -30,7 +30,7 @@ from .groups import (
 )
 from .help import help_text
 from .indexes import ChromaConfig, ChromaHttpConfig, FaissConfig, IndexConfig, IndexKind
-from .kinds import SCHEME_EXTRAS, Kind, extras_for
+from .kinds import Kind, extras_for
 from .launchers import LAUNCHERS, LauncherConfig, LauncherKind, SkyLauncher, WorkersLauncher
 from .load import from_dict, load_env, read, to_dict
 from .models import RUNTIMES, ModelConfig, QueryModelConfig
@@ -57,7 +57,6 @@ __all__ = [
     "RAW",
     "READERS",
     "RUNTIMES",
-    "SCHEME_EXTRAS",
     "AttributeType",
     "Attributes",
     "CheckConfig",

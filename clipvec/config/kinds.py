@@ -15,15 +15,13 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError, core_schema
 
 from clipvec.errors import ConfigError
+from clipvec.extras import SCHEME_EXTRAS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import InitErrorDetails
-
-SCHEME_EXTRAS: Mapping[str, str] = {"s3": "s3", "gs": "gcs", "gcs": "gcs"}
-"""Extras that read and write the URLs of a scheme."""
 
 
 class Kind:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
+
+from clipvec import extras
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,12 @@ class Reader:
     @property
     def installed(self) -> bool:
         """Whether it can be imported."""
-        return find_spec(self.package) is not None
+        return extras.is_installed(self.package)
 
     @property
     def install_command(self) -> str:
         """The command that installs it."""
-        return f"pip install 'clipvec[{self.extra}]'"
+        return extras.install_command(self.extra)
 
 
 HEIC = Reader("HEIC", "pillow_heif", "heic", frozenset({"heic", "heif"}))

@@ -16,7 +16,6 @@ from hashlib import sha256
 from itertools import takewhile
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from clipvec.config import SCHEME_EXTRAS
 from clipvec.errors import (
     ClipvecError,
     ConfigError,
@@ -25,6 +24,7 @@ from clipvec.errors import (
     without_query,
     without_secrets,
 )
+from clipvec.extras import missing_for_url
 from clipvec.files import open_regular
 from clipvec.paths import PACKAGE_SCHEME, package_file
 
@@ -33,11 +33,6 @@ if TYPE_CHECKING:
 
 _AHEAD = {"cache_type": "background", "cache_options": {"maxblocks": 4}}
 _MAGIC = re.compile(r"[*?[]")
-_INSTALL = {scheme: f"'clipvec[{extra}]'" for scheme, extra in SCHEME_EXTRAS.items()} | {
-    "http": "aiohttp",
-    "https": "aiohttp",
-}
-"""What to install to read URLs of a scheme."""
 _VERSIONS = (
     *("ETag", "etag", "md5Hash", "content_md5", "blob_id"),
     *("mtime", "LastModified", "last_modified"),
@@ -298,9 +293,7 @@ def dataset_errors(what: str, path: str = "") -> Iterator[None]:
     except ClipvecError:
         raise
     except ImportError as error:
-        scheme = path.partition("://")[0]
-        fix = f"run: pip install {_INSTALL[scheme]}" if scheme in _INSTALL else first_line(error)
-        raise ConfigError(f"{what} needs a package that is not installed; {fix}") from error
+        raise missing_for_url(what, path, error) from error
     except FileNotFoundError as error:
         raise DatasetError(f"{what}: not found: {error.filename or first_line(error)}") from error
     except Exception as error:  # each object store has its own error classes

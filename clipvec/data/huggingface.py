@@ -16,6 +16,7 @@ from clipvec.data.parquet import count_rows
 from clipvec.data.passed_over import PassedOver
 from clipvec.data.ranges import span
 from clipvec.errors import ConfigError, DatasetError
+from clipvec.extras import missing
 from clipvec.paths import expanded
 from clipvec.progress import say_hub_retries_once
 
@@ -209,10 +210,7 @@ def _datasets() -> ModuleType:
     try:
         import datasets
     except ImportError as error:
-        raise ConfigError(
-            "dataset.kind=huggingface needs the package datasets; "
-            "run: pip install 'clipvec[huggingface]'"
-        ) from error
+        raise missing("dataset.kind=huggingface", "huggingface", "datasets") from error
     module: ModuleType = datasets
     return module
 

@@ -5,7 +5,6 @@ Each runs in a process of its own, so that nothing is held of one while the next
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shlex
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING
 from clipvec import config
 from clipvec.cli import literal_paths, refuse_cut_path
 from clipvec.errors import ConfigError, signal_of
+from clipvec.extras import require
 from clipvec.paths import expanded
 from clipvec.photos.running import PageClaim
 
@@ -57,11 +57,8 @@ def show_photos(arguments: argparse.Namespace) -> None:
     index = config.read_command("index", words["index"], config.IndexCommandConfig)
     serve = [*words["serve"], config.override("collection", index.alias or collection)]
     served = config.read_command("serve", serve, config.ServeConfig).index
-    if not arguments.no_serve and importlib.util.find_spec("bentoml") is None:
-        raise ConfigError(
-            "the page needs packages that are not installed: pip install 'clipvec[photos]'; "
-            "--no-serve does without"
-        )
+    if not arguments.no_serve:
+        require("the page, which --no-serve leaves out,", "photos", "bentoml")
     with PageClaim(absolute(served, collection)) as page:
         if not arguments.no_serve and page.take() and arguments.port is not None:
             choose_port(arguments.port)  # before anything takes long

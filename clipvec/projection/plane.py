@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipvec.errors import ConfigError
+from clipvec.extras import missing
 from clipvec.projection.stored import NOWHERE, StoredProjection
 from clipvec.store import EMBEDDING, matrix
 
@@ -124,9 +124,7 @@ def tsne(vectors: np.ndarray, seed: int) -> np.ndarray:
         from sklearn.decomposition import PCA
         from sklearn.manifold import TSNE
     except ImportError as error:
-        raise ConfigError(
-            "the projection of the images needs scikit-learn, run: pip install 'clipvec[dashboard]'"
-        ) from error
+        raise missing("the projection of the images", "dashboard", "scikit-learn") from error
 
     directions = min(_DIRECTIONS, *vectors.shape)
     reduced = PCA(directions, random_state=seed).fit_transform(vectors)

@@ -6,13 +6,13 @@ import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipvec import machine, paths, tracking, version
 from clipvec.config import to_dict
 from clipvec.errors import ClipvecError, ConfigError
+from clipvec.extras import require
 from clipvec.recall import report
 from clipvec.recall.ground_truth import ground_truth
 from clipvec.recall.queries import sources
@@ -90,11 +90,7 @@ def check_packages(command: str) -> None:
     Raises:
         ConfigError: a package of the extra ``recall`` is missing.
     """
-    for package in ("faiss", "matplotlib"):
-        if find_spec(package) is None:
-            raise ConfigError(
-                f"{command} needs {package}, which is missing; run: pip install 'clipvec[recall]'"
-            )
+    require(command, "recall", "faiss", "matplotlib")
 
 
 def _check(config: RecallConfig, rows: Rows) -> None:

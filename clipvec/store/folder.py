@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import paths
 from clipvec.errors import ConfigError, StoreError
+from clipvec.extras import missing_for_url
 from clipvec.files import TEMPORARY, create_atomically, write_atomically
 from clipvec.lock import locked
 
@@ -83,11 +84,7 @@ class Folder:
         try:
             self._fs, self._base = url_to_fs(str(url))
         except ImportError as error:
-            scheme = url.split("://", 1)[0]
-            raise ConfigError(
-                f"store.root: {url!r} needs another package: {error}; "
-                f"pip install 'clipvec[{'gcs' if scheme == 'gs' else scheme}]'"
-            ) from error
+            raise missing_for_url(f"store.root: {url!r}", url, error) from error
         except ValueError as error:
             raise ConfigError(
                 f"store.root: {url!r}: {error}; allowed are folders and URLs such as s3://, gs://"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from clipvec import paths
-from clipvec.errors import ConfigError
+from clipvec.extras import missing
 from clipvec.web import palette
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def drawing(fonttype: str = "none") -> Iterator[None]:
     try:
         import matplotlib as mpl
     except ImportError as error:
-        raise ConfigError("figures need matplotlib, run: pip install 'clipvec[recall]'") from error
+        raise missing("a figure", "recall", "matplotlib") from error
 
     ink, muted, grid = (palette.GROUND[name][0] for name in ("ink", "muted", "grid"))
     style: Any = {

@@ -63,7 +63,7 @@ def read(command: str, *overrides: str) -> Any:
 def test_extras_of_a_configuration(
     command: str, extras: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipvec.config.readers.find_spec", lambda _: None)
+    monkeypatch.setattr("clipvec.extras.find_spec", lambda _: None)
     assert_extras(command, extras)
 
 
@@ -74,7 +74,7 @@ def test_extras_of_a_configuration(
 def test_jobs_read_what_is_read_where_they_are_launched(
     command: str, extras: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipvec.config.readers.find_spec", lambda _: True)
+    monkeypatch.setattr("clipvec.extras.find_spec", lambda _: True)
     assert_extras(command, extras)
 
 

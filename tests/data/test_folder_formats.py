@@ -16,7 +16,7 @@ from tests.data.test_folder import read
 def test_the_suffix_does_not_decide_the_format(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipvec.config.readers.find_spec", lambda _: True)
+    monkeypatch.setattr("clipvec.extras.find_spec", lambda _: True)
     names = ["a.jpg", "b.jfif", "c.HEIC", "d.avif", "e.jpe", "f.JPG", "g.txt", "h.pdf", "f.cr2"]
     for name in names:
         (tmp_path / name).write_bytes(encode())
@@ -38,9 +38,7 @@ def test_a_format_is_read_once_what_reads_it_is_there(
         (tmp_path / name).write_bytes(encode())
     listed = []
     for there in (False, True):
-        monkeypatch.setattr(
-            "clipvec.config.readers.find_spec", lambda _, there=there: there or None
-        )
+        monkeypatch.setattr("clipvec.extras.find_spec", lambda _, there=there: there or None)
         listed.append(read(tmp_path).listing().column("detail"))  # type: ignore[attr-defined]
     heic, raw = '{"reader": "pillow_heif"}', '{"reader": "rawpy"}'
     assert listed == [[None] * 4, [None, heic, raw, raw]], "they have changed"

@@ -197,7 +197,7 @@ def test_extras_that_jobs_install(
     extras: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("clipvec.config.readers.find_spec", lambda _: None)
+    monkeypatch.setattr("clipvec.extras.find_spec", lambda _: None)
     run("shards=0", *overrides)
     assert planned[0].jobs[0].extras == extras
 

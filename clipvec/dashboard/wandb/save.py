@@ -11,6 +11,7 @@ from clipvec.dashboard.panels import all_sections
 from clipvec.dashboard.wandb import specs
 from clipvec.dashboard.wandb.api import Project, Server
 from clipvec.errors import ConfigError
+from clipvec.extras import missing
 
 if TYPE_CHECKING:
     from clipvec.config import TrackingConfig
@@ -56,10 +57,8 @@ def save(config: TrackingConfig) -> str:
     try:
         import wandb_workspaces  # noqa: F401
     except ModuleNotFoundError:
-        raise ConfigError(
-            "a dashboard in wandb needs wandb-workspaces: pip install 'clipvec[dashboard]'; "
-            "--local makes a page without it"
-        ) from None
+        what = "a dashboard in wandb (--local makes a page without it)"
+        raise missing(what, "dashboard", "wandb-workspaces") from None
     server = Server()
     project = server.project(config.project, config.entity)
     return f"{_save_view(server, project)}\n{_save_report(server, project)}"

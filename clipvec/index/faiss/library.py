@@ -7,13 +7,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import ConfigError, one_line
+from clipvec.extras import install_command, missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LEAST = (1, 15)
 """Version from which on RaBitQ is as fast, and has as many bits, as what is said of it here."""
-_INSTALL = "run: pip install 'clipvec[faiss]'"
 _CODE = re.compile(r"^Error in .*? at \S+:\d+: ")
 """Where in its code FAISS met an error."""
 _CONDITION = re.compile(r"^Error: '(.*)' failed(?:: )?")
@@ -29,11 +29,12 @@ def library() -> Any:
     try:
         import faiss
     except ImportError as error:
-        raise ConfigError(f"index=faiss needs faiss-cpu, which is missing; {_INSTALL}") from error
+        raise missing("index=faiss", "faiss", "faiss-cpu") from error
     if tuple(map(int, faiss.__version__.split(".")[:2])) < _LEAST:
         least = ".".join(map(str, _LEAST))
         raise ConfigError(
-            f"index=faiss needs faiss-cpu {least} or later, not {faiss.__version__}; {_INSTALL}"
+            f"index=faiss needs faiss-cpu {least} or later, not {faiss.__version__}; run: "
+            f"{install_command('faiss')}"
         )
     return faiss
 

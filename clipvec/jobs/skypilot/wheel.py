@@ -8,6 +8,7 @@ from pathlib import Path
 
 import clipvec
 from clipvec.errors import ConfigError
+from clipvec.extras import missing
 
 _ROOT = Path(clipvec.__file__).parents[1]
 _OF_ENVIRONMENT = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json"}
@@ -35,10 +36,7 @@ def _from_checkout(folder: Path) -> Path:
     try:
         from hatchling.builders.wheel import WheelBuilder
     except ImportError as error:
-        raise ConfigError(
-            "hatchling, which builds the wheel that jobs install, is not installed; "
-            "pip install 'clipvec[sky]'"
-        ) from error
+        raise missing("the wheel that jobs install", "sky", "hatchling") from error
     return Path(*WheelBuilder(str(_ROOT)).build(directory=str(folder), versions=["standard"]))
 
 

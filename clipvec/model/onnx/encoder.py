@@ -7,13 +7,13 @@ import logging
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clipvec import paths
 from clipvec.errors import ConfigError, ModelError
+from clipvec.extras import require
 from clipvec.model.encoder import Encoder
 from clipvec.model.onnx import cache
 from clipvec.model.tokens import Tokenizer
@@ -59,10 +59,11 @@ class OnnxEncoder(Encoder):
                 ``config`` asks for something that ONNX Runtime does not do here.
         """
         _check(config)
-        _require("onnxruntime", "tokenizers")
+        require("model.runtime=onnx", "onnx", "onnxruntime", "tokenizers")
         folder = cache.find(config)
         if folder is None:
-            _require("onnx", "onnxscript")  # before the other process loads torch and the model
+            # before the other process loads torch and the model
+            require("model.runtime=onnx", "onnx", "onnx", "onnxscript")
             folder = _export(config)
         return cls(folder, config.arch)
 
@@ -77,20 +78,6 @@ class OnnxEncoder(Encoder):
     def encode_tokens(self, tokens: np.ndarray) -> np.ndarray:
         """Return token ids, int64 [N, L], as float32 [N, D], unit length."""
         return _run(self._text_tower, tokens)
-
-
-def _require(*packages: str) -> None:
-    """Check that packages of the extra ``onnx`` are installed.
-
-    Raises:
-        ConfigError: one is missing.
-    """
-    for package in packages:
-        if find_spec(package) is None:
-            raise ConfigError(
-                f"model.runtime=onnx needs the package {package}, which is not installed; "
-                "pip install 'clipvec[onnx]'"
-            )
 
 
 def _check(config: ModelConfig) -> None:

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize
 
-from clipvec.errors import ConfigError, ModelError
+from clipvec.errors import ModelError
+from clipvec.extras import require
 from clipvec.paths import SAMPLE_HEADS
 
 if TYPE_CHECKING:
@@ -174,10 +175,8 @@ def _files(folder: Path | None) -> tuple[Path, Path]:
 
 def _file(package: str, name: str) -> Path:
     """Return a file of an installed package, without importing it."""
+    require("model=sample", "sample", package)
     spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        raise ConfigError(
-            f"model=sample needs the package {package}, which is not installed; "
-            "pip install 'clipvec[sample]'"
-        )
+    assert spec is not None
+    assert spec.origin is not None
     return Path(spec.origin).parent / name

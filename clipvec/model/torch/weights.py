@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import ClipvecError, ConfigError, ModelError
+from clipvec.extras import install_command
 from clipvec.model.load import check_folder
 from clipvec.model.preprocess import Preprocess
 from clipvec.model.torch.once_in_memory import once_in_memory
@@ -148,7 +149,8 @@ def _refusal(config: ModelConfig, error: Exception) -> ClipvecError:
     # open_clip raises another class where a text tower needs the package
     if isinstance(error, ImportError) or "`pip install transformers`" in lines[0]:
         return ConfigError(
-            f"{config.arch} needs another package ({lines[0]}); pip install 'clipvec[transformers]'"
+            f"{config.arch} needs another package ({lines[0]}); run: "
+            f"{install_command('transformers')}"
         )
     if config.folder is None and not Path(config.pretrained).is_file():
         return ModelError(

@@ -127,5 +127,5 @@ def test_invalid_requests_are_refused(
     with pytest.raises(ConfigError, match=r"page=.*cannot be written: .*; choose another file"):
         local.write(asked(swept, f"page={tmp_path}/file/page.html"))
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ConfigError, match=r"figures need matplotlib, run: pip install"):
+    with pytest.raises(ConfigError, match=r"a figure needs the package matplotlib,"):
         local.write(asked(swept))

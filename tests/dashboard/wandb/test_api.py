@@ -47,8 +47,9 @@ def test_not_online(mode: Any, saving: WandbServer) -> None:
 
 def test_without_wandb_workspaces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wandb_workspaces", None)
-    assert error().startswith(
-        "a dashboard in wandb needs wandb-workspaces: pip install 'clipvec[dashboard]'"
+    assert error() == (
+        "a dashboard in wandb (--local makes a page without it) needs the package "
+        "wandb-workspaces, which is not installed; run: pip install 'clipvec[dashboard]'"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,10 +109,7 @@ def test_a_missing_package_is_named_before_anything_is_loaded(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # nothing was converted before
     monkeypatch.delattr(onnx_encoder, "_export")
-    found = onnx_encoder.find_spec
-    monkeypatch.setattr(
-        onnx_encoder, "find_spec", lambda name: None if name == package else found(name)
-    )
+    monkeypatch.setitem(sys.modules, package, None)
     asked = ModelConfig("x", "local", f"local-dir:{tiny_weights}", runtime="onnx")
     with pytest.raises(ConfigError, match=rf"needs the package {package}.*'clipvec\[onnx\]'"):
         model.load_encoder(asked)

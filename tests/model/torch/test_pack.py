@@ -72,7 +72,7 @@ def test_its_own_tokenizer(tiny_weights: Path, tmp_path: Path) -> None:
 
 def test_the_sample_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = packed(ModelConfig("sample", "sample", "sample", "cpu", "fp32"), tmp_path / "packed")
-    monkeypatch.setattr(sample, "find_spec", lambda name: None)
+    monkeypatch.setattr("clipvec.extras.find_spec", lambda name: None)
     assert load_encoder(config).encode_texts(TEXTS).shape == (2, 640)
     with pytest.raises(ModelError, match="/nothing does not hold the sample model; use"):
         load_encoder(ModelConfig("sample", "sample", "local-dir:/nothing"))
