@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ def page() -> str:
     commands: list[str] = []
     seen: dict[str, dict[type, tuple[Section, str]]] = {}
     for name, schema in SCHEMAS.items():
-        composed = compose(name, [], with_hydra=True)
+        composed = _composed(name)
         chosen = groups(composed)
         found = sections(schema)
         commands += ["", f"## {_code(found[0].text).rstrip('.')}", ""]
@@ -61,6 +62,12 @@ def page() -> str:
     return HEAD + "\n".join(commands) + "\n"
 
 
+@cache
+def _composed(name: str, *overrides: str) -> Any:
+    """Return a command's configuration, with what Hydra chose of each group."""
+    return compose(name, overrides, with_hydra=True)
+
+
 def plain(composed: Any) -> Any:
     """Return a composed configuration as plain values, interpolations unresolved."""
     return OmegaConf.to_container(composed)
@@ -71,7 +78,7 @@ def _of(section: Section, command: str) -> Any:
     group = section.key.split(".")[0]
     options = options_of(group) if ANY_NAME not in section.key else []
     for option in [None, *options]:
-        values = plain(compose(command, [f"{group}={option}"] if option else []))
+        values = plain(_composed(command, *([f"{group}={option}"] if option else [])))
         if section.fits(values):
             break
     return values
