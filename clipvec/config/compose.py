@@ -42,9 +42,10 @@ def check_overrides(name: str, overrides: Sequence[str]) -> DictConfig:
 
     for word in overrides:  # of a group that may be left out, Hydra leaves out what it lacks
         group, _, value = word.partition("=")
-        known = ["null", *options_of("model")]
-        if group == "model" and re.fullmatch(r"[a-z][\w-]*", value) and value not in known:
-            raise ConfigError(_no_option(group, value, known[1:], name))
+        if group in {"dataset", "model"} and re.fullmatch(r"[a-z][\w-]*", value):
+            known = ["null", *options_of(group)]
+            if value not in known:
+                raise ConfigError(_no_option(group, value, known[1:], name))
     try:
         return compose(name, overrides)
     except (HydraException, ValueError) as error:
@@ -127,7 +128,7 @@ def _no_option(group: str, value: str, known: Sequence[str], name: str) -> str:
     """Say of a choice that a group does not have what may have been meant."""
     meant = did_you_mean(value, known)
     there = f"{' There' if meant else '; there'} are {', '.join(known)}"
-    named = group in {"dataset", "model"} and name not in {"embed", "search", "serve"}
+    named = group in {"dataset", "model"} and name != "embed"
     own = f"; the store of one that was called so is named by {group}.name={value}" if named else ""
     return f"{group}={value}: no such option{meant}{there}{own}"
 
@@ -145,10 +146,7 @@ def _unknown(key: str, name: str, overrides: Sequence[str]) -> str:
     if _can_be_added(key, found):
         meant = did_you_mean(key, typed, at_least=0.9)
         return f"{key} is not set yet{meant + ' Or' if meant else ';'} add it as +{key}=..."
-    if key.partition(".")[0] == "dataset" and takes(name, "collection"):
-        hint = "; choose by collection=<dataset>--<model>, or leave it out to have the newest"
-    else:
-        hint = of_other_kinds(key, found, values) or did_you_mean(key, typed)
+    hint = of_other_kinds(key, found, values) or did_you_mean(key, typed)
     return f"{key} is not an option here{hint or '; --help lists them'}"
 
 

@@ -18,6 +18,14 @@ class NameOnly:
     """Folder of the store."""
 
 
+@dataclass(frozen=True, config=ConfigDict(extra="ignore"))
+class QueriedDatasetConfig:
+    """The dataset of the collection that answers, which is found by its name."""
+
+    name: Name | None = None
+    """Name of the dataset, as the index was made from; null: any."""
+
+
 @dataclass(frozen=True, config=STRICT)
 class ShardingConfig:
     """How the dataset is sharded: part of the store's identity."""

@@ -93,7 +93,7 @@ class QueryModelConfig:
     """The query encoder; null options are taken from the collection."""
 
     name: Name | None = None
-    """Name of the model in messages; null: its name in the store."""
+    """Name of the model: of several collections its own is taken. null: that in the store."""
     arch: str | None = None
     """open_clip architecture, or ``sample``; null: the one that made the collection."""
     pretrained: str | None = None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from clipvec import paths
 from clipvec.config.cloud import CloudConfig
 from clipvec.config.fields import STRICT, Port, matching
+from clipvec.config.groups import QueriedDatasetConfig
 from clipvec.config.indexes import IndexConfig
 from clipvec.config.models import QueryModelConfig
 
@@ -16,27 +18,46 @@ API_KEY = "CLIPVEC_API_KEY"
 """Variable of the key that requests to the service need, if it is set."""
 
 
+class OfCollection:
+    """The configuration of what answers queries from one collection."""
+
+    collection: Any
+    dataset: Any
+    model: Any
+
+    @property
+    def like(self) -> tuple[str, ...]:
+        """Patterns of collections to choose from where none is named, the best first."""
+        # Weights that are somewhere else have another name, such as `local`.
+        models = dict.fromkeys([self.model.name or "*", "*"])
+        return tuple(paths.collection_name(self.dataset.name or "*", each) for each in models)
+
+
 @dataclass(frozen=True, config=STRICT)
-class SearchConfig:
+class SearchConfig(OfCollection):
     """``clipvec search``."""
 
     index: IndexConfig
     collection: str | None
-    """Collection to search, ``<dataset>--<model>``, or an alias; null: the newest in the folder,
-    or the only one on a server."""
+    """Collection to search, ``<dataset>--<model>``, or an alias; null: of those of ``dataset`` and
+    ``model`` the newest in the folder, or the only one on a server."""
+    dataset: QueriedDatasetConfig
+    """Dataset of the collection."""
     model: QueryModelConfig
     """Encoder of the query."""
 
 
 @dataclass(frozen=True, config=STRICT)
-class ServeConfig:
+class ServeConfig(OfCollection):
     """``bentoml serve``."""
 
     extras: ClassVar = ("serve",)
     index: IndexConfig
     collection: str | None
-    """Collection to serve, ``<dataset>--<model>``, or an alias; null: the one that is the newest in
-    the folder at the start, or the only one on a server."""
+    """Collection to serve, ``<dataset>--<model>``, or an alias; null: of those of ``dataset`` and
+    ``model`` the one that is the newest in the folder at the start, or the only one on a server."""
+    dataset: QueriedDatasetConfig
+    """Dataset of the collection."""
     beside: str | None
     """Collection of the same images by another model, or an alias: the page has its answers beside
     those of ``collection``, at ``/compare``. It takes the memory of another service; null: none."""

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sys
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from clipvec import paths, shards
@@ -44,18 +45,20 @@ class Published:
         return None not in self.states.values()
 
 
-def published(config: IndexConfig, name: str | None = None) -> Published:
+def published(config: IndexConfig, name: str | None = None, like: Sequence[str] = ()) -> Published:
     """Return what `open_index` would open now.
 
     Raises:
         CollectionError: as in `open_index`.
     """
     backend = open_backend(config)
-    chosen, members = _chosen(config, backend.names(), name)
+    chosen, members = _chosen(config, backend.names(), name, like)
     return Published(chosen, {each: backend.state(each) for each in members})
 
 
-def open_index(config: IndexConfig, name: str | None = None, *, bare: bool = False) -> VectorIndex:
+def open_index(
+    config: IndexConfig, name: str | None = None, like: Sequence[str] = (), *, bare: bool = False
+) -> VectorIndex:
     """Return an index that ``clipvec index`` built, without deleted rows.
 
     Args:
@@ -63,6 +66,8 @@ def open_index(config: IndexConfig, name: str | None = None, *, bare: bool = Fal
         name: ``<dataset>--<model>``, with all its partitions if it has some, a single partition,
             or an alias; None: the only one there is, or of several in a folder the one that
             changed last, which is said.
+        like: patterns with ``*`` of what to choose from where no name is given: of the names that
+            match the first pattern that any matches.
         bare: what the backend itself holds and finds, to be measured or checked: without the table
             of rows beside it, and with rows that were deleted since it was built.
 
@@ -72,7 +77,7 @@ def open_index(config: IndexConfig, name: str | None = None, *, bare: bool = Fal
         FingerprintError: the partitions are of different stores.
         StoreError: the tombstones of the store are damaged.
     """
-    opened = _open_held(config, name, bare)
+    opened = _open_held(config, name, like, bare)
     try:
         return opened if bare else LiveIndex(opened)
     except BaseException:
@@ -80,10 +85,12 @@ def open_index(config: IndexConfig, name: str | None = None, *, bare: bool = Fal
         raise
 
 
-def _open_held(config: IndexConfig, name: str | None, bare: bool) -> VectorIndex:
+def _open_held(
+    config: IndexConfig, name: str | None, like: Sequence[str], bare: bool
+) -> VectorIndex:
     """Return an index as it is, with rows that were deleted since."""
     backend = open_backend(config)
-    name, partitions = _chosen(config, backend.names(), name)
+    name, partitions = _chosen(config, backend.names(), name, like)
     if partitions == [name]:
         return _open(backend, name, bare)
     with contextlib.ExitStack() as opened:
@@ -97,13 +104,16 @@ def _open_held(config: IndexConfig, name: str | None, bare: bool) -> VectorIndex
     return Partitions(name, found)
 
 
-def _chosen(config: IndexConfig, names: list[str], name: str | None) -> tuple[str, list[str]]:
+def _chosen(
+    config: IndexConfig, names: list[str], name: str | None, like: Sequence[str]
+) -> tuple[str, list[str]]:
     """Return the index that a name, an alias or none stands for, and what it is opened from.
 
     Args:
         config: where it is.
         names: of the indexes there.
         name: as for `open_index`.
+        like: as for `open_index`.
 
     Returns:
         The name of the index, and itself, or its partitions.
@@ -114,7 +124,11 @@ def _chosen(config: IndexConfig, names: list[str], name: str | None) -> tuple[st
     wholes = [*dict.fromkeys(map(paths.whole_collection, names))]
     found = name
     if name is None:
-        found = wholes[0] if len(wholes) == 1 else _newest(config, names)
+        alike = _alike(names, like)
+        if not alike and like:
+            raise CollectionError(_no_collection(like[-1], None, wholes, config))
+        several = len({*map(paths.whole_collection, alike)}) != 1
+        found = _newest(config, alike) if several else paths.whole_collection(alike[0])
     elif name not in {*wholes, *names}:
         found = aliases.target(config, name)
     if found is None or found not in {*wholes, *names}:
@@ -122,6 +136,14 @@ def _chosen(config: IndexConfig, names: list[str], name: str | None) -> tuple[st
     if found in names:  # it comes before its partitions, if somebody built both
         return found, [found]
     return found, [each for each in names if paths.whole_collection(each) == found]
+
+
+def _alike(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    """Return those that match the first pattern that any matches; all of them without patterns."""
+    for pattern in patterns or ("*",):
+        if found := [name for name in names if fnmatchcase(paths.whole_collection(name), pattern)]:
+            return found
+    return []
 
 
 def _newest(config: IndexConfig, names: Sequence[str]) -> str | None:

@@ -98,7 +98,9 @@ def overrides(folder: str | None, options: Sequence[str]) -> dict[str, list[str]
     words = [f"{key}={value}" for key, value in _DEFAULTS.items() if key not in given]
     words += [config.override("dataset.path", path), *literal_paths(options)]
     index = [word for word in words if config.takes("index", word)]
-    serve = [word for word in words if config.takes("serve", word) and not _is_of_model(word)]
+    serve = [
+        word for word in words if config.takes("serve", word) and not _chooses_collection(word)
+    ]
     others = [word for word in index + serve if not config.takes("embed", word)]
     return {
         "embed": [word for word in words if word not in others],  # it refuses unknown ones
@@ -107,9 +109,9 @@ def overrides(folder: str | None, options: Sequence[str]) -> dict[str, list[str]
     }
 
 
-def _is_of_model(word: str) -> bool:
-    """Return whether an override is of the model, which the service takes from the index."""
-    return word.lstrip("+~").startswith("model")
+def _chooses_collection(word: str) -> bool:
+    """Return whether an override is of the model or dataset, of which the collection is named."""
+    return word.lstrip("+~").startswith(("model", "dataset"))
 
 
 def choose_port(asked: int | None) -> int:

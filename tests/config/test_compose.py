@@ -38,12 +38,7 @@ from clipvec.errors import ConfigError
         ("search", "model=sampl", "model=sampl: no such option; did you mean sample? There are "),
         ("serve", "model=onnxed", "model=onnxed: no such option; there are dfn2b_l_14, "),
         ("serve", "colection=a", "colection is not an option here; did you mean collection?"),
-        (
-            "search",
-            "dataset.name=photos",
-            "dataset.name is not an option here; choose by collection=<dataset>--<model>, or leave",
-        ),
-        ("serve", "dataset=sample", "dataset is not an option here; choose by collection=<dat"),
+        ("serve", "dataset=sampl", "dataset=sampl: no such option; did you mean sample?"),
         ("search", "index.pth=a", "index.pth is not an option here; did you mean index.path?"),
     ],
 )

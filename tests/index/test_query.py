@@ -10,7 +10,7 @@ import pytest
 
 from clipvec.config import ChromaConfig, FaissConfig, HnswConfig, IndexConfig
 from clipvec.errors import CollectionError, ConfigError
-from clipvec.index import filters, open_index
+from clipvec.index import filters, open_index, published
 from clipvec.index.backend import open_backend
 from clipvec.index.base import SCORE_TOLERANCE
 from clipvec.index.build import build_index
@@ -219,6 +219,10 @@ def test_collections_to_choose_from(
         assert opened.name == "toys--toy"
     said = f"toys--toy is the newest collection in {folder.path}; others: collection=x--y"
     assert caplog.messages == [said]
+    for like in (["x--*"], ["*--y"], ["none--z", "x--*"]):
+        assert published(folder, like=like).name == "x--y"
+    with pytest.raises(CollectionError, match=r"no collection none--\* .*collection=toys--toy"):
+        open_index(folder, like=["none--toy", "none--*"])
 
 
 def test_thumbnails_come_from_the_store(

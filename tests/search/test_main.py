@@ -13,6 +13,7 @@ from PIL import Image
 
 from clipvec import config, model
 from clipvec.data import decode_image
+from clipvec.errors import CollectionError
 from clipvec.index import aliases, open_index
 from clipvec.index.query import combine
 from clipvec.model import Encoder
@@ -187,22 +188,25 @@ def test_another_model_is_refused(
     assert "was made with model weights" in err
 
 
-def test_an_alias_is_followed_from_one_search_to_the_next(
+def test_each_search_chooses_its_collection(
     two_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In one process, as in the one that stays loaded."""
     where = config.FaissConfig(str(shutil.copytree(two_models / "faiss", tmp_path / "faiss")))
 
-    def found(collection: str) -> list[tuple[str, float]]:
-        place = ["index=faiss", f"index.path={where.path}", f"collection={collection}"]
+    def found(*chosen: str) -> list[tuple[str, float]]:
+        place = ["index=faiss", f"index.path={where.path}", *chosen]
         run_search(search.parser().parse_args(["a bird", *place, "--json"]))
         return [(hit["id"], hit["score"]) for hit in json.loads(capsys.readouterr().out)]
 
-    right = {name: found(name) for name in ("sample--one", "sample--two")}
-    assert right["sample--one"] != right["sample--two"]
-    for name in (*right, "sample--one"):
-        aliases.switch(where, "live", name, {})
-        assert found("live") == right[name]
+    right = {name: found(f"collection=sample--{name}") for name in ("one", "two")}
+    assert right["one"] != right["two"]
+    for name in (*right, "one"):
+        assert found("dataset=sample", f"model.name={name}") == right[name]
+        aliases.switch(where, "live", f"sample--{name}", {})
+        assert found("collection=live") == right[name]
+    with pytest.raises(CollectionError, match=r"no collection imagenet--\*"):
+        found("dataset=imagenet")
 
 
 def test_a_model_override_replaces_the_collections(tiny_weights: Path) -> None:
