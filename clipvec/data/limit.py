@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from clipvec.config import HuggingFaceConfig
-from clipvec.data.ranges import share, span
+from clipvec.data.ranges import span
 from clipvec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class LimitedDataset:
     """The first ``limit`` items of a dataset, or all of them if there are fewer.
 
-    The files that hold these items are sharded as if there were no others, and as if the last of
-    them ended at the limit. To find them, items are counted each time a dataset is opened, from
+    They are cut into shards of equal size, to one item; of a stream into whole files, the last of
+    which ends at the limit. To find them, items are counted each time a dataset is opened, from
     Parquet footers and the headers of local tars. Where counting would require reading the data,
     a limit works only with a single shard.
     """
@@ -68,16 +68,20 @@ class LimitedDataset:
                 f"{self._uncounted}, or set sharding.count=1"
             )
         files, whole = len(self._counts), self._dataset.files
-        if count <= files:
+        if not self._streamed:
+            rows, first, parts = span(shard, count, sum(self._counts)), 0, []
+            for file, size in enumerate(self._counts):
+                owned = range(max(rows.start - first, 0), min(rows.stop - first, size))
+                parts += [(file, whole, owned)] if owned else []
+                first += size
+            return parts
+        if count <= files:  # to begin within a file of a stream is to read it up to there
             return [(file, whole, range(self._counts[file])) for file in span(shard, count, files)]
-        if self._streamed:
-            raise ConfigError(
-                f"sharding.count={count} is more than the {files} data file(s) that hold the first "
-                f"dataset.limit={self._limit} records, which are streamed; set sharding.count to "
-                f"at most {files}, or dataset.streaming=false"
-            )
-        file, part, parts = share(shard, count, files)
-        return [(file, whole, span(part, parts, self._counts[file]))]
+        raise ConfigError(
+            f"sharding.count={count} is more than the {files} data file(s) that hold the first "
+            f"dataset.limit={self._limit} records, which are streamed; set sharding.count to "
+            f"at most {files}, or dataset.streaming=false"
+        )
 
     @cached_property
     def _counts(self) -> list[int] | None:

@@ -53,15 +53,15 @@ def test_the_first_records(tmp_path: Path, sizes: list[int], limit: int) -> None
     assert dataset.num_items(0, 1) == len(expected)
 
 
-def test_the_first_records_are_sharded_as_if_their_tars_were_the_dataset(
+def test_the_first_records_are_cut_into_equal_shards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     img2dataset(tmp_path, [3, 1, 4, 5, 6])
     names = opened(monkeypatch)
     dataset = read(tmp_path / "*.tar", limit=6)
     assert [len(items) for items in everything(dataset, 2)] == [3, 3]
-    assert [len(items) for items in everything(dataset, 3)] == [3, 1, 2]
-    assert [len(items) for items in everything(dataset, 5)] == [3, 0, 1, 1, 1]
+    assert [len(items) for items in everything(dataset, 3)] == [2, 2, 2]
+    assert [len(items) for items in everything(dataset, 5)] == [1, 1, 1, 1, 2]
     assert set(names) == {"00000.tar", "00001.tar", "00002.tar"}
     names.clear()
     assert len(list(dataset.records(2, 3))) == 2
