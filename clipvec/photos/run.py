@@ -24,7 +24,7 @@ from clipvec.cli import literal_paths, refuse_cut_path
 from clipvec.errors import ConfigError, signal_of
 from clipvec.extras import require
 from clipvec.paths import expanded
-from clipvec.photos.running import PageClaim
+from clipvec.photos.running import PageClaim, taking_turns
 
 if TYPE_CHECKING:
     import argparse
@@ -59,14 +59,16 @@ def show_photos(arguments: argparse.Namespace) -> None:
     served = config.read_command("serve", serve, config.ServeConfig).index
     if not arguments.no_serve:
         require("the page, which --no-serve leaves out,", "photos", "bentoml")
-    with PageClaim(absolute(served, collection)) as page:
+    location = absolute(served, collection)
+    with PageClaim(location) as page:
         if not arguments.no_serve and page.take() and arguments.port is not None:
             choose_port(arguments.port)  # before anything takes long
-        for command in ("embed", "index"):
-            with _child(f"clipvec.{command}", words[command]) as child:
-                code = child.wait()
-            if code:  # it said why
-                sys.exit(code if code > 0 else 128 - code)
+        with taking_turns(location):
+            for command in ("embed", "index"):
+                with _child(f"clipvec.{command}", words[command]) as child:
+                    code = child.wait()
+                if code:  # it said why
+                    sys.exit(code if code > 0 else 128 - code)
         if not arguments.no_serve:
             opened = not arguments.no_open
             show_page(page, serve, collection, arguments.port, opened=opened)

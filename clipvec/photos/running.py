@@ -1,15 +1,41 @@
-"""Which process shows the page of an index, so that a second command starts no other."""
+"""Which process takes up photos or shows their page, so that a second command does neither too."""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
-from typing import TYPE_CHECKING
+import sys
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
 
 from clipvec import process
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Self
+
+
+@contextmanager
+def taking_turns(location: str) -> Iterator[None]:
+    """Wait, and say so, until no other process takes up what belongs into the index here."""
+    file = _file("photos", location)
+    if file is None:  # nobody can tell
+        yield
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            said = "another command takes up the same photos; waiting until it is done"
+            print(said, file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _file(kind: str, location: str) -> IO[str] | None:
+    """Return a file of this user that stands for an index; None: there is no place for it."""
+    folder, name = process.user_folder(), hashlib.sha256(location.encode()).hexdigest()
+    return (folder / f"{kind}-{name[:16]}").open("a+") if folder else None
 
 
 class PageClaim:
@@ -17,8 +43,7 @@ class PageClaim:
 
     def __init__(self, location: str) -> None:
         """Name the page of the index at ``location``, a full path or a URL."""
-        folder, name = process.user_folder(), hashlib.sha256(location.encode()).hexdigest()
-        self._file = (folder / f"page-{name[:16]}").open("a+") if folder else None
+        self._file = _file("page", location)
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import webbrowser
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from clipvec.config import ChromaConfig, ChromaHttpConfig
 from clipvec.photos import run
-from clipvec.photos.running import PageClaim
+from clipvec.photos.running import PageClaim, taking_turns
 from tests.http_server import served
 
 
@@ -32,6 +33,27 @@ def test_a_page_is_taken_by_one_until_it_ends() -> None:
             assert other.take()
         assert second.take()
         assert second.url() == ""
+
+
+def test_who_comes_second_waits_until_the_photos_are_taken_up(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    done: list[str] = []
+
+    def second() -> None:
+        with taking_turns("/a"):
+            done.append("second")
+
+    with ThreadPoolExecutor(1) as threads:
+        with taking_turns("/a"), taking_turns("/b"):
+            waits = threads.submit(second)
+            said = ""
+            while not said:
+                said = capsys.readouterr().err
+            done.append("first")
+        waits.result()
+    assert said == "another command takes up the same photos; waiting until it is done\n"
+    assert done == ["first", "second"]
 
 
 def test_where_nobody_can_tell_every_command_has_its_own(tmp_path: Path) -> None:
