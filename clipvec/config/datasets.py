@@ -69,7 +69,8 @@ class DatasetKind(Kind):
 
     @property
     def place(self) -> str:
-        """The folder of this machine that gave it its name, which others may have; empty: none."""
+        """The folder of this machine that gave it its name, or the repository of a hub, which
+        others may have names in common with; empty: none."""
         return ""
 
 
@@ -188,7 +189,8 @@ class HuggingFaceConfig(ImageDatasetConfig):
 
     loads = "clipvec.data.huggingface:HuggingFaceDataset"
     extras = ("huggingface",)
-    row_settings = ("revision", "image", "caption", "id")
+    by_source = True
+    row_settings = ("subset", "split", "image", "caption", "id")
     kind: Literal["huggingface"] = "huggingface"
     path: Place
     """Hub name, or a local folder."""
@@ -207,7 +209,13 @@ class HuggingFaceConfig(ImageDatasetConfig):
     caption: str | None = None
     """Column of the caption."""
     id: str | None = None
-    """Column of a unique id; null: split and row number, or data file and row number."""
+    """Column of a unique id; null: data file and row number (split and row number
+    where ``datasets`` does not tell from which file a row is)."""
+
+    @property
+    def place(self) -> str:
+        """Its name on the hub, if that is where it is."""
+        return "" if self.inputs else self.path
 
     @property
     def inputs(self) -> dict[str, list[str]]:

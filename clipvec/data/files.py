@@ -98,6 +98,23 @@ def expand(patterns: str | Sequence[str]) -> tuple[Source, ...]:
     )
 
 
+def describe(names: Mapping[str, str]) -> tuple[Source, ...]:
+    """Return files, by path, with their names and what tells that they have changed.
+
+    Raises:
+        FileNotFoundError: one is not there.
+    """
+    parents = Counter(path.rpartition("/")[0] for path in names)
+    found = []
+    for path, name in names.items():
+        fs, stripped = filesystem(path)
+        if not is_local(fs) and parents.pop(path.rpartition("/")[0], 0) > 1:
+            fs.ls(stripped.rpartition("/")[0])  # one listing fills the cache behind fs.info
+        info = fs.info(stripped)
+        found.append(Source(path, display_url(path), name, info.get("size"), version(info)))
+    return tuple(found)
+
+
 def version(info: Mapping[str, Any]) -> str | None:
     """Return what fsspec tells of a file that changes with its content."""
     return next((str(info[key]) for key in _VERSIONS if info.get(key) is not None), None)

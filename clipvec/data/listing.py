@@ -83,9 +83,9 @@ class Listing:
         return values
 
 
-def of_files(sources: Sequence[Source]) -> Listing:
-    """Return the listing of files that hold records."""
-    return Listing.of(ListedSource(s.name, s.size, s.version) for s in sources)
+def of_files(sources: Sequence[Source], place: str = "") -> Listing:
+    """Return the listing of files that hold records, and where they were listed."""
+    return Listing.of((ListedSource(s.name, s.size, s.version) for s in sources), place=place)
 
 
 def choose(sources: Sequence[Source], listing: Listing) -> tuple[Source, ...]:

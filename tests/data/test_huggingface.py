@@ -11,6 +11,7 @@ from clipvec.config import HuggingFaceConfig
 from clipvec.data import Dataset, Record, Reject, huggingface, open_dataset, parquet
 from clipvec.errors import ConfigError, DatasetError
 from tests.data.making import check_partition, encode
+from tests.fake_hub import REPO, fake_hub_of_datasets, keep_caches
 
 datasets = pytest.importorskip("datasets")
 
@@ -18,11 +19,8 @@ datasets = pytest.importorskip("datasets")
 @pytest.fixture(autouse=True)
 def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    monkeypatch.setattr(datasets.config, "DOWNLOADED_DATASETS_PATH", tmp_path / "cache/downloads")
-    monkeypatch.setattr(datasets.config, "EXTRACTED_DATASETS_PATH", tmp_path / "cache/extracted")
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    datasets.disable_progress_bars()
+    keep_caches(tmp_path / "cache", monkeypatch)
 
 
 def read(path: str | Path, **options: object) -> Dataset:
@@ -58,14 +56,19 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+IDS = [
+    f"train-{file:05d}-of-00003/{row}" for file, size in enumerate([4, 3, 2]) for row in range(size)
+]
+"""Of the rows of `folder`: they do not depend on how they are read."""
+
+
 def test_every_record_is_in_one_shard(folder: Path) -> None:
-    check_partition(read(folder), [1, 2, 3, 5, 14], [f"train/{row}" for row in range(9)])
+    check_partition(read(folder), [1, 2, 3, 5, 14], IDS)
 
 
 def test_streamed_ids_do_not_depend_on_the_sharding(folder: Path) -> None:
-    expected = [f"train/{file}/{row}" for file, size in enumerate([4, 3, 2]) for row in range(size)]
     dataset = read(folder, streaming=True)
-    check_partition(dataset, [1, 2, 3], expected)
+    check_partition(dataset, [1, 2, 3], IDS)
     with pytest.raises(
         ConfigError, match=r"sharding\.count=4 is more than the 3 data file.*most 3"
     ):
@@ -74,18 +77,16 @@ def test_streamed_ids_do_not_depend_on_the_sharding(folder: Path) -> None:
 
 @pytest.mark.parametrize("limit", [1, 4, 6, 9, 100])
 def test_the_first_records(folder: Path, limit: int) -> None:
-    expected = [f"train/{row}" for row in range(9)][:limit]
     dataset = read(folder, limit=limit)
-    check_partition(dataset, [1, 2, 3, 5, 14], expected)
-    assert dataset.num_items(0, 1) == len(expected)
+    check_partition(dataset, [1, 2, 3, 5, 14], IDS[:limit])
+    assert dataset.num_items(0, 1) == len(IDS[:limit])
 
 
 @pytest.mark.parametrize(("limit", "files"), [(1, 1), (4, 1), (5, 2), (8, 3), (9, 3), (100, 3)])
 def test_the_first_records_of_a_stream(folder: Path, limit: int, files: int) -> None:
-    every = [f"train/{file}/{row}" for file, size in enumerate([4, 3, 2]) for row in range(size)]
     dataset = read(folder, streaming=True, limit=limit)
-    check_partition(dataset, range(1, files + 1), every[:limit])
-    assert dataset.num_items(0, 1) == len(every[:limit])
+    check_partition(dataset, range(1, files + 1), IDS[:limit])
+    assert dataset.num_items(0, 1) == len(IDS[:limit])
     with pytest.raises(ConfigError) as caught:
         dataset.num_items(0, files + 1)
     assert str(caught.value) == (
@@ -114,6 +115,7 @@ def test_the_rows_of_a_stream_are_counted_from_footers(
     assert [dataset.num_items(shard, 2) for shard in range(2)] == [4, 2]
     assert asked == ["train-00000-of-00003.parquet", "train-00001-of-00003.parquet"]
     assert read(folder, streaming=True).num_items(1, 2) == 5
+    assert read(folder).num_items(1, 2) == 5
     with pytest.raises(DatasetError, match="cannot be read"):
         list(dataset.records(0, 2))
 
@@ -123,9 +125,10 @@ def test_a_stream_of_other_files_is_limited_in_one_shard(tmp_path: Path) -> None
     for number in range(3):
         lines = f'{{"image": "{number}.png"}}\n' * 2
         (tmp_path / f"set/train-{number}.jsonl").write_text(lines)
-    check_partition(read(tmp_path / "set", limit=3), [1, 2, 4], [f"train/{n}" for n in range(3)])
+    first = ["train-0.jsonl/0", "train-0.jsonl/1", "train-1.jsonl/0"]
+    check_partition(read(tmp_path / "set", limit=3), [1, 2, 4], first)
     dataset = read(tmp_path / "set", streaming=True, limit=3)
-    check_partition(dataset, [1], ["train/0/0", "train/0/1", "train/1/0"])
+    check_partition(dataset, [1], first)
     assert dataset.num_items(0, 1) is None
     with pytest.raises(ConfigError) as caught:
         list(dataset.records(1, 2))
@@ -140,10 +143,11 @@ def test_a_stream_of_other_files_is_limited_in_one_shard(tmp_path: Path) -> None
 def test_records(folder: Path, streaming: bool) -> None:
     options = {"caption": "label", "id": "key", "attributes": {"stars": "int", "label": "string"}}
     items = list(read(folder, streaming=streaming, **options).records(0, 1))
-    place = "0/1" if streaming else "1"
     attributes = {"stars": 1, "label": "dog"}
     image = encode((1, 0, 0))
-    assert items[1] == Record("key-1", f"{folder}#train/{place}", image, "dog", attributes)
+    assert items[1] == Record(
+        "key-1", f"{folder}/train-00000-of-00003.parquet#1", image, "dog", attributes
+    )
     assert isinstance(items[4], Reject)
     assert items[4].reason == "stars='four' is not a 64-bit integer"
     assert isinstance(items[5], Record)
@@ -172,7 +176,7 @@ def test_image_folder(tmp_path: Path, streaming: bool, caplog: pytest.LogCapture
 
 def test_identity(folder: Path) -> None:
     first = read(folder).identity()
-    assert (first["kind"], first["sources"]) == ("huggingface", 9)
+    assert (first["kind"], first["sources"]) == ("huggingface", 3)
     assert read(folder).identity() == first
     streamed = read(folder, streaming=True).identity()
     assert streamed["sources"] == 3
@@ -182,28 +186,40 @@ def test_identity(folder: Path) -> None:
 
 
 def test_a_hub_dataset_is_identified_by_its_revision(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "set").mkdir()
-    (tmp_path / "set/a.png").write_bytes(encode())
-    load = datasets.load_dataset
-    asked: list[str] = []
-
-    def load_dataset(path: str, revision: str, **options: object) -> object:
-        asked.append(revision)
-        return load(str(tmp_path / "set"), **options)  # no hub is available
-
-    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    files = {f"data/{file.name}": file.read_bytes() for file in folder.iterdir()}
     found = []
-    for commit in ("1" * 40, "2" * 40):
-        monkeypatch.setattr(huggingface, "_revision", lambda *_, commit=commit: commit)
-        found.append(read("owner/name"))
-    first, second = (dataset.identity() for dataset in found)
-    assert asked == ["1" * 40, "2" * 40]
-    assert first["revision"] == "1" * 40
-    assert second == {**first, "revision": "2" * 40}
-    (item,) = found[1].records(0, 1)  # its image is in a cache that other machines do not have
-    assert item.uri == f"hf://datasets/owner/name@{'2' * 40}#train/0"
+    with fake_hub_of_datasets(files, tmp_path / "hub", monkeypatch):
+        for note in (b"one", b"other"):
+            files["note.txt"] = note
+            found.append(read(REPO))
+        first, second = (dataset.identity() for dataset in found)
+        assert first["revision"] != second["revision"]
+        assert second == {**first, "revision": second["revision"]}
+        items = list(found[1].records(0, 1))
+    # not where it is in a cache that other machines do not have
+    assert items[4].uri == f"hf://datasets/{REPO}/data/train-00001-of-00003.parquet#0"
+    assert items[4].id == "data/train-00001-of-00003/0"
+
+
+def test_a_copy_that_datasets_made_is_read_offline(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not one of a single data file."""
+    files = {f"data/{file.name}": file.read_bytes() for file in folder.iterdir()}
+    with fake_hub_of_datasets(files, tmp_path / "cache", monkeypatch):
+        assert len([*read(REPO).records(0, 1)]) == 9
+        for whole in (False, True):
+            if whole:
+                datasets.load_dataset(REPO)
+            monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+            if whole:
+                check_partition(read(REPO), [1, 2], [f"train/{row}" for row in range(9)])
+            else:
+                with pytest.raises(DatasetError, match="Couldn't reach 'owner/pictures'"):
+                    read(REPO)
+            monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
 
 
 def test_gated_without_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -259,6 +275,6 @@ def test_mistakes_are_one_line_errors(folder: Path, tmp_path: Path) -> None:
     for kind, message, path, options in cases:
         for streaming in (False, True):
             with pytest.raises(kind) as caught:
-                read(path, streaming=streaming, **options)
+                read(path, streaming=streaming, **options).num_items(0, 1)
             assert message in str(caught.value)
             assert "\n" not in str(caught.value)
