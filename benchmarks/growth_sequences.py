@@ -1,11 +1,12 @@
-"""Random sequences of new, changed, renamed, removed and deleted images, with kill -9 in each.
+"""Random sequences of new, changed, renamed, removed, deleted and lost images, with kill -9.
 
     python -m benchmarks.growth_sequences [--sequences 200] [--first 0]
 
-After each step the folder is embedded, or indexed and compacted too; half of these commands are
-killed at a random moment of the time that they take, and run again. At the end store and index, by
-turns in Chroma and in FAISS, must hold what was embedded from scratch, but for the rows that were
-deleted. Prints a line for each sequence, and why where that is not so.
+After each step the folder is embedded, now and then indexed and compacted, or a shard is lost and
+embedded again in other parts. Half of these commands are killed at a random moment of the time that
+they take, and run again. At the end store and index, by turns in Chroma and in FAISS, must hold
+what was embedded from scratch, but for the rows that were deleted. Prints a line for each sequence,
+and why where that is not so.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import open_clip
 
 from clipvec.check.run import check
 from clipvec.compact.run import compact
@@ -150,6 +152,12 @@ class Sequence:
         self.new.clear()
         self.moved.clear()
 
+    def lose(self) -> None:
+        """Lose a shard, as a bucket may, and embed it again in other parts."""
+        shards = sorted(Path(self.store).glob("shard-*"))
+        shutil.rmtree(shards[self.rng.integers(len(shards))])
+        self.run("embed in other parts")
+
     def index(self) -> None:
         """Make the index follow."""
         self.run("index")
@@ -207,6 +215,7 @@ def commands(root: Path, weights: Path, kind: str) -> Commands:
 
     return {
         "embed": partial(embed_shards, embed),
+        "embed in other parts": partial(embed_shards, replace(embed, part_rows=3)),
         "embed afresh": partial(embed_shards, fresh),
         "index": partial(build_index, indexing),
         "compact": partial(compact, compacting),
@@ -255,6 +264,8 @@ def run(root: Path, known: Commands, seed: int) -> None:
         for _ in range(int(steps.rng.integers(1, 4))):
             chosen[steps.rng.integers(len(chosen))]()
         steps.embed()
+        if steps.rng.random() < 0.2:
+            steps.lose()
         if steps.rng.random() < 0.4:
             steps.index()
         if steps.rng.random() < 0.3:
@@ -286,6 +297,9 @@ def warm(root: Path, weights: Path, known: Iterable[Commands]) -> None:
         with suppress(ImportError):
             import_module(name)
     names.unlink()
+    # else each command reads the words of the tokenizer, which takes a third of its time
+    open_clip.get_tokenizer = cache(open_clip.get_tokenizer)
+    open_clip.get_tokenizer(f"local-dir:{weights}")
     gc.freeze()  # a collection in a fork would copy what it shares
 
 

@@ -1,6 +1,6 @@
 """Random deletions, and indexing that is interrupted: index and store agree in the end.
 
-``python -m benchmarks.deletion_sequences`` runs many more of them.
+``python -m benchmarks.growth_sequences`` takes such steps and more, and kills real commands.
 """
 
 from __future__ import annotations
