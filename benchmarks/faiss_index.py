@@ -2,7 +2,6 @@
 
     python -m benchmarks.faiss_index [--rows 200000] [--dim 512] [--seconds 60] [--work FOLDER]
 
-Both are built and measured by clipvec's own commands, one after the other: queries/s of single text
 Both are built and measured by clipvec's own commands, one after the other: queries/s of lone text
 searches, rows/s of the whole of ``clipvec.index`` and its processor time, bytes on disk. With
 ``--work`` the store and the indexes stay, and are used by the next run.

@@ -99,16 +99,6 @@ def test_a_failed_shard_is_started_again_and_a_secret_is_hidden(
     # The job received it through SkyPilot's database, below its home.
     assert files_with(TOKEN, cloud.folder / "sky-home" / ".sky")
 
-    # Started without waiting, and waited for later.
-    output = run("embed", *sweep, "launcher.wait=false", "max_reject_fraction=1")
-    name = max(started(tmp_path))
-    assert started(tmp_path)[name] == [[5]]
-    assert f"to wait for it: clipvec jobs wait {name}" in output
-    run("jobs", "wait", name)
-    assert committed(store) == list(range(8))
-    again = run("embed", *sweep, "max_reject_fraction=1")
-    assert "0 jobs to start, 8 of 8 shards already committed" in again
-
 
 @pytest.mark.usefixtures("bare")
 def test_a_preempted_job_recovers_and_its_store_is_identical(
@@ -159,7 +149,7 @@ def test_an_index_is_built_and_measured_by_jobs(run: Call, sample: Path, tmp_pat
     store, index = sample / "data/store", tmp_path / "index"
     build = [*SKY, *SAMPLE, "sharding=x10", f"store.root={store}", f"index.path={index}"]
     output = run("index", *build, "launcher.wait=false")
-    name = re.search(r"clipvec jobs wait (\S+)", output)
+    name = re.search(r"to wait for it: clipvec jobs wait (\S+)", output)
     assert name is not None
     again = run("index", *build, "launcher.wait=false")
     assert f"job 0 of sweep {name[1]} is still working on" in again

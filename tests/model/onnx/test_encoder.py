@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,6 +127,22 @@ def test_unavailable_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(error.value) == f"model.pretrained='local-dir:/nope': {said}"
 
 
+@pytest.fixture
+def no_other_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """An export runs in this process, which has imported torch; the one of `exports` does not."""
+
+    def run(command: list[str], *, input: str, **_: Any) -> subprocess.CompletedProcess[str]:
+        assert command == [sys.executable, "-P", "-m", export.__name__]
+        monkeypatch.setattr(sys, "stdin", io.StringIO(input))
+        with pytest.raises(SystemExit) as ended:
+            export.main()
+        assert isinstance(ended.value.code, int)
+        return subprocess.CompletedProcess(command, ended.value.code, *capsys.readouterr())
+
+    monkeypatch.setattr(subprocess, "run", run)
+
+
+@pytest.mark.usefixtures("no_other_process")
 def test_the_class_of_an_error_comes_from_the_other_process(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^model\.arch='nope' is not an architecture"):
         onnx_encoder._export(ModelConfig("x", "nope", "nope", runtime="onnx"))
