@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from pathlib import Path
+
+from clipvec.locations import expanded
 
 _PACKAGE = Path(__file__).resolve().parent
 _PACKAGED_CONF = _PACKAGE / "conf"
@@ -18,9 +19,6 @@ CONF_DIR = _PACKAGED_CONF if _PACKAGED_CONF.is_dir() else _PACKAGE.parent / "con
 
 SAMPLE_HEADS = _PACKAGE / "model" / "sample_heads.safetensors"
 """The trained projection heads of ``model=sample``."""
-
-PACKAGE_SCHEME = "pkg://clipvec/"
-"""Prefix of data files bundled with clipvec; kept in URIs to keep them portable."""
 
 STORE_JSON = "store.json"
 """A store's fingerprint, relative to the store."""
@@ -46,28 +44,6 @@ REPORTS = Path("data/reports")
 """That of the reports of recall, unless they are told another: not there before it has run."""
 
 
-def expanded(path: str | Path) -> Path:
-    """Return a path that a user named, ``~`` as the home; where nobody is called so, as it is."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111 # that of Path raises
-
-
-def local_root(root: str) -> Path | None:
-    """Return a store's root as a local folder, or None if it is in an object store."""
-    scheme, separator, rest = root.partition("://")
-    if not separator:
-        return Path(root).absolute()
-    return Path(rest) if scheme in {"file", "local"} else None
-
-
-def mirror(root: str) -> Path:
-    """Return the local folder that mirrors a root in an object store.
-
-    It is the same on every machine, since wandb records absolute paths of a run's files.
-    """
-    scheme, _, rest = root.partition("://")
-    return Path(tempfile.gettempdir(), "clipvec", scheme, rest.strip("/"))
-
-
 def tracking_url(root: str) -> str:
     """Return the folder of the runs of a store's root, under the name that wandb gives it."""
     return f"{root.rstrip('/')}/wandb"
@@ -76,13 +52,6 @@ def tracking_url(root: str) -> str:
 def ground_truth_file(kind: str, key: str) -> str:
     """Return the file of a kind of queries with their exact neighbours, relative to a store."""
     return f"{GROUND_TRUTH}/{kind}-{key}.npz"
-
-
-def package_file(url: str) -> str:
-    """Return the local path behind a ``pkg://clipvec/...`` URL; any other URL unchanged."""
-    if url.startswith(PACKAGE_SCHEME):
-        return str(_PACKAGE / url.removeprefix(PACKAGE_SCHEME))
-    return url
 
 
 def store_dir(root: str, dataset: str, model: str) -> str:

@@ -30,9 +30,9 @@ from make_sample_dataset import caption
 from PIL import Image
 from torch.nn.functional import dropout, normalize, relu
 
+from clipvec.locations import PACKAGE_SCHEME, package_file
 from clipvec.model import Preprocess
 from clipvec.model.torch import sample
-from clipvec.paths import PACKAGE_SCHEME, package_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -16,7 +16,7 @@ import clipvec
 
 ROOT = Path(clipvec.__file__).parent
 LEVELS = (
-    ("errors",),
+    ("errors", "locations"),
     (
         *("bootstrap", "exact_search", "extras", "files", "lock", "machine", "paths", "process"),
         *("progress", "shards", "vectors", "version"),

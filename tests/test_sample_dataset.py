@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from clipvec.paths import PACKAGE_SCHEME, package_file
+from clipvec.locations import PACKAGE_SCHEME, package_file
 
 DATA = Path(package_file(f"{PACKAGE_SCHEME}sample_data"))
 SCRIPTS = Path(__file__).parent.parent / "scripts"

@@ -13,7 +13,7 @@ import numpy as np
 from clipvec import index
 from clipvec.errors import ConfigError
 from clipvec.files import open_regular
-from clipvec.paths import expanded
+from clipvec.locations import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

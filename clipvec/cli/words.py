@@ -8,7 +8,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from clipvec.errors import ConfigError
-from clipvec.paths import expanded
+from clipvec.locations import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from clipvec.cli import HydraCommand, commands
 from clipvec.completion.composition import Composition
-from clipvec.paths import CONF_DIR, expanded
+from clipvec.locations import expanded
+from clipvec.paths import CONF_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

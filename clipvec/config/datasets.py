@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from clipvec.config.fields import STRICT, Attributes, Encoding, Limit, Name, Place, Places, name_of
 from clipvec.config.kinds import Kind, Registry
-from clipvec.paths import expanded
+from clipvec.locations import expanded
 
 EXCLUDED = (
     ".*",

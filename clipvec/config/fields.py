@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, ConfigDict, Field
 
 from clipvec.errors import holds_secret
-from clipvec.paths import expanded
+from clipvec.locations import expanded
 
 STRICT = ConfigDict(extra="forbid")
 IN_WORDS: dict[str, str] = {}

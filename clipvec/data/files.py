@@ -26,7 +26,7 @@ from clipvec.errors import (
 )
 from clipvec.extras import missing_for_url
 from clipvec.files import open_regular
-from clipvec.paths import PACKAGE_SCHEME, package_file
+from clipvec.locations import PACKAGE_SCHEME, package_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

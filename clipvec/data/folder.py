@@ -21,7 +21,7 @@ from clipvec.data.record import Reject
 from clipvec.data.text import UnknownEncoding, decode_text
 from clipvec.data.walk import UNREADABLE, find
 from clipvec.errors import DatasetError, printable
-from clipvec.paths import package_file
+from clipvec.locations import package_file
 from clipvec.progress import counted
 
 if TYPE_CHECKING:

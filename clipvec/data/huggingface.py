@@ -23,7 +23,7 @@ from clipvec.data.listing import choose, of_files
 from clipvec.data.parquet import count_rows
 from clipvec.data.ranges import span
 from clipvec.errors import ConfigError, DatasetError
-from clipvec.paths import expanded
+from clipvec.locations import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -18,7 +18,7 @@ from clipvec.data.tar_samples import Sample, compressed, is_tar, walk
 from clipvec.data.webdataset import choose_image
 from clipvec.errors import DatasetError, printable
 from clipvec.files import open_regular
-from clipvec.paths import PACKAGE_SCHEME, package_file
+from clipvec.locations import PACKAGE_SCHEME, package_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import IO
 
 from clipvec.errors import ConfigError
 from clipvec.files import open_regular
-from clipvec.paths import expanded
+from clipvec.locations import expanded
 
 _TRIES = 3
 """Times that a file is read that changes meanwhile."""

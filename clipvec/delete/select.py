@@ -9,7 +9,7 @@ from clipvec.config import admitting
 from clipvec.data import open_text
 from clipvec.errors import ConfigError
 from clipvec.index import filters
-from clipvec.paths import expanded
+from clipvec.locations import expanded
 from clipvec.progress import Progress, counted
 from clipvec.store import DIGEST, DeletedRows, id_digest
 

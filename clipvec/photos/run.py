@@ -23,7 +23,7 @@ from clipvec import config
 from clipvec.cli import literal_paths, refuse_cut_path
 from clipvec.errors import ConfigError, signal_of
 from clipvec.extras import require
-from clipvec.paths import expanded
+from clipvec.locations import expanded
 from clipvec.photos.running import PageClaim, taking_turns
 
 if TYPE_CHECKING:

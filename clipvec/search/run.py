@@ -16,8 +16,8 @@ from clipvec.data import is_light, open_image
 from clipvec.errors import ConfigError
 from clipvec.files import open_regular
 from clipvec.index import Term, filters, open_index, query_vector, split_weight
+from clipvec.locations import expanded
 from clipvec.model import load_checked
-from clipvec.paths import expanded
 from clipvec.search import pictures, results
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from clipvec import config, model
 from clipvec.cli import fail
 from clipvec.config import ModelConfig, QueryModelConfig, ServeConfig
 from clipvec.errors import ClipvecError, ConfigError
+from clipvec.locations import expanded
 from clipvec.model import fingerprint_of
-from clipvec.paths import expanded
 
 if TYPE_CHECKING:
     from bentoml import Bento

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipvec import paths
+from clipvec import locations, paths
 from clipvec.errors import ConfigError, StoreError
 from clipvec.extras import missing_for_url
 from clipvec.files import TEMPORARY, create_atomically, write_atomically
@@ -45,7 +45,7 @@ _FIXES = {
 
 def stores_near(url: str) -> str:
     """Return what stores there are near a place on a disk that has none, as the end of a line."""
-    place = paths.local_root(url)
+    place = locations.local_root(url)
     if place is None:
         return ""
     models = {file.parent.name for file in place.parent.glob(f"*/{paths.STORE_JSON}")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clipvec import paths
+from clipvec import locations, paths
 from clipvec.errors import StoreError, one_line
 
 _LAST = ".wandb"
@@ -18,9 +18,9 @@ class RunsFolder:
         """Create the folder of the runs beside the stores of ``root``."""
         self.url = ""
         """The root, if it is in an object store."""
-        local = paths.local_root(root)
+        local = locations.local_root(root)
         if local is None:
-            self.url, local = root, paths.mirror(root)
+            self.url, local = root, locations.mirror(root)
         self.path = local
         """Parent of the ``wandb`` folder; wandb appends to files, which object stores cannot do."""
         self.path.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ import pytest
 
 from clipvec.data import files
 from clipvec.errors import ConfigError, DatasetError
-from clipvec.paths import PACKAGE_SCHEME, package_file
+from clipvec.locations import PACKAGE_SCHEME, package_file
 
 
 def touch(folder: Path, *names: str) -> None:

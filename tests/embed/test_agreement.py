@@ -16,8 +16,8 @@ from sklearn.datasets import load_sample_images
 from clipvec import model
 from clipvec.config import ModelConfig
 from clipvec.data import decode_image
+from clipvec.locations import package_file
 from clipvec.model import Encoder
-from clipvec.paths import package_file
 
 EVERY = 6
 """One in this many of the bundled images is embedded."""

@@ -14,7 +14,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from PIL import Image
 
-from clipvec import paths, tracking
+from clipvec import locations, tracking
 from clipvec.config import TrackingConfig
 from clipvec.errors import Interrupted, TooManyRejects
 from clipvec.tracking import ImageCell, LineChart, RunSpec, Table
@@ -179,7 +179,7 @@ def test_beside_a_store_in_an_object_store(
     with tracking.start_run(offline, RunSpec("embed", "x", "memory://bucket/store", {})) as run:
         run.log({"images": 1}, step=1)
         run.log_artifact(Artifact("store", "store-x", "", {"dim": 4}))
-    (here,) = recorded(paths.mirror("memory://bucket/store"))
+    (here,) = recorded(locations.mirror("memory://bucket/store"))
     (folder,) = here.folders
     base = f"/bucket/store/wandb/{folder.name}"
     there = MemoryFileSystem()

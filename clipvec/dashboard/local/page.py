@@ -12,7 +12,7 @@ from clipvec.dashboard.local.collect import collect
 from clipvec.dashboard.panels import Slot, all_sections
 from clipvec.dashboard.panels.table import TableView
 from clipvec.errors import ConfigError
-from clipvec.paths import expanded
+from clipvec.locations import expanded
 from clipvec.progress import Progress
 from clipvec.web import page as web_page
 

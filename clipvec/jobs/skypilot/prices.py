@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec.jobs.skypilot import gpus
 from clipvec.jobs.skypilot.gpus import number
-from clipvec.paths import expanded
+from clipvec.locations import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clipvec import paths
+from clipvec import locations
 from clipvec.errors import ConfigError, StoreError
 from clipvec.store import Store
 
@@ -25,7 +25,7 @@ def lines(jobs: Sequence[Job]) -> list[str]:
     found = []
     for url, option in targets.items():
         try:
-            if paths.local_root(url) is None:
+            if locations.local_root(url) is None:
                 Store.check_writable(url)
         except (ConfigError, StoreError) as error:
             found.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from clipvec import paths, shards
+from clipvec import locations, shards
 from clipvec.errors import url_without_secrets
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def planned_job(
         places = config.dataset.inputs | config.model.inputs
         if config.reuse and reuse == config.reuse:  # else it is in store.root, which is checked
             places["reuse"] = [reuse]
-        inputs = _those(places, lambda place: paths.local_root(place) is not None)
-        elsewhere = _those(places, lambda place: paths.local_root(place) is None)
+        inputs = _those(places, lambda place: locations.local_root(place) is not None)
+        elsewhere = _those(places, lambda place: locations.local_root(place) is None)
         urls = {option: [*map(url_without_secrets, found)] for option, found in elsewhere.items()}
         runs_torch = config.model.runtime == "torch" and config.model.arch != "synthetic"
         if runs_torch and config.model.device == "auto":
