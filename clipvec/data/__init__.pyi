@@ -7,7 +7,7 @@ from .open import open_dataset
 from .original import NotShown, Original, open_original
 from .ranges import span
 from .record import Cursor, Dataset, GrowingDataset, Record, Reject, file_of
-from .regular import open_text, text_lines
+from .regular import drawn_lines, open_text
 from .synthetic import Distribution, SyntheticDataset
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "TooSlow",
     "Undecodable",
     "decode_image",
+    "drawn_lines",
     "file_of",
     "is_light",
     "is_transient",
@@ -35,6 +36,5 @@ __all__ = [
     "open_original",
     "open_text",
     "span",
-    "text_lines",
     "thumbnail",
 ]

@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+
 from clipvec.errors import ConfigError
 from clipvec.files import open_regular
 from clipvec.locations import expanded
@@ -37,12 +39,17 @@ def open_text(path: str | Path, encoding: str) -> IO[str]:
     return io.TextIOWrapper(pipe.open("rb") if pipe.is_fifo() else open_regular(path), encoding)
 
 
-def text_lines(option: str, file: str) -> list[str]:
-    """Return the lines of a text file that are not blank, each once, without blanks around them.
+def drawn_lines(option: str, file: str, count: int, seed: int) -> list[str]:
+    """Return at most ``count`` lines of a text file, in random order: files are often sorted.
+
+    They are those that are not blank, each once, without blanks around them. Of a smaller count are
+    the first of them.
 
     Args:
         option: that named the file, for messages.
         file: as it was given.
+        count: of lines.
+        seed: of their order.
 
     Raises:
         ConfigError: it cannot be read, or holds none.
@@ -55,7 +62,8 @@ def text_lines(option: str, file: str) -> list[str]:
     found = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not found:
         raise ConfigError(f"{option}={file} has no lines; write one query on each")
-    return found
+    order = np.random.default_rng(seed).permutation(len(found))
+    return [found[place] for place in order[:count]]
 
 
 class Unsteady(OSError):

@@ -7,11 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from clipvec import machine, paths, tracking, version
 from clipvec.config import to_dict
-from clipvec.data import text_lines
+from clipvec.data import drawn_lines
 from clipvec.errors import ConfigError
 from clipvec.evaluate import report
 from clipvec.evaluate.agreement import agreements, pictures
@@ -141,11 +139,7 @@ def _queries(config: EvaluateConfig) -> list[str]:
             f"text_file={config.text_file}: the answers to these queries are compared with those "
             "by another model; name it with against=..."
         )
-    lines = text_lines("text_file", config.text_file)
-    if len(lines) <= _MOST_QUERIES:
-        return lines
-    drawn = np.random.default_rng(config.seed).choice(len(lines), _MOST_QUERIES, replace=False)
-    return [lines[at] for at in np.sort(drawn)]
+    return drawn_lines("text_file", config.text_file, _MOST_QUERIES, config.seed)
 
 
 def _captions(config: EvaluateConfig, rows: Rows) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec.config import SyntheticConfig, from_dict
-from clipvec.data import Distribution, text_lines
+from clipvec.data import Distribution, drawn_lines
 from clipvec.errors import ConfigError, FingerprintError
 from clipvec.model import encode_texts
 from clipvec.recall.workload import QuerySet
@@ -60,7 +60,7 @@ def _text_source(config: QueriesConfig, rows: Rows) -> QuerySource:
                 "model can encode texts for them; leave it out, and text vectors are drawn too"
             )
         return QuerySource(options, lambda: drawn_texts(rows, count, seed))
-    lines = lines_of(file, count, seed) if file else None
+    lines = drawn_lines("queries.text_file", file, count, seed) if file else None
 
     def draw() -> QuerySet:
         texts = lines or captions(rows, count, seed)
@@ -111,17 +111,6 @@ def captions(rows: Rows, count: int, seed: int) -> list[str]:
             "line, with queries.text_file=FILE, or use images alone: queries.texts=0"
         )
     return drawn
-
-
-def lines_of(file: str, count: int, seed: int) -> list[str]:
-    """Return at most ``count`` lines of a text file that are not empty, each once, at random.
-
-    Raises:
-        ConfigError: it cannot be read, or holds none.
-    """
-    found = text_lines("queries.text_file", file)
-    order = np.random.default_rng(seed).permutation(len(found))
-    return [found[place] for place in order[:count]]
 
 
 def encode(rows: Rows, texts: list[str], source: str) -> QuerySet:

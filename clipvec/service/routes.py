@@ -1,12 +1,10 @@
-"""The endpoints of the service, and the page."""
+"""The endpoints of the service."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import hashlib
-import pathlib
-import re
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -24,14 +22,11 @@ from fastapi import (
     Response,
     UploadFile,
 )
-from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.convertors import PathConvertor, register_url_convertor
-from starlette.responses import FileResponse, HTMLResponse
-from starlette.staticfiles import StaticFiles
 
 from clipvec.errors import ConfigError
-from clipvec.service import metrics, problems, schema
+from clipvec.service import metrics, pages, problems, schema
 from clipvec.service.admission import BESIDE, Admission
 from clipvec.service.hosts import HostCheck
 from clipvec.service.json_body import JsonRoute
@@ -49,14 +44,6 @@ if TYPE_CHECKING:
     from clipvec.config import ServeConfig
     from clipvec.index import Hit
 
-PAGE = pathlib.Path(__file__).parent / "page"
-_SAFE = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-"""The page runs no script but its own and talks to nobody else, whatever a caption says."""
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"model": schema.Problem, "description": reason}
     for code, reason in {
@@ -114,8 +101,8 @@ def create_app(settings: ServeConfig) -> FastAPI:
     app.include_router(api)
     if settings.beside:
         app.include_router(api, prefix=BESIDE, include_in_schema=False)
-    app.include_router(_pages)
-    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    app.include_router(_state)
+    pages.add_to(app)
     problems.add_handlers(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(Admission, settings=settings)
@@ -280,10 +267,10 @@ async def facets(searcher: Asked, key: _Names = None, where: _Where = None) -> s
     return await searcher.facets(key or (), where or ())
 
 
-_pages = APIRouter()
+_state = APIRouter()
 
 
-@_pages.get("/health", tags=["service"], responses={503: _PROBLEMS[503]})
+@_state.get("/health", tags=["service"], responses={503: _PROBLEMS[503]})
 async def health(searcher: Asked) -> schema.Health:
     """Whether the service is up, and its number of rows; /readyz proves that it answers."""
     return schema.Health(status="healthy", collection_size=await searcher.count())
@@ -298,7 +285,7 @@ async def _fault(served: Served, beside: Served | None) -> str:
     return beside.waiting or mismatch(served, beside)
 
 
-@_pages.api_route("/readyz", methods=["GET", "HEAD"], include_in_schema=False)
+@_state.api_route("/readyz", methods=["GET", "HEAD"], include_in_schema=False)
 async def readyz(served: _Holder, request: Request) -> schema.Ready:
     """Whether the golden pair comes out as it should and rows are found; 503 until then."""
     if not await served.ready():
@@ -308,45 +295,6 @@ async def readyz(served: _Holder, request: Request) -> schema.Ready:
         fault = await _fault(served, beside)
         waiting = fault and f"beside: {fault}"
     return schema.Ready(waiting=waiting or None)
-
-
-@_pages.get("/", include_in_schema=False)
-@_pages.get("/map", include_in_schema=False)
-@_pages.get("/compare", include_in_schema=False)
-async def page() -> FileResponse:
-    """The page, with the map, with the answers of another model, or with neither."""
-    return FileResponse(PAGE / "index.html", headers=_SAFE)
-
-
-@_pages.get("/docs", include_in_schema=False)
-async def docs() -> HTMLResponse:
-    """Interactive documentation of the endpoints."""
-    # BentoML brings these assets, so that nothing is fetched from another network.
-    assets = "static_content/swagger-ui"
-    found = get_swagger_ui_html(
-        openapi_url="openapi.json",
-        title="clipvec",
-        swagger_js_url=f"{assets}-bundle.js",
-        swagger_css_url=f"{assets}.css",
-        swagger_favicon_url="page/icon.svg",
-    )
-    found.headers.update(_SAFE | {"Content-Security-Policy": _docs_policy(bytes(found.body))})
-    return found
-
-
-def _docs_policy(html: bytes) -> str:
-    """Return the policy of a page with scripts of its own in it: these, and those of the service.
-
-    Swagger UI draws its icons from data, and sets styles of single elements.
-    """
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'"
-        for script in re.findall(rb"<script>(.*?)</script>", html, re.DOTALL)
-    )
-    return (
-        f"default-src 'self'; script-src 'self' {hashes}; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    )
 
 
 async def _found(

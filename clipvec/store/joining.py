@@ -37,6 +37,7 @@ from clipvec.store.part import (
     WHOLE,
     ledger_bytes,
     notes,
+    origin,
     part_of,
     sealed,
 )
@@ -228,7 +229,7 @@ def _write(store: Store, generation: Generation, run: Sequence[Generation]) -> N
         stop = generation.sources if ahead is None else ahead[SOURCE][0].as_py()
         # elsewhere, a source is a file of many images
         span = [at, stop] if store.fingerprint.dataset["kind"] == "folder" else _NOWHERE
-        made = {SPAN: span, CURSOR: None, ORIGIN: store.origin(shard), WHOLE: True}
+        made = {SPAN: span, CURSOR: None, ORIGIN: origin(store.digest, shard), WHOLE: True}
         data = sealed(table.replace_schema_metadata(notes(made)))
         part = part_of("", data)
         # another version of a library may write other bytes

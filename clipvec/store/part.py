@@ -47,6 +47,11 @@ class Part:
     sha256_without_thumbnails: str
     """Of what is read to load and to measure."""
 
+    @property
+    def shard(self) -> int:
+        """The number of its shard."""
+        return int(self.file.split("/")[0].removeprefix("shard-"))
+
     def check(self) -> None:
         """Raise a ValueError where a value is none that embed writes."""
         sums = (self.sha256, self.sha256_without_thumbnails)

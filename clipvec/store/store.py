@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import files, paths, shards
 from clipvec.errors import StoreError
-from clipvec.store import checksums
-from clipvec.store.checksums import THUMBNAIL
 from clipvec.store.commits import Commits
 from clipvec.store.fingerprint import Fingerprint
 from clipvec.store.folder import Folder, stores_near
 from clipvec.store.generations import Generation, Generations, replaced_sources
 from clipvec.store.joins import Joins
 from clipvec.store.live import LivePart
-from clipvec.store.part import Part, origin, origin_of
+from clipvec.store.reading import PartReader
 from clipvec.store.schema import SOURCE, part_schema
 from clipvec.store.shard import ShardWriter
 from clipvec.store.tombstones import TombstoneFolder, Tombstones
@@ -26,10 +24,9 @@ if TYPE_CHECKING:
 
     import numpy as np
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     from clipvec.errors import ClipvecError
-    from clipvec.store.part import LedgerRow
+    from clipvec.store.part import LedgerRow, Part
     from clipvec.store.shard import CommitMarker
 
 _SCHEMA = 4
@@ -60,8 +57,7 @@ class Store:
         self.reused = str(values["reused"])
         """`digest` of the store whose rows it took over when it was begun; empty: of none."""
         self._commits = Commits(folder, self._again)
-        self._compared: dict[str, bool] = {}
-        """The parts whose checksum was compared; True: with their thumbnails."""
+        self._reader = PartReader(folder, self.digest, self.schema)
 
     @property
     def url(self) -> str:
@@ -320,10 +316,6 @@ class Store:
         """
         return self._commits.rejects(marker)
 
-    def origin(self, shard: int) -> str:
-        """Return what parts of a shard say of where they belong."""
-        return origin(self.digest, shard)
-
     def writer(self, shard: int, *, reusing: bool = False) -> ShardWriter:
         """Return the writer of an uncommitted shard, positioned after its finished parts.
 
@@ -363,23 +355,14 @@ class Store:
         """
         import pyarrow as pa
 
-        whole = columns is None or THUMBNAIL in columns
-        known = self._compared.get(part.file)
         try:
-            if known is None or (whole and not known):
-                parquet = self._parquet(checksums.compare(self.folder, part, whole))
-                self._compared[part.file] = whole
-                self._check_origin(part, parquet.schema_arrow)
-                yield from parquet.iter_batches(batch_rows, columns=columns)
-            else:
-                with self.folder.open(part.file) as file:
-                    yield from self._parquet(file).iter_batches(batch_rows, columns=columns)
+            yield from self._reader.batches(part, columns, batch_rows)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise self.damaged(part, error) from error
 
     def damaged(self, part: Part, error: Exception) -> StoreError:
         """Return the error of a part that cannot be read, with its mend."""
-        shard = _shard_of(part)
+        shard = part.shard
         markers = self.committed([shard]).values()
         if any(part not in marker.parts for marker in markers) or self._was_joined([shard]):
             return StoreError(
@@ -403,12 +386,6 @@ class Store:
         """The first shard of each generation, newest first."""
         return [generation.first for generation in reversed(self.generations.all())]
 
-    def _parquet(self, source: Any) -> pq.ParquetFile:
-        import pyarrow.parquet as pq
-
-        # fetches neighbouring columns of an object in one request; not needed on disk
-        return pq.ParquetFile(source, pre_buffer=not self.folder.local)
-
     def compare(self, part: LivePart) -> None:
         """Compare a part with the checksum in its shard's commit marker, without its thumbnails.
 
@@ -416,23 +393,3 @@ class Store:
             StoreError: the file is missing, damaged, or another than was committed.
         """
         next(self.read_all(part.part, ["id"]), None)
-
-    def _check_origin(self, part: Part, schema: pa.Schema) -> None:
-        """Refuse a part as it was committed that ``store.json`` does not describe."""
-        wanted = self.schema()
-        mine = origin_of(schema) == self.origin(_shard_of(part))
-        if mine and schema.equals(wanted):
-            return
-        differs = [
-            f.name for f in wanted if f.name not in schema.names or schema.field(f.name) != f
-        ]
-        what = f"other columns ({', '.join(differs)})" if differs else "another fingerprint"
-        raise StoreError(
-            f"{self.folder.path(paths.STORE_JSON)} was changed after embed wrote it: "
-            f"{part.file} was made with {what}; put the file that was there back, or embed into "
-            "another store.root"
-        )
-
-
-def _shard_of(part: Part) -> int:
-    return int(part.file.split("/")[0].removeprefix("shard-"))

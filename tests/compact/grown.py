@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from clipvec.compact.run import compact
+from clipvec.config import ChromaConfig, IndexKind
 from clipvec.store import REPLACED, Entry, Generation, Row, Store, deleted_rows
 from clipvec.store.schema import image_digest
-from tests.compact.conftest import live
-from tests.stores import make_store, row
+from tests.compact.conftest import asked, live
+from tests.stores import delete, make_store, row
 
 PLACE = "/photos"
 """The folder that the images would be in."""
@@ -102,3 +104,20 @@ def shown(store: Store) -> dict[str, dict[str, Any]]:
     for each in rows.values():
         del each["_source"]
     return rows
+
+
+def compacted(store: Store, tmp_path: Path, index: IndexKind | None = None) -> str:
+    return str(compact(asked(store, index or ChromaConfig(f"{tmp_path}/none"))))
+
+
+def numbers(store: Store) -> list[int]:
+    return [each.number for each in Store.open(store.url).generations.all()]
+
+
+def changed(tmp_path: Path) -> Store:
+    """Return a store in which images changed, went, came again and were deleted."""
+    store = grown(tmp_path, 2)
+    store = grow(store, ["first-03", "new", "broken"], {"first-03": (0, 3)}, rejected=["broken"])
+    store = grow(store, ["day-001-0"], {"day-001-0": (1, 0)}, {"first-04": (0, 4)})
+    delete(store, "day-001-1", "first-05", reason="asked for")
+    return grow(store.again(), ["day-001-1", "last"], {"day-001-1": (1, 1)})

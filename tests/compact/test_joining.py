@@ -7,42 +7,26 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from clipvec import paths
 from clipvec.compact.run import compact
-from clipvec.config import ChromaConfig, FaissConfig, IndexKind
+from clipvec.config import ChromaConfig, FaissConfig
 from clipvec.data import Listing
-from clipvec.embed import next_generation, publish
+from clipvec.embed import next_generation
 from clipvec.errors import StoreError
-from clipvec.index import build_index, open_index
-from clipvec.jobs.generation import of_one_generation
-from clipvec.jobs.plan import Job
 from clipvec.rejects.run import rejects
 from clipvec.store import (
     CommitMarker,
-    Entry,
-    Folder,
     Store,
     TombstoneFolder,
     compaction,
     current,
     joining,
-    thumbnails,
 )
-from tests.compact.conftest import NAME, Killed, asked, checked, count_writes, files
-from tests.compact.grown import PLACE, grow, grown, planned, shown
-from tests.index.conftest import build_config
+from tests.compact.conftest import Killed, asked, checked, count_writes, files
+from tests.compact.grown import PLACE, changed, compacted, grow, grown, numbers, shown
 from tests.stores import delete, edit, undo
-
-
-def compacted(store: Store, tmp_path: Path, index: IndexKind | None = None) -> str:
-    return str(compact(asked(store, index or ChromaConfig(f"{tmp_path}/none"))))
-
-
-def numbers(store: Store) -> list[int]:
-    return [each.number for each in Store.open(store.url).generations.all()]
 
 
 def test_a_month_of_days(tmp_path: Path) -> None:
@@ -74,15 +58,6 @@ def test_the_rate_of_what_is_joined(second: str, hardware: str) -> None:
     joined = joining._timings([CommitMarker(n, 0, 0, {}, [], t) for n, t in enumerate(timings)])
     marker = CommitMarker(3, 0, 0, {}, [], joined)
     assert (marker.embedded, marker.seconds, marker.hardware) == (10, 6.0, hardware)
-
-
-def changed(tmp_path: Path) -> Store:
-    """Return a store in which images changed, went, came again and were deleted."""
-    store = grown(tmp_path, 2)
-    store = grow(store, ["first-03", "new", "broken"], {"first-03": (0, 3)}, rejected=["broken"])
-    store = grow(store, ["day-001-0"], {"day-001-0": (1, 0)}, {"first-04": (0, 4)})
-    delete(store, "day-001-1", "first-05", reason="asked for")
-    return grow(store.again(), ["day-001-1", "last"], {"day-001-1": (1, 1)})
 
 
 def test_killed_at_each_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,145 +112,11 @@ def rejects_of(store: Store) -> str:
     return rejects(from_dict({**kept, "shown": 0}, RejectsConfig))
 
 
-def test_deleted_while_they_are_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The deletion names the shard that was; it holds, can be taken back, and is compacted."""
-    store, written = grown(tmp_path, 5), joining.finish
-    names: list[str] = []
-
-    def late(*given: object) -> None:
-        if not names:
-            names.append(delete(Store.open(store.url), "day-002-1"))
-        written(*given)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(joining, "finish", late)
-    compacted(store, tmp_path)
-    assert "day-002-1" not in shown(Store.open(store.url))
-    undo(store, names[0])
-    assert "day-002-1" in shown(Store.open(store.url))
-    entry = Store.open(store.url).tombstones.entries[names[0]]
-    store.entries.add(Entry.now("again", entry.parts))
-    assert "day-002-1" not in shown(Store.open(store.url))
-    assert compacted(store, tmp_path).startswith("took 1 row out of 1 part of")
-    assert len(shown(Store.open(store.url))) == 34
-    assert compacted(store, tmp_path) == f"nothing to compact in {store.url}"
-
-
 def test_another_image_of_the_name_of_a_deleted_one(tmp_path: Path) -> None:
     store = changed(tmp_path)
     assert "day-001-1" in shown(store)
     compacted(store, tmp_path)
     assert "day-001-1" in shown(Store.open(store.url))
-
-
-def test_an_index_that_does_not_follow(tmp_path: Path, index: IndexKind) -> None:
-    """It shows the rows that it has, with their thumbnails, and none that is deleted since."""
-    store = grown(tmp_path, 4)
-    build_index(build_config(tmp_path, index))
-    compacted(store, tmp_path)
-    delete(Store.open(store.url), "day-003-2", "first-07")
-    with open_index(index, NAME) as opened:
-        hits = opened.query(np.ones(16, np.float32), 100)
-        assert len(hits) == 30
-        assert opened.get(["day-003-1", "day-003-2"]).keys() == {"day-003-1"}
-        generation = {hit.id: int(hit.id.split("-")[1]) if "day" in hit.id else 0 for hit in hits}
-        wanted = {hit.key: f"JPEG of {hit.id} in {generation[hit.id]}".encode() for hit in hits}
-        assert opened.thumbnails(hits) == wanted
-    done = build_index(build_config(tmp_path, index))
-    assert (done.loaded, done.reused, done.dropped) == (1, 1, 4)
-    assert checked(store, index) == []
-    store = grow(Store.open(store.url), ["more"])
-    compacted(store, tmp_path)
-    compacted(grow(Store.open(store.url), ["most"]), tmp_path)
-    with open_index(index, NAME) as opened:
-        assert opened.get(["day-003-2"]) == {}, "through two joins"
-
-
-def test_thumbnails_of_parts_that_were_joined_are_read_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = grown(tmp_path, 5)
-    wanted = [
-        (part.file, 1, f"day-{day:03}-1")
-        for day, part in enumerate(Store.open(store.url).parts()[1:], 1)
-    ]
-    compacted(store, tmp_path)
-    opened, read = list[str](), list[str]()
-    open_, names = Folder.open, Folder.names
-    monkeypatch.setattr(
-        Folder, "open", lambda self, name: (opened.append(name), open_(self, name))[1]
-    )
-    monkeypatch.setattr(
-        Folder, "names", lambda self, *given: (read.append(*given), names(self, *given))[1]
-    )
-    found = thumbnails.read(store.url, wanted)
-    assert found == {
-        thumbnails.key(part, id): f"JPEG of {id} in {int(id.split('-')[1])}".encode()
-        for part, _, id in wanted
-    }
-    assert opened[:5] == [part for part, _, _ in wanted]
-    assert len(opened) == 6
-    assert read == [paths.TOMBSTONES, "shard-00006"]
-
-
-def test_the_index_follows(tmp_path: Path, index: IndexKind) -> None:
-    store = grown(tmp_path, 4)
-    build_index(build_config(tmp_path, index))
-    assert compacted(store, tmp_path, index).endswith(f"with others; wrote {NAME} again")
-    assert checked(store, index) == []
-
-
-def test_partitions_keep_their_rows(tmp_path: Path) -> None:
-    """Those that are written again later would lack them, or show them twice."""
-    store, index = grown(tmp_path, 6), FaissConfig(f"{tmp_path}/index")
-    partitions = [f"{NAME}--shards-{each}" for each in ("0-2", "3-4")]
-    for partition in ("0-2", "3-4"):
-        build_index(build_config(tmp_path, index, partition=partition))
-
-    def held() -> list[set[str]]:
-        found = []
-        for name in partitions:
-            with open_index(index, name) as opened:
-                found.append({hit.id for hit in opened.query(np.ones(16, np.float32), 100)})
-        return found
-
-    before = held()
-    assert [*map(len, before)] == [26, 6]
-    told = compacted(store, tmp_path, index)
-    assert told.startswith("joined 6 small generations with others; wrote ")
-    assert held() == before
-    store = Store.open(store.url)
-    assert [store.tombstones.joins.first(shard) for shard in store.shards] == [0, 5, 3, 1]
-
-
-def test_readers_that_are_at_work(tmp_path: Path) -> None:
-    store = grown(tmp_path, 3)
-    reader, late = Store.open(store.url), Store.open(store.url)
-    parts = reader.parts()
-    assert late.shards == [0, 1, 2, 3]
-    compacted(store, tmp_path)
-    with pytest.raises(StoreError, match=r"is no longer what was committed .*; run the same"):
-        list(reader.read_all(parts[-1].part))
-    with pytest.raises(StoreError, match=r"joined shards of .* after this command began; run the"):
-        late.committed()
-
-
-def test_an_embed_that_plans_meanwhile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    store, plan = grown(tmp_path, 3), joining.plan
-
-    def late(*given: object) -> object:
-        planned(Store.open(store.url), "late")
-        return plan(*given)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(joining, "plan", late)
-    before = shown(store)
-    assert compacted(store, tmp_path) == f"nothing to compact in {store.url}"
-    assert "small generations are not joined" in caplog.text
-    assert shown(Store.open(store.url)) == before
-    assert numbers(store) == [0, 1, 2, 3, 4]
-    monkeypatch.undo()
-    assert compacted(store, tmp_path) == f"nothing to compact in {store.url}", "it is not finished"
 
 
 def test_a_publication_that_is_lost(tmp_path: Path) -> None:
@@ -346,23 +187,6 @@ def test_days_on_which_files_only_went(tmp_path: Path) -> None:
     assert checked(store, ChromaConfig(f"{tmp_path}/none")) == []
 
 
-def test_an_embed_that_sees_a_join_just_planned(tmp_path: Path) -> None:
-    """It finishes it: as work of its own, the rows of the old shards would count as replaced."""
-    store = grown(tmp_path, 3)
-    before, join = shown(store), joining.plan(store, joining.find(store))
-    with pytest.raises(StoreError, match=r"generation 4 of .* joins others; run the same command"):
-        publish(store, join, np.empty((0, 2), np.int64), None)
-    job = Job(0, (), (0,), store.url, cloud={"name": "local"})
-    (foretold,) = of_one_generation([job], look=False)
-    assert foretold.generation == 4
-    assert not Store.open(store.url).tombstones.joins.generations, "nothing is written"
-    asks: Any = None  # of what it does not look for
-    assert next_generation(store, asks, look=False) == (join, False)
-    store = Store.open(store.url)
-    assert store.tombstones.joins.generations == {1, 2, 3}
-    assert shown(store) == before
-
-
 def test_a_damaged_part_is_not_joined(tmp_path: Path) -> None:
     """Nothing is planned that could not be finished before it is mended."""
     store = grown(tmp_path, 3)
@@ -429,37 +253,6 @@ def test_a_join_is_of_the_same_folder(tmp_path: Path) -> None:
     store = Store.open(store.url)
     plans = [store.generations.plan(each) for each in store.generations.all()]
     assert [Listing(plan).place for plan in plans] == [PLACE, PLACE]
-
-
-def test_two_joins_under_a_reader(tmp_path: Path) -> None:
-    store = grown(tmp_path, 3)
-    reader, late = Store.open(store.url), Store.open(store.url)
-    assert reader.tombstones.published == late.tombstones.published == {1, 2, 3}
-    compacted(store, tmp_path)
-    compacted(grow(Store.open(store.url), ["more"]), tmp_path)
-    with pytest.raises(StoreError, match=r"generation 3 was joined .* run the same command again"):
-        _ = reader.shards
-    with pytest.raises(StoreError, match=r"joined shards of .* run the same command again"):
-        late._replaced(2)
-
-
-def test_a_reader_that_lists_before_a_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows that were replaced do not come back for it."""
-    store = grown(tmp_path, 2)
-    store = grow(store, ["first-03"], {"first-03": (0, 3)})
-    names, joined = Folder.names, list[bool]()
-
-    def late(self: Folder, *given: Any) -> list[str]:
-        listed = names(self, *given)
-        if given == (paths.TOMBSTONES,) and not joined:
-            joined.append(True)
-            compacted(store, tmp_path)
-        return listed
-
-    monkeypatch.setattr(Folder, "names", late)
-    seen = Store.open(store.url).tombstones
-    assert seen.joins.generations == {1, 2, 3}
-    assert seen.covers("shard-00000/part-00000.parquet", "first-03")
 
 
 def test_small_parts_of_a_shard(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_an_index_that_no_replica_can_reach_is_refused() -> None:
     service.check_index(serving("/index"), wanted("cloud=aws", MOUNT).cloud)
 
 
-@pytest.mark.parametrize("action", ["up", "status", "down"])
+@pytest.mark.parametrize("action", ["up", "status"])
 def test_a_server_that_does_not_answer(python: Python, tmp_path: Path, action: str) -> None:
     """The real client, and a port without a listener."""
     told = {"CLIPVEC_SERVE": "index.path=/data", "SKYPILOT_API_SERVER_ENDPOINT": NOBODY}

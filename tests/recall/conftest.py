@@ -14,7 +14,7 @@ from clipvec.index.build import build_index
 from clipvec.recall import queries
 from clipvec.recall.ground_truth import ground_truth
 from clipvec.recall.queries import QuerySource
-from clipvec.recall.results import Kind
+from clipvec.recall.results import Kind, SearchSetting, SystemResult
 from clipvec.recall.runner import Runner
 from clipvec.recall.workload import QuerySet
 from clipvec.store.rows import Rows
@@ -22,6 +22,7 @@ from tests.index.conftest import build_config
 from tests.stores import make_store
 
 ROWS, DIM = 2000, 32
+FLAT = {"kind": "faiss", "factory": "Flat"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,16 @@ def measure_config(**changes: object) -> MeasureConfig:
 def systems(**named: dict[str, object]) -> Systems:
     found: Systems = config.from_dict(named, Systems)  # type: ignore[arg-type]
     return found
+
+
+def measured(
+    ground: Ground, work_dir: Path, measure: dict | None = None, **named: dict
+) -> list[SystemResult]:
+    return list(ground.runner(work_dir, measure).run(systems(**named)))
+
+
+def recalls(setting: SearchSetting) -> dict[tuple[str, int], float]:
+    return {(q.kind, k): i.value for q in setting.recall for k, i in q.recall_at.items()}
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -98,43 +97,6 @@ def test_no_captions(tmp_path: Path, store_factory: StoreFactory) -> None:
     bare = store_factory(tmp_path / "bare", {0: [1]})  # the first row of a shard has none
     with pytest.raises(ConfigError, match=r"has no captions to use as queries; .*queries.texts=0$"):
         queries.captions(Rows.open(bare.url), 5, seed=0)
-
-
-def test_texts_are_lines_of_a_file(tmp_path: Path) -> None:
-    file = tmp_path / "prompts.txt"
-    file.write_text("a frog\n\n  a red bird \na frog\n", encoding="utf-8")
-    assert sorted(queries.lines_of(str(file), 5, 0)) == ["a frog", "a red bird"]
-    file.write_text("\n \n")
-    with pytest.raises(ConfigError, match="has no lines"):
-        queries.lines_of(str(file), 5, 0)
-    file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match="give a UTF-8 text file"):
-        queries.lines_of(str(file), 5, 0)
-    with pytest.raises(ConfigError, match="No such file"):
-        queries.lines_of(str(tmp_path / "nope"), 5, 0)
-    with pytest.raises(ConfigError, match="it is a device, not a regular file"):
-        queries.lines_of("/dev/zero", 5, 0)
-
-
-def test_texts_are_lines_of_a_pipe() -> None:
-    reader, writer = os.pipe()  # as a shell's <(command)
-    os.write(writer, b"a frog\na bird\n")
-    os.close(writer)
-    assert sorted(queries.lines_of(f"/dev/fd/{reader}", 5, 0)) == ["a bird", "a frog"]
-    os.close(reader)
-
-
-def test_some_of_many_lines_are_drawn(tmp_path: Path) -> None:
-    """Files of prompts are often sorted by subject."""
-    file = tmp_path / "prompts.txt"
-    lines = [f"prompt {n:03d}" for n in range(200)]
-    file.write_text("\n".join(lines), encoding="utf-8")
-    drawn = queries.lines_of(str(file), 50, 0)
-    assert len(set(drawn)) == 50
-    assert set(drawn) < set(lines)
-    assert 15 < sum(line >= "prompt 100" for line in drawn) < 35
-    assert drawn == queries.lines_of(str(file), 50, 0) == queries.lines_of(str(file), 60, 0)[:50]
-    assert drawn != queries.lines_of(str(file), 50, 1)
 
 
 def test_text_queries_of_a_synthetic_store(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 from clipvec.errors import CollectionError
 from clipvec.index import Term, query_vector
 from clipvec.service import schema
+from clipvec.service.pages import PAGE
 from clipvec.service.searcher import Searcher
 from tests.service.test_uploads import jpeg
 
@@ -317,16 +318,7 @@ def test_ids_are_not_paths(client: httpx.Client, kind: str, id: str, status: int
 def test_the_page_may_do_nothing_else(client: httpx.Client) -> None:
     answer = client.get("/")
     assert "default-src 'self'" in answer.headers["content-security-policy"]
-    for name in (
-        "main.js",
-        "grid.js",
-        "notice.js",
-        "query.js",
-        "tools.js",
-        "service.js",
-        "viewer.js",
-        "page.css",
-    ):
+    for name in (path.name for path in PAGE.iterdir()):
         assert client.get(f"/page/{name}").status_code == 200
         assert "http:" not in client.get(f"/page/{name}").text.replace("http://www.w3.org", "")
     assert client.get("/page/..%2f..%2frouting.py").status_code == 404

@@ -3,6 +3,7 @@
 import * as compare from "./compare.js";
 import * as filters from "./filters.js";
 import { Grid, walk } from "./grid.js";
+import * as images from "./images.js";
 import * as map from "./map.js";
 import { askKey, notice } from "./notice.js";
 import { canGrow, empty, fromLink, grown, isEmpty, readable } from "./query.js";
@@ -286,7 +287,6 @@ function keepText(weight) {
 }
 
 async function addImage(file) {
-  if (!file) return;
   document.body.classList.add("busy");
   try {
     const value = await embed(file);
@@ -309,13 +309,6 @@ const growing = new IntersectionObserver(([{ isIntersecting }]) => isIntersectin
   rootMargin: "1000px",
 });
 
-/** What an image that was dragged out of a page needs: of that, only its address is to be had. */
-function explainDrop() {
-  const close = ["All right", () => ($("notice").hidden = true)];
-  notice("That image is not a file", "Save it and drop the file, or copy it and paste it here.", close);
-  scrollTo({ top: 0 });
-}
-
 $("bar").onsubmit = (event) => {
   event.preventDefault();
   keepText(1);
@@ -337,10 +330,6 @@ $("text").onkeydown = (event) => {
 };
 $("plus").onclick = () => keepText(1);
 $("minus").onclick = () => keepText(-1);
-$("file").onchange = () => {
-  addImage($("file").files[0]);
-  $("file").value = "";
-};
 $("cut").oninput = () => {
   clearTimeout(timer);
   $("cut-value").value = Number($("cut").value) > 0 ? Number($("cut").value).toFixed(2) : "any";
@@ -352,9 +341,6 @@ $("copy").onclick = async () => {
   const copied = await copy(location.href);
   $("status").value = copied ? "Link copied" : "Copy the link from the address bar";
 };
-async function copyPath(path) {
-  viewer.say((await copy(path)) ? "Copied" : "Select and copy it below");
-}
 window.onpopstate = () => {
   const before = query;
   query = fromLink(location.search);
@@ -365,24 +351,6 @@ window.onpopstate = () => {
   }
   query = { ...before, open: query.open, k: Math.max(query.k, before.k) };
   showOpen();
-};
-document.onpaste = (event) => {
-  const file = [...(event.clipboardData?.files ?? [])].find((x) => x.type.startsWith("image/"));
-  if (file) {
-    event.preventDefault();
-    addImage(file);
-  }
-};
-window.ondragover = (event) => {
-  event.preventDefault();
-  document.body.classList.add("dropping");
-};
-window.ondragleave = (event) => event.relatedTarget || document.body.classList.remove("dropping");
-window.ondrop = (event) => {
-  event.preventDefault();
-  document.body.classList.remove("dropping");
-  if (event.dataTransfer.files.length) addImage(event.dataTransfer.files[0]);
-  else if (event.dataTransfer.types.includes("text/uri-list")) explainDrop();
 };
 
 /** Whether a key is one of the browser's shortcuts, or part of a word in Chinese or Japanese. */
@@ -423,7 +391,9 @@ selection.watch({
     for (const list of [grid, compare]) list.mark(id, yes);
   },
 });
+images.watch(addImage);
 map.watch((row) => act("open", row));
-viewer.watch({ step, closed, act, copied: copyPath });
+const copied = async (path) => viewer.say((await copy(path)) ? "Copied" : "Select and copy it below");
+viewer.watch({ step, closed, act, copied });
 showQuery();
 run();
