@@ -73,6 +73,7 @@ def serve() -> None:
     import clipvec.recall.run  # noqa: F401
 
     gc.freeze()  # a collection would copy all their pages into each fork
+    gc.set_threshold(20_000)  # as in tests/conftest.py
     while line := sys.stdin.readline():
         pid = os.fork()
         if pid == 0:
