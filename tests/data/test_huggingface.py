@@ -5,12 +5,14 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from clipvec.config import HuggingFaceConfig
 from clipvec.data import Dataset, Record, Reject, huggingface, open_dataset, parquet
+from clipvec.data.listing import Listing
 from clipvec.errors import ConfigError, DatasetError
-from tests.data.making import check_partition, encode
+from tests.data.making import check_partition, encode, write_tar
 from tests.fake_hub import REPO, fake_hub_of_datasets, keep_caches
 
 datasets = pytest.importorskip("datasets")
@@ -278,3 +280,70 @@ def test_mistakes_are_one_line_errors(folder: Path, tmp_path: Path) -> None:
                 read(path, streaming=streaming, **options).num_items(0, 1)
             assert message in str(caught.value)
             assert "\n" not in str(caught.value)
+
+
+def written(folder: Path, kind: str, number: int) -> str:
+    """Write a data file of a kind with two rows, and return its name."""
+    name = f"train-{number}.{'tar' if kind == 'webdataset' else kind}"
+    rows = [2 * number, 2 * number + 1]
+    if kind == "webdataset":
+        members = [(f"{row}.{end}", row) for row in rows for end in ("png", "txt")]
+        write_tar(
+            folder / name,
+            [(n, encode((row, 0, 0)) if n.endswith("png") else b"words") for n, row in members],
+        )
+        return name
+    for row in rows:
+        (folder / f"{row}.png.raw").write_bytes(encode((row, 0, 0)))
+    columns = {"png": [f"{folder}/{row}.png.raw" for row in rows], "txt": ["words"] * 2}
+    table = datasets.Dataset.from_dict(columns)
+    if kind == "arrow":
+        with pa.ipc.new_stream(folder / name, table.data.schema) as writer:
+            writer.write_table(table.data.table)
+    else:
+        {"jsonl": table.to_json, "csv": table.to_csv}[kind](folder / name)
+    return name
+
+
+# datasets 5.0 leaves CSV files open
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("kind", ["arrow", "csv", "jsonl", "webdataset"])
+def test_each_kind_of_data_file(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    names = [written(folder, kind, number) for number in range(2)]
+    read_so = [read(folder, image="png", caption="txt", streaming=way) for way in (False, True)]
+    stream, disk = ([*dataset.records(0, 1)] for dataset in read_so)
+    assert [item.id for item in stream] == [f"{name}/{row}" for name in names for row in range(2)]
+    assert stream == disk
+    assert all(isinstance(item, Record) and item.caption == "words" for item in stream)
+    written(folder, kind, 2)
+    known = read(folder, image="png", caption="txt").listing()
+    (new,) = [name for name in known.names() if name not in names]
+    chosen = Listing(known.table.filter(pa.array([name == new for name in known.names()])))
+    config = HuggingFaceConfig(name="test", path=str(folder), image="png", caption="txt")
+    assert [item.id for item in open_dataset(config, chosen).records(0, 1)] == [
+        f"{new}/0",
+        f"{new}/1",
+    ]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_card_that_declares_subsets_and_features(tmp_path: Path, streaming: bool) -> None:
+    folder = tmp_path / "set"
+    (folder / "small").mkdir(parents=True)
+    for number in range(2):
+        columns = {"image": [{"bytes": encode(), "path": None}], "label": [number]}
+        datasets.Dataset.from_dict(columns).to_parquet(folder / f"small/{number}.parquet")
+    (folder / "README.md").write_text(
+        "---\nconfigs:\n- config_name: small\n  data_files: small/*.parquet\n"
+        "dataset_info:\n- config_name: small\n  features:\n  - name: image\n    dtype: image\n"
+        "  - name: label\n    dtype:\n      class_label:\n        names:\n          '0': cat\n"
+        "          '1': dog\n  splits:\n  - name: train\n    num_examples: 2\n---\n"
+    )
+    dataset = read(folder, subset="small", caption="label", streaming=streaming)
+    items = list(dataset.records(0, 1))
+    found = [(item.id, item.caption) for item in items if isinstance(item, Record)]
+    assert found == [("small/0/0", "cat"), ("small/1/0", "dog")]
+    with pytest.raises(DatasetError, match="'large'"):
+        read(folder, subset="large")
