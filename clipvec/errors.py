@@ -2,6 +2,7 @@
 
     ClipvecError                 exit code 1  what is missing or failed may be there at a retry
     ├── ConfigError              2  the request is invalid
+    │   ├── MissingPackageError  2  a package that it needs is not installed
     │   ├── ShardSpecError       2
     │   └── SchemaError          2  a file written by another version of clipvec
     ├── DatasetError             1  the dataset cannot be read
@@ -74,6 +75,10 @@ class ConfigError(ClipvecError):
 
 class ShardSpecError(ConfigError):
     """A shard specification that cannot be parsed, or that names shards that do not exist."""
+
+
+class MissingPackageError(ConfigError):
+    """A package that the request needs is not installed here."""
 
 
 class SchemaError(ConfigError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from clipvec.config import EmbedConfig, read_command
 from clipvec.embed import ReusedStore, next_generation, publish
-from clipvec.errors import DatasetError
+from clipvec.errors import DatasetError, MissingPackageError
 from clipvec.store import Store, joining, replaced_sources
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _generation(job: Job, look: bool) -> int:
         config = read_command("embed", job.overrides, EmbedConfig)
         try:
             generation = next_generation(store, config, look=look, reused=reused)[0]
-        except DatasetError as error:
+        except (DatasetError, MissingPackageError) as error:  # jobs may well read it
             log.warning("what is new is not known, since this machine cannot list it: %s", error)
             return newest.number
         unfinished = len(store.complete(generation.shards)) < generation.count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from pyarrow import parquet
 
 from clipvec.errors import ConfigError, DatasetError
+from clipvec.jobs.generation import of_one_generation
+from clipvec.jobs.plan import Job
 from tests.data.making import encode
 from tests.embed.conftest import Embed
 from tests.embed.test_growth import assert_as_from_scratch, photos, rows, write_photo
@@ -103,6 +106,27 @@ def test_a_file_that_is_gone_before_it_was_embedded(hub: dict[str, bytes], embed
     del hub["data/train-1.parquet"]
     embed(**options, shards="1-2")
     assert {id[:-2] for id in rows(store)} == {"data/train-0", "data/train-2"}
+
+
+def test_a_sweep_from_a_machine_that_cannot_list(
+    hub: dict[str, bytes],
+    embed: Embed,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its jobs, which have the package, finish what was planned."""
+    store = embed(**HUB, shards=0).store
+    overrides = ["dataset=huggingface", "dataset.name=it", f"dataset.path={REPO}", "model=sample"]
+    overrides += ["model.name=local", f"store.root={tmp_path}/store", "sharding.count=3"]
+    job = Job(0, tuple(overrides), (0, 1, 2), store)
+    assert [each.generation for each in of_one_generation([job])] == [0]
+    embed(**HUB)
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    assert [each.generation for each in of_one_generation([job])] == [0]
+    assert "what is new is not known, since this machine cannot list it: dataset.kind=hugg" in (
+        caplog.text
+    )
 
 
 def test_another_repository_of_the_same_name(hub: dict[str, bytes], embed: Embed) -> None:
