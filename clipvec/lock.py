@@ -18,12 +18,12 @@ _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 log = logging.getLogger(__name__)
 
 
-def locked(file: Path, held: ClipvecError, location: str) -> AbstractContextManager[object]:
+def locked(file: Path, held: ClipvecError | None, location: str) -> AbstractContextManager[object]:
     """Take a lock, which ends with this process however it ends.
 
     Args:
         file: the lock.
-        held: raised where another process holds it.
+        held: raised where another process holds it; None: it is waited for.
         location: of what it is for, for messages.
 
     Raises:
@@ -35,9 +35,14 @@ def locked(file: Path, held: ClipvecError, location: str) -> AbstractContextMana
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         # A soft lock is a mere file, and would outlive a process that is killed.
-        return FileLock(file, fallback_to_soft=False).acquire(timeout=0)
-    except Timeout:
-        raise held from None
+        lock = FileLock(file, fallback_to_soft=False)
+        try:
+            return lock.acquire(timeout=0)
+        except Timeout:
+            if held is not None:
+                raise held from None
+        log.info("%s: waiting for the process that holds %s", location, file)
+        return lock.acquire()
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise

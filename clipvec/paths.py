@@ -158,6 +158,10 @@ class RowsPaths:
         self.stale = folder / "rows.stale.json"
         """What `mark` was before the index began to change."""
         self.both = (self.columns, self.vectors)
+        self.work = folder / "rows.tmp"
+        """Folder of columns on their way to `columns`."""
+        self.sorting = folder / "hashes.tmp"
+        """Folder of hashes of ids that are being sorted."""
 
     @staticmethod
     def new(file: Path) -> Path:
@@ -180,20 +184,22 @@ class FaissPaths:
         """What was trained for a first build, without rows."""
         self.training = self.next / "trained.json"
         """What it was trained with."""
-        self.gathered = self.next / "all.codes"
-        """The codes of all rows in their order, while the lists are written."""
+        self.training_lock = folder.with_name(f"{folder.name}.training.lock")
+        """The lock held while it is trained."""
+        self.sorting = self.next / "sorting"
+        """Folder of the codes of all rows on the way to their lists."""
 
     def build(self, build_id: str) -> FaissBuildPaths:
         """Return the files of a build."""
         return FaissBuildPaths(self.folder / build_id)
 
     def codes(self, part: str) -> Path:
-        """Return the file of an encoded part."""
+        """Return the file of encoded parts of a shard, by the first of them."""
         return self.next / f"{part.replace('/', '-').removesuffix('.parquet')}.codes"
 
     def all_codes(self) -> list[Path]:
         """Return the files of all encoded parts."""
-        return sorted(path for path in self.next.glob("*.codes") if path != self.gathered)
+        return sorted(self.next.glob("*.codes"))
 
 
 class FaissBuildPaths:

@@ -114,6 +114,13 @@ class IndexCommandConfig(OfStore):
     """Name that stands for the collection once it is verified, in place of the one that it stood
     for: search and the service open it by ``collection=<alias>``, a running service takes it up.
     null: none."""
+    shards: Any
+    """Shards whose rows to encode now, as each job of a sweep does with some: ``7``, ``0-99``,
+    ``'[0-9,20]'`` or ``all``. The job after which all of the store are encoded writes and publishes
+    the index. null: one job does all. ``index=faiss`` takes it."""
+    num_shards: Annotated[int, Field(ge=1)] | None
+    """Index the shards with numbers below this one; a sweep sets it, so that its jobs index the
+    same shards while the store grows. null: all."""
     allow_partial: bool
     """Index the committed shards even if others are missing; ``alias`` stands for these, too."""
     rebuild: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -15,6 +15,9 @@ from clipvec.config.kinds import Kind, Registry
 @dataclass(frozen=True, config=STRICT)
 class IndexKind(Kind):
     """What every index backend has; it loads a `clipvec.index.backend.IndexBackend`."""
+
+    by_shards: ClassVar[bool] = False
+    """Whether several jobs can fill an index, each with some shards."""
 
     @property
     def folder(self) -> str | None:
@@ -76,6 +79,7 @@ class FaissConfig(FolderIndexKind):
 
     loads = "clipvec.index.faiss.backend:FaissBackend"
     extras = ("faiss",)
+    by_shards = True
     factory: str = "auto"
     """FAISS factory string of inverted lists, such as ``IVF4096,RaBitQ``, or ``Flat``, which
     compares every vector; auto: chosen by the number of rows and their dimension. Fixed once

@@ -155,6 +155,35 @@ class IndexBackend(Protocol):
         """
         ...
 
+    def encode(
+        self,
+        name: str,
+        store: Store,
+        command: IndexCommandConfig,
+        parts: Sequence[LivePart],
+        mine: Sequence[LivePart],
+    ) -> list[LivePart]:
+        """Prepare some parts of an index for `begin`, as one of several jobs at once.
+
+        After it `exclusive` waits for other jobs. Backends whose kind says `IndexKind.by_shards`
+        have it.
+
+        Args:
+            name: of the index.
+            store: of the rows.
+            command: what to build.
+            parts: all that the index will hold.
+            mine: those to prepare.
+
+        Returns:
+            The parts that no job has prepared yet.
+
+        Raises:
+            CollectionError: the index cannot be written.
+            StoreError: a part cannot be read.
+        """
+        raise NotImplementedError
+
     def begin(self, name: str, store: Store, command: IndexCommandConfig) -> IndexWriter:
         """Return a writer for the index of ``store``, or for its replacement with ``rebuild``.
 
@@ -167,6 +196,10 @@ class IndexBackend(Protocol):
     def publish(self, name: str) -> None:
         """Put the replacement, if there is one, in the place of the old index, atomically."""
         ...
+
+    def forecast(self, rows: int, dim: int) -> str:
+        """Return in words what several jobs take to build an index, as far as that is known."""
+        return ""
 
     def memory_bytes(self, rows: int, dim: int, command: IndexCommandConfig) -> int:
         """Return roughly the memory that the built index takes in the process that holds it."""

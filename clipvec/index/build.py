@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import paths, shards
 from clipvec.errors import CollectionError, IncompleteStoreError
-from clipvec.index import aliases, rows_writer, tracking
+from clipvec.index import aliases, chosen, rows_writer, tracking
 from clipvec.index.backend import open_backend
 from clipvec.index.base import BuildStats
 from clipvec.index.load import Plan, load, shrink
@@ -39,22 +39,30 @@ class IndexSummary:
     name: str
     location: str
     rows: int
-    loaded: int
+    loaded: int = 0
     """Parts that the index did not hold before."""
-    reused: int
-    replaced: int
-    dropped: int
+    reused: int = 0
+    replaced: int = 0
+    dropped: int = 0
     """Parts that are no longer in the store."""
-    deleted: int
+    deleted: int = 0
     """Rows that the index held and that were deleted from the store."""
-    rows_per_s: float
+    rows_per_s: float = 0.0
     """Of the loading."""
-    verified: str
+    verified: str = ""
     alias: str = ""
     """What stands for the index from now on."""
+    lacking: int = 0
+    """Parts that no job has encoded yet: the index is not written."""
 
     def __str__(self) -> str:
         """Return one line for the end of a run."""
+        if self.lacking:
+            return (
+                f"{self.name}: {self.rows:,} rows are encoded; those of "
+                f"{counted(self.lacking, 'part')} are not yet, and the job that is the last writes "
+                f"the index: {self.location}"
+            )
         work = [f"{counted(self.loaded, 'part')} loaded"]
         work += [f"{self.reused} reused", f"{self.replaced} replaced"]
         work += [f"{self.dropped} dropped"] if self.dropped else []
@@ -85,11 +93,7 @@ def build_index(
         ConfigError: ``alias`` can be none, or the index was built with other settings.
     """
     store = Store.open(config.store_url)
-    wanted, partition = store.shards, None
-    if config.partition is not None:
-        asked = shards.parse(config.partition, store.shards[-1] + 1)
-        partition, first = shards.format(asked), store.tombstones.joins.first
-        wanted = [shard for shard in wanted if first(shard) in asked]
+    wanted, partition = chosen.shards_of_index(config, store)
     parts = committed_parts(store, wanted, config.allow_partial)
     name = paths.collection_name(config.dataset.name, config.model.name, partition)
     backend = open_backend(config.index)
@@ -98,6 +102,13 @@ def build_index(
     rows = sum(part.rows for part in parts)
     need = backend.memory_bytes(rows, store.fingerprint.model.dim, config)
     _check_memory(need, rows, config.index.folder is None)
+    if config.shards is not None:
+        log.info("%s", backend.forecast(rows, store.fingerprint.model.dim))
+        mine = chosen.parts_of_job(config, store, parts)
+        lacking = len(backend.encode(name, store, config, parts, mine))
+        if lacking:
+            rows = sum(part.rows for part in mine)
+            return IndexSummary(name, config.index.location(name), rows, lacking=lacking)
     with backend.exclusive(name), tracking.start_run(config, store) as run:
         logger = IndexLogger(run)
         with backend.begin(name, store, config) as writer:

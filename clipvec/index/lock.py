@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def locked(location: str, file: Path) -> AbstractContextManager[object]:
+def locked(location: str, file: Path, *, wait: bool = False) -> AbstractContextManager[object]:
     """Take the lock of an index, see `clipvec.lock.locked`.
 
     Args:
         location: of the index, for messages.
         file: the lock.
+        wait: for whoever holds it.
 
     Raises:
         CollectionError: another command holds it.
@@ -27,4 +28,4 @@ def locked(location: str, file: Path) -> AbstractContextManager[object]:
         f"{location} is being filled by another command, which holds {file}; wait until "
         "it has finished, or choose another index.path"
     )
-    return lock.locked(file, held, location)
+    return lock.locked(file, None if wait else held, location)

@@ -89,6 +89,8 @@ def rebuild(config: CompactConfig, name: str, *, anew: bool) -> IndexSummary:
         "launcher": {"kind": "local"},
         "tracking": {"mode": "disabled"},
         "partition": paths.partition(name) or None,
+        "shards": None,
+        "num_shards": None,
         "alias": None,
         "allow_partial": True,
         "rebuild": anew and backend.keeps_bytes,

@@ -12,6 +12,8 @@ import numpy as np
 from clipvec.errors import CollectionError
 from clipvec.files import size_and_sha256, to_json, write_atomically
 from clipvec.index.base import PART
+from clipvec.index.buckets import Buckets
+from clipvec.index.columns import Columns
 from clipvec.index.load import batches
 from clipvec.index.rows import (
     BATCH,
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
     _Known = dict[tuple[str, ...], Callable[[], tuple[np.ndarray, pa.Table]]]
     """What gives the rows of parts, by `_key`."""
+
+_HASHED = np.dtype([(HASH, "<u8"), (HASH_ROW, "<i8")])
 
 
 def retire(folder: Path) -> None:
@@ -81,9 +85,11 @@ def write(
             return
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            with files.new(files.vectors).open("wb") as stream:
-                table = _write_vectors(stream, store, parts, _known(RowsPaths(before or folder)))
-            _write_columns(files.new(files.columns), table)
+            known = _known(RowsPaths(before or folder))
+            with Columns(files.work) as columns:
+                with files.new(files.vectors).open("wb") as stream:
+                    _write_vectors(stream, columns, files.sorting, store, parts, known)
+                columns.write(files.new(files.columns))
             for file in (files.mark, files.stale):
                 file.unlink(missing_ok=True)
             for file in files.both:
@@ -111,11 +117,13 @@ def _known(files: RowsPaths) -> _Known:
 
 def _write_vectors(
     stream: BinaryIO,
+    columns: Columns,
+    sorting: Path,
     store: Store,
     parts: Sequence[LivePart],
     known: _Known,
-) -> pa.Table:
-    """Write the vectors of ``parts`` in NumPy's format, and return all else, hashes unsorted."""
+) -> None:
+    """Write the vectors of ``parts`` in NumPy's format, and all else to ``columns``."""
     import pyarrow as pa
 
     shape = sum(part.rows for part in parts), store.fingerprint.model.dim
@@ -123,16 +131,23 @@ def _write_vectors(
     dtype = np.dtype(np.float32 if shape[0] * shape[1] <= FEW else store.fingerprint.dtype)
     header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, header)
-    tables = []
-    for are_known, some in itertools.groupby(parts, lambda part: _key(part) in known):
-        copies = (known[_key(part)]() for part in some) if are_known else None
-        for vectors, table in copies or batches(store, list(some), BATCH):
-            stream.write(np.ascontiguousarray(vectors, dtype).data)
-            norms = np.linalg.norm(vectors.astype(np.float32), axis=1)
-            hashes = np.array([id_hash(id) for id in table["id"].to_pylist()], np.uint64)
-            typed = table.cast(_schema(table.schema)).append_column(NORM, pa.array(norms))
-            tables.append(typed.append_column(HASH, pa.array(hashes)))
-    return pa.concat_tables(tables)
+    with Buckets(sorting, _HASHED, shape[0], 2**64) as hashed:
+        start = 0
+        for are_known, some in itertools.groupby(parts, lambda part: _key(part) in known):
+            copies = (known[_key(part)]() for part in some) if are_known else None
+            for vectors, table in copies or batches(store, list(some), BATCH):
+                stream.write(np.ascontiguousarray(vectors, dtype).data)
+                norms = np.linalg.norm(vectors.astype(np.float32), axis=1)
+                typed = table.cast(_schema(table.schema)).append_column(NORM, pa.array(norms))
+                columns.add(typed)
+                rows = np.empty(len(table), _HASHED)
+                rows[HASH] = [id_hash(id) for id in table["id"].to_pylist()]
+                rows[HASH_ROW] = np.arange(start, start + len(table))
+                hashed.add(rows[HASH], rows)
+                start += len(table)
+        for _, rows in hashed:
+            found = rows[np.argsort(rows[HASH], kind="stable")]
+            columns.add(pa.table({name: pa.array(found[name]) for name in (HASH, HASH_ROW)}))
 
 
 def _key(part: LivePart) -> tuple[str, str, str]:
@@ -148,18 +163,6 @@ def _schema(given: pa.Schema) -> pa.Schema:
     # the name of a part file is that of thousands of rows
     wide[PART] = pa.dictionary(pa.int32(), pa.string())
     return pa.schema({field.name: wide.get(field.name, field.type) for field in given})
-
-
-def _write_columns(file: Path, table: pa.Table) -> None:
-    """Write a table as one Arrow record batch: many would make it slow to take rows."""
-    import pyarrow as pa
-
-    hashes = table[HASH].to_numpy()
-    order = np.argsort(hashes, kind="stable")
-    table = table.drop_columns(HASH).append_column(HASH, pa.array(hashes[order]))
-    table = table.append_column(HASH_ROW, pa.array(order)).unify_dictionaries().combine_chunks()
-    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from clipvec.jobs.forecast import Forecast
 from clipvec.jobs.generation import of_one_generation
 from clipvec.jobs.precision import in_one_precision
 from clipvec.jobs.progress import StoreProgress, only_missing
-from clipvec.jobs.sweep_forecast import Outlook
+from clipvec.jobs.sweep_forecast import Outlook, of_indexes
 from clipvec.progress import counted
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def dry_run(sweep: Sweep, runs: Backend, folder: Path) -> None:
         console.print(ranking)
     for line in filter(None, (outlook.line() for outlook in outlooks)):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
-    for line in preview.lines:
+    for line in [*of_indexes(todo), *preview.lines]:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     if refusals:
         raise ConfigError(f"the sweep would not start: {counted(len(refusals), 'reason')}, above")

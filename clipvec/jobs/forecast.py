@@ -108,7 +108,7 @@ def by_store(jobs: Sequence[Job]) -> dict[str, list[Job]]:
     """Return the jobs that commit shards, by their stores: one dataset and one model each."""
     stores: dict[str, list[Job]] = {}
     for job in jobs:
-        if job.shards:
+        if job.commits:
             stores.setdefault(job.visible_store(), []).append(job)
     return stores
 

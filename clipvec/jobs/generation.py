@@ -33,7 +33,7 @@ def of_one_generation(jobs: Sequence[Job], *, look: bool = True) -> tuple[Job, .
     known: dict[tuple[str, ...], int] = {}
     decided = []
     for job in jobs:
-        if job.shards and job.generation is None:
+        if job.commits and job.generation is None:
             if job.overrides not in known:
                 known[job.overrides] = _generation(job, look)
             number = known[job.overrides]

@@ -94,7 +94,7 @@ def _start(record: Record, jobs: list[Job], runs: Backend, progress: StoreProgre
         SweepError: those ended without a part, and no other was started.
     """
     count = record.sweep.launcher.first
-    if not 0 < count < len(jobs) or not jobs[0].shards:
+    if not 0 < count < len(jobs) or not jobs[0].commits:
         count = 0
     alone, others = jobs[:count], jobs[count:]
     if alone:
@@ -173,10 +173,10 @@ def _outcome(
     job: Job, running: Sequence[SubmittedJob], statuses: Sequence[Status], progress: StoreProgress
 ) -> Outcome:
     """Return the outcome of a job, some of whose shards may belong to another sweep's job."""
-    if job.shards and not progress.missing(job):
+    if job.commits and not progress.missing(job):
         return Outcome(job.number, State.SUCCEEDED, "")
     ran = [status for s, status in zip(running, statuses, strict=True) if overlap(s.job, job)]
-    if not job.shards:
+    if not job.commits:
         status = ran[0] if ran else _NOT_STARTED
         return Outcome(job.number, status.state, status.detail)
     failed = [status for status in ran if status.state is not State.SUCCEEDED]
@@ -188,8 +188,9 @@ def _outcome(
 
 def overlap(one: Job, other: Job) -> bool:
     """Return whether two jobs of a command are the same, or commit some of the same shards."""
-    if not one.shards:
-        return not other.shards and one.overrides == other.overrides
+    if not one.commits:
+        same = one.overrides == other.overrides and one.shards == other.shards
+        return same and not other.commits
     same_store = shards_key(one) == shards_key(other)
     return same_store and not set(one.shards).isdisjoint(other.shards)
 
@@ -226,7 +227,7 @@ def _todo(jobs: Sequence[Job], busy: Sequence[SubmittedJob], progress: StoreProg
         taken.setdefault(shards_key(s.job), set()).update(s.job.shards)
     todo = []
     for job in jobs:
-        if not job.shards:
+        if not job.commits:
             if not any(overlap(s.job, job) for s in busy):
                 todo.append(job)
             continue
@@ -256,6 +257,8 @@ def _say_forecast(
     record: Record, todo: Sequence[Job], runs: Backend, progress: StoreProgress
 ) -> None:
     """Say what the jobs will take, and keep it unless some of them have been started before."""
+    for line in sweep_forecast.of_indexes(todo):
+        log.info("%s", line)
     outlooks = Outlook.of(todo, runs, progress, record.folder.parent)
     for line in filter(None, (outlook.line() for outlook in outlooks)):
         log.info("%s", line)

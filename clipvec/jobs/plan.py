@@ -20,7 +20,7 @@ class Job:
     overrides: tuple[str, ...]
     """In Hydra's grammar, without ``shards``, the launcher and the cloud."""
     shards: tuple[int, ...] = ()
-    """Shards of `generation` to commit; empty for commands that commit no shards."""
+    """Shards of `generation` to commit, or of a store to index; empty: the command takes none."""
     store: str = ""
     """The store that it commits to, a path or URL; empty for commands that commit no shards."""
     cloud: dict[str, Any] = field(default_factory=dict)
@@ -45,6 +45,11 @@ class Job:
     """Generation of the store that its shards are of; None: not known before it is started."""
     reuse: str = ""
     """The store whose rows it takes over, a path or URL; empty: it takes over none."""
+
+    @property
+    def commits(self) -> bool:
+        """Whether a store knows which of its shards are done."""
+        return bool(self.shards and self.store)
 
     @property
     def uses_gpus(self) -> bool:

@@ -53,7 +53,7 @@ class StoreProgress:
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._wanted: dict[Key, set[int]] = {}
         for job in jobs:
-            if job.shards:
+            if job.commits:
                 self._wanted.setdefault(shards_key(job), set()).update(job.shards)
         self._generations: dict[Key, Generation] = {}
         """Of the stores that exist."""
@@ -89,7 +89,7 @@ class StoreProgress:
 
         Works for any job on one of the stores: another sweep's job may have more shards.
         """
-        if not job.shards:
+        if not job.commits:
             return ()
         key = shards_key(job)
         wanted = set(job.shards)
@@ -147,7 +147,7 @@ class StoreProgress:
             forced: its shards may have been committed before it started, so it must end too.
         """
         missing = self.missing(job)
-        if job.shards and not missing and (status.state.ended or not forced):
+        if job.commits and not missing and (status.state.ended or not forced):
             return replace(status, state=State.SUCCEEDED, detail="")
         lacking = self._said_lacking(missing, job)
         if status.state is State.SUCCEEDED and missing:
@@ -169,7 +169,9 @@ class StoreProgress:
 
 
 def only_missing(job: Job, progress: StoreProgress) -> Job:
-    """Return the job with only its uncommitted shards."""
+    """Return the job with only its uncommitted shards, if it commits any."""
+    if not job.commits:
+        return job
     missing = progress.missing(job)
     images = job.images and job.images * len(missing) // max(len(job.shards), 1)
     return replace(job, shards=missing, images=images)

@@ -6,7 +6,9 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from clipvec.config import IndexCommandConfig, read_command
 from clipvec.errors import ClipvecError
+from clipvec.index import forecast_of_sweep
 from clipvec.jobs.backend import Machine, Speed, State
 from clipvec.jobs.forecast import (
     MEASURED,
@@ -88,6 +90,21 @@ class Outlook:
         if self.machine is None or self.machine.speed is None or self.images is None:
             return None
         return _forecast(self.jobs, self.images, self.machine.speed, self.machine.price)
+
+
+def of_indexes(jobs: Sequence[Job]) -> list[str]:
+    """Return what the jobs take that share the shards of an index, in a line for each index.
+
+    Raises:
+        ConfigError: the index cannot be built as asked.
+        StoreError: a store cannot be read.
+    """
+    found = {}
+    for job in jobs:
+        if job.shards and not job.commits and job.overrides not in found:
+            config = read_command("index", job.overrides, IndexCommandConfig)
+            found[job.overrides] = forecast_of_sweep(config, job.visible(config.store_url))
+    return [*found.values()]
 
 
 def _forecast(jobs: Sequence[Job], images: int, speed: Speed, price: float | None) -> StoreForecast:

@@ -41,6 +41,8 @@ def build_config(root: Path, index: IndexConfig, **changes: Any) -> IndexCommand
         "launcher": {"kind": "local"},
         "tracking": {"mode": "disabled"},
         "partition": None,
+        "shards": None,
+        "num_shards": None,
         "alias": None,
         "allow_partial": False,
         "rebuild": False,

@@ -19,6 +19,7 @@ from clipvec.config import ChromaConfig
 from clipvec.errors import CollectionError, ConfigError
 from clipvec.index import VectorIndex, build_index, filters, mapped, open_index, rows, rows_writer
 from clipvec.index.chroma.collection import ChromaIndex
+from clipvec.index.columns import Columns
 from clipvec.index.live import LiveIndex
 from clipvec.index.load import batches
 from clipvec.index.mapped import MappedIndex
@@ -330,7 +331,7 @@ def test_a_table_that_cannot_be_written(root: Path, monkeypatch: pytest.MonkeyPa
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(rows_writer, "_write_columns", full)
+    monkeypatch.setattr(Columns, "write", full)
     with pytest.raises(CollectionError, match=r"its rows cannot be written \(.*\); free space, or"):
         build(root, rebuild=True)
     shutil.rmtree(root / "index")

@@ -17,6 +17,7 @@ from clipvec.errors import ConfigError
 from clipvec.jobs import launch
 from clipvec.jobs.plan import Sweep
 from clipvec.paths import CONF_DIR
+from tests.stores import make_store
 
 Run = Callable[..., list[JobReturn]]
 
@@ -144,6 +145,19 @@ def test_a_command_without_shards(run: Run, planned: list[Sweep]) -> None:
     assert planned[0].module == "clipvec.index"
     assert (job.overrides, job.shards, job.store) == (("rebuild=True",), (), "")
     assert job.folders == {"store.root": "data/store", "index.path": "data/index"}
+
+
+def test_jobs_share_the_shards_of_an_index(run: Run, planned: list[Sweep], tmp_path: Path) -> None:
+    make_store(tmp_path / "store", {shard: [10] for shard in range(4)})
+    store = [f"store.root={tmp_path}/store", "dataset.name=toys", "model.name=toy"]
+    run(*store, "index=faiss", "shards=1-3", "hydra.sweeper.shards_per_job=2", app="index")
+    one, other = planned[0].jobs
+    assert (one.shards, other.shards, one.store, one.commits) == ((1, 2), (3,), "", False)
+    assert one.overrides == other.overrides == (*store, "index=faiss", "num_shards=4")
+    with pytest.raises(ConfigError, match="shards=0: one job fills an index of index=chroma; "):
+        run(*store, "shards=0", app="index")
+    with pytest.raises(ConfigError, match="shards_per_job=auto is for clipvec embed, whose"):
+        run(*store, "index=faiss", "shards=all", "hydra.sweeper.shards_per_job=auto", app="index")
 
 
 def test_a_sweep_of_recall(run: Run, planned: list[Sweep]) -> None:

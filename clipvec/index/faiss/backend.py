@@ -10,24 +10,23 @@ from typing import TYPE_CHECKING
 from clipvec.errors import CollectionError, SchemaError
 from clipvec.files import file_state
 from clipvec.index.backend import IndexBackend
-from clipvec.index.faiss.factory import choose, lists_of
+from clipvec.index.faiss.factory import FLAT, choose
+from clipvec.index.faiss.forecast import Forecast, memory_bytes
 from clipvec.index.faiss.index import FaissIndex
 from clipvec.index.faiss.library import library
 from clipvec.index.faiss.manifest import Manifest
-from clipvec.index.faiss.training import sample_rows
 from clipvec.index.faiss.writer import FaissWriter, folder_errors
+from clipvec.index.load import Plan, load
 from clipvec.index.lock import locked
 from clipvec.paths import FaissPaths, IndexPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from clipvec.config import FaissConfig, IndexCommandConfig
-    from clipvec.store import Store
+    from clipvec.store import LivePart, Store
 
 _BUILD = re.compile(r"[0-9a-f]{32}")
-_ROW_BYTES = 340
-"""Memory that a row takes while lists and table are written: some 300 of it are its columns."""
 
 
 class FaissBackend(IndexBackend):
@@ -38,6 +37,8 @@ class FaissBackend(IndexBackend):
     def __init__(self, config: FaissConfig) -> None:
         library()
         self._config, self._root = config, IndexPaths(config.path)
+        self._before: str | None = None
+        """The build that was published when this began to encode, as one of several jobs."""
 
     def names(self) -> list[str]:
         """Return the names of the published indexes."""
@@ -71,7 +72,8 @@ class FaissBackend(IndexBackend):
         files = self._files(name)
         with contextlib.ExitStack() as stack:
             with folder_errors(str(files.folder)):
-                stack.enter_context(locked(str(files.folder), self._root.lock(name)))
+                lock, wait = self._root.lock(name), self._before is not None
+                stack.enter_context(locked(str(files.folder), lock, wait=wait))
                 _check_ours(files)
                 files.staged.unlink(missing_ok=True)
                 _remove_builds(files)
@@ -79,7 +81,33 @@ class FaissBackend(IndexBackend):
 
     def begin(self, name: str, store: Store, command: IndexCommandConfig) -> FaissWriter:
         """Return a writer for the next build of an index."""
-        return FaissWriter(self._files(name), name, store, self._config, command.rebuild)
+        files, rebuild = self._files(name), command.rebuild
+        if rebuild and self._before is None:
+            shutil.rmtree(files.next, ignore_errors=True)
+        elif rebuild:  # unless another job was faster
+            rebuild = _published(files) == self._before
+        return FaissWriter(files, name, store, self._config, rebuild)
+
+    def encode(
+        self,
+        name: str,
+        store: Store,
+        command: IndexCommandConfig,
+        parts: Sequence[LivePart],
+        mine: Sequence[LivePart],
+    ) -> list[LivePart]:
+        """Encode the rows of some parts, and return the parts that no job has encoded yet."""
+        files = self._files(name)
+        with folder_errors(str(files.folder)):
+            _check_ours(files)
+        self._before = _published(files)
+        with self.begin(name, store, command) as writer:
+            writer.prepare_shards(parts, mine)
+            plan = Plan.make(mine, writer.ledger())
+            plan.drop = []  # of parts of others
+            load(writer, store, plan, command.batch_rows, lambda rows: None)
+            writer.flush()
+            return writer.lacking()
 
     def publish(self, name: str) -> None:
         """Put the build that is staged, if there is one, in the place of the old one."""
@@ -93,9 +121,12 @@ class FaissBackend(IndexBackend):
 
     def memory_bytes(self, rows: int, dim: int, command: IndexCommandConfig) -> int:
         """Return roughly the memory that the building takes; the index itself is mapped."""
-        factory = choose(self._config.factory, rows, dim)
-        sample = min(rows, sample_rows(factory)) if lists_of(factory) else 0
-        return 2 * 4 * dim * sample + 4 * dim * lists_of(factory) + _ROW_BYTES * rows
+        return memory_bytes(choose(self._config.factory, rows, dim), rows, dim)
+
+    def forecast(self, rows: int, dim: int) -> str:
+        """Return in words what the building of an index takes."""
+        factory = choose(self._config.factory, rows, dim) if rows else FLAT
+        return f"{factory}: {Forecast.of(factory, rows, dim)}"
 
     def _files(self, name: str) -> FaissPaths:
         return FaissPaths(self._root.collection(name))
@@ -111,6 +142,11 @@ def _check_ours(files: FaissPaths) -> None:
                 f"{files.folder} is not empty and not a FAISS index of clipvec; choose another "
                 "index.path"
             )
+
+
+def _published(files: FaissPaths) -> str:
+    """Return the build that is published; empty: none is."""
+    return Manifest.read(files.manifest).build_id if files.manifest.is_file() else ""
 
 
 def _remove_builds(files: FaissPaths) -> None:

@@ -1,6 +1,8 @@
-"""Encoded part files, kept until the index that needs them is published.
+"""Encoded shards, kept until the index that needs them is published.
 
-A part is one file: a line of JSON that says what it is of, then a list and a code for each row.
+A shard is one file, or several where its codes are many: a line of JSON that says of which parts,
+then a list and a code for each row of the first part, of the next, and so on. A file is whole or
+not there: what another job wrote is as good as one's own.
 """
 
 from __future__ import annotations
@@ -15,32 +17,31 @@ import numpy as np
 
 from clipvec.files import write_atomically
 from clipvec.index.faiss.manifest import HeldPart
+from clipvec.progress import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
     from clipvec.paths import FaissPaths
 
+MOST_BYTES = 2**26
+"""Of codes in a file, the last part aside: so much is encoded again after a kill."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Segment:
-    """An encoded part file."""
+    """The codes of a part file."""
 
     part: HeldPart
     path: Path
     offset: int
     """Of the first code, in bytes."""
-    sha256: str
-    """Of the codes."""
 
     def codes(self, dtype: np.dtype[np.void]) -> np.ndarray:
-        """Return lists and codes of its rows, mapped, ``dtype`` [N]."""
-        if not self.part.rows:
-            return np.empty(0, dtype)
-        return np.memmap(self.path, dtype, "r", self.offset, (self.part.rows,))
+        """Return lists and codes of its rows, ``dtype`` [N]."""
+        return np.fromfile(self.path, dtype, self.part.rows, offset=self.offset)
 
 
 class Segments:
@@ -56,46 +57,77 @@ class Segments:
         """
         self._files, self._training, self._dtype = files, training, dtype
 
-    def write(self, part: HeldPart, codes: np.ndarray) -> Segment:
-        """Write the codes of a part, atomically.
+    def write(self, parts: Sequence[HeldPart], codes: Sequence[np.ndarray]) -> list[Segment]:
+        """Write the codes of parts of a shard to one file, atomically.
 
         Raises:
             OSError: they cannot be written.
         """
-        data, path = codes.tobytes(), self._files.codes(part.file)
+        data, path = b"".join(each.tobytes() for each in codes), self._files.codes(parts[0].file)
         digest = hashlib.sha256(data).hexdigest()
-        about = {**asdict(part), "training": self._training, "codes": digest}
-        head = json.dumps(about).encode() + b"\n"
+        about = {"parts": [asdict(part) for part in parts], "training": self._training}
+        head = json.dumps({**about, "codes": digest}).encode() + b"\n"
         write_atomically(path, head + data)
-        return Segment(part, path, len(head), digest)
+        return self._segments(path, parts, len(head))
 
-    def find(self, parts: Iterable[HeldPart]) -> dict[str, Segment]:
-        """Return the segments of ``parts`` that are whole, and remove all others."""
-        wanted, found, left = set(parts), {}, 0
-        for path in self._files.all_codes():
-            segment = self._read(path)
-            if segment is not None and segment.part in wanted:
-                found[segment.part.file] = segment
-            else:
-                path.unlink()
-                left += 1
-        if left:
-            log.info("%d encoded parts do not fit, and are encoded again", left)
+    def find(self, parts: Iterable[HeldPart], among: Iterable[Path]) -> dict[str, Segment]:
+        """Return those of ``parts`` that are in files ``among`` which are whole, by their names.
+
+        A file of which a part is not wanted, as one that changed since, counts as none.
+        """
+        wanted = set(parts)
+        found: dict[str, Segment] = {}
+        for path in among:
+            segments = self._read(path)
+            if wanted.issuperset(segment.part for segment in segments):
+                found |= {segment.part.file: segment for segment in segments}
         return found
 
-    def _read(self, path: Path) -> Segment | None:
-        """Return a segment of this training, if every byte is as it was written."""
+    def remove_others(self, kept: Collection[Segment]) -> None:
+        """Remove the files of none of some segments."""
+        left = set(self._files.all_codes()) - {segment.path for segment in kept}
+        for path in left:
+            path.unlink()
+        if left:
+            log.info("%s: not of this build, and removed", counted(len(left), "encoded file"))
+
+    def begun(self) -> set[str]:
+        """Return the part files that are encoded, by what the files say: none is read whole."""
+        heads = (self._head(path) for path in self._files.all_codes())
+        return {part.file for head in heads if head for part in head[0]}
+
+    def _read(self, path: Path) -> list[Segment]:
+        """Return the segments of a file of this training, if every byte is as it was written."""
+        head = self._head(path)
+        if head is None:
+            return []
+        parts, digest, size = head
+        try:
+            with path.open("rb") as stream:
+                stream.seek(size)
+                seen = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError:
+            return []
+        return self._segments(path, parts, size) if seen == digest else []
+
+    def _head(self, path: Path) -> tuple[list[HeldPart], str, int] | None:
+        """Return the parts of a file of this training, the SHA-256 of its codes, and their offset.
+
+        None: it is none, or not as long as it should be.
+        """
         try:
             with path.open("rb") as stream:
                 head = stream.readline()
                 about = json.loads(head)
-                training, digest = about.pop("training"), about.pop("codes")
-                part = HeldPart(**about)
-                size = path.stat().st_size - len(head)
-                seen = hashlib.file_digest(stream, "sha256").hexdigest()
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+                parts = [HeldPart(**part) for part in about["parts"]]
+                rows = sum(part.rows for part in parts)
+                whole = path.stat().st_size == len(head) + rows * self._dtype.itemsize
+                fits = whole and about["training"] == self._training
+                return (parts, about["codes"], len(head)) if fits else None
+        except (OSError, ValueError, TypeError, KeyError):
             return None
-        whole = size == part.rows * self._dtype.itemsize and seen == digest
-        if not whole or training != self._training:
-            return None
-        return Segment(part, path, len(head), digest)
+
+    def _segments(self, path: Path, parts: Sequence[HeldPart], offset: int) -> list[Segment]:
+        ends = np.cumsum([part.rows for part in parts]) * self._dtype.itemsize + offset
+        starts = [offset, *ends[:-1].tolist()]
+        return [Segment(part, path, start) for part, start in zip(parts, starts, strict=True)]

@@ -23,7 +23,7 @@ from clipvec.store import Rows
 from clipvec.vectors import unit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from clipvec.paths import FaissPaths
     from clipvec.store import LivePart, Store
@@ -100,8 +100,21 @@ def train(factory: str, vectors: np.ndarray, seed: int) -> Any:
             found = centroids(vectors, inner.nlist, seed)
             inner.quantizer.train(found)
             inner.quantizer.add(found)
-        index.train(vectors)
+        with _one_thread():
+            index.train(vectors)
     return index
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Give FAISS one thread: with more, what a product quantiser learns depends on their number."""
+    faiss = library()
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def centroids(vectors: np.ndarray, count: int, seed: int) -> np.ndarray:

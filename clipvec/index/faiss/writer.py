@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import os
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -22,9 +21,11 @@ from clipvec.index.faiss import lists
 from clipvec.index.faiss.factory import AUTO, FLAT, choose, lists_of, with_fewer_lists
 from clipvec.index.faiss.index import FaissIndex
 from clipvec.index.faiss.manifest import HeldPart, Manifest
-from clipvec.index.faiss.segments import Segments
+from clipvec.index.faiss.segments import MOST_BYTES, Segments
 from clipvec.index.faiss.training import Encoder, Training
+from clipvec.index.lock import locked
 from clipvec.index.rows import RowsTable
+from clipvec.paths import shard_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -65,31 +66,54 @@ class FaissWriter(IndexWriter):
     def __init__(
         self, files: FaissPaths, name: str, store: Store, config: FaissConfig, rebuild: bool
     ) -> None:
+        """Begin the next build, or go on with it.
+
+        Args:
+            files: of the index.
+            name: its name.
+            store: of the rows.
+            config: how to build it.
+            rebuild: whether to take nothing from the published one.
+        """
         self._files, self._name, self._store, self._config = files, name, store, config
         self.location = str(files.folder)
         self._published: FaissIndex | None = None
-        if rebuild:
-            shutil.rmtree(files.next, ignore_errors=True)
-        elif files.manifest.is_file():
+        if not rebuild and files.manifest.is_file():
             self._published = FaissIndex(name, files, config, files.manifest)
             check_made_of(self._published, store)
         self._info = IndexInfo.of(store).to_json()
         self._old: dict[str, _Old] = {}
         self._segments: dict[str, Segment] = {}
         self._pending: dict[str, _Buffer] = {}
+        self._shard: list[tuple[HeldPart, np.ndarray]] = []
+        """Parts of the shard that is being encoded, and their codes."""
         self._built: FaissIndex | None = None
         self._seconds = 0.0
         """Spent on what is neither loading nor verification."""
 
-    def __exit__(self, *_: object) -> None:
-        """Leave everything as it is."""
+    def __exit__(self, *raised: object) -> None:
+        """Keep what is encoded when the command is stopped."""
+        if isinstance(raised[1], KeyboardInterrupt):
+            self.flush()
 
     def __enter__(self) -> FaissWriter:
         """Return the writer."""
         return self
 
     def prepare(self, parts: Sequence[LivePart]) -> None:
-        """Choose the kind of index, train it, and find what was encoded before."""
+        """Choose the kind of index, train it, and find what was encoded before; remove the rest."""
+        self.prepare_shards(parts, parts)
+        if self._factory != FLAT:
+            with self._errors():
+                self._encoded.remove_others(self._segments.values())
+
+    def prepare_shards(self, parts: Sequence[LivePart], mine: Sequence[LivePart]) -> None:
+        """Choose the kind of index, train it, and find what of ``mine`` was encoded before.
+
+        Args:
+            parts: of the whole index.
+            mine: those to encode; the others may be encoded by other jobs meanwhile.
+        """
         self._live = list(parts)
         self._parts = [HeldPart.of(part) for part in parts]
         rows, dim = sum(part.rows for part in parts), self._store.fingerprint.model.dim
@@ -111,12 +135,15 @@ class FaissWriter(IndexWriter):
             if published is not None and same:
                 trained = self._files.build(published.build_id).trained
             else:
-                Training(self._factory, self._info).ensure(self._files, self._store, self._live)
+                with locked(self.location, self._files.training_lock, wait=True):
+                    Training(self._factory, self._info).ensure(self._files, self._store, self._live)
             self._trained = trained
             index, digest = lists.read_trained(trained), str(size_and_sha256(trained)[1])
             self._encoder = Encoder(index)
             self._encoded = Segments(self._files, digest, self._encoder.dtype)
-            self._segments = self._encoded.find(self._parts)
+            wanted = {self._files.codes(part.file) for part in mine}
+            files = [path for path in self._files.all_codes() if path in wanted]
+            self._segments = self._encoded.find(map(HeldPart.of, mine), files)
             for file in self._segments:
                 self._old.pop(file, None)
 
@@ -149,8 +176,7 @@ class FaissWriter(IndexWriter):
         """Leave the rows of part files out of the next index."""
         for file in files:
             self._old.pop(file, None)
-            if segment := self._segments.pop(file, None):
-                segment.path.unlink(missing_ok=True)
+            self._segments.pop(file, None)
 
     def delete(self, file: str, ids: Sequence[str]) -> None:
         """Leave those rows of a part file that have one of ``ids`` out of the next index."""
@@ -173,10 +199,35 @@ class FaissWriter(IndexWriter):
             if part.file in self._old:  # of which rows were deleted
                 self._old[part.file].part = part
             elif self._factory != FLAT:
-                codes = self._pending[part.file].end(self._encoder)
-                with self._errors():
-                    self._segments[part.file] = self._encoded.write(part, codes)
+                self._keep(part, self._pending[part.file].end(self._encoder))
         self._pending = {}
+
+    def _keep(self, part: HeldPart, codes: np.ndarray) -> None:
+        """Put the codes of a part to those of its shard."""
+        shards = {shard_folder(each.file) for each, _ in self._shard} | {shard_folder(part.file)}
+        if len(shards) > 1 or sum(codes.nbytes for _, codes in self._shard) >= MOST_BYTES:
+            self.flush()
+        self._shard.append((part, codes))
+
+    def flush(self) -> None:
+        """Write the codes of the last shard to a file.
+
+        Raises:
+            CollectionError: they cannot be written.
+        """
+        if self._shard:
+            parts, codes = zip(*self._shard, strict=True)
+            with self._errors():
+                written = self._encoded.write(parts, codes)
+            self._segments |= {segment.part.file: segment for segment in written}
+            self._shard = []
+
+    def lacking(self) -> list[LivePart]:
+        """Return the parts of the index that neither it holds nor any job has encoded."""
+        if self._factory == FLAT:
+            return []
+        held = {*self._old, *self._encoded.begun()}
+        return [part for part in self._live if part.file not in held]
 
     def add(self, vectors: np.ndarray, rows: pa.Table) -> None:
         """Encode rows of the parts that are loading; the table of rows is read when all are."""
@@ -194,6 +245,7 @@ class FaissWriter(IndexWriter):
             CollectionError: an id occurs twice, or the index cannot be written.
             StoreError: a part cannot be read.
         """
+        self.flush()
         published = self._published
         if published is not None:
             about = published.manifest
@@ -213,8 +265,9 @@ class FaissWriter(IndexWriter):
                     folder.mkdir(parents=True, exist_ok=True)
                 if self._factory != FLAT:
                     shutil.copyfile(self._trained, build.trained)
-                    lists.write(build, lists_of(self._factory), self._gather())
-                    self._files.gathered.unlink()
+                    nlist, dtype = lists_of(self._factory), self._encoder.dtype
+                    codes = self._gather()
+                    lists.write(build, self._files.sorting, nlist, manifest.rows, codes, dtype)
                     manifest = manifest.with_files(*build.all)
                 manifest.write(self._files.staged)
             self._built = FaissIndex(self._name, self._files, self._config, self._files.staged)
@@ -241,13 +294,9 @@ class FaissWriter(IndexWriter):
                 f"{self.location}: {duplicate_id_message(one.id, one.part, other.part)}"
             )
 
-    def _gather(self) -> np.ndarray:
-        """Return lists and codes of all rows in their order, mapped, `Encoder.dtype` [N]."""
-        dtype, rows = self._encoder.dtype, sum(part.rows for part in self._parts)
-        with self._files.gathered.open("wb") as stream:
-            # A mapped file that finds no space ends the process.
-            os.posix_fallocate(stream.fileno(), 0, rows * dtype.itemsize)
-        codes = np.memmap(self._files.gathered, dtype, "r+", shape=(rows,))
+    def _gather(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield numbers of rows, int64 [N], and their lists and codes, until those of all rows."""
+        dtype = self._encoder.dtype
         moved = np.full(len(self._kept) if self._old else 0, -1, np.int64)
         start = 0
         for part in self._parts:
@@ -256,14 +305,13 @@ class FaissWriter(IndexWriter):
                 kept = old.rows.start + np.flatnonzero(self._kept[old.rows])
                 moved[kept] = np.arange(start, stop)
             else:
-                codes[start:stop] = self._segments[part.file].codes(dtype)
+                yield np.arange(start, stop), self._segments[part.file].codes(dtype)
             start = stop
         if self._old and self._published is not None:
             build = self._files.build(self._published.build_id)
             for held, some in lists.read_codes(build, dtype):
                 here = moved[held]
-                codes[here[here >= 0]] = some[here >= 0]
-        return codes
+                yield here[here >= 0], some[here >= 0]
 
     @property
     def _table(self) -> RowsTable:

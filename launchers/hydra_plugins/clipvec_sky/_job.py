@@ -34,7 +34,13 @@ def planned_job(
     Raises:
         ShardSpecError: ``shards`` is invalid.
     """
-    from clipvec.config import EmbedConfig, RecallConfig, extras_for, to_dict
+    from clipvec.config import (
+        EmbedConfig,
+        IndexCommandConfig,
+        RecallConfig,
+        extras_for,
+        to_dict,
+    )
     from clipvec.embed import reused_url
     from clipvec.jobs import Job
 
@@ -67,6 +73,8 @@ def planned_job(
         whole = config.dataset.expected_items
         images = None if whole is None else whole * len(doing) // config.sharding.count
         arch = config.model.arch
+    if isinstance(config, IndexCommandConfig) and chosen:
+        doing = shards.parse(chosen[-1], config.num_shards or 0)
     return Job(
         number,
         tuple(o for o in overrides if not _NOT_THE_JOBS.match(o)),

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 class ShardSweeper(Sweeper):
     """Creates one job per ``shards_per_job`` shards, multiplied by every other sweep.
 
+    Those of an index are asked of its store, which may have grown, and are none by default.
+
     ``shards`` may have any form that `clipvec.shards` accepts, or be Hydra's ``range(0,100)``.
     Commands whose configuration has no ``shards`` are swept as with Hydra's basic sweeper.
     """
@@ -110,8 +112,29 @@ class ShardSweeper(Sweeper):
         spec = _value(chosen[-1]) if chosen else cfg.shards
         if OmegaConf.is_list(spec):
             spec = OmegaConf.to_container(spec)
-        groups = self._groups(cfg, combination, shards.parse(spec, cfg.sharding.count))
-        return [[f"shards='{shards.format(group)}'"] for group in groups]
+        if spec is None:  # an index, built by one job
+            return [[]]
+        wanted, others = self._wanted(cfg, combination, spec)
+        groups = self._groups(cfg, combination, wanted)
+        return [[*others, f"shards='{shards.format(group)}'"] for group in groups]
+
+    def _wanted(
+        self, cfg: DictConfig, combination: Sequence[str], spec: object
+    ) -> tuple[tuple[int, ...], list[str]]:
+        """Return the shards that a specification names, and what else tells jobs which they are."""
+        from clipvec.config import IndexCommandConfig, read
+        from clipvec.index import shards_of_sweep
+
+        if "num_shards" not in cfg:
+            return shards.parse(spec, cfg.sharding.count), []
+        composed = cfg.copy()
+        with open_dict(composed):
+            del composed["hydra"]  # some of it is known only within a job
+            composed.shards = spec
+        config = read(composed, IndexCommandConfig)
+        store = planned_job(0, combination, [], config).visible(config.store_url)
+        wanted, count = shards_of_sweep(config, store)
+        return wanted, [f"num_shards={count}"]
 
     def _groups(
         self, cfg: DictConfig, combination: Sequence[str], wanted: tuple[int, ...]
@@ -127,6 +150,11 @@ class ShardSweeper(Sweeper):
         size = self.shards_per_job
         if isinstance(size, int):
             return [wanted[first : first + size] for first in range(0, len(wanted), size)]
+        if "num_shards" in cfg:
+            raise ConfigError(
+                "hydra.sweeper.shards_per_job=auto is for clipvec embed, whose speed is forecast; "
+                "give the number of shards of each job"
+            )
         assert self.config is not None
         root = Path(self.config.hydra.sweep.dir).parent
         with open_dict(cfg):

@@ -95,6 +95,19 @@ def test_a_command_without_shards() -> None:
     )
 
 
+def test_jobs_share_the_shards_of_an_index() -> None:
+    given = ("index=faiss", "num_shards=4")
+    jobs = (Job(0, given, (0, 1)), Job(1, given, (2, 3)))
+    made = Sweep("embed-1", "clipvec.index", SkyLauncher(), jobs)
+    (submission,) = tasks.tasks(made, jobs, PACKED)
+    assert submission.num_jobs == 2
+    assert submission.task["run"] == (
+        f"{ENVIRONMENT}shards=(0-1 2-3)\n"
+        "exec python -m clipvec.index index=faiss num_shards=4 launcher=local "
+        "\"shards='${shards[${SKYPILOT_JOB_RANK:-0}]}'\"\n"
+    )
+
+
 def test_setup_installs_the_extras() -> None:
     place = cloud("slurm") | {"setup": "module load cuda"}
     made = sweep(job(0, 0, cloud=place, extras=("s3", "sample")))
