@@ -152,6 +152,8 @@ class _Session:
         if (store := Store.find(summary.store)) is not None:
             self._has_store = True
             store = joining.settled(store)
+        planned = store is not None and bool(store.generations.newest().plan)
+        begins = config.dataset.grows and not planned
         work = self._work(store)
         wanted = [work.generation.first + n for n in self._wanted if n < work.generation.count]
         committed = {} if store is None else _committed(store, wanted)
@@ -168,8 +170,9 @@ class _Session:
             args = config, work.dataset, summary.store, store, self._reused
             store, self._source = _load(*args)
             self._has_store = True
-        if config.dataset.grows and not store.generations.newest().plan:
-            self._begin(store, work)
+        if begins:
+            if not store.again().generations.newest().plan:  # by another command, meanwhile
+                self._begin(store, work)
             return True
         summary.reused += [s for s in committed if s not in {*summary.embedded, *summary.reused}]
         if todo:

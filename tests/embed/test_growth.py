@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from clipvec import paths
+from clipvec.embed import run
 from clipvec.embed.work import Work
 from clipvec.errors import ClipvecError, ConfigError, DatasetError, Interrupted
 from clipvec.store import EMBEDDING, Folder, Generation, Rows, Store
@@ -296,6 +297,29 @@ def test_a_generation_is_finished_before_the_next(
     assert [Store.open(store).generations.get(n).count for n in range(3)] == [3, 2, 1]
     assert "30.png" in rows(store)
     assert done.replaced == 2
+    assert_as_from_scratch(embed, store, tmp_path)
+
+
+def test_what_another_command_planned_meanwhile_is_what_is_embedded(
+    embed: Embed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder was listed before there was a store, and has more images since."""
+    folder = photos(tmp_path / "photos", 8)
+    load = run._load
+
+    def load_late(*args: Any) -> Any:
+        monkeypatch.setattr(run, "_load", load)
+        for number in (20, 21):
+            write_photo(folder / f"{number}.png", number)
+        (folder / "00.png").unlink()
+        with monkeypatch.context() as patch:
+            patch.setattr(run._Session, "_embed", _kill)
+            with pytest.raises(Interrupted):
+                embed()
+        return load(*args)
+
+    monkeypatch.setattr(run, "_load", load_late)
+    store = embed().store
     assert_as_from_scratch(embed, store, tmp_path)
 
 
