@@ -82,7 +82,7 @@ class EmbedConfig(OfStore):
     """Most pixels (width x height) of an image; a larger one is rejected unread, as a guard against
     decompression bombs."""
     max_decode_seconds: Annotated[int, Field(ge=1)]
-    """Most processor time for an image that is large or of many scans; one that takes longer is
+    """Most processor time for an image that is large or of many pieces; one that takes longer is
     rejected."""
     decode_threads: Annotated[int, Field(ge=0, le=1024)]
     """Threads that decode images; 0: one per core."""

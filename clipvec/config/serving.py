@@ -88,7 +88,7 @@ class ServeConfig(OfCollection):
     """Most pixels (width x height) of an image; a larger one is refused unread, as a guard against
     decompression bombs. All images of a request may have twice as many together."""
     max_decode_seconds: Annotated[int, Field(ge=1)]
-    """Most processor time for an image that is large or of many scans; one that takes longer is
+    """Most processor time for an image that is large or of many pieces; one that takes longer is
     refused."""
     model: QueryModelConfig
     """Encoder of the queries."""

@@ -1,5 +1,5 @@
 from .decode import DecoderCrashed, TooMuchMemory, TooSlow, decode_image, thumbnail
-from .effort import LIGHT_PIXELS, is_light
+from .effort import LIGHT_PIXELS, is_light, is_soon_opened
 from .fetch import is_transient
 from .formats import Undecodable, open_image
 from .listing import Listing
@@ -30,6 +30,7 @@ __all__ = [
     "drawn_lines",
     "file_of",
     "is_light",
+    "is_soon_opened",
     "is_transient",
     "open_dataset",
     "open_image",

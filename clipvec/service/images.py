@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from fastapi import HTTPException
 from PIL import Image
 
-from clipvec.data import Undecodable, is_light
+from clipvec.data import Undecodable, is_light, is_soon_opened
 from clipvec.errors import ConfigError
 from clipvec.model import ImageReader
 
@@ -129,7 +129,9 @@ def _decoded(text: str) -> bytes:
 
 
 def _pixels(file: bytes) -> int:
-    """Return what the header says; 0: `decode` will have something to say of this file."""
+    """Return what the header says; 0: decoding it, perhaps apart, will say something of it."""
+    if not is_soon_opened(file):
+        return 0
     try:
         with Image.open(BytesIO(file), formats=_FORMATS) as image:
             return int(image.width * image.height)
