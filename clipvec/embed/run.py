@@ -171,8 +171,7 @@ class _Session:
             store, self._source = _load(*args)
             self._has_store = True
         if begins:
-            if not store.again().generations.newest().plan:  # by another command, meanwhile
-                self._begin(store, work)
+            self._begin(store, work)
             return True
         summary.reused += [s for s in committed if s not in {*summary.embedded, *summary.reused}]
         if todo:
@@ -195,6 +194,8 @@ class _Session:
 
     def _begin(self, store: Store, work: Work) -> None:
         """Plan the first generation, see `growth.begin`."""
+        if store.again().generations.newest().plan:
+            return  # by another command, meanwhile
         if self._reused is not None:
             growth.check_first(store)
             self._reused.plan_next(store, [])
