@@ -179,9 +179,9 @@ class HuggingFaceDataset:
         """Return the rows of a piece; None: there are none."""
         if self._by_file:
             source = self._sources[piece.source]
-            # datasets 5.0 fails on a Parquet file without rows
-            empty = source.gone or (self._countable and self._counted([piece]) == [0])
-            return None if empty else self._load(self._narrowed(source))
+            # on which datasets 5.0 fails: findings/datasets-fail-on-a-file-without-rows.sh
+            empty = self._countable and self._counted([piece]) == [0]
+            return None if empty or not _has_bytes(source) else self._load(self._narrowed(source))
         if not self._config.streaming:
             return self._whole
         return self._whole.shard(self._whole.num_shards, piece.index, contiguous=True)
@@ -207,7 +207,7 @@ class HuggingFaceDataset:
     def _check_first(self) -> None:
         """Refuse columns that the first data file does not have; only its beginning is read."""
         config = self._config
-        first = next((p for p in self._pieces if not self._sources[p.source].gone), None)
+        first = next((p for p in self._pieces if _has_bytes(self._sources[p.source])), None)
         if first is None:
             return
         with self._errors():
@@ -380,6 +380,10 @@ class HuggingFaceDataset:
                 uri = address
             caption = values.get(config.caption) if config.caption else None
             yield make_record(id, uri, image, caption, values, self.attributes, row.source)
+
+
+def _has_bytes(source: Source) -> bool:
+    return not source.gone and source.size != 0
 
 
 def _slices(data: Any, first: int, last: int) -> Iterator[dict[str, Any]]:

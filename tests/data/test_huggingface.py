@@ -329,6 +329,16 @@ def test_each_kind_of_data_file(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_file_without_bytes(tmp_path: Path, streaming: bool, place: int) -> None:
+    for number in range(3):
+        line = f'{{"image": "{number}.png"}}\n' if number != place else ""
+        (tmp_path / f"train-{number}.jsonl").write_text(line)
+    items = read(tmp_path, streaming=streaming).records(0, 1)
+    assert [item.id for item in items] == [f"train-{n}.jsonl/0" for n in range(3) if n != place]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
 def test_a_card_that_declares_subsets_and_features(tmp_path: Path, streaming: bool) -> None:
     folder = tmp_path / "set"
     (folder / "small").mkdir(parents=True)
