@@ -70,6 +70,15 @@ def test_as_many_queries_as_are_said_to_show_a_point() -> None:
     assert more_queries(np.zeros(100_000)) == 0
 
 
+def test_as_many_queries_for_models_that_rarely_differ() -> None:
+    assert more_queries(np.zeros(300)) + 300 == more_queries(np.zeros(349)) + 349 >= 776
+    total, shown = 300 + more_queries(np.zeros(300)), 0
+    for seed in range(100):
+        gains = np.random.default_rng(seed).random(total) < 0.01
+        shown += difference_interval(gains.astype(float), seed).low > 0
+    assert shown / 100 > 0.7
+
+
 @pytest.mark.parametrize(
     ("difference", "said"),
     [
