@@ -22,7 +22,7 @@ def to_json(hits: Sequence[Hit]) -> str:
 
 
 def print_table(hits: Sequence[Hit]) -> None:
-    """Print score, id, caption and uri: cut to the width of a terminal, whole into a pipe."""
+    """Print score, id, caption and uri: whole into a pipe; on a terminal cut, but for the score."""
     rows = [(f"{hit.score:.4f}", hit.id, one_line(hit.caption or ""), hit.uri) for hit in hits]
     if not sys.stdout.isatty():
         for row in rows:
@@ -32,13 +32,19 @@ def print_table(hits: Sequence[Hit]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, header_style="bold")
-    table.add_column("score", no_wrap=True, justify="right")
-    for name in ("id", "caption", "uri"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    console, table = Console(), Table(box=None, header_style="bold")
+    scores, ids, captions, uris = zip(*rows, strict=True)
+    table.add_column("score", no_wrap=True, justify="right", min_width=max(map(len, scores)))
+    # Those behind it share what it leaves, the widest gives way first.
+    table.add_column("id", no_wrap=True, overflow="ellipsis", max_width=console.width // 2)
+    shown = [scores, ids]
+    for name, cells in (("caption", captions), ("uri", uris)):
+        if any(cells):
+            table.add_column(Text(name, no_wrap=True))
+            shown.append(cells)
+    for row in zip(*shown, strict=True):
+        table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))
+    console.print(table)
 
 
 def to_html(title: str, hits: Sequence[Hit], thumbnails: Mapping[str, bytes | None]) -> str:
