@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,15 @@ import numpy as np
 from clipvec.config import class_name
 from clipvec.errors import ConfigError
 from clipvec.evaluate.draw import Draw, drawn_vectors
+from clipvec.progress import counted
 from clipvec.vectors import unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from clipvec.store import Rows
+
+log = logging.getLogger(__name__)
 
 _TYPES = ("string", "int", "bool")
 
@@ -65,13 +69,18 @@ def read_labels(rows: Rows, label: str, count: int, seed: int) -> Labels:
     numbers: dict[str, int] = {}
     of_rows = np.full(len(rows), -1, np.int32)
     draw: Draw[int] = Draw(count, seed)
+    empty = 0
     for start, piece in rows.pieces(["id", label]):
         ids, values = piece["id"].to_pylist(), piece[label].to_pylist()
         for row, (id, value) in enumerate(zip(ids, values, strict=True), start):
-            if value is None:
+            empty += value == ""
+            if value in {None, ""}:
                 continue
             of_rows[row] = numbers.setdefault(class_name(value), len(numbers))
             draw.add(id, row)
+    if empty:
+        images, where = counted(empty, "image"), rows.store.url
+        log.warning("label=%s: %s of %s of no class, their value is empty", label, images, where)
     drawn = np.array(draw.items(), np.int64)
     _check_classes(rows, label, list(numbers), of_rows)
     if 2 * len(numbers) > len(drawn):

@@ -13,7 +13,13 @@ from playwright.sync_api import Browser, Page, expect
 import clipvec
 from tests.e2e.serving import free_port, start, wait_ready
 
-ATTRIBUTES = {"folder": "string", "day": "string", "stars": "int", "nice": "bool"}
+ATTRIBUTES = {
+    "place": "string",
+    "folder": "string",
+    "day": "string",
+    "stars": "int",
+    "nice": "bool",
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +35,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Iter
         about = {
             "caption": f"Picture {number} of a {('bird', 'car', 'house')[number % 3]}",
             "day": f"2024-{1 + number % 9:02}-15T12:00",
+            "place": ("", "the lake")[number % 2],
             "stars": number % 6,
             "nice": number % 4 == 0,
         }
@@ -66,7 +73,7 @@ def page(browser: Browser, photos: str) -> Iterator[Page]:
     opened.goto(f"{photos}/?q=a+bird")
     expect(opened.locator("#status")).to_have_text("40 of 90")
     opened.click("#open-panel")
-    expect(opened.locator("#facets fieldset")).to_have_count(12)
+    expect(opened.locator("#facets fieldset")).to_have_count(13)
     yield opened
     assert faults == []
     context.close()
@@ -119,6 +126,17 @@ def test_booleans_numbers_dates_and_texts(page: Page) -> None:
     status(page, "5 images")
     for caption in page.locator("#grid .caption").all_inner_texts():
         assert caption.endswith("of a car")
+
+
+def test_empty_values_are_said(page: Page) -> None:
+    page.get_by_label("(empty)").check()
+    status(page, "40 of 45")
+    assert page.locator(".pill").all_inner_texts() == ["place=(empty)"]
+    assert "" not in page.locator("#grid .facts button").all_inner_texts()
+    page.keyboard.press("Escape")
+    page.locator("#grid .image").first.click()
+    value = page.locator("#view-facts").get_by_role("button", name="(empty)")
+    expect(value).to_have_attribute("title", "Only place = (empty)")
 
 
 def test_several_pictures(page: Page) -> None:

@@ -119,6 +119,16 @@ def test_deleted_rows_have_no_class(tmp_path: Path) -> None:
     assert read_labels(Rows.open(opened(tmp_path).url), "category", 1000, 0).count == 18
 
 
+def test_an_empty_value_is_no_class(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _, labels = labelled(tmp_path, random_vectors(20), ["", *NAMES, *NAMES] * 2 + NAMES * 2)
+    assert labels.classes == NAMES
+    assert labels.count == 18
+    (said,) = caplog.messages
+    assert (
+        said == f"label=category: 2 images of {tmp_path}/toys/toy of no class, their value is empty"
+    )
+
+
 def test_a_sample_is_the_same_for_other_shards(tmp_path: Path) -> None:
     rows, _ = labelled(tmp_path, random_vectors(90), [NAMES[n * n % 3] for n in range(90)])
     first = rows.ids(read_labels(rows, "category", 7, 1).drawn)
@@ -143,6 +153,7 @@ def test_each_class_has_texts_of_its_own() -> None:
     [
         ("colour", NAMES * 2, r"label=colour: .* has no such attribute; it has category \(string"),
         ("ratio", NAMES * 2, "its values are of type float, which are no classes"),
+        ("category", [""] * 4, r"label=category: no image of .* has one"),
         ("nice", NAMES * 2, r"label=nice: no image of .* has one"),
         ("stars", NAMES * 2, "have the same, '3'; two classes are needed"),
         ("category", [*NAMES, NAMES[0]], "3 classes for 4 images to classify; each needs two"),

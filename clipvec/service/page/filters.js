@@ -1,6 +1,6 @@
 // The panel of filters: for each attribute what its type allows, with the values that there are.
 
-import { numberOf, parseFilter, toFilter } from "./query.js";
+import { numberOf, parseFilter, toFilter, worded } from "./query.js";
 import { facets } from "./service.js";
 
 const $ = (id) => document.getElementById(id);
@@ -178,8 +178,7 @@ function choice(key, type, { value, count }) {
     const typed = type === "string" ? wanted : wanted.map(numberOf);
     replace(key, ["=", "in"], wanted.length ? [toFilter(key, "in", typed)] : []);
   };
-  name.textContent = name.title = type === "bool" ? (same(value, true) ? "yes" : "no") : value;
-  if (value === "") name.textContent = "(empty)";
+  name.textContent = name.title = type === "bool" ? (same(value, true) ? "yes" : "no") : worded(value);
   number.textContent = count === undefined ? "" : count.toLocaleString("en");
   label.append(input, name, number);
   li.append(label);

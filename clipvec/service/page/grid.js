@@ -141,7 +141,7 @@ function fillFacts(li, row, scored, act) {
     score.textContent = row.similarity.toFixed(3);
     facts.append(score);
   }
-  const known = Object.entries(row.attributes).filter(([, value]) => value !== null);
+  const known = Object.entries(row.attributes).filter(([, value]) => value !== null && value !== "");
   for (const [key, value] of known.slice(0, SHOWN)) {
     const button = document.createElement("button");
     button.type = "button";

@@ -58,12 +58,17 @@ export function parseFilter(filter) {
   }
 }
 
+/** A value of an attribute as people read it. */
+export function worded(value) {
+  return value === "" ? "(empty)" : value;
+}
+
 /** A filter as people read it. */
 export function readable(filter) {
   const { key, operator, value } = parseFilter(filter) ?? {};
   if (!key) return filter;
   if (operator === "~") return `${key} contains ${value}`;
-  return operator === "in" ? `${key}=${value.join(" or ")}` : `${key}${operator}${value}`;
+  return operator === "in" ? `${key}=${value.map(worded).join(" or ")}` : `${key}${operator}${worded(value)}`;
 }
 
 /** A number or a boolean from a text. */

@@ -1,5 +1,6 @@
 // One picture in full: from its original where the service shows it, else its thumbnail.
 
+import { worded } from "./query.js";
 import { original } from "./service.js";
 
 const $ = (id) => document.getElementById(id);
@@ -150,8 +151,8 @@ function fact(key, value, row) {
   if (row) {
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = typeof value === "boolean" ? (value ? "yes" : "no") : value;
-    button.title = `Only ${key} = ${value}`;
+    button.textContent = typeof value === "boolean" ? (value ? "yes" : "no") : worded(value);
+    button.title = `Only ${key} = ${worded(value)}`;
     button.onclick = () => leave(() => doer.act("only", row, { key, value }));
     said.append(button);
   } else {
