@@ -162,6 +162,14 @@ def one_line(text: object) -> str:
     return " ".join(printable(text).split())
 
 
+def brief(text: object, most: int = 200) -> str:
+    """Return what others say as one line of at most about ``most`` characters, in whole words."""
+    line = one_line(text)
+    if len(line) <= most:
+        return line
+    return f"{line[: most + 1].rpartition(' ')[0] or line[:most]} …"
+
+
 def printable(text: object) -> str:
     """Return a text with non-printable characters, including line ends, replaced by spaces."""
     return "".join(c if c.isprintable() or c in _JOINERS else " " for c in str(text))

@@ -9,6 +9,7 @@ import pytest
 from clipvec import errors
 from clipvec.errors import (
     ClipvecError,
+    brief,
     holds_secret,
     one_line,
     url_without_secrets,
@@ -31,6 +32,13 @@ def test_free_text_becomes_one_printable_line() -> None:
     assert one_line("a\nb\x1b[31m\x00c\u202e\ud800 d") == "a b [31m c d"
     assert one_line(ValueError("  two\r\n\tlines\xa0")) == "two lines"
     assert one_line("می\u200cروم") == "می\u200cروم"
+
+
+def test_long_text_ends_with_a_whole_word() -> None:
+    assert brief("as it\nis ") == "as it is"
+    assert brief("sent by the client", 15) == "sent by the …"
+    assert brief("sent by the client", 11) == "sent by the …"
+    assert brief("x" * 20, 15) == "x" * 15 + " …"
 
 
 @pytest.mark.parametrize(

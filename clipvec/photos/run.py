@@ -25,17 +25,19 @@ from clipvec.errors import ConfigError, signal_of
 from clipvec.extras import require
 from clipvec.locations import expanded
 from clipvec.photos.running import PageClaim, taking_turns
+from clipvec.store import Store, stores_of
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from clipvec.config import IndexConfig
+    from clipvec.config import EmbedConfig, IndexConfig
 
 _HOST = "127.0.0.1"
 _PORTS = range(3000, 3020)
 _DEFAULTS = {"dataset": "folder", "sharding": "x1", "max_reject_fraction": "1"}
 """One's photos are few, and those that cannot be read hold up no others."""
+_CHOOSE_MODEL = {"model", "model.name", "model.arch", "model.pretrained", "experiment"}
 _POLL_SECONDS = 0.2
 _ANSWER_SECONDS = 30
 
@@ -51,9 +53,9 @@ def show_photos(arguments: argparse.Namespace) -> None:
     """
     if any("=" not in word for word in arguments.options):
         refuse_cut_path("photos", sys.argv[1:])
-    words = overrides(arguments.folder, arguments.options)
     config.load_env()
-    collection = config.read_command("embed", words["embed"], config.EmbedConfig).collection
+    words, embed = with_own_model(arguments.folder, arguments.options)
+    collection = embed.collection
     index = config.read_command("index", words["index"], config.IndexCommandConfig)
     serve = [*words["serve"], config.override("collection", index.alias or collection)]
     served = config.read_command("serve", serve, config.ServeConfig).index
@@ -72,6 +74,34 @@ def show_photos(arguments: argparse.Namespace) -> None:
         if not arguments.no_serve:
             opened = not arguments.no_open
             show_page(page, serve, collection, arguments.port, opened=opened)
+
+
+def with_own_model(
+    folder: str | None, options: Sequence[str]
+) -> tuple[dict[str, list[str]], EmbedConfig]:
+    """Return the overrides of each command, and what they mean for the first.
+
+    Where they name no model, it is the one of the photos' store, which is said; of several stores,
+    of the one that changed last.
+
+    Raises:
+        ConfigError: as in `overrides`, or an option is not allowed.
+        StoreError: the store cannot be read.
+    """
+    words = overrides(folder, options)
+    embed = config.read_command("embed", words["embed"], config.EmbedConfig)
+    stores = stores_of(embed.store.root, embed.dataset.name)
+    if not stores or any(map(_chooses_model, options)):
+        return words, embed
+    model = config.ModelConfig.of_store(Store.open(str(stores[0])).model)
+    if len(stores) > 1 or model.name != embed.model.name:
+        which = "store" if len(stores) == 1 else "newest store"
+        said = f"the photos' model is {model.name}, that of their {which}; model=... names another"
+        print(said, file=sys.stderr)
+    keys = ("name", "arch", "pretrained", "precision")
+    own = [config.override(f"model.{key}", getattr(model, key)) for key in keys]
+    words = overrides(folder, ["model=local", *own, *options])
+    return words, config.read_command("embed", words["embed"], config.EmbedConfig)
 
 
 def absolute(index: IndexConfig, collection: str) -> str:
@@ -109,6 +139,11 @@ def overrides(folder: str | None, options: Sequence[str]) -> dict[str, list[str]
         "index": index,
         "serve": serve,
     }
+
+
+def _chooses_model(word: str) -> bool:
+    """Return whether an override says which model it is, not just how that runs."""
+    return word.lstrip("+~").partition("=")[0] in _CHOOSE_MODEL
 
 
 def _chooses_collection(word: str) -> bool:

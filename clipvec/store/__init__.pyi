@@ -12,6 +12,7 @@ from .generations import REPLACED, Generation, current, replaced_sources
 from .hidden_names import are_alike, revealed
 from .ledger import live_rejects
 from .live import LivePart
+from .nearby import stores_of
 from .part import LedgerRow
 from .replaced import KnownImages, deleted_rows, still_deleted
 from .rows import Numbers, Rows
@@ -62,5 +63,6 @@ __all__ = [
     "reused",
     "revealed",
     "still_deleted",
+    "stores_of",
     "thumbnails",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
 import os
 import secrets
@@ -14,22 +13,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipvec import locations, paths
 from clipvec.errors import ConfigError, StoreError
 from clipvec.extras import missing_for_url
 from clipvec.files import TEMPORARY, create_atomically, write_atomically
 from clipvec.lock import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
 _START = 0
 """Of whole files too: without it s3fs (2026.6.0) asks for their size first, or takes it from a
 listing that it has kept, where an object that another client wrote since is missing."""
 _LISTED_AT_ONCE = 16
-_NAMED = 5
-"""Stores that a message names."""
 _LEFT_S = 3600
 """Age in seconds of a temporary file that nobody writes any more."""
 _FIXES = {
@@ -41,28 +37,6 @@ _FIXES = {
     errno.EEXIST: "part of the path is a file; choose another store.root",
     errno.ENOTDIR: "part of the path is a file; choose another store.root",
 }
-
-
-def stores_near(url: str) -> str:
-    """Return what stores there are near a place on a disk that has none, as the end of a line."""
-    place = locations.local_root(url)
-    if place is None:
-        return ""
-    models = {file.parent.name for file in place.parent.glob(f"*/{paths.STORE_JSON}")}
-    if models:
-        return f"; there is one by {_nearest(place.name, models)}, model=... names it"
-    below = place.parent.parent.glob(f"*/*/{paths.STORE_JSON}")
-    datasets = {file.parent.parent.name for file in below}
-    if datasets:
-        named = _nearest(place.parent.name, datasets)
-        return f"; there is one of {named}, dataset.name=... names it"
-    return ""
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    """Return some names, beginning with those that are spelt most like one."""
-    near = difflib.get_close_matches(name, sorted(names), n=_NAMED, cutoff=0)
-    return " and ".join(near)
 
 
 def canonical_url(url: str) -> str:

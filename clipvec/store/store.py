@@ -10,10 +10,11 @@ from clipvec import files, paths, shards
 from clipvec.errors import StoreError
 from clipvec.store.commits import Commits
 from clipvec.store.fingerprint import Fingerprint
-from clipvec.store.folder import Folder, stores_near
+from clipvec.store.folder import Folder
 from clipvec.store.generations import Generation, Generations, replaced_sources
 from clipvec.store.joins import Joins
 from clipvec.store.live import LivePart
+from clipvec.store.nearby import stores_near
 from clipvec.store.reading import PartReader
 from clipvec.store.schema import SOURCE, part_schema
 from clipvec.store.shard import ShardWriter

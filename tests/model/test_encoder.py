@@ -83,6 +83,15 @@ def test_weights_by_a_name_that_nobody_has() -> None:
         model.load_encoder(ModelConfig("x", "ViT-B-32", "opnai"))
 
 
+def test_what_the_hub_says_is_cut_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise RuntimeError("the connection was closed by its host. " * 6)
+
+    monkeypatch.setattr("open_clip.create_model", offline)
+    with pytest.raises(ModelError, match=r"fetched \(the connection .* its host. the …\); chec"):
+        model.load_encoder(ModelConfig("x", "ViT-B-32", "openai"))
+
+
 @pytest.mark.parametrize(
     "error",
     [

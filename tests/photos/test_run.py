@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -13,8 +15,10 @@ import pytest
 from clipvec import config
 from clipvec.errors import ConfigError
 from clipvec.photos.__main__ import parser
-from clipvec.photos.run import choose_port, is_served, overrides, show_photos
+from clipvec.photos.run import choose_port, is_served, overrides, show_photos, with_own_model
+from clipvec.store import Store
 from tests.http_server import served
+from tests.stores import MODEL, make_store
 
 
 def test_each_command_gets_the_options_that_it_takes(tmp_path: Path) -> None:
@@ -31,6 +35,35 @@ def test_each_command_gets_the_options_that_it_takes(tmp_path: Path) -> None:
     serve = config.read_command("serve", words["serve"], config.ServeConfig)
     assert (serve.index.location(), serve.workers) == ("my, [i=1]", 2)
     assert len(words["serve"]) == 2
+
+
+def test_a_later_run_takes_the_model_of_the_store(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def chosen(*options: str) -> config.ModelConfig:
+        given = [*options, f"store.root={tmp_path}/store", "dataset.name=toys"]
+        words, embed = with_own_model(str(tmp_path), given)
+        assert config.read_command("index", words["index"], config.IndexCommandConfig).model.name
+        return embed.model
+
+    assert chosen().name == "vit_b_32"
+    assert capsys.readouterr().err == ""
+    first = make_store(tmp_path / "store", {}, count=1)
+    made = config.ModelConfig("toy", MODEL["arch"], MODEL["pretrained"])
+    assert chosen() == chosen("model.device=auto") == made
+    assert chosen("model.compile=true") == replace(made, compile=True)
+    assert capsys.readouterr().err.splitlines() == 3 * [
+        "the photos' model is toy, that of their store; model=... names another"
+    ]
+    assert chosen("model=sample").name == "sample"
+    assert capsys.readouterr().err == ""
+    newer = {"name": "newer", "arch": "ViT-B-16", "pretrained": "it's [x]", "precision": "fp32"}
+    Store.create(f"{tmp_path}/store/toys/newer", first.fingerprint, newer)
+    os.utime(f"{first.url}/store.json", (0, 0))
+    assert chosen() == config.ModelConfig(**newer)
+    assert capsys.readouterr().err == (
+        "the photos' model is newer, that of their newest store; model=... names another\n"
+    )
 
 
 def test_what_nothing_takes_is_refused_by_embed(tmp_path: Path) -> None:

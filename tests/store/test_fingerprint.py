@@ -124,8 +124,8 @@ def test_the_stores_beside_one_that_is_not_there_are_named(tmp_path: Path) -> No
 def test_the_datasets_of_a_root_are_named_that_most_alike_first(tmp_path: Path) -> None:
     for name in ("Zebras", "Pictures", "Pictures-2019"):
         Store.create(str(tmp_path / name / "toy"), PRINT, {"arch": "ViT-X"})
-    named = "one of Pictures and Pictures-2019 and Zebras, dataset.name=... names it; create"
-    with pytest.raises(StoreError, match=rf"/Pictuers/toy; there is {named}"):
+    named = "stores of Pictures, Pictures-2019 and Zebras, dataset.name=... names one; create"
+    with pytest.raises(StoreError, match=rf"/Pictuers/toy; there are {named}"):
         Store.open(str(tmp_path / "Pictuers" / "toy"))
 
 

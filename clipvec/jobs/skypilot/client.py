@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from clipvec.errors import LaunchError, one_line
+from clipvec.errors import LaunchError, brief
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ def connect() -> Iterator[Any]:
         raise
     except Exception as error:
         kind = type(error).__name__
-        said = one_line(error)[:500]
+        said = brief(error, 500)
         fix = _FIXES.get(kind)
         raise LaunchError(
             f"SkyPilot: {fix} ({kind}: {said})" if fix else f"SkyPilot: {kind}: {said}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec import paths
-from clipvec.errors import ConfigError, ModelError
+from clipvec.errors import ConfigError, ModelError, brief
 from clipvec.extras import require
 from clipvec.model.encoder import Encoder
 from clipvec.model.onnx import cache
@@ -112,7 +112,7 @@ def _export(config: ModelConfig) -> Path:
         raise kind(done.stdout.strip())
     lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
     raise ModelError(
-        f"model {config.name} could not be exported to ONNX: {lines[-1][:200]}; "
+        f"model {config.name} could not be exported to ONNX: {brief(lines[-1])}; "
         "use model.runtime=torch"
     )
 
@@ -131,7 +131,7 @@ def _session(file: Path) -> Any:
     try:
         return onnxruntime.InferenceSession(file, options, ["CPUExecutionProvider"])
     except Exception as error:  # its exception classes are private
-        reason = str(error).splitlines()[0][:200]
+        reason = brief(str(error).splitlines()[0])
         raise ModelError(
             f"{file} cannot be used ({reason}); delete {file.parent} and it will be rebuilt"
         ) from error

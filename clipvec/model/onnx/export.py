@@ -20,7 +20,7 @@ import torch
 
 from clipvec import paths
 from clipvec.config import ModelConfig, from_dict
-from clipvec.errors import ClipvecError, ModelError
+from clipvec.errors import ClipvecError, ModelError, brief
 from clipvec.model.onnx import cache
 from clipvec.model.onnx.encoder import OnnxEncoder
 from clipvec.model.onnx.tokenizer import convert
@@ -119,7 +119,7 @@ def _write(tower: torch.nn.Module, example: torch.Tensor, dynamic: Any, file: Pa
 def _cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
+    return f"{type(error).__name__}: {brief(str(error).strip().splitlines()[0])}"
 
 
 def _compare(expected: Encoder, folder: Path, config: ModelConfig) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipvec.errors import ClipvecError, ConfigError, ModelError
+from clipvec.errors import ClipvecError, ConfigError, ModelError, brief
 from clipvec.extras import install_command
 from clipvec.model.load import check_folder
 from clipvec.model.preprocess import Preprocess
@@ -154,8 +154,8 @@ def _refusal(config: ModelConfig, error: Exception) -> ClipvecError:
         )
     if config.folder is None and not Path(config.pretrained).is_file():
         return ModelError(
-            f"{where}: the weights of {config.arch} could not be fetched ({lines[0][:200]}); check "
-            "the network, or use model.pretrained=<file>, model=local "
+            f"{where}: the weights of {config.arch} could not be fetched ({brief(lines[0])}); "
+            "check the network, or use model.pretrained=<file>, model=local "
             "model.pretrained=local-dir:<folder>, or model=sample, a small one without a hub (pip "
             "install 'clipvec[sample]')"
         )
@@ -164,7 +164,7 @@ def _refusal(config: ModelConfig, error: Exception) -> ClipvecError:
             f"{where} is not a weights file of tensors only; save its state_dict again"
         )
     detail = lines[1] if len(lines) > 1 and "state_dict" in lines[0] else lines[0]
-    return ModelError(f"{where} does not fit model.arch={config.arch}: {detail.strip()[:200]}")
+    return ModelError(f"{where} does not fit model.arch={config.arch}: {brief(detail)}")
 
 
 def checksum(model: torch.nn.Module) -> str:
