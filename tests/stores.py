@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -131,6 +132,14 @@ _THUMBNAIL = _jpeg()
 def edit(file: Path, **values: object) -> None:
     """Change values of a JSON file."""
     file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+def edit_fingerprint(file: Path, values: Mapping[str, Any]) -> None:
+    """Change values of the fingerprint in a ``store.json``; those of two sections one by one."""
+    made = json.loads(file.read_text())["fingerprint"]
+    for name, value in values.items():
+        made[name] = {**made[name], **value} if name in {"dataset", "model"} else value
+    edit(file, fingerprint=made)
 
 
 def flip(file: Path, at: int) -> None:

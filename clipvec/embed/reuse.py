@@ -65,6 +65,7 @@ class ReusedStore:
                 f"{self._asked}: there is no store at {url}; name a model that the dataset was "
                 "embedded with, or the location of its store"
             )
+        store.check_fingerprint()
         self.store = store
         if config.dataset.grows:
             self.check_data(None)

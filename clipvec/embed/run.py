@@ -149,9 +149,7 @@ class _Session:
     def embed_next(self) -> bool:
         """Embed what is wanted of a generation, and return whether another may follow."""
         config, summary = self._config, self.summary
-        if (store := Store.find(summary.store)) is not None:
-            self._has_store = True
-            store = joining.settled(store)
+        store = self._find()
         planned = store is not None and bool(store.generations.newest().plan)
         begins = config.dataset.grows and not planned
         work = self._work(store)
@@ -191,6 +189,20 @@ class _Session:
         if not published:
             summary.replaced += work.publish(store, self._reused)
         return self._look and not work.new
+
+    def _find(self) -> Store | None:
+        """Return the store as it is now, once it is known to be what it says; None: there is none.
+
+        Raises:
+            StoreError: it is not, or cannot be read.
+        """
+        store = Store.find(self.summary.store)
+        if store is None:
+            return None
+        if not self._has_store:
+            store.check_fingerprint()
+            self._has_store = True
+        return joining.settled(store)
 
     def _begin(self, store: Store, work: Work) -> None:
         """Plan the first generation, see `growth.begin`."""

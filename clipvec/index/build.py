@@ -93,6 +93,7 @@ def build_index(
         ConfigError: ``alias`` can be none, or the index was built with other settings.
     """
     store = Store.open(config.store_url)
+    store.check_fingerprint()  # before an index is compared with it
     wanted, partition = chosen.shards_of_index(config, store)
     parts = committed_parts(store, wanted, config.allow_partial)
     name = paths.collection_name(config.dataset.name, config.model.name, partition)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from clipvec.store.folder import Folder
     from clipvec.store.part import LedgerRow
 
+_SOME = 16
+"""Shards whose markers are read at once where those of a few are enough."""
+
 
 class Commits:
     """Reads the commit markers of a store, and compares them with what is listed."""
@@ -26,6 +29,19 @@ class Commits:
         """Take the store's folder, and what names a shard for a message: ``shards=7``."""
         self._folder = folder
         self._again = again
+
+    def begun(self) -> list[int]:
+        """Return the numbers of the shards that have a folder, ascending."""
+        numbers = map(paths.shard_number, self._folder.folders())
+        return sorted(number for number in numbers if number is not None)
+
+    def some(self) -> list[CommitMarker]:
+        """Return markers of the first shards that are committed, whatever is wrong with others."""
+        begun = self.begun()
+        for start in range(0, len(begun), _SOME):
+            if found := self.read(begun[start : start + _SOME], []):
+                return [*found.values()]
+        return []
 
     def read(
         self, wanted: Iterable[int], faults: list[ClipvecError] | None

@@ -26,6 +26,7 @@ _START = 0
 """Of whole files too: without it s3fs (2026.6.0) asks for their size first, or takes it from a
 listing that it has kept, where an object that another client wrote since is missing."""
 _LISTED_AT_ONCE = 16
+_TRIAL = ".write-test"
 _LEFT_S = 3600
 """Age in seconds of a temporary file that nobody writes any more."""
 _FIXES = {
@@ -194,6 +195,15 @@ class Folder:
                 self._fs.pipe_file(f"{self._base}/{name}", data)
                 return
             write_atomically(Path(self._base, name), data)
+
+    def check_writable(self) -> None:
+        """Write a small file and remove it.
+
+        Raises:
+            StoreError: that is not possible, with the fix.
+        """
+        self.write(_TRIAL, b"")
+        self.remove(_TRIAL)
 
     def write_checked(self, name: str, data: bytes) -> None:
         """Write a file that takes the place of others, and read it before these go.

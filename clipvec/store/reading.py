@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from clipvec.store.commits import Commits
     from clipvec.store.folder import Folder
     from clipvec.store.part import Part
 
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
 class PartReader:
     """Reads the parts of one store."""
 
-    def __init__(self, folder: Folder, digest: str, schema: Callable[[], pa.Schema]) -> None:
-        """Take the digest of the store, and what returns the schema of its parts."""
+    def __init__(
+        self, folder: Folder, commits: Commits, digest: str, schema: Callable[[], pa.Schema]
+    ) -> None:
+        """Take its markers, the digest of the store, and what returns the schema of its parts."""
         self._folder = folder
+        self._commits = commits
         self._digest = digest
         self._schema = schema
         self._compared: dict[str, bool] = {}
@@ -44,8 +48,8 @@ class PartReader:
         known = self._compared.get(part.file)
         if known is None or (whole and not known):
             parquet = self._parquet(checksums.compare(self._folder, part, whole))
-            self._compared[part.file] = whole
             self._check_origin(part, parquet.schema_arrow)
+            self._compared[part.file] = whole
             yield from parquet.iter_batches(batch_rows, columns=columns)
         else:
             with self._folder.open(part.file) as file:
@@ -58,15 +62,48 @@ class PartReader:
         return pq.ParquetFile(source, pre_buffer=not self._folder.local)
 
     def _check_origin(self, part: Part, schema: pa.Schema) -> None:
-        wanted = self._schema()
-        mine = origin_of(schema) == origin(self._digest, part.shard)
-        if mine and schema.equals(wanted):
+        """Refuse a part that was not made as one of its shard of this store."""
+        made = origin_of(schema)
+        if made == origin(self._digest, part.shard) and schema.equals(self._schema()):
             return
+        if not self._is_mine(made):
+            self.check_fingerprint()  # who is wrong, the part or store.json?
+        raise ValueError(f"it was not made for shard {part.shard} of this store")
+
+    def check_fingerprint(self) -> None:
+        """Refuse a ``store.json`` that describes none of some parts; see `Store`."""
+        other = None
+        for marker in self._commits.some():
+            for part in marker.parts[:1]:
+                if (schema := self._schema_of(part)) is None:
+                    continue
+                if self._is_mine(origin_of(schema)):
+                    return
+                other = other or (part, schema)
+        if other is not None:
+            raise self._edited(*other)
+
+    def _is_mine(self, made: str) -> bool:
+        return made.partition("/")[0] == self._digest
+
+    def _schema_of(self, part: Part) -> pa.Schema | None:
+        """Return what the footer of a part says; None: it cannot be read."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with self._folder.open(part.file) as file:
+                return pq.read_schema(file)
+        except (pa.ArrowException, FileNotFoundError, ValueError):
+            return None
+
+    def _edited(self, part: Part, schema: pa.Schema) -> StoreError:
+        wanted = self._schema()
         differs = [
             f.name for f in wanted if f.name not in schema.names or schema.field(f.name) != f
         ]
         what = f"other columns ({', '.join(differs)})" if differs else "another fingerprint"
-        raise StoreError(
+        return StoreError(
             f"{self._folder.path(paths.STORE_JSON)} was changed after embed wrote it: "
             f"{part.file} was made with {what}; put the file that was there back, or embed into "
             "another store.root"

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 _SCHEMA = 4
 """Schema number of ``store.json``."""
-_TRIAL = ".write-test"
 log = logging.getLogger(__name__)
 _MEND = "use the version of clipvec that made the store, or another store.root"
 
@@ -58,7 +57,7 @@ class Store:
         self.reused = str(values["reused"])
         """`digest` of the store whose rows it took over when it was begun; empty: of none."""
         self._commits = Commits(folder, self._again)
-        self._reader = PartReader(folder, self.digest, self.schema)
+        self._reader = PartReader(folder, self._commits, self.digest, self.schema)
 
     @property
     def url(self) -> str:
@@ -125,17 +124,13 @@ class Store:
         """Return the store as it is now; entries of deletions that are known are not read again."""
         return Store(self.folder, self._values, self.entries)
 
-    @staticmethod
-    def check_writable(url: str) -> None:
-        """Write a small file where a store is, or would be, and remove it.
+    def check_fingerprint(self) -> None:
+        """Refuse to go on with a ``store.json`` that none of some committed parts was made with.
 
         Raises:
-            StoreError: that is not possible, with the fix.
-            ConfigError: such URLs are not known.
+            StoreError: it was changed after embed wrote it.
         """
-        folder = Folder(url)
-        folder.write(_TRIAL, b"")
-        folder.remove(_TRIAL)
+        self._reader.check_fingerprint()
 
     def schema(self) -> pa.Schema:
         """Return the Arrow schema of the parts."""
@@ -245,9 +240,8 @@ class Store:
         return self.generations.planned(published, begun)
 
     def begun(self) -> list[int]:
-        """Return the numbers of the shards that have a folder."""
-        numbers = map(paths.shard_number, self.folder.folders())
-        return [number for number in numbers if number is not None]
+        """Return the numbers of the shards that have a folder, ascending."""
+        return self._commits.begun()
 
     def unfinished(self, seen: Container[int] | None = None) -> list[int]:
         """Return the shards that readers do not see: not `complete`, or not published.

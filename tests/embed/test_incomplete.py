@@ -14,9 +14,10 @@ from clipvec import config, paths
 from clipvec.embed import run
 from clipvec.embed.run import EmbedSummary, embed_shards
 from clipvec.embed.shard import Shard
-from clipvec.errors import Interrupted
+from clipvec.errors import Interrupted, StoreError
 from clipvec.progress import Progress
 from clipvec.store.folder import Folder
+from tests.stores import edit_fingerprint
 
 
 @pytest.fixture
@@ -155,3 +156,19 @@ def test_sigterm_stops_after_the_last_part_of_a_shard(
     with pytest.raises(Interrupted) as ended:
         embed_shards(asked)
     assert "0 parts (0 rows) of shard 1 kept, 1 shard finished; the same" in str(ended.value)
+
+
+@pytest.mark.parametrize("follows", [False, True])
+@pytest.mark.parametrize("finished", [False, True])
+def test_an_edited_store_json(asked: config.EmbedConfig, follows: bool, finished: bool) -> None:
+    """It is named before anything is compared with it or written, also by who asks for the same."""
+    store = Path(embed_shards(asked).store)
+    if not finished:
+        (store / "shard-00001/done.json").unlink()
+    edit_fingerprint(store / "store.json", {"dtype": "float32"})
+    kept = {file: file.read_bytes() for file in store.rglob("*.*")}
+    if follows:
+        asked = replace(asked, store=replace(asked.store, dtype="float32"))
+    with pytest.raises(StoreError, match=r"store\.json was changed after .* other columns"):
+        embed_shards(asked)
+    assert {file: file.read_bytes() for file in store.rglob("*.*")} == kept

@@ -20,7 +20,7 @@ from tests.check.test_run import asked
 from tests.embed.test_growth import photos, rows, write_photo
 from tests.index.conftest import build_config
 from tests.index.test_build import assert_equal
-from tests.stores import edit, flip
+from tests.stores import edit, edit_fingerprint, flip
 
 STORE = "store/toys/toy"
 
@@ -99,6 +99,9 @@ FAULTS: dict[str, Callable[[Path, Path], object]] = {
     "plan cut": lambda store, other: cut(plan(store, 1)),
     "plan flipped": lambda store, other: flip(plan(store, 2), 99),
     "plan exchanged": lambda store, other: shutil.copy(plan(store, 0), plan(store, 2)),
+    "store.json edited": lambda store, other: edit_fingerprint(
+        store / "store.json", {"dtype": "float32"}
+    ),
     "publication gone": lambda store, other: entries(store, 1)[0].unlink(),
     "all publications gone": lambda store, other: [f.unlink() for f in entries(store)],
     "publication cut": lambda store, other: cut(entries(store, 2)[0]),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,15 +24,32 @@ from tests.check.test_run import asked
 from tests.faults.readers import nearest, search, serve
 from tests.index.conftest import build_config
 from tests.index.test_build import NAME, assert_equal, rows_of
-from tests.stores import INDEXED, edit, flip, write_shard
+from tests.stores import INDEXED, edit, edit_fingerprint, flip, make_store, write_shard
 
 PART = "part-00001.parquet"
+
+
+def take(shard: Path, other: Path) -> None:
+    """Put a part of another shard where one was, and in its marker what the other's says of it."""
+    shutil.copy(other / PART, shard / PART)
+    mine, theirs = (json.loads((folder / "done.json").read_text()) for folder in (shard, other))
+    entry = {**theirs["parts"][1], "file": f"{shard.name}/{PART}"}
+    edit(shard / "done.json", parts=[mine["parts"][0], entry])
+
+
+def take_from_other_store(shard: Path, other: Path) -> None:
+    store = make_store(other.parent / "elsewhere", INDEXED, digest="e" * 64)
+    take(shard, Path(store.url, shard.name))
+
+
 FAULTS: dict[str, Callable[[Path, Path], object]] = {
     "vector flipped": lambda shard, other: flip(shard / PART, 700),
     "footer flipped": lambda shard, other: flip(shard / PART, -200),
     "cut": lambda shard, other: (shard / PART).write_bytes((shard / PART).read_bytes()[:-1]),
     "gone": lambda shard, other: (shard / PART).unlink(),
     "of another shard": lambda shard, other: shutil.copy(other / PART, shard / PART),
+    "of another shard, marker too": take,
+    "of another store, marker too": take_from_other_store,
     "swapped": lambda shard, other: shutil.copy(shard / "part-00000.parquet", shard / PART),
     "marker of another shard": lambda shard, other: shutil.copy(
         other / "done.json", shard / "done.json"
@@ -133,3 +152,36 @@ def test_the_checksum_decides_who_is_wrong(root: Path) -> None:
         with pytest.raises(StoreError, match=r"part-00000.parquet is missing or damaged"):
             build_index(build_config(root / "store", index, rebuild=rebuild))
     np.testing.assert_equal(held(index), before)
+
+
+EDITS: dict[str, dict[str, Any]] = {
+    "attributes": {"attributes": {}},
+    "dtype": {"dtype": "float32"},
+    "caption": {"dataset": {"caption": "text"}},
+    "shards": {"sharding_count": 3},
+    "thumbnail": {"thumbnail": 0},
+    "weights": {"model": {"weights": "v" * 64}},
+    "preprocessing": {"model": {"preprocessing": {"size": 9}}},
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edited_store_json(root: Path, name: str) -> None:
+    """It is named, whoever reads it, and not what differs from it."""
+    file = root / "store/toys/toy/store.json"
+    kept = file.read_bytes()
+    edit_fingerprint(file, EDITS[name])
+    new = ChromaConfig(f"{root}/new")
+    for read in (
+        lambda: build_index(build_config(root / "store", ChromaConfig(f"{root}/index"))),
+        lambda: build_index(build_config(root / "store", new, allow_partial=True)),
+        lambda: measure(root),
+        lambda: Store.open(str(file.parent)).check_fingerprint(),
+    ):
+        with pytest.raises(
+            StoreError, match=r"store\.json was changed after embed wrote it: .*put"
+        ):
+            read()
+    assert any("store.json was changed" in fault for fault in check(asked(root)).faults)
+    file.write_bytes(kept)
+    assert check(asked(root)).faults == []

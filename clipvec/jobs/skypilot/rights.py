@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from clipvec import locations
 from clipvec.errors import ConfigError, StoreError
-from clipvec.store import Store
+from clipvec.store import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ def lines(jobs: Sequence[Job]) -> list[str]:
     for url, option in targets.items():
         try:
             if locations.local_root(url) is None:
-                Store.check_writable(url)
+                Folder(url).check_writable()
         except (ConfigError, StoreError) as error:
             found.append(
                 f"{option}: this machine cannot write there, nor can jobs, unless their machines "
