@@ -184,7 +184,7 @@ class FaissPaths:
         """What was trained for a first build, without rows."""
         self.training = self.next / "trained.json"
         """What it was trained with."""
-        self.training_lock = folder.with_name(f"{folder.name}.training.lock")
+        self.training_lock = folder.parent / f"{folder.name}.training.lock"
         """The lock held while it is trained."""
         self.sorting = self.next / "sorting"
         """Folder of the codes of all rows on the way to their lists."""
