@@ -5,6 +5,7 @@ Examples:
     clipvec index model=sample --rebuild          # build anew, verify, then replace
     clipvec index index=chroma_http index.port=8000
     clipvec index -m partition=0-49,50-99  # a collection for each half of the shards
+    clipvec index -m index=faiss shards=all launcher=workers  # one index, by several jobs
     clipvec index model=sample alias=live  # what collection=live opens, and a service takes up
 
 What is loaded already is not loaded again; a shard that changed is replaced.
