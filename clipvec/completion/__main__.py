@@ -5,8 +5,8 @@ Examples:
     eval "$(clipvec completion zsh)"       # in ~/.zshrc, behind compinit
     clipvec completion fish | source       # in ~/.config/fish/config.fish
 
-It completes commands, flags, config groups and what they offer (model=), options (index.pa), and
-files, also behind an option's =.
+It completes commands, flags, config groups and what they offer (model=), options (index.pa),
+datasets and collections that are there (collection=), and files, also behind an option's =.
 """
 
 from __future__ import annotations

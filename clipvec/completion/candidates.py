@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING
 from clipvec.cli import HydraCommand, commands
 from clipvec.completion.composition import Composition
 from clipvec.locations import expanded
-from clipvec.paths import CONF_DIR
+from clipvec.paths import CONF_DIR, IndexPaths, whole_collection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _CONFIG_DIRS = ("--config-dir", "-cd")
 _FLAGS = ("-m", "--multirun", "--cfg", "--config-dir", "--help", "--version")
 """Those of Hydra's that are of use here."""
 _CONFIGS = {"search": ["search"], "photos": ["embed", "index", "serve"]}
 """Whose options the commands take that have flags of their own."""
+_PLACES = {"dataset.name": "store.root", "collection": "index.path", "beside": "index.path"}
+"""Options that name what earlier commands made, and that of the folder that has it."""
 _SIGNS = re.compile(r"[+~]*")
 
 
@@ -103,7 +105,7 @@ def _overrides(config: str, before: Sequence[str], word: str) -> Iterator[str]:
     made = Composition(config, chosen, [*folders, CONF_DIR])
     if equals:
         done = value.rpartition(",")
-        yield from (f"{signs}{key}={''.join(done[:2])}{x}" for x in _values(made, key))
+        yield from (f"{signs}{key}={''.join(done[:2])}{x}" for x in _values(made, key, chosen))
         return
     section = "".join(key.rpartition(".")[:2])
     if not section:
@@ -114,10 +116,20 @@ def _overrides(config: str, before: Sequence[str], word: str) -> Iterator[str]:
             yield f"{signs}{section}{name}{'.' if deeper else '='}"
 
 
-def _values(made: Composition, key: str) -> list[str]:
+def _values(made: Composition, key: str, chosen: Mapping[str, str]) -> list[str]:
     if key in made.groups:
         return made.options(key)
+    if (place := _PLACES.get(key)) in made.values:
+        return _names(key, expanded(chosen.get(place) or str(made.values[place])))
     default = made.values.get(key)
     if isinstance(default, bool):
         return ["false", "true"]
     return [str(default)] if isinstance(default, int | float) else []
+
+
+def _names(key: str, folder: Path) -> list[str]:
+    """Return the datasets that have stores in a folder, or the collections and aliases there."""
+    if key == "dataset.name":
+        return [path.name for path in folder.glob("*/")]
+    collections = [whole_collection(path.name) for path in folder.glob("*--*/")]
+    return [*collections, *IndexPaths(str(folder)).aliases()]

@@ -12,7 +12,7 @@ from clipvec.data import exif, files, folder_listing
 from clipvec.data.attributes import check, make_record, parse_json, reject_raw
 from clipvec.data.fetch import read_files
 from clipvec.data.files import dataset_errors, to_utf8
-from clipvec.data.formats import PREFERRED, SUFFIXES, raw_by_name, suffix_of
+from clipvec.data.formats import PREFERRED, SUFFIXES, endings_read, raw_by_name, suffix_of
 from clipvec.data.listing import Listing
 from clipvec.data.manifest import Manifest, Row
 from clipvec.data.passed_over import PassedOver
@@ -79,8 +79,8 @@ class FolderDataset:
             rows, notes = _list_files(sorted(self._found), passed_over)
             if not rows:
                 left = f"; passed over {passed_over}" if str(passed_over) else ""
-                suffixes = ", ".join(sorted(SUFFIXES))
-                raise DatasetError(f"{where}: no images in it; image files end in {suffixes}{left}")
+                names = f"image files end in {endings_read()}"
+                raise DatasetError(f"{where}: no images in it; {names}{left}")
         else:
             where = f"dataset.manifest={config.manifest!r}"
             rows = Manifest(config, config.manifest, self._root, self._columns).rows(passed_over)

@@ -25,7 +25,7 @@ from clipvec.data import tiff
 SUFFIXES = frozenset(
     {"jpg", "jpeg", "jpe", "jfif", "png", "webp", "avif", "gif", "bmp", "tif", "tiff"}
 )
-"""File name endings of images, in lower case."""
+"""File name endings of images that are always read, in lower case."""
 RARELY_READ = frozenset({"jxl", "jp2", "psd"}).union(*(reader.suffixes for reader in READERS))
 """Endings of images that are rarely readable: listed like the others, then judged by content."""
 PREFERRED = (SUFFIXES, HEIC.suffixes, RARELY_READ - HEIC.suffixes)
@@ -128,7 +128,20 @@ def open_image(data: bytes) -> Image.Image:
     for mark, name in _NOT_READ:
         if data.startswith(mark):
             raise not_read(name)
-    raise NotAnImage("not a supported image format (JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF)")
+    raise NotAnImage(f"not a supported image format ({formats_read()})")
+
+
+def formats_read() -> str:
+    """Return the formats that are read with the packages that are installed, in words."""
+    optional = [reader.kind for reader in READERS if reader.installed]
+    *others, last = ["JPEG", "PNG", "WebP", "AVIF", "GIF", "BMP", "TIFF", *optional]
+    return f"{', '.join(others)} or {last}"
+
+
+def endings_read() -> str:
+    """Return the endings of names of such files, in words."""
+    optional = (reader.suffixes for reader in READERS if reader.installed)
+    return ", ".join(sorted(SUFFIXES.union(*optional)))
 
 
 def _open_heic(data: bytes, name: str) -> Image.Image:

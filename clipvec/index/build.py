@@ -70,7 +70,7 @@ class IndexSummary:
         rate = f"; {self.rows_per_s:,.0f} rows/s" if self.loaded or self.replaced else ""
         alias = f"; alias: {self.alias}" if self.alias else ""
         return (
-            f"{self.name}: {self.rows:,} rows; {', '.join(work)}{rate}; "
+            f"{self.name}: {counted(self.rows, 'row')}; {', '.join(work)}{rate}; "
             f"verified: {self.verified}; index: {self.location}{alias}"
         )
 

@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 import webbrowser
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,8 @@ def run_search(arguments: argparse.Namespace) -> None:
         raise ConfigError("--show and --json: one of them; --json prints what is found as a list")
     if arguments.k < 1:
         raise ConfigError(f"-k {arguments.k}: at least 1 row is needed")
+    if arguments.min_score is not None and not isfinite(arguments.min_score):
+        raise ConfigError(f"--min-score {arguments.min_score}: a cosine is a number from -1 to 1")
     config.load_env()
     settings = config.read_command("search", literal_paths(overrides), config.SearchConfig)
     terms = _terms(arguments, texts)

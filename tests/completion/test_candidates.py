@@ -52,6 +52,24 @@ def test_candidates(line: str, found: list[str]) -> None:
     assert candidates(line) == found
 
 
+def test_names_of_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert candidates("clipvec embed dataset.name=") == []
+    for name in ("store/birds/sample", "store/Pictures/sample", "index/birds--sample"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for name in ("birds--vit--shards-0-9", "birds--vit--shards-10"):
+        (tmp_path / "data/faiss" / name).mkdir(parents=True)
+    (tmp_path / "data/faiss/live.alias.json").touch()
+    (tmp_path / "data/faiss/birds--vit.lock").touch()
+    (tmp_path / "other/fish").mkdir(parents=True)
+    assert candidates("clipvec embed dataset.name=P") == ["dataset.name=Pictures"]
+    assert candidates("clipvec index store.root=other dataset.name=") == ["dataset.name=fish"]
+    assert candidates("clipvec search collection=") == ["collection=birds--sample"]
+    assert candidates("clipvec search index=faiss collection=") == [
+        *("collection=birds--vit", "collection=live")
+    ]
+
+
 @pytest.mark.parametrize("command", commands())
 def test_every_command_has_candidates(command: str) -> None:
     assert {"--help", "--version"} <= set(candidates(f"clipvec {command} --"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipvec.data import Undecodable, decode_image, thumbnail
+from clipvec.data import Undecodable, decode_image, formats, thumbnail
 from tests.data.making import png_header
 
 LIMIT = 100_000_000
@@ -157,6 +157,13 @@ def test_truncated_files_are_refused(kind: str, keep: float) -> None:
     data = save(Image.fromarray(noise), kind)
     with pytest.raises(Undecodable, match=r"^(the image is damaged: .+|not a supported image.*)$"):
         decode_image(data[: max(3, round(len(data) * keep))], 224, LIMIT)
+
+
+def test_what_is_read_is_said_by_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for installed, named, ending in ((True, "TIFF, HEIC or raw", "arw"), (False, "TIFF", "avif")):
+        monkeypatch.setattr("clipvec.extras.is_installed", lambda _, there=installed: there)
+        assert formats.formats_read().endswith(f" {named}")
+        assert formats.endings_read().startswith(ending)
 
 
 @pytest.mark.parametrize(

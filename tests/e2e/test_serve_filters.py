@@ -178,6 +178,11 @@ def test_one_row_of_controls_on_a_phone(browser: Browser, photos: str) -> None:
     )
     assert max(tops) - min(tops) <= 2, tops
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size({"width": 320, "height": 640})
+    bar = page.locator("#bar").bounding_box()
+    assert bar is not None
+    assert bar["height"] < 60
+    page.set_viewport_size({"width": 390, "height": 844})
     page.click("#open-panel")
     expect(page.locator("#duplicates")).to_be_checked()
     box = page.locator("#panel").bounding_box()

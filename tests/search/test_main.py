@@ -147,6 +147,8 @@ def test_a_page_with_thumbnails(ask: Search, tmp_path: Path) -> None:
     [
         ([], 2, "nothing to search for"),
         (["a", "-k", "0"], 2, "-k 0: at least 1 row"),
+        (["a", "--min-score", "nan"], 2, "--min-score nan: a cosine is a number from -1 to 1"),
+        (["a", "--min-score", "inf"], 2, "--min-score inf: a cosine is a number"),
         (["a", " "], 2, "a text to search for is empty"),
         (["a=b"], 2, "a=b is an option, --text makes it a text"),
         (["a", "--html", "none/x.html"], 2, "--html none/x.html: there is no such folder"),

@@ -82,7 +82,8 @@ def test_counts_have_whole_ticks(page: Page) -> None:
 def test_images_and_hostile_captions(page: Page) -> None:
     images = page.locator(".images img")
     expect(images).to_have_count(3)
-    assert images.first.get_attribute("alt") == HOSTILE
+    assert images.first.get_attribute("alt") == "", "its caption is beside it"
+    assert page.locator(".images span").first.get_attribute("title") == HOSTILE
     assert images.first.evaluate("image => image.naturalWidth") == 32
     assert page.locator("img[src=x]").count() == 0
 

@@ -177,6 +177,11 @@ def test_copy_takes_the_configuration(browser: Browser, folder: Path) -> None:
     visit = Visit(
         browser, folder / "report.html", permissions=["clipboard-read", "clipboard-write"]
     )
+    for frame in visit.page.locator(".code:visible").all():
+        code, button = (frame.locator(each).bounding_box() for each in ("pre", ".copy"))
+        assert code is not None
+        assert button is not None
+        assert code["x"] + code["width"] <= button["x"], "it covers what it copies"
     visit.page.locator(".copy").first.click()
     expect(visit.page.locator(".copy").first).to_have_text("Copied")
     copied = visit.page.evaluate("navigator.clipboard.readText()")
