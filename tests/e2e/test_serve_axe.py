@@ -14,7 +14,7 @@ SEARCH = "/?q=a+red+fruit&where=category%3Dfood&t=1*text:red&t=-1*text:green"
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_no_serious_violation(browser: Browser, url: str, theme: Any, width: int) -> None:
+def test_no_violation(browser: Browser, url: str, theme: Any, width: int) -> None:
     size = {"width": width, "height": 844}
     # what fades in is of another contrast until it is there
     context = browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]

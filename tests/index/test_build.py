@@ -23,7 +23,7 @@ from clipvec.errors import (
 from clipvec.index import open_index
 from clipvec.index.backend import open_backend
 from clipvec.index.base import PART, BuildStats
-from clipvec.index.build import build_index
+from clipvec.index.build import IndexSummary, build_index
 from clipvec.index.chroma.client import MARK, OLD, REBUILD, client_factory, close
 from clipvec.index.chroma.writer import CollectionWriter, metadata
 from clipvec.index.load import batches, groups
@@ -52,6 +52,11 @@ def assert_equal(index: IndexConfig, store: Store) -> None:
     assert set(there) == set(wanted)
     for id, vector in wanted.items():
         np.testing.assert_allclose(there[id], vector, rtol=1e-5)
+
+
+def test_the_last_line_counts_rows() -> None:
+    assert "one--sample: 1 row; 1 part loaded, " in str(IndexSummary("one--sample", "x", 1, 1))
+    assert ": 1,234 rows; " in str(IndexSummary("one--sample", "x", 1234))
 
 
 def test_holds_the_rows_of_the_store(

@@ -256,7 +256,7 @@ def test_page_reads_without_scripts(browser: Browser, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_serious_violation(browser: Browser, folder: Path, theme: str) -> None:
+def test_no_violation(browser: Browser, folder: Path, theme: str) -> None:
     visit = Visit(browser, folder / "report.html", color_scheme=theme)
     assert faults(visit.page) == []
     visit.close()
