@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
-    from typing import BinaryIO, Self
+    from typing import Self
 
     import pyarrow as pa
 
@@ -61,43 +60,10 @@ class Columns:
         """
         import pyarrow as pa
 
-        copied: dict[int, Path] = {}
-        arrays = [column.array(copied) for column in self._columns.values()]
+        arrays = [column.array() for column in self._columns.values()]
         batch = pa.record_batch(arrays, names=[*self._columns])
-        with (
-            file.open("wb") as stream,
-            pa.ipc.new_file(_Sink(stream, copied), batch.schema) as writer,
-        ):
+        with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
             writer.write_batch(batch)
-
-
-class _Sink:
-    """A file to which Arrow writes; what lies in files is copied from there, unseen by Arrow."""
-
-    closed = False
-
-    def __init__(self, stream: BinaryIO, copied: Mapping[int, Path]) -> None:
-        self._stream, self._copied = stream, copied
-
-    def write(self, data: bytes | pa.Buffer) -> int:
-        """Write bytes, or a buffer, and return how many these are."""
-        path = self._copied.get(getattr(data, "address", 0))
-        if path is None:
-            return self._stream.write(data)
-        with path.open("rb") as source:
-            shutil.copyfileobj(source, self._stream)
-        return len(data)
-
-    def tell(self) -> int:
-        """Return the number of bytes that were written."""
-        return self._stream.tell()
-
-    def flush(self) -> None:
-        """Write what is held back."""
-        self._stream.flush()
-
-    def close(self) -> None:
-        """Leave the file open: whoever opened it closes it."""
 
 
 class _Column:
@@ -138,13 +104,13 @@ class _Column:
         else:
             self._values.write(chunk.fill_null(0).to_numpy())
 
-    def array(self, copied: dict[int, Path]) -> pa.Array:
-        """Return the column, mapped, and note the file of each of its buffers."""
+    def array(self) -> pa.Array:
+        """Return the column, mapped."""
         import pyarrow as pa
 
         files = [self._values] if not self._is_text else [self._ends, self._values]
-        valid = [self._valid.buffer(copied)] if self._nulls else [None]
-        buffers = [*valid, *(file.buffer(copied) for file in files)]
+        valid = [self._valid.buffer()] if self._nulls else [None]
+        buffers = [*valid, *(file.buffer() for file in files)]
         is_dictionary = pa.types.is_dictionary(self._type)
         type = self._type.index_type if is_dictionary else self._type
         array = pa.Array.from_buffers(type, self._rows, buffers, self._nulls)
@@ -176,17 +142,15 @@ class _Bits:
         self.write(np.packbits(held[:whole], bitorder="little"))
         self._rest = held[whole:]
 
-    def buffer(self, copied: dict[int, Path]) -> pa.Buffer:
-        """Return all that was added, mapped, and note where it lies."""
+    def buffer(self) -> pa.Buffer:
+        """Return all that was added, mapped."""
         import pyarrow as pa
 
         self.write(np.packbits(self._rest, bitorder="little"))
         self._stream.close()
         if not self._path.stat().st_size:
             return pa.py_buffer(b"")
-        mapped = pa.memory_map(str(self._path)).read_buffer()
-        copied[mapped.address] = self._path
-        return mapped
+        return pa.memory_map(str(self._path)).read_buffer()
 
     def close(self) -> None:
         """Close the file."""
