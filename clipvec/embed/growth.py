@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipvec import paths
 from clipvec.config import ImageDatasetConfig, admitting, name_of
 from clipvec.data import Listing, open_dataset
 from clipvec.embed.reuse import check_taken_over
 from clipvec.embed.work import Work
-from clipvec.errors import ConfigError, StoreError
+from clipvec.errors import ConfigError
 from clipvec.progress import counted
 from clipvec.store import (
     REPLACED,
@@ -45,25 +44,11 @@ def begin(store: Store, config: EmbedConfig, dataset: GrowingDataset) -> None:
     """Write what a new store covers, before anything is embedded.
 
     Raises:
-        StoreError: it cannot be written, or lost what was written before.
+        StoreError: it cannot be written.
     """
-    check_first(store)
     listing = dataset.listing()
     plan = _plan(listing.table, np.full((len(listing), 2), -1))
     store.generations.add(0, 0, config.sharding.count, len(listing), plan)
-
-
-def check_first(store: Store) -> None:
-    """Refuse to write the first generation of a store that has lost it.
-
-    Raises:
-        StoreError: it has shards.
-    """
-    if store.begun():
-        raise StoreError(
-            f"{store.folder.path(paths.GENERATIONS)} is gone, which says what the shards hold; put "
-            "what was there back, or embed into another store.root"
-        )
 
 
 def whole(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> Work:

@@ -209,7 +209,6 @@ class _Session:
         if store.again().generations.newest().plan:
             return  # by another command, meanwhile
         if self._reused is not None:
-            growth.check_first(store)
             self._reused.plan_next(store, [])
         else:
             growth.begin(store, self._config, work.dataset)  # type: ignore[arg-type]

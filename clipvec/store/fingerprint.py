@@ -15,7 +15,9 @@ from clipvec.errors import FingerprintError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_CONTENT = {"name", "kind", "sources", "digest"}
+_OF_CONTENT = {"sources", "digest"}
+"""What identifies the content of a dataset that does not grow."""
+_CONTENT = {"name", "kind", *_OF_CONTENT}
 """What identifies a dataset besides its settings."""
 _SETTINGS = {
     "sharding_count": "sharding.count",
@@ -104,6 +106,11 @@ class Fingerprint:
     """Precision of the encoder; empty: there is none."""
     code: str
     """Version of clipvec that made the store, see `clipvec.version`; recorded, not compared."""
+
+    @property
+    def grows(self) -> bool:
+        """Whether its dataset may: generations say what is in it then, and not the fingerprint."""
+        return not _OF_CONTENT & self.dataset.keys()
 
     def check_data(
         self, other: Mapping[str, Any], where: str, another: str = _ANOTHER_STORE

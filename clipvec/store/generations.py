@@ -75,11 +75,24 @@ class Generations:
     """The generations of a store, oldest first."""
 
     def __init__(
-        self, folder: Folder, only: Generation, joins: Callable[[], Joins] = Joins
+        self,
+        folder: Folder,
+        only: Generation,
+        joins: Callable[[], Joins] = Joins,
+        begun: Callable[[], Sequence[int]] | None = None,
     ) -> None:
-        """Take where they are, the one of a store without files of them, and what was joined."""
+        """Read those of a folder.
+
+        Args:
+            folder: of the store.
+            only: the one of a store without files of them.
+            joins: returns what was joined.
+            begun: returns the shards that there are, which files say of what they are; None: of a
+                dataset that does not grow, without files.
+        """
         self._folder = folder
         self._only = only
+        self._begun = begun
         self._joins = joins
 
     def newest(self) -> Generation:
@@ -184,6 +197,17 @@ class Generations:
         return StoreError(f"{self._folder.path(paths.generation(number))} is gone; {_BACK}")
 
     def _names(self) -> list[str]:
+        names = self._listed()
+        if names or self._begun is None or not self._begun():
+            return names
+        if names := self._listed():  # written meanwhile, as is the first before any shard
+            return names
+        raise StoreError(
+            f"{self._folder.path(paths.generation(0))} is gone, which says what the shards hold; "
+            f"{_BACK}, or embed into another store.root"
+        )
+
+    def _listed(self) -> list[str]:
         names = self._folder.names(paths.GENERATIONS)
         return [f"{paths.GENERATIONS}/{name}" for name in names if name.endswith(".json")]
 

@@ -50,13 +50,13 @@ class Store:
         self.model = dict(values["model"])
         """The model's configuration, enough to rebuild the encoder."""
         count = self.fingerprint.sharding_count
-        only = Generation(0, 0, count, 0)
-        self.generations = Generations(folder, only, self._joins)
+        self._commits = Commits(folder, self._again)
+        begun = self.begun if self.fingerprint.grows else None
+        self.generations = Generations(folder, Generation(0, 0, count, 0), self._joins, begun)
         self.digest = files.digest(values["fingerprint"])[:16]
         """What its parts say of where they belong: it stands for its fingerprint."""
         self.reused = str(values["reused"])
         """`digest` of the store whose rows it took over when it was begun; empty: of none."""
-        self._commits = Commits(folder, self._again)
         self._reader = PartReader(folder, self._commits, self.digest, self.schema)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -152,3 +153,36 @@ def test_damaged_generations(
     assert check(asked(root, store_only=True)).faults == []
     build_index(command)
     assert_equal(index, Store.open(str(store)))
+
+
+def replace_by(make: Callable[[Path], object], file: Path) -> None:
+    file.unlink()
+    make(file)
+
+
+FIRST: dict[str, Callable[[Path], object]] = {
+    "gone": Path.unlink,
+    "gone with its folder": lambda file: shutil.rmtree(file.parent),
+    "a pipe": lambda file: replace_by(os.mkfifo, file),
+    "a device": lambda file: replace_by(lambda name: name.symlink_to("/dev/zero"), file),
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_the_only_generation(tiny_weights: Path, tmp_path: Path, name: str) -> None:
+    """Without it nothing else tells what the shards are of; embed writes no other."""
+    root, store = tmp_path, tmp_path / STORE
+    photos(root / "photos", 4)
+    embed(root, tiny_weights)
+    command = build_config(root / "store", ChromaConfig(f"{root}/index"))
+    FIRST[name](mark(store, 0))
+    for read in (
+        lambda: rows(str(store)),
+        lambda: build_index(command),
+        lambda: check(asked(root, store_only=True)).raise_faults(),
+        lambda: embed(root, tiny_weights),
+    ):
+        with pytest.raises(
+            StoreError, match=r"00000\.json is gone, .*; put the file that was there"
+        ):
+            read()

@@ -272,7 +272,10 @@ def test_a_marker_that_contradicts_itself(
 
 @pytest.mark.parametrize(
     ("change", "what"),
-    [({"dtype": "float32"}, r"other columns \(embedding\)"), ({"dataset": {}}, "another fingerp")],
+    [
+        ({"dtype": "float32"}, r"other columns \(embedding\)"),
+        ({"precision": "fp32"}, "another fingerp"),
+    ],
 )
 def test_an_edited_store_json(
     store_factory: StoreFactory, tmp_path: Path, change: dict[str, Any], what: str
