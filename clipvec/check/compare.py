@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clipvec import shards
 from clipvec.errors import ClipvecError, one_line
 from clipvec.index import PART, ROW, Hit, is_missing
 from clipvec.progress import counted
 from clipvec.store import Store, matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
@@ -33,8 +34,9 @@ _COLUMNS = ("id", "uri", "caption", "width", "height")
 class IndexComparison:
     """Compares the rows of an index with those of the store, part by part."""
 
-    def __init__(self, index: VectorIndex, store: Store) -> None:
-        self._index, self._store = index, store
+    def __init__(self, index: VectorIndex, store: Store, unread: Sequence[int]) -> None:
+        """Take the two, and the shards of the store that cannot be compared."""
+        self._index, self._store, self._unread = index, store, unread
         self._tombstones = store.tombstones
         self._columns = [*_COLUMNS, *store.fingerprint.attributes]
         self._wrong: dict[str, list[str]] = defaultdict(list)
@@ -102,7 +104,13 @@ class IndexComparison:
                 *(self._index.location, held),
             )
         more = self._index.count() - self._found - self._deleted
-        if more > 0:
+        if more > 0 and self._unread:
+            faults.append(
+                f"{more} rows of {self._index.location} are of shards that are not finished "
+                f"({shards.format(self._unread)}), or not in the store; run the clipvec embed that "
+                "made these again, then clipvec index"
+            )
+        elif more > 0:
             faults.append(f"{more} rows of {self._index.location} are not in the store; {REBUILD}")
         if self._missed > _MISSES * self._asked:
             faults.append(

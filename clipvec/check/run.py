@@ -115,7 +115,7 @@ def _check_parts(
 ) -> None:
     comparison = None
     if index is not None:
-        comparison = IndexComparison(index, store)
+        comparison = IndexComparison(index, store, [s for s in store.shards if s not in markers])
     with Progress() as progress:
         task = progress.task("rows", sum(marker.rows for marker in markers.values()), "rows")
         for marker in markers.values():

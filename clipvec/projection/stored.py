@@ -15,6 +15,7 @@ import numpy as np
 
 from clipvec import paths
 from clipvec.errors import StoreError
+from clipvec.files import NotAFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +58,7 @@ class StoredProjection:
 
         try:
             data = pa.BufferReader(folder.read(paths.PROJECTION))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotAFile):
             return None
         try:
             table = pq.read_table(data, read_dictionary=["part"], page_checksum_verification=True)

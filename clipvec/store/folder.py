@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import ConfigError, StoreError
 from clipvec.extras import missing_for_url
-from clipvec.files import TEMPORARY, create_atomically, write_atomically
+from clipvec.files import TEMPORARY, NotAFile, create_atomically, open_regular, write_atomically
 from clipvec.lock import locked
 
 if TYPE_CHECKING:
@@ -127,10 +127,17 @@ class Folder:
     def read_each(self, names: Sequence[str]) -> dict[str, bytes]:
         """Return the contents of the files that exist; concurrently from an object store.
 
+        A pipe or a device under a file's name is none, as in `names`.
+
         Raises:
             StoreError: one cannot be read.
         """
         files = {}
+        for name in names if self.local else ():
+            with contextlib.suppress(FileNotFoundError, NotAFile):
+                files[name] = self.read(name)
+        if self.local:
+            return files
         paths = [f"{self._base}/{name}" for name in names]
         with self._errors():
             contents = self._fs.cat_ranges(paths, _START, None, on_error="return")
@@ -148,8 +155,12 @@ class Folder:
 
         Raises:
             FileNotFoundError: there is no such file.
+            NotAFile: there is a pipe or a device.
             StoreError: it cannot be read.
         """
+        if self.local:
+            with self.open(name) as file:
+                return bytes(file.read())
         with self._errors(name):
             return bytes(self._fs.cat_file(f"{self._base}/{name}", start=_START))
 
@@ -177,11 +188,18 @@ class Folder:
         return None
 
     def open(self, name: str) -> Any:
-        """Open a file for random access; only the bytes read are fetched from an object store."""
-        # by default fsspec would fetch 5 to 50 MB around each offset
-        cache = {} if self.local else {"cache_type": "none"}
+        """Open a file for random access; only the bytes read are fetched from an object store.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            NotAFile: there is a pipe or a device.
+            StoreError: it cannot be opened.
+        """
         with self._errors(name):
-            return self._fs.open(f"{self._base}/{name}", "rb", **cache)
+            if self.local:
+                return open_regular(Path(self._base, name))
+            # by default fsspec would fetch 5 to 50 MB around each offset
+            return self._fs.open(f"{self._base}/{name}", "rb", cache_type="none")
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file atomically.
@@ -311,11 +329,11 @@ class Folder:
 
     @contextlib.contextmanager
     def _errors(self, name: str = "", missing_ok: bool = True) -> Iterator[None]:
-        """Turn exceptions into a `StoreError`, except that a file may be missing."""
+        """Turn exceptions into a `StoreError`, except that a file may be missing, or none."""
         try:
             yield
         except OSError as error:
-            if missing_ok and isinstance(error, FileNotFoundError):
+            if missing_ok and isinstance(error, FileNotFoundError | NotAFile):
                 raise
             what = error.strerror or str(error)
             fix = _FIXES.get(error.errno or 0, "check the path and the connection, then run again")

@@ -78,7 +78,7 @@ class Store:
             return cls(folder, values)
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
+        except (files.NotAFile, ValueError, KeyError, TypeError) as error:
             raise StoreError(
                 f"{folder.path(paths.STORE_JSON)} is not a store's fingerprint ({error}); "
                 "is store.root the right folder?"
@@ -259,7 +259,10 @@ class Store:
     def tell_unfinished(self, what: str, seen: Container[int] | None = None) -> None:
         """Log which shards readers do not see, and what comes of it; see `unfinished`."""
         if missing := self.unfinished(seen):
-            log.warning("shards that are not finished %s: %s", what, shards.format(missing))
+            log.warning(
+                "shards that are not finished %s: %s; clipvec embed finishes them",
+                *(what, shards.format(missing)),
+            )
 
     def is_published(self, generation: Generation) -> bool:
         """Return whether readers see a generation, as far as it is committed."""

@@ -272,7 +272,7 @@ class TombstoneFolder:
     def _check_store(self) -> None:
         try:
             self._folder.read(paths.STORE_JSON)
-        except FileNotFoundError as error:
+        except OSError as error:
             raise StoreError(f"there is no store at {self._folder.url}") from error
 
     def add(self, entry: Entry) -> str:

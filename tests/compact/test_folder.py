@@ -274,8 +274,8 @@ def test_a_generation_that_is_not_finished(
     forever(store, "photo-01.png", forever=False)
     compacted(store, tmp_path)
     assert [text for text in caplog.messages if "not finished" in text] == [
-        "shards that are not finished keep their rows: 2",
-        "shards that are not finished stay as they are: 2",
+        "shards that are not finished keep their rows: 2; clipvec embed finishes them",
+        "shards that are not finished stay as they are: 2; clipvec embed finishes them",
     ]
 
 

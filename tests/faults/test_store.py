@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,15 @@ from tests.stores import INDEXED, edit, edit_fingerprint, flip, make_store, writ
 PART = "part-00001.parquet"
 
 
+def zeros(file: Path) -> None:
+    file.symlink_to("/dev/zero")
+
+
+def replace_by(make: Callable[[Path], object], file: Path) -> None:
+    file.unlink()
+    make(file)
+
+
 def take(shard: Path, other: Path) -> None:
     """Put a part of another shard where one was, and in its marker what the other's says of it."""
     shutil.copy(other / PART, shard / PART)
@@ -47,6 +57,8 @@ FAULTS: dict[str, Callable[[Path, Path], object]] = {
     "footer flipped": lambda shard, other: flip(shard / PART, -200),
     "cut": lambda shard, other: (shard / PART).write_bytes((shard / PART).read_bytes()[:-1]),
     "gone": lambda shard, other: (shard / PART).unlink(),
+    "a pipe": lambda shard, other: replace_by(os.mkfifo, shard / PART),
+    "a device": lambda shard, other: replace_by(zeros, shard / PART),
     "of another shard": lambda shard, other: shutil.copy(other / PART, shard / PART),
     "of another shard, marker too": take,
     "of another store, marker too": take_from_other_store,
@@ -184,4 +196,39 @@ def test_an_edited_store_json(root: Path, name: str) -> None:
             read()
     assert any("store.json was changed" in fault for fault in check(asked(root)).faults)
     file.write_bytes(kept)
+    assert check(asked(root)).faults == []
+
+
+MARKERS: dict[str, Callable[[Path], object]] = {
+    "gone": Path.unlink,
+    "gone with its shard": lambda file: shutil.rmtree(file.parent),
+    "cut": lambda file: file.write_text("{"),
+    "names a part twice": lambda file: edit(
+        file, parts=json.loads(file.read_text())["parts"][:1] * 2
+    ),
+    "a pipe": lambda file: replace_by(os.mkfifo, file),
+    "a device": lambda file: replace_by(zeros, file),
+}
+
+
+@pytest.mark.parametrize("name", MARKERS)
+def test_a_shard_without_its_marker(
+    root: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is what lacks, and not the index that has too much."""
+    file = root / "store/toys/toy/shard-00000/done.json"
+    MARKERS[name](file)
+    *_, told = faults = check(asked(root)).faults
+    assert told == (
+        f"70 rows of {root}/index/toys--toy are of shards that are not finished (0), or not in the "
+        "store; run the clipvec embed that made these again, then clipvec index"
+    )
+    assert not any("--rebuild" in fault for fault in faults)
+    said = "shards that are not finished are not checked: 0; clipvec embed "
+    assert [text for text in caplog.messages if "not checked" in text] == [f"{said}finishes them"]
+    if faults[1:]:  # they say to remove it
+        assert f"{file} is damaged" in faults[0]
+        file.unlink()
+    write_shard(Store.open(str(file.parents[1])), 0, INDEXED[0])
+    assert build_index(build_config(root / "store", ChromaConfig(f"{root}/index"))).rows == 140
     assert check(asked(root)).faults == []

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,6 +134,15 @@ def test_the_datasets_of_a_root_are_named_that_most_alike_first(tmp_path: Path) 
 def test_foreign_store_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "store.json").write_text('{"schema_version": 4}')
     with pytest.raises(StoreError, match=r"store\.json is not a store's fingerprint"):
+        Store.find(str(tmp_path))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda file: file.symlink_to("/dev/zero")])
+def test_a_store_json_that_is_no_file(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    """It never ends, or waits for who writes there."""
+    make(tmp_path / "store.json")
+    said = r"store\.json is not a store's .*it is a (pipe|device), not a regular file"
+    with pytest.raises(StoreError, match=said):
         Store.find(str(tmp_path))
 
 
