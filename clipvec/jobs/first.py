@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clipvec import paths, shards
-from clipvec.errors import SweepError
+from clipvec.errors import StoreError, SweepError, brief
 from clipvec.jobs import watch
 from clipvec.jobs.backend import Speed, State
 from clipvec.jobs.forecast import MEASURED, at_work, fewest_gpus
@@ -69,8 +69,10 @@ def wait_for_parts(
 
     Raises:
         SweepError: they ended before.
-        LaunchError: the backend cannot be asked.
+        LaunchError: the backend cannot be asked for a long time.
+        StoreError: a store cannot be read for a long time.
     """
+    patiently = watch.patient(runs.poll_seconds)
     began = time.monotonic()
     numbers = shards.format(s.job.number for s in started)
     jobs = [s.job for s in started]
@@ -78,9 +80,9 @@ def wait_for_parts(
     log.info("job %s starts first; %s when it has written parts", numbers, counted(others, "other"))
     seen: tuple[float, int] | None = None
     while True:
-        statuses = watch.poll(started, runs, progress)
+        statuses = patiently(watch.poll, started, runs, progress)
+        found = patiently(Found.of, jobs)
         now = time.monotonic()
-        found = Found.of(jobs)
         measured = _committed(found, before, now - began, gpus)
         if measured is not None:
             return measured
@@ -130,5 +132,12 @@ def _rows(job: Job) -> int:
 def _rows_of(store: Store, part: str) -> int:
     import pyarrow.parquet as pq
 
-    with store.folder.open(part) as file:
-        return int(pq.ParquetFile(file).metadata.num_rows)
+    try:
+        with store.folder.open(part) as file:
+            return int(pq.ParquetFile(file).metadata.num_rows)
+    except StoreError:
+        raise
+    except Exception as error:  # each object store's library has its own, once a file is open
+        raise StoreError(
+            f"{store.folder.path(part)}: {brief(error)}; check the connection, then run again"
+        ) from error

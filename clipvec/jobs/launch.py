@@ -78,7 +78,11 @@ def launch_sweep(sweep: Sweep, folder: Path) -> list[Outcome]:
     if todo:
         with (
             _released_unless_running(record, runs),
-            _told_how_to_come_back(record, "jobs already started keep running"),
+            _told_how_to_come_back(
+                record,
+                "jobs already started keep running; to start the others and wait: "
+                f"clipvec jobs resume {sweep.name}",
+            ),
         ):
             _start(record, todo, runs, progress)
     if not settings.wait:
@@ -152,7 +156,8 @@ def finish(
     sweep = record.sweep
     running = record.started()
     running += [s for s in busy if s.record.folder != record.folder]
-    told = _told_how_to_come_back(record, "the jobs keep running", running)
+    back = f"the jobs keep running; to wait again: clipvec jobs wait {sweep.name}"
+    told = _told_how_to_come_back(record, back, running)
     if not running:
         statuses: list[Status] = []
     else:
@@ -289,13 +294,10 @@ def _told_how_to_come_back(
 
     Args:
         record: the sweep.
-        said: that they go on.
+        said: that they go on, and the command that returns to them.
         running: jobs known to run; those that the sweep has started are known.
     """
-    name = record.sweep.name
-    back = (
-        f"{said}; to wait again: clipvec jobs wait {name}, to stop them: clipvec jobs cancel {name}"
-    )
+    back = f"{said}, to stop them: clipvec jobs cancel {record.sweep.name}"
     try:
         yield
     except KeyboardInterrupt as error:

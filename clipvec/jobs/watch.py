@@ -95,7 +95,7 @@ def wait(
     console = Console(stderr=True)
     view = _View(jobs, progress)
     ended: dict[int, Status] = {}
-    patient = _patient(backend.poll_seconds)
+    patiently = patient(backend.poll_seconds)
     statuses = poll(jobs, backend, progress, ended)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
@@ -109,10 +109,10 @@ def wait(
             if len(ended) == len(jobs):
                 return statuses
             time.sleep(backend.poll_seconds)
-            statuses = patient(poll, jobs, backend, progress, ended)
+            statuses = patiently(poll, jobs, backend, progress, ended)
 
 
-def _patient(pause: float) -> tenacity.Retrying:
+def patient(pause: float) -> tenacity.Retrying:
     """Return what repeats a poll that failed, with pauses in seconds that grow from ``pause``."""
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception_type((LaunchError, StoreError)),

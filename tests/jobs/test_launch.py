@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from clipvec.config import SkyLauncher, WorkersLauncher
-from clipvec.errors import Interrupted, LaunchError, SweepError
+from clipvec.errors import Interrupted, LaunchError, StoreError, SweepError
 from clipvec.jobs import launch
 from clipvec.jobs.backend import State, Status
+from clipvec.jobs.first import Found
 from clipvec.jobs.launch import Outcome
 from clipvec.jobs.plan import Job, Sweep
 from clipvec.jobs.record import Record, folders
@@ -234,8 +235,8 @@ def test_an_interrupt_while_starting_keeps_what_was_started(
     with pytest.raises(Interrupted) as caught:
         launch.launch_sweep(sweep(store, (1,), (2,)), tmp_path / "s/embed-1")
     assert str(caught.value) == (
-        "stopped; jobs already started keep running; to wait again: clipvec jobs wait "
-        "embed-1, to stop them: clipvec jobs cancel embed-1"
+        "stopped; jobs already started keep running; to start the others and wait: "
+        "clipvec jobs resume embed-1, to stop them: clipvec jobs cancel embed-1"
     )
     assert [entry["id"] for entry in started(tmp_path / "s/embed-1")] == ["7"]
 
@@ -326,6 +327,48 @@ def test_the_first_job_shows_what_the_others_will_take(
     assert backend.released == ["embed-1"]
     (kept,) = Record.open(tmp_path / "s/embed-1").forecasts()
     assert (kept.forecast.jobs, kept.speed.images_per_s) == (3, 12.5)
+
+
+def test_the_others_start_though_a_poll_of_the_first_fails(
+    store: Store, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Polls 2 and 3 of the backend fail, then one look at the store."""
+    backend = runs({0: RUNNING}, dict.fromkeys((0, 1, 2), DONE))
+    look, looks = Found.of.__func__, []  # type: ignore[attr-defined]
+
+    def of(jobs: Sequence[Job]) -> Found:
+        looks.append(len(backend.asked))
+        if looks.count(4) == 1:
+            raise StoreError("s3://bucket/store: Please reduce your request rate.")
+        return look(Found, jobs)  # type: ignore[no-any-return]
+
+    def poll(record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
+        if len(backend.asked) in {1, 2}:
+            backend.asked.append([])
+            raise LaunchError("SkyPilot: its API server does not respond")
+        if len(backend.asked) == 3:
+            store.writer(1).commit({"embedded": 25, "seconds": 2.0})
+        return Scripted.poll(backend, record, ids)
+
+    backend.poll = poll  # type: ignore[method-assign]
+    monkeypatch.setattr(Found, "of", of)
+    made = sweep(store, (1,), (2,), (3,), first=1)
+    outcomes = launch.launch_sweep(made, tmp_path / "s/embed-1")
+    assert [job.number for job in backend.submitted] == [0, 1, 2]
+    assert outcomes[0].status is State.SUCCEEDED
+
+
+def test_an_interrupt_while_the_first_job_is_alone_says_that_the_others_wait(
+    store: Store, runs: Runs, tmp_path: Path
+) -> None:
+    backend = runs({0: RUNNING})
+
+    def poll(record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
+        raise KeyboardInterrupt
+
+    backend.poll = poll  # type: ignore[method-assign]
+    with pytest.raises(Interrupted, match="to start the others and wait: clipvec jobs resume emb"):
+        launch.launch_sweep(sweep(store, (1,), (2,), first=1), tmp_path / "s/embed-1")
 
 
 def test_a_first_job_that_fails_starts_no_other(store: Store, runs: Runs, tmp_path: Path) -> None:
