@@ -16,9 +16,9 @@ from clipvec.paths import CONF_DIR
 from tests.jobs.conftest import Python
 
 
-def cloud(*overrides: str) -> CloudConfig:
+def cloud(*overrides: str, command: str = "embed") -> CloudConfig:
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        cfg = compose("embed", overrides=list(overrides)).cloud
+        cfg = compose(command, overrides=list(overrides)).cloud
     return config.from_dict({"cloud": OmegaConf.to_container(cfg)}, dict[str, CloudConfig])["cloud"]
 
 
@@ -36,12 +36,24 @@ def test_a_cloud_with_its_own_gpus_requests_no_others() -> None:
         "infra": "lambda",
         "accelerators": {"A10": 1, "A6000": 1, "A100": 1},
         "memory": "32+",
+        "disk_size": 100,
         "job_recovery": {
             "strategy": "EAGER_NEXT_REGION",
             "max_restarts_on_errors": 0,
             "recover_on_exit_codes": [143],
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("command", "memory"),
+    [("embed", "32+"), ("recall", "32+"), ("index", "16+"), ("deploy", "16+")],
+)
+def test_memory_and_disk_are_those_of_the_role(command: str, memory: str) -> None:
+    resources = cloud("cloud=aws", command=command).resources
+    assert (resources["memory"], resources["disk_size"]) == (memory, 100)
+    for name in ("kubernetes", "slurm"):  # nodes have the disks that they have
+        assert "disk_size" not in cloud(f"cloud={name}", command=command).resources
 
 
 @pytest.mark.parametrize("key", RESOURCES)

@@ -49,7 +49,8 @@ def test_a_service_on_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLIPVEC_API_KEY", "planted")
     made = task("cloud=aws", MOUNT, "service.ondemand_replicas=1", "extras=[s3]")
     assert made["resources"] == {
-        "memory": "32+",
+        "memory": "16+",
+        "disk_size": 100,
         "infra": "aws",
         "ports": 3000,
         "use_spot": True,

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.cloud, pytest.mark.timeout(900)]
 
 Call = Callable[..., str]
 KEY = "planted-0123456789-key"
+SLURM = ["cloud=slurm", "cloud.resources.memory=1+"]
 
 
 def up(run: Call, index: Path) -> str:
@@ -25,7 +26,7 @@ def up(run: Call, index: Path) -> str:
     # On one machine two replicas would need the same port.
     service = ["service.host=127.0.0.1", f"service.port={free_port()}", "service.max_replicas=1"]
     told = {"CLIPVEC_API_KEY": KEY, "CLIPVEC_SERVE": f"index.path={index}"}
-    said = run("deploy", "up", "cloud=slurm", *service, "extras=[sample]", **told)
+    said = run("deploy", "up", *SLURM, *service, "extras=[sample]", **told)
     found = re.search(r"^clipvec: (http://localhost:\d+), which answers once", said, re.MULTILINE)
     assert found, said
     return found[1]

@@ -148,6 +148,7 @@ def test_cancelled(cloud: Cloud, run: Call, tmp_path: Path) -> None:
 def test_an_index_is_built_and_measured_by_jobs(run: Call, sample: Path, tmp_path: Path) -> None:
     store, index = sample / "data/store", tmp_path / "index"
     build = [*SKY, *SAMPLE, "sharding=x10", f"store.root={store}", f"index.path={index}"]
+    build += ["cloud.resources.memory=1+"]  # more than which the machine may not have
     output = run("index", *build, "launcher.wait=false")
     name = re.search(r"to wait for it: clipvec jobs wait (\S+)", output)
     assert name is not None

@@ -207,6 +207,6 @@ def test_skypilot_accepts_the_task_of_every_cloud(tmp_path: Path) -> None:
 
 def test_resources_in_one_line() -> None:
     assert tasks.describe(cloud("any")) == (
-        "any, T4:1|L4:1|A10G:1|A10:1, memory 32+, spot, else on demand"
+        "any, T4:1|L4:1|A10G:1|A10:1, memory 32+, disk_size 100, spot, else on demand"
     )
     assert tasks.describe(cloud("slurm")) == "slurm, cpus 1+, memory 1+"
