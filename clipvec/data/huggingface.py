@@ -370,7 +370,8 @@ class HuggingFaceDataset:
     def _batch(self, batch: Sequence[_Row]) -> Iterator[Record | Reject]:
         config = self._config
         cells = [row.values.get(config.image) for row in batch]
-        images = read_images(cells, config.path, config.max_file_bytes)
+        most, column, table = config.max_file_bytes, config.image, batch[0].uri.partition("#")[0]
+        images = read_images(cells, config.path, most, column, table)
         for row, (image, address) in zip(batch, images, strict=True):
             values = row.values
             given = values.get(config.id) if config.id else None

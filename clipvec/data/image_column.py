@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from clipvec.data.fetch import read_files
 from clipvec.data.files import display_url
 from clipvec.data.regular import TooManyBytes
-from clipvec.errors import DatasetError
+from clipvec.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ _BASE64 = re.compile(r"data:image/|(/9j/|iVBORw0KGgo|UklGR|R0lGOD|Qk0|SUkq)[A-Za
 
 
 def read_images(
-    cells: Sequence[object], folder: str, most: int
+    cells: Sequence[object], folder: str, most: int, column: str, table: str
 ) -> list[tuple[bytes | OSError | None, str | None]]:
     """Return the encoded image and the address of each cell; None for an empty cell.
 
@@ -28,15 +28,23 @@ def read_images(
     The address is that path, without the secrets of a URL; None if the cell holds the image.
     An image of more than ``most`` bytes is an error.
 
+    Args:
+        cells: of the image column.
+        folder: of the table.
+        most: bytes of an image.
+        column: the column's name, for messages.
+        table: where it is, for messages.
+
     Raises:
-        DatasetError: a store of image files cannot be reached, or the text is an image in base64.
+        ConfigError: the text is an image in base64.
+        DatasetError: a store of image files cannot be reached.
     """
     images = [_content(cell) for cell in cells]
     for image in images:
         if isinstance(image, str) and _BASE64.match(image):
-            raise DatasetError(
-                "the image column holds images as base64 text, where a path or a URL is read; "
-                "write it as binary: base64.b64decode(text)"
+            raise ConfigError(
+                f"dataset.image={column} is a column of images as base64 text in {table}; allowed "
+                "as text: a path or a URL; write it as binary: base64.b64decode(text)"
             )
     paths = {
         index: image if "://" in image else join(folder, image)

@@ -131,7 +131,8 @@ class ParquetDataset:
     ) -> Iterator[Record | Reject]:
         config = self._config
         cells = [row[config.image] for row in rows]
-        images = read_images(cells, dirname(source.path), config.max_file_bytes)
+        folder = dirname(source.path)
+        images = read_images(cells, folder, config.max_file_bytes, config.image, source.url)
         stem = source.name.removesuffix(".parquet")
         for number, (row, (image, address)) in enumerate(zip(rows, images, strict=True), first):
             given = row[config.id] if config.id else None

@@ -30,14 +30,20 @@ def decode_text(content: bytes, encoding: str | None) -> str:
             return _strict(content, marked)
     try:
         text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" not in text:
-        return text
-    if encoding is None:
-        raise UnknownEncoding(
-            "not UTF-8, nor UTF-16 with a mark; name its encoding, such as dataset.encoding=cp1252"
-        )
+    except UnicodeDecodeError as error:
+        if encoding is None:
+            raise UnknownEncoding(
+                "not UTF-8, nor UTF-16 with a mark; name its encoding, such as "
+                "dataset.encoding=cp1252"
+            ) from error
+    else:
+        if "\0" not in text:
+            return text
+        if encoding is None:
+            raise UnknownEncoding(
+                "not text: it has NUL characters; take them out, or, if it is UTF-16 without a "
+                "mark, say so by dataset.encoding=utf-16-le"
+            )
     return _strict(content, encoding)
 
 

@@ -7,6 +7,7 @@ in the eyes of a browser (DNS rebinding). It cannot do so under an address, nor 
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _PROBES = {"/readyz"}
 """Paths that are asked for by any name, and tell nothing that a page could not know."""
+
+_HOST = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:@/]+))(?::\d*)?")
 
 
 class HostCheck:
@@ -59,9 +62,9 @@ class HostCheck:
 
 
 def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+    """Return the name or address in a Host header; empty: it is none."""
+    found = _HOST.fullmatch(host)
+    return found[1] or found[2] if found else ""
 
 
 def _is_address(name: str) -> bool:

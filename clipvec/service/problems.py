@@ -102,7 +102,9 @@ def add_handlers(app: FastAPI) -> None:
 def sentence(details: Sequence[Any]) -> str:
     """Return the first of pydantic's complaints, and how many more there are."""
     first = details[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"})
+    # of several types that are allowed, pydantic names the one that it tried: list[...]
+    named = [str(part) for part in first["loc"] if "[" not in str(part)]
+    where = ".".join(part for part in named if part not in {"body", "query", "path"})
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "json_invalid":
         return _NOT_JSON

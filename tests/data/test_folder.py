@@ -336,6 +336,15 @@ def test_a_caption_that_does_not_match_the_named_encoding(tmp_path: Path) -> Non
     assert item.reason == "its .txt file is not cp1252: it has NUL characters"
 
 
+def test_a_caption_with_a_null_character(tmp_path: Path) -> None:
+    """No other encoding helps."""
+    (tmp_path / "a.png").write_bytes(encode())
+    (tmp_path / "a.txt").write_bytes(b"some\0words")
+    (item,) = read(tmp_path).records(0, 1)
+    assert isinstance(item, Reject)
+    assert item.reason.startswith("its .txt file is not text: it has NUL characters; take them out")
+
+
 def test_names_cannot_control_the_terminal(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

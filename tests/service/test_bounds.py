@@ -214,6 +214,8 @@ def test_who_sends_what_is_refused_waits(
         ("Photos.Example.org:443", 200),
         ("rebound.example", 421),
         ("127.0.0.1.rebound.example", 421),
+        ("localhost:3977@rebound.example", 421),
+        ("[::1]@rebound.example", 421),
     ],
 )
 def test_hosts(served: ServeConfig, searcher: Searcher, host: str, status: int) -> None:

@@ -233,6 +233,10 @@ BAD = [
         "width is of type int; its operators are = ($eq), != ($ne), > ($gt), >= ($gte), < ($lt)",
     ),
     ({"text": "a", "where": {"$or": [{"width": 1}]}}, "$or takes a list of at least 2 filters"),
+    (
+        {"text": "a", "where": ["x" * 20_000]},
+        "where.0: string should have at most 12288 characters",
+    ),
     ({"text": "a", "where": ["width>=wide"]}, "'wide' is not of type int"),
     ({"text": "a", "where": {"$or": [{"width": 1}] * 4_000}}, "at most 256 comparisons and 1,0"),
     ({"text": "a", "where": {"width": {"$in": [*range(30_000)]}}}, "comparisons and 1,000 values"),
