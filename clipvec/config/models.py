@@ -76,6 +76,15 @@ class ModelConfig:
         return (*arch_extras(self.arch), *(runtime.extras if runtime else ()))
 
     @property
+    def on_cpu(self) -> str:
+        """The option that leaves a GPU without work; empty: it would be used."""
+        if self.arch == "synthetic":
+            return f"model={self.name}"
+        if self.runtime == OnnxRuntime.kind:
+            return f"model.runtime={self.runtime}"
+        return "model.device=cpu" if self.device == "cpu" else ""
+
+    @property
     def folder(self) -> Path | None:
         """The folder of ``local-dir:<folder>``; None: the weights have a name, or are a file."""
         folder = self.pretrained.removeprefix("local-dir:")

@@ -109,11 +109,20 @@ def check_pair(config: EmbedConfig) -> None:
 def check_gpus(config: EmbedConfig) -> None:
     """Refuse to run on the CPU, or on one of several GPUs, where GPUs were given and are paid for.
 
+    One that was asked for and has no GPU support gets a warning.
+
     Raises:
         GpuError: with what would use them.
     """
     given, why = machine.given_gpus()
     if not given or config.model.device != "auto" or config.model.arch == _SYNTHETIC:
+        return
+    if config.model.on_cpu:
+        log.warning(
+            "%s: %s embeds on the CPU, and GPUs are idle; model.runtime=torch uses one, and jobs "
+            "get machines without by cloud.resources.accelerators=null",
+            *(why, config.model.on_cpu),
+        )
         return
     if given > 1:
         raise GpuError(

@@ -39,6 +39,8 @@ class Job:
     """URLs that it reads, by the option that names them."""
     variables: dict[str, str] = field(default_factory=dict)
     """Environment variables that it needs, and why."""
+    on_cpu: str = ""
+    """The option by which it embeds on the CPU, whatever GPUs there are; empty: a GPU may."""
     arch: str = ""
     """open_clip architecture of its encoder; empty for commands that embed nothing."""
     generation: int | None = None

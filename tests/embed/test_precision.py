@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 
 from clipvec import config, paths
 from clipvec.embed.run import embed_shards
+from clipvec.embed.vector_source import check_gpus
 from clipvec.errors import FingerprintError, GpuError
 from clipvec.model.torch import encoder
 from clipvec.store import Store
@@ -54,6 +55,22 @@ def test_another_precision_is_refused(tmp_path: Path, tiny_weights: Path) -> Non
         f"the store {store.url} was made with model.precision fp32, not bf16: "
         "use model.precision=fp32, or another store.root"
     )
+
+
+def test_a_gpu_that_the_runtime_leaves_idle_is_named(
+    tmp_path: Path,
+    tiny_weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("SKYPILOT_NUM_GPUS_PER_NODE", "1")
+    check_gpus(settings(tmp_path, tiny_weights, "model.runtime=onnx"))
+    assert caplog.messages == [
+        "SKYPILOT_NUM_GPUS_PER_NODE=1: model.runtime=onnx embeds on the CPU, and GPUs are idle; "
+        "model.runtime=torch uses one, and jobs get machines without by "
+        "cloud.resources.accelerators=null"
+    ]
 
 
 def test_several_gpus_are_not_left_idle(

@@ -221,6 +221,26 @@ def test_each_job_uses_the_cloud_of_its_configuration(run: Run, planned: list[Sw
     assert [job.cloud["resources"]["infra"] for job in planned[0].jobs] == ["aws", "gcp"]
 
 
+@pytest.mark.parametrize(
+    ("given", "gpus"),
+    [
+        (["model.runtime=onnx"], None),
+        (["model.device=cpu"], None),
+        (["experiment=synthetic"], None),
+        (["model.runtime=onnx", "cloud.resources.accelerators={L4: 1}"], {"L4": 1}),
+        (["cloud.resources.accelerators={L4: 1}"], {"L4": 1}),
+        (["model.device=cuda"], {"T4": 1, "L4": 1, "A10G": 1, "A10": 1}),
+    ],
+)
+def test_jobs_on_the_cpu_ask_for_no_gpu(
+    run: Run, planned: list[Sweep], given: list[str], gpus: dict[str, int] | None
+) -> None:
+    run("shards=0", "cloud=aws", *given)
+    (job,) = planned[0].jobs
+    assert job.cloud["resources"].get("accelerators") == gpus
+    assert job.cloud["resources"]["infra"] == "aws"
+
+
 def test_the_image_count_where_it_is_known(run: Run, planned: list[Sweep]) -> None:
     run("experiment=skypilot_example", "shards=0-2", "hydra.sweeper.shards_per_job=2")
     assert [job.images for job in planned[0].jobs] == [20_000, 10_000]

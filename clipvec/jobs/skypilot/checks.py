@@ -100,8 +100,15 @@ def _own_pool(sweep: Sweep, jobs: Sequence[Job]) -> Iterator[str]:
 
 def _idle_gpus(sweep: Sweep, jobs: Sequence[Job]) -> Iterator[str]:
     """Yield the requests for GPUs that are paid for and idle, other than those of `warnings`."""
-    for job, name, count in _several_gpus(jobs):
+    for job, name, count in _requested_gpus(jobs):
         asked = _asked(name, count)
+        if job.on_cpu:
+            yield (
+                f"{asked}which {job.on_cpu} leaves idle; cloud.resources.accelerators=null asks "
+                "for machines without"
+            )
+        if job.on_cpu or count == 1:
+            continue
         one = f"'cloud.resources.accelerators={{{name.upper()}: 1}}'"
         most, joined = _shards(sweep, job)
         if not job.uses_gpus:
@@ -122,22 +129,22 @@ def warnings(sweep: Sweep, jobs: Sequence[Job]) -> list[str]:
     return [
         f"{_asked(name, count)}each for shards of its own: with {counted(joined, 'shard')}, "
         f"{count - joined} of them will be idle"
-        for job, name, count in _several_gpus(jobs)
+        for job, name, count in _requested_gpus(jobs)
         if job.uses_gpus and (joined := _shards(sweep, job)[1]) < count
     ]
 
 
-def _several_gpus(jobs: Sequence[Job]) -> Iterator[tuple[Job, str, int]]:
-    """Yield a job of each kind with the GPUs of a machine that has several: name and count."""
-    kinds = {(repr(job.cloud), job.uses_gpus): job for job in jobs if job.shards}
+def _requested_gpus(jobs: Sequence[Job]) -> Iterator[tuple[Job, str, int]]:
+    """Yield a job of each kind with the GPUs that its machine may have: name and count."""
+    kinds = {(repr(job.cloud), job.uses_gpus, job.on_cpu): job for job in jobs if job.shards}
     for job in kinds.values():
         for name, count in gpus.counted(job.cloud):
-            if count > 1:
-                yield job, name, count
+            yield job, name, count
 
 
 def _asked(name: str, count: int) -> str:
-    return f"cloud.resources.accelerators: {name.upper()}:{count} is {count} GPUs, "
+    several = "a GPU" if count == 1 else f"{count} GPUs"
+    return f"cloud.resources.accelerators: {name.upper()}:{count} is {several}, "
 
 
 def _shards(sweep: Sweep, job: Job) -> tuple[int, int]:

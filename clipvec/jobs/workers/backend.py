@@ -69,7 +69,8 @@ class Workers(Backend):
 
     def machines(self, job: Job) -> list[Machine]:
         """Return this machine, whose speed is not known before it was measured."""
-        return [Machine(machine.device_name("cuda" if machine.gpus() else "cpu"), None, None)]
+        device = "cuda" if machine.gpus() and not job.on_cpu else "cpu"
+        return [Machine(machine.device_name(device), None, None)]
 
     def poll(self, record: Record, ids: Mapping[int, str]) -> dict[int, Status]:
         """Return the status of jobs."""

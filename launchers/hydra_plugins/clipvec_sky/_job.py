@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     SweptConfig: TypeAlias = EmbedConfig | IndexCommandConfig | RecallConfig
 
+_GPUS = re.compile(r"[+~]*cloud\.resources\.accelerators\b")
 _NOT_THE_JOBS = re.compile(r"[+~]*(shards|launcher|cloud|hydra)\b")
 """Overrides that control how jobs are started, not what they do."""
 
@@ -45,7 +46,8 @@ def planned_job(
     from clipvec.jobs import Job
 
     doing: tuple[int, ...] = ()
-    store, images, precision, arch, reuse = "", None, "", "", ""
+    store, images, precision, arch, reuse, on_cpu = "", None, "", "", "", ""
+    cloud = to_dict(config.cloud)
     inputs: dict[str, list[str]] = {}
     urls: dict[str, list[str]] = {}
     online = config.tracking.mode == "online"
@@ -64,6 +66,9 @@ def planned_job(
         inputs = _those(places, lambda place: locations.local_root(place) is not None)
         elsewhere = _those(places, lambda place: locations.local_root(place) is None)
         urls = {option: [*map(url_without_secrets, found)] for option, found in elsewhere.items()}
+        on_cpu = config.model.on_cpu
+        if on_cpu and not any(map(_GPUS.match, overrides)):  # a default that would be idle
+            cloud["resources"].pop("accelerators", None)
         runs_torch = config.model.runtime == "torch" and config.model.arch != "synthetic"
         if runs_torch and config.model.device == "auto":
             precision = config.model.precision
@@ -80,7 +85,7 @@ def planned_job(
         tuple(o for o in overrides if not _NOT_THE_JOBS.match(o)),
         doing,
         store,
-        to_dict(config.cloud),
+        cloud,
         folders,
         extras_for(config),
         images,
@@ -88,8 +93,9 @@ def planned_job(
         inputs,
         urls,
         variables,
-        arch,
+        arch=arch,
         reuse=reuse,
+        on_cpu=on_cpu,
     )
 
 

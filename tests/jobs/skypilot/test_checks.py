@@ -156,6 +156,21 @@ def test_a_first_try_may_leave_gpus_idle() -> None:
     assert first(0, 1, 2, 3) == []
 
 
+@pytest.mark.parametrize(
+    ("resources", "asked"),
+    [
+        ({"accelerators": {"T4": 1}}, "T4:1 is a GPU"),
+        ({"any_of": [{"accelerators": "L4:2"}]}, "L4:2 is 2 GPUs"),
+    ],
+)
+def test_gpus_of_jobs_on_the_cpu(resources: dict[str, Any], asked: str) -> None:
+    cloud = {"name": "aws", "resources": resources}
+    assert refusals(Job(0, (), (0,), cloud=cloud, on_cpu="model.runtime=onnx")) == [
+        f"cloud.resources.accelerators: {asked}, which model.runtime=onnx leaves idle; "
+        "cloud.resources.accelerators=null asks for machines without"
+    ]
+
+
 def test_several_gpus_of_which_none_or_one_would_work() -> None:
     """On model.device=cuda:0, say."""
     cloud = {"name": "aws", "resources": {"accelerators": {"T4": 4}}}
