@@ -23,7 +23,8 @@ today: ``infra: aws/us-east-1``."""
 def _known(resources: Any) -> dict[str, Any]:
     if not isinstance(resources, dict):
         raise PydanticCustomError("resources", "a mapping, as SkyPilot's resources are")
-    unknown = [key for key in resources if key not in RESOURCES]
+    parts = [resources, *_alternatives(resources)]
+    unknown = [key for part in parts for key in part if key not in RESOURCES]
     if unknown:
         raise PydanticCustomError(
             "resources",
@@ -31,6 +32,12 @@ def _known(resources: Any) -> dict[str, Any]:
             {"unknown": ", ".join(unknown), "known": ", ".join(RESOURCES)},
         )
     return {key: value for key, value in resources.items() if value is not None}
+
+
+def _alternatives(resources: dict[str, Any]) -> list[dict[str, Any]]:
+    listed = [resources.get(key) for key in ("any_of", "ordered")]
+    alternatives = [one for each in listed if isinstance(each, list) for one in each]
+    return [one for one in alternatives if isinstance(one, dict)]
 
 
 def _mapping(value: object) -> object:

@@ -71,6 +71,15 @@ def test_an_unknown_key_is_refused_with_the_known_ones() -> None:
     )
 
 
+@pytest.mark.parametrize("key", ["any_of", "ordered"])
+def test_alternatives_have_the_same_keys(key: str) -> None:
+    """Of which SkyPilot would take ``gpus`` for ``accelerators``, and nobody else."""
+    chosen = "[{accelerators: L4:1, use_spot: true}, {cpus: 8+}]"
+    assert len(cloud(f"cloud.resources.{key}={chosen}").resources[key]) == 2
+    with pytest.raises(ConfigError, match="gpus, region is not one of SkyPilot's resources: acc"):
+        cloud(f"cloud.resources.{key}=[{{gpus: L4:1}}, {{cpus: 8+, region: us-east-1}}]")
+
+
 def test_skypilot_takes_the_same_keys(python: Python) -> None:
     code = (
         "import json; from sky.utils import schemas\n"

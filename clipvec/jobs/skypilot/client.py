@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import LaunchError, brief
@@ -67,7 +68,8 @@ def require_server(sky: ModuleType) -> None:
 def to_task(sky: ModuleType, task: Mapping[str, Any]) -> Any:
     """Return SkyPilot's own object, which it refuses to make of what it does not understand."""
     secrets = [(name, os.environ[name]) for name in task.get("secrets", {})]
-    return sky.Task.from_yaml_config(dict(task), secrets_overrides=secrets)
+    # which changes the mappings within what it is given
+    return sky.Task.from_yaml_config(deepcopy(dict(task)), secrets_overrides=secrets)
 
 
 def status_name(status: object) -> str:

@@ -18,6 +18,17 @@ def test_skypilot_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
+def test_what_skypilot_is_given_stays_as_it_was(python: Python) -> None:
+    """Here it changes ``gpus`` to ``accelerators``."""
+    code = """
+import sky
+from clipvec.jobs.skypilot.client import to_task
+task = {"run": "true", "resources": {"any_of": [{"gpus": "L4:1"}, {"cpus": 4}]}}
+print(len(to_task(sky, task).resources), task["resources"])
+"""
+    assert python("-c", code) == "2 {'any_of': [{'gpus': 'L4:1'}, {'cpus': 4}]}\n"
+
+
 def test_errors_of_skypilot_are_one_line(python: Python) -> None:
     code = """
 import sky.exceptions as e
