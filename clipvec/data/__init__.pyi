@@ -1,5 +1,5 @@
 from .decode import DecoderCrashed, TooMuchMemory, TooSlow, decode_image, thumbnail
-from .effort import LIGHT_PIXELS, is_light, is_soon_opened
+from .effort import LIGHT_PIXELS, announced_pixels, is_light
 from .fetch import is_transient
 from .formats import Undecodable, open_image
 from .listing import Listing
@@ -26,11 +26,11 @@ __all__ = [
     "TooMuchMemory",
     "TooSlow",
     "Undecodable",
+    "announced_pixels",
     "decode_image",
     "drawn_lines",
     "file_of",
     "is_light",
-    "is_soon_opened",
     "is_transient",
     "open_dataset",
     "open_image",

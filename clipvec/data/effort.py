@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING
 
-from clipvec.data.formats import known_by_mark, open_image
+from PIL import Image
+
+from clipvec.data.formats import known_by_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +18,8 @@ _JPEG_FACTOR = 4
 _LIGHT_BYTES = 2**23
 _SIMPLE = frozenset({"JPEG", "PNG", "WebP", "BMP"})
 """Formats whose decoders do work in proportion to pixels and bytes. A TIFF may hold any codec."""
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "TIFF")
+"""Those of which Pillow tells the size without decoding."""
 _PIECES = 10_000
 """Most pieces of a header that Pillow goes over in Python, some ten microseconds each."""
 _SCAN = b"\xff\xda"
@@ -28,25 +33,30 @@ def is_light(data: bytes) -> bool:
     name = known_by_mark(data)
     if name is None:
         return True  # refused by its first bytes
-    if name not in _SIMPLE or len(data) > _LIGHT_BYTES or not is_soon_opened(data):
+    if name not in _SIMPLE or len(data) > _LIGHT_BYTES:
         return False
-    try:
-        width, height = open_image(data).size
-    except Exception:  # may be read after a repair, of any size
+    pixels = announced_pixels(data)
+    if not pixels:  # may be read after a repair, of any size
         return False
     if name == "JPEG":
-        return width * height * data.count(_SCAN) <= _JPEG_FACTOR * LIGHT_PIXELS
-    return width * height <= LIGHT_PIXELS
+        return pixels * data.count(_SCAN) <= _JPEG_FACTOR * LIGHT_PIXELS
+    return pixels <= LIGHT_PIXELS
 
 
-def is_soon_opened(data: bytes) -> bool:
-    """Return whether Pillow finds the size of an image in a moment, whatever the file is."""
+def announced_pixels(data: bytes) -> int | None:
+    """Return width x height by the header; 0: Pillow cannot tell, None: not in a moment."""
     name = known_by_mark(data)
-    if name == "PNG":
-        return _ends(data, 8, _after_chunk)
-    if name == "JPEG":
-        return _ends(data, 2, _after_segment)
-    return name != "GIF"  # its comments are in pieces of as little as a byte
+    if name == "GIF":  # Pillow reads comments first, in pieces of as little as a byte
+        return int.from_bytes(data[6:8], "little") * int.from_bytes(data[8:10], "little")
+    if name == "PNG" and not _ends(data, 8, _after_chunk):
+        return None
+    if name == "JPEG" and not _ends(data, 2, _after_segment):
+        return None
+    try:
+        with Image.open(BytesIO(data), formats=_FORMATS) as image:
+            return int(image.width * image.height)
+    except Exception:  # Pillow's openers raise nearly every class there is
+        return 0
 
 
 def _ends(data: bytes, place: int, after: Callable[[bytes, int], int]) -> bool:
@@ -71,6 +81,8 @@ def _after_segment(data: bytes, place: int) -> int:
     mark = data[place : place + 2]
     if place >= len(data) or mark == _SCAN:
         return place
-    if mark[0] != 0xFF or mark[1:] in {b"", b"\x00", b"\xff"}:  # searched byte by byte
+    if mark == b"\xff\xff":
+        return place + 1  # a fill byte
+    if mark[0] != 0xFF or mark[1:] in {b"", b"\x00"}:  # Pillow searches byte by byte
         return -1
     return place + 2 + int.from_bytes(data[place + 2 : place + 4])

@@ -9,13 +9,11 @@ import asyncio
 import base64
 import binascii
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from typing import TYPE_CHECKING, TypeVar
 
 from fastapi import HTTPException
-from PIL import Image
 
-from clipvec.data import Undecodable, is_light, is_soon_opened
+from clipvec.data import Undecodable, announced_pixels, is_light
 from clipvec.errors import ConfigError
 from clipvec.model import ImageReader
 
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 _TOGETHER = 2
 """Times ``max_pixels`` that the images of a request may have together."""
-_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 _URL_SAFE = str.maketrans("-_", "+/")
 _THREADS = 2
 _WAITING = 8
@@ -71,7 +68,7 @@ class ImageDecoder:
         Raises:
             ConfigError: they have too many pixels together.
         """
-        total = await self._run(lambda: sum(map(_pixels, files))) if files else 0
+        total = await self._run(lambda: sum(map(self._pixels, files))) if files else 0
         most = _TOGETHER * self._max_pixels
         if total > most:
             raise ConfigError(
@@ -107,6 +104,10 @@ class ImageDecoder:
     async def _run(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
+    def _pixels(self, file: bytes) -> int:
+        pixels = announced_pixels(file)
+        return self._max_pixels if pixels is None else pixels
+
     def _decode(self, name: str, file: bytes) -> np.ndarray:
         try:
             return self._reader(file).pixels
@@ -126,14 +127,3 @@ def _decoded(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ConfigError(f"image is not base64: {error}") from error
-
-
-def _pixels(file: bytes) -> int:
-    """Return what the header says; 0: decoding it, perhaps apart, will say something of it."""
-    if not is_soon_opened(file):
-        return 0
-    try:
-        with Image.open(BytesIO(file), formats=_FORMATS) as image:
-            return int(image.width * image.height)
-    except Exception:  # Pillow's openers raise nearly every class there is
-        return 0

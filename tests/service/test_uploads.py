@@ -69,7 +69,7 @@ def test_too_many_images_at_once(client: httpx.Client) -> None:
     assert client.post("/embed_image", files=many).status_code == 422
 
 
-@pytest.mark.parametrize("kind", ["PNG", "AVIF"])
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "AVIF"])
 def test_many_pixels_together(client: httpx.Client, kind: str) -> None:
     pixels = io.BytesIO()
     options = {"speed": 10} if kind == "AVIF" else {}
