@@ -23,7 +23,7 @@ LEVELS = (
     ),
     ("config", "web"),
     ("cli", "data", "store", "tracking"),
-    ("model", "projection"),
+    ("model", "projection", "retry"),
     ("embed", "index"),
     (
         *("check", "compact", "completion", "delete", "rejects"),

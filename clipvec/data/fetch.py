@@ -175,7 +175,9 @@ def _may_come(content: Content | None) -> bool:
 
 def is_transient(error: Exception) -> bool:
     """Return whether a later attempt may succeed: a server was busy, or a host did not answer."""
-    return _status(error) in _BUSY or _unreached(error)
+    # s3fs raises an OSError of its own, whose cause has the status
+    busy = any(_status(each) in _BUSY for each in (error, error.__cause__))
+    return busy or _unreached(error)
 
 
 def _unreached(content: Content) -> bool:
@@ -191,8 +193,12 @@ def _unconnected(content: Content) -> bool:
 
 
 def _status(error: object) -> int | None:
-    """Return the HTTP status of an aiohttp, httpx or requests error."""
-    status: int | None = getattr(getattr(error, "response", None), "status_code", None)
+    """Return the HTTP status of an aiohttp, httpx, requests or botocore error."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):  # botocore's
+        status: int | None = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        return status
+    status = getattr(response, "status_code", None)
     return getattr(error, "status", None) if status is None else status
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 def _embed(cfg: DictConfig) -> None:
     from clipvec import config
-    from clipvec.embed.retry import in_place
     from clipvec.embed.run import embed_shards
+    from clipvec.retry import in_place
 
     config.load_env()
     settings = config.read(cfg, config.EmbedConfig)

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 def _index(cfg: DictConfig) -> None:
     from clipvec import config, projection
     from clipvec.index.build import build_index
+    from clipvec.retry import in_place
 
     config.load_env()
-    print(build_index(config.read(cfg, config.IndexCommandConfig), projection.log_projection))
+    asked = config.read(cfg, config.IndexCommandConfig)
+    print(in_place(lambda: build_index(asked, projection.log_projection)))
 
 
 COMMAND = HydraCommand("index", _index, __doc__, {"--rebuild": "rebuild=true"}, resumes=True)

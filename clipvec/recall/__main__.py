@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 def _recall(cfg: DictConfig) -> None:
     from clipvec import config
     from clipvec.recall import apply, benchmark
+    from clipvec.retry import in_place
 
     config.load_env()
     asked = config.read(cfg, config.RecallConfig)
-    summary = benchmark(asked)
+    summary = in_place(lambda: benchmark(asked))
     print(summary)
     summary.check()
     if asked.apply:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import types
 
 import pytest
 import requests
 import tenacity
+from hydra import compose, initialize_config_dir
 
-from clipvec.embed import retry
-from clipvec.errors import ConfigError, DatasetError, ModelError, TooManyRejects
+from clipvec import retry
+from clipvec.data import is_transient
+from clipvec.errors import ConfigError, DatasetError, ModelError, StoreError, TooManyRejects
+from clipvec.paths import CONF_DIR
 
 
 def busy(status: int) -> Exception:
@@ -53,6 +57,61 @@ def test_errors_that_may_pass(kind: type[Exception], cause: Exception) -> None:
 )
 def test_errors_that_come_again(error: Exception) -> None:
     assert not retry.may_pass(error)
+
+
+def refused(code: str, status: int) -> Exception:
+    """What S3's client raises of an answer."""
+    exceptions = pytest.importorskip("botocore.exceptions")
+    answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    error: Exception = exceptions.ClientError(answer, "GetObject")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "passes"),
+    [
+        ("SlowDown", 503, True),
+        ("ServiceUnavailable", 503, True),
+        ("InternalError", 500, True),
+        ("AccessDenied", 403, False),
+        ("NoSuchBucket", 404, False),
+    ],
+)
+def test_a_busy_bucket(code: str, status: int, passes: bool) -> None:
+    """As botocore says it, and as s3fs does."""
+    s3fs = pytest.importorskip("s3fs.errors")
+    error = refused(code, status)
+    assert retry.may_pass(raised(StoreError("s3://bucket/store"), error)) is passes
+    translated = s3fs.translate_boto_error(error)
+    assert retry.may_pass(raised(StoreError("s3://bucket/store"), translated)) is passes
+    assert is_transient(translated) is passes
+
+
+@pytest.mark.parametrize(
+    ("command", "works", "answer"),
+    [
+        ("embed", "clipvec.embed.run.embed_shards", "done"),
+        ("index", "clipvec.index.build.build_index", "done"),
+        ("recall", "clipvec.recall.benchmark", types.SimpleNamespace(check=lambda: None)),
+    ],
+)
+def test_every_command_of_a_job_tries_again(
+    monkeypatch: pytest.MonkeyPatch, command: str, works: str, answer: object
+) -> None:
+    monkeypatch.setenv("CLIPVEC_SWEEP", f"{command}-1")
+    monkeypatch.setattr(retry, "_WAIT", tenacity.wait_none())
+    errors = [raised(StoreError("s3://bucket/store"), refused("SlowDown", 503))]
+
+    def work(*_: object) -> object:
+        if errors:
+            raise errors.pop()
+        return answer
+
+    monkeypatch.setattr(works, work)
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        cfg = compose(command)
+    importlib.import_module(f"clipvec.{command}.__main__").COMMAND.task(cfg)
+    assert errors == []
 
 
 def test_a_job_tries_again(

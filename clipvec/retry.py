@@ -1,4 +1,4 @@
-"""What a moment can mend is tried again within a job: a busy hub, a download that breaks off."""
+"""What a moment can mend is tried again within a job: a busy hub or bucket, a broken download."""
 
 from __future__ import annotations
 
