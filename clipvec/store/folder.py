@@ -10,6 +10,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,7 +200,12 @@ class Folder:
             if self.local:
                 return open_regular(Path(self._base, name))
             # by default fsspec would fetch 5 to 50 MB around each offset
-            return self._fs.open(f"{self._base}/{name}", "rb", cache_type="none")
+            ask = partial(self._fs.open, f"{self._base}/{name}", "rb", cache_type="none")
+            try:
+                return ask()
+            except FileNotFoundError:  # by a listing, perhaps, that s3fs has kept, see `_START`
+                self._fs.invalidate_cache()
+                return ask()
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file atomically.

@@ -113,6 +113,9 @@ def test_transparency_is_composited_over_white() -> None:
     for kind in ("PNG", "GIF"):
         data = save(palette, kind, transparency=0)
         assert np.asarray(decode_image(data, 224, LIMIT).image)[0].tolist() == expected[:2]
+    # of what is resized, Pillow forgets the colours of transparent pixels by itself
+    exact = save(Image.new("RGBA", (224, 224), (200, 0, 0, 0)), "PNG")
+    assert (np.asarray(decode_image(exact, 224, LIMIT).image) == 255).all()
 
 
 def test_first_frame_of_an_animation() -> None:

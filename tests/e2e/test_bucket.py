@@ -7,12 +7,13 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 
 from clipvec.config import ChromaConfig
 from clipvec.index import open_index
-from clipvec.store import Store
+from clipvec.store import Folder, Store
 from tests.e2e.conftest import Run
 from tests.stores import delete, make_store
 from tests.waiting import until
@@ -53,6 +54,20 @@ def test_from_embed_to_dashboard(
         line for line in caplog.messages if f"GET /photos/store/sample/local/{part.file}" in line
     ]
     assert len(gets) == 3, "the footer, and what lies before and behind the thumbnails"
+
+
+def test_what_another_client_writes_after_a_listing(bucket: None) -> None:
+    """It is found, though s3fs keeps listings in which it is missing."""
+    folder = Folder("s3://photos/listed")
+    folder.write("first", b"1")
+    assert folder.names() == ["first"]
+    fsspec.filesystem("s3", skip_instance_cache=True).pipe_file("photos/listed/second", b"22")
+    assert folder.read("second") == b"22"
+    assert folder.read_each(["first", "second"]) == {"first": b"1", "second": b"22"}
+    with folder.open("second") as file:
+        assert file.read() == b"22"
+    assert folder.size("second") == 2
+    assert folder.names() == ["first", "second"]
 
 
 def test_deletions_by_two_at_once(
