@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -32,6 +32,19 @@ class LauncherKind(Kind):
     """Start this many jobs alone; when they have written parts, print from their speed what the
     sweep will take and cost, and start the others. 0: all at once."""
 
+    @property
+    def pooled(self) -> bool:
+        """Whether machines start apart from the jobs that share them."""
+        return False
+
+    def machines(self, jobs: int) -> int:
+        """Return how many machines start for a number of jobs: one for each."""
+        return jobs
+
+    def resources(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return those of ``cloud.resources`` that its machines may have: all."""
+        return given
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class WorkersLauncher(LauncherKind):
@@ -54,6 +67,25 @@ class SkyLauncher(LauncherKind):
     end; null: a machine for each job."""
     pool_workers: Annotated[int, Field(ge=1)] = 8
     """Number of machines of ``launcher.pool=auto``, if there are as many jobs."""
+
+    @property
+    def pooled(self) -> bool:
+        """Whether machines start apart from the jobs that share them."""
+        return self.pool is not None
+
+    def machines(self, jobs: int) -> int:
+        """Return how many machines start for a number of jobs: none in a pool that there is."""
+        if not self.pooled:
+            return jobs
+        return min(self.pool_workers, jobs) if self.pool == "auto" else 0
+
+    def resources(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return those that its machines may have: in a pool all are spot machines, or none is."""
+        listed = given.get("any_of")
+        if self.pool != "auto" or not listed:
+            return given
+        spot = listed[0].get("use_spot")
+        return given | {"any_of": [each for each in listed if each.get("use_spot") == spot]}
 
 
 LAUNCHERS: Registry[Kind] = Registry(

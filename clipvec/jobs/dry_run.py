@@ -62,12 +62,12 @@ def _todo(sweep: Sweep, runs: Backend, root: Path) -> tuple[list[Job], list[Outl
         jobs = of_one_generation(jobs, look=False)
         progress = StoreProgress(jobs)
     except (StoreError, ConfigError) as error:
-        known = Outlook.of(sweep.jobs, runs, StoreProgress(()), root)
+        known = Outlook.of(sweep.jobs, sweep.launcher, runs, StoreProgress(()), root)
         return list(sweep.jobs), known, [f"the committed shards are not known: {error}"]
     left = [only_missing(job, progress) for job in jobs]
     missing = [job for job in left if job.shards or not job.store]
     todo = [in_one_precision(job, runs, progress) for job in missing]
-    return todo, Outlook.of(todo, runs, progress, root), []
+    return todo, Outlook.of(todo, sweep.launcher, runs, progress, root), []
 
 
 def _ranking(outlooks: Sequence[Outlook]) -> Table:
@@ -98,7 +98,7 @@ def _row(
     row = [name, f"{speed.of_machine:,.0f}", f"{price:,.2f}", f"{million:,.2f}"]
     if outlook.images is None:
         return million, [*row, "-", "-"]
-    whole = Forecast.of(len(outlook.jobs), outlook.images, speed, price)
+    whole = Forecast.of(len(outlook.jobs), outlook.images, speed, price, outlook.launcher)
     return million, [*row, f"{whole.dollars:,.2f}", f"{whole.starting:.0%}"]
 
 

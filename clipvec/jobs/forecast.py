@@ -13,6 +13,7 @@ from clipvec.progress import counted, duration
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from clipvec.config import LauncherKind
     from clipvec.jobs.backend import Backend
     from clipvec.jobs.plan import Job
     from clipvec.jobs.progress import StoreProgress
@@ -36,7 +37,9 @@ class Forecast:
     """None: prices are unknown."""
 
     @classmethod
-    def of(cls, jobs: int, images: int, speed: Speed, price: float | None) -> Forecast:
+    def of(
+        cls, jobs: int, images: int, speed: Speed, price: float | None, launcher: LauncherKind
+    ) -> Forecast:
         """Return the forecast for a number of jobs.
 
         Args:
@@ -44,8 +47,9 @@ class Forecast:
             images: in all of them.
             speed: of each.
             price: of a machine, in US dollars per hour; None: unknown.
+            launcher: knows how many machines start for them.
         """
-        starting = speed.starting * jobs / 3600
+        starting = speed.starting * launcher.machines(jobs) / 3600
         hours = starting + images / speed.of_machine / 3600
         return cls(jobs, hours, starting / hours, None if price is None else hours * price)
 
@@ -77,31 +81,58 @@ def describe(speed: Speed) -> str:
     return f"{rate}, {started} from start to image: {speed.source}"
 
 
-def summary(jobs: Sequence[Job], images: int, speed: Speed, machine: Machine) -> str:
-    """Return in a line what the jobs of a store will take, and what fewer of them would."""
-    forecast = Forecast.of(len(jobs), images, speed, machine.price)
+def summary(
+    jobs: Sequence[Job],
+    images: int,
+    machine: Machine,
+    possible: Sequence[Machine],
+    launcher: LauncherKind,
+) -> str:
+    """Return in a line what the jobs of a store will take, and what fewer of them would.
+
+    Args:
+        jobs: of one store.
+        images: in all of them.
+        machine: that they are expected to get; its speed is known.
+        possible: those that they may get.
+        launcher: of their sweep.
+    """
+    assert machine.speed is not None
+    forecast = Forecast.of(len(jobs), images, machine.speed, machine.price, launcher)
     on = f" on {machine.label}" if machine.name else ""
     line = f"forecast for {counted(len(jobs), 'job')}{on}: {forecast.describe()}"
-    count = number_of_jobs(jobs, images, speed, machine.gpus)
+    count, _ = number_of_jobs(jobs, images, possible, launcher)
     if count < len(jobs):
-        full = replace(speed, gpus=machine.gpus)
-        fewer = Forecast.of(count, images, full, machine.price)
+        full = replace(machine.speed, gpus=machine.gpus)
+        fewer = Forecast.of(count, images, full, machine.price, launcher)
         line += f"; hydra.sweeper.shards_per_job=auto: {counted(count, 'job')}, {fewer.describe()}"
-    return f"{line} ({describe(speed)})"
+    return f"{line} ({describe(machine.speed)})"
 
 
-def number_of_jobs(jobs: Sequence[Job], images: int, speed: Speed, gpus: int) -> int:
+def number_of_jobs(
+    jobs: Sequence[Job], images: int, possible: Sequence[Machine], launcher: LauncherKind
+) -> tuple[int, Machine]:
     """Return the most jobs of which each spends at most `SHARE` on starting, at least one.
+
+    With them comes the machine that decides, on which images are done soonest. In a pool jobs
+    start no machines, and there is one for each shard, or for as many as there are GPUs.
 
     Args:
         jobs: of which the shards count.
         images: in all of them.
-        speed: of a machine.
-        gpus: how many it has; there are shards for all of them.
+        possible: the machines that they may get, of which one's speed is known at least.
+        launcher: of their sweep.
     """
     shards = sum(len(job.shards) for job in jobs)
-    enough = speed.starting * (1 / SHARE - 1) * speed.images_per_s * shards / images
-    return max(1, shards // (gpus * max(1, math.ceil(enough))))
+    counts = []
+    for machine in possible:
+        if (speed := machine.speed) is None:
+            continue
+        alone = launcher.machines(shards) == shards
+        starting = speed.starting if alone else 0.0
+        enough = starting * (1 / SHARE - 1) * speed.images_per_s * shards / images
+        counts.append((max(1, shards // (machine.gpus * max(1, math.ceil(enough)))), machine))
+    return min(counts, key=lambda pair: pair[0])
 
 
 def by_store(jobs: Sequence[Job]) -> dict[str, list[Job]]:

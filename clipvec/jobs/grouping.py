@@ -40,9 +40,9 @@ def group_shards(job: Job, launcher: LauncherKind, root: Path) -> list[tuple[int
         progress = StoreProgress([job])
     except StoreError:  # a dry run shows more than this; a start says it in its turn
         progress = StoreProgress(())
-    (outlook,) = Outlook.of([job], runs, progress, root)
-    machine, images = outlook.machine, outlook.images
-    if machine is None or machine.speed is None:
+    (outlook,) = Outlook.of([job], launcher, runs, progress, root)
+    images = outlook.images
+    if outlook.machine is None:
         names = ", ".join(each.name for each in outlook.machines)
         raise ConfigError(
             f"{_AUTO}: the speed of model.arch={job.arch} on {names or 'these machines'} is not "
@@ -50,9 +50,10 @@ def group_shards(job: Job, launcher: LauncherKind, root: Path) -> list[tuple[int
         )
     if images is None:
         raise ConfigError(f"{_AUTO}: {UNKNOWN_IMAGES}; or give a number of shards")
-    count = number_of_jobs([job], images, machine.speed, machine.gpus)
+    count, machine = number_of_jobs([job], images, outlook.machines, launcher)
+    assert machine.speed is not None
     groups = shards.split(job.shards, count, machine.gpus)
-    forecast = Forecast.of(len(groups), images, machine.speed, machine.price)
+    forecast = Forecast.of(len(groups), images, machine.speed, machine.price, launcher)
     log.info(
         "%s: %s of %s, %.0f%% of the time starting, for %s images a shard on %s (%s)",
         _AUTO,

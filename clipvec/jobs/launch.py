@@ -264,7 +264,8 @@ def _say_forecast(
     """Say what the jobs will take, and keep it unless some of them have been started before."""
     for line in sweep_forecast.of_indexes(todo):
         log.info("%s", line)
-    outlooks = Outlook.of(todo, runs, progress, record.folder.parent)
+    launcher, root = record.sweep.launcher, record.folder.parent
+    outlooks = Outlook.of(todo, launcher, runs, progress, root)
     for line in filter(None, (outlook.line() for outlook in outlooks)):
         log.info("%s", line)
     forecasts = [each for outlook in outlooks if (each := outlook.forecast()) is not None]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from clipvec.config import LauncherKind
     from clipvec.jobs.backend import Backend, Status
     from clipvec.jobs.plan import Job
     from clipvec.jobs.progress import StoreProgress
@@ -50,15 +51,23 @@ class Outlook:
     """In all of them; None: unknown."""
     machines: list[Machine]
     """Those that the jobs may get."""
+    launcher: LauncherKind
+    """Of the sweep."""
 
     @classmethod
     def of(
-        cls, jobs: Sequence[Job], runs: Backend, progress: StoreProgress, root: Path
+        cls,
+        jobs: Sequence[Job],
+        launcher: LauncherKind,
+        runs: Backend,
+        progress: StoreProgress,
+        root: Path,
     ) -> list[Outlook]:
         """Return what is known of jobs, one for each store.
 
         Args:
             jobs: of one sweep.
+            launcher: what starts them.
             runs: their backend.
             progress: of their stores.
             root: the folder of all sweeps, earlier ones among them.
@@ -68,6 +77,7 @@ class Outlook:
                 of_one,
                 images_of(of_one, progress),
                 machines(of_one, runs, progress, _earlier(store, runs, root)),
+                launcher,
             )
             for store, of_one in by_store(jobs).items()
         ]
@@ -83,13 +93,14 @@ class Outlook:
             return None
         if self.images is None:
             return f"no forecast: {UNKNOWN_IMAGES}"
-        return summary(self.jobs, self.images, self.machine.speed, self.machine)
+        return summary(self.jobs, self.images, self.machine, self.machines, self.launcher)
 
     def forecast(self) -> StoreForecast | None:
         """Return what the jobs will take, if that is known."""
         if self.machine is None or self.machine.speed is None or self.images is None:
             return None
-        return _forecast(self.jobs, self.images, self.machine.speed, self.machine.price)
+        speed, price = self.machine.speed, self.machine.price
+        return _forecast(self.jobs, self.images, speed, price, self.launcher)
 
 
 def of_indexes(jobs: Sequence[Job]) -> list[str]:
@@ -107,8 +118,10 @@ def of_indexes(jobs: Sequence[Job]) -> list[str]:
     return [*found.values()]
 
 
-def _forecast(jobs: Sequence[Job], images: int, speed: Speed, price: float | None) -> StoreForecast:
-    forecast = Forecast.of(len(jobs), images, speed, price)
+def _forecast(
+    jobs: Sequence[Job], images: int, speed: Speed, price: float | None, launcher: LauncherKind
+) -> StoreForecast:
+    forecast = Forecast.of(len(jobs), images, speed, price, launcher)
     return StoreForecast(jobs[0].visible_store(), forecast, speed)
 
 
@@ -172,11 +185,12 @@ def measured_first(
     images = images_of(of_one, progress)
     if images is None:
         return f"{describe(speed)}; no forecast: {UNKNOWN_IMAGES}"
-    price, gpus = runs.price_per_hour(of_one[0]), fewest_gpus(of_one[0], runs)
+    price, launcher = runs.price_per_hour(of_one[0]), record.sweep.launcher
+    machine = Machine("", price, speed, fewest_gpus(of_one[0], runs))
     if not record.restarted:
         others = [each for each in record.forecasts() if each.store != store]
-        record.save_forecasts([*others, _forecast(of_one, images, speed, price)])
-    return summary(of_one, images, speed, Machine("", price, speed, gpus))
+        record.save_forecasts([*others, _forecast(of_one, images, speed, price, launcher)])
+    return summary(of_one, images, machine, [machine], launcher)
 
 
 def compare(
@@ -188,7 +202,7 @@ def compare(
     """Return for each store of a sweep what was forecast, and what came out; keep the latter.
 
     Nothing is said of jobs that failed, or that were started again: how long those ran in all is
-    not known.
+    not known. Nor is it of a pool's, whose machines start outside the times of jobs.
 
     Args:
         record: the sweep.
@@ -207,7 +221,8 @@ def compare(
         numbers = {job.number for job in stores.get(each.store, ())}
         ended = [(job, status) for job, status in own if job.number in numbers]
         succeeded = all(status.state is State.SUCCEEDED for _, status in ended)
-        comparable = succeeded and len(ended) == each.forecast.jobs and not record.restarted
+        whole = len(ended) == each.forecast.jobs and not record.restarted
+        comparable = succeeded and whole and not record.sweep.launcher.pooled
         took = _took(each, ended, progress) if comparable else None
         kept.append(took or each)
         if took is not None:

@@ -132,7 +132,7 @@ def test_gpus_are_ranked_by_the_price_of_a_million_images(
         ["toys/l", "T4", "119", "0.53", "1.23", "-", "-"],
     ]
     assert lines[9].startswith("forecast for 100 jobs on T4: 23.7 machine hours, $12.48, 47% of")
-    assert "; hydra.sweeper.shards_per_job=auto: 25 jobs, 15.4 machine hours, $8.08, " in lines[9]
+    assert "; hydra.sweeper.shards_per_job=auto: 11 jobs, 13.8 machine hours, $7.25, " in lines[9]
     assert lines[10].endswith("about how many there are: dataset.num_images=N")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from clipvec.config import SkyLauncher
 from clipvec.jobs import forecast
 from clipvec.jobs.backend import Machine, Speed
 from clipvec.jobs.forecast import MEASURED, Forecast
@@ -45,7 +46,22 @@ def test_a_line_for_the_jobs_of_a_store(
     speed: Speed, count: int, price: float | None, said: str
 ) -> None:
     machine = Machine("T4", price, speed)
-    assert forecast.summary(jobs(count), count * 10_000, speed, machine) == said
+    planned = jobs(count)
+    assert forecast.summary(planned, count * 10_000, machine, [machine], SkyLauncher()) == said
+
+
+@pytest.mark.parametrize(("pool", "starting"), [(None, 500.0), ("auto", 40.0), ("mine", 0.0)])
+def test_a_pool_starts_its_machines_once(pool: str | None, starting: float) -> None:
+    """100 jobs embed 1,000 minutes in all, and a start takes 5."""
+    launcher = SkyLauncher(pool=pool, pool_workers=8)
+    machine = Machine("T4", 0.6, Speed(10.0, 300.0))
+    found = Forecast.of(100, 600_000, machine.speed, machine.price, launcher)  # type: ignore[arg-type]
+    assert found.hours == pytest.approx((1000 + starting) / 60)
+    assert found.starting == pytest.approx(starting / (1000 + starting))
+    said = forecast.summary(jobs(100), 600_000, machine, [machine], launcher)
+    assert ("shards_per_job=auto" in said) is (pool is None), "it would save a pool nothing"
+    count, _ = forecast.number_of_jobs(jobs(100), 600_000, [machine], launcher)
+    assert count == (50 if pool is None else 100)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +70,9 @@ def test_a_line_for_the_jobs_of_a_store(
 def test_starting_takes_a_fifth_at_most(images: int, count: int) -> None:
     """Four times 180 s of work are 360,000 images, which one job has at least, if it can."""
     speed = Speed(500.0, 180.0)
-    assert forecast.number_of_jobs(jobs(100), 100 * images, speed, 1) == count
-    share = Forecast.of(count, 100 * images, speed, None).starting
+    machine, sky = Machine("T4", None, speed), SkyLauncher()
+    assert forecast.number_of_jobs(jobs(100), 100 * images, [machine], sky) == (count, machine)
+    share = Forecast.of(count, 100 * images, speed, None, sky).starting
     assert share <= forecast.SHARE or count == 1
 
 
@@ -78,11 +95,18 @@ def test_a_machine_with_four_gpus(tmp_path: Path) -> None:
     four = Machine("T4", 3.912, Speed(500.0, 180.0), 4)
     (machine,) = forecast.machines(planned, Priced(four), StoreProgress(()), None)
     assert machine.speed == Speed(500.0, 180.0, gpus=4.0)
-    assert forecast.summary(planned, 4_000_000, machine.speed, machine) == (
+    assert forecast.summary(planned, 4_000_000, machine, [machine], SkyLauncher()) == (
         "forecast for 100 jobs on T4:4: 5.6 machine hours, $21.73, 90% of it starting; "
         "hydra.sweeper.shards_per_job=auto: 2 jobs, 0.66 machine hours, $2.56, 15% of it starting "
         "(500.0 images/s on each of 4 GPUs, 3 min 0 s from start to image: public figures)"
     )
+
+
+def test_the_fastest_machine_decides_how_large_jobs_are() -> None:
+    """Which one they get is not known; the L4 is done sooner, and starts no faster."""
+    unknown = Machine("A10", 0.1, None)
+    found = forecast.number_of_jobs(jobs(100), 1_000_000, [T4, L4, unknown], SkyLauncher())
+    assert found == (100 // 65, L4)
 
 
 def test_the_likely_machine_is_the_cheapest_or_else_the_fastest() -> None:

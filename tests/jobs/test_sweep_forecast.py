@@ -55,7 +55,7 @@ def record(folder: Path, planned: list[Job], launcher: Any = None) -> Record:
 
 
 def outlook(planned: list[Job], root: Path) -> Outlook:
-    (found,) = Outlook.of(planned, Rented(), StoreProgress(planned), root)
+    (found,) = Outlook.of(planned, WorkersLauncher(), Rented(), StoreProgress(planned), root)
     return found
 
 
@@ -82,7 +82,7 @@ def test_before_a_sweep(tmp_path: Path) -> None:
 
 def test_each_store_has_a_forecast(tmp_path: Path) -> None:
     planned = [*jobs("/a", (0,), (1,)), *jobs("/b", (0,)), Job(9, ("rebuild=true",))]
-    found = Outlook.of(planned, Rented(), StoreProgress(()), tmp_path)
+    found = Outlook.of(planned, WorkersLauncher(), Rented(), StoreProgress(()), tmp_path)
     assert [len(each.jobs) for each in found] == [2, 1]
 
 
@@ -134,10 +134,11 @@ def test_what_came_out_on_two_gpus(tmp_path: Path, store: Store) -> None:
     assert kept.speed == Speed(2.0, 180.0, MEASURED, 2.0)
 
 
-@pytest.mark.parametrize("why", ["failed", "restarted", "more jobs", "elsewhere"])
+@pytest.mark.parametrize("why", ["failed", "restarted", "more jobs", "elsewhere", "pool"])
 def test_what_cannot_be_compared(tmp_path: Path, store: Store, why: str) -> None:
     planned = jobs(store.url, (0,), (1,))
-    made = record(tmp_path / "sweeps/embed-1", planned)
+    launcher = SkyLauncher(pool="auto") if why == "pool" else None
+    made = record(tmp_path / "sweeps/embed-1", planned, launcher)
     count = 3 if why == "more jobs" else 2
     url = "/other" if why == "elsewhere" else store.url
     kept = StoreForecast(url, Forecast(count, 1.0, 0.1, 2.0), Speed(2.0, 180.0))

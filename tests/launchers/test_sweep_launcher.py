@@ -241,6 +241,15 @@ def test_jobs_on_the_cpu_ask_for_no_gpu(
     assert job.cloud["resources"]["infra"] == "aws"
 
 
+@pytest.mark.parametrize(("pool", "kinds"), [("null", 2), ("auto", 1), ("mine", 2)])
+def test_machines_of_a_pool_are_all_spot(
+    run: Run, planned: list[Sweep], pool: str, kinds: int
+) -> None:
+    run("shards=0", f"launcher.pool={pool}")
+    both = [{"use_spot": True}, {"use_spot": False}]
+    assert planned[0].jobs[0].cloud["resources"]["any_of"] == both[:kinds]
+
+
 def test_the_image_count_where_it_is_known(run: Run, planned: list[Sweep]) -> None:
     run("experiment=skypilot_example", "shards=0-2", "hydra.sweeper.shards_per_job=2")
     assert [job.images for job in planned[0].jobs] == [20_000, 10_000]

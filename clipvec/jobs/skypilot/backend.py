@@ -140,7 +140,7 @@ class Sky(Backend):
         if any(self.price_per_hour(job) is None for job in jobs):
             lines.append(_UNPRICED)
         lines += [
-            *quota.lines(jobs, tasks.machines_at_once(sweep, jobs)),
+            *quota.lines(jobs, sweep.launcher.machines(len(jobs))),
             *egress.lines(jobs),
             *checks.warnings(sweep, jobs),
             *rights.lines(jobs),
@@ -165,7 +165,7 @@ class Sky(Backend):
             return {}
         with connect() as sky:
             wanted = sorted(map(int, ids.values()))
-            pooled = tasks.pool(record.sweep) is not None  # on machines that have started before
+            pooled = record.sweep.launcher.pooled  # on machines that have started before
             fields = job_state.FIELDS if pooled else job_state.FIELDS + job_state.LAUNCHED
             records, *_ = sky.get(
                 sky.jobs.queue_v2(refresh=True, job_ids=wanted, all_users=True, fields=fields)

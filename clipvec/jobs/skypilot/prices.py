@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,9 +32,8 @@ def by_gpu(cloud: Mapping[str, Any]) -> dict[tuple[str, int], float]:
 
 def _prices(resources: Mapping[str, Any]) -> Iterator[tuple[tuple[str, int], float]]:
     """Yield GPU, with its count, and price of the machines that satisfy ``resources``."""
-    column = "SpotPrice" if resources.get("use_spot") else "Price"
     for row in suitable(resources):
-        if price := number(row[column]):
+        if price := _price(row, resources):
             yield (row["AcceleratorName"].lower(), int(float(row["AcceleratorCount"]))), price
 
 
@@ -41,6 +41,7 @@ def suitable(resources: Mapping[str, Any], cloud: str = "*") -> Iterator[dict[st
     """Yield the rows of the machines with a GPU that satisfy ``resources``, in one cloud or any."""
     wanted = gpus.requested(resources)
     place = str(resources.get("infra") or "*").lower().split("/")
+    most = number(str(resources.get("max_hourly_cost")))
     if cloud != "*" and place[0] not in {"*", cloud}:
         return
     for row in machines(place[0] if cloud == "*" else cloud):
@@ -54,8 +55,14 @@ def suitable(resources: Mapping[str, Any], cloud: str = "*") -> Iterator[dict[st
             and place[2:3] in ([], ["*"], [row.get("AvailabilityZone", "").lower()])
             and _enough(row["vCPUs"], resources.get("cpus"))
             and _enough(row["MemoryGiB"], resources.get("memory"))
+            and (most is None or (_price(row, resources) or math.inf) <= most)
         ):
             yield row
+
+
+def _price(row: Mapping[str, str], resources: Mapping[str, Any]) -> float | None:
+    """Return the US dollars per hour of a machine; None: it has no such price."""
+    return number(row["SpotPrice" if resources.get("use_spot") else "Price"])
 
 
 def machines(cloud: str) -> Iterator[dict[str, str]]:

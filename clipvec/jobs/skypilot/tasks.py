@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import paths, shards, version
 from clipvec.config import SkyLauncher
-from clipvec.jobs.skypilot import workdir
+from clipvec.jobs.skypilot import gpus, workdir
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,27 +93,8 @@ def pool_task(sweep: Sweep, jobs: Sequence[Job], packed: Path) -> dict[str, Any]
     for extras in sorted({job.extras for job in jobs} - {jobs[0].extras}):
         task["setup"] += workdir.install(cloud, _key(sweep), extras)
     del task["run"]
-    task["resources"] = _of_a_pool(task["resources"])
-    return {**task, "pool": {"workers": machines_at_once(sweep, sweep.jobs)}}
-
-
-def machines_at_once(sweep: Sweep, jobs: Sequence[Job]) -> int:
-    """Return how many machines start for jobs: none in a pool that there is already."""
-    if makes_pool(sweep):
-        assert isinstance(sweep.launcher, SkyLauncher)
-        return min(sweep.launcher.pool_workers, len(jobs))
-    return 0 if pool(sweep) else len(jobs)
-
-
-def _of_a_pool(resources: Mapping[str, Any]) -> dict[str, Any]:
-    """Return resources as SkyPilot's pools take them.
-
-    Their machines are all spot machines or none is, and are replaced when they go away.
-    """
-    made = {key: value for key, value in resources.items() if key != "job_recovery"}
-    if listed := made.get("any_of"):
-        made["any_of"] = [x for x in listed if x.get("use_spot") == listed[0].get("use_spot")]
-    return made
+    task["resources"].pop("job_recovery", None)  # its machines are replaced when they go away
+    return {**task, "pool": {"workers": sweep.launcher.machines(len(sweep.jobs))}}
 
 
 def install_and_run(
@@ -181,20 +162,27 @@ def makes_pool(sweep: Sweep) -> bool:
 
 
 def describe(cloud: Mapping[str, Any]) -> str:
-    """Return the resources of a job in one line."""
-    resources = dict(cloud.get("resources", {}))
-    alternatives = resources.pop("any_of", None) or []
-    resources.pop("job_recovery", None)
-    gpus = resources.pop("accelerators", None)
-    if isinstance(gpus, dict):
-        gpus = "|".join(f"{name}:{count}" for name, count in gpus.items())
-    elif isinstance(gpus, list):
-        gpus = "|".join(map(str, gpus))
-    spot = {a.get("use_spot") for a in alternatives} | {resources.pop("use_spot", None)}
-    words = [str(resources.pop("infra", None) or cloud.get("name", "")), gpus]
-    words += [f"{key} {value}" for key, value in resources.items() if value is not None]
-    if True in spot:
-        words.append("spot, else on demand" if False in spot else "spot")
+    """Return the resources of a job in one line, each alternative with what it alone asks for."""
+    alike: dict[str, set[bool]] = {}
+    for each in gpus.alternatives(cloud):
+        spot = bool(each.pop("use_spot", None))
+        alike.setdefault(_words(each, str(cloud.get("name", ""))), set()).add(spot)
+    ends = {(True,): ", spot", (False, True): ", spot, else on demand"}
+    return " or ".join(text + ends.get(tuple(sorted(spots)), "") for text, spots in alike.items())
+
+
+def _words(resources: dict[str, Any], name: str) -> str:
+    """Return one alternative in words: where, GPUs, and the rest."""
+    wanted = resources.pop("accelerators", None)
+    if isinstance(wanted, dict):
+        wanted = [f"{gpu}:{count}" for gpu, count in wanted.items()]
+    listed = "|".join(map(str, wanted)) if isinstance(wanted, list) else wanted
+    words = [resources.pop("infra", None) or name, listed]
+    words += [
+        f"{key} {value}"
+        for key, value in resources.items()
+        if value is not None and key != "job_recovery"
+    ]
     return ", ".join(str(word) for word in words if word)
 
 

@@ -38,6 +38,7 @@ def planned_job(
     from clipvec.config import (
         EmbedConfig,
         IndexCommandConfig,
+        LauncherKind,
         RecallConfig,
         extras_for,
         to_dict,
@@ -48,6 +49,8 @@ def planned_job(
     doing: tuple[int, ...] = ()
     store, images, precision, arch, reuse, on_cpu = "", None, "", "", "", ""
     cloud = to_dict(config.cloud)
+    if isinstance(config.launcher, LauncherKind):
+        cloud["resources"] = config.launcher.resources(cloud["resources"])
     inputs: dict[str, list[str]] = {}
     urls: dict[str, list[str]] = {}
     online = config.tracking.mode == "online"

@@ -36,6 +36,12 @@ BOTH = [{"use_spot": True}, {"use_spot": False}]
         ({"infra": "aws", "accelerators": {"A10G": 1}, "use_spot": True}, None),
         ({"infra": "aws", "accelerators": {"A10G": 1}, "any_of": BOTH}, 1.212),
         ({"infra": "aws", "accelerators": {"T4": 1}, "any_of": BOTH, "memory": "32+"}, 0.2611),
+        (
+            {"infra": "aws", "accelerators": {"T4": 1}, "any_of": BOTH, "max_hourly_cost": 0.16},
+            0.1523,
+        ),
+        ({"accelerators": {"T4": 1, "A10G": 1}, "memory": "32+", "max_hourly_cost": 0.5}, None),
+        ({"infra": "aws", "accelerators": "A10G", "use_spot": True, "max_hourly_cost": 9}, None),
         ({"accelerators": {"T4": 4}, "any_of": [{"infra": "lambda"}, {"infra": "aws"}]}, 3.912),
         ({"ordered": [{"infra": "lambda", "accelerators": "A10"}]}, 0.75),
         ({"infra": "lambda", "accelerators": {"A10": 1, "A6000": 1}, "any_of": None}, 0.75),

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from clipvec.config import SkyLauncher
-from clipvec.jobs.plan import Job, Sweep
-from clipvec.jobs.skypilot import quota, tasks
+from clipvec.jobs.plan import Job
+from clipvec.jobs.skypilot import quota
 
 pytestmark = pytest.mark.usefixtures("price_lists")
 BOTH = [{"use_spot": True}, {"use_spot": False}]
@@ -43,8 +43,7 @@ def test_the_vcpus_of_the_smallest_machines(resources: dict[str, Any], said: lis
 @pytest.mark.parametrize(("pool", "count"), [(None, 3), ("auto", 2), ("mine", 0)])
 def test_machines_at_once(pool: str | None, count: int) -> None:
     jobs = tuple(Job(number, (), (number,)) for number in range(3))
-    sweep = Sweep("embed-1", "clipvec.embed", SkyLauncher(pool=pool, pool_workers=2), jobs)
-    assert tasks.machines_at_once(sweep, jobs) == count
+    assert SkyLauncher(pool=pool, pool_workers=2).machines(len(jobs)) == count
     assert quota.lines(jobs, 0) == []
 
 

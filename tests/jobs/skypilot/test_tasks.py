@@ -179,8 +179,10 @@ def test_skypilot_accepts_the_task_of_every_cloud(tmp_path: Path) -> None:
         folder = tmp_path / name
         folder.mkdir()
         tasks.write(tasks.tasks(made, made.jobs, tmp_path)[0], folder, 0).rename(folder / "task")
-        pooled = Sweep("embed-1", "clipvec.embed", SkyLauncher(pool="auto"), made.jobs)
-        (folder / "pool").write_text(tasks.as_yaml(tasks.pool_task(pooled, made.jobs, tmp_path)))
+        auto, place = SkyLauncher(pool="auto"), cloud(name)
+        place["resources"] = auto.resources(place["resources"])
+        pooled = Sweep("embed-1", "clipvec.embed", auto, (job(0, 0, cloud=place),))
+        (folder / "pool").write_text(tasks.as_yaml(tasks.pool_task(pooled, pooled.jobs, tmp_path)))
     program = (
         "import sky, sky.serve, sys\n"
         "for name in sys.argv[1:]:\n"
@@ -205,8 +207,27 @@ def test_skypilot_accepts_the_task_of_every_cloud(tmp_path: Path) -> None:
     assert accepted == [[name, "clipvec-embed-1"] for name in names]
 
 
-def test_resources_in_one_line() -> None:
-    assert tasks.describe(cloud("any")) == (
-        "any, T4:1|L4:1|A10G:1|A10:1, memory 32+, disk_size 100, spot, else on demand"
-    )
-    assert tasks.describe(cloud("slurm")) == "slurm, cpus 1+, memory 1+"
+SPOT_L4 = {"accelerators": {"L4": 1}, "use_spot": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "said"),
+    [
+        ("any", {}, "any, T4:1|L4:1|A10G:1|A10:1, memory 32+, disk_size 100, spot, else on demand"),
+        (
+            "any",
+            {"any_of": [SPOT_L4, {"accelerators": {"T4": 1}, "infra": "gcp"}]},
+            "any, L4:1, memory 32+, disk_size 100, spot or gcp, T4:1, memory 32+, disk_size 100",
+        ),
+        (
+            "any",
+            {"any_of": [{"use_spot": True}], "accelerators": "L4", "memory": None},
+            "any, L4, disk_size 100, spot",
+        ),
+        ("slurm", {}, "slurm, cpus 1+, memory 1+"),
+        ("slurm", {"any_of": [{"accelerators": ["L4:1"]}]}, "slurm, L4:1, cpus 1+, memory 1+"),
+    ],
+)
+def test_resources_in_one_line(name: str, changed: dict[str, Any], said: str) -> None:
+    place = cloud(name)
+    assert tasks.describe(place | {"resources": place["resources"] | changed}) == said
