@@ -9,13 +9,13 @@ import os
 import secrets
 import stat
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from clipvec.errors import SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 SCHEMA = "schema_version"
 """Key of the schema number in a JSON file."""
@@ -73,6 +73,20 @@ def _written(file: Path, data: bytes) -> Iterator[Path]:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(folder: Path) -> None:
+    """Put the files of a local folder, and their names, on the disk before anything that follows.
+
+    Raises:
+        OSError: the disk is full or fails.
+    """
+    for path in (*filter(Path.is_file, folder.iterdir()), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 class NotAFile(OSError):

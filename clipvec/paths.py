@@ -180,10 +180,6 @@ class FaissPaths:
         """Folder of what a build that is not finished made."""
         self.staged = self.next / "index.json"
         """The manifest of a build that is being verified."""
-        self.trained = self.next / "trained.faiss"
-        """What was trained for a first build, without rows."""
-        self.training = self.next / "trained.json"
-        """What it was trained with."""
         self.training_lock = folder.parent / f"{folder.name}.training.lock"
         """The lock held while it is trained."""
         self.sorting = self.next / "sorting"
@@ -193,13 +189,33 @@ class FaissPaths:
         """Return the files of a build."""
         return FaissBuildPaths(self.folder / build_id)
 
+    def encoded(self, training: str) -> FaissEncodedPaths:
+        """Return the files of the parts that were encoded by one training."""
+        return FaissEncodedPaths(self.next / training)
+
+    def all_encoded(self) -> list[FaissEncodedPaths]:
+        """Return those of each training."""
+        folders = (path for path in self.next.glob("*") if path.is_dir() and path != self.sorting)
+        return [FaissEncodedPaths(path) for path in sorted(folders)]
+
+
+class FaissEncodedPaths:
+    """The files of parts that were encoded by one training, until the index is published."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.trained = folder / "trained.faiss"
+        """What was trained, without rows, unless it is that of the published build."""
+        self.training = folder / "trained.json"
+        """What it was trained with."""
+
     def codes(self, part: str) -> Path:
         """Return the file of encoded parts of a shard, by the first of them."""
-        return self.next / f"{part.replace('/', '-').removesuffix('.parquet')}.codes"
+        return self.folder / f"{part.replace('/', '-').removesuffix('.parquet')}.codes"
 
     def all_codes(self) -> list[Path]:
         """Return the files of all encoded parts."""
-        return sorted(self.next.glob("*.codes"))
+        return sorted(self.folder.glob("*.codes"))
 
 
 class FaissBuildPaths:

@@ -123,9 +123,10 @@ class IndexCommandConfig(OfStore):
     same shards while the store grows. null: all."""
     allow_partial: bool
     """Index the committed shards even if others are missing; ``alias`` stands for these, too."""
-    rebuild: bool
+    rebuild: bool | Annotated[str, Field(pattern="^([0-9a-f]{32}|damaged)$")]
     """Build a new index beside the old one, verify it, and replace the old one; also
-    ``--rebuild``."""
+    ``--rebuild``. A sweep over ``shards`` gives its jobs the id of the build that they replace, so
+    that they build one."""
     batch_rows: Annotated[int, Field(ge=1)]
     """Rows per call of the index backend; it may allow fewer."""
 

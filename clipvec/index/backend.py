@@ -193,6 +193,13 @@ class IndexBackend(Protocol):
         """
         ...
 
+    def published(self, name: str) -> str:
+        """Return what tells the published build of an index from others; empty: there is none.
+
+        Backends whose kind says `IndexKind.by_shards` have it.
+        """
+        raise NotImplementedError
+
     def publish(self, name: str) -> None:
         """Put the replacement, if there is one, in the place of the old index, atomically."""
         ...

@@ -207,7 +207,7 @@ def _fill(
         deleted = shrink(writer, plan)
         seconds = load(writer, store, plan, batch_rows, logger.loaded)
     except KeyboardInterrupt:
-        if config.rebuild:
+        if config.rebuild and config.shards is None:
             log.warning("the old index is unchanged; the same command rebuilds from the start")
         else:
             log.warning("loaded rows are kept; the same command resumes there")

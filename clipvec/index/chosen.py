@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clipvec import shards
+from clipvec import paths, shards
 from clipvec.errors import ConfigError
 from clipvec.index.backend import open_backend
 from clipvec.paths import shard_folder, shard_number
@@ -49,12 +49,25 @@ def parts_of_job(
         parts: that the index will hold.
 
     Raises:
+        ConfigError: the index holds none of these shards.
         ShardSpecError: ``shards`` is invalid.
     """
-    asked = shards.parse(config.shards, store.shards[-1] + 1)
-    first = store.tombstones.joins.first
+    asked, first = _asked(config, store), store.tombstones.joins.first
     numbers = ((shard_number(shard_folder(part.file)), part) for part in parts)
     return [part for shard, part in numbers if shard is not None and first(shard) in asked]
+
+
+def _asked(config: IndexCommandConfig, store: Store) -> set[int]:
+    """Return the shards that are both asked for and of the index."""
+    first = store.tombstones.joins.first
+    held = {first(shard) for shard in shards_of_index(config, store)[0]}
+    asked = held.intersection(shards.parse(config.shards, store.shards[-1] + 1))
+    if not asked:
+        raise ConfigError(
+            f"shards={config.shards}: the index holds none of these, but "
+            f"{shards.format(sorted(held)) or 'no shard'}; give some of those"
+        )
+    return asked
 
 
 def forecast_of_sweep(config: IndexCommandConfig, url: str) -> str:
@@ -82,13 +95,30 @@ def shards_of_sweep(config: IndexCommandConfig, url: str) -> tuple[tuple[int, ..
         url: of the store, as seen from here.
 
     Raises:
-        ConfigError: the kind of index takes no ``shards``.
+        ConfigError: the kind of index takes no ``shards``, or the index holds none of these.
         ShardSpecError: ``shards`` is invalid.
         StoreError: the store cannot be read.
     """
     store = Store.open(url)
-    first = store.tombstones.joins.first
-    held = {first(shard) for shard in shards_of_index(config, store)[0]}
-    count = store.shards[-1] + 1
-    asked = held.intersection(shards.parse(config.shards, count))
-    return tuple(sorted(asked)), config.num_shards or count
+    return tuple(sorted(_asked(config, store))), config.num_shards or store.shards[-1] + 1
+
+
+def replaced_by_sweep(config: IndexCommandConfig, url: str) -> str:
+    """Return the build that the jobs of a sweep replace together, ``rebuild`` for all of them.
+
+    Args:
+        config: of one of them.
+        url: of the store, as seen from here.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    partition = shards_of_index(config, Store.open(url))[1]
+    name = paths.collection_name(config.dataset.name, config.model.name, partition)
+    published = open_backend(config.index).published(name)
+    if not published:
+        raise ConfigError(
+            f"rebuild={config.rebuild}: there is no index at {config.index.location(name)} to "
+            "replace, as seen from here; leave rebuild out, or start the sweep where it is"
+        )
+    return published

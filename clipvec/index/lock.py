@@ -1,4 +1,4 @@
-"""Exclusive access to an index in a folder, for as long as a process lives."""
+"""Access to an index in a folder, exclusive or shared, for as long as a process lives."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def locked(location: str, file: Path, *, wait: bool = False) -> AbstractContextManager[object]:
+def locked(
+    location: str, file: Path, *, wait: bool = False, shared: bool = False
+) -> AbstractContextManager[object]:
     """Take the lock of an index, see `clipvec.lock.locked`.
 
     Args:
         location: of the index, for messages.
         file: the lock.
         wait: for whoever holds it.
+        shared: whether others may hold it too that share it.
 
     Raises:
         CollectionError: another command holds it.
@@ -28,4 +31,4 @@ def locked(location: str, file: Path, *, wait: bool = False) -> AbstractContextM
         f"{location} is being filled by another command, which holds {file}; wait until "
         "it has finished, or choose another index.path"
     )
-    return lock.locked(file, None if wait else held, location)
+    return lock.locked(file, None if wait else held, location, shared=shared)

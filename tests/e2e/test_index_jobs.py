@@ -29,8 +29,8 @@ OPTIONS = [
 JOBS = ["shards=all", "launcher=workers", "launcher.processes=4"]
 STAGES = [
     "*.training.lock",
-    "toys--toy/next/trained.faiss",
-    *("toys--toy/next/*-00000-*.codes", "toys--toy/next/*-00003-*.codes"),
+    "toys--toy/next/*/trained.faiss",
+    *("toys--toy/next/*/*-00000-*.codes", "toys--toy/next/*/*-00003-*.codes"),
     "toys--toy/next/sorting",
     "toys--toy/*/lists.bin",
     "toys--toy/*/sizes.npy",

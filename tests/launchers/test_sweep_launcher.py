@@ -12,11 +12,14 @@ from hydra.test_utils.launcher_common_tests import LauncherTestSuite
 from hydra.test_utils.test_utils import SweepTaskFunction
 from omegaconf import OmegaConf
 
-from clipvec.config import SkyLauncher
+from clipvec.config import FaissConfig, SkyLauncher
 from clipvec.errors import ConfigError
+from clipvec.index.backend import open_backend
+from clipvec.index.build import build_index
 from clipvec.jobs import launch
 from clipvec.jobs.plan import Sweep
 from clipvec.paths import CONF_DIR
+from tests.index.conftest import build_config
 from tests.stores import make_store
 
 Run = Callable[..., list[JobReturn]]
@@ -158,6 +161,24 @@ def test_jobs_share_the_shards_of_an_index(run: Run, planned: list[Sweep], tmp_p
         run(*store, "shards=0", app="index")
     with pytest.raises(ConfigError, match="shards_per_job=auto is for clipvec embed, whose"):
         run(*store, "index=faiss", "shards=all", "hydra.sweeper.shards_per_job=auto", app="index")
+
+
+def test_jobs_replace_the_build_that_is_there(
+    run: Run, planned: list[Sweep], tmp_path: Path
+) -> None:
+    make_store(tmp_path / "store", {shard: [10] for shard in range(4)})
+    where = FaissConfig(f"{tmp_path}/index")
+    asked = [f"store.root={tmp_path}/store", "dataset.name=toys", "model.name=toy"]
+    asked += ["index=faiss", f"index.path={where.path}", "shards=all", "rebuild=true"]
+    with pytest.raises(ConfigError, match=r"rebuild=True: there is no index at .*toys--toy to rep"):
+        run(*asked, app="index")
+    build_index(build_config(tmp_path / "store", where))
+    build = open_backend(where).published("toys--toy")
+    run(*asked, app="index")
+    (overrides,) = {job.overrides for job in planned[0].jobs}
+    assert overrides[-2:] == ("num_shards=4", f"rebuild='{build}'")
+    with pytest.raises(ConfigError, match="shards=0: the index holds none of these, but 2-3; "):
+        run(*asked[:-2], "shards=0", "partition=2-3", app="index")
 
 
 def test_a_sweep_of_recall(run: Run, planned: list[Sweep]) -> None:

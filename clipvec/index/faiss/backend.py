@@ -8,7 +8,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from clipvec.errors import CollectionError, SchemaError
-from clipvec.files import file_state
+from clipvec.files import file_state, sync
 from clipvec.index.backend import IndexBackend
 from clipvec.index.faiss.factory import FLAT, choose
 from clipvec.index.faiss.forecast import Forecast, memory_bytes
@@ -22,11 +22,14 @@ from clipvec.paths import FaissPaths, IndexPaths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from clipvec.config import FaissConfig, IndexCommandConfig
     from clipvec.store import LivePart, Store
 
 _BUILD = re.compile(r"[0-9a-f]{32}")
+_DAMAGED = "damaged"
+"""In place of a build: ``index.json`` does not say which."""
 
 
 class FaissBackend(IndexBackend):
@@ -37,8 +40,8 @@ class FaissBackend(IndexBackend):
     def __init__(self, config: FaissConfig) -> None:
         library()
         self._config, self._root = config, IndexPaths(config.path)
-        self._before: str | None = None
-        """The build that was published when this began to encode, as one of several jobs."""
+        self._replaced: str | None = None
+        """The build that a rebuild by several jobs, of which this is one, replaces."""
 
     def names(self) -> list[str]:
         """Return the names of the published indexes."""
@@ -72,8 +75,7 @@ class FaissBackend(IndexBackend):
         files = self._files(name)
         with contextlib.ExitStack() as stack:
             with folder_errors(str(files.folder)):
-                lock, wait = self._root.lock(name), self._before is not None
-                stack.enter_context(locked(str(files.folder), lock, wait=wait))
+                stack.enter_context(self._locked(name, wait=self._replaced is not None))
                 _check_ours(files)
                 files.staged.unlink(missing_ok=True)
                 _remove_builds(files)
@@ -81,12 +83,14 @@ class FaissBackend(IndexBackend):
 
     def begin(self, name: str, store: Store, command: IndexCommandConfig) -> FaissWriter:
         """Return a writer for the next build of an index."""
-        files, rebuild = self._files(name), command.rebuild
-        if rebuild and self._before is None:
+        files = self._files(name)
+        if command.rebuild and self._replaced is None:
             shutil.rmtree(files.next, ignore_errors=True)
-        elif rebuild:  # unless another job was faster
-            rebuild = _published(files) == self._before
-        return FaissWriter(files, name, store, self._config, rebuild)
+        # jobs of which another has published it have nothing left to do
+        rebuilds = command.rebuild and self._replaced in {None, _published(files)}
+        return FaissWriter(
+            files, name, store, self._config, (self._replaced or "") if rebuilds else None
+        )
 
     def encode(
         self,
@@ -98,26 +102,34 @@ class FaissBackend(IndexBackend):
     ) -> list[LivePart]:
         """Encode the rows of some parts, and return the parts that no job has encoded yet."""
         files = self._files(name)
-        with folder_errors(str(files.folder)):
-            _check_ours(files)
-        self._before = _published(files)
-        with self.begin(name, store, command) as writer:
+        with contextlib.ExitStack() as stack:
+            with folder_errors(str(files.folder)):
+                stack.enter_context(self._locked(name, wait=True, shared=True))
+                _check_ours(files)
+            given = command.rebuild
+            self._replaced = given if isinstance(given, str) else _published(files)
+            writer = stack.enter_context(self.begin(name, store, command))
             writer.prepare_shards(parts, mine)
-            plan = Plan.make(mine, writer.ledger())
-            plan.drop = []  # of parts of others
+            plan, files_of_mine = Plan.make(mine, writer.ledger()), {part.file for part in mine}
+            plan.drop = [file for file in plan.drop if file in files_of_mine]
             load(writer, store, plan, command.batch_rows, lambda rows: None)
             writer.flush()
             return writer.lacking()
+
+    def published(self, name: str) -> str:
+        """Return the build that is published, "damaged" if it cannot be told; empty: none is."""
+        return _published(self._files(name))
 
     def publish(self, name: str) -> None:
         """Put the build that is staged, if there is one, in the place of the old one."""
         files = self._files(name)
         with folder_errors(str(files.folder)):
             if files.staged.is_file():
+                sync(files.build(Manifest.read(files.staged).build_id).folder)
                 files.staged.replace(files.manifest)
+                sync(files.folder)
                 _remove_builds(files)
-            if files.next.exists():  # as after a kill between the two
-                shutil.rmtree(files.next)
+        shutil.rmtree(files.next, ignore_errors=True)  # what stays takes space alone
 
     def memory_bytes(self, rows: int, dim: int, command: IndexCommandConfig) -> int:
         """Return roughly the memory that the building takes; the index itself is mapped."""
@@ -127,6 +139,14 @@ class FaissBackend(IndexBackend):
         """Return in words what the building of an index takes."""
         factory = choose(self._config.factory, rows, dim) if rows else FLAT
         return f"{factory}: {Forecast.of(factory, rows, dim)}"
+
+    def _locked(
+        self, name: str, *, wait: bool, shared: bool = False
+    ) -> AbstractContextManager[object]:
+        """Take the lock of an index: shared by jobs that encode, exclusive for what reads that."""
+        return locked(
+            str(self._files(name).folder), self._root.lock(name), wait=wait, shared=shared
+        )
 
     def _files(self, name: str) -> FaissPaths:
         return FaissPaths(self._root.collection(name))
@@ -145,15 +165,17 @@ def _check_ours(files: FaissPaths) -> None:
 
 
 def _published(files: FaissPaths) -> str:
-    """Return the build that is published; empty: none is."""
-    return Manifest.read(files.manifest).build_id if files.manifest.is_file() else ""
+    """Return what tells the published build from others; empty: none is."""
+    try:
+        return Manifest.read(files.manifest).build_id if files.manifest.is_file() else ""
+    except (CollectionError, SchemaError):  # which ends when another is published
+        return _DAMAGED
 
 
 def _remove_builds(files: FaissPaths) -> None:
     """Remove all builds but the published one; none while it is not known which that is."""
-    try:
-        published = Manifest.read(files.manifest).build_id if files.manifest.exists() else None
-    except (CollectionError, SchemaError):
+    published = _published(files)
+    if published == _DAMAGED:
         return
     for path in files.folder.glob("*"):
         if _BUILD.fullmatch(path.name) and path.name != published:

@@ -7,7 +7,6 @@ the same whatever was encoded first. FAISS's own file holds what was trained, an
 from __future__ import annotations
 
 import itertools
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -159,8 +158,6 @@ def write(
             for start, stop in itertools.pairwise(ends):
                 stream.write(found["code"][start:stop].tobytes())
                 stream.write(found["row"][start:stop].tobytes())
-        stream.flush()
-        os.fsync(stream.fileno())
     np.save(files.sizes, sizes)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -17,17 +16,15 @@ import numpy as np
 
 from clipvec.files import write_atomically
 from clipvec.index.faiss.manifest import HeldPart
-from clipvec.progress import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from clipvec.paths import FaissPaths
+    from clipvec.paths import FaissEncodedPaths
 
 MOST_BYTES = 2**26
 """Of codes in a file, the last part aside: so much is encoded again after a kill."""
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,11 +44,11 @@ class Segment:
 class Segments:
     """The encoded parts of an index that is being built."""
 
-    def __init__(self, files: FaissPaths, training: str, dtype: np.dtype[np.void]) -> None:
-        """Use the folder of an index.
+    def __init__(self, files: FaissEncodedPaths, training: str, dtype: np.dtype[np.void]) -> None:
+        """Use the folder of a training.
 
         Args:
-            files: of the index.
+            files: of what is encoded by it.
             training: SHA-256 of the index file without rows, by which codes can be read.
             dtype: of one row.
         """
@@ -83,18 +80,12 @@ class Segments:
                 found |= {segment.part.file: segment for segment in segments}
         return found
 
-    def remove_others(self, kept: Collection[Segment]) -> None:
-        """Remove the files of none of some segments."""
-        left = set(self._files.all_codes()) - {segment.path for segment in kept}
-        for path in left:
-            path.unlink()
-        if left:
-            log.info("%s: not of this build, and removed", counted(len(left), "encoded file"))
-
-    def begun(self) -> set[str]:
-        """Return the part files that are encoded, by what the files say: none is read whole."""
+    def begun(self, parts: Iterable[HeldPart]) -> set[HeldPart]:
+        """Return those of ``parts`` that `find` would, by what files say: none is read whole."""
+        wanted = set(parts)
         heads = (self._head(path) for path in self._files.all_codes())
-        return {part.file for head in heads if head for part in head[0]}
+        held = (head[0] for head in heads if head and wanted.issuperset(head[0]))
+        return {part for parts in held for part in parts}
 
     def _read(self, path: Path) -> list[Segment]:
         """Return the segments of a file of this training, if every byte is as it was written."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec.errors import SchemaError
-from clipvec.files import from_json, size_and_sha256, to_json, write_atomically
+from clipvec.files import digest, from_json, size_and_sha256, to_json, write_atomically
 from clipvec.index.faiss.factory import empty_index, inverted, lists_of
 from clipvec.index.faiss.library import faiss_errors, library
 from clipvec.index.faiss.lists import write_trained
@@ -25,7 +25,7 @@ from clipvec.vectors import unit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from clipvec.paths import FaissPaths
+    from clipvec.paths import FaissEncodedPaths
     from clipvec.store import LivePart, Store
 
 ROWS_A_LIST = 40
@@ -48,8 +48,15 @@ class Training:
     """`IndexInfo.to_json` of the store."""
     seed: int = 0
     """Of the sample, and of k-means."""
+    replaces: str = ""
+    """The build in whose place another is to be built from nothing; empty: none."""
 
-    def ensure(self, files: FaissPaths, store: Store, parts: Sequence[LivePart]) -> None:
+    @property
+    def name(self) -> str:
+        """Name of the folder of what is encoded by it, which no other training has."""
+        return digest(asdict(self))[:32]
+
+    def ensure(self, files: FaissEncodedPaths, store: Store, parts: Sequence[LivePart]) -> None:
         """Train with a sample of ``parts``, and keep the result, unless it is there.
 
         Raises:
@@ -69,7 +76,7 @@ class Training:
         about = {**asdict(self), "sha256": size_and_sha256(files.trained)[1]}
         write_atomically(files.training, to_json(about, _SCHEMA))
 
-    def _is_there(self, files: FaissPaths) -> bool:
+    def _is_there(self, files: FaissEncodedPaths) -> bool:
         with contextlib.suppress(OSError, ValueError, SchemaError):
             about = from_json(files.training.read_bytes(), _SCHEMA, files.training, "")
             return about == {**asdict(self), "sha256": size_and_sha256(files.trained)[1]}

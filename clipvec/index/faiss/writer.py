@@ -26,6 +26,7 @@ from clipvec.index.faiss.training import Encoder, Training
 from clipvec.index.lock import locked
 from clipvec.index.rows import RowsTable
 from clipvec.paths import shard_folder
+from clipvec.progress import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -64,7 +65,12 @@ class FaissWriter(IndexWriter):
     rows_folder = None  # the table is a part of the index, and is written with it
 
     def __init__(
-        self, files: FaissPaths, name: str, store: Store, config: FaissConfig, rebuild: bool
+        self,
+        files: FaissPaths,
+        name: str,
+        store: Store,
+        config: FaissConfig,
+        replaces: str | None,
     ) -> None:
         """Begin the next build, or go on with it.
 
@@ -73,12 +79,14 @@ class FaissWriter(IndexWriter):
             name: its name.
             store: of the rows.
             config: how to build it.
-            rebuild: whether to take nothing from the published one.
+            replaces: the build in whose place to build from nothing, empty where there is none;
+                None: what is still right of the published one is taken.
         """
         self._files, self._name, self._store, self._config = files, name, store, config
         self.location = str(files.folder)
         self._published: FaissIndex | None = None
-        if not rebuild and files.manifest.is_file():
+        self._replaces = replaces or ""
+        if replaces is None and files.manifest.is_file():
             self._published = FaissIndex(name, files, config, files.manifest)
             check_made_of(self._published, store)
         self._info = IndexInfo.of(store).to_json()
@@ -103,9 +111,14 @@ class FaissWriter(IndexWriter):
     def prepare(self, parts: Sequence[LivePart]) -> None:
         """Choose the kind of index, train it, and find what was encoded before; remove the rest."""
         self.prepare_shards(parts, parts)
-        if self._factory != FLAT:
-            with self._errors():
-                self._encoded.remove_others(self._segments.values())
+        kept = {segment.path for segment in self._segments.values()}
+        encoded = (path for each in self._files.all_encoded() for path in each.all_codes())
+        left = [path for path in encoded if path not in kept]
+        with self._errors():
+            for path in left:
+                path.unlink()
+        if left:
+            log.info("%s: not of this build, and removed", counted(len(left), "encoded file"))
 
     def prepare_shards(self, parts: Sequence[LivePart], mine: Sequence[LivePart]) -> None:
         """Choose the kind of index, train it, and find what of ``mine`` was encoded before.
@@ -130,19 +143,21 @@ class FaissWriter(IndexWriter):
             self._kept = np.ones(start, np.bool_)
         if self._factory == FLAT:
             return
-        trained = self._files.trained
         with self._timed(), self._errors():
             if published is not None and same:
-                trained = self._files.build(published.build_id).trained
+                encoded = self._files.encoded(published.build_id)
+                self._trained = self._files.build(published.build_id).trained
             else:
+                training = Training(self._factory, self._info, replaces=self._replaces)
+                encoded = self._files.encoded(training.name)
                 with locked(self.location, self._files.training_lock, wait=True):
-                    Training(self._factory, self._info).ensure(self._files, self._store, self._live)
-            self._trained = trained
-            index, digest = lists.read_trained(trained), str(size_and_sha256(trained)[1])
-            self._encoder = Encoder(index)
-            self._encoded = Segments(self._files, digest, self._encoder.dtype)
-            wanted = {self._files.codes(part.file) for part in mine}
-            files = [path for path in self._files.all_codes() if path in wanted]
+                    training.ensure(encoded, self._store, self._live)
+                self._trained = encoded.trained
+            digest = str(size_and_sha256(self._trained)[1])
+            self._encoder = Encoder(lists.read_trained(self._trained))
+            self._encoded = Segments(encoded, digest, self._encoder.dtype)
+            wanted = {encoded.codes(part.file) for part in mine}
+            files = [path for path in encoded.all_codes() if path in wanted]
             self._segments = self._encoded.find(map(HeldPart.of, mine), files)
             for file in self._segments:
                 self._old.pop(file, None)
@@ -226,8 +241,14 @@ class FaissWriter(IndexWriter):
         """Return the parts of the index that neither it holds nor any job has encoded."""
         if self._factory == FLAT:
             return []
-        held = {*self._old, *self._encoded.begun()}
-        return [part for part in self._live if part.file not in held]
+        encoded = self._encoded.begun(self._parts)
+        return [
+            part
+            for part in self._live
+            if HeldPart.of(part) not in encoded
+            # rows that were deleted since are taken out when the index is written
+            and not ((old := self._old.get(part.file)) and old.part.sha256 == part.sha256)
+        ]
 
     def add(self, vectors: np.ndarray, rows: pa.Table) -> None:
         """Encode rows of the parts that are loading; the table of rows is read when all are."""

@@ -123,7 +123,7 @@ class ShardSweeper(Sweeper):
     ) -> tuple[tuple[int, ...], list[str]]:
         """Return the shards that a specification names, and what else tells jobs which they are."""
         from clipvec.config import IndexCommandConfig, read
-        from clipvec.index import shards_of_sweep
+        from clipvec.index import replaced_by_sweep, shards_of_sweep
 
         if "num_shards" not in cfg:
             return shards.parse(spec, cfg.sharding.count), []
@@ -134,7 +134,10 @@ class ShardSweeper(Sweeper):
         config = read(composed, IndexCommandConfig)
         store = planned_job(0, combination, [], config).visible(config.store_url)
         wanted, count = shards_of_sweep(config, store)
-        return wanted, [f"num_shards={count}"]
+        others = [f"num_shards={count}"]
+        if config.rebuild is True:
+            others.append(f"rebuild='{replaced_by_sweep(config, store)}'")
+        return wanted, others
 
     def _groups(
         self, cfg: DictConfig, combination: Sequence[str], wanted: tuple[int, ...]

@@ -148,7 +148,8 @@ def test_what_was_encoded_by_another_training_is_left_out(
         build(on_disk)
     patch.undo()
     files = paths.FaissPaths(Path(on_disk.path) / NAME)
-    flip(files.all_codes()[0], -1)
+    (encoded,) = files.all_encoded()
+    flip(encoded.all_codes()[0], -1)
     with caplog.at_level(logging.INFO):
         assert build(on_disk).reused == 3
     assert "1 encoded file: not of this build, and removed" in caplog.text
