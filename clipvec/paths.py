@@ -328,6 +328,10 @@ class SweepPaths(LaunchPaths):
         """Return the marker file that tells a job of local workers to stop."""
         return self.folder / "jobs" / f"{job:05d}.cancel"
 
+    def slot(self, number: int) -> Path:
+        """Return the lock of a slot, which a supervisor of local workers holds while it uses it."""
+        return self.folder / "jobs" / f"slot-{number}.lock"
+
 
 class ReportPaths:
     """The files of a report of recall or of an evaluation, or of a comparison of reports."""

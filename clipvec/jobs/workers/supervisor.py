@@ -13,8 +13,9 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from clipvec import machine
@@ -22,6 +23,7 @@ from clipvec.config import WorkersLauncher
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.record import Record
 from clipvec.jobs.workers import job_state
+from clipvec.lock import locked
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -35,33 +37,32 @@ _NOT_MENDED = {2, 3, 4}
 
 
 class Supervisor:
-    """Runs jobs in a fixed number of slots."""
+    """Runs jobs in the slots of a sweep, which it shares with the sweep's other supervisors."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
         self.folder = record.folder
         self.stopping = threading.Event()
-        self._slots: SimpleQueue[dict[str, str]] = SimpleQueue()
+        self._jobs: SimpleQueue[Job] = SimpleQueue()
 
     def run(self, jobs: list[Job]) -> None:
         """Run ``jobs`` and return when all have ended."""
+        for job in jobs:
+            self._jobs.put(job)
         slots = environments(self.record.sweep)
-        for slot in slots:
-            self._slots.put(slot)
         with ThreadPoolExecutor(len(slots)) as threads:
-            for _ in threads.map(self._job, jobs):
+            for _ in threads.map(self._work, range(len(slots)), slots):
                 pass
 
     def stop(self, signum: int, frame: FrameType | None) -> None:
         """Cancel running and pending jobs."""
         self.stopping.set()
 
-    def _job(self, job: Job) -> None:
-        slot = self._slots.get()
-        try:
-            self._run(job, slot)
-        finally:
-            self._slots.put(slot)
+    def _work(self, number: int, slot: dict[str, str]) -> None:
+        """Run jobs in a slot until none is left, once no other supervisor uses it."""
+        with locked(self.record.paths.slot(number), None, str(self.folder)), suppress(Empty):
+            while True:
+                self._run(self._jobs.get_nowait(), slot)
 
     def _run(self, job: Job, slot: dict[str, str]) -> None:
         recovery = job.cloud.get("resources", {}).get("job_recovery")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,28 @@ def test_jobs_end_like_their_processes(tmp_path: Path, program: str) -> None:
         Status(State.FAILED, "killed by SIGKILL"),
     ]
     assert log(tmp_path, 0) == ["attempt 0 NOTHING=None launcher=local"]
+
+
+def test_supervisors_of_a_sweep_share_its_slots(
+    tmp_path: Path, program: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after ``launcher.first``: the others are submitted while the first job runs."""
+    caplog.set_level(logging.INFO, "clipvec")
+    alone, other = job(0, "wait"), job(1, "0")
+    first = supervisor(tmp_path, program, alone, other, processes=1)
+    folder, second = first.folder, Supervisor(first.record)
+    with ThreadPoolExecutor(2) as threads:
+        runs = [threads.submit(first.run, [alone])]
+        until(lambda: job_state.read(folder, 0) is not None)
+        runs.append(threads.submit(second.run, [other]))
+        until(lambda: "waiting for the process" in caplog.text or job_state.read(folder, 1))
+        pending = job_state.read(folder, 1)
+        (tmp_path / "job0.go").touch()
+        for each in runs:
+            each.result()
+    assert pending is None
+    done = Status(State.SUCCEEDED)
+    assert [job_state.read(folder, number) for number in (0, 1)] == [done, done]
 
 
 @pytest.mark.parametrize(
