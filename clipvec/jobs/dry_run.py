@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from clipvec import shards
 from clipvec.errors import ConfigError, StoreError
+from clipvec.jobs import first
 from clipvec.jobs.backend import Preview
 from clipvec.jobs.forecast import Forecast
 from clipvec.jobs.generation import of_one_generation
@@ -49,7 +50,9 @@ def dry_run(sweep: Sweep, runs: Backend, folder: Path) -> None:
         console.print(ranking)
     for line in filter(None, (outlook.line() for outlook in outlooks)):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
-    for line in [*of_indexes(todo), *preview.lines]:
+    alone, others = first.split(sweep, todo)
+    starts = [first.describe(alone, len(others))] if alone else []
+    for line in [*of_indexes(todo), *starts, *preview.lines]:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     if refusals:
         raise ConfigError(f"the sweep would not start: {counted(len(refusals), 'reason')}, above")
@@ -109,16 +112,16 @@ def _table(jobs: Sequence[Job], runs: Backend) -> Table:
     rows = []
     for _, group in groupby(jobs, _all_but_shards):
         equal = list(group)
-        first, price = equal[0], runs.price_per_hour(equal[0])
-        each = f" ({len(first.shards)} each)" if first.shards and equal[1:] else ""
-        images = "" if first.images is None else f"{first.images:,}"
+        one, price = equal[0], runs.price_per_hour(equal[0])
+        each = f" ({len(one.shards)} each)" if one.shards and equal[1:] else ""
+        images = "" if one.images is None else f"{one.images:,}"
         rows.append(
             {
                 "job": shards.format(job.number for job in equal),
                 "shards": shards.format(s for job in equal for s in job.shards) + each,
                 "images": images + (" each" if images and equal[1:] else ""),
                 "$/h": "" if price is None else f"{price:,.2f}",
-                "machine": runs.machine(first),
+                "machine": runs.machine(one),
             }
         )
     table = Table(box=None, pad_edge=False)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clipvec.jobs.backend import Backend
-    from clipvec.jobs.plan import Job
+    from clipvec.jobs.plan import Job, Sweep
     from clipvec.jobs.progress import StoreProgress
     from clipvec.jobs.record import SubmittedJob
 
@@ -49,6 +49,24 @@ class Found:
         return cls(markers, sum(map(_rows, jobs)))
 
 
+def split(sweep: Sweep, jobs: Sequence[Job]) -> tuple[Sequence[Job], Sequence[Job]]:
+    """Return those of the jobs to start that start alone, if any, and all others."""
+    count = sweep.launcher.first
+    if not 0 < count < len(jobs) or not jobs[0].commits:
+        count = 0
+    return jobs[:count], jobs[count:]
+
+
+def describe(jobs: Sequence[Job], others: int) -> str:
+    """Return a line about the jobs that start first."""
+    numbers = shards.format(job.number for job in jobs)
+    one = len(jobs) == 1
+    return (
+        f"{'job' if one else 'jobs'} {numbers} {'starts' if one else 'start'} first; "
+        f"{counted(others, 'other')} when {'it has' if one else 'they have'} written parts"
+    )
+
+
 def wait_for_parts(
     started: Sequence[SubmittedJob],
     before: Found,
@@ -74,10 +92,9 @@ def wait_for_parts(
     """
     patiently = watch.patient(runs.poll_seconds)
     began = time.monotonic()
-    numbers = shards.format(s.job.number for s in started)
     jobs = [s.job for s in started]
     gpus = at_work(jobs, fewest_gpus(jobs[0], runs))
-    log.info("job %s starts first; %s when it has written parts", numbers, counted(others, "other"))
+    log.info("%s", describe(jobs, others))
     seen: tuple[float, int] | None = None
     while True:
         statuses = patiently(watch.poll, started, runs, progress)
@@ -97,6 +114,7 @@ def wait_for_parts(
             return None
         if all(status.state.ended for status in statuses):
             failed = next((s for s in statuses if s.state is not State.SUCCEEDED), statuses[0])
+            numbers = shards.format(job.number for job in jobs)
             raise SweepError(
                 f"job {numbers}, started first, ended without a part "
                 f"({failed.detail or failed.state.value}), and {counted(others, 'other')} did not "

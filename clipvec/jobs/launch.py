@@ -97,10 +97,7 @@ def _start(record: Record, jobs: list[Job], runs: Backend, progress: StoreProgre
     Raises:
         SweepError: those ended without a part, and no other was started.
     """
-    count = record.sweep.launcher.first
-    if not 0 < count < len(jobs) or not jobs[0].commits:
-        count = 0
-    alone, others = jobs[:count], jobs[count:]
+    alone, others = first.split(record.sweep, jobs)
     if alone:
         before = first.Found.of(alone)
         runs.submit(record, alone, lambda ids: record.save_ids(ids, alone))

@@ -188,3 +188,21 @@ def test_a_store_that_cannot_be_read_hides_nothing(
         ["0", "0"],
         ["1", "-"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (1, ["job 0 starts first; 3 others when it has written parts"]),
+        (2, ["jobs 0-1 start first; 2 others when they have written parts"]),
+        (0, []),
+        (4, []),
+    ],
+)
+def test_the_jobs_that_start_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], first: int, said: list[str]
+) -> None:
+    jobs = tuple(Job(n, (), (n,), str(tmp_path / "store")) for n in range(4))
+    sweep = Sweep("embed-1", "clipvec.embed", WorkersLauncher(first=first), jobs)
+    dry_run(sweep, Workers(), tmp_path / "embed-1")
+    assert [line for line in capsys.readouterr().out.splitlines() if " first; " in line] == said
