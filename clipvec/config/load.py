@@ -90,6 +90,8 @@ def _problem(detail: Mapping[str, Any], schema: type, values: object) -> str:
     pattern = detail.get("ctx", {}).get("pattern")
     if pattern in IN_WORDS:  # kinds of others have patterns of their own
         return f"{where}={detail['input']!r}: allowed are {IN_WORDS[pattern]}"
+    if "unknown" in detail.get("ctx", {}):  # a key of a mapping, all of which would hide it
+        return f"{where}: {detail['msg']}"
     message = detail["msg"].removeprefix("Value error, ")  # one of our own
     return f"{where}={detail['input']!r}: {message[0].lower()}{message[1:]}"
 

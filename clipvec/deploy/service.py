@@ -144,7 +144,7 @@ def check_index(serve: ServeConfig, cloud: config.CloudConfig) -> None:
     folder = serve.index.folder
     if folder is not None:
         mounted = any(is_below(folder, target) for target in cloud.file_mounts)
-        if not mounted and not is_shared(cloud.name, folder):
+        if not mounted and not is_shared(config.to_dict(cloud), folder):
             raise ConfigError(
                 f"index.path={folder} is not on the machines of {cloud.name}; mount the "
                 "index there and give its path: CLIPVEC_SERVE=index.path=/index and "

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 PARALLEL_SUBMISSIONS = 8
 """Concurrent requests, if jobs differ in more than their shards."""
-_UNPRICED = "not all prices are known; `sky gpus list` shows those that SkyPilot finds"
 
 
 class Sky(Backend):
@@ -137,9 +136,9 @@ class Sky(Backend):
             lines.append(_command("launch", [*chosen, *number], submission.secrets, file))
         if tasks.makes_pool(sweep):
             lines.append(f"sky jobs pool down {pool}")
-        if any(self.price_per_hour(job) is None for job in jobs):
-            lines.append(_UNPRICED)
+        unpriced = {repr(j.cloud): j.cloud for j in jobs if self.price_per_hour(j) is None}
         lines += [
+            *dict.fromkeys(filter(None, map(prices.unknown, unpriced.values()))),
             *quota.lines(jobs, sweep.launcher.machines(len(jobs))),
             *egress.lines(jobs),
             *checks.warnings(sweep, jobs),

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clipvec.jobs.skypilot import gpus, tasks
 from clipvec.progress import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from clipvec.jobs.plan import Job, Sweep
-
-_SHARED = {"slurm", "kubernetes"}
-"""Clouds whose machines may share a folder with this one."""
 
 
 def refusals(sweep: Sweep, jobs: Sequence[Job]) -> list[str]:
@@ -49,7 +46,7 @@ def _inputs(job: Job) -> Iterator[str]:
         for place in places:
             folder = place.removeprefix("local-dir:")
             below = any(is_below(folder, target) for target in copied)
-            if not below and not is_shared(job.cloud["name"], folder):
+            if not below and not is_shared(job.cloud, folder):
                 scheme = place.removesuffix(folder)
                 yield (
                     f"{option}={place} is on this machine, and the machines of jobs do not have "
@@ -63,7 +60,7 @@ def _folders(job: Job) -> Iterator[str]:
     """Yield the stores and indexes on a machine that disappears with its job."""
     for option, folder in job.folders.items():
         mounted = any(is_below(folder, target) for target in job.mounts())
-        if "://" not in folder and not mounted and not is_shared(job.cloud["name"], folder):
+        if "://" not in folder and not mounted and not is_shared(job.cloud, folder):
             name = option.partition(".")[0]
             yield (
                 f"{option}={folder} is a folder on a cloud machine, which disappears with its "
@@ -164,6 +161,7 @@ def is_below(folder: str, target: str) -> bool:
     return (folder + "/").startswith(target.rstrip("/") + "/")
 
 
-def is_shared(cloud: str, folder: str) -> bool:
-    """Return whether the machines of a cloud may share a folder with this one."""
-    return cloud in _SHARED and folder.startswith("/")
+def is_shared(cloud: Mapping[str, Any], folder: str) -> bool:
+    """Return whether all machines that a job may get may share a folder with this one."""
+    places = {gpus.place(each)[0] for each in gpus.alternatives(cloud)}
+    return places <= gpus.OWN and folder.startswith("/")

@@ -53,5 +53,5 @@ def _buckets(jobs: Sequence[Job]) -> dict[str, dict[str, None]]:
 def _places(cloud: Mapping[str, object]) -> Iterator[tuple[str, ...]]:
     """Yield the cloud, and the region if it is chosen, of each alternative; ``*``: any."""
     for each in gpus.alternatives(cloud):
-        parts = str(each.get("infra") or "*").lower().split("/")
+        parts = gpus.place(each)
         yield tuple(parts[:2]) if parts[1:] and parts[1] != "*" else (parts[0],)

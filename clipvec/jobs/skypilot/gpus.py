@@ -14,6 +14,9 @@ _BF16 = re.compile(
 )
 """Names of GPUs with native bf16, Ampere and later; fp16 is native to all others as well."""
 
+OWN = frozenset({"slurm", "kubernetes", "k8s", "ssh"})
+"""Clouds of one's own machines: they have no price, and may share a folder with this one."""
+
 
 def alternatives(cloud: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the resources of each alternative of the ``cloud`` group, at least one."""
@@ -21,6 +24,11 @@ def alternatives(cloud: Mapping[str, Any]) -> list[dict[str, Any]]:
     listed = [resources.pop(key, None) for key in ("any_of", "ordered")]
     chosen: list[dict[str, Any]] = next((each for each in listed if each), [{}])
     return [{**resources, **each} for each in chosen]
+
+
+def place(resources: Mapping[str, Any]) -> list[str]:
+    """Return cloud, region and zone of ``infra``, as far as they are given; ``*``: any."""
+    return str(resources.get("infra") or "*").lower().split("/")
 
 
 def requested(resources: Mapping[str, Any]) -> dict[str, float | None]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
+_UNKNOWN = "not all prices are known; `sky gpus list` shows those that SkyPilot finds"
+
+
 def by_gpu(cloud: Mapping[str, Any]) -> dict[tuple[str, int], float]:
     """Return the lowest price of a machine with each GPU, and a count, in US dollars per hour.
 
@@ -30,6 +33,20 @@ def by_gpu(cloud: Mapping[str, Any]) -> dict[tuple[str, int], float]:
     return lowest
 
 
+def unknown(cloud: Mapping[str, Any]) -> str | None:
+    """Return why no machine with a GPU that is asked for has a price; None: none is asked for."""
+    wanted = [each for each in gpus.alternatives(cloud) if gpus.requested(each)]
+    rented = [each for each in wanted if gpus.place(each)[0] not in gpus.OWN]
+    dearer = [each for each in rented if each.get("max_hourly_cost")]
+    costs = [price for each in dearer for _, price in _prices({**each, "max_hourly_cost": None})]
+    if costs:
+        return (
+            f"cloud.resources.max_hourly_cost={dearer[0]['max_hourly_cost']}: no machine with "
+            f"these GPUs has such a price; the lowest that is known is ${min(costs):,.2f} an hour"
+        )
+    return _UNKNOWN if rented else None
+
+
 def _prices(resources: Mapping[str, Any]) -> Iterator[tuple[tuple[str, int], float]]:
     """Yield GPU, with its count, and price of the machines that satisfy ``resources``."""
     for row in suitable(resources):
@@ -40,7 +57,7 @@ def _prices(resources: Mapping[str, Any]) -> Iterator[tuple[tuple[str, int], flo
 def suitable(resources: Mapping[str, Any], cloud: str = "*") -> Iterator[dict[str, str]]:
     """Yield the rows of the machines with a GPU that satisfy ``resources``, in one cloud or any."""
     wanted = gpus.requested(resources)
-    place = str(resources.get("infra") or "*").lower().split("/")
+    place = gpus.place(resources)
     most = number(str(resources.get("max_hourly_cost")))
     if cloud != "*" and place[0] not in {"*", cloud}:
         return

@@ -11,6 +11,7 @@ from clipvec.jobs.plan import Job, Sweep
 from clipvec.jobs.skypilot import checks
 
 AWS = {"name": "aws", "secrets": ["HF_TOKEN"]}
+SLURM = {"name": "slurm", "resources": {"infra": "slurm"}}
 
 
 def refusals(*jobs: Job, pool: str | None = None) -> list[str]:
@@ -23,7 +24,8 @@ def refusals(*jobs: Job, pool: str | None = None) -> list[str]:
         ({"name": "aws"}, "s3://bucket/store"),
         ({"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}, "/b/store"),
         ({"name": "aws", "file_mounts": {"/b/store": {"source": "s3://b"}}}, "/b/store"),
-        ({"name": "slurm"}, "/shared/store"),
+        (SLURM, "/shared/store"),
+        ({"name": "any", "resources": {"any_of": [{"infra": "k8s/x"}, {"infra": "ssh"}]}}, "/s"),
     ],
 )
 def test_folders_that_outlive_the_machine(place: dict[str, Any], store: str) -> None:
@@ -35,7 +37,9 @@ def test_folders_that_outlive_the_machine(place: dict[str, Any], store: str) -> 
     [
         ({"name": "aws"}, "data/index"),
         ({"name": "aws"}, "/disk/index"),
-        ({"name": "slurm"}, "data/index"),
+        (SLURM, "data/index"),
+        ({"name": "slurm", "resources": {"infra": "aws"}}, "/shared/index"),
+        ({"name": "any", "resources": {"any_of": [{"infra": "slurm"}, {}]}}, "/shared/index"),
         # SkyPilot copies these to the machine, and nothing back.
         ({"name": "aws", "file_mounts": {"/b": "s3://b"}}, "/b/index"),
         ({"name": "aws", "file_mounts": {"/b": {"source": "s3://b", "mode": "COPY"}}}, "/b/index"),
@@ -96,7 +100,7 @@ def test_inputs_that_only_this_machine_has() -> None:
     [
         ({"name": "aws", "file_mounts": {"/input": "/home/me/photos"}}, "/input/2024"),
         ({"name": "aws", "file_mounts": {"/w": "s3://b"}}, "local-dir:/w"),
-        ({"name": "slurm"}, "/shared/photos"),
+        (SLURM, "/shared/photos"),
     ],
 )
 def test_inputs_that_jobs_find(cloud: dict[str, Any], place: str) -> None:

@@ -84,6 +84,29 @@ def test_unknown_prices(resources: dict[str, Any]) -> None:
     assert prices.by_gpu({"name": "x", "resources": resources}) == {}
 
 
+UNKNOWN = "not all prices are known; `sky gpus list` shows those that SkyPilot finds"
+
+
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        ({"infra": "aws", "cpus": "8+"}, None),
+        ({"infra": "slurm/x", "accelerators": "A100"}, None),
+        ({"any_of": [{"infra": "k8s"}, {"infra": "slurm"}], "accelerators": "A100"}, None),
+        ({"any_of": [{"infra": "k8s"}, {}], "accelerators": "A100"}, UNKNOWN),
+        ({"infra": "aws", "accelerators": "H100", "max_hourly_cost": 1}, UNKNOWN),
+        (
+            {"accelerators": {"T4": 1, "A10G": 1}, "any_of": BOTH, "max_hourly_cost": 0.1},
+            "cloud.resources.max_hourly_cost=0.1: no machine with these GPUs has such a price; the "
+            "lowest that is known is $0.15 an hour",
+        ),
+    ],
+)
+def test_why_a_price_is_not_known(resources: dict[str, Any], said: str | None) -> None:
+    assert prices.by_gpu({"resources": resources}) == {}
+    assert prices.unknown({"resources": resources}) == said
+
+
 def test_no_price_lists_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
     assert prices.by_gpu({"resources": {"accelerators": {"T4": 1}}}) == {}
