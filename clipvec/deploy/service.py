@@ -18,6 +18,7 @@ from clipvec.jobs import (
     pack,
     require_server,
     status_name,
+    to_task,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -> str:
-    """Start the service, or only write its YAML, and return a message.
+    """Start the service, or only write its YAML, which SkyPilot checks, and return a message.
 
     Args:
         wanted: the deployment.
@@ -52,18 +53,18 @@ def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -
     made = task(wanted, serve, overrides, packed)
     written = paths.DeployPaths(folder).service
     written.write_text(as_yaml(made), encoding="utf-8")
-    if wanted.dry_run:
-        return written.read_text(encoding="utf-8").rstrip("\n")
     name = wanted.service.name
     with connect() as sky:
+        started = to_task(sky, made)
+        sky.serve.validate_service_task(started, pool=False)
+        if wanted.dry_run:
+            return written.read_text(encoding="utf-8").rstrip("\n")
         if record := _records(sky).get(name):
             raise LaunchError(
                 f"service.name={name}: SkyServe already has one of that name "
                 f"({status_name(record['status'])}); "
                 "take it down with clipvec deploy down, or give this one another name"
             )
-        secrets = [(key, os.environ[key]) for key in made.get("secrets", {})]
-        started = sky.Task.from_yaml_config(dict(made), secrets_overrides=secrets)
         _, endpoint = sky.get(sky.serve.up(started, name, _need_confirmation=False))
     return (
         f"{name}: {endpoint}, which answers once a replica is ready; "

@@ -3,7 +3,7 @@ from .grouping import group_shards
 from .launch import check, launch_sweep
 from .plan import Job, Sweep
 from .skypilot.checks import is_below, is_shared
-from .skypilot.client import connect, require_server, status_name
+from .skypilot.client import connect, require_server, status_name, to_task
 from .skypilot.tasks import as_yaml, install_and_run
 from .skypilot.workdir import pack
 from .sweep_forecast import price_per_hour
@@ -26,4 +26,5 @@ __all__ = [
     "price_per_hour",
     "require_server",
     "status_name",
+    "to_task",
 ]

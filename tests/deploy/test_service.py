@@ -193,6 +193,15 @@ def test_a_dry_run_prints_what_skypilot_takes_and_no_secret(python: Python, tmp_
     assert [file for file in files if b"planted" in file.read_bytes()] == []
 
 
+def test_a_dry_run_refuses_what_skypilot_would(python: Python) -> None:
+    told = {"CLIPVEC_SERVE": "index.path=/index", "CLIPVEC_API_KEY": "planted"}
+    asked = ["up", "cloud=aws", "cloud.resources.infra=mars", MOUNT, "dry_run=true"]
+    said = python("-m", "clipvec.deploy", *asked, exit_code=1, **told)
+    assert said.startswith("error: SkyPilot: InvalidSkyPilotConfigError: ")
+    assert "'mars' does not match" in said
+    assert said.count("\n") == 1
+
+
 def test_replicas_are_checked_before_anything_is_built(python: Python, tmp_path: Path) -> None:
     told = {"CLIPVEC_SERVE": "index.path=/data"}
     asked = ["up", "cloud=slurm", "service.min_replicas=4", "dry_run=true"]
