@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import shutil
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from clipvec.config import FaissConfig, IndexCommandConfig
     from clipvec.store import LivePart, Store
 
+log = logging.getLogger(__name__)
 _BUILD = re.compile(r"[0-9a-f]{32}")
 _DAMAGED = "damaged"
 """In place of a build: ``index.json`` does not say which."""
@@ -128,8 +130,12 @@ class FaissBackend(IndexBackend):
                 sync(files.build(Manifest.read(files.staged).build_id).folder)
                 files.staged.replace(files.manifest)
                 sync(files.folder)
-                _remove_builds(files)
-        shutil.rmtree(files.next, ignore_errors=True)  # what stays takes space alone
+        try:
+            _remove_builds(files)
+            if files.next.exists():
+                shutil.rmtree(files.next)
+        except OSError as error:  # as on NFS, while a search has a file of it open
+            log.warning("%s is published, but what it replaces stays (%s)", files.folder, error)
 
     def memory_bytes(self, rows: int, dim: int, command: IndexCommandConfig) -> int:
         """Return roughly the memory that the building takes; the index itself is mapped."""

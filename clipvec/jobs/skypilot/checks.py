@@ -60,7 +60,15 @@ def _folders(job: Job) -> Iterator[str]:
     """Yield the stores and indexes on a machine that disappears with its job."""
     for option, folder in job.folders.items():
         mounted = any(is_below(folder, target) for target in job.mounts())
-        if "://" not in folder and not mounted and not is_shared(job.cloud, folder):
+        shared = is_shared(job.cloud, folder) and not mounted
+        if option == "index.path" and job.shards and not shared:
+            yield (
+                f"index.path={folder}: jobs that share the shards of an index take turns by locks, "
+                "which neither mounted buckets nor cloud machines share; leave shards out, so that "
+                "one job builds it, or give an absolute path that all machines share, on slurm or "
+                "kubernetes"
+            )
+        elif "://" not in folder and not mounted and not shared:
             name = option.partition(".")[0]
             yield (
                 f"{option}={folder} is a folder on a cloud machine, which disappears with its "

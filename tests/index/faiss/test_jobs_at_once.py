@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -242,6 +244,29 @@ def test_shards_of_which_the_index_holds_none(
     with pytest.raises(ConfigError, match=r"shards=[03]: the index holds none of these, but "):
         build(on_disk, **changes)
     assert not Path(on_disk.path).exists()
+
+
+@pytest.mark.parametrize("left", ["next", "build"])
+def test_what_cannot_be_removed_is_no_failure(
+    on_disk: FaissConfig,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    left: str,
+) -> None:
+    build(on_disk)
+    kept = {"next": files(on_disk).next, "build": built(on_disk).folder}[left]
+    inner = shutil.rmtree
+
+    def rmtree(folder: Path, *arguments: Any, **options: Any) -> None:
+        if Path(folder) == kept and not options.get("ignore_errors"):
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(folder))
+        inner(folder, *arguments, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    done = build(on_disk, rebuild=True, alias="live")
+    assert (done.rows, done.alias.startswith("live ")) == (610, True)
+    assert "is published, but what it replaces stays ([Errno 39] Directory not empty" in caplog.text
 
 
 def test_all_is_on_the_disk_before_it_is_published(

@@ -52,6 +52,27 @@ def test_folders_that_would_vanish_with_the_machine(place: dict[str, Any], index
     assert said.startswith(f"index.path={index} is a folder on a cloud machine, which disappears ")
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"name": "aws", "file_mounts": {"/b": {"source": "s3://b", "mode": "MOUNT_CACHED"}}},
+        {"name": "kubernetes", "file_mounts": {"/b": {"source": "s3://b"}}},
+        {"name": "aws"},
+    ],
+)
+def test_jobs_share_no_index_in_a_bucket(place: dict[str, Any]) -> None:
+    folders = {"store.root": "s3://b/store", "index.path": "/b/index"}
+    (said,) = refusals(Job(0, (), (0, 1), cloud=place, folders=folders))
+    assert said.startswith("index.path=/b/index: jobs that share the shards of an index take turns")
+    assert "leave shards out, so that one job builds it, or give an absolute path" in said
+
+
+def test_jobs_share_an_index_on_a_shared_disk() -> None:
+    place = {"name": "slurm", "file_mounts": {}}
+    folders = {"store.root": "s3://b/store", "index.path": "/nfs/index"}
+    assert refusals(Job(0, (), (0, 1), cloud=place, folders=folders)) == []
+
+
 def test_mounts_are_refused_for_a_pool() -> None:
     place = {"name": "aws", "file_mounts": {"/b": {"source": "s3://b"}}}
     job = Job(0, (), cloud=place, folders={"store.root": "/b/store"})
