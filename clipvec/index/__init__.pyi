@@ -1,7 +1,7 @@
 from . import facets, filters
 from .base import PART, ROW, Hit, VectorIndex, clamp, is_missing
 from .build import IndexSummary, build_index
-from .chosen import forecast_of_sweep, replaced_by_sweep, shards_of_sweep
+from .chosen import forecast_of_sweep, replaced_by_sweep, shards_of_sweep, unwritten_by_sweep
 from .chroma.backend import memory_bytes
 from .chroma.server import chroma_server
 from .faiss.factory import num_lists
@@ -44,4 +44,5 @@ __all__ = [
     "shards_of_sweep",
     "split_weight",
     "table_fault",
+    "unwritten_by_sweep",
 ]

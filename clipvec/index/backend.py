@@ -200,13 +200,23 @@ class IndexBackend(Protocol):
         """
         raise NotImplementedError
 
+    def unfinished(self, name: str) -> bool:
+        """Return whether parts of an index are encoded that is not written yet.
+
+        Backends whose kind says `IndexKind.by_shards` have it.
+        """
+        raise NotImplementedError
+
     def publish(self, name: str) -> None:
         """Put the replacement, if there is one, in the place of the old index, atomically."""
         ...
 
     def forecast(self, rows: int, dim: int) -> str:
-        """Return in words what several jobs take to build an index, as far as that is known."""
-        return ""
+        """Return in words what several jobs take to build an index.
+
+        Backends whose kind says `IndexKind.by_shards` have it.
+        """
+        raise NotImplementedError
 
     def memory_bytes(self, rows: int, dim: int, command: IndexCommandConfig) -> int:
         """Return roughly the memory that the built index takes in the process that holds it."""

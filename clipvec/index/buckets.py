@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _BYTES = 2**24
 """Of a bucket, as long as there are not too many."""
-_MOST = 256
+MOST = 256
 """Buckets, each of which is an open file."""
 
 
@@ -23,7 +23,7 @@ class Buckets:
     """Files of a folder of their own, each with the records of a range of numbers."""
 
     def __init__(
-        self, folder: Path, dtype: np.dtype[np.void], records: int, span: int, most: int = _MOST
+        self, folder: Path, dtype: np.dtype[np.void], records: int, span: int, most: int = MOST
     ) -> None:
         """Prepare for records.
 

@@ -113,8 +113,7 @@ def replaced_by_sweep(config: IndexCommandConfig, url: str) -> str:
     Raises:
         ConfigError: there is none.
     """
-    partition = shards_of_index(config, Store.open(url))[1]
-    name = paths.collection_name(config.dataset.name, config.model.name, partition)
+    name = _name(config, Store.open(url))
     published = open_backend(config.index).published(name)
     if not published:
         raise ConfigError(
@@ -122,3 +121,29 @@ def replaced_by_sweep(config: IndexCommandConfig, url: str) -> str:
             "replace, as seen from here; leave rebuild out, or start the sweep where it is"
         )
     return published
+
+
+def unwritten_by_sweep(config: IndexCommandConfig, url: str) -> str:
+    """Return in words that an index is not written after the jobs of a sweep; empty: it is.
+
+    So it is where it cannot be seen from here.
+
+    Args:
+        config: of one of them.
+        url: of the store, as seen from here.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    name = _name(config, Store.open(url))
+    if not open_backend(config.index).unfinished(name):
+        return ""
+    return (
+        f"{config.index.location(name)} is not written: some of its shards are not encoded yet; "
+        "give the rest to the same command, or shards=all"
+    )
+
+
+def _name(config: IndexCommandConfig, store: Store) -> str:
+    partition = shards_of_index(config, store)[1]
+    return paths.collection_name(config.dataset.name, config.model.name, partition)

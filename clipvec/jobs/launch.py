@@ -165,7 +165,9 @@ def finish(
         try:
             for line in sweep_forecast.compare(record, running, statuses, progress):
                 log.info("%s", line)
-        except ConfigError as error:  # whatever became of the forecast, the jobs have ended
+            for line in sweep_forecast.unwritten_indexes(sweep.jobs):
+                log.warning("%s", line)
+        except (ConfigError, StoreError) as error:  # whatever cannot be said, the jobs have ended
             log.warning("%s", error)
     runs.release(record)
     return [_outcome(job, running, statuses, progress) for job in sweep.jobs]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from clipvec.config import IndexCommandConfig, read_command
 from clipvec.errors import ClipvecError
-from clipvec.index import forecast_of_sweep
+from clipvec.index import forecast_of_sweep, unwritten_by_sweep
 from clipvec.jobs.backend import Machine, Speed, State
 from clipvec.jobs.forecast import (
     MEASURED,
@@ -110,11 +110,26 @@ def of_indexes(jobs: Sequence[Job]) -> list[str]:
         ConfigError: the index cannot be built as asked.
         StoreError: a store cannot be read.
     """
+    return [forecast_of_sweep(config, url) for config, url in _shared_indexes(jobs)]
+
+
+def unwritten_indexes(jobs: Sequence[Job]) -> list[str]:
+    """Return which indexes are not written although their jobs have ended, in a line for each.
+
+    Raises:
+        ConfigError: an index cannot be built as asked.
+        StoreError: a store cannot be read.
+    """
+    return [*filter(None, (unwritten_by_sweep(*each) for each in _shared_indexes(jobs)))]
+
+
+def _shared_indexes(jobs: Sequence[Job]) -> list[tuple[IndexCommandConfig, str]]:
+    """Return the configuration of each index whose shards jobs share, and its store's URL."""
     found = {}
     for job in jobs:
         if job.shards and not job.commits and job.overrides not in found:
             config = read_command("index", job.overrides, IndexCommandConfig)
-            found[job.overrides] = forecast_of_sweep(config, job.visible(config.store_url))
+            found[job.overrides] = config, job.visible(config.store_url)
     return [*found.values()]
 
 

@@ -120,6 +120,19 @@ def test_a_disk_that_is_full(run: Run, small_disk: Disk, tmp_path: Path) -> None
     assert lists(small_disk.path) == lists(tmp_path / "alone")
 
 
+def test_a_sweep_of_some_shards_says_that_nothing_is_written(run: Run, tmp_path: Path) -> None:
+    some = ["shards=0-1", "launcher=workers"]
+    said = "data/faiss/toys--toy is not written: some of its shards are not encoded yet; give the"
+    assert said in run("index", "-m", *OPTIONS, *some).stderr
+    assert "is not written" not in run("index", "-m", *OPTIONS, *JOBS).stderr
+    before = lists(tmp_path / "data/faiss")
+    (build,) = tmp_path.glob("data/faiss/toys--toy/*/lists.bin")
+    run("index", "-m", *OPTIONS, *JOBS, "--rebuild")
+    assert lists(tmp_path / "data/faiss") == before
+    assert not build.exists()
+    assert not (tmp_path / "data/faiss/toys--toy/next").exists()
+
+
 def test_a_dry_run_shows_the_jobs(run: Run, tmp_path: Path) -> None:
     asked = ["shards=all", "hydra.sweeper.shards_per_job=2", "launcher.dry_run=true"]
     done = run("index", "-m", *OPTIONS, *asked, "launcher=workers")

@@ -122,6 +122,10 @@ class FaissBackend(IndexBackend):
         """Return the build that is published, "damaged" if it cannot be told; empty: none is."""
         return _published(self._files(name))
 
+    def unfinished(self, name: str) -> bool:
+        """Return whether parts of an index are encoded that is not written yet."""
+        return self._files(name).next.is_dir()
+
     def publish(self, name: str) -> None:
         """Put the build that is staged, if there is one, in the place of the old one."""
         files = self._files(name)

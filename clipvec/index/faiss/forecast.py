@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clipvec.index.buckets import MOST as MOST_BUCKETS
 from clipvec.index.faiss.factory import FLAT, empty_index, inverted, lists_of
 from clipvec.index.faiss.training import ROUNDS, assign, sample_rows
 from clipvec.vectors import unit
@@ -75,8 +76,14 @@ class Forecast:
 def memory_bytes(factory: str, rows: int, dim: int) -> int:
     """Return the memory that the building takes; the index itself is mapped."""
     lists = lists_of(factory)
-    sample = min(rows, sample_rows(factory)) if lists else 0
-    return 4 * dim * lists + max(2 * 4 * dim * sample, _ROW_BYTES * rows + _LEAST_BYTES)
+    if not lists:
+        return _ROW_BYTES * rows + _LEAST_BYTES
+    sample = min(rows, sample_rows(factory))
+    code = int(inverted(empty_index(factory, dim)).code_size)
+    # a bucket has whole lists, and is held in three copies while it is put in order
+    bucket = 3 * (code + 12) * rows // min(lists, MOST_BUCKETS)
+    writing = _ROW_BYTES * rows + bucket + _LEAST_BYTES
+    return 4 * dim * lists + max(2 * 4 * dim * sample, writing)
 
 
 @functools.cache
