@@ -211,7 +211,7 @@ class IndexBackend(Protocol):
         """Put the replacement, if there is one, in the place of the old index, atomically."""
         ...
 
-    def forecast(self, rows: int, dim: int) -> str:
+    def forecast(self, name: str, rows: int, dim: int, command: IndexCommandConfig) -> str:
         """Return in words what several jobs take to build an index.
 
         Backends whose kind says `IndexKind.by_shards` have it.

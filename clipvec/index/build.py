@@ -104,7 +104,7 @@ def build_index(
     need = backend.memory_bytes(rows, store.fingerprint.model.dim, config)
     _check_memory(need, rows, config.index.folder is None)
     if config.shards is not None:
-        log.info("%s", backend.forecast(rows, store.fingerprint.model.dim))
+        log.info("%s", backend.forecast(name, rows, store.fingerprint.model.dim, config))
         mine = chosen.parts_of_job(config, store, parts)
         lacking = len(backend.encode(name, store, config, parts, mine))
         if lacking:

@@ -83,7 +83,8 @@ def forecast_of_sweep(config: IndexCommandConfig, url: str) -> str:
     store = Store.open(url)
     committed = store.complete(shards_of_index(config, store)[0])
     rows = sum(part.rows for mark in committed.values() for part in store.live_parts(mark))
-    said = open_backend(config.index).forecast(rows, store.fingerprint.model.dim)
+    name, dim = _name(config, store), store.fingerprint.model.dim
+    said = open_backend(config.index).forecast(name, rows, dim, config)
     return f"{rows:,} rows as {said}"
 
 

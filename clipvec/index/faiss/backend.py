@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from clipvec.errors import CollectionError, SchemaError
 from clipvec.files import file_state, sync
 from clipvec.index.backend import IndexBackend
-from clipvec.index.faiss.factory import FLAT, choose
+from clipvec.index.faiss.factory import FLAT, choose, kept
 from clipvec.index.faiss.forecast import Forecast, memory_bytes
 from clipvec.index.faiss.index import FaissIndex
 from clipvec.index.faiss.library import library
@@ -145,9 +145,13 @@ class FaissBackend(IndexBackend):
         """Return roughly the memory that the building takes; the index itself is mapped."""
         return memory_bytes(choose(self._config.factory, rows, dim), rows, dim)
 
-    def forecast(self, rows: int, dim: int) -> str:
+    def forecast(self, name: str, rows: int, dim: int, command: IndexCommandConfig) -> str:
         """Return in words what the building of an index takes."""
-        factory = choose(self._config.factory, rows, dim) if rows else FLAT
+        given = self._config.factory
+        factory = choose(given, rows, dim) if rows else FLAT
+        published = self._files(name).manifest
+        if published.is_file() and not command.rebuild:
+            factory = kept(given, factory, Manifest.read(published).factory) or factory
         return f"{factory}: {Forecast.of(factory, rows, dim)}"
 
     def _locked(

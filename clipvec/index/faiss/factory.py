@@ -54,6 +54,19 @@ def choose(given: str, rows: int, dim: int) -> str:
     return given
 
 
+def kept(given: str, wanted: str, built: str) -> str | None:
+    """Return the factory string of the next build of an index; None: only a rebuild can have it.
+
+    Args:
+        given: ``index.factory``.
+        wanted: `choose` of it.
+        built: that of the published index.
+    """
+    if built == wanted or (FLAT in {built, wanted} and given != FLAT):
+        return wanted
+    return built if given == AUTO else None
+
+
 def lists_of(factory: str) -> int:
     """Return the number of inverted lists that a factory string names; 0: none."""
     found = _LISTS.search(factory)

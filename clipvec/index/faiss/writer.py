@@ -18,7 +18,7 @@ from clipvec.index import rows_writer
 from clipvec.index.backend import IndexWriter, check_made_of, duplicate_id_message
 from clipvec.index.base import PART, IndexInfo
 from clipvec.index.faiss import lists
-from clipvec.index.faiss.factory import AUTO, FLAT, choose, lists_of, with_fewer_lists
+from clipvec.index.faiss.factory import FLAT, choose, kept, lists_of, with_fewer_lists
 from clipvec.index.faiss.index import FaissIndex
 from clipvec.index.faiss.manifest import HeldPart, Manifest
 from clipvec.index.faiss.segments import MOST_BYTES, Segments
@@ -167,19 +167,18 @@ class FaissWriter(IndexWriter):
         given = self._config.factory
         wanted = choose(given, rows, dim) if rows else FLAT
         built = wanted if self._published is None else self._published.manifest.factory
-        if built == wanted or (FLAT in {built, wanted} and given != FLAT):
-            return wanted
-        if given != AUTO:
+        chosen = kept(given, wanted, built)
+        if chosen is None:
             raise ConfigError(
                 f"{self.location} was built with index.factory={built}, not {wanted}, which cannot "
                 "change; rebuild it with --rebuild"
             )
-        if lists_of(wanted) > _MANY * lists_of(built):
+        if lists_of(wanted) > _MANY * lists_of(chosen):
             log.warning(
                 "%s has %d lists, %d would suit %s rows; --rebuild makes them",
                 *(self.location, lists_of(built), lists_of(wanted), f"{rows:,}"),
             )
-        return built
+        return chosen
 
     def ledger(self) -> dict[str, LedgerEntry]:
         """Return the part files that are in the published index, or encoded for the next."""

@@ -16,13 +16,15 @@ import pytest
 
 from clipvec.config import FaissConfig
 from clipvec.errors import ClipvecError, CollectionError, ConfigError
-from clipvec.index import remove_leftovers
+from clipvec.index import forecast_of_sweep, remove_leftovers
 from clipvec.index.backend import open_backend
 from clipvec.index.faiss import lists as faiss_lists
+from clipvec.index.faiss.forecast import memory_bytes
 from clipvec.index.faiss.segments import Segments
 from clipvec.index.faiss.writer import FaissWriter
 from clipvec.lock import log
 from clipvec.store import Store
+from tests.index.conftest import build_config
 from tests.index.faiss.test_faiss import build, built, interrupt, lists
 from tests.index.faiss.test_shards import SHARDS, codes, files
 from tests.index.test_build import NAME, assert_equal
@@ -244,6 +246,24 @@ def test_shards_of_which_the_index_holds_none(
     with pytest.raises(ConfigError, match=r"shards=[03]: the index holds none of these, but "):
         build(on_disk, **changes)
     assert not Path(on_disk.path).exists()
+
+
+def test_a_forecast_is_of_the_published_factory(
+    on_disk: FaissConfig, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipvec.index.faiss.factory.FEW", 0)
+    build(on_disk)
+    where = replace(on_disk, factory="auto")
+    config = build_config(Path(on_disk.path).parent / "store", where, shards="all")
+    assert forecast_of_sweep(config, store.url).startswith("610 rows as IVF8,SQ8: about ")
+    config = replace(config, rebuild=True)
+    assert forecast_of_sweep(config, store.url).startswith("610 rows as IVF8,RaBitQ: about ")
+
+
+def test_few_lists_take_memory() -> None:
+    rows, bucket = 10**8, 3 * (512 + 12) * 10**8 // 8
+    few, many = (memory_bytes(f"IVF{lists},SQ8", rows, 512) for lists in (8, 1024))
+    assert few > bucket > 5 * many
 
 
 @pytest.mark.parametrize("left", ["next", "build"])

@@ -56,7 +56,7 @@ def test_folders_that_would_vanish_with_the_machine(place: dict[str, Any], index
     "place",
     [
         {"name": "aws", "file_mounts": {"/b": {"source": "s3://b", "mode": "MOUNT_CACHED"}}},
-        {"name": "kubernetes", "file_mounts": {"/b": {"source": "s3://b"}}},
+        {**SLURM, "file_mounts": {"/b": {"source": "s3://b"}}},
         {"name": "aws"},
     ],
 )
@@ -68,9 +68,8 @@ def test_jobs_share_no_index_in_a_bucket(place: dict[str, Any]) -> None:
 
 
 def test_jobs_share_an_index_on_a_shared_disk() -> None:
-    place = {"name": "slurm", "file_mounts": {}}
     folders = {"store.root": "s3://b/store", "index.path": "/nfs/index"}
-    assert refusals(Job(0, (), (0, 1), cloud=place, folders=folders)) == []
+    assert refusals(Job(0, (), (0, 1), cloud=SLURM, folders=folders)) == []
 
 
 def test_mounts_are_refused_for_a_pool() -> None:
