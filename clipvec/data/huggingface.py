@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clipvec.data.attributes import check, check_columns, make_record
+from clipvec.data.data_file import BATCH, DataFiles, slices
 from clipvec.data.files import (
     Source,
     dataset_errors,
@@ -20,26 +21,21 @@ from clipvec.data.files import (
 from clipvec.data.hub import check_token, import_datasets, revision, tell_images_left_out
 from clipvec.data.image_column import read_images
 from clipvec.data.listing import choose, of_files
-from clipvec.data.parquet import count_rows
+from clipvec.data.parquet import read_shape
 from clipvec.data.ranges import span
 from clipvec.errors import ConfigError, DatasetError
 from clipvec.locations import expanded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from clipvec.config import HuggingFaceConfig
     from clipvec.data.listing import Listing
     from clipvec.data.record import Cursor, Record, Reject
 
-_BATCH = 16
-"""Rows held in memory at once."""
 _CONNECTIONS = 16
 """Footers fetched at once."""
-_ROWS_OF_FILES = frozenset({"arrow", "csv", "json", "parquet", "webdataset"})
-"""Builders of ``datasets`` each of whose rows comes from one data file, and from nothing else."""
-_CACHE = "clipvec-data-files"
 _DIGITS = 16
 """Of a digest in the name of what cannot be told apart."""
 
@@ -68,12 +64,12 @@ class _Row(NamedTuple):
 class HuggingFaceDataset:
     """One split of a Hugging Face dataset.
 
-    A dataset on disk is sharded by row number. A streamed one is sharded by whole data files, so
-    no job reads another's. Each data file is read by itself: its rows and their ids depend on no
-    other file. Where ``datasets`` makes rows of several files, or is asked for part of a split,
-    the whole is one source, named by its content, and ids are split and row number (of a stream
-    split, its shard and row number). Resuming inside a streamed shard rereads the rows of its own
-    files before ``start`` without decoding them, since a stream cannot seek.
+    Parquet on disk is sharded by row number. Of other kinds, and streamed, a shard is whole data
+    files, so no job reads another's. Each data file is read by itself: its rows and their ids
+    depend on no other file. Where ``datasets`` makes rows of several files, or is asked for part
+    of a split, the whole is one source, named by its content, and ids are split and row number
+    (of a stream split, its shard and row number). Resuming inside a shard of whole files rereads
+    its rows before ``start`` without decoding them, since a stream cannot seek.
     """
 
     def __init__(self, config: HuggingFaceConfig, listing: Listing | None = None) -> None:
@@ -89,9 +85,12 @@ class HuggingFaceDataset:
             self._builder = self._datasets.load_dataset_builder(
                 config.path, name=config.subset, revision=self._revision
             )
+            self._files = DataFiles(config, self._builder)
+            self._by_file = self._files.told_apart
             found = self._find()
         self._all = listing is None
         self._rows: dict[str, int] = {}
+        self._checked = False
         self._sources = found if listing is None else choose(found, listing)
         if not self._by_file:
             if listing is not None and self._sources != found:
@@ -107,12 +106,6 @@ class HuggingFaceDataset:
     def _errors(self) -> AbstractContextManager[None]:
         return dataset_errors(f"dataset.path={self._config.path!r}")
 
-    @cached_property
-    def _by_file(self) -> bool:
-        """Whether each row is of a data file that is known, and depends on no other."""
-        files = self._builder.config.data_files or {}
-        return self._config.split in files and self._builder.name in _ROWS_OF_FILES
-
     def _find(self) -> tuple[Source, ...]:
         """Return the data files of the split, or one source for all of the dataset."""
         config = self._config
@@ -120,9 +113,10 @@ class HuggingFaceDataset:
         asked = [splits[config.split]] if self._by_file else splits.values()
         found = describe({path: self._name(path) for paths in asked for path in paths})
         if self._by_file:
+            self._files.check(found)
             return found
         known = [self._builder.hash] if not found else [(f.name, f.size, f.version) for f in found]
-        content = digest([config.subset, config.split, config.streaming, *known])[:_DIGITS]
+        content = digest([*self._asked, *known])[:_DIGITS]
         return (Source("", self._hub, f"{config.split} {content}", None, content),)
 
     def _name(self, path: str) -> str:
@@ -162,64 +156,48 @@ class HuggingFaceDataset:
     @cached_property
     def _whole(self) -> Any:
         """All rows, as ``datasets`` gives them, where files cannot be told apart."""
+        builder, split = self._builder, self._config.split
         with self._errors():
-            return self._load(self._builder)
-
-    def _load(self, builder: Any) -> Any:
-        """Return the rows of a builder; None: there are none."""
-        split = self._config.split
-        if self._config.streaming:
-            return builder.as_streaming_dataset(split=split)
-        builder.download_and_prepare(verification_mode="no_checks" if self._by_file else None)
-        if self._by_file and not builder.info.splits[split].num_examples:
-            return None  # as_dataset refuses it
-        return builder.as_dataset(split=split)
+            if self._config.streaming:
+                return builder.as_streaming_dataset(split=split)
+            builder.download_and_prepare()
+            return builder.as_dataset(split=split)
 
     def _open(self, piece: _Piece) -> Any:
         """Return the rows of a piece; None: there are none."""
         if self._by_file:
             source = self._sources[piece.source]
             # on which datasets 5.0 fails: findings/datasets-fail-on-a-file-without-rows.sh
-            empty = self._countable and self._counted([piece]) == [0]
-            return None if empty or not _has_bytes(source) else self._load(self._narrowed(source))
+            empty = self._files.counted and self._counted([piece]) == [0]
+            if empty or not _has_bytes(source):
+                return None
+            return self._files.rows(source) if self._in_order else self._files.prepared(source)
         if not self._config.streaming:
             return self._whole
         return self._whole.shard(self._whole.num_shards, piece.index, contiguous=True)
 
-    def _narrowed(self, source: Source) -> Any:
-        """Return a builder of one data file, with the features that the dataset's card declares."""
-        from datasets.data_files import DataFilesDict, DataFilesList
-
-        whole, version = self._builder, (f"{source.size}", f"{source.version}")
-        # apart from whole datasets, of one of which datasets would take it offline
-        cache = f"{self._datasets.config.HF_DATASETS_CACHE}/{_CACHE}"
-        return type(whole)(
-            cache_dir=cache,
-            dataset_name=whole.dataset_name,
-            config_name=whole.config.name,
-            hash=whole.hash,
-            base_path=whole.base_path,
-            repo_id=whole.repo_id,
-            info=self._datasets.DatasetInfo(features=whole.info.features),
-            data_files=DataFilesDict({self._config.split: DataFilesList([source.path], [version])}),
-        )
+    @property
+    def _in_order(self) -> bool:
+        """Whether a piece can only be read from its start, so that a shard is whole pieces."""
+        return self._config.streaming or (self._by_file and not self._files.counted)
 
     def _check_first(self) -> None:
-        """Refuse columns that the first data file does not have; only its beginning is read."""
-        config = self._config
+        """Refuse, once, columns that the first data file lacks; only its beginning is read."""
         first = next((p for p in self._pieces if _has_bytes(self._sources[p.source])), None)
-        if first is None:
+        if first is None or self._checked:
             return
-        with self._errors():
-            if self._by_file:
-                builder = self._narrowed(self._sources[first.source])
-                data = builder.as_streaming_dataset(split=config.split)
-            else:
-                data = self._whole
-            if data.features is None and not config.streaming:
-                data = self._open(first)
-        if data is not None and data.features is not None:  # unknown for JSON streams
-            check_columns(self._columns, data.features, f"{config.path} ({config.split})")
+        if self._by_file:
+            with self._errors():
+                next(self._rows_of(first), None)
+        elif self._whole.features is not None:
+            self._check_columns(self._whole.features, first)
+        self._checked = True
+
+    def _check_columns(self, present: Iterable[str], piece: _Piece) -> None:
+        """Refuse a data file that lacks a column, whose rows would be without it."""
+        config = self._config
+        where = self._sources[piece.source].name if self._by_file else config.split
+        check_columns(self._columns, present, f"{config.path} ({where})")
 
     @property
     def _columns(self) -> dict[str, str]:
@@ -231,66 +209,83 @@ class HuggingFaceDataset:
 
     @property
     def files(self) -> int:
-        """The data files of a stream; otherwise 1, shards are ranges of all rows."""
-        return len(self._pieces) if self._config.streaming else 1
+        """The data files that are read from their start; otherwise 1, shards are ranges of rows."""
+        return len(self._pieces) if self._in_order else 1
+
+    @property
+    def _asked(self) -> list[object]:
+        """What the rows depend on, besides the content of files."""
+        config = self._config
+        return [config.subset, config.split, config.streaming, self._declared]
+
+    @cached_property
+    def _declared(self) -> str | None:
+        """What the card says of the columns that are read, such as the names of classes."""
+        columns = self._columns
+        return self._files.declared([columns[each] for each in columns if each != "image"])
 
     def identity(self) -> dict[str, str | int | None]:
         """Return the kind, the number of data files, and a digest of the request and of them.
 
         A hub dataset is identified by its commit, the revision.
         """
-        config = self._config
         found = [(source.name, source.size) for source in self._sources]
-        where = found if self._local else [config.path]
+        where = found if self._local else [self._config.path]
         return {
-            "kind": config.kind,
+            "kind": self._config.kind,
             "sources": len(found),
-            "digest": digest([config.subset, config.split, config.streaming, *where]),
+            "digest": digest([*self._asked, *where]),
             "revision": self._revision,
         }
 
     def listing(self) -> Listing:
         """Return the data files, or what stands for those that cannot be told apart."""
-        return of_files(self._sources, self._config.place)
+        place, whole = self._config.place, not self._by_file
+        return of_files(self._sources, place, detail=self._declared, whole=whole)
 
     def has_whole_sources(self, shard: int, count: int) -> bool:
         """Return whether a shard is whole data files."""
-        return count == 1 or (self._config.streaming and self._by_file)
+        return count == 1 or (self._in_order and self._by_file)
 
     def num_items(self, shard: int, count: int) -> int | None:
-        """Return the number of items, or None for a stream of non-Parquet files."""
-        if not self._config.streaming:
+        """Return the number of items, or None where files must be read to be counted."""
+        if not self._in_order:
             return len(span(shard, count, sum(self._lengths)))
         owned = self._owned(shard, count)
-        self._check_first()
+        if not self._files.counted:
+            self._check_first()
+            return None
         pieces = self._pieces[owned.start : owned.stop]
-        return sum(self._counted(pieces)) if self._countable else None
-
-    @property
-    def _countable(self) -> bool:
-        """Whether footers tell how many rows there are."""
-        builder = self._builder
-        return self._by_file and builder.name == "parquet" and builder.config.filters is None
+        if any(self._sources[piece.source].path not in self._rows for piece in pieces):
+            # those that are asked for next, while at it: each is a request
+            self._counted(self._pieces[owned.start : max(owned.stop, owned.start + _CONNECTIONS)])
+        return sum(self._counted(pieces))
 
     def _counted(self, pieces: Sequence[_Piece]) -> list[int]:
-        """Return the row counts of Parquet files from their footers, which are kept."""
-        paths = [self._sources[piece.source].path for piece in pieces]
+        """Return the row counts of Parquet files from their footers, which are kept.
+
+        Raises:
+            ConfigError: a file lacks a column.
+        """
         self._rows[""] = 0  # of a file that is gone
-        todo = [path for path in paths if path not in self._rows]
+        paths = [self._sources[piece.source].path for piece in pieces]
+        todo = {path: p for path, p in zip(paths, pieces, strict=True) if path not in self._rows}
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            self._rows.update(zip(todo, pool.map(count_rows, todo), strict=True))
+            shapes = zip(todo.items(), pool.map(read_shape, todo), strict=True)
+            for (path, piece), (rows, columns) in shapes:
+                self._check_columns(columns, piece)
+                self._rows[path] = rows
         return [self._rows[path] for path in paths]
 
     @cached_property
     def _lengths(self) -> list[int]:
         """The number of rows of each piece of a dataset on disk."""
-        self._check_first()
-        with self._errors():
-            lengths = (
-                self._counted(self._pieces)
-                if self._countable
-                else [len(self._open(piece) or ()) for piece in self._pieces]
-            )
+        if self._by_file:
+            with self._errors():
+                lengths = self._counted(self._pieces)
+        else:
+            self._check_first()
+            lengths = [len(self._whole)]
         if self._all and not any(lengths):
             raise DatasetError(
                 f"dataset.path={self._config.path!r}: no rows in {len(lengths)} data file(s); give "
@@ -307,7 +302,7 @@ class HuggingFaceDataset:
             ConfigError: a streamed dataset has fewer data files than ``count``.
             DatasetError: the data cannot be read.
         """
-        if self._config.streaming:
+        if self._in_order:
             pieces = [self._pieces[number] for number in self._owned(shard, count)]
             rows = (row for piece in pieces for row in self._rows_of(piece))
             yield from self._records(islice(rows, start, None))
@@ -330,10 +325,12 @@ class HuggingFaceDataset:
         """Return the pieces of a streamed shard."""
         files = len(self._pieces)
         if count > files:
+            uncounted = self._by_file and not self._files.counted
+            mend = "write Parquet" if uncounted else "dataset.streaming=false"
             raise ConfigError(
                 f"sharding.count={count} is more than the {files} data file(s) of "
-                f"{self._config.path!r}, which is streamed; set sharding.count to at most {files}, "
-                "or dataset.streaming=false"
+                f"{self._config.path!r}, each of which is read from its start; set sharding.count "
+                f"to at most {files}, or {mend}"
             )
         return span(shard, count, files)
 
@@ -342,21 +339,25 @@ class HuggingFaceDataset:
         data = self._open(piece)
         if data is None:
             return
+        if self._in_order and self._by_file and self._builder.info.features:
+            self._check_columns(self._files.columns(self._sources[piece.source]), piece)
         datasets, features = self._datasets, data.features
         labels: dict[str, Any] = {}
-        if features is not None:  # unknown for JSON streams, whose rows are used as is
+        if features is not None:
+            self._check_columns(features, piece)
             # those that are needed, and the image as it is encoded
-            columns = [name for name in dict.fromkeys(self._columns.values()) if name in features]
+            columns = [*dict.fromkeys(self._columns.values())]
             labels = {
                 name: features[name]
                 for name in columns
                 if isinstance(features[name], datasets.ClassLabel)
             }
             data = data.select_columns(columns)
-            if self._config.image in columns:
-                data = data.cast_column(self._config.image, datasets.Image(decode=False))
-        rows = data if self._config.streaming else _slices(data, first, last or len(data))
+            data = data.cast_column(self._config.image, datasets.Image(decode=False))
+        rows = data if self._in_order else slices(data, first, last or len(data))
         for number, values in enumerate(rows, first):
+            if features is None and number == 0:  # of CSV and JSON, whose rows are used as is
+                self._check_columns(values, piece)
             for column, label in labels.items():
                 known = values[column] is not None and values[column] >= 0  # -1: a test set's
                 values[column] = label.int2str(values[column]) if known else None
@@ -364,7 +365,7 @@ class HuggingFaceDataset:
 
     def _records(self, rows: Iterator[_Row]) -> Iterator[Record | Reject]:
         with self._errors():
-            while batch := list(islice(rows, _BATCH)):
+            while batch := list(islice(rows, BATCH)):
                 yield from self._batch(batch)
 
     def _batch(self, batch: Sequence[_Row]) -> Iterator[Record | Reject]:
@@ -375,7 +376,12 @@ class HuggingFaceDataset:
         for row, (image, address) in zip(batch, images, strict=True):
             values = row.values
             given = values.get(config.id) if config.id else None
-            id = row.id if given is None else to_utf8(str(given))
+            if isinstance(given, float):
+                raise DatasetError(
+                    f"dataset.id={config.id} is {given!r} in {row.uri}: numbers with a fraction "
+                    "are no ids; write text or whole numbers, or give another column"
+                )
+            id = row.id if given in (None, "") else to_utf8(str(given))
             uri = row.uri
             if address is not None and (self._local or "://" in address):  # not a path in a cache
                 uri = address
@@ -385,11 +391,3 @@ class HuggingFaceDataset:
 
 def _has_bytes(source: Source) -> bool:
     return not source.gone and source.size != 0
-
-
-def _slices(data: Any, first: int, last: int) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a dataset on disk, a few read at once."""
-    for begin in range(first, last, _BATCH):
-        columns = data[begin : min(begin + _BATCH, last)]
-        for values in zip(*columns.values(), strict=True):
-            yield dict(zip(columns, values, strict=True))

@@ -30,6 +30,7 @@ class LimitedDataset:
         self.attributes = dataset.attributes
         self._dataset = dataset
         self._limit = limit
+        self._hugging_face = isinstance(config, HuggingFaceConfig)
         self._streamed = isinstance(config, HuggingFaceConfig) and config.streaming
 
     def identity(self) -> dict[str, str | int | None]:
@@ -101,11 +102,8 @@ class LimitedDataset:
     @property
     def _uncounted(self) -> str:
         """Why there are no counts, and how to fix it."""
-        if self._streamed:
-            return (
-                "in a stream only Parquet files can be counted without reading them; "
-                "set dataset.streaming=false"
-            )
+        if self._hugging_face:
+            return "only Parquet files can be counted without reading them; write Parquet"
         return (
             "compressed and remote tars cannot be counted without reading them; "
             "name only the first tars in dataset.path"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _BATCH = 2**16
 _PLACE = b"place"
+_WHOLE = b"whole"
 
 
 class ListedSource(NamedTuple):
@@ -44,8 +45,14 @@ class Listing:
     """False: folders could not be listed, so that what is missing may still be there."""
 
     @classmethod
-    def of(cls, sources: Iterable[ListedSource], complete: bool = True, place: str = "") -> Listing:
-        """Return sources as a table, and the folder that they were listed in."""
+    def of(
+        cls,
+        sources: Iterable[ListedSource],
+        complete: bool = True,
+        place: str = "",
+        whole: bool = False,
+    ) -> Listing:
+        """Return sources as a table, the folder that they were listed in, and `whole`."""
         import pyarrow as pa
 
         schema = pa.schema(
@@ -55,7 +62,7 @@ class Listing:
                 pa.field("version", pa.string()),
                 pa.field("detail", pa.string()),
             ],
-            {_PLACE: place},
+            {_PLACE: place} | ({_WHOLE: "true"} if whole else {}),
         )
         batches, every = [], iter(sources)
         while some := list(islice(every, _BATCH)):  # as objects, they take ten times the memory
@@ -67,8 +74,16 @@ class Listing:
     @property
     def place(self) -> str:
         """The folder that the sources were listed in; empty: not known, or not one folder."""
-        metadata: dict[bytes, bytes] = self.table.schema.metadata or {}
-        return metadata.get(_PLACE, b"").decode("utf-8", "replace")
+        return self._metadata.get(_PLACE, b"").decode("utf-8", "replace")
+
+    @property
+    def whole(self) -> bool:
+        """Whether one source stands for all files, of which no row tells from which it is."""
+        return _WHOLE in self._metadata
+
+    @property
+    def _metadata(self) -> dict[bytes, bytes]:
+        return self.table.schema.metadata or {}
 
     def __len__(self) -> int:
         return len(self.table)
@@ -83,9 +98,19 @@ class Listing:
         return values
 
 
-def of_files(sources: Sequence[Source], place: str = "") -> Listing:
-    """Return the listing of files that hold records, and where they were listed."""
-    return Listing.of((ListedSource(s.name, s.size, s.version) for s in sources), place=place)
+def of_files(
+    sources: Sequence[Source], place: str = "", detail: str | None = None, whole: bool = False
+) -> Listing:
+    """Return the listing of files that hold records, and where they were listed.
+
+    Args:
+        sources: the files.
+        place: as in `Listing`.
+        detail: of each, as in `ListedSource`.
+        whole: as in `Listing`.
+    """
+    listed = (ListedSource(s.name, s.size, s.version, detail) for s in sources)
+    return Listing.of(listed, place=place, whole=whole)
 
 
 def choose(sources: Sequence[Source], listing: Listing) -> tuple[Source, ...]:

@@ -167,14 +167,14 @@ class ParquetDataset:
             return [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
 
 
-def count_rows(path: str) -> int:
-    """Return the number of rows of a Parquet file, from its footer alone.
+def read_shape(path: str) -> tuple[int, list[str]]:
+    """Return the number of rows of a Parquet file and its columns, from its footer alone.
 
     Raises:
         DatasetError: it cannot be read.
     """
     with _footer(path) as footer:
-        return int(footer.num_rows)
+        return footer.num_rows, footer.schema.to_arrow_schema().names
 
 
 @contextmanager

@@ -137,7 +137,8 @@ def _changes(
     new = at < 0
     gone = np.ones(len(known), bool)
     gone[at[here]] = False
-    _check_gone(config, listing, known, new, gone)
+    whole = listing.whole or Listing(plans[-1]).whole
+    _check_gone(config, listing, known, new, gone, whole=whole)
     if _keeps(config) or not listing.complete:
         gone[:] = False
     if not (new.any() or changed.any() or gone.any()):
@@ -176,13 +177,29 @@ def _check_place(config: EmbedConfig, plan: pa.Table, store: Store) -> None:
 
 
 def _check_gone(
-    config: EmbedConfig, listing: Listing, known: pa.Table, new: np.ndarray, gone: np.ndarray
+    config: EmbedConfig,
+    listing: Listing,
+    known: pa.Table,
+    new: np.ndarray,
+    gone: np.ndarray,
+    *,
+    whole: bool,
 ) -> None:
     """Refuse a listing that lacks too much, and say what stays though it is gone.
 
-    Sources that are new and as large as ones that are gone were moved: they do not count.
+    Sources that are new and as large as ones that are gone were moved: they do not count. Of a
+    ``whole`` nothing can stay: what is new has the same rows.
     """
-    if not gone.any() or _keeps(config):
+    if not gone.any():
+        return
+    if _keeps(config):
+        if whole:
+            raise ConfigError(
+                f"{config.dataset.name}: dataset.keep_removed=true would keep each row twice, "
+                "since datasets does not tell from which file a row is; give "
+                "dataset.keep_removed=false and max_removed_fraction=1, or embed into another "
+                "store.root"
+            )
         return
     if not listing.complete:
         log.warning(
@@ -199,7 +216,8 @@ def _check_gone(
             f"{config.dataset.name}: {lost:,} of {counted(len(known), 'source')} are gone, more "
             f"than max_removed_fraction={config.max_removed_fraction}: nothing was changed; is "
             "dataset.path right, and all of it there? if these are to go from the store too, give "
-            f"max_removed_fraction={admitting(share)}; dataset.keep_removed=true keeps their rows"
+            f"max_removed_fraction={admitting(share)}"
+            + ("" if whole else "; dataset.keep_removed=true keeps their rows")
         )
 
 

@@ -126,7 +126,10 @@ def _chosen(
     if name is None:
         alike = _alike(names, like)
         if not alike and like:
-            raise CollectionError(_no_collection(like[-1], None, wholes, config))
+            dataset = like[-1].rpartition("--")[0]
+            raise CollectionError(
+                _no_collection(f"of dataset.name={dataset}", None, wholes, config)
+            )
         several = len({*map(paths.whole_collection, alike)}) != 1
         found = _newest(config, alike) if several else paths.whole_collection(alike[0])
     elif name not in {*wholes, *names}:
@@ -141,7 +144,14 @@ def _chosen(
 def _alike(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
     """Return those that match the first pattern that any matches; all of them without patterns."""
     for pattern in patterns or ("*",):
-        if found := [name for name in names if fnmatchcase(paths.whole_collection(name), pattern)]:
+        dataset, _, model = pattern.rpartition("--")
+        found = [
+            name
+            for name in names
+            for of, _, by in [paths.whole_collection(name).rpartition("--")]
+            if fnmatchcase(of, dataset or "*") and fnmatchcase(by, model)
+        ]
+        if found:
             return found
     return []
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +11,8 @@ import pytest
 
 from clipvec.config import HuggingFaceConfig
 from clipvec.data import Dataset, Record, Reject, huggingface, open_dataset, parquet
+from clipvec.data.data_file import DataFiles
+from clipvec.data.files import Source
 from clipvec.data.listing import Listing
 from clipvec.errors import ConfigError, DatasetError
 from tests.data.making import check_partition, encode, write_tar
@@ -107,11 +110,11 @@ def test_the_rows_of_a_stream_are_counted_from_footers(
         path.write_bytes(content)
     asked: list[str] = []
 
-    def count_rows(path: str) -> int:
+    def read_shape(path: str) -> tuple[int, list[str]]:
         asked.append(Path(path).name)
-        return parquet.count_rows(path)
+        return parquet.read_shape(path)
 
-    monkeypatch.setattr(huggingface, "count_rows", count_rows)
+    monkeypatch.setattr(huggingface, "read_shape", read_shape)
     monkeypatch.setattr(huggingface, "_CONNECTIONS", 1)
     dataset = read(folder, streaming=True, limit=6)
     assert [dataset.num_items(shard, 2) for shard in range(2)] == [4, 2]
@@ -122,23 +125,22 @@ def test_the_rows_of_a_stream_are_counted_from_footers(
         list(dataset.records(0, 2))
 
 
-def test_a_stream_of_other_files_is_limited_in_one_shard(tmp_path: Path) -> None:
+def test_other_files_are_limited_in_one_shard(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     for number in range(3):
         lines = f'{{"image": "{number}.png"}}\n' * 2
         (tmp_path / f"set/train-{number}.jsonl").write_text(lines)
     first = ["train-0.jsonl/0", "train-0.jsonl/1", "train-1.jsonl/0"]
-    check_partition(read(tmp_path / "set", limit=3), [1, 2, 4], first)
-    dataset = read(tmp_path / "set", streaming=True, limit=3)
-    check_partition(dataset, [1], first)
-    assert dataset.num_items(0, 1) is None
-    with pytest.raises(ConfigError) as caught:
-        list(dataset.records(1, 2))
-    assert str(caught.value) == (
-        "dataset.limit=3 cannot be split into sharding.count=2 shards: in a stream only "
-        "Parquet files can be counted without reading them; set dataset.streaming=false, or set "
-        "sharding.count=1"
-    )
+    for streaming in (False, True):
+        dataset = read(tmp_path / "set", streaming=streaming, limit=3)
+        check_partition(dataset, [1], first)
+        assert dataset.num_items(0, 1) is None
+        with pytest.raises(ConfigError) as caught:
+            list(dataset.records(1, 2))
+        assert str(caught.value) == (
+            "dataset.limit=3 cannot be split into sharding.count=2 shards: only Parquet files can "
+            "be counted without reading them; write Parquet, or set sharding.count=1"
+        )
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -282,6 +284,10 @@ def test_mistakes_are_one_line_errors(folder: Path, tmp_path: Path) -> None:
             assert "\n" not in str(caught.value)
 
 
+leaves_open = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+"""Of CSV files, which datasets 5.0 leaves open."""
+
+
 def written(folder: Path, kind: str, number: int) -> str:
     """Write a data file of a kind with two rows, and return its name."""
     name = f"train-{number}.{'tar' if kind == 'webdataset' else kind}"
@@ -305,8 +311,7 @@ def written(folder: Path, kind: str, number: int) -> str:
     return name
 
 
-# datasets 5.0 leaves CSV files open
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@leaves_open
 @pytest.mark.parametrize("kind", ["arrow", "csv", "jsonl", "webdataset"])
 def test_each_kind_of_data_file(kind: str, tmp_path: Path) -> None:
     folder = tmp_path / "set"
@@ -357,3 +362,109 @@ def test_a_card_that_declares_subsets_and_features(tmp_path: Path, streaming: bo
     assert found == [("small/0/0", "cat"), ("small/1/0", "dog")]
     with pytest.raises(DatasetError, match="'large'"):
         read(folder, subset="large")
+
+
+@leaves_open
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("declared", [False, True])
+@pytest.mark.parametrize("kind", ["parquet", "jsonl", "csv"])
+def test_a_later_file_that_lacks_a_column(
+    tmp_path: Path, kind: str, streaming: bool, declared: bool
+) -> None:
+    columns = {"image": ["0.png"], "text": ["words"]}
+    for number in range(2):
+        if number:
+            del columns["text"]
+        made = datasets.Dataset.from_dict(columns)
+        write = {"parquet": made.to_parquet, "jsonl": made.to_json, "csv": made.to_csv}[kind]
+        write(tmp_path / f"train-{number}.{kind}")
+    if declared:
+        (tmp_path / "README.md").write_text(
+            "---\ndataset_info:\n  features:\n  - name: image\n    dtype: image\n"
+            "  - name: text\n    dtype: string\n---\n"
+        )
+    dataset = read(tmp_path, caption="text", streaming=streaming)
+    with pytest.raises((ConfigError, DatasetError)) as caught:
+        list(dataset.records(0, 1))
+    assert str(caught.value) == (
+        f"dataset.caption=text is not a column of {tmp_path} (train-1.{kind}); "
+        "its columns are image"
+    )
+
+
+def test_footers_are_fetched_together(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    counted = huggingface.HuggingFaceDataset._counted
+
+    def spy(self: huggingface.HuggingFaceDataset, pieces: list[object]) -> list[int]:
+        calls.append(len(pieces))
+        return counted(self, pieces)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(huggingface.HuggingFaceDataset, "_counted", spy)
+    assert read(folder, streaming=True, limit=100).num_items(0, 1) == 9
+    assert calls == [3, 1, 1, 1]
+
+
+@leaves_open
+def test_each_job_opens_its_own_files_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for number in range(6):
+        (folder / f"train-{number}.csv").write_text("image\n" + f"{number}.png\n" * 20)
+    opened: list[str] = []
+    rows = DataFiles.rows
+
+    def spy(self: DataFiles, source: Source) -> object:
+        opened.append(source.name)
+        return rows(self, source)
+
+    monkeypatch.setattr(DataFiles, "rows", spy)
+    assert len([*read(folder).records(1, 3)]) == 40
+    assert opened == ["train-2.csv", "train-3.csv"]
+    opened.clear()
+    assert len([*read(folder, limit=1).records(0, 1)]) == 1
+    assert opened == ["train-0.csv"]
+    assert not [*(tmp_path / "cache").rglob("*.arrow")]
+    with pytest.raises(ConfigError) as caught:
+        read(folder).num_items(0, 7)
+    assert str(caught.value) == (
+        f"sharding.count=7 is more than the 6 data file(s) of {str(folder)!r}, each of which is "
+        "read from its start; set sharding.count to at most 6, or write Parquet"
+    )
+
+
+@leaves_open
+def test_ids_are_as_written(tmp_path: Path) -> None:
+    for number, ids in enumerate([["7", "8"], ["9", ""], ["012", "x"]]):
+        lines = "".join(f"{id},{number}.png\n" for id in ids)
+        (tmp_path / f"train-{number}.csv").write_text(f"key,image\n{lines}")
+    items = [*read(tmp_path, id="key").records(0, 1)]
+    assert [item.id for item in items] == ["7", "8", "9", "train-1.csv/1", "012", "x"]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_fractions_are_no_ids(tmp_path: Path, streaming: bool) -> None:
+    columns = {"image": [b"x"], "key": [9.0]}
+    datasets.Dataset.from_dict(columns).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DatasetError) as caught:
+        list(read(tmp_path, id="key", streaming=streaming).records(0, 1))
+    assert str(caught.value) == (
+        f"dataset.id=key is 9.0 in {tmp_path}/a.parquet#0: numbers with a fraction are no ids; "
+        "write text or whole numbers, or give another column"
+    )
+
+
+def test_an_archive_of_parquet_files(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "zipped").mkdir()
+    with zipfile.ZipFile(tmp_path / "zipped/train.zip", "w") as archive:
+        for file in folder.iterdir():
+            archive.write(file, file.name)
+    for streaming in (False, True):
+        with pytest.raises(DatasetError) as caught:
+            read(tmp_path / "zipped", streaming=streaming).num_items(0, 1)
+        assert str(caught.value) == (
+            f"{tmp_path}/zipped/train.zip packs Parquet files, which datasets cannot read so; "
+            "unpack it"
+        )

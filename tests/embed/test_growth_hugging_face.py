@@ -11,6 +11,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from clipvec.data.data_file import DataFiles
+from clipvec.data.files import Source
 from clipvec.errors import ConfigError, DatasetError
 from clipvec.jobs.generation import of_one_generation
 from clipvec.jobs.plan import Job
@@ -78,16 +80,14 @@ def test_a_new_revision(
 def test_only_new_data_files_are_fetched(
     hub: dict[str, bytes], embed: Embed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from datasets import DatasetBuilder
-
     read: list[str] = []
-    prepare = DatasetBuilder.download_and_prepare
+    prepare = DataFiles.prepared
 
-    def download_and_prepare(self: Any, **options: Any) -> None:
-        read.extend(path.rpartition("/")[2] for path in self.config.data_files["train"])
-        prepare(self, **options)
+    def prepared(self: DataFiles, source: Source) -> Any:
+        read.append(source.name.rpartition("/")[2])
+        return prepare(self, source)
 
-    monkeypatch.setattr(DatasetBuilder, "download_and_prepare", download_and_prepare)
+    monkeypatch.setattr(DataFiles, "prepared", prepared)
     embed(**HUB, shards=0)
     assert {*read} == {"train-0.parquet"}
     embed(**HUB)
@@ -151,6 +151,14 @@ def test_files_that_cannot_be_told_apart(
     assert str(caught.value).startswith(
         "it: 1 of 1 source are gone, more than max_removed_fraction=0.2: nothing was changed; is "
     )
+    assert "keep_removed" not in str(caught.value)
+    with pytest.raises(ConfigError) as caught:
+        embed(**LOCAL, **{"dataset.keep_removed": True})
+    assert str(caught.value) == (
+        "it: dataset.keep_removed=true would keep each row twice, since datasets does not tell "
+        "from which file a row is; give dataset.keep_removed=false and "
+        "max_removed_fraction=1, or embed into another store.root"
+    )
     encoded.clear()
     done = embed(**LOCAL, max_removed_fraction=1)
     assert (sum(encoded) - 1, done.known, done.replaced) == (1, 6, 6)
@@ -182,3 +190,46 @@ def test_rows_that_another_model_has(hub: dict[str, bytes], embed: Embed, reuse:
     assert {id: row["uri"] for id, row in mine.items()} == {
         id: row["uri"] for id, row in theirs.items()
     }
+
+
+def card(*names: str) -> bytes:
+    """Return a card that names classes."""
+    classes = "".join(f"          '{number}': {name}\n" for number, name in enumerate(names))
+    return (
+        "---\ndataset_info:\n  features:\n  - name: image\n    dtype: image\n  - name: label\n"
+        f"    dtype:\n      class_label:\n        names:\n{classes}---\n"
+    ).encode()
+
+
+def test_a_card_that_names_classes_otherwise(
+    embed: Embed, encoded: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All rows get the new names, none is encoded again, no cache has the old ones."""
+    keep_caches(tmp_path / "cache", monkeypatch)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(2):
+        labels = pa.array([0, 1, 0], pa.int64())
+        parquet.write_table(
+            table(3 * number).append_column("label", labels), folder / f"{number}.parquet"
+        )
+    (folder / "README.md").write_bytes(card("cat", "dog"))
+    options = {**LOCAL, "dataset.caption": "label"}
+    store = embed(**options).store
+    assert rows(store)["0/0"]["caption"] == "cat"
+    (folder / "README.md").write_bytes(card("tom", "dog") + b"Pictures")
+    encoded.clear()
+    embed(**options)
+    assert [row["caption"] for row in rows(store).values()] == ["tom", "dog", "tom"] * 2
+    assert sum(encoded) - 1 == 0
+    assert "nothing to do" in str(embed(**options))
+
+
+def test_a_push_prepares_no_file_again(hub: dict[str, bytes], embed: Embed, tmp_path: Path) -> None:
+    """A copy is named after its content, not after the commit."""
+    embed(**HUB, **{"store.root": f"{tmp_path}/one"})
+    made = {*(tmp_path / "cache").rglob("*.arrow")}
+    hub["README.md"] = b"Pictures of cats"
+    embed(**HUB, **{"store.root": f"{tmp_path}/two"})
+    assert {*(tmp_path / "cache").rglob("*.arrow")} == made
+    assert len(made) == 3

@@ -221,7 +221,13 @@ def test_collections_to_choose_from(
     assert caplog.messages == [said]
     for like in (["x--*"], ["*--y"], ["none--z", "x--*"]):
         assert published(folder, like=like).name == "x--y"
-    with pytest.raises(CollectionError, match=r"no collection none--\* .*collection=toys--toy"):
+    toys = Path(folder.path) / "toys--toy"
+    toys.rename(toys.with_name("x--more--y"))
+    build_index(build_config(tmp_path, folder))
+    assert published(folder, like=["x--*"]).name == "x--y"
+    assert published(folder, like=["x--more--*"]).name == "x--more--y"
+    said = r"no collection of dataset\.name=none in .*collection=toys--toy"
+    with pytest.raises(CollectionError, match=said):
         open_index(folder, like=["none--toy", "none--*"])
 
 

@@ -207,7 +207,7 @@ def test_each_search_chooses_its_collection(
         assert found("dataset=sample", f"model.name={name}") == right[name]
         aliases.switch(where, "live", f"sample--{name}", {})
         assert found("collection=live") == right[name]
-    with pytest.raises(CollectionError, match=r"no collection imagenet--\*"):
+    with pytest.raises(CollectionError, match=r"no collection of dataset\.name=imagenet in"):
         found("dataset=imagenet")
 
 
