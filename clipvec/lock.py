@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from clipvec.errors import ClipvecError
 
-_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 """What a file system without locks answers."""
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def locked(
 
     Raises:
         ClipvecError: ``held``.
-        OSError: its folder cannot be written.
+        OSError: its folder cannot be written, or others are to share it where there are no locks.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     stream, kind = file.open("ab"), fcntl.LOCK_SH if shared else fcntl.LOCK_EX
@@ -41,7 +41,7 @@ def locked(
         try:
             _take(stream, kind, held, f"{location}: waiting for the process that holds {file}")
         except OSError as error:
-            if error.errno not in _NO_LOCKS:
+            if shared or error.errno not in NO_LOCKS:
                 raise
             log.warning(
                 "the file system of %s does not support locking; do not run another command on it "

@@ -24,11 +24,20 @@ def locked(
         shared: whether others may hold it too that share it.
 
     Raises:
-        CollectionError: another command holds it.
+        CollectionError: another command holds it, or others are to share it where there are no
+            locks.
         OSError: its folder cannot be written.
     """
     held = CollectionError(
         f"{location} is being filled by another command, which holds {file}; wait until "
         "it has finished, or choose another index.path"
     )
-    return lock.locked(file, None if wait else held, location, shared=shared)
+    try:
+        return lock.locked(file, None if wait else held, location, shared=shared)
+    except OSError as error:
+        if not shared or error.errno not in lock.NO_LOCKS:
+            raise
+        raise CollectionError(
+            f"the file system of {location} does not support locking, by which jobs take turns; "
+            "leave shards out, so that one job builds the index, or choose another index.path"
+        ) from error

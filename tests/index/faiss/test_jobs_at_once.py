@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import logging
 import os
 import shutil
@@ -246,6 +247,20 @@ def test_shards_of_which_the_index_holds_none(
     with pytest.raises(ConfigError, match=r"shards=[03]: the index holds none of these, but "):
         build(on_disk, **changes)
     assert not Path(on_disk.path).exists()
+
+
+def test_jobs_need_a_file_system_with_locks(
+    on_disk: FaissConfig, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel's error is faked: file systems without locks cannot be mounted here."""
+
+    def refuse(file: object, operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(CollectionError, match="does not support locking, by which jobs take turns"):
+        build(on_disk, shards=0)
+    assert build(on_disk).rows == 610
 
 
 def test_a_forecast_is_of_the_published_factory(
