@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import config, paths, version
 from clipvec.errors import ConfigError, LaunchError
+from clipvec.extras import is_installed
 from clipvec.jobs import (
     as_yaml,
     connect,
@@ -54,6 +55,9 @@ def up(wanted: DeployConfig, serve: ServeConfig, overrides: str, folder: Path) -
     written = paths.DeployPaths(folder).service
     written.write_text(as_yaml(made), encoding="utf-8")
     name = wanted.service.name
+    if wanted.dry_run and not is_installed("sky"):
+        log.warning("SkyPilot is not installed, and has not checked what follows")
+        return written.read_text(encoding="utf-8").rstrip("\n")
     with connect() as sky:
         started = to_task(sky, made)
         sky.serve.validate_service_task(started, pool=False)

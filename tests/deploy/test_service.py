@@ -202,6 +202,19 @@ def test_a_dry_run_refuses_what_skypilot_would(python: Python) -> None:
     assert said.count("\n") == 1
 
 
+def test_a_dry_run_needs_no_skypilot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(service, "is_installed", lambda package: package != "sky")
+    monkeypatch.setattr(service, "pack", lambda folder, _: folder.mkdir(parents=True))
+    monkeypatch.setenv("CLIPVEC_API_KEY", "planted")
+    printed = service.up(
+        wanted("cloud=aws", MOUNT, "dry_run=true"), serving("/index"), "", tmp_path
+    )
+    assert yaml.safe_load(printed)["secrets"] == {"CLIPVEC_API_KEY": None}
+    assert caplog.messages == ["SkyPilot is not installed, and has not checked what follows"]
+
+
 def test_replicas_are_checked_before_anything_is_built(python: Python, tmp_path: Path) -> None:
     told = {"CLIPVEC_SERVE": "index.path=/data"}
     asked = ["up", "cloud=slurm", "service.min_replicas=4", "dry_run=true"]
