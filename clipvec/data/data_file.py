@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from clipvec.data.files import digest
@@ -62,33 +63,38 @@ class DataFiles:
 
     def rows(self, source: Source) -> Any:
         """Return the rows of a file from its start: streamed, or of a copy in the hub's cache."""
-        features = self._whole.info.features
-        return self._builder(source, self._path(source), features).as_streaming_dataset(
-            split=self._config.split
-        )
+        return self._streamed(source, self._whole.info.features)
 
     def columns(self, source: Source) -> list[str]:
         """Return the columns that a file has, whatever the card declares; it has rows."""
-        builder = self._builder(source, self._path(source), None)
-        rows = builder.as_streaming_dataset(split=self._config.split)
+        rows = self._streamed(source, None)
         # unknown of CSV and JSON
         return list(rows.features or next(iter(rows), ()))
 
-    def _path(self, source: Source) -> str:
-        return source.path if self._config.streaming else _copy(source.path)
+    def _streamed(self, source: Source, features: Any) -> Any:
+        path = source.path if self._config.streaming else _copy(source.path)
+        # where datasets leaves a lock for each builder, and nothing else
+        with TemporaryDirectory() as cache:
+            builder = self._builder(source, path, features, cache)
+            return builder.as_streaming_dataset(split=self._config.split)
 
     def prepared(self, source: Source) -> Any:
         """Return the rows of a file by their numbers; None: there are none."""
+        import datasets
+
         # not the link, which names the commit: one cache for all that have the same content
         path = os.path.realpath(_copy(source.path))
-        builder = self._builder(source, path, self._whole.info.features)
+        # apart from whole datasets, of one of which datasets would take it offline
+        cache = f"{datasets.config.HF_DATASETS_CACHE}/{_CACHE}"
+        builder = self._builder(source, path, self._whole.info.features, cache)
+        datasets.disable_progress_bars()  # one for each file
         builder.download_and_prepare(verification_mode="no_checks")
         split = self._config.split
         # as_dataset refuses one without rows
         rows = builder.info.splits[split].num_examples
         return builder.as_dataset(split=split) if rows else None
 
-    def _builder(self, source: Source, path: str, features: Any) -> Any:
+    def _builder(self, source: Source, path: str, features: Any, cache: str) -> Any:
         """Return a builder of one data file; features: what the card declares; None: find them."""
         import datasets
         from datasets.data_files import DataFilesDict, DataFilesList
@@ -97,8 +103,7 @@ class DataFiles:
         options = {key: value for key, value in vars(whole.config).items() if key != "data_files"}
         asked = {"converters": {self._config.id: str}} if self._reads_ids_as_text else {}
         return type(whole)(
-            # apart from whole datasets, of one of which datasets would take it offline
-            cache_dir=f"{datasets.config.HF_DATASETS_CACHE}/{_CACHE}",
+            cache_dir=cache,
             dataset_name=whole.dataset_name,
             config_name=whole.config.name,
             hash=digest([features, *sorted(options.items())]),  # not that of the commit
