@@ -65,7 +65,7 @@ for error in [
         "SkyPilot: launcher.pool does not exist; `sky jobs pool status` lists all pools "
         "(PoolDoesNotExistError: pool mine)"
     )
-    assert lines[4] == f"SkyPilot: ValueError: {'x' * 500}"
+    assert lines[4] == f"SkyPilot: ValueError: {'x' * 500} …"
     assert len(lines) == 5
 
 
