@@ -22,8 +22,9 @@ from clipvec.index.lock import locked
 from clipvec.paths import FaissPaths, IndexPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from clipvec.config import FaissConfig, IndexCommandConfig
     from clipvec.store import LivePart, Store
@@ -80,7 +81,7 @@ class FaissBackend(IndexBackend):
                 stack.enter_context(self._locked(name, wait=self._replaced is not None))
                 _check_ours(files)
                 files.staged.unlink(missing_ok=True)
-                _remove_builds(files)
+            _remove(_old_builds(files))
             yield
 
     def begin(self, name: str, store: Store, command: IndexCommandConfig) -> FaissWriter:
@@ -134,12 +135,7 @@ class FaissBackend(IndexBackend):
                 sync(files.build(Manifest.read(files.staged).build_id).folder)
                 files.staged.replace(files.manifest)
                 sync(files.folder)
-        try:
-            _remove_builds(files)
-            if files.next.exists():
-                shutil.rmtree(files.next)
-        except OSError as error:  # as on NFS, while a search has a file of it open
-            log.warning("%s is published, but what it replaces stays (%s)", files.folder, error)
+        _remove([*_old_builds(files), files.next])
 
     def memory_bytes(self, rows: int, dim: int, command: IndexCommandConfig) -> int:
         """Return roughly the memory that the building takes; the index itself is mapped."""
@@ -186,11 +182,20 @@ def _published(files: FaissPaths) -> str:
         return _DAMAGED
 
 
-def _remove_builds(files: FaissPaths) -> None:
-    """Remove all builds but the published one; none while it is not known which that is."""
+def _old_builds(files: FaissPaths) -> list[Path]:
+    """Return all builds but the published one; none while it is not known which that is."""
     published = _published(files)
     if published == _DAMAGED:
-        return
-    for path in files.folder.glob("*"):
-        if _BUILD.fullmatch(path.name) and path.name != published:
-            shutil.rmtree(path)
+        return []
+    found = files.folder.glob("*")
+    return [path for path in found if _BUILD.fullmatch(path.name) and path.name != published]
+
+
+def _remove(folders: Iterable[Path]) -> None:
+    """Remove folders that no index needs; one that cannot be removed now is left, and named."""
+    for folder in folders:
+        try:
+            if folder.exists():
+                shutil.rmtree(folder)
+        except OSError as error:  # as on NFS, while a search has a file of it open
+            log.warning("%s is no longer needed, but stays for now (%s)", folder, error)

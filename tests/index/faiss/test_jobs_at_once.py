@@ -301,7 +301,13 @@ def test_what_cannot_be_removed_is_no_failure(
     monkeypatch.setattr(shutil, "rmtree", rmtree)
     done = build(on_disk, rebuild=True, alias="live")
     assert (done.rows, done.alias.startswith("live ")) == (610, True)
-    assert "is published, but what it replaces stays ([Errno 39] Directory not empty" in caplog.text
+    assert f"{kept} is no longer needed, but stays for now ([Errno 39]" in caplog.text
+    assert files(on_disk).next.exists() == (left == "next")
+    assert build(on_disk, rebuild=True).rows == 610
+    assert kept.exists()
+    monkeypatch.undo()
+    build(on_disk)
+    assert not kept.exists()
 
 
 def test_all_is_on_the_disk_before_it_is_published(
