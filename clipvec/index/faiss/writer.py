@@ -102,7 +102,10 @@ class FaissWriter(IndexWriter):
     def __exit__(self, *raised: object) -> None:
         """Keep what is encoded when the command is stopped."""
         if isinstance(raised[1], KeyboardInterrupt):
-            self.flush()
+            try:
+                self.flush()
+            except CollectionError as error:  # the command ends as stopped all the same
+                log.warning("%s", error)
 
     def __enter__(self) -> FaissWriter:
         """Return the writer."""
