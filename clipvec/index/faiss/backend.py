@@ -113,6 +113,8 @@ class FaissBackend(IndexBackend):
             self._replaced = given if isinstance(given, str) else _published(files)
             writer = stack.enter_context(self.begin(name, store, command))
             writer.prepare_shards(parts, mine)
+            if not writer.encodes:
+                return []
             plan, files_of_mine = Plan.make(mine, writer.ledger()), {part.file for part in mine}
             plan.drop = [file for file in plan.drop if file in files_of_mine]
             load(writer, store, plan, command.batch_rows, lambda rows: None)

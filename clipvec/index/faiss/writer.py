@@ -144,7 +144,7 @@ class FaissWriter(IndexWriter):
                 self._old[part.file] = _Old(slice(start, start + part.rows), part)
                 start += part.rows
             self._kept = np.ones(start, np.bool_)
-        if self._factory == FLAT:
+        if not self.encodes:
             return
         with self._timed(), self._errors():
             if published is not None and same:
@@ -215,7 +215,7 @@ class FaissWriter(IndexWriter):
         for part in map(HeldPart.of, parts):
             if part.file in self._old:  # of which rows were deleted
                 self._old[part.file].part = part
-            elif self._factory != FLAT:
+            elif self.encodes:
                 self._keep(part, self._pending[part.file].end(self._encoder))
         self._pending = {}
 
@@ -239,10 +239,13 @@ class FaissWriter(IndexWriter):
             self._segments |= {segment.part.file: segment for segment in written}
             self._shard = []
 
+    @property
+    def encodes(self) -> bool:
+        """Whether rows have codes; those of a flat index have none."""
+        return self._factory != FLAT
+
     def lacking(self) -> list[LivePart]:
         """Return the parts of the index that neither it holds nor any job has encoded."""
-        if self._factory == FLAT:
-            return []
         encoded = self._encoded.begun(self._parts)
         return [
             part
@@ -254,7 +257,7 @@ class FaissWriter(IndexWriter):
 
     def add(self, vectors: np.ndarray, rows: pa.Table) -> None:
         """Encode rows of the parts that are loading; the table of rows is read when all are."""
-        if self._factory == FLAT:
+        if not self.encodes:
             return
         files = rows[PART].to_numpy()
         starts = [0, *(np.flatnonzero(files[1:] != files[:-1]) + 1), len(files)]
@@ -286,7 +289,7 @@ class FaissWriter(IndexWriter):
             with self._errors():
                 for folder in (build.folder, self._files.next):
                     folder.mkdir(parents=True, exist_ok=True)
-                if self._factory != FLAT:
+                if self.encodes:
                     shutil.copyfile(self._trained, build.trained)
                     nlist, dtype = lists_of(self._factory), self._encoder.dtype
                     codes = self._gather()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from clipvec.config import ChromaConfig, FaissConfig
 from clipvec.errors import CollectionError, ConfigError
 from clipvec.index import open_index, shards_of_sweep
 from clipvec.index.backend import open_backend
-from clipvec.index.faiss import segments
+from clipvec.index.faiss import backend, segments
 from clipvec.store import Store
 from tests.index.conftest import build_config
 from tests.index.faiss.test_faiss import build, built, interrupt, lists
@@ -117,6 +118,33 @@ def test_a_job_that_was_stopped_goes_on(on_disk: FaissConfig, whole: bytes) -> N
     assert open_backend(on_disk).names() == []
     assert build(on_disk, shards=0).reused == 6
     assert lists(on_disk) == whole
+
+
+def test_a_stop_on_a_full_disk_is_a_stop(
+    on_disk: FaissConfig,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def write(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(segments.Segments, "write", write)
+    patch = interrupt("add", 2)
+    with pytest.raises(KeyboardInterrupt):
+        build(on_disk, shards=0)
+    patch.undo()
+    assert "cannot be written ([Errno 28] No space left on device)" in caplog.text
+
+
+def test_jobs_of_a_flat_index_read_no_rows(
+    on_disk: FaissConfig, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(backend, "load", load)
+    assert build(replace(on_disk, factory="Flat"), shards=0).rows == 610
 
 
 def test_what_is_deleted_meanwhile(on_disk: FaissConfig, store: Store) -> None:
