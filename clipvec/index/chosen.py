@@ -140,8 +140,8 @@ def unwritten_by_sweep(config: IndexCommandConfig, url: str) -> str:
     if not open_backend(config.index).unfinished(name):
         return ""
     return (
-        f"{config.index.location(name)} is not written: some of its shards are not encoded yet; "
-        "give the rest to the same command, or shards=all"
+        f"{config.index.location(name)} is not written: its jobs did not finish it; the same "
+        "command with shards=all does"
     )
 
 

@@ -122,7 +122,7 @@ def test_a_disk_that_is_full(run: Run, small_disk: Disk, tmp_path: Path) -> None
 
 def test_a_sweep_of_some_shards_says_that_nothing_is_written(run: Run, tmp_path: Path) -> None:
     some = ["shards=0-1", "launcher=workers"]
-    said = "data/faiss/toys--toy is not written: some of its shards are not encoded yet; give the"
+    said = "data/faiss/toys--toy is not written: its jobs did not finish it; the same command with"
     assert said in run("index", "-m", *OPTIONS, *some).stderr
     assert "is not written" not in run("index", "-m", *OPTIONS, *JOBS).stderr
     before = lists(tmp_path / "data/faiss")
