@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clipvec.config import IndexCommandConfig, read_command
-from clipvec.errors import ClipvecError
+from clipvec.errors import ClipvecError, MissingPackageError
 from clipvec.index import forecast_of_sweep, unwritten_by_sweep
 from clipvec.jobs.backend import Machine, Speed, State
 from clipvec.jobs.forecast import (
@@ -27,7 +27,7 @@ from clipvec.jobs.record import Record, folders
 from clipvec.store import canonical_url
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from clipvec.config import LauncherKind
@@ -106,11 +106,13 @@ class Outlook:
 def of_indexes(jobs: Sequence[Job]) -> list[str]:
     """Return what the jobs take that share the shards of an index, in a line for each index.
 
+    A package that only the jobs have is named in place of a forecast.
+
     Raises:
         ConfigError: the index cannot be built as asked.
         StoreError: a store cannot be read.
     """
-    return [forecast_of_sweep(config, url) for config, url in _shared_indexes(jobs)]
+    return _of_each_index(jobs, forecast_of_sweep, "no forecast")
 
 
 def unwritten_indexes(jobs: Sequence[Job]) -> list[str]:
@@ -120,7 +122,20 @@ def unwritten_indexes(jobs: Sequence[Job]) -> list[str]:
         ConfigError: an index cannot be built as asked.
         StoreError: a store cannot be read.
     """
-    return [*filter(None, (unwritten_by_sweep(*each) for each in _shared_indexes(jobs)))]
+    return _of_each_index(jobs, unwritten_by_sweep, "whether the index is written is not known")
+
+
+def _of_each_index(
+    jobs: Sequence[Job], say: Callable[[IndexCommandConfig, str], str], unknown: str
+) -> list[str]:
+    """Return what is to be said of each index whose shards jobs share, or why it is unknown."""
+    lines = []
+    for config, url in _shared_indexes(jobs):
+        try:
+            lines.append(say(config, url))
+        except MissingPackageError as error:  # the machines of jobs install it
+            lines.append(f"{unknown}: {error}")
+    return [line for line in lines if line]
 
 
 def _shared_indexes(jobs: Sequence[Job]) -> list[tuple[IndexCommandConfig, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from clipvec.config import SkyLauncher, WorkersLauncher
-from clipvec.errors import ConfigError
+from clipvec.errors import ConfigError, MissingPackageError
 from clipvec.jobs import sweep_forecast
 from clipvec.jobs.backend import Machine, Speed, State, Status
 from clipvec.jobs.forecast import MEASURED, Forecast, StoreForecast
@@ -78,6 +78,20 @@ def test_before_a_sweep(tmp_path: Path) -> None:
     )
     unknown = outlook(jobs(url, (0,), arch=""), tmp_path)
     assert (unknown.line(), unknown.forecast(), dark.forecast()) == (None, None, None)
+
+
+def test_an_index_whose_package_only_jobs_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*_: object) -> str:
+        raise MissingPackageError("index=faiss needs the package faiss")
+
+    planned = [Job(number, ("index=faiss", "model=sample"), (number,)) for number in (0, 1)]
+    for name in ("forecast_of_sweep", "unwritten_by_sweep"):
+        monkeypatch.setattr(sweep_forecast, name, absent)
+    said = "index=faiss needs the package faiss"
+    assert sweep_forecast.of_indexes(planned) == [f"no forecast: {said}"]
+    assert sweep_forecast.unwritten_indexes(planned) == [
+        f"whether the index is written is not known: {said}"
+    ]
 
 
 def test_each_store_has_a_forecast(tmp_path: Path) -> None:
