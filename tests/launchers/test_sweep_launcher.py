@@ -249,6 +249,7 @@ def test_each_job_uses_the_cloud_of_its_configuration(run: Run, planned: list[Sw
         (["model.device=cpu"], None),
         (["experiment=synthetic"], None),
         (["model.runtime=onnx", "cloud.resources.accelerators={L4: 1}"], {"L4": 1}),
+        (["model.runtime=onnx", "cloud.resources={accelerators: {L4: 1}}"], {"L4": 1}),
         (["cloud.resources.accelerators={L4: 1}"], {"L4": 1}),
         (["model.device=cuda"], {"T4": 1, "L4": 1, "A10G": 1, "A10": 1}),
     ],

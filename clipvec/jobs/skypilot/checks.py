@@ -105,16 +105,22 @@ def _own_pool(sweep: Sweep, jobs: Sequence[Job]) -> Iterator[str]:
 
 def _idle_gpus(sweep: Sweep, jobs: Sequence[Job]) -> Iterator[str]:
     """Yield the requests for GPUs that are paid for and idle, other than those of `warnings`."""
-    for job, name, count in _requested_gpus(jobs):
-        asked = _asked(name, count)
-        if job.on_cpu:
-            yield (
-                f"{asked}which {job.on_cpu} leaves idle; cloud.resources.accelerators=null asks "
-                "for machines without"
-            )
-        if job.on_cpu or count == 1:
+    for job, wanted in _requested_gpus(jobs):
+        idle = job.on_cpu or ("" if job.commits else "an index")
+        if idle:
+            yield f"{_asked(job, *wanted)}which {idle} leaves idle; {_without(job)}"
+        else:
+            yield from _several(sweep, job, wanted)
+
+
+def _several(sweep: Sweep, job: Job, wanted: Sequence[tuple[str, int]]) -> Iterator[str]:
+    """Yield the requests for more GPUs than a job that commits shards uses."""
+    for name, count in wanted:
+        if count == 1:
             continue
-        one = f"'cloud.resources.accelerators={{{name.upper()}: 1}}'"
+        asked = _asked(job, (name, count))
+        place, one = gpus.asked_in(job.cloud), f"{{{name.upper()}: 1}}"
+        one = f"'{place}={one}'" if place == gpus.ACCELERATORS else f"accelerators={one} in {place}"
         most, joined = _shards(sweep, job)
         if not job.uses_gpus:
             yield (
@@ -132,24 +138,38 @@ def _idle_gpus(sweep: Sweep, jobs: Sequence[Job]) -> Iterator[str]:
 def warnings(sweep: Sweep, jobs: Sequence[Job]) -> list[str]:
     """Return the GPUs that are idle since fewer shards are asked for, as of a first try."""
     return [
-        f"{_asked(name, count)}each for shards of its own: with {counted(joined, 'shard')}, "
+        f"{_asked(job, (name, count))}each for shards of its own: with {counted(joined, 'shard')}, "
         f"{count - joined} of them will be idle"
-        for job, name, count in _requested_gpus(jobs)
+        for job, wanted in _requested_gpus(jobs)
+        for name, count in wanted
         if job.uses_gpus and (joined := _shards(sweep, job)[1]) < count
     ]
 
 
-def _requested_gpus(jobs: Sequence[Job]) -> Iterator[tuple[Job, str, int]]:
-    """Yield a job of each kind with the GPUs that its machine may have: name and count."""
-    kinds = {(repr(job.cloud), job.uses_gpus, job.on_cpu): job for job in jobs if job.shards}
+def _requested_gpus(jobs: Sequence[Job]) -> Iterator[tuple[Job, list[tuple[str, int]]]]:
+    """Yield a job of each kind with the GPUs that its machine may have: names and counts."""
+    kinds = {
+        (repr(job.cloud), job.uses_gpus, job.on_cpu, job.commits): job for job in jobs if job.shards
+    }
     for job in kinds.values():
-        for name, count in gpus.counted(job.cloud):
-            yield job, name, count
+        if wanted := gpus.counted(job.cloud):
+            yield job, wanted
 
 
-def _asked(name: str, count: int) -> str:
-    several = "a GPU" if count == 1 else f"{count} GPUs"
-    return f"cloud.resources.accelerators: {name.upper()}:{count} is {several}, "
+def _asked(job: Job, *wanted: tuple[str, int]) -> str:
+    """Return the beginning of a sentence about GPUs that a job asks for."""
+    named = ", ".join(f"{name.upper()}:{count}" for name, count in wanted)
+    count = wanted[0][1]
+    several = "is a GPU" if count == 1 else f"is {count} GPUs"
+    return f"{gpus.asked_in(job.cloud)}: {named} {'are GPUs' if wanted[1:] else several}, "
+
+
+def _without(job: Job) -> str:
+    """Return how to ask for machines without GPUs."""
+    place = gpus.asked_in(job.cloud)
+    if place == gpus.ACCELERATORS:
+        return f"{place}=null asks for machines without"
+    return f"leave accelerators out of {place}, which asks for machines without"
 
 
 def _shards(sweep: Sweep, job: Job) -> tuple[int, int]:

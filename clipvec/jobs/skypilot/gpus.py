@@ -14,6 +14,12 @@ _BF16 = re.compile(
 )
 """Names of GPUs with native bf16, Ampere and later; fp16 is native to all others as well."""
 
+_LISTS = ("any_of", "ordered")
+"""Options of ``cloud.resources`` that list alternatives."""
+
+ACCELERATORS = "cloud.resources.accelerators"
+"""The option that asks for GPUs, where no alternative does so itself."""
+
 OWN = frozenset({"slurm", "kubernetes", "k8s", "ssh"})
 """Clouds of one's own machines: they have no price, and may share a folder with this one."""
 
@@ -21,9 +27,18 @@ OWN = frozenset({"slurm", "kubernetes", "k8s", "ssh"})
 def alternatives(cloud: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the resources of each alternative of the ``cloud`` group, at least one."""
     resources = dict(cloud.get("resources", {}))
-    listed = [resources.pop(key, None) for key in ("any_of", "ordered")]
+    listed = [resources.pop(key, None) for key in _LISTS]
     chosen: list[dict[str, Any]] = next((each for each in listed if each), [{}])
     return [{**resources, **each} for each in chosen]
+
+
+def asked_in(cloud: Mapping[str, Any]) -> str:
+    """Return the option that asks for GPUs: one of the lists of alternatives where those do."""
+    resources = cloud.get("resources", {})
+    for name in _LISTS:
+        if any(each.get("accelerators") for each in resources.get(name) or ()):
+            return f"cloud.resources.{name}"
+    return ACCELERATORS
 
 
 def place(resources: Mapping[str, Any]) -> list[str]:

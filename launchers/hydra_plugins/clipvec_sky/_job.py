@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     SweptConfig: TypeAlias = EmbedConfig | IndexCommandConfig | RecallConfig
 
-_GPUS = re.compile(r"[+~]*cloud\.resources\.accelerators\b")
+_GPUS = re.compile(r"[+~]*cloud\.resources(\.|=.*\b)accelerators\b")
+"""Overrides that ask for GPUs, by themselves or among other resources."""
 _NOT_THE_JOBS = re.compile(r"[+~]*(shards|launcher|cloud|hydra)\b")
 """Overrides that control how jobs are started, not what they do."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -152,7 +153,7 @@ def test_several_gpus_need_several_shards(gpus: object) -> None:
     cloud = {"name": "aws", "resources": {"accelerators": gpus}}
 
     def job(*shards: int, precision: str = "fp16") -> Job:
-        return Job(0, (), shards, cloud=cloud, precision=precision)
+        return Job(0, (), shards, "/store", cloud=cloud, precision=precision)
 
     assert refusals(job(0, 1, 2), job(3)) == [
         "cloud.resources.accelerators: T4:4 is 4 GPUs, each for shards of its own, and a job has "
@@ -169,7 +170,7 @@ def test_a_first_try_may_leave_gpus_idle() -> None:
     cloud = {"name": "aws", "resources": {"accelerators": {"L4": 4}}}
 
     def first(*shards: int) -> list[str]:
-        job = Job(0, (), shards, cloud=cloud, precision="bf16")
+        job = Job(0, (), shards, "/store", cloud=cloud, precision="bf16")
         assert refusals(job) == []
         return checks.warnings(Sweep("embed-1", "clipvec.embed", SkyLauncher(), (job,)), [job])
 
@@ -181,24 +182,39 @@ def test_a_first_try_may_leave_gpus_idle() -> None:
 
 
 @pytest.mark.parametrize(
-    ("resources", "asked"),
+    ("resources", "asked", "mend"),
     [
-        ({"accelerators": {"T4": 1}}, "T4:1 is a GPU"),
-        ({"any_of": [{"accelerators": "L4:2"}]}, "L4:2 is 2 GPUs"),
+        ({"accelerators": {"T4": 1}}, "accelerators: T4:1 is a GPU", "accelerators=null asks"),
+        (
+            {"accelerators": {"T4": 1, "L4": 2}},
+            "accelerators: T4:1, L4:2 are GPUs",
+            "accelerators=null asks",
+        ),
+        ({"any_of": [{"accelerators": "L4:2"}]}, "any_of: L4:2 is 2 GPUs", "any_of, which asks"),
     ],
 )
-def test_gpus_of_jobs_on_the_cpu(resources: dict[str, Any], asked: str) -> None:
-    cloud = {"name": "aws", "resources": resources}
-    assert refusals(Job(0, (), (0,), cloud=cloud, on_cpu="model.runtime=onnx")) == [
-        f"cloud.resources.accelerators: {asked}, which model.runtime=onnx leaves idle; "
-        "cloud.resources.accelerators=null asks for machines without"
-    ]
+@pytest.mark.parametrize(
+    ("job", "idle"),
+    [
+        (Job(0, (), (0,), "/store", on_cpu="model.runtime=onnx"), "model.runtime=onnx"),
+        (Job(0, (), (0,)), "an index"),
+    ],
+)
+def test_gpus_of_jobs_on_the_cpu(
+    job: Job, idle: str, resources: dict[str, Any], asked: str, mend: str
+) -> None:
+    (said,) = refusals(replace(job, cloud={"name": "aws", "resources": resources}))
+    assert said.startswith(f"cloud.resources.{asked}, which {idle} leaves idle; ")
+    assert said.endswith(f"cloud.resources.{mend} for machines without")
 
 
 def test_several_gpus_of_which_none_or_one_would_work() -> None:
     """On model.device=cuda:0, say."""
     cloud = {"name": "aws", "resources": {"accelerators": {"T4": 4}}}
-    assert refusals(Job(0, (), (0, 1, 2, 3), cloud=cloud)) == [
+    assert refusals(Job(0, (), (0, 1, 2, 3), "/store", cloud=cloud)) == [
         "cloud.resources.accelerators: T4:4 is 4 GPUs, which only model.runtime=torch with "
         "model.device=auto uses; ask for machines with one: 'cloud.resources.accelerators={T4: 1}'"
     ]
+    listed = {"name": "aws", "resources": {"any_of": [{"accelerators": "T4:4"}]}}
+    (said,) = refusals(Job(0, (), (0, 1, 2, 3), "/store", cloud=listed))
+    assert said.endswith("machines with one: accelerators={T4: 1} in cloud.resources.any_of")
