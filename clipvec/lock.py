@@ -58,5 +58,5 @@ def _take(stream: IO[bytes], kind: int, held: ClipvecError | None, waiting: str)
     except BlockingIOError:
         if held is not None:
             raise held from None
-        log.info("%s", waiting)
+        log.warning("%s", waiting)  # commands without Hydra show no less
         fcntl.flock(stream, kind)

@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import sys
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from clipvec import process
+from clipvec.lock import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
     from typing import Self
 
 
-@contextmanager
-def taking_turns(location: str) -> Iterator[None]:
+def taking_turns(location: str) -> AbstractContextManager[object]:
     """Wait, and say so, until no other process takes up what belongs into the index here."""
     file = _file("photos", location)
-    if file is None:  # nobody can tell
-        yield
-        return
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            said = "another command takes up the same photos; waiting until it is done"
-            print(said, file=sys.stderr, flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return nullcontext() if file is None else locked(file, None, location)
 
 
-def _file(kind: str, location: str) -> IO[str] | None:
+def _file(kind: str, location: str) -> Path | None:
     """Return a file of this user that stands for an index; None: there is no place for it."""
     folder, name = process.user_folder(), hashlib.sha256(location.encode()).hexdigest()
-    return (folder / f"{kind}-{name[:16]}").open("a+") if folder else None
+    return folder / f"{kind}-{name[:16]}" if folder else None
 
 
 class PageClaim:
@@ -43,7 +33,8 @@ class PageClaim:
 
     def __init__(self, location: str) -> None:
         """Name the page of the index at ``location``, a full path or a URL."""
-        self._file = _file("page", location)
+        file = _file("page", location)
+        self._file = file.open("a+") if file else None
 
     def __enter__(self) -> Self:
         return self

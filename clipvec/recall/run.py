@@ -13,6 +13,7 @@ from clipvec import machine, paths, tracking, version
 from clipvec.config import to_dict
 from clipvec.errors import ClipvecError, ConfigError
 from clipvec.extras import require
+from clipvec.lock import locked
 from clipvec.recall import report
 from clipvec.recall.ground_truth import ground_truth
 from clipvec.recall.queries import sources
@@ -77,7 +78,9 @@ def benchmark(config: RecallConfig) -> RecallSummary:
         run.use_artifact(artifacts.store(rows.store.url, config.collection, fingerprint))
         if _with_live(config):
             run.use_artifact(artifacts.index(config.index, config.collection, fingerprint))
-        with _written(config.work_dir), _alone_in(Path(config.work_dir)):
+        # Two runs at once would spoil each other's timings.
+        lock = paths.WorkPaths(Path(config.work_dir)).lock
+        with _written(config.work_dir), locked(lock, None, config.work_dir):
             found = _measure(config, rows)
         summary = RecallSummary(found, report.write([found], Path(config.report_dir)))
         report.track(run, found, summary.page, config.collection)
@@ -134,24 +137,6 @@ def _written(work_dir: str) -> Iterator[None]:
             f"work_dir {work_dir} cannot be written: {error.strerror or error}; free space there, "
             "make it writable, or choose another work_dir, and run the same command again"
         ) from error
-
-
-@contextmanager
-def _alone_in(work_dir: Path) -> Iterator[None]:
-    """Wait until no other run measures in a folder: two at once spoil each other's timings."""
-    from filelock import FileLock, Timeout
-
-    work_dir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(paths.WorkPaths(work_dir).lock)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        log.info("another run measures in %s: waiting for it", work_dir)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _report(

@@ -99,7 +99,7 @@ def test_a_sweep_and_its_runs_in_one_plot(run: Run, folder: Path) -> None:
     found = [json.loads(Path(place, "report.json").read_text()) for place in places]
     assert sorted(one["seeds"]["queries"] for one in found) == [0, 1, 2]
     logs = "".join(log.read_text() for log in folder.glob("data/sweeps/*/jobs/*.log"))
-    assert "another run measures in data/recall/sample--sample: waiting for it" in logs
+    assert "data/recall/sample--sample: waiting for the process that holds data/recall/" in logs
 
     run("recall", "compare", *places, "--to", "all")
     page = (folder / "all/report.html").read_text()
