@@ -35,7 +35,7 @@ def locked(
         OSError: its folder cannot be written, or others are to share it where there are no locks.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    stream, kind = file.open("ab"), fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    stream, kind = file.open("a+b"), fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     with contextlib.ExitStack() as unless_held:
         unless_held.enter_context(stream)
         try:

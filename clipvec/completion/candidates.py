@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from clipvec.cli import HydraCommand, commands
 from clipvec.completion.composition import Composition
 from clipvec.locations import expanded
-from clipvec.paths import CONF_DIR, IndexPaths, whole_collection
+from clipvec.paths import CONF_DIR, STORE_JSON, IndexPaths, whole_collection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -130,6 +130,6 @@ def _values(made: Composition, key: str, chosen: Mapping[str, str]) -> list[str]
 def _names(key: str, folder: Path) -> list[str]:
     """Return the datasets that have stores in a folder, or the collections and aliases there."""
     if key == "dataset.name":
-        return [path.name for path in folder.glob("*/")]
+        return sorted({path.parent.parent.name for path in folder.glob(f"*/*/{STORE_JSON}")})
     collections = [whole_collection(path.name) for path in folder.glob("*--*/")]
     return [*collections, *IndexPaths(str(folder)).aliases()]

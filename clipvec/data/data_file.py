@@ -83,7 +83,8 @@ class DataFiles:
         import datasets
 
         # not the link, which names the commit: one cache for all that have the same content
-        path = os.path.realpath(_copy(source.path))
+        path = _copy(source.path)
+        path = path if "://" in path else os.path.realpath(path)
         # apart from whole datasets, of one of which datasets would take it offline
         cache = f"{datasets.config.HF_DATASETS_CACHE}/{_CACHE}"
         builder = self._builder(source, path, self._whole.info.features, cache)

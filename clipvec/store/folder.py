@@ -134,10 +134,10 @@ class Folder:
             StoreError: one cannot be read.
         """
         files = {}
-        for name in names if self.local else ():
-            with contextlib.suppress(FileNotFoundError, NotAFile):
-                files[name] = self.read(name)
         if self.local:
+            for name in names:
+                with contextlib.suppress(FileNotFoundError, NotAFile):
+                    files[name] = self.read(name)
             return files
         paths = [f"{self._base}/{name}" for name in names]
         with self._errors():
@@ -159,10 +159,10 @@ class Folder:
             NotAFile: there is a pipe or a device.
             StoreError: it cannot be read.
         """
-        if self.local:
-            with self.open(name) as file:
-                return bytes(file.read())
         with self._errors(name):
+            if self.local:
+                with self.open(name) as file:
+                    return bytes(file.read())
             return bytes(self._fs.cat_file(f"{self._base}/{name}", start=_START))
 
     def read_ranges(self, name: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:

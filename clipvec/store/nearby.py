@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from clipvec import locations, paths
@@ -29,7 +30,11 @@ def stores_of(root: str, dataset: str) -> list[Path]:
 def _changed(store: Path) -> float:
     """Return when a store was begun or grew, in seconds."""
     marks = [*store.glob(paths.STORE_JSON), *store.glob(f"{paths.GENERATIONS}/*.json")]
-    return max((mark.stat().st_mtime for mark in marks), default=0)
+    times = [0.0]
+    for mark in marks:
+        with suppress(FileNotFoundError):  # joined with others meanwhile
+            times.append(mark.stat().st_mtime)
+    return max(times)
 
 
 def stores_near(url: str) -> str:

@@ -94,7 +94,7 @@ class PartReader:
         try:
             with self._folder.open(part.file) as file:
                 return pq.read_schema(file)
-        except (pa.ArrowException, FileNotFoundError, ValueError):
+        except (pa.ArrowException, OSError, ValueError):
             return None
 
     def _edited(self, part: Part, schema: pa.Schema) -> StoreError:

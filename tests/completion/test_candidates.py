@@ -61,7 +61,12 @@ def test_names_of_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (tmp_path / "data/faiss" / name).mkdir(parents=True)
     (tmp_path / "data/faiss/live.alias.json").touch()
     (tmp_path / "data/faiss/birds--vit.lock").touch()
-    (tmp_path / "other/fish").mkdir(parents=True)
+    (tmp_path / "other/fish/sample").mkdir(parents=True)
+    (tmp_path / "data/store/wandb/run").mkdir(parents=True)
+    for store in ("data/store/birds/sample", "data/store/Pictures/sample", "other/fish/sample"):
+        (tmp_path / store / "store.json").touch()
+    names = ["dataset.name=Pictures", "dataset.name=birds"]
+    assert candidates("clipvec embed dataset.name=") == names
     assert candidates("clipvec embed dataset.name=P") == ["dataset.name=Pictures"]
     assert candidates("clipvec index store.root=other dataset.name=") == ["dataset.name=fish"]
     assert candidates("clipvec search collection=") == ["collection=birds--sample"]

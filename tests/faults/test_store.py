@@ -27,7 +27,7 @@ from tests.index.conftest import build_config
 from tests.index.test_build import NAME, assert_equal, rows_of
 from tests.stores import INDEXED, edit, edit_fingerprint, flip, make_store, write_shard
 
-PART = "part-00001.parquet"
+FIRST, PART = "part-00000.parquet", "part-00001.parquet"
 
 
 def zeros(file: Path) -> None:
@@ -59,10 +59,12 @@ FAULTS: dict[str, Callable[[Path, Path], object]] = {
     "gone": lambda shard, other: (shard / PART).unlink(),
     "a pipe": lambda shard, other: replace_by(os.mkfifo, shard / PART),
     "a device": lambda shard, other: replace_by(zeros, shard / PART),
+    "the first is a pipe": lambda shard, other: replace_by(os.mkfifo, shard / FIRST),
+    "the first has no footer": lambda shard, other: (shard / FIRST).write_bytes(b"PAR1" * 99),
     "of another shard": lambda shard, other: shutil.copy(other / PART, shard / PART),
     "of another shard, marker too": take,
     "of another store, marker too": take_from_other_store,
-    "swapped": lambda shard, other: shutil.copy(shard / "part-00000.parquet", shard / PART),
+    "swapped": lambda shard, other: shutil.copy(shard / FIRST, shard / PART),
     "marker of another shard": lambda shard, other: shutil.copy(
         other / "done.json", shard / "done.json"
     ),
