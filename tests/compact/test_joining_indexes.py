@@ -67,7 +67,7 @@ def test_thumbnails_of_parts_that_were_joined_are_read_at_once(
         for part, _, id in wanted
     }
     assert opened[:5] == [part for part, _, _ in wanted]
-    assert len(opened) == 6
+    assert len([name for name in opened if name.endswith(".parquet")]) == 6
     assert read == [paths.TOMBSTONES, "shard-00006"]
 
 
