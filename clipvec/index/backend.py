@@ -130,6 +130,10 @@ class IndexBackend(Protocol):
         """Return the names of the indexes, those too of which a killed command left but pieces."""
         return self.names()
 
+    def leftovers(self, name: str) -> list[Path]:
+        """Return what belongs to no index, and could not be removed by `exclusive` or `publish`."""
+        return []
+
     def state(self, name: str) -> str | None:
         """Return what tells one of `names` from the index that is published after it.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from clipvec import paths
 from clipvec.config import IndexCommandConfig, from_dict, to_dict
+from clipvec.errors import CollectionError
 from clipvec.index.backend import check_made_of, open_backend
 from clipvec.index.build import build_index
 
@@ -39,6 +40,11 @@ def remove_leftovers(config: IndexConfig, whole: str) -> None:
         if paths.whole_collection(name) == whole:
             with backend.exclusive(name):
                 backend.publish(name)
+                if left := backend.leftovers(name):
+                    raise CollectionError(
+                        f"{left[0]} may hold rows that were taken out, and cannot be removed; end "
+                        "what has files of it open, and run the same command again"
+                    )
 
 
 def held_indexes(config: IndexConfig, whole: str, store: Store, removed: int) -> dict[str, bool]:

@@ -72,6 +72,11 @@ class FaissBackend(IndexBackend):
                 raise
             return FaissIndex(name, files, self._config, files.manifest)
 
+    def leftovers(self, name: str) -> list[Path]:
+        """Return old builds, and what jobs encoded for one."""
+        files = self._files(name)
+        return [*_old_builds(files), *([files.next] if files.next.exists() else [])]
+
     @contextlib.contextmanager
     def exclusive(self, name: str) -> Iterator[None]:
         """Lock an index, and remove what an interrupted command left, but for encoded parts."""

@@ -305,6 +305,8 @@ def test_what_cannot_be_removed_is_no_failure(
     assert files(on_disk).next.exists() == (left == "next")
     assert build(on_disk, rebuild=True).rows == 610
     assert kept.exists()
+    with pytest.raises(CollectionError, match=rf"^{kept} may hold rows that were taken out"):
+        remove_leftovers(on_disk, NAME)
     monkeypatch.undo()
     build(on_disk)
     assert not kept.exists()
