@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from benchmarks.commits import ROOT, checkout
 from benchmarks.result import result
 from benchmarks.serve_load import texts
 from benchmarks.serve_ratio import free_port, running
+from clipvec import paths
 from clipvec.store import EMBEDDING, Row, Store
 
 OPTIONS = ["model=sample", "sharding=x1", "store.root=store"]
@@ -78,6 +80,8 @@ def multiply(seed: Store, url: str, rows: int) -> None:
     """Make a store of so many rows of another one, with perturbed vectors."""
     known = [row for part in seed.parts() for piece in seed.read(part) for row in piece.to_pylist()]
     store = Store.create(url, seed.fingerprint, seed.model)
+    # the list of a dataset that grows, without which its shards are not read
+    shutil.copytree(f"{seed.url}/{paths.GENERATIONS}", f"{url}/{paths.GENERATIONS}")
     writer, rng = store.writer(0), np.random.default_rng(0)
     for start in range(0, rows, _PART):
         numbers = range(start, min(rows, start + _PART))
