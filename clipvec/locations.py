@@ -6,7 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent
+"""The folder of clipvec itself."""
 PACKAGE_SCHEME = "pkg://clipvec/"
 """Prefix of data files bundled with clipvec; kept in URIs to keep them portable."""
 
@@ -36,5 +37,5 @@ def mirror(root: str) -> Path:
 def package_file(url: str) -> str:
     """Return the local path behind a ``pkg://clipvec/...`` URL; any other URL unchanged."""
     if url.startswith(PACKAGE_SCHEME):
-        return str(_PACKAGE / url.removeprefix(PACKAGE_SCHEME))
+        return str(PACKAGE / url.removeprefix(PACKAGE_SCHEME))
     return url

@@ -10,14 +10,13 @@ import os
 import re
 from pathlib import Path
 
-from clipvec.locations import expanded
+from clipvec.locations import PACKAGE, expanded
 
-_PACKAGE = Path(__file__).resolve().parent
-_PACKAGED_CONF = _PACKAGE / "conf"
-CONF_DIR = _PACKAGED_CONF if _PACKAGED_CONF.is_dir() else _PACKAGE.parent / "conf"
+_PACKAGED_CONF = PACKAGE / "conf"
+CONF_DIR = _PACKAGED_CONF if _PACKAGED_CONF.is_dir() else PACKAGE.parent / "conf"
 """The config groups: ``clipvec/conf`` in a wheel, ``conf/`` in a checkout."""
 
-SAMPLE_HEADS = _PACKAGE / "model" / "sample_heads.safetensors"
+SAMPLE_HEADS = PACKAGE / "model" / "sample_heads.safetensors"
 """The trained projection heads of ``model=sample``."""
 
 STORE_JSON = "store.json"
