@@ -21,7 +21,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -29,6 +29,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.serve_load import Body, load, texts
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
 
 ATTACKER = "127.0.0.2"
 ATTACKERS = 4
@@ -128,9 +131,12 @@ def _attacked(name: str | None, url: str) -> Iterator[None]:
     if name is None:
         yield
         return
-    process = multiprocessing.get_context("spawn").Process(target=_attack, args=(name, url))
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    process = context.Process(target=_attack, args=(name, url, ready))
     process.start()
     try:
+        ready.wait()
         yield
     finally:
         process.kill()
@@ -148,9 +154,10 @@ def _give_way() -> None:
         Path("/proc/self/autogroup").write_text("19")
 
 
-def _attack(name: str, url: str) -> None:
+def _attack(name: str, url: str, ready: Event) -> None:
     _give_way()
     attack, at_once = attacks()[name]
+    ready.set()
 
     async def again(session: Session) -> None:
         while True:

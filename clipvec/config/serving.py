@@ -7,7 +7,6 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from clipvec import paths
 from clipvec.config.cloud import CloudConfig
 from clipvec.config.fields import STRICT, Port, matching
 from clipvec.config.groups import QueriedDatasetConfig
@@ -26,11 +25,9 @@ class OfCollection:
     model: Any
 
     @property
-    def like(self) -> tuple[str, ...]:
-        """Patterns of collections to choose from where none is named, the best first."""
-        # Weights that are somewhere else have another name, such as `local`.
-        models = dict.fromkeys([self.model.name or "*", "*"])
-        return tuple(paths.collection_name(self.dataset.name or "*", each) for each in models)
+    def wanted(self) -> tuple[str | None, str | None, str | None]:
+        """Collection, dataset and model, as `clipvec.index.open_index` takes them."""
+        return self.collection, self.dataset.name, self.model.name
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -71,8 +68,9 @@ class ServeConfig(OfCollection):
     """Most queries per minute of one address in a process, which then gets 429; null: no limit. The
     page asks for a search, and where filters changed, for how many rows they leave: two queries."""
     max_refusals_per_minute: Annotated[int, Field(ge=1)] | None
-    """Most requests per minute of one address in a process that may be refused for what they are;
-    then all of its requests without the API key get 429, 2 s late. null: no limit."""
+    """Most requests per minute of one address in a process that may be refused for what they are,
+    and a twentieth of them per second; then all of its requests without the API key get 429, 2 s
+    late. null: no limit."""
     max_connections_per_address: Annotated[int, Field(ge=1)]
     """Most open connections from one address in a process; others get 503. Behind a load balancer
     all come from its address."""

@@ -19,7 +19,7 @@ from clipvec.data import TooMuchMemory, Undecodable
 from clipvec.model.images import prepare, receive, send
 from clipvec.model.preprocess import Preprocess
 
-_NICE = 10
+_NICE = 19
 _OWN_BYTES = 2**28
 """Of memory beside the image's: Python's, and the file's."""
 

@@ -14,10 +14,12 @@ from urllib.parse import unquote_to_bytes
 from fastapi import HTTPException
 
 from clipvec.config import API_KEY
+from clipvec.progress import counted
 from clipvec.service.problems import refusal
 from clipvec.service.protocol import LEAST_RATE
 
 if TYPE_CHECKING:
+    from limits.strategies import SlidingWindowCounterRateLimiter
     from starlette.requests import HTTPConnection
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -69,20 +71,13 @@ def _keys(connection: HTTPConnection) -> list[bytes]:
     return [key for key in keys if key]
 
 
-class _PerMinute:
-    """A number of events of each address in a minute."""
+class RateLimit:
+    """Answers 429 to an address that sends more queries a minute."""
 
     def __init__(self, per_minute: int) -> None:
         from limits import RateLimitItemPerMinute
-        from limits.storage import MemoryStorage
-        from limits.strategies import SlidingWindowCounterRateLimiter
 
-        self._item = RateLimitItemPerMinute(per_minute)
-        self._window = SlidingWindowCounterRateLimiter(MemoryStorage())
-
-
-class RateLimit(_PerMinute):
-    """Answers 429 to an address that sends more queries a minute."""
+        self._item, self._window = RateLimitItemPerMinute(per_minute), _window()
 
     def check(self, address: str) -> None:
         """Count a query, or refuse it."""
@@ -96,22 +91,42 @@ class RateLimit(_PerMinute):
         )
 
 
-class RefusalLimit(_PerMinute):
-    """Answers 429 to an address of which more requests a minute were refused."""
+class RefusalLimit:
+    """Answers 429 to an address of which more requests were refused in a minute.
+
+    Or a twentieth of them in a second: each may have been of megabytes, and together they hold
+    up all other requests for seconds.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
+
+        per_second = RateLimitItemPerSecond(math.ceil(per_minute / 20))
+        self._items = (RateLimitItemPerMinute(per_minute), per_second)
+        self._window = _window()
 
     def count(self, address: str) -> None:
         """Count a refused request."""
-        self._window.hit(self._item, address)
+        for item in self._items:
+            self._window.hit(item, address)
 
     def check(self, address: str) -> None:
         """Refuse an address that goes on sending such requests."""
-        if not self._window.test(self._item, address):
-            raise HTTPException(
-                429,
-                f"more than {self._item.amount} requests of this address were refused in a "
-                "minute; retry later",
-                {"Retry-After": "60"},
-            )
+        for item in self._items:
+            if not self._window.test(item, address):
+                raise HTTPException(
+                    429,
+                    f"{counted(item.amount, 'request')} of this address in a "
+                    f"{item.GRANULARITY.name} had to be refused; retry later",
+                    {"Retry-After": str(item.get_expiry())},
+                )
+
+
+def _window() -> SlidingWindowCounterRateLimiter:
+    from limits.storage import MemoryStorage
+    from limits.strategies import SlidingWindowCounterRateLimiter
+
+    return SlidingWindowCounterRateLimiter(MemoryStorage())
 
 
 class BodyLimit:

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import HTTPException
 from PIL import Image
 from pydantic import ValidationError
 from starlette.applications import Starlette
@@ -186,20 +187,34 @@ def test_who_sends_what_is_refused_waits(
 ) -> None:
     """Before it is read; the page and the probes are there all the same."""
     monkeypatch.setattr(protocol, "HOLD_SECONDS", 0.2)
-    with answering(replace(served, max_refusals_per_minute=2), searcher) as client:
+    with answering(replace(served, max_refusals_per_minute=1), searcher) as client:
         assert client.get("/thumbnail/nobody").status_code == 404
-        for _ in range(2):
-            assert client.post("/search", json={"text": ""}).status_code == 422
+        assert client.post("/search", json={"text": ""}).status_code == 422
         started = time.monotonic()
         refused = client.post("/search", json={"text": "a bird"})
         assert time.monotonic() - started >= 0.2
         assert (refused.status_code, refused.headers["Retry-After"]) == (429, "60")
-        assert refused.json()["error"].startswith("more than 2 requests of this address were ref")
+        reason = "1 request of this address in a minute had to be refused"
+        assert refused.json()["error"].startswith(reason)
         monkeypatch.setenv("CLIPVEC_API_KEY", "secret")
         assert client.get("/stats", headers={"X-API-Key": "wrong"}).status_code == 429
         assert client.get("/stats", headers={"X-API-Key": "secret"}).status_code == 200
         for path in ("/", "/health", "/page/main.js"):
             assert client.get(path).status_code == 200
+
+
+def test_a_burst_of_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals, now = limits.RefusalLimit(600), 1e9
+    monkeypatch.setattr(time, "time", lambda: now)
+    for _ in range(30):
+        refusals.check("10.0.0.5")
+        refusals.count("10.0.0.5")
+    with pytest.raises(HTTPException, match="30 requests of this address in a second") as refused:
+        refusals.check("10.0.0.5")
+    assert refused.value.headers == {"Retry-After": "1"}
+    refusals.check("10.0.0.6")
+    now += 2
+    refusals.check("10.0.0.5")
 
 
 @pytest.mark.parametrize(
