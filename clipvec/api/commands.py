@@ -44,9 +44,7 @@ def open_index(path: str | Path | None = None, **options: object) -> SearchIndex
     if path is not None:
         options["index.path"] = path
     settings = _compose("search", (), options, config.SearchConfig)
-    return SearchIndex(
-        index.open_index(settings.index, settings.collection, settings.like), settings.model
-    )
+    return SearchIndex(index.open_index(settings.index, *settings.wanted), settings.model)
 
 
 def open_store(url: str | Path) -> StoreReader:

@@ -73,16 +73,21 @@ class SkyLauncher(LauncherKind):
         """Whether machines start apart from the jobs that share them."""
         return self.pool is not None
 
+    @property
+    def makes_pool(self) -> bool:
+        """Whether the pool is made for the sweep."""
+        return self.pool == "auto"
+
     def machines(self, jobs: int) -> int:
         """Return how many machines start for a number of jobs: none in a pool that there is."""
         if not self.pooled:
             return jobs
-        return min(self.pool_workers, jobs) if self.pool == "auto" else 0
+        return min(self.pool_workers, jobs) if self.makes_pool else 0
 
     def resources(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return those that its machines may have: in a pool all are spot machines, or none is."""
         listed = given.get("any_of")
-        if self.pool != "auto" or not listed:
+        if not (self.makes_pool and listed):
             return given
         spot = listed[0].get("use_spot")
         return given | {"any_of": [each for each in listed if each.get("use_spot") == spot]}

@@ -24,12 +24,12 @@ _CACHE = "clipvec-data-files"
 
 
 class DataFiles:
-    """Reads data files one by one, each as if it were the whole dataset."""
+    """Reads data files one by one, each as if it were the dataset."""
 
     def __init__(self, config: HuggingFaceConfig, builder: Any) -> None:
-        """Take a builder of the whole dataset."""
+        """Take a builder of all of them."""
         self._config = config
-        self._whole = builder
+        self._given = builder
         self.told_apart = config.split in (builder.config.data_files or {}) and (
             builder.name in _KINDS
         )
@@ -46,14 +46,14 @@ class DataFiles:
             DatasetError: Parquet files are packed.
         """
         packed = [each for each in sources if each.name.lower().endswith(_ARCHIVES)]
-        if packed and self._whole.name == "parquet":
+        if packed and self._given.name == "parquet":
             raise DatasetError(
                 f"{packed[0].url} packs Parquet files, which datasets cannot read so; unpack it"
             )
 
     def declared(self, columns: list[str]) -> str | None:
         """Return a digest of what the card says of some columns; None: nothing."""
-        features = self._whole.info.features or {}
+        features = self._given.info.features or {}
         said = [
             (name, getattr(features[name], "dtype", None), getattr(features[name], "names", None))
             for name in columns
@@ -63,7 +63,7 @@ class DataFiles:
 
     def rows(self, source: Source) -> Any:
         """Return the rows of a file from its start: streamed, or of a copy in the hub's cache."""
-        return self._streamed(source, self._whole.info.features)
+        return self._streamed(source, self._given.info.features)
 
     def columns(self, source: Source) -> list[str]:
         """Return the columns that a file has, whatever the card declares; it has rows."""
@@ -85,9 +85,9 @@ class DataFiles:
         # not the link, which names the commit: one cache for all that have the same content
         path = _copy(source.path)
         path = path if "://" in path else os.path.realpath(path)
-        # apart from whole datasets, of one of which datasets would take it offline
+        # apart from those of all files, of one of which datasets would take it offline
         cache = f"{datasets.config.HF_DATASETS_CACHE}/{_CACHE}"
-        builder = self._builder(source, path, self._whole.info.features, cache)
+        builder = self._builder(source, path, self._given.info.features, cache)
         datasets.disable_progress_bars()  # one for each file
         builder.download_and_prepare(verification_mode="no_checks")
         split = self._config.split
@@ -100,15 +100,15 @@ class DataFiles:
         import datasets
         from datasets.data_files import DataFilesDict, DataFilesList
 
-        whole, split = self._whole, self._config.split
-        options = {key: value for key, value in vars(whole.config).items() if key != "data_files"}
+        given, split = self._given, self._config.split
+        options = {key: value for key, value in vars(given.config).items() if key != "data_files"}
         asked = {"converters": {self._config.id: str}} if self._reads_ids_as_text else {}
-        return type(whole)(
+        return type(given)(
             cache_dir=cache,
-            dataset_name=whole.dataset_name,
-            config_name=whole.config.name,
+            dataset_name=given.dataset_name,
+            config_name=given.config.name,
             hash=digest([features, *sorted(options.items())]),  # not that of the commit
-            base_path=whole.base_path,
+            base_path=given.base_path,
             info=datasets.DatasetInfo(features=features),
             data_files=DataFilesDict(
                 {split: DataFilesList([path], [(f"{source.size}", f"{source.version}")])}
@@ -119,12 +119,12 @@ class DataFiles:
     @property
     def _reads_ids_as_text(self) -> bool:
         """Whether the type of ids would depend on what else is in their file."""
-        whole = self._whole
+        given = self._given
         return (
-            whole.name == "csv"
+            given.name == "csv"
             and self._config.id is not None
-            and not whole.info.features
-            and not whole.config.converters
+            and not given.info.features
+            and not given.config.converters
         )
 
 

@@ -146,7 +146,7 @@ class HuggingFaceDataset:
             return [_Piece(0, f"{split}/", f"{self._hub}#{split}/")]
         return [
             _Piece(0, f"{split}/{index}/", f"{self._hub}#{split}/{index}/", index)
-            for index in range(self._whole.num_shards)
+            for index in range(self._all_rows.num_shards)
         ]
 
     def _address(self, source: Source) -> str:
@@ -154,7 +154,7 @@ class HuggingFaceDataset:
         return source.url if self._local or "://" in source.name else f"{self._hub}/{source.name}"
 
     @cached_property
-    def _whole(self) -> Any:
+    def _all_rows(self) -> Any:
         """All rows, as ``datasets`` gives them, where files cannot be told apart."""
         builder, split = self._builder, self._config.split
         with self._errors():
@@ -173,8 +173,8 @@ class HuggingFaceDataset:
                 return None
             return self._files.rows(source) if self._in_order else self._files.prepared(source)
         if not self._config.streaming:
-            return self._whole
-        return self._whole.shard(self._whole.num_shards, piece.index, contiguous=True)
+            return self._all_rows
+        return self._all_rows.shard(self._all_rows.num_shards, piece.index, contiguous=True)
 
     @property
     def _in_order(self) -> bool:
@@ -189,8 +189,8 @@ class HuggingFaceDataset:
         if self._by_file:
             with self._errors():
                 next(self._rows_of(first), None)
-        elif self._whole.features is not None:
-            self._check_columns(self._whole.features, first)
+        elif self._all_rows.features is not None:
+            self._check_columns(self._all_rows.features, first)
         self._checked = True
 
     def _check_columns(self, present: Iterable[str], piece: _Piece) -> None:
@@ -240,8 +240,8 @@ class HuggingFaceDataset:
 
     def listing(self) -> Listing:
         """Return the data files, or what stands for those that cannot be told apart."""
-        place, whole = self._config.place, not self._by_file
-        return of_files(self._sources, place, detail=self._declared, whole=whole)
+        place, undivided = self._config.place, not self._by_file
+        return of_files(self._sources, place, detail=self._declared, undivided=undivided)
 
     def has_whole_sources(self, shard: int, count: int) -> bool:
         """Return whether a shard is whole data files."""
@@ -285,7 +285,7 @@ class HuggingFaceDataset:
                 lengths = self._counted(self._pieces)
         else:
             self._check_first()
-            lengths = [len(self._whole)]
+            lengths = [len(self._all_rows)]
         if self._all and not any(lengths):
             raise DatasetError(
                 f"dataset.path={self._config.path!r}: no rows in {len(lengths)} data file(s); give "

@@ -30,8 +30,7 @@ class LimitedDataset:
         self.attributes = dataset.attributes
         self._dataset = dataset
         self._limit = limit
-        self._hugging_face = isinstance(config, HuggingFaceConfig)
-        self._streamed = isinstance(config, HuggingFaceConfig) and config.streaming
+        self._config = config
 
     def identity(self) -> dict[str, str | int | None]:
         """Return the identity of the whole dataset, and the limit."""
@@ -52,12 +51,12 @@ class LimitedDataset:
             ConfigError: the first items cannot be split into ``count`` shards.
             DatasetError: a source cannot be opened.
         """
-        whole = cursor if count == 1 else None  # a cursor in part of a file counts differently
+        within = cursor if count == 1 else None  # a cursor in part of a file counts differently
         for number, of, owned in self._assign(shard, count):
             rest = owned[start:]
             start -= len(owned) - len(rest)
             if rest:
-                yield from islice(self._dataset.records(number, of, rest.start, whole), len(rest))
+                yield from islice(self._dataset.records(number, of, rest.start, within), len(rest))
 
     def _assign(self, shard: int, count: int) -> list[tuple[int, int, range]]:
         """Return what a shard reads: shards of the whole dataset (k of n), and a range of each."""
@@ -68,16 +67,17 @@ class LimitedDataset:
                 f"dataset.limit={self._limit} cannot be split into sharding.count={count} shards: "
                 f"{self._uncounted}, or set sharding.count=1"
             )
-        files, whole = len(self._counts), self._dataset.files
-        if not self._streamed:
+        files, total = len(self._counts), self._dataset.files
+        streamed = isinstance(self._config, HuggingFaceConfig) and self._config.streaming
+        if not streamed:
             rows, first, parts = span(shard, count, sum(self._counts)), 0, []
             for file, size in enumerate(self._counts):
                 owned = range(max(rows.start - first, 0), min(rows.stop - first, size))
-                parts += [(file, whole, owned)] if owned else []
+                parts += [(file, total, owned)] if owned else []
                 first += size
             return parts
         if count <= files:  # to begin within a file of a stream is to read it up to there
-            return [(file, whole, range(self._counts[file])) for file in span(shard, count, files)]
+            return [(file, total, range(self._counts[file])) for file in span(shard, count, files)]
         raise ConfigError(
             f"sharding.count={count} is more than the {files} data file(s) that hold the first "
             f"dataset.limit={self._limit} records, which are streamed; set sharding.count to "
@@ -88,9 +88,9 @@ class LimitedDataset:
     def _counts(self) -> list[int] | None:
         """Items of each file within the limit, up to the last such file; None: unknown."""
         counts: list[int] = []
-        left, whole = self._limit, self._dataset.files
-        for file in range(whole):
-            size = self._dataset.num_items(file, whole)
+        left, total = self._limit, self._dataset.files
+        for file in range(total):
+            size = self._dataset.num_items(file, total)
             if size is None:
                 return None
             counts.append(min(size, left))
@@ -102,7 +102,7 @@ class LimitedDataset:
     @property
     def _uncounted(self) -> str:
         """Why there are no counts, and how to fix it."""
-        if self._hugging_face:
+        if isinstance(self._config, HuggingFaceConfig):
             return "only Parquet files can be counted without reading them; write Parquet"
         return (
             "compressed and remote tars cannot be counted without reading them; "

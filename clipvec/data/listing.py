@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _BATCH = 2**16
 _PLACE = b"place"
-_WHOLE = b"whole"
+_UNDIVIDED = b"undivided"
 
 
 class ListedSource(NamedTuple):
@@ -50,9 +50,9 @@ class Listing:
         sources: Iterable[ListedSource],
         complete: bool = True,
         place: str = "",
-        whole: bool = False,
+        undivided: bool = False,
     ) -> Listing:
-        """Return sources as a table, the folder that they were listed in, and `whole`."""
+        """Return sources as a table, the folder that they were listed in, and `undivided`."""
         import pyarrow as pa
 
         schema = pa.schema(
@@ -62,7 +62,7 @@ class Listing:
                 pa.field("version", pa.string()),
                 pa.field("detail", pa.string()),
             ],
-            {_PLACE: place} | ({_WHOLE: "true"} if whole else {}),
+            {_PLACE: place} | ({_UNDIVIDED: "true"} if undivided else {}),
         )
         batches, every = [], iter(sources)
         while some := list(islice(every, _BATCH)):  # as objects, they take ten times the memory
@@ -77,9 +77,9 @@ class Listing:
         return self._metadata.get(_PLACE, b"").decode("utf-8", "replace")
 
     @property
-    def whole(self) -> bool:
+    def undivided(self) -> bool:
         """Whether one source stands for all files, of which no row tells from which it is."""
-        return _WHOLE in self._metadata
+        return _UNDIVIDED in self._metadata
 
     @property
     def _metadata(self) -> dict[bytes, bytes]:
@@ -99,7 +99,7 @@ class Listing:
 
 
 def of_files(
-    sources: Sequence[Source], place: str = "", detail: str | None = None, whole: bool = False
+    sources: Sequence[Source], place: str = "", detail: str | None = None, undivided: bool = False
 ) -> Listing:
     """Return the listing of files that hold records, and where they were listed.
 
@@ -107,10 +107,10 @@ def of_files(
         sources: the files.
         place: as in `Listing`.
         detail: of each, as in `ListedSource`.
-        whole: as in `Listing`.
+        undivided: as in `Listing`.
     """
     listed = (ListedSource(s.name, s.size, s.version, detail) for s in sources)
-    return Listing.of(listed, place=place, whole=whole)
+    return Listing.of(listed, place=place, undivided=undivided)
 
 
 def choose(sources: Sequence[Source], listing: Listing) -> tuple[Source, ...]:

@@ -137,8 +137,8 @@ def _changes(
     new = at < 0
     gone = np.ones(len(known), bool)
     gone[at[here]] = False
-    whole = listing.whole or Listing(plans[-1]).whole
-    _check_gone(config, listing, known, new, gone, whole=whole)
+    undivided = listing.undivided or Listing(plans[-1]).undivided
+    _check_gone(config, listing, known, new, gone, undivided=undivided)
     if _keeps(config) or not listing.complete:
         gone[:] = False
     if not (new.any() or changed.any() or gone.any()):
@@ -183,17 +183,17 @@ def _check_gone(
     new: np.ndarray,
     gone: np.ndarray,
     *,
-    whole: bool,
+    undivided: bool,
 ) -> None:
     """Refuse a listing that lacks too much, and say what stays though it is gone.
 
-    Sources that are new and as large as ones that are gone were moved: they do not count. Of a
-    ``whole`` nothing can stay: what is new has the same rows.
+    Sources that are new and as large as ones that are gone were moved: they do not count. Where
+    the listing is ``undivided`` nothing can stay: what is new has the same rows.
     """
     if not gone.any():
         return
     if _keeps(config):
-        if whole:
+        if undivided:
             raise ConfigError(
                 f"{config.dataset.name}: dataset.keep_removed=true would keep each row twice, "
                 "since datasets does not tell from which file a row is; give "
@@ -217,7 +217,7 @@ def _check_gone(
             f"than max_removed_fraction={config.max_removed_fraction}: nothing was changed; is "
             "dataset.path right, and all of it there? if these are to go from the store too, give "
             f"max_removed_fraction={admitting(share)}"
-            + ("" if whole else "; dataset.keep_removed=true keeps their rows")
+            + ("" if undivided else "; dataset.keep_removed=true keeps their rows")
         )
 
 

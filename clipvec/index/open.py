@@ -6,7 +6,6 @@ import contextlib
 import logging
 import sys
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from clipvec import paths, shards
@@ -45,19 +44,29 @@ class Published:
         return None not in self.states.values()
 
 
-def published(config: IndexConfig, name: str | None = None, like: Sequence[str] = ()) -> Published:
+def published(
+    config: IndexConfig,
+    name: str | None = None,
+    dataset: str | None = None,
+    model: str | None = None,
+) -> Published:
     """Return what `open_index` would open now.
 
     Raises:
         CollectionError: as in `open_index`.
     """
     backend = open_backend(config)
-    chosen, members = _chosen(config, backend.names(), name, like)
+    chosen, members = _chosen(config, backend.names(), name, dataset, model)
     return Published(chosen, {each: backend.state(each) for each in members})
 
 
 def open_index(
-    config: IndexConfig, name: str | None = None, like: Sequence[str] = (), *, bare: bool = False
+    config: IndexConfig,
+    name: str | None = None,
+    dataset: str | None = None,
+    model: str | None = None,
+    *,
+    bare: bool = False,
 ) -> VectorIndex:
     """Return an index that ``clipvec index`` built, without deleted rows.
 
@@ -66,8 +75,9 @@ def open_index(
         name: ``<dataset>--<model>``, with all its partitions if it has some, a single partition,
             or an alias; None: the only one there is, or of several in a folder the one that
             changed last, which is said.
-        like: patterns with ``*`` of what to choose from where no name is given: of the names that
-            match the first pattern that any matches.
+        dataset: whose index it is, if no name is given; None: any.
+        model: by which it is, if no name is given and the dataset has one by it: weights that are
+            somewhere else have another name, such as ``local``; None: any.
         bare: what the backend itself holds and finds, to be measured or checked: without the table
             of rows beside it, and with rows that were deleted since it was built.
 
@@ -77,7 +87,7 @@ def open_index(
         FingerprintError: the partitions are of different stores.
         StoreError: the tombstones of the store are damaged.
     """
-    opened = _open_held(config, name, like, bare)
+    opened = _open_held(config, name, dataset, model, bare)
     try:
         return opened if bare else LiveIndex(opened)
     except BaseException:
@@ -86,11 +96,11 @@ def open_index(
 
 
 def _open_held(
-    config: IndexConfig, name: str | None, like: Sequence[str], bare: bool
+    config: IndexConfig, name: str | None, dataset: str | None, model: str | None, bare: bool
 ) -> VectorIndex:
     """Return an index as it is, with rows that were deleted since."""
     backend = open_backend(config)
-    name, partitions = _chosen(config, backend.names(), name, like)
+    name, partitions = _chosen(config, backend.names(), name, dataset, model)
     if partitions == [name]:
         return _open(backend, name, bare)
     with contextlib.ExitStack() as opened:
@@ -105,7 +115,11 @@ def _open_held(
 
 
 def _chosen(
-    config: IndexConfig, names: list[str], name: str | None, like: Sequence[str]
+    config: IndexConfig,
+    names: list[str],
+    name: str | None,
+    dataset: str | None,
+    model: str | None,
 ) -> tuple[str, list[str]]:
     """Return the index that a name, an alias or none stands for, and what it is opened from.
 
@@ -113,7 +127,8 @@ def _chosen(
         config: where it is.
         names: of the indexes there.
         name: as for `open_index`.
-        like: as for `open_index`.
+        dataset: as for `open_index`.
+        model: as for `open_index`.
 
     Returns:
         The name of the index, and itself, or its partitions.
@@ -124,9 +139,8 @@ def _chosen(
     wholes = [*dict.fromkeys(map(paths.whole_collection, names))]
     found = name
     if name is None:
-        alike = _alike(names, like)
-        if not alike and like:
-            dataset = like[-1].rpartition("--")[0]
+        alike = _of(names, dataset, model)
+        if not alike and dataset is not None:
             raise CollectionError(
                 _no_collection(f"of dataset.name={dataset}", None, wholes, config)
             )
@@ -141,19 +155,11 @@ def _chosen(
     return found, [each for each in names if paths.whole_collection(each) == found]
 
 
-def _alike(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
-    """Return those that match the first pattern that any matches; all of them without patterns."""
-    for pattern in patterns or ("*",):
-        dataset, _, model = pattern.rpartition("--")
-        found = [
-            name
-            for name in names
-            for of, _, by in [paths.whole_collection(name).rpartition("--")]
-            if fnmatchcase(of, dataset or "*") and fnmatchcase(by, model)
-        ]
-        if found:
-            return found
-    return []
+def _of(names: Sequence[str], dataset: str | None, model: str | None) -> list[str]:
+    """Return those of a dataset, and of these those by a model, if there are any."""
+    made_of = {name: paths.whole_collection(name).rpartition("--") for name in names}
+    found = [name for name in names if dataset in (None, made_of[name][0])]
+    return [name for name in found if model in (None, made_of[name][2])] or found
 
 
 def _newest(config: IndexConfig, names: Sequence[str]) -> str | None:

@@ -66,7 +66,7 @@ def run_search(arguments: argparse.Namespace) -> None:
     config.load_env()
     settings = config.read_command("search", literal_paths(overrides), config.SearchConfig)
     terms = _terms(arguments, texts)
-    with open_index(settings.index, settings.collection, settings.like) as index:
+    with open_index(settings.index, *settings.wanted) as index:
         where = filters.parse(arguments.where, index.attributes)
         vector = query_vector(terms, _encoder(settings, index))
         hits = index.query(vector, arguments.k, where, arguments.min_score)

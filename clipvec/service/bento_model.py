@@ -55,7 +55,7 @@ def chosen(settings: ServeConfig) -> ModelConfig:
     given = settings.model
     if given.name and given.arch and given.pretrained:
         return given.over(ModelConfig(given.name, given.arch, given.pretrained))
-    with open_index(settings.index, settings.collection, settings.like) as collection:
+    with open_index(settings.index, *settings.wanted) as collection:
         return given.over(collection.model_config)
 
 

@@ -32,7 +32,7 @@ def open_both(
     from clipvec.index import open_index
     from clipvec.model import fingerprint_of, load_checked
 
-    collection = open_index(settings.index, settings.collection, settings.like)
+    collection = open_index(settings.index, *settings.wanted)
     try:
         if known is not None and _made(collection, known):
             return collection, known.shared()

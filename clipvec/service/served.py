@@ -130,7 +130,7 @@ class Watch:
             FingerprintError: the encoder is not the one that made it.
             ModelError: the encoder cannot be loaded.
         """
-        self._found = published(settings.index, settings.collection, settings.like)
+        self._found = published(settings.index, *settings.wanted)
         # It stays the same collection when another one in the folder is the newest.
         self._settings = replace(settings, collection=settings.collection or self._found.name)
         self.served = Served(Searcher.open(self._settings))

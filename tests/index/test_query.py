@@ -219,16 +219,16 @@ def test_collections_to_choose_from(
         assert opened.name == "toys--toy"
     said = f"toys--toy is the newest collection in {folder.path}; others: collection=x--y"
     assert caplog.messages == [said]
-    for like in (["x--*"], ["*--y"], ["none--z", "x--*"]):
-        assert published(folder, like=like).name == "x--y"
+    for dataset, model in (("x", None), (None, "y"), ("x", "z")):
+        assert published(folder, None, dataset, model).name == "x--y"
     toys = Path(folder.path) / "toys--toy"
     toys.rename(toys.with_name("x--more--y"))
     build_index(build_config(tmp_path, folder))
-    assert published(folder, like=["x--*"]).name == "x--y"
-    assert published(folder, like=["x--more--*"]).name == "x--more--y"
+    assert published(folder, dataset="x").name == "x--y"
+    assert published(folder, dataset="x--more").name == "x--more--y"
     said = r"no collection of dataset\.name=none in .*collection=toys--toy"
     with pytest.raises(CollectionError, match=said):
-        open_index(folder, like=["none--toy", "none--*"])
+        open_index(folder, dataset="none", model="toy")
 
 
 def test_thumbnails_come_from_the_store(

@@ -158,7 +158,7 @@ def pool(sweep: Sweep) -> str | None:
 
 def makes_pool(sweep: Sweep) -> bool:
     """Return whether that pool is made for the sweep."""
-    return isinstance(sweep.launcher, SkyLauncher) and sweep.launcher.pool == "auto"
+    return isinstance(sweep.launcher, SkyLauncher) and sweep.launcher.makes_pool
 
 
 def describe(cloud: Mapping[str, Any]) -> str:
