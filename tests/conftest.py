@@ -16,6 +16,7 @@ import pytest
 
 import clipvec
 from tests import tiny
+from tests.preloaded import Preloaded, Python
 from tests.shared import once
 
 if TYPE_CHECKING:
@@ -193,6 +194,38 @@ def store_factory() -> StoreFactory:
     from tests.stores import make_store
 
     return make_store
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of `python`, where nobody has used SkyPilot before."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def with_skypilot(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preloaded]:
+    """What `python` runs by. SkyPilot finds its home and its server while it is imported."""
+    nobody = {"HOME": str(home), "SKYPILOT_API_SERVER_LOCAL_PORT": "9"}
+    folder = tmp_path_factory.mktemp("with_skypilot")
+    started = Preloaded(folder, "sky", "clipvec.config", **nobody)
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def python(with_skypilot: Preloaded, home: Path, tmp_path: Path) -> Python:
+    """Run ``-m`` of a module or ``-c`` of code, where SkyPilot is imported; return what it prints.
+
+    That is the output, or if another exit code than 0 is expected, the errors.
+    """
+
+    def call(*arguments: str, exit_code: int = 0, **environment: str) -> str:
+        alone = {"HOME": str(home), "SKYPILOT_DISABLE_USAGE_COLLECTION": "1"}
+        done = with_skypilot.run(arguments, os.environ | alone | environment, tmp_path)
+        assert done.returncode == exit_code, done.stderr
+        return done.stdout if exit_code == 0 else done.stderr
+
+    return call
 
 
 # Module scope, not session: while Playwright's synchronous interface is open, an

@@ -13,7 +13,7 @@ from clipvec.config import CloudConfig
 from clipvec.config.cloud import RESOURCES
 from clipvec.errors import ConfigError
 from clipvec.paths import CONF_DIR
-from tests.jobs.conftest import Python
+from tests.preloaded import Python
 
 
 def cloud(*overrides: str, command: str = "embed") -> CloudConfig:

@@ -16,7 +16,7 @@ from clipvec.deploy import service
 from clipvec.errors import ConfigError
 from clipvec.jobs.skypilot.tasks import as_yaml
 from clipvec.paths import CONF_DIR
-from tests.jobs.conftest import Python
+from tests.preloaded import Python
 
 PACKED = Path("/here")
 NOBODY = "http://127.0.0.1:9"
@@ -166,7 +166,7 @@ def test_an_index_that_no_replica_can_reach_is_refused() -> None:
 
 
 @pytest.mark.parametrize("action", ["up", "status"])
-def test_a_server_that_does_not_answer(python: Python, tmp_path: Path, action: str) -> None:
+def test_a_server_that_does_not_answer(python: Python, home: Path, action: str) -> None:
     """The real client, and a port without a listener."""
     told = {"CLIPVEC_SERVE": "index.path=/data", "SKYPILOT_API_SERVER_ENDPOINT": NOBODY}
     if action != "up":  # nor do they start one here
@@ -176,10 +176,12 @@ def test_a_server_that_does_not_answer(python: Python, tmp_path: Path, action: s
     assert error.startswith("error: SkyPilot: its API server does not respond; start it with `sky ")
     unprotected = "CLIPVEC_API_KEY is not set: anyone who can reach the endpoint can search"
     assert warnings == ([unprotected] if action == "up" else [])
-    assert not (tmp_path / ".sky/api_server/server.log").exists()
+    assert not (home / ".sky/api_server/server.log").exists()
 
 
-def test_a_dry_run_prints_what_skypilot_takes_and_no_secret(python: Python, tmp_path: Path) -> None:
+def test_a_dry_run_prints_what_skypilot_takes_and_no_secret(
+    python: Python, home: Path, tmp_path: Path
+) -> None:
     told = {"CLIPVEC_SERVE": "index.path=/index", "CLIPVEC_API_KEY": "planted"}
     printed = python("-m", "clipvec.deploy", "up", "cloud=aws", MOUNT, "dry_run=true", **told)
     made = yaml.safe_load(printed)
@@ -189,8 +191,9 @@ def test_a_dry_run_prints_what_skypilot_takes_and_no_secret(python: Python, tmp_
     packed = sorted(file.name for file in (folder / "workdir").iterdir())
     assert packed[1:] == ["install.sh", "lock-serve.txt"]
     assert made["secrets"] == {"CLIPVEC_API_KEY": None}
-    files = [file for file in tmp_path.rglob("*") if file.is_file() and file.suffix != ".whl"]
-    assert [file for file in files if b"planted" in file.read_bytes()] == []
+    files = [file for folder in (tmp_path, home) for file in folder.rglob("*") if file.is_file()]
+    planted = [f for f in files if f.suffix != ".whl" and b"planted" in f.read_bytes()]
+    assert planted == []
 
 
 def test_a_dry_run_refuses_what_skypilot_would(python: Python) -> None:

@@ -10,17 +10,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.preloaded import Preloaded
 from tests.e2e.serving import free_port, start, wait_ready
+from tests.preloaded import Preloaded
 from tests.waiting import until
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+HEAVY = (
+    "transformers",
+    "clipvec.embed.run",
+    "clipvec.evaluate.run",
+    "clipvec.index.build",
+    "clipvec.model.torch.encoder",
+    "clipvec.model.torch.sample",
+    "clipvec.recall.run",
+)
+"""What import torch, and all that most commands use."""
 
 
 @pytest.fixture(scope="session")
 def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preloaded]:
     """What `run` runs commands by."""
-    started = Preloaded(tmp_path_factory.mktemp("preloaded"))
+    started = Preloaded(tmp_path_factory.mktemp("preloaded"), *HEAVY)
     yield started
     started.close()
 
@@ -33,7 +44,7 @@ def run(tmp_path: Path, preloaded: Preloaded) -> Run:
         command: str, *arguments: str, exit_code: int = 0, cwd: Path = tmp_path
     ) -> subprocess.CompletedProcess[str]:
         env = os.environ | {"COLUMNS": "200"}
-        done = preloaded.run(f"clipvec.{command}", arguments, env, cwd)
+        done = preloaded.run(["-m", f"clipvec.{command}", *arguments], env, cwd)
         assert "Traceback" not in done.stderr, done.stderr
         assert done.returncode == exit_code, done.stdout + done.stderr
         return done

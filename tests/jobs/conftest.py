@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,28 +17,6 @@ from clipvec.jobs.record import Record
 PENDING, RUNNING = Status(State.PENDING), Status(State.RUNNING)
 DONE, CANCELLED = Status(State.SUCCEEDED), Status(State.CANCELLED)
 FAILED = Status(State.FAILED, "exit code 1")
-
-Python = Callable[..., str]
-
-
-@pytest.fixture
-def python(tmp_path: Path) -> Python:
-    """Run Python code, or a module, where nobody has used SkyPilot before."""
-
-    def call(*arguments: str, exit_code: int = 0, **environment: str) -> str:
-        alone = {"HOME": str(tmp_path), "SKYPILOT_DISABLE_USAGE_COLLECTION": "1"}
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=tmp_path,
-            env=os.environ | alone | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == exit_code, done.stderr
-        return done.stdout if exit_code == 0 else done.stderr
-
-    return call
 
 
 class Scripted(Backend):

@@ -16,8 +16,8 @@ from clipvec.jobs.plan import Job, Sweep
 from clipvec.jobs.record import Record
 from clipvec.jobs.skypilot import backend
 from clipvec.jobs.skypilot.backend import Sky
-from tests.jobs.conftest import Python
 from tests.jobs.skypilot.conftest import CLOUD, StandIn, job, sweep
+from tests.preloaded import Python
 
 
 def test_the_gpus_a_job_may_get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from clipvec.errors import LaunchError
 from clipvec.jobs.skypilot import client
-from tests.jobs.conftest import Python
+from tests.preloaded import Python
 
 
 def test_skypilot_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from clipvec.jobs.backend import State, Status
 from clipvec.jobs.skypilot import job_state
 from clipvec.jobs.skypilot.job_state import status
-from tests.jobs.conftest import Python
+from tests.preloaded import Python
 
 
 def test_every_status_and_field_of_skypilot_is_known(python: Python) -> None:

@@ -1,13 +1,15 @@
-"""A process that has imported torch and open_clip, and runs each command in a fork of its own.
+"""A process that has imported large packages, and runs each command in a fork of its own.
 
-Their import takes longer than most commands of the tests, several hundred times. What a fork cannot
-show, a module that is imported too late or not at all, the tests of the wheel and scripts/demo do.
+The imports of torch and of SkyPilot take longer than most commands of the tests, several hundred
+times. What a fork cannot show, a module that is imported too late or not at all, the tests of the
+wheel and scripts/demo do.
 """
 
 from __future__ import annotations
 
 import atexit
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -17,33 +19,40 @@ import sys
 import tempfile
 import threading
 import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+Python = Callable[..., str]
+"""Runs Python where SkyPilot is imported; see the fixture `python`."""
+
 
 class Preloaded:
-    """Runs ``python -m`` of a module, as `subprocess.run` would."""
+    """Runs ``python -m`` of a module or ``python -c`` of code, as `subprocess.run` would."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start the process; it writes what commands print into files of ``folder``."""
+    def __init__(self, folder: Path, *modules: str, **environment: str) -> None:
+        """Start the process, which imports modules.
+
+        It writes what commands print into files of ``folder``.
+        """
         self._out, self._err = folder / "stdout", folder / "stderr"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-m", __name__, *modules],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[1],
+            env=os.environ | environment,
             start_new_session=True,
         )
 
     def run(
-        self, module: str, arguments: tuple[str, ...], env: dict[str, str], cwd: Path
+        self, arguments: Sequence[str], env: dict[str, str], cwd: Path
     ) -> subprocess.CompletedProcess[str]:
-        """Run a module; return its exit code, and what it printed."""
+        """Run Python with ``-m MODULE`` or ``-c CODE``, and arguments."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         request = {
-            "module": module,
             "arguments": arguments,
             "env": env,
             "cwd": str(cwd),
@@ -53,7 +62,7 @@ class Preloaded:
         self._process.stdin.flush()
         exit_code = int(self._process.stdout.readline())
         out, err = self._out.read_text(), self._err.read_text()
-        return subprocess.CompletedProcess([module, *arguments], exit_code, out, err)
+        return subprocess.CompletedProcess(arguments, exit_code, out, err)
 
     def close(self) -> None:
         """End the process, and a command that it still runs."""
@@ -63,15 +72,8 @@ class Preloaded:
 
 def serve() -> None:
     """Run what each line of stdin asks for, and print its exit code."""
-    import transformers  # noqa: F401
-
-    import clipvec.embed.run
-    import clipvec.evaluate.run
-    import clipvec.index.build
-    import clipvec.model.torch.encoder
-    import clipvec.model.torch.sample
-    import clipvec.recall.run  # noqa: F401
-
+    for module in sys.argv[1:]:
+        importlib.import_module(module)
     gc.freeze()  # a collection would copy all their pages into each fork
     gc.set_threshold(20_000)  # as in tests/conftest.py
     while line := sys.stdin.readline():
@@ -81,10 +83,8 @@ def serve() -> None:
         print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 
 
-def _run(
-    module: str, arguments: list[str], env: dict[str, str], cwd: str, files: list[str]
-) -> str | int | None:
-    """Run a module in this process, and return what it exits with."""
+def _run(arguments: list[str], env: dict[str, str], cwd: str, files: list[str]) -> str | int | None:
+    """Run a module or code in this process, and return what it exits with."""
     for descriptor, file in enumerate([os.devnull, *files]):
         os.dup2(os.open(file, os.O_RDWR | os.O_CREAT | os.O_TRUNC), descriptor)
     os.chdir(cwd)
@@ -92,9 +92,12 @@ def _run(
     os.environ.update(env)
     tempfile.tempdir = None  # of the environment that was
     sys.path[0] = cwd
-    sys.argv[1:] = arguments
+    option, program, *sys.argv[1:] = arguments
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if option == "-c":
+            exec(program, {"__name__": "__main__"})
+        else:
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         return ended.code
     except BaseException:
