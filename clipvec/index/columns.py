@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import Self
 
@@ -16,10 +17,18 @@ if TYPE_CHECKING:
 
 _BUFFERED = 2**15
 """Bytes of each file that are held back."""
+_WORDS_BYTES = 2**22
+"""Of the different values of a text column, with 8 for each, up to which they are a dictionary."""
+_BLOCK = 2**16
+"""Rows whose texts are compared at once."""
 
 
 class Columns:
-    """Columns of numbers, booleans, texts and dictionaries, in files of a folder of their own."""
+    """Columns of numbers, booleans, texts and dictionaries, in files of a folder of their own.
+
+    Texts become a dictionary where few of them differ: a filter then compares each of these once.
+    That depends on the texts alone, and not on how many rows came at once.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Use a folder; what is in it goes."""
@@ -73,8 +82,8 @@ class _Column:
         import pyarrow as pa
 
         self._type, self._rows, self._nulls = type, 0, 0
-        names = [path.with_suffix(f".{number}") for number in range(3)]
-        self._valid, self._values, self._ends = _Bits(names[0]), _Bits(names[1]), _Bits(names[2])
+        files = [_Bits(path.with_suffix(f".{number}")) for number in range(4)]
+        self._valid, self._values, self._ends, self._codes = self._files = files
         self._words: dict[str, int] = {}
         """Values of a dictionary, and their numbers."""
         self._is_text, self._is_bits = pa.types.is_large_string(type), pa.types.is_boolean(type)
@@ -98,30 +107,61 @@ class _Column:
         elif self._is_bits:
             self._values.add(chunk.fill_null(False).to_numpy(zero_copy_only=False))
         elif pa.types.is_dictionary(self._type):
-            known, words = self._words, chunk.dictionary.to_pylist()
+            # of a table that was there before, the dictionary may have words that no row has now
+            coded, known = chunk.cast(self._type.value_type).dictionary_encode(), self._words
+            words = coded.dictionary.to_pylist()
             numbers = np.array([known.setdefault(word, len(known)) for word in words], np.int32)
-            self._values.write(numbers[chunk.indices.to_numpy()])
+            self._values.write(numbers[coded.indices.to_numpy()])
         else:
             self._values.write(chunk.fill_null(0).to_numpy())
 
     def array(self) -> pa.Array:
         """Return the column, mapped."""
         import pyarrow as pa
+        import pyarrow.compute as pc
 
-        files = [self._values] if not self._is_text else [self._ends, self._values]
-        valid = [self._valid.buffer()] if self._nulls else [None]
-        buffers = [*valid, *(file.buffer() for file in files)]
-        is_dictionary = pa.types.is_dictionary(self._type)
-        type = self._type.index_type if is_dictionary else self._type
-        array = pa.Array.from_buffers(type, self._rows, buffers, self._nulls)
-        if is_dictionary:
-            return pa.DictionaryArray.from_arrays(array, pa.array([*self._words]), safe=False)
-        return array
+        valid = self._valid.buffer() if self._nulls else None
+        if pa.types.is_dictionary(self._type):
+            return self._dictionary(valid, self._values, pa.array([*self._words]))
+        files = [self._ends, self._values] if self._is_text else [self._values]
+        buffers = [valid, *(file.buffer() for file in files)]
+        array = pa.Array.from_buffers(self._type, self._rows, buffers, self._nulls)
+        words = _words(array) if self._is_text else None
+        if words is None:
+            return array
+        for block in _blocks(array):
+            self._codes.write(pc.index_in(block, words).fill_null(0).to_numpy())
+        return self._dictionary(valid, self._codes, words)
+
+    def _dictionary(self, valid: pa.Buffer | None, codes: _Bits, words: pa.Array) -> pa.Array:
+        """Return a column of numbers of words, int32 [N]."""
+        import pyarrow as pa
+
+        buffers = [valid, codes.buffer()]
+        numbers = pa.Array.from_buffers(pa.int32(), self._rows, buffers, self._nulls)
+        return pa.DictionaryArray.from_arrays(numbers, words, safe=False)
 
     def close(self) -> None:
         """Close its files."""
-        for file in (self._valid, self._values, self._ends):
+        for file in self._files:
             file.close()
+
+
+def _words(texts: pa.Array) -> pa.Array | None:
+    """Return the different texts, in the order of their first rows; None: they are too many."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    words = pa.array([], texts.type)
+    for block in _blocks(texts):
+        words = pc.unique(pa.chunked_array([words, block])).drop_null()
+        if words.nbytes > _WORDS_BYTES or 2 * len(words) >= len(texts):
+            return None
+    return words
+
+
+def _blocks(column: pa.Array) -> Iterator[pa.Array]:
+    return (column.slice(start, _BLOCK) for start in range(0, len(column), _BLOCK))
 
 
 class _Bits:

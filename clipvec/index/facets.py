@@ -68,8 +68,11 @@ def _counted(column: pa.Array) -> pa.Table:
 
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), None, column)
-    counted = column.drop_null().value_counts()
-    return pa.table({"value": counted.field("values"), "count": counted.field("counts")})
+    words = column.dictionary if pa.types.is_dictionary(column.type) else None
+    counted = (column if words is None else column.indices).drop_null().value_counts()
+    values = counted.field("values")
+    values = values if words is None else words.take(values)
+    return pa.table({"value": values, "count": counted.field("counts")})
 
 
 def merge(several: Sequence[Facets]) -> Facets:

@@ -46,6 +46,12 @@ _TYPED: dict[str, Operator] = {"~": "contains"}
 """Operators that are typed by another sign than their name."""
 _TEXT_ALONE: frozenset[Operator] = frozenset({"contains"})
 _ORDERED: frozenset[Operator] = frozenset({">", ">=", "<", "<="})
+_COMPARE = {
+    **{"=": "equal", "!=": "equal", ">": "greater", ">=": "greater_equal"},
+    **{"<": "less", "<=": "less_equal"},
+}
+"""Names of Arrow's functions."""
+_NEGATED: frozenset[Operator] = frozenset({"!=", "not in"})
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 """What JSON can spell and UTF-8 cannot."""
 _BOOLS = {"true": True, "false": False}
@@ -167,27 +173,46 @@ def mask(chosen: Filter, columns: Mapping[str, pa.Array | np.ndarray]) -> np.nda
 
 def _compare(chosen: Comparison, column: pa.Array | np.ndarray) -> np.ndarray:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     values = pa.array(column, from_pandas=True) if isinstance(column, np.ndarray) else column
+    coded = pa.types.is_dictionary(values.type)  # of which each word is compared once
+    found = _satisfies(chosen, values.dictionary if coded else values).fill_null(False)
+    result: np.ndarray = found.to_numpy(zero_copy_only=False)
+    if coded:
+        result = _of_words(result, values.indices)
+    return ~result if chosen.operator in _NEGATED else result
+
+
+def _of_words(found: np.ndarray, numbers: pa.Array) -> np.ndarray:
+    """Return what was found of the word of each row, bool [N]; of a row without one, nothing."""
+    import pyarrow as pa
+
+    # Arrow's own take, and numbers in place of null, cost several times as much.
+    buffers = [None, numbers.buffers()[1]]
+    bare = pa.Array.from_buffers(numbers.type, len(numbers), buffers, offset=numbers.offset)
+    result = np.append(found, False).take(bare.to_numpy(), mode="clip")
+    if numbers.null_count:
+        result &= numbers.is_valid().to_numpy(zero_copy_only=False)
+    return cast("np.ndarray", result)
+
+
+def _satisfies(chosen: Comparison, values: pa.Array) -> pa.BooleanArray:
+    """Return which values satisfy a comparison, or its opposite if that is negated; or null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     floating = pa.types.is_floating(values.type)
     if floating:
         values = pc.if_else(pc.is_nan(values), None, values)
-    operator, operand = chosen.operator, chosen.value
-    negated = operator in {"!=", "not in"}
-    if operator in {"in", "not in", "=", "!="}:
-        wanted: list[Any] = list(operand) if isinstance(operand, tuple) else [operand]
+    if isinstance(chosen.value, tuple):
+        wanted: list[Any] = [*chosen.value]
         if floating:  # -0.0 + 0.0 is 0.0, from which is_in tells it
             values = pc.add(values, pa.scalar(0.0, values.type))
             wanted = [number + 0.0 for number in wanted]
-        found = pc.is_in(values, pa.array(wanted))
-    elif operator == "contains":
-        found = pc.match_substring(values, operand, ignore_case=True).fill_null(False)
-    else:
-        compare = {">": pc.greater, ">=": pc.greater_equal, "<": pc.less, "<=": pc.less_equal}
-        found = compare[operator](values, operand).fill_null(False)
-    result: np.ndarray = found.to_numpy(zero_copy_only=False)
-    return ~result if negated else result
+        return pc.is_in(values, pa.array(wanted))
+    if chosen.operator == "contains":
+        return pc.match_substring(values, chosen.value, ignore_case=True)
+    return getattr(pc, _COMPARE[chosen.operator])(values, chosen.value)
 
 
 class _Parser:

@@ -32,7 +32,7 @@ FEW = 2**25
 HASH, HASH_ROW, NORM = "_hash", "_hash_row", "_norm"
 """Columns: hashes of the ids, ascending, and the row of each; and the lengths of the vectors."""
 _OWN = frozenset({HASH, HASH_ROW, NORM})
-SCHEMA = 2
+SCHEMA = 3
 BATCH = 4096
 """Rows that are read or written at once."""
 _SCORED = 2**16

@@ -159,7 +159,11 @@ def _schema(given: pa.Schema) -> pa.Schema:
     """Return the types of the table's columns from those of the store's."""
     import pyarrow as pa
 
-    wide = {field.name: pa.large_string() for field in given if field.type == pa.string()}
+    wide = {
+        field.name: pa.large_string()
+        for field in given
+        if field.type == pa.string() or pa.types.is_dictionary(field.type)
+    }
     # the name of a part file is that of thousands of rows
     wide[PART] = pa.dictionary(pa.int32(), pa.string())
     return pa.schema({field.name: wide.get(field.name, field.type) for field in given})

@@ -260,6 +260,22 @@ def test_the_table_follows_the_index(root: Path, monkeypatch: pytest.MonkeyPatch
         assert is_mapped(index)
 
 
+def test_a_table_that_is_copied_from_leaves_no_trace(root: Path) -> None:
+    """Not in the dictionaries of its texts either."""
+    store, files = Store.open(str(root / "store/toys/toy")), paths.RowsPaths(folder_of(root))
+    gone = store.parts()[0]
+    rows_writer.retire(folder_of(root))
+    rows_writer.write(folder_of(root), store, store.parts()[1:])
+    grown = files.columns.read_bytes()
+    files.mark.unlink()
+    rows_writer.write(folder_of(root), store, store.parts()[1:])
+    assert files.columns.read_bytes() == grown
+    assert gone.file.encode() not in grown
+    table = RowsTable.open(files)
+    coded = {name for name, c in table._columns.items() if pa.types.is_dictionary(c.type)}
+    assert coded == {"category", "_part"}
+
+
 def test_a_damaged_table_is_not_copied_from(root: Path) -> None:
     files, right = paths.RowsPaths(folder_of(root)), vectors_of(root)
     flip(files.vectors, files.vectors.stat().st_size - 2)
