@@ -1,7 +1,6 @@
 from . import facets, filters
 from .base import PART, ROW, Hit, VectorIndex, clamp, is_missing
 from .build import IndexSummary, build_index
-from .chosen import forecast_of_sweep, replaced_by_sweep, shards_of_sweep, unwritten_by_sweep
 from .chroma.backend import memory_bytes
 from .chroma.server import chroma_server
 from .faiss.factory import num_lists
@@ -10,6 +9,12 @@ from .open import Published, has_index, open_index, partition_shards, partitions
 from .query import Term, combine, query_vector, split_weight
 from .remains import held_indexes, rebuild, remove_leftovers
 from .rows import FEW, table_fault
+from .shared_build import (
+    forecast_of_sweep,
+    replaced_by_sweep,
+    shards_of_sweep,
+    unwritten_by_sweep,
+)
 
 __all__ = [
     "FEW",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from clipvec.config import IndexCommandConfig, IndexKind
-    from clipvec.index.base import BuildStats, VectorIndex
+    from clipvec.index.base import BuildStats, IndexInfo, VectorIndex
     from clipvec.store import LivePart, Store
 
 
@@ -104,8 +104,10 @@ class IndexWriter(Protocol):
         """
 
     def set_build_stats(self, stats: BuildStats | None) -> None:
-        """Record what the build took; None: several runs built the index."""
-        ...
+        """Record what a build from nothing took in this run; None: several runs built the index.
+
+        A backend that keeps what each of several jobs took has nothing to record.
+        """
 
     def __enter__(self) -> IndexWriter:
         """Return the writer."""
@@ -232,14 +234,14 @@ def open_backend(config: IndexKind) -> IndexBackend:
     return cast("IndexBackend", config.load()(config))
 
 
-def check_made_of(index: VectorIndex, store: Store) -> None:
-    """Refuse to add rows of ``store`` to an index of another one.
+def check_made_of(info: IndexInfo, location: str, store: Store) -> None:
+    """Refuse to add rows of ``store`` to the index at ``location`` of another one.
 
     Raises:
         FingerprintError: the model, the dataset or the layout differs.
     """
-    mine, theirs = index.fingerprint, store.fingerprint
-    here, there = f"the index {index.location}", f"the store {store.url}"
+    mine, theirs = info.fingerprint, store.fingerprint
+    here, there = f"the index {location}", f"the store {store.url}"
     try:
         mine.check_data(theirs.to_json(), here)
         mine.model.check(theirs.model, here, there)

@@ -127,12 +127,13 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class BuildStats:
-    """What it took to build an index in one run."""
+    """What it took to build an index from nothing, or a part of it."""
 
     rows: int
     seconds: float
+    """Of all jobs together that shared the work."""
     peak_bytes: int | None
-    """Peak memory of the process; None: unknown, a server built it."""
+    """Peak memory of the process that took most; None: unknown, a server built it."""
 
 
 class VectorIndex(Protocol):
@@ -329,7 +330,7 @@ class VectorIndex(Protocol):
 
     @property
     def build_stats(self) -> BuildStats | None:
-        """What the build took; None: unknown, or several runs built it."""
+        """What the build took; None: unknown, or not built from nothing."""
         return None
 
     def __enter__(self) -> Self:

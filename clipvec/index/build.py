@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipvec import paths, shards
 from clipvec.errors import CollectionError, IncompleteStoreError
-from clipvec.index import aliases, chosen, rows_writer, tracking
+from clipvec.index import aliases, rows_writer, shared_build, tracking
 from clipvec.index.backend import open_backend
 from clipvec.index.base import BuildStats
 from clipvec.index.load import Plan, load, shrink
@@ -94,7 +94,7 @@ def build_index(
     """
     store = Store.open(config.store_url)
     store.check_fingerprint()  # before an index is compared with it
-    wanted, partition = chosen.shards_of_index(config, store)
+    wanted, partition = shared_build.shards_of_index(config, store)
     parts = committed_parts(store, wanted, config.allow_partial)
     name = paths.collection_name(config.dataset.name, config.model.name, partition)
     backend = open_backend(config.index)
@@ -105,7 +105,7 @@ def build_index(
     _check_memory(need, rows, config.index.folder is None)
     if config.shards is not None:
         log.info("%s", backend.forecast(name, rows, store.fingerprint.model.dim, config))
-        mine = chosen.parts_of_job(config, store, parts)
+        mine = shared_build.parts_of_job(config, store, parts)
         lacking = len(backend.encode(name, store, config, parts, mine))
         if lacking:
             rows = sum(part.rows for part in mine)

@@ -64,7 +64,7 @@ def held_indexes(config: IndexConfig, whole: str, store: Store, removed: int) ->
     for name in backend.names():
         if paths.whole_collection(name) == whole:
             with backend.open(name) as index:
-                check_made_of(index, store)
+                check_made_of(index.info, index.location, store)
                 found[name] = index.info.removed < removed
     return found
 

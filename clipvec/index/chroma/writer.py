@@ -60,7 +60,7 @@ class CollectionWriter(IndexWriter):
                 self.max_batch_rows: int = self._client.get_max_batch_size()
             self._index = ChromaIndex(self._client, self._rows, name, self.location, factory.remote)
             self.rows_folder = self._index.rows_folder
-            check_made_of(self._index, store)
+            check_made_of(self._index.info, self._index.location, store)
             self._check_hnsw(dict(wanted))
             if self._index.info.store != store.url:  # it was moved, or this is a copy
                 self._index.info = replace(self._index.info, store=store.url)

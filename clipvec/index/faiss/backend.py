@@ -14,7 +14,6 @@ from clipvec.index.backend import IndexBackend
 from clipvec.index.faiss.factory import FLAT, choose, kept
 from clipvec.index.faiss.forecast import Forecast, memory_bytes
 from clipvec.index.faiss.index import FaissIndex
-from clipvec.index.faiss.library import library
 from clipvec.index.faiss.manifest import Manifest
 from clipvec.index.faiss.writer import FaissWriter, folder_errors
 from clipvec.index.load import Plan, load
@@ -41,7 +40,6 @@ class FaissBackend(IndexBackend):
     keeps_bytes = False  # each build is new, and the one before is removed
 
     def __init__(self, config: FaissConfig) -> None:
-        library()
         self._config, self._root = config, IndexPaths(config.path)
         self._replaced: str | None = None
         """The build that a rebuild by several jobs, of which this is one, replaces."""

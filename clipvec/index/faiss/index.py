@@ -60,7 +60,7 @@ class FaissIndex(TableIndex):
         self._lock = IndexPaths(config.path).lock(name)
         self.info = self.manifest.index_info(self.location)
         build = files.build(self.manifest.build_id)
-        self.manifest.check(build.folder)
+        self.manifest.check(*(build.folder / name for name in self.manifest.files))
         self.rows_folder = build.folder
         rows = self.manifest.rows
         table = RowsTable.checked(build.folder, REBUILD) if rows else RowsTable.empty(self.dim)
@@ -119,7 +119,7 @@ class FaissIndex(TableIndex):
 
     @property
     def build_stats(self) -> BuildStats | None:
-        """What the build took; None: several runs built it."""
+        """What the build took; None: some of it was taken from the index before."""
         return self.manifest.build_stats
 
     def nearest(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from clipvec.store import LivePart
 
-SCHEMA = 2
+SCHEMA = 3
 REBUILD = "build it again with clipvec index index=faiss --rebuild"
 
 
@@ -100,14 +100,14 @@ class Manifest:
         """Return it with the sizes and checksums of files."""
         return replace(self, files={file.name: size_and_sha256(file) for file in files})
 
-    def check(self, folder: Path) -> None:
-        """Compare FAISS's files with their checksums, before FAISS reads them.
+    def check(self, *files: Path) -> None:
+        """Compare files of FAISS's with their checksums, before FAISS reads them.
 
         Raises:
             CollectionError: one is gone, cut off or changed.
         """
-        for name, known in self.files.items():
-            file = folder / name
+        for file in files:
+            known = self.files[file.name]
             try:
                 same = file.stat().st_size == known[0] and size_and_sha256(file) == [*known]
             except OSError as error:

@@ -1,8 +1,8 @@
 """Encoded shards, kept until the index that needs them is published.
 
-A shard is one file, or several where its codes are many: a line of JSON that says of which parts,
-then a list and a code for each row of the first part, of the next, and so on. A file is whole or
-not there: what another job wrote is as good as one's own.
+A shard is one file, or several where its codes are many: a line of JSON that says of which parts
+and what they took, then a list and a code for each row of the first part, of the next, and so on. A
+file is whole or not there: what another job wrote is as good as one's own.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clipvec.files import write_atomically
+from clipvec.index.base import BuildStats
 from clipvec.index.faiss.manifest import HeldPart
 
 if TYPE_CHECKING:
@@ -35,10 +36,24 @@ class Segment:
     path: Path
     offset: int
     """Of the first code, in bytes."""
+    stats: BuildStats
+    """What it took to encode all of the file."""
 
     def codes(self, dtype: np.dtype[np.void]) -> np.ndarray:
         """Return lists and codes of its rows, ``dtype`` [N]."""
         return np.fromfile(self.path, dtype, self.part.rows, offset=self.offset)
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The first line of a file."""
+
+    parts: Sequence[HeldPart]
+    sha256: str
+    """Of the codes."""
+    size: int
+    """Of the line, in bytes."""
+    stats: BuildStats
 
 
 class Segments:
@@ -54,18 +69,21 @@ class Segments:
         """
         self._files, self._training, self._dtype = files, training, dtype
 
-    def write(self, parts: Sequence[HeldPart], codes: Sequence[np.ndarray]) -> list[Segment]:
-        """Write the codes of parts of a shard to one file, atomically.
+    def write(
+        self, parts: Sequence[HeldPart], codes: Sequence[np.ndarray], stats: BuildStats
+    ) -> list[Segment]:
+        """Write the codes of parts of a shard, and what they took, to one file, atomically.
 
         Raises:
             OSError: they cannot be written.
         """
         data, path = b"".join(each.tobytes() for each in codes), self._files.codes(parts[0].file)
         digest = hashlib.sha256(data).hexdigest()
-        about = {"parts": [asdict(part) for part in parts], "training": self._training}
-        head = json.dumps({**about, "codes": digest}).encode() + b"\n"
+        about: dict[str, Any] = {"parts": [asdict(part) for part in parts], "stats": asdict(stats)}
+        about |= {"training": self._training, "codes": digest}
+        head = json.dumps(about).encode() + b"\n"
         write_atomically(path, head + data)
-        return self._segments(path, parts, len(head))
+        return self._segments(path, _Head(parts, digest, len(head), stats))
 
     def find(self, parts: Iterable[HeldPart], among: Iterable[Path]) -> dict[str, Segment]:
         """Return those of ``parts`` that are in files ``among`` which are whole, by their names.
@@ -84,7 +102,7 @@ class Segments:
         """Return those of ``parts`` that `find` would, by what files say: none is read whole."""
         wanted = set(parts)
         heads = (self._head(path) for path in self._files.all_codes())
-        held = (head[0] for head in heads if head and wanted.issuperset(head[0]))
+        held = (head.parts for head in heads if head and wanted.issuperset(head.parts))
         return {part for parts in held for part in parts}
 
     def _read(self, path: Path) -> list[Segment]:
@@ -92,33 +110,30 @@ class Segments:
         head = self._head(path)
         if head is None:
             return []
-        parts, digest, size = head
         try:
             with path.open("rb") as stream:
-                stream.seek(size)
+                stream.seek(head.size)
                 seen = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError:
             return []
-        return self._segments(path, parts, size) if seen == digest else []
+        return self._segments(path, head) if seen == head.sha256 else []
 
-    def _head(self, path: Path) -> tuple[list[HeldPart], str, int] | None:
-        """Return the parts of a file of this training, the SHA-256 of its codes, and their offset.
-
-        None: it is none, or not as long as it should be.
-        """
+    def _head(self, path: Path) -> _Head | None:
+        """Return what a file of this training says; None: it is none, or of another length."""
         try:
             with path.open("rb") as stream:
-                head = stream.readline()
-                about = json.loads(head)
-                parts = [HeldPart(**part) for part in about["parts"]]
-                rows = sum(part.rows for part in parts)
-                whole = path.stat().st_size == len(head) + rows * self._dtype.itemsize
-                fits = whole and about["training"] == self._training
-                return (parts, about["codes"], len(head)) if fits else None
+                line = stream.readline()
+            about = json.loads(line)
+            parts = [HeldPart(**part) for part in about["parts"]]
+            head = _Head(parts, about["codes"], len(line), BuildStats(**about["stats"]))
+            rows = sum(part.rows for part in parts)
+            whole = path.stat().st_size == len(line) + rows * self._dtype.itemsize
+            return head if whole and about["training"] == self._training else None
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def _segments(self, path: Path, parts: Sequence[HeldPart], offset: int) -> list[Segment]:
-        ends = np.cumsum([part.rows for part in parts]) * self._dtype.itemsize + offset
-        starts = [offset, *ends[:-1].tolist()]
-        return [Segment(part, path, start) for part, start in zip(parts, starts, strict=True)]
+    def _segments(self, path: Path, head: _Head) -> list[Segment]:
+        ends = np.cumsum([part.rows for part in head.parts]) * self._dtype.itemsize + head.size
+        starts = [head.size, *ends[:-1].tolist()]
+        pairs = zip(head.parts, starts, strict=True)
+        return [Segment(part, path, start, head.stats) for part, start in pairs]

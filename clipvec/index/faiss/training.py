@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,11 @@ import numpy as np
 
 from clipvec.errors import SchemaError
 from clipvec.files import digest, from_json, size_and_sha256, to_json, write_atomically
+from clipvec.index.base import BuildStats
 from clipvec.index.faiss.factory import empty_index, inverted, lists_of
 from clipvec.index.faiss.library import faiss_errors, library
 from clipvec.index.faiss.lists import write_trained
+from clipvec.machine import peak_bytes
 from clipvec.progress import Progress
 from clipvec.store import Rows
 from clipvec.vectors import unit
@@ -33,7 +36,7 @@ ROWS_A_LIST = 40
 LEAST_ROWS = 10_240
 """40 rows for each of the 256 centroids of a product quantiser."""
 ROUNDS = 10
-_SCHEMA = 1
+_SCHEMA = 2
 _SCORES = 2**24
 """Cosines that are held at once, 64 MB."""
 log = logging.getLogger(__name__)
@@ -56,16 +59,22 @@ class Training:
         """Name of the folder of what is encoded by it, which no other training has."""
         return digest(asdict(self))[:32]
 
-    def ensure(self, files: FaissEncodedPaths, store: Store, parts: Sequence[LivePart]) -> None:
+    def ensure(
+        self, files: FaissEncodedPaths, store: Store, parts: Sequence[LivePart]
+    ) -> BuildStats:
         """Train with a sample of ``parts``, and keep the result, unless it is there.
+
+        Returns:
+            What the training took.
 
         Raises:
             ConfigError: FAISS refuses the factory string.
             StoreError: a part cannot be read.
             OSError: the result cannot be written.
         """
-        if self._is_there(files):
-            return
+        if (known := self._known(files)) is not None:
+            return known
+        started = time.monotonic()
         rows = Rows(store, parts)
         sample = rows.sample(sample_rows(self.factory), self.seed)
         log.info(
@@ -73,14 +82,21 @@ class Training:
             *(self.factory, f"{len(rows):,}", rows.dim, f"{len(sample):,}"),
         )
         write_trained(files.trained, train(self.factory, unit(sample), self.seed))
-        about = {**asdict(self), "sha256": size_and_sha256(files.trained)[1]}
+        stats = BuildStats(len(sample), time.monotonic() - started, peak_bytes())
+        about = self._about(files) | {"stats": asdict(stats)}
         write_atomically(files.training, to_json(about, _SCHEMA))
+        return stats
 
-    def _is_there(self, files: FaissEncodedPaths) -> bool:
-        with contextlib.suppress(OSError, ValueError, SchemaError):
+    def _known(self, files: FaissEncodedPaths) -> BuildStats | None:
+        """Return what this training took; None: its result is not there."""
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, SchemaError):
             about = from_json(files.training.read_bytes(), _SCHEMA, files.training, "")
-            return about == {**asdict(self), "sha256": size_and_sha256(files.trained)[1]}
-        return False
+            stats = BuildStats(**about.pop("stats"))
+            return stats if about == self._about(files) else None
+        return None
+
+    def _about(self, files: FaissEncodedPaths) -> dict[str, Any]:
+        return {**asdict(self), "sha256": size_and_sha256(files.trained)[1]}
 
 
 def sample_rows(factory: str) -> int:

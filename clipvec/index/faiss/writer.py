@@ -16,7 +16,7 @@ from clipvec.errors import CollectionError, ConfigError
 from clipvec.files import size_and_sha256
 from clipvec.index import rows_writer
 from clipvec.index.backend import IndexWriter, check_made_of, duplicate_id_message
-from clipvec.index.base import PART, IndexInfo
+from clipvec.index.base import PART, BuildStats, IndexInfo
 from clipvec.index.faiss import lists
 from clipvec.index.faiss.factory import FLAT, choose, kept, lists_of, with_fewer_lists
 from clipvec.index.faiss.index import FaissIndex
@@ -25,6 +25,7 @@ from clipvec.index.faiss.segments import MOST_BYTES, Segments
 from clipvec.index.faiss.training import Encoder, Training
 from clipvec.index.lock import locked
 from clipvec.index.rows import RowsTable
+from clipvec.machine import peak_bytes
 from clipvec.paths import shard_folder
 from clipvec.progress import counted
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
     from clipvec.config import FaissConfig
     from clipvec.index.backend import LedgerEntry
-    from clipvec.index.base import BuildStats
     from clipvec.index.faiss.segments import Segment
     from clipvec.paths import FaissPaths
     from clipvec.store import LivePart, Store
@@ -84,20 +84,21 @@ class FaissWriter(IndexWriter):
         """
         self._files, self._name, self._store, self._config = files, name, store, config
         self.location = str(files.folder)
-        self._published: FaissIndex | None = None
+        self._published: Manifest | None = None
         self._replaces = replaces or ""
         if replaces is None and files.manifest.is_file():
-            self._published = FaissIndex(name, files, config, files.manifest)
-            check_made_of(self._published, store)
+            self._published = Manifest.read(files.manifest)
+            check_made_of(self._published.index_info(self.location), self.location, store)
         self._info = IndexInfo.of(store).to_json()
         self._old: dict[str, _Old] = {}
         self._segments: dict[str, Segment] = {}
         self._pending: dict[str, _Buffer] = {}
         self._shard: list[tuple[HeldPart, np.ndarray]] = []
         """Parts of the shard that is being encoded, and their codes."""
-        self._built: FaissIndex | None = None
-        self._seconds = 0.0
-        """Spent on what is neither loading nor verification."""
+        self._grown: Manifest | None = None
+        """The published index, if it has the same kind of codes."""
+        self._took: list[BuildStats] = []
+        """What the training took."""
 
     def __exit__(self, *raised: object) -> None:
         """Keep what is encoded when the command is stopped."""
@@ -114,6 +115,9 @@ class FaissWriter(IndexWriter):
     def prepare(self, parts: Sequence[LivePart]) -> None:
         """Choose the kind of index, train it, and find what was encoded before; remove the rest."""
         self.prepare_shards(parts, parts)
+        if self._published is not None:
+            # not before: of jobs that encode, none needs its lists, which are compared when opened
+            self._index = FaissIndex(self._name, self._files, self._config, self._files.manifest)
         kept = {segment.path for segment in self._segments.values()}
         encoded = (path for each in self._files.all_encoded() for path in each.all_codes())
         left = [path for path in encoded if path not in kept]
@@ -137,24 +141,26 @@ class FaissWriter(IndexWriter):
         fewer = with_fewer_lists(self._factory)
         self.rebuild_hint = "" if fewer == self._factory else f"'index.factory=\"{fewer}\"'"
         published = self._published
-        same = published is not None and published.manifest.factory == self._factory
-        if published is not None and same:
+        same = published is not None and published.factory == self._factory
+        grown = self._grown = published if same else None
+        if grown is not None:
             start = 0
-            for part in published.manifest.parts:
+            for part in grown.parts:
                 self._old[part.file] = _Old(slice(start, start + part.rows), part)
                 start += part.rows
             self._kept = np.ones(start, np.bool_)
         if not self.encodes:
             return
-        with self._timed(), self._errors():
-            if published is not None and same:
-                encoded = self._files.encoded(published.build_id)
-                self._trained = self._files.build(published.build_id).trained
+        with self._errors():
+            if grown is not None:
+                encoded = self._files.encoded(grown.build_id)
+                self._trained = self._files.build(grown.build_id).trained
+                grown.check(self._trained)
             else:
                 training = Training(self._factory, self._info, replaces=self._replaces)
                 encoded = self._files.encoded(training.name)
                 with locked(self.location, self._files.training_lock, wait=True):
-                    training.ensure(encoded, self._store, self._live)
+                    self._took = [training.ensure(encoded, self._store, self._live)]
                 self._trained = encoded.trained
             digest = str(size_and_sha256(self._trained)[1])
             self._encoder = Encoder(lists.read_trained(self._trained))
@@ -164,12 +170,13 @@ class FaissWriter(IndexWriter):
             self._segments = self._encoded.find(map(HeldPart.of, mine), files)
             for file in self._segments:
                 self._old.pop(file, None)
+        self._flushed = time.monotonic()
 
     def _choose(self, rows: int, dim: int) -> str:
         """Return the factory string; that of the published index, as long as that suits."""
         given = self._config.factory
         wanted = choose(given, rows, dim) if rows else FLAT
-        built = wanted if self._published is None else self._published.manifest.factory
+        built = wanted if self._published is None else self._published.factory
         chosen = kept(given, wanted, built)
         if chosen is None:
             raise ConfigError(
@@ -198,7 +205,7 @@ class FaissWriter(IndexWriter):
     def delete(self, file: str, ids: Sequence[str]) -> None:
         """Leave those rows of a part file that have one of ``ids`` out of the next index."""
         rows = self._old[file].rows
-        self._kept[rows] &= ~self._table.has_ids(rows, ids)
+        self._kept[rows] &= ~self._index.table.has_ids(rows, ids)
 
     def count_part(self, file: str) -> int:
         """Return the number of rows from a part file."""
@@ -234,8 +241,11 @@ class FaissWriter(IndexWriter):
         """
         if self._shard:
             parts, codes = zip(*self._shard, strict=True)
+            seconds = time.monotonic() - self._flushed
+            stats = BuildStats(sum(part.rows for part in parts), seconds, peak_bytes())
             with self._errors():
-                written = self._encoded.write(parts, codes)
+                written = self._encoded.write(parts, codes, stats)
+            self._flushed = time.monotonic()
             self._segments |= {segment.part.file: segment for segment in written}
             self._shard = []
 
@@ -272,44 +282,49 @@ class FaissWriter(IndexWriter):
             StoreError: a part cannot be read.
         """
         self.flush()
-        published = self._published
-        if published is not None:
-            about = published.manifest
-            same = about.factory == self._factory and about.info == self._info
-            if same and [*about.parts] == self._parts:
-                return published
-        with self._timed():
-            search = {} if published is None else published.manifest.search
-            manifest = Manifest(self._info, self._factory, self._parts, search=search)
-            build = self._files.build(manifest.build_id)
-            before = None if published is None else published.rows_folder
-            if manifest.rows:
-                rows_writer.write(build.folder, self._store, self._live, before)
-            self._check_ids(build.folder)
-            with self._errors():
-                for folder in (build.folder, self._files.next):
-                    folder.mkdir(parents=True, exist_ok=True)
-                if self.encodes:
-                    shutil.copyfile(self._trained, build.trained)
-                    nlist, dtype = lists_of(self._factory), self._encoder.dtype
-                    codes = self._gather()
-                    lists.write(build, self._files.sorting, nlist, manifest.rows, codes, dtype)
-                    manifest = manifest.with_files(*build.all)
-                manifest.write(self._files.staged)
-            self._built = FaissIndex(self._name, self._files, self._config, self._files.staged)
-        return self._built
+        published, grown, started = self._published, self._grown, time.monotonic()
+        same = grown is not None and grown.info == self._info
+        if grown is not None and same and [*grown.parts] == self._parts:
+            return self._index
+        search = {} if published is None else published.search
+        manifest = Manifest(self._info, self._factory, self._parts, search=search)
+        build = self._files.build(manifest.build_id)
+        before = None if published is None else self._index.rows_folder
+        if manifest.rows:
+            rows_writer.write(build.folder, self._store, self._live, before)
+        self._check_ids(build.folder)
+        with self._errors():
+            for folder in (build.folder, self._files.next):
+                folder.mkdir(parents=True, exist_ok=True)
+            if self.encodes:
+                shutil.copyfile(self._trained, build.trained)
+                nlist, dtype = lists_of(self._factory), self._encoder.dtype
+                codes = self._gather()
+                lists.write(build, self._files.sorting, nlist, manifest.rows, codes, dtype)
+                manifest = manifest.with_files(*build.all)
+            stats = self._stats(manifest.rows, time.monotonic() - started)
+            replace(manifest, build_stats=stats).write(self._files.staged)
+        return FaissIndex(self._name, self._files, self._config, self._files.staged)
+
+    def _stats(self, rows: int, seconds: float) -> BuildStats | None:
+        """Return what the build took, the jobs that trained and encoded too; None: it is no whole.
+
+        Args:
+            rows: of the index.
+            seconds: that it took to write it.
+        """
+        if self._grown is not None:
+            return None
+        encoded = {segment.path: segment.stats for segment in self._segments.values()}
+        took = [*self._took, *encoded.values()]
+        peaks = [peak_bytes(), *(each.peak_bytes or 0 for each in took)]
+        return BuildStats(rows, seconds + sum(each.seconds for each in took), max(peaks))
 
     def set_expected_rows(self, rows: int | None) -> None:
         """Do nothing: an index appears when it is complete."""
 
     def set_build_stats(self, stats: BuildStats | None) -> None:
-        """Record what the build took, the training and the writing of the lists too."""
-        if self._built is not None:
-            if stats is not None:
-                stats = replace(stats, seconds=stats.seconds + self._seconds)
-            self._built.manifest = replace(self._built.manifest, build_stats=stats)
-            with self._errors():
-                self._built.manifest.write(self._files.staged)
+        """Do nothing: what each job took is beside what it made."""
 
     def _check_ids(self, folder: Path) -> None:
         """Refuse an id that two rows have."""
@@ -338,17 +353,6 @@ class FaissWriter(IndexWriter):
             for held, some in lists.read_codes(build, dtype):
                 here = moved[held]
                 yield here[here >= 0], some[here >= 0]
-
-    @property
-    def _table(self) -> RowsTable:
-        assert self._published is not None
-        return self._published.table
-
-    @contextlib.contextmanager
-    def _timed(self) -> Iterator[None]:
-        started = time.monotonic()
-        yield
-        self._seconds += time.monotonic() - started
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

@@ -353,10 +353,12 @@ def test_two_commands_at_once(store: Store, on_disk: FaissConfig) -> None:
         build(on_disk)
 
 
-def test_an_old_faiss(on_disk: FaissConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_faiss(store: Store, on_disk: FaissConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(on_disk)
     monkeypatch.setattr(faiss, "__version__", "1.9.0.post1")
-    with pytest.raises(ConfigError, match=r"faiss-cpu 1.15 or later, not 1.9.0.post1; run: pip"):
-        open_index(on_disk)
+    for command in (open_index, build):
+        with pytest.raises(ConfigError, match=r"faiss-cpu 1.15 or later, not 1.9.0.post1; run: p"):
+            command(on_disk)
 
 
 def test_a_folder_of_something_else(store: Store, on_disk: FaissConfig) -> None:

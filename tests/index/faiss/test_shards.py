@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +12,23 @@ import pytest
 
 from clipvec import paths
 from clipvec.config import ChromaConfig, FaissConfig
-from clipvec.errors import CollectionError, ConfigError
-from clipvec.index import open_index, shards_of_sweep
+from clipvec.errors import CollectionError, ConfigError, MissingPackageError
+from clipvec.files import size_and_sha256
+from clipvec.index import (
+    forecast_of_sweep,
+    open_index,
+    replaced_by_sweep,
+    rows,
+    shards_of_sweep,
+    unwritten_by_sweep,
+)
 from clipvec.index.backend import open_backend
-from clipvec.index.faiss import backend, segments
+from clipvec.index.faiss import backend, manifest, segments
 from clipvec.store import Store
 from tests.index.conftest import build_config
 from tests.index.faiss.test_faiss import build, built, interrupt, lists
 from tests.index.test_build import NAME, assert_equal
-from tests.stores import delete, flip, make_store, write_shard
+from tests.stores import delete, edit, flip, make_store, write_shard
 
 SHARDS = {0: [150, 70], 1: [200], 2: [90, 60], 3: [40]}
 
@@ -172,6 +182,73 @@ def test_new_shards_of_a_published_index(on_disk: FaissConfig, tmp_path: Path) -
     assert build(on_disk, shards="1,3").rows == 360
     assert built(on_disk).trained.read_bytes() == trained
     assert_equal(on_disk, Store.open(store.url))
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Files of indexes whose checksums were computed."""
+    found = []
+
+    def noted(file: Path) -> list[object]:
+        found.append(file)
+        return size_and_sha256(file)
+
+    for module in (manifest, rows):
+        monkeypatch.setattr(module, "size_and_sha256", noted)
+    return found
+
+
+def test_one_of_several_jobs_opens_the_published_index(
+    on_disk: FaissConfig, tmp_path: Path, hashed: list[Path]
+) -> None:
+    store = make_store(tmp_path / "store", {0: [150], 1: [90]}, dim=32, count=4)
+    build(on_disk, allow_partial=True)
+    folder = built(on_disk).folder
+    for shard in (2, 3):
+        write_shard(store, shard, [60])
+    hashed.clear()
+    for shard in (0, 1, 2):
+        assert build(on_disk, shards=shard).lacking
+    assert {file for file in hashed if file.parent == folder} == {folder / "trained.faiss"}
+    assert build(on_disk, shards=3).rows == 360
+    assert hashed.count(folder / "lists.bin") == 1
+
+
+def test_what_a_build_by_jobs_took(on_disk: FaissConfig, store: Store) -> None:
+    """All that trained and encoded, whichever of them wrote it."""
+    build(on_disk, shards="0-1")
+    patch = interrupt("add", 1)
+    with pytest.raises(KeyboardInterrupt):
+        build(on_disk, shards=2)
+    patch.undo()
+    (encoded,) = files(on_disk).all_encoded()
+    edit(encoded.training, stats={"rows": 610, "seconds": 1000, "peak_bytes": 2**40})
+    for path in codes(on_disk):
+        line, data = path.read_bytes().split(b"\n", 1)
+        stats = {"rows": 1, "seconds": 100, "peak_bytes": 1}
+        path.write_bytes(json.dumps(json.loads(line) | {"stats": stats}).encode() + b"\n" + data)
+    build(on_disk, shards="2-3")
+    with open_index(on_disk) as index:
+        stats = index.build_stats
+    assert stats is not None
+    assert (stats.rows, stats.peak_bytes) == (610, 2**40)
+    assert 1300 < stats.seconds < 1360
+    delete(store, "0/0")
+    build(on_disk, shards="all")
+    with open_index(on_disk) as index:
+        assert index.build_stats is None
+
+
+def test_a_sweep_is_started_where_faiss_is_not(
+    on_disk: FaissConfig, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(on_disk)
+    config = build_config(Path(on_disk.path).parent / "store", on_disk, shards="0-3", rebuild=True)
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    assert replaced_by_sweep(config, store.url) == open_backend(on_disk).published(NAME)
+    assert unwritten_by_sweep(config, store.url) == ""
+    with pytest.raises(MissingPackageError, match="index=faiss needs the package faiss"):
+        forecast_of_sweep(config, store.url)
 
 
 def test_a_rebuild_by_jobs(on_disk: FaissConfig, store: Store, whole: bytes) -> None:

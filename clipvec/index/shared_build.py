@@ -1,4 +1,4 @@
-"""Which shards of a store an index holds, and with which of them a job fills it."""
+"""An index that several jobs build: which of its shards each encodes, and what they take in all."""
 
 from __future__ import annotations
 
