@@ -112,16 +112,7 @@ def synthetic_store(place: str | None, rows: int, dim: int) -> Iterator[tuple[Pa
 
 def measure(work: Path, kind: str, store: list[str], rows: int, seconds: int) -> Measured:
     """Build and measure one backend; an index of an earlier run keeps the figures of its build."""
-    folder = work / kind
-    index, kept = [f"index={kind}", f"index.path={folder}"], work / f"{kind}.json"
-    if not kept.is_file():
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        started = time.perf_counter()
-        command(work, "index", *store, *index)
-        took = time.perf_counter() - started
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-        kept.write_text(json.dumps([rows / took, rows / cpu]))
+    index, (rows_per_s, rows_per_cpu_s) = build(work, kind, store, rows)
     report = work / f"report-{kind}"
     options = ["measure=quick", "measure.selectivities=[]", f"measure.time_budget_s={seconds}"]
     options += ["measure.threads=1", f"report_dir={report}", "measure.recall_at=[10]"]
@@ -130,6 +121,7 @@ def measure(work: Path, kind: str, store: list[str], rows: int, seconds: int) ->
     (system,) = json.loads((report / "report.json").read_text())["systems"]
     qps, recall, setting = fastest(system["settings"])
     module, config = ("faiss", "FaissConfig") if kind == "faiss" else ("chromadb", "ChromaConfig")
+    folder = work / kind
     code = [sys.executable, "-c", OPENED.format(module=module, config=config), str(folder)]
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -137,7 +129,21 @@ def measure(work: Path, kind: str, store: list[str], rows: int, seconds: int) ->
     )
     own, queries = json.loads(done.stdout.splitlines()[-1])
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    return Measured(*json.loads(kept.read_text()), qps, recall, setting, own, queries, size)
+    return Measured(rows_per_s, rows_per_cpu_s, qps, recall, setting, own, queries, size)
+
+
+def build(work: Path, kind: str, store: list[str], rows: int) -> tuple[list[str], list[float]]:
+    """Build an index, unless an earlier run did; return its options, and rows/s of both clocks."""
+    index, kept = [f"index={kind}", f"index.path={work / kind}"], work / f"{kind}.json"
+    if not kept.is_file():
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        started = time.perf_counter()
+        command(work, "index", *store, *index)
+        took = time.perf_counter() - started
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+        kept.write_text(json.dumps([rows / took, rows / cpu]))
+    return index, json.loads(kept.read_text())
 
 
 def fastest(settings: list[dict[str, Any]]) -> tuple[float | None, float, dict[str, Any]]:
