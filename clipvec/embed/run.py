@@ -164,6 +164,7 @@ class _Session:
         with suppress(DatasetError):  # specific to a shard, reported when its turn comes
             for shard in todo[:1]:  # refuse an impossible sharding before a store is created
                 work.dataset.num_items(*work.cut(shard))
+        created = store is None
         if store is None or ((todo or not _same_weights(store, config)) and self._source is None):
             args = config, work.dataset, summary.store, store, self._reused
             store, self._source = _load(*args)
@@ -171,6 +172,9 @@ class _Session:
         if begins:
             self._begin(store, work)
             return True
+        if created:  # beside shards that are there, if it was lost
+            committed = _committed(store, wanted)
+            todo = [shard for shard in todo if shard not in committed]
         summary.reused += [s for s in committed if s not in {*summary.embedded, *summary.reused}]
         if todo:
             assert self._source is not None

@@ -12,14 +12,11 @@ from clipvec.store.part import ledger_rows
 from clipvec.store.shard import CommitMarker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from clipvec.errors import ClipvecError
     from clipvec.store.folder import Folder
     from clipvec.store.part import LedgerRow
-
-_SOME = 16
-"""Shards whose markers are read at once where those of a few are enough."""
 
 
 class Commits:
@@ -35,13 +32,14 @@ class Commits:
         numbers = map(paths.shard_number, self._folder.folders())
         return sorted(number for number in numbers if number is not None)
 
-    def some(self) -> list[CommitMarker]:
-        """Return markers of the first shards that are committed, whatever is wrong with others."""
-        begun = self.begun()
-        for start in range(0, len(begun), _SOME):
-            if found := self.read(begun[start : start + _SOME], []):
-                return [*found.values()]
-        return []
+    def parts(self) -> Iterator[list[str]]:
+        """Yield the files of parts in the folder of each shard, committed or not."""
+        for shard in self.begun():
+            folder = paths.ShardPaths(shard).folder
+            found = (
+                name for name in self._folder.names(folder) if paths.part_number(name) is not None
+            )
+            yield [f"{folder}/{name}" for name in found]
 
     def read(
         self, wanted: Iterable[int], faults: list[ClipvecError] | None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from clipvec import paths
-from clipvec.errors import StoreError
+from clipvec.errors import FingerprintError, StoreError
 from clipvec.store import checksums
 from clipvec.store.checksums import THUMBNAIL
 from clipvec.store.part import origin, origin_of
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from clipvec.store.commits import Commits
     from clipvec.store.folder import Folder
     from clipvec.store.part import Part
+
+
+_SOME = 16
+"""Shards by which it is decided whether ``store.json`` is theirs, if none says that it is."""
 
 
 class PartReader:
@@ -72,39 +77,50 @@ class PartReader:
 
     def check_fingerprint(self) -> None:
         """Refuse a ``store.json`` that describes none of some parts; see `Store`."""
-        other = None
-        for marker in self._commits.some():
-            for part in marker.parts[:1]:
-                if (schema := self._schema_of(part)) is None:
-                    continue
-                if self._is_mine(origin_of(schema)):
-                    return
-                other = other or (part, schema)
-        if other is not None:
-            raise self._edited(*other)
+        if made := self._made_otherwise():
+            raise StoreError(
+                f"{self._folder.path(paths.STORE_JSON)} was changed after embed wrote it: {made}; "
+                "put the file that was there back, or remove it and run the clipvec embed that "
+                "made it again"
+            )
+
+    def check_begun(self) -> None:
+        """Refuse to write a ``store.json`` that describes none of some parts; see `Store`."""
+        if made := self._made_otherwise():
+            raise FingerprintError(
+                f"{self._folder.path(paths.STORE_JSON)} is gone, and {made}: give the options, "
+                "model and device of then, by which it is written again, put the file that was "
+                "there back, or embed into another store.root"
+            )
+
+    def _made_otherwise(self) -> str:
+        """Return what a part was made with, if none of some is of this store; else nothing."""
+        wanted, said = self._schema(), ""
+        for part, made, schema in islice(self._footers(), _SOME):
+            if self._is_mine(made):
+                return ""
+            differs = [
+                f.name for f in wanted if f.name not in schema.names or schema.field(f.name) != f
+            ]
+            what = f"other columns ({', '.join(differs)})" if differs else "another fingerprint"
+            said = said or f"{part} was made with {what}"
+        return said
 
     def _is_mine(self, made: str) -> bool:
         return made.partition("/")[0] == self._digest
 
-    def _schema_of(self, part: Part) -> pa.Schema | None:
-        """Return what the footer of a part says; None: it cannot be read."""
+    def _footers(self) -> Iterator[tuple[str, str, pa.Schema]]:
+        """Yield a part of each shard that has one whose footer can be read, and what that says."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        try:
-            with self._folder.open(part.file) as file:
-                return pq.read_schema(file)
-        except (pa.ArrowException, OSError, ValueError):
-            return None
-
-    def _edited(self, part: Part, schema: pa.Schema) -> StoreError:
-        wanted = self._schema()
-        differs = [
-            f.name for f in wanted if f.name not in schema.names or schema.field(f.name) != f
-        ]
-        what = f"other columns ({', '.join(differs)})" if differs else "another fingerprint"
-        return StoreError(
-            f"{self._folder.path(paths.STORE_JSON)} was changed after embed wrote it: "
-            f"{part.file} was made with {what}; put the file that was there back, or embed into "
-            "another store.root"
-        )
+        for parts in self._commits.parts():
+            for part in parts:
+                try:
+                    with self._folder.open(part) as file:
+                        schema = pq.read_schema(file)
+                    made = origin_of(schema)
+                except (pa.ArrowException, OSError, ValueError):
+                    continue
+                yield part, made, schema
+                break

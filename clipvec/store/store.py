@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from clipvec import files, paths, shards
-from clipvec.errors import StoreError
+from clipvec.errors import FingerprintError, StoreError
 from clipvec.store.commits import Commits
 from clipvec.store.fingerprint import Fingerprint
 from clipvec.store.folder import Folder
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from clipvec.store.part import LedgerRow, Part
     from clipvec.store.shard import CommitMarker
 
-_SCHEMA = 4
+_SCHEMA = 5
 """Schema number of ``store.json``."""
 log = logging.getLogger(__name__)
 _MEND = "use the version of clipvec that made the store, or another store.root"
@@ -53,10 +53,12 @@ class Store:
         self._commits = Commits(folder, self._again)
         begun = self.begun if self.fingerprint.grows else None
         self.generations = Generations(folder, Generation(0, 0, count, 0), self._joins, begun)
-        self.digest = files.digest(values["fingerprint"])[:16]
-        """What its parts say of where they belong: it stands for its fingerprint."""
         self.reused = str(values["reused"])
         """`digest` of the store whose rows it took over when it was begun; empty: of none."""
+        made = {key: value for key, value in values["fingerprint"].items() if key != "code"}
+        self.digest = files.digest([made, self.reused])[:16]
+        """What its parts say of where they belong: it stands for all that made them but the
+        version of clipvec, so that any writes a ``store.json`` again that was lost."""
         self._reader = PartReader(folder, self._commits, self.digest, self.schema)
 
     @property
@@ -113,11 +115,16 @@ class Store:
 
         Raises:
             StoreError: it cannot be written.
+            FingerprintError: there are parts without their ``store.json``, made with another one.
         """
         folder = Folder(url)
         values = {"fingerprint": fingerprint.to_json(), "model": dict(model), "reused": reused}
-        if cls.find(url) is None:
-            folder.write(paths.STORE_JSON, files.to_json(values, _SCHEMA))
+        try:
+            cls(folder, values)._reader.check_begun()
+        except FingerprintError:
+            if cls.find(url) is None:  # else of another job, on another device perhaps
+                raise
+        folder.create(paths.STORE_JSON, files.to_json(values, _SCHEMA))
         return cls.open(url)
 
     def again(self) -> Store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from clipvec import config, paths
 from clipvec.embed import run
 from clipvec.embed.run import EmbedSummary, embed_shards
 from clipvec.embed.shard import Shard
-from clipvec.errors import Interrupted, StoreError
+from clipvec.errors import FingerprintError, Interrupted, StoreError
 from clipvec.progress import Progress
+from clipvec.store import Golden, Store
 from clipvec.store.folder import Folder
+from clipvec.store.reading import PartReader
 from tests.stores import edit_fingerprint
 
 
@@ -172,3 +175,66 @@ def test_an_edited_store_json(asked: config.EmbedConfig, follows: bool, finished
     with pytest.raises(StoreError, match=r"store\.json was changed after .* other columns"):
         embed_shards(asked)
     assert {file: file.read_bytes() for file in store.rglob("*.*")} == kept
+
+
+OTHERWISE: dict[str, Callable[[config.EmbedConfig], config.EmbedConfig]] = {
+    "dtype": lambda asked: replace(asked, store=replace(asked.store, dtype="float32")),
+    "thumbnail": lambda asked: replace(asked, store=replace(asked.store, thumbnail=64)),
+    "shards": lambda asked: replace(asked, sharding=replace(asked.sharding, count=4)),
+    "precision": lambda asked: replace(asked, model=replace(asked.model, precision="bf16")),
+}
+
+
+@pytest.mark.parametrize("finished", [False, True])
+@pytest.mark.parametrize("limit", [None, 8])
+def test_a_lost_store_json(
+    asked: config.EmbedConfig, monkeypatch: pytest.MonkeyPatch, limit: int | None, finished: bool
+) -> None:
+    """No other takes its place, whatever is asked for; another version of clipvec writes it anew.
+
+    A dataset with a limit does not grow: nothing else says what its shards hold.
+    """
+    asked = replace(asked, dataset=replace(asked.dataset, limit=limit))
+    first = embed_shards(asked)
+    whole, store = contents(first), Path(first.store)
+    (store / "store.json").unlink()
+    if not finished:
+        for shard in (0, 1):
+            (store / f"shard-0000{shard}/done.json").unlink()
+    kept = {file: file.read_bytes() for file in store.rglob("*.*")}
+    for change in OTHERWISE.values():
+        with pytest.raises(FingerprintError, match=r"/store\.json is gone, and .* give the opt"):
+            embed_shards(change(asked))
+        assert {file: file.read_bytes() for file in store.rglob("*.*")} == kept
+    monkeypatch.setattr("clipvec.version.version", lambda: "0.2.0")
+    again = embed_shards(asked)
+    assert again.timings.images == 0
+    assert contents(again) == whole
+    assert {file: file.read_bytes() for file in kept} == kept
+    assert embed_shards(asked).reused == [0, 1]
+    Store.open(again.store).check_fingerprint()
+
+
+def test_a_store_json_that_another_job_wrote_meanwhile(
+    asked: config.EmbedConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another device, by whose probe its parts are known: it is taken as it is."""
+    url = embed_shards(asked).store
+    file = Path(url, "store.json")
+    data = file.read_bytes()
+    made = Store.open(url).fingerprint
+    file.unlink()
+    other = replace(
+        made,
+        model=replace(made.model, golden=Golden(made.model.golden.text, made.model.golden.image)),
+    )
+    check_begun = PartReader.check_begun
+
+    def late(reader: PartReader) -> None:
+        try:
+            check_begun(reader)
+        finally:
+            file.write_bytes(data)
+
+    monkeypatch.setattr(PartReader, "check_begun", late)
+    assert Store.create(url, other, {}).fingerprint == made

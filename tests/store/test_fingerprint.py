@@ -132,7 +132,7 @@ def test_the_datasets_of_a_root_are_named_that_most_alike_first(tmp_path: Path) 
 
 
 def test_foreign_store_json_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "store.json").write_text('{"schema_version": 4}')
+    (tmp_path / "store.json").write_text('{"schema_version": 5}')
     with pytest.raises(StoreError, match=r"store\.json is not a store's fingerprint"):
         Store.find(str(tmp_path))
 
