@@ -76,7 +76,7 @@ def test_a_store_of_another_version(store_factory: StoreFactory, tmp_path: Path)
     with pytest.raises(SchemaError) as error:
         Store.open(store.url)
     assert str(error.value) == (
-        f"{file} has schema 2, this clipvec reads schema 4; use the version of clipvec that made "
+        f"{file} has schema 2, this clipvec reads schema 5; use the version of clipvec that made "
         "the store, or another store.root"
     )
 
