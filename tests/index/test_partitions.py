@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from clipvec.config import ChromaConfig, IndexConfig
 from clipvec.errors import CollectionError, ConfigError, FingerprintError
 from clipvec.index import open_index
+from clipvec.index.base import SCORE_TOLERANCE, Hit
 from clipvec.index.build import build_index
 from clipvec.index.chroma.client import client_factory
 from clipvec.index.filters import Comparison
@@ -30,6 +32,11 @@ def make(root: Path, index: IndexConfig, *partitions: int | str | list[int | str
         build_index(build_config(root, index, partition=partition))
 
 
+def _without_scores(hits: list[Hit]) -> list[Hit]:
+    """BLAS rounds the scores of fewer rows at once in another way on some processors."""
+    return [replace(hit, score=0.0) for hit in hits]
+
+
 def test_partitions_find_what_one_collection_finds(
     tmp_path: Path, folder: ChromaConfig, store_factory: StoreFactory
 ) -> None:
@@ -46,17 +53,20 @@ def test_partitions_find_what_one_collection_finds(
         assert (cut.name, cut.count(), cut.dim) == ("toys--toy", 150, 16)
         for k, filters in ((10, None), (200, None), (10, Comparison("stars", ">", 2))):
             want = whole.query_many(vectors, k, filters)
-            assert cut.query_many(vectors, k, filters) == want
+            for one, other in zip(want, cut.query_many(vectors, k, filters), strict=True):
+                scores = [[hit.score for hit in hits] for hits in (one, other)]
+                assert scores[0] == pytest.approx(scores[1], abs=SCORE_TOLERANCE)
+                assert _without_scores(one) == _without_scores(other)
         ids = [hit.id for hit in want[0]]
         assert cut.get(ids) == whole.get(ids)
         assert set(cut.vectors([*ids, "none"])) == set(ids)
         assert cut.thumbnails(want[0]) == whole.thumbnails(want[0])
         assert cut.sample(1000).shape == (150, 16)
-        one, several = (index.facets(["stars", "category"]) for index in (whole, cut))
-        assert one is not None
+        counted, several = (index.facets(["stars", "category"]) for index in (whole, cut))
+        assert counted is not None
         assert several is not None
-        assert one.rows == several.rows == 150
-        for key, values in one.values.items():
+        assert counted.rows == several.rows == 150
+        for key, values in counted.values.items():
             assert several.values[key].sort_by("value") == values.sort_by("value")
         with pytest.raises(ConfigError, match="vectors of 16 numbers"):
             cut.query(units(1, 8)[0], 3)
