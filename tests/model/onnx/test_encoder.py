@@ -64,7 +64,7 @@ def test_short_texts_take_short_passes(tiny: ModelConfig, monkeypatch: pytest.Mo
     run = onnx_encoder._run
     monkeypatch.setattr(onnx_encoder, "_run", lambda s, b: (shapes.append(b.shape), run(s, b))[1])
     encoder.encode_texts(TEXTS)
-    assert shapes == [(3, 11), (1, 20), (1, 77)]
+    assert shapes == [(3, 16), (1, 29), (1, 77)]
 
 
 def test_the_first_load_exports(tiny: ModelConfig, exports: Path) -> None:
