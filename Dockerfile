@@ -5,7 +5,7 @@ ARG PYTHON=3.11
 # Its packages are the newest at the time.
 FROM python:${PYTHON}-slim-bookworm AS service
 # The extras of what it serves. cpu, or auto for the build of CUDA that fits the machine that builds.
-ARG EXTRAS=faiss,heic,onnx,raw,s3,sample,serve
+ARG EXTRAS=faiss,heic,jxl,onnx,raw,s3,sample,serve
 ARG TORCH=cpu
 COPY pyproject.toml README.md LICENSE /tmp/clipvec/
 COPY clipvec /tmp/clipvec/clipvec

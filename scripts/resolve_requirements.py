@@ -23,13 +23,13 @@ PYTHONS = ("3.11", "3.12", "3.13")
 _MODELS, _URLS = ("onnx", "sample", "transformers"), ("gcs", "s3")
 SETS: dict[str, tuple[str, ...]] = {
     "clipvec": (),
-    "clipvec.embed": ("heic", "huggingface", "raw", *_MODELS, *_URLS),
+    "clipvec.embed": ("heic", "huggingface", "jxl", "raw", *_MODELS, *_URLS),
     "clipvec.index": ("dashboard", "faiss", *_URLS),
     "clipvec.recall": ("dashboard", "faiss", "recall", *_MODELS, *_URLS),
     "clipvec.serve": ("faiss", "serve", *_MODELS, *_URLS),
     "everything": (
-        *("dashboard", "docs", "faiss", "heic", "huggingface", "photos", "raw", "recall", "serve"),
-        *("sky", *_MODELS, *_URLS),
+        *("dashboard", "docs", "faiss", "heic", "huggingface", "jxl", "photos", "raw", "recall"),
+        *("serve", "sky", *_MODELS, *_URLS),
     ),
 }
 """The extras that a command may need together. What resolves one of these sets is a solution for

@@ -27,7 +27,7 @@ def test_the_image_has_what_the_service_needs() -> None:
     about = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     (extras,) = re.findall(r"^ARG EXTRAS=([\w,]+)$", image(), re.MULTILINE)
     assert '"/tmp/clipvec[$EXTRAS]"' in image()
-    assert {"serve", "heic", "raw"} <= set(extras.split(","))
+    assert {"serve", "heic", "jxl", "raw"} <= set(extras.split(","))
     assert set(extras.split(",")) <= set(about["project"]["optional-dependencies"])
     copied = re.findall(r"^COPY (.+) \S+$", image(), re.MULTILINE)
     assert all((ROOT / name).exists() for names in copied for name in names.split())

@@ -36,7 +36,7 @@ from .load import from_dict, load_env, read, to_dict
 from .models import RUNTIMES, ModelConfig, QueryModelConfig
 from .options import did_you_mean
 from .overrides import override
-from .readers import HEIC, RAW, READERS
+from .readers import HEIC, JXL, RAW, READERS
 from .recall import (
     ChromaSystemConfig,
     DiskSystemConfig,
@@ -53,6 +53,7 @@ __all__ = [
     "COMMANDS",
     "EVERY_MODEL",
     "HEIC",
+    "JXL",
     "LAUNCHERS",
     "RAW",
     "READERS",

@@ -32,9 +32,11 @@ class Reader:
 
 HEIC = Reader("HEIC", "pillow_heif", "heic", frozenset({"heic", "heif"}))
 """What iPhones write."""
+JXL = Reader("JPEG XL", "imagecodecs", "jxl", frozenset({"jxl"}))
+"""Also JPEGs that were packed anew, without loss."""
 RAW = Reader(
     *("raw", "rawpy", "raw"),
     frozenset({"arw", "cr2", "cr3", "dng", "nef", "orf", "raf", "rw2"}),
 )
 """What cameras write, of which the preview inside is read."""
-READERS = (HEIC, RAW)
+READERS = (HEIC, JXL, RAW)

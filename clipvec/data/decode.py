@@ -12,6 +12,7 @@ from PIL import ExifTags, Image, JpegImagePlugin, TiffImagePlugin
 
 from clipvec.data.files import first_line
 from clipvec.data.formats import Undecodable, open_image
+from clipvec.data.jxl import bits_used
 from clipvec.data.repair import jpeg_endings, without_metadata
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def decode_image(data: bytes, target: int, max_pixels: int) -> DecodedImage:
     with metadata too large for Pillow, and a JPEG that lacks its end mark alone, are read.
 
     Raises:
-        Undecodable: empty, not JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF, truncated, damaged, of a
+        Undecodable: empty, not in a format that is read, truncated, damaged, of a
             sample type without a range (32 bits), or of more than ``max_pixels`` pixels, which the
             header shows before any pixel is decoded.
     """
@@ -175,7 +176,7 @@ def _shift(image: Image.Image, samples: NDArray[np.uint16]) -> int:
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         told = image.tag_v2.get(_MAX_SAMPLE, 0)
         highest = max(highest, told[0] if isinstance(told, tuple) else told)
-    return next(bits for bits in (8, 10, 12, 14, 16) if highest < 2**bits or bits == 16) - 8
+    return bits_used(highest) - 8
 
 
 def thumbnail(image: Image.Image, side: int) -> bytes:

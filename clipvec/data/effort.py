@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from clipvec.config import JXL
+from clipvec.data import jxl
 from clipvec.data.formats import known_by_mark
 
 if TYPE_CHECKING:
@@ -53,6 +55,9 @@ def announced_pixels(data: bytes) -> int | None:
     if name == "JPEG" and not _ends(data, 2, _after_segment):
         return None
     try:
+        if name == JXL.kind:
+            header = jxl.read_header(data)
+            return header.width * header.height
         with Image.open(BytesIO(data), formats=_FORMATS) as image:
             return int(image.width * image.height)
     except Exception:  # Pillow's openers raise nearly every class there is

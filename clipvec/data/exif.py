@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import ExifTags
 
-from clipvec.data import tiff
+from clipvec.data import jxl, tiff
 from clipvec.errors import one_line
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _STARTS = (b"MM\0*\0\0\0\x08", b"II*\0\x08\0\0\0")
 _BLOCKS = 4
 _MOST = 2**16
 _BEFORE = 2**18
-"""Bytes in which EXIF begins, but for WebP, HEIC and AVIF, where it may be anywhere."""
+"""Bytes in which EXIF begins, but for WebP, HEIC, AVIF and JPEG XL, where it may be anywhere."""
 _WANTED = frozenset(
     {
         ExifTags.Base.Make,
@@ -61,6 +61,8 @@ def _blocks(image: bytes) -> list[bytes]:
     """Return EXIF from its first byte on; a CR3 has the camera and the date in a block each."""
     if image.startswith((b"MM", b"II")):
         return [image]
+    if image.startswith(jxl.CONTAINER):
+        image = jxl.exif(image)
     anywhere = image[4:8] == b"ftyp" or image.startswith(b"RIFF")
     end = len(image) if anywhere else _BEFORE
     found = sorted(at for start in _STARTS for at in _places(image, start, end))

@@ -213,7 +213,7 @@ def _list_files(names: Sequence[str], passed_over: PassedOver) -> tuple[list[Row
         if suffix in SUFFIXES or (suffix in places and places[suffix] == best[stem]):
             images.append(name)
         elif suffix in places:
-            passed_over.add("raw or HEIC files beside a copy that is read", name)
+            passed_over.add("raw, HEIC or JPEG XL files beside a copy that is read", name)
         elif ending in {".txt", ".json"}:
             texts.append((name, stem))
         else:

@@ -19,16 +19,17 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from clipvec.config import HEIC, RAW, READERS
-from clipvec.data import tiff
+from clipvec.config import HEIC, JXL, RAW, READERS
+from clipvec.data import jxl, tiff
 
 SUFFIXES = frozenset(
     {"jpg", "jpeg", "jpe", "jfif", "png", "webp", "avif", "gif", "bmp", "tif", "tiff"}
 )
 """File name endings of images that are always read, in lower case."""
-RARELY_READ = frozenset({"jxl", "jp2", "psd"}).union(*(reader.suffixes for reader in READERS))
+RARELY_READ = frozenset({"jp2", "psd"}).union(*(reader.suffixes for reader in READERS))
 """Endings of images that are rarely readable: listed like the others, then judged by content."""
-PREFERRED = (SUFFIXES, HEIC.suffixes, RARELY_READ - HEIC.suffixes)
+_SECOND = HEIC.suffixes | JXL.suffixes
+PREFERRED = (SUFFIXES, _SECOND, RARELY_READ - _SECOND)
 """Groups of endings: of copies of one image that of the first group is read."""
 _RAW_TIFFS = RAW.suffixes - {"cr3", "raf"}
 """Endings of raw files in TIFF format, whose content may not identify them as raw."""
@@ -48,8 +49,6 @@ _OPENERS = (
 )
 """The signature of each format, its name, and the function that opens it."""
 _NOT_READ = (
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL"),
     (b"\0\0\0\x0cjP  ", "JPEG 2000"),
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"8BPS", "PSD"),
@@ -61,7 +60,8 @@ _RAW_MARKS = (
     (b"MMOR", "raw (ORF)"),
     (b"FUJIFILMCCD-RAW", "raw (RAF)"),
 )
-_MARKS = (*_RAW_MARKS, *((mark, name) for mark, name, _ in _OPENERS))
+_JXL_MARKS = ((jxl.CODESTREAM, JXL.kind), (jxl.CONTAINER, JXL.kind))
+_MARKS = (*_RAW_MARKS, *_JXL_MARKS, *((mark, name) for mark, name, _ in _OPENERS))
 """The signatures of all formats that are read, and their names."""
 _CR3 = "raw (CR3)"
 _BRANDS = {
@@ -125,6 +125,8 @@ def open_image(data: bytes) -> Image.Image:
             return _open_heic(data, name)
         if name is not None:
             raise not_read(name)
+    if known_by_mark(data) == JXL.kind:
+        return _open_jxl(data)
     for mark, name in _NOT_READ:
         if data.startswith(mark):
             raise not_read(name)
@@ -151,6 +153,17 @@ def _open_heic(data: bytes, name: str) -> Image.Image:
         raise UnsupportedFormat(f"{name} images need {HEIC.install_command}") from None
     image: Image.Image = HeifImageFile(BytesIO(data))
     return image
+
+
+def _open_jxl(data: bytes) -> Image.Image:
+    try:
+        from imagecodecs import jpegxl_decode
+    except ImportError:
+        raise UnsupportedFormat(f"{JXL.kind} images need {JXL.install_command}") from None
+    header = jxl.read_header(data)
+    if header.is_cmyk:
+        raise not_read(f"{JXL.kind} (CMYK)")
+    return jxl.JxlImage(data, header, jpegxl_decode)
 
 
 def _open_raw(data: bytes, name: str) -> Image.Image:

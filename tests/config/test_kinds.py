@@ -69,7 +69,11 @@ def test_extras_of_a_configuration(
 
 @pytest.mark.parametrize(
     ("command", "extras"),
-    [("embed model=sample", "heic raw sample"), ("embed experiment=synthetic", ""), ("index", "")],
+    [
+        ("embed model=sample", "heic jxl raw sample"),
+        ("embed experiment=synthetic", ""),
+        ("index", ""),
+    ],
 )
 def test_jobs_read_what_is_read_where_they_are_launched(
     command: str, extras: str, monkeypatch: pytest.MonkeyPatch

@@ -163,7 +163,10 @@ def test_truncated_files_are_refused(kind: str, keep: float) -> None:
 
 
 def test_what_is_read_is_said_by_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for installed, named, ending in ((True, "TIFF, HEIC or raw", "arw"), (False, "TIFF", "avif")):
+    for installed, named, ending in (
+        (True, "TIFF, HEIC, JPEG XL or raw", "arw"),
+        (False, "TIFF", "avif"),
+    ):
         monkeypatch.setattr("clipvec.extras.is_installed", lambda _, there=installed: there)
         assert formats.formats_read().endswith(f" {named}")
         assert formats.endings_read().startswith(ending)

@@ -25,8 +25,8 @@ def test_the_suffix_does_not_decide_the_format(
     assert ids(items) == names[:6], "f.cr2 is f.JPG as the camera saw it"
     assert [item.image for item in items if isinstance(item, Record)] == [encode()] * 6
     assert caplog.messages == [
-        f"dataset.path='{tmp_path}': passed over raw or HEIC files beside a copy that is read "
-        "(1, such as f.cr2), files that are no images (1, such as h.pdf), texts without an "
+        f"dataset.path='{tmp_path}': passed over raw, HEIC or JPEG XL files beside a copy that is "
+        "read (1, such as f.cr2), files that are no images (1, such as h.pdf), texts without an "
         "image of their name (1, such as g.txt)"
     ]
 
@@ -34,26 +34,32 @@ def test_the_suffix_does_not_decide_the_format(
 def test_a_format_is_read_once_what_reads_it_is_there(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("a.png", "b.HEIC", "c.dng", "d.CR3"):
+    for name in ("a.png", "b.HEIC", "c.dng", "d.CR3", "e.jxl"):
         (tmp_path / name).write_bytes(encode())
     listed = []
     for there in (False, True):
         monkeypatch.setattr("clipvec.extras.find_spec", lambda _, there=there: there or None)
         listed.append(read(tmp_path).listing().column("detail"))  # type: ignore[attr-defined]
-    heic, raw = '{"reader": "pillow_heif"}', '{"reader": "rawpy"}'
-    assert listed == [[None] * 4, [None, heic, raw, raw]], "they have changed"
+    heic, jxl, raw = (
+        f'{{"reader": "{package}"}}' for package in ("pillow_heif", "imagecodecs", "rawpy")
+    )
+    assert listed == [[None] * 5, [None, heic, raw, raw, jxl]], "they have changed"
     assert caplog.messages == [
         f"dataset.path='{tmp_path}': 1 HEIC image, such as b.HEIC, cannot be read without "
         "pip install 'clipvec[heic]'",
+        f"dataset.path='{tmp_path}': 1 JPEG XL image, such as e.jxl, cannot be read without "
+        "pip install 'clipvec[jxl]'",
         f"dataset.path='{tmp_path}': 2 raw images, such as c.dng, cannot be read without "
         "pip install 'clipvec[raw]'",
     ]
 
 
 def test_of_copies_the_one_that_is_read_rather_is_taken(tmp_path: Path) -> None:
-    for name in ("a.DNG", "a.HEIC", "b.CR3", "b.heic", "b.jpg", "c.nef", "d.cr2", "d.txt"):
+    names = ["a.DNG", "a.HEIC", "b.CR3", "b.heic", "b.jpg", "c.nef", "d.cr2", "d.txt"]
+    for name in (*names, "b.jxl", "e.jxl", "e.orf"):
         (tmp_path / name).write_bytes(encode())
-    assert ids(list(read(tmp_path).records(0, 1))) == ["a.HEIC", "b.jpg", "c.nef", "d.cr2"]
+    taken = ["a.HEIC", "b.jpg", "c.nef", "d.cr2", "e.jxl"]
+    assert ids(list(read(tmp_path).records(0, 1))) == taken
 
 
 def test_a_cr3_has_the_camera_in_one_block_and_the_date_in_another(tmp_path: Path) -> None:

@@ -96,7 +96,6 @@ def test_an_avif_is_recognised_by_any_of_its_brands(brand: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "name"),
     [
-        (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
         (b"8BPS\0\1", "PSD"),
     ],
@@ -118,6 +117,14 @@ def test_what_reads_heic_is_named(data: bytes, name: str, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     message = f"{name} images need pip install 'clipvec[heic]'"
     assert refusal(data + bytes(100)) == ("UnsupportedFormat", message)
+
+
+@pytest.mark.parametrize("mark", [b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"])
+def test_what_reads_jpeg_xl_is_named(mark: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not is_light(mark + bytes(100))
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    message = "JPEG XL images need pip install 'clipvec[jxl]'"
+    assert refusal(mark + bytes(100)) == ("UnsupportedFormat", message)
 
 
 RAW = {
