@@ -123,15 +123,17 @@ def tsne(vectors: np.ndarray, seed: int) -> np.ndarray:
     try:
         from sklearn.decomposition import PCA
         from sklearn.manifold import TSNE
+        from threadpoolctl import threadpool_limits
     except ImportError as error:
         raise missing("the projection of the images", "dashboard", "scikit-learn") from error
 
     directions = min(_DIRECTIONS, *vectors.shape)
     reduced = PCA(directions, random_state=seed).fit_transform(vectors)
     perplexity = min(30.0, (len(vectors) - 1) / 3)
-    plane = TSNE(init="pca", perplexity=perplexity, max_iter=500, random_state=seed).fit_transform(
-        reduced
-    )
+    placing = TSNE(init="pca", perplexity=perplexity, max_iter=500, random_state=seed)
+    # of so few, threads would wait for each other in each round, and keep their cores busy with it
+    with threadpool_limits(1 if len(vectors) <= SAMPLE else None, user_api="openmp"):
+        plane = placing.fit_transform(reduced)
     low, high = plane.min(axis=0), plane.max(axis=0)
     places: np.ndarray = ((plane - low) / np.maximum(high - low, 1e-9)).astype(np.float32)
     return places

@@ -65,6 +65,24 @@ def test_the_same_store_gives_the_same_projection(groups: Store) -> None:
     assert one.ids == two.ids
 
 
+def test_only_many_images_are_placed_by_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads take four times the processor time for the images of a page."""
+    manifold, pools = pytest.importorskip("sklearn.manifold"), pytest.importorskip("threadpoolctl")
+    used = []
+
+    def place(self: object, vectors: np.ndarray) -> np.ndarray:
+        (openmp,) = pools.ThreadpoolController().select(user_api="openmp").info()[-1:]
+        used.append(openmp["num_threads"])
+        return vectors[:, :2]
+
+    monkeypatch.setattr(manifold.TSNE, "fit_transform", place)
+    vectors = np.random.default_rng(0).normal(size=(plane.SAMPLE + 1, 4))
+    with pools.threadpool_limits(3, user_api="openmp"):
+        for count in (len(vectors), plane.SAMPLE):
+            assert plane.tsne(vectors[:count], 0).shape == (count, 2)
+    assert used == [3, 1]
+
+
 def test_a_large_store_is_sampled(
     tmp_path: Path, store_factory: StoreFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
