@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from clipvec.errors import without_secrets
+from clipvec.errors import printable, without_secrets
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -31,11 +31,15 @@ class TerminalHandler(logging.StreamHandler[TextIO]):
 
 
 class Formatter(logging.Formatter):
-    """Leaves the secrets of URLs out of messages: other packages log what they were given."""
+    """Leaves out of messages what should not be seen: other packages log what they were given.
+
+    These are the secrets of URLs, and characters of names that a terminal would obey.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of a record."""
-        return without_secrets(super().format(record))
+        text = without_secrets(super().format(record))
+        return "\n".join(map(printable, text.split("\n")))
 
 
 class _HubRetries(logging.Filter):

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from clipvec.progress import Task, counted, duration, say_hub_retries_once
+from clipvec.progress import Formatter, Task, counted, duration, say_hub_retries_once
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,8 @@ def test_retries_of_the_hub_are_one_line(caplog: pytest.LogCaptureFixture) -> No
         "the Hugging Face hub does not answer ([Errno 111] Connection refused); trying again"
     ]
     hub.filters[:] = before
+
+
+def test_messages_hold_no_characters_that_a_terminal_obeys() -> None:
+    record = logging.LogRecord("x", logging.INFO, "", 0, "%s\nmore", ("a\x1b[5mred\x07.jpg",), None)
+    assert Formatter("%(message)s").format(record) == "a [5mred .jpg\nmore"

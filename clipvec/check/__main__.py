@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clipvec.cli import HydraCommand
+from clipvec.errors import printable
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -25,7 +26,7 @@ def _check(cfg: DictConfig) -> None:
     config.load_env()
     summary = check(config.read(cfg, config.CheckConfig))
     for fault in summary.faults:
-        print(fault)
+        print(printable(fault))
     summary.raise_faults()
     print(summary)
 

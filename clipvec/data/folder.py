@@ -166,18 +166,21 @@ class FolderDataset:
             fields |= exif.photo_attributes(image)
         values = zip(self._columns, row.values, strict=False)
         fields |= {name: value for name, value in values if value is not None}
-        words: bytes | OSError | None = None
+        words: bytes | None = None
         for name in self._notes_of(row):
             content = found[name]
+            if isinstance(content, OSError):
+                reason = f"{to_utf8(basename(name))} cannot be read: {content.strerror or content}"
+                return Reject(id, uri, reason, type(content).__name__)
             if name.endswith(".txt"):
                 words = content
-            elif isinstance(content, bytes):
-                try:
-                    fields.update(parse_json(content))
-                except ValueError as error:
-                    return Reject(id, uri, f"{basename(name)} is {error}", "InvalidJson")
+                continue
+            try:
+                fields.update(parse_json(content))
+            except ValueError as error:
+                return Reject(id, uri, f"{basename(name)} is {error}", "InvalidJson")
         caption = fields.get(self._config.caption)
-        if isinstance(words, bytes):
+        if words is not None:
             try:
                 caption = decode_text(words, self._config.encoding)
             except UnknownEncoding as error:

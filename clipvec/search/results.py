@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from clipvec.errors import one_line
+from clipvec.errors import one_line, printable
 from clipvec.web import page
 
 if TYPE_CHECKING:
@@ -23,7 +23,10 @@ def to_json(hits: Sequence[Hit]) -> str:
 
 def print_table(hits: Sequence[Hit]) -> None:
     """Print score, id, caption and uri: whole into a pipe; on a terminal cut, but for the score."""
-    rows = [(f"{hit.score:.4f}", hit.id, one_line(hit.caption or ""), hit.uri) for hit in hits]
+    rows = [
+        (f"{hit.score:.4f}", printable(hit.id), one_line(hit.caption or ""), printable(hit.uri))
+        for hit in hits
+    ]
     if not sys.stdout.isatty():
         for row in rows:
             print("\t".join(row))

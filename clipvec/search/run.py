@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from clipvec import config
 from clipvec.cli import literal_paths, refuse_cut_path
 from clipvec.data import is_light, open_image
-from clipvec.errors import ConfigError
+from clipvec.errors import ConfigError, printable
 from clipvec.files import open_regular
 from clipvec.index import Term, filters, open_index, query_vector, split_weight
 from clipvec.locations import expanded
@@ -72,7 +72,8 @@ def run_search(arguments: argparse.Namespace) -> None:
         hits = index.query(vector, arguments.k, where, arguments.min_score)
         _show(arguments, " ".join(texts) or "images", hits, index)
         if not hits:
-            print(_nothing(index, vector, where, arguments.min_score), file=sys.stderr)
+            said = _nothing(index, vector, where, arguments.min_score)
+            print(printable(said), file=sys.stderr)
 
 
 def _encoder(settings: SearchConfig, index: VectorIndex) -> Encoder:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
@@ -61,6 +62,26 @@ def test_captions_and_attributes_beside_the_images(tmp_path: Path) -> None:
     assert wrong.reason == "stars='many' is not a 64-bit integer"
     assert isinstance(last, Record)
     assert last.caption is None
+
+
+@pytest.mark.parametrize("suffix", ["txt", "json"])
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (os.mkfifo, "not a regular file"),
+        (lambda path: path.symlink_to("nowhere"), "No such file"),
+        (lambda path: path.write_bytes(b" " * 5000), "max_file_bytes=4096"),
+    ],
+)
+def test_what_cannot_be_read_beside_an_image_is_a_reject(
+    tmp_path: Path, suffix: str, make: Callable[[Path], object], reason: str
+) -> None:
+    (tmp_path / "a.png").write_bytes(encode())
+    make(tmp_path / f"a.{suffix}")
+    (item,) = read(tmp_path, max_file_bytes=4096).records(0, 1)
+    assert isinstance(item, Reject)
+    assert item.reason.startswith(f"a.{suffix} cannot be read: ")
+    assert reason in item.reason
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
@@ -362,7 +383,6 @@ def test_what_is_no_regular_file_or_too_large_is_a_reject(tmp_path: Path) -> Non
     with (tmp_path / "huge.png").open("wb") as sparse:
         sparse.truncate(2**40)
     (tmp_path / "ok.png").write_bytes(encode())
-    os.mkfifo(tmp_path / "ok.txt")
     records = list(read(tmp_path, max_file_bytes=1000).records(0, 1))
     rejects = {r.id: (r.error, r.reason) for r in records if isinstance(r, Reject)}
     unread = "the image file cannot be read: it"

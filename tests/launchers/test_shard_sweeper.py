@@ -94,7 +94,7 @@ def test_each_sharding_has_its_own_shards(jobs: Jobs) -> None:
 
 
 def test_a_command_without_shards_is_one_job(jobs: Jobs) -> None:
-    assert jobs("rebuild=true", app="index") == [["rebuild=True", "launcher=workers"]]
+    assert jobs("rebuild=true", app="index") == [["rebuild=true", "launcher=workers"]]
 
 
 def test_shards_that_do_not_exist(jobs: Jobs) -> None:

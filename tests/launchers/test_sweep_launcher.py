@@ -90,7 +90,7 @@ def run(
 
 def test_sweep_1_job(run: Run, planned: list[Sweep], tmp_path: Path) -> None:
     (job,) = run("sharding=x1")
-    given = ["sharding=x1", "launcher=sky", "launcher.dry_run=True"]
+    given = ["sharding=x1", "launcher=sky", "launcher.dry_run=true"]
     assert job.overrides == [*given, "shards='0'"]
     assert (job.status, job.return_value) == (JobStatus.COMPLETED, None)
     assert job.working_dir == str(tmp_path / "embed-1")
@@ -146,7 +146,7 @@ def test_a_command_without_shards(run: Run, planned: list[Sweep]) -> None:
     run("rebuild=true", app="index")
     (job,) = planned[0].jobs
     assert planned[0].module == "clipvec.index"
-    assert (job.overrides, job.shards, job.store) == (("rebuild=True",), (), "")
+    assert (job.overrides, job.shards, job.store) == (("rebuild=true",), (), "")
     assert job.folders == {"store.root": "data/store", "index.path": "data/index"}
 
 
@@ -204,7 +204,7 @@ def test_another_hydra_app(run: Run) -> None:
         (["dataset=folder", "dataset.path='/a b,c'"], ("dataset=folder", "dataset.path='/a b,c'")),
         (["sharding.count=12", "store.root=/store"], ("sharding.count=12", "store.root=/store")),
         (["experiment=demo"], ("experiment=demo",)),
-        (["++model.compile=true"], ("++model.compile=True",)),
+        (["++model.compile=true"], ("++model.compile=true",)),
     ],
 )
 def test_jobs_get_their_overrides(
@@ -319,11 +319,12 @@ def test_the_store_that_is_reused(run: Run, planned: list[Sweep]) -> None:
     ]
 
 
+@pytest.mark.parametrize("quote", ["", "'"])
 def test_a_sweep_is_recorded_without_secrets(
-    run: Run, planned: list[Sweep], monkeypatch: pytest.MonkeyPatch
+    run: Run, planned: list[Sweep], monkeypatch: pytest.MonkeyPatch, quote: str
 ) -> None:
     monkeypatch.setenv("DATASET_URL", "http://me:pass@host/a.tar?sig=hidden")
-    run("dataset=webdataset", "dataset.path='${oc.env:DATASET_URL}'", "shards=0")
+    run("dataset=webdataset", f"dataset.path={quote}${{oc.env:DATASET_URL}}{quote}", "shards=0")
     (job,) = planned[0].jobs
     assert job.urls == {"dataset.path": ["http://host/a.tar"]}
     assert "oc.env:DATASET_URL" in str(job.overrides)

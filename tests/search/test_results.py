@@ -57,3 +57,13 @@ def test_the_location_gives_way_first(table: Table) -> None:
     head, line = table(80, [hit(0.3141, "2019/summer/IMG_1.jpg", CAPTION)])
     assert head.split() == ["score", "id", "caption", "uri"]
     assert " 2019/summer/IMG_1.jpg  two geese on a frozen" in line
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_names_of_others_do_not_reach_the_terminal_as_they_are(terminal: bool) -> None:
+    shown = Terminal() if terminal else io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        print_table([hit(0.3141, "a\x1b[5mred.jpg", "b\x1b[2J")])
+    assert "\x1b[5m" not in shown.getvalue()
+    assert "\x1b[2J" not in shown.getvalue()
+    assert "red.jpg" in shown.getvalue()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count
+from itertools import chain, count, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from hydra_plugins.clipvec_sky import _options  # noqa: F401  # registers what H
 from hydra_plugins.clipvec_sky._job import planned_job
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hydra.core.override_parser.types import Override
     from hydra.plugins.launcher import Launcher
@@ -92,7 +92,7 @@ class ShardSweeper(Sweeper):
         chosen = [o for o in overrides if o.key_or_group == "shards"]
         others = [o for o in overrides if o.key_or_group != "shards"]
         found = []
-        for combination in BasicSweeper.split_arguments(others, None)[0]:
+        for combination in _combinations(others):
             specs = self._specs(combination, chosen)
             found += [[*combination, *spec] for spec in specs]
         return found
@@ -170,6 +170,20 @@ class ShardSweeper(Sweeper):
             )
         job = planned_job(0, combination, [shards.format(wanted)], config)
         return group_shards(job, config.launcher, root)
+
+
+def _combinations(overrides: Sequence[Override]) -> Iterator[list[str]]:
+    """Yield the overrides of each combination of the values that are swept over.
+
+    Others stay as they were typed: Hydra's own sweeper escapes an interpolation without quotes.
+    """
+    choices = [
+        BasicSweeper.split_arguments([each], None)[0]
+        if each.is_sweep_override()
+        else [[each.input_line or ""]]
+        for each in overrides
+    ]
+    return (list(chain.from_iterable(chosen)) for chosen in product(*choices))
 
 
 def _claimed(wanted: Path, config: DictConfig) -> Path:
