@@ -53,10 +53,15 @@ QUIET = (
 )
 
 
+PROCESSES = {"browser", "with_skypilot"}
+"""Fixtures that start processes; modules of which most tests do are marked themselves."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests in tests/e2e."""
+    """Mark the tests in tests/e2e, and all others that use `PROCESSES`."""
     for item in items:
-        if item.path.is_relative_to(Path(__file__).parent / "e2e"):
+        used = PROCESSES.intersection(getattr(item, "fixturenames", ()))
+        if used or item.path.is_relative_to(Path(__file__).parent / "e2e"):
             item.add_marker("e2e")
 
 

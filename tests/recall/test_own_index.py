@@ -26,6 +26,8 @@ from tests.recall.conftest import (
     systems,
 )
 
+pytestmark = pytest.mark.e2e  # a worker of its own measures each index
+
 
 def digests(folder: str) -> dict[str, str]:
     """Return digests of the graph's files; SQLite writes to its own whenever it is opened."""

@@ -39,6 +39,8 @@ from tests.recall.conftest import (
 from tests.stores import make_store
 from tests.waiting import until
 
+pytestmark = pytest.mark.e2e  # a worker of its own measures each system
+
 HNSW = {
     "kind": "faiss",
     "factory": "HNSW8",

@@ -19,6 +19,8 @@ from clipvec.errors import SearchEndedError
 from clipvec.search import daemon
 from tests.waiting import until
 
+pytestmark = pytest.mark.e2e
+
 Command = Callable[..., subprocess.Popen[str]]
 
 
