@@ -112,9 +112,10 @@ def _undo(config: DeleteConfig, store: Store, entries: TombstoneFolder) -> str:
             f"undo={name}: these rows were replaced by generation {number}, or their files are "
             "gone; put the files back and embed again"
         )
-    if known[name].removed:
+    follow = (entry for entry in known.values() if entry.follows == name)
+    if removed := sum(entry.removed for entry in (known[name], *follow)):
         raise ConfigError(
-            f"undo={name}: {counted(known[name].removed, 'row')} of it are in no file any more: "
+            f"undo={name}: {counted(removed, 'row')} of it are in no file any more: "
             "clipvec compact took them out, and embed does not take them up again; to have them, "
             "embed into another store.root"
         )
@@ -131,6 +132,7 @@ def _listed(store: Store, tombstones: Tombstones) -> str:
     for name, entry in tombstones.entries.items():
         what = f"takes {entry.undoes} back" if entry.undoes else counted(entry.rows, "row")
         what += " forever" if entry.blocked else ""
+        what += f", as by {entry.follows}" if entry.follows else ""
         undone = "" if entry.undoes or name in tombstones.active else ", taken back"
         reason = f": {one_line(entry.reason)}" if entry.reason else ""
         lines.append(f"{name}  {what}{undone}{reason}")

@@ -6,26 +6,27 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from clipvec import paths
 from clipvec.store.checksums import THUMBNAIL
-from clipvec.store.schema import DIGEST, EMBEDDING, SOURCE, matrix
+from clipvec.store.schema import DIGEST, EMBEDDING, SOURCE, id_digest, matrix
 from clipvec.store.tombstones import DeletedRows, Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
     from clipvec.store.generations import Generation
-    from clipvec.store.joins import Joins
     from clipvec.store.part import Part
     from clipvec.store.schema import Row
     from clipvec.store.store import Store
 
+_Image: TypeAlias = "tuple[str, bytes]"
+"""An image of a row: the digests of its id and of its file."""
 _CONNECTIONS = 16
 """Footers fetched at once."""
 _HELD = 4
@@ -54,7 +55,8 @@ def still_deleted(
 ) -> list[Entry]:
     """Return the deletions by which images stay deleted whose sources were embedded again.
 
-    An image is the same if the bytes of its file are, by whatever name.
+    An image is the same if its id and the bytes of its file are. Under another id it was moved, if
+    a deleted one of these bytes went, and none did that readers saw.
 
     Args:
         store: where they are.
@@ -63,60 +65,92 @@ def still_deleted(
         carried: times of deletions that are left out: they came from another store, which says
             itself what is deleted of the generation.
 
+    Returns:
+        One for each deletion that it follows.
+
     Raises:
         StoreError: a part cannot be read.
     """
-    reasons = _deleted_images(store, sources, carried)
-    if not reasons:
+    deleted, live = _replaced_images(store, sources, carried)
+    if not deleted:
         return []
-    found: dict[str | None, dict[str, DeletedRows]] = {}
-    for marker in store.committed(generation.shards).values():
-        for part in marker.parts:
-            for piece in store.read_all(part, ["id", DIGEST]):
-                pairs = zip(piece["id"].to_pylist(), piece[DIGEST].to_pylist(), strict=True)
-                for id, digest in pairs:
-                    if digest in reasons:
-                        parts = found.setdefault(reasons[digest], {})
-                        parts.setdefault(part.file, DeletedRows(part.sha256, [])).ids.append(id)
-    return [Entry.now(reason, parts) for reason, parts in found.items()]
-
-
-def _deleted_images(
-    store: Store, sources: np.ndarray, carried: Container[str]
-) -> dict[bytes, str | None]:
-    """Return the digests of the deleted images of sources, with the reasons of the deletions."""
-    reasons: dict[bytes, str | None] = {}
-    entries = store.tombstones.active.values()
-    chosen = [
-        entry
-        for entry in entries
-        if entry.parts and (entry.generation is None or entry.joins) and entry.time not in carried
+    digests = {digest for _, digest in deleted}
+    rows = [
+        (part, id, (id_digest(id), digest))
+        for marker in store.committed(generation.shards).values()
+        for part in marker.parts
+        for piece in store.read_all(part, ["id", DIGEST])
+        for id, digest in zip(piece["id"].to_pylist(), piece[DIGEST].to_pylist(), strict=True)
+        if digest in digests
     ]
+    stayed = {image for _, _, image in rows}
+    seen = {digest for _, digest in live - stayed}
+    moved: dict[bytes, set[str]] = defaultdict(set)
+    for image in deleted.keys() - stayed:
+        if image[1] not in seen:
+            moved[image[1]] |= deleted[image]
+    found: dict[str, dict[str, DeletedRows]] = defaultdict(dict)
+    for part, id, image in rows:
+        if image in deleted:
+            names = deleted[image]
+        else:
+            names = set() if image in live else moved.get(image[1], set())
+        for name in names:
+            found[name].setdefault(part.file, DeletedRows(part.sha256, [])).ids.append(id)
+    entries = store.tombstones.active
+    return [
+        Entry.now(entries[name].reason, found[name], follows=entries[name].follows or name)
+        for name in sorted(found)
+    ]
+
+
+def _replaced_images(
+    store: Store, sources: np.ndarray, carried: Container[str]
+) -> tuple[dict[_Image, set[str]], set[_Image]]:
+    """Return the images of sources that are deleted, with the names of the deletions, and others.
+
+    The others are those that have the bytes of a deleted one, and are shown.
+    """
+    known = store.tombstones
+    chosen = {
+        name: entry
+        for name, entry in known.active.items()
+        if entry.parts and (entry.generation is None or entry.joins) and entry.time not in carried
+    }
+    deleted: dict[_Image, set[str]] = defaultdict(set)
+    live: set[_Image] = set()
     if not chosen:
-        return reasons
+        return deleted, live
     numbers = store.generations.by_folder()
     places = set(map(tuple, sources.tolist()))
-    for entry in chosen:
+    names: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for name, entry in chosen.items():
         for file, rows in entry.parts.items():
-            number = numbers.get(paths.shard_folder(file))
-            images = [row.image for row in rows.removed if (number, row.source) in places]
-            reasons |= {bytes.fromhex(image): entry.reason for image in images if image}
-    deleted = [(entry, _ids_by_shard(entry, store.tombstones.joins)) for entry in chosen]
+            folder = paths.shard_folder(file)
+            for row in rows.removed:
+                if row.image and (numbers.get(folder), row.source) in places:
+                    deleted[row.id, bytes.fromhex(row.image)].add(name)
+            for id in rows.ids:  # the part may be another one now
+                names[known.joins.folder(folder), id].add(name)
+    for _, id, image, by in _images(store, sources, names):
+        if by:
+            deleted[id_digest(id), image] |= by
+    digests = {digest for _, digest in deleted}
+    for file, id, image, by in _images(store, sources, names) if deleted else ():
+        if image in digests and not by and not known.covers(file, id):
+            live.add((id_digest(id), image))
+    return deleted, live
+
+
+def _images(
+    store: Store, sources: np.ndarray, names: Mapping[tuple[str, str], set[str]]
+) -> Iterator[tuple[str, str, bytes, set[str]]]:
+    """Yield part file, id and digest of the images of sources, and what ``names`` has of each."""
     for part, _, piece in _rows(store, sources, ["id", DIGEST]):
-        for entry, by_shard in deleted:
-            ids = by_shard[paths.shard_folder(part.file)]
-            for id, digest in zip(piece["id"].to_pylist(), piece[DIGEST].to_pylist(), strict=True):
-                if id in ids and digest is not None:
-                    reasons[digest] = entry.reason
-    return reasons
-
-
-def _ids_by_shard(entry: Entry, joins: Joins) -> dict[str, set[str]]:
-    """Return the ids of an entry by the shard folder of now: the part may be another one."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for file, rows in entry.parts.items():
-        found[joins.folder(paths.shard_folder(file))].update(rows.ids)
-    return found
+        folder = paths.shard_folder(part.file)
+        for id, digest in zip(piece["id"].to_pylist(), piece[DIGEST].to_pylist(), strict=True):
+            if digest is not None:
+                yield part.file, id, digest, names.get((folder, id), set())
 
 
 def _rows(

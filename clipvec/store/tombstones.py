@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from clipvec.store.folder import Folder
     from clipvec.store.part import Part
 
-_SCHEMA = 3
+_SCHEMA = 4
 """Schema number of an entry."""
 _NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
 _MEND = (
@@ -82,6 +82,8 @@ class Entry:
     """Digests of ids and of image files that are not embedded as long as this holds, sorted."""
     joins: list[Join] = field(default_factory=list)
     """What the generation that this publishes took the place of, whose rows it has itself."""
+    follows: str | None = None
+    """Name of the deletion that this carries over to rows which came later, and ends with."""
 
     @property
     def rows(self) -> int:
@@ -111,10 +113,11 @@ class Entry:
         undoes: str | None = None,
         generation: int | None = None,
         blocked: Iterable[str] = (),
+        follows: str | None = None,
     ) -> Entry:
         """Return an entry of this moment."""
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return cls(time, reason, dict(parts), undoes, generation, sorted(blocked))
+        return cls(time, reason, dict(parts), undoes, generation, sorted(blocked), follows=follows)
 
     def to_json(self) -> bytes:
         """Return the bytes of its file, with a checksum."""
@@ -150,11 +153,11 @@ class Tombstones:
         known = (entries or {}).items()
         self.entries = dict(sorted(known, key=lambda pair: (pair[1].time, pair[0])))
         """Oldest first."""
-        undone = {entry.undoes for entry in self.entries.values()}
+        undone = {entry.undoes for entry in self.entries.values() if entry.undoes}
         self.active = {
             name: entry
             for name, entry in self.entries.items()
-            if entry.undoes is None and name not in undone
+            if entry.undoes is None and undone.isdisjoint({name, entry.follows})
         }
         """Those that delete rows now."""
         self.joins = Joins(join for entry in self.active.values() for join in entry.joins)

@@ -11,7 +11,8 @@ from clipvec.config import DeleteConfig
 from clipvec.delete.__main__ import COMMAND
 from clipvec.delete.run import delete
 from clipvec.errors import ConfigError, StoreError
-from clipvec.store import Store
+from clipvec.store import DeletedRows, Entry, Store
+from clipvec.store.tombstones import RemovedRow
 from tests.stores import make_store
 
 NAME = r"\d{8}T\d{6}-[0-9a-f]{8}"
@@ -63,6 +64,25 @@ def test_by_ids_and_back(store: Store) -> None:
     assert third.endswith(f"  takes {name[1]} back")
     with pytest.raises(ConfigError, match=rf"^undo={name[1]}: no deletion .*; there are: none$"):
         delete(asked(store, undo=name[1]))
+
+
+def test_what_followed_comes_back_with_it(store: Store) -> None:
+    name = re.search(NAME, delete(asked(store, ids="0/3")))
+    assert name
+    first, second = (part.part for part in store.parts()[:2])
+    later = {second.file: DeletedRows(second.sha256, ["0/25"])}
+    follows = store.entries.add(Entry.now(None, later, follows=name[0]))
+    assert deleted(store) == ["0/3", "0/25"]
+    assert f"\n{follows}  1 row, as by {name[0]}" in delete(asked(store))
+    delete(asked(store, undo=name[0]))
+    assert deleted(store) == []
+    assert f"\n{follows}  1 row, as by {name[0]}, taken back" in delete(asked(store))
+    name = re.search(NAME, delete(asked(store, ids="0/4")))
+    assert name
+    gone = {first.file: DeletedRows(first.sha256, [], [RemovedRow("d" * 32, None, -1)])}
+    store.entries.add(Entry.now(None, gone, follows=name[0]))
+    with pytest.raises(ConfigError, match=r": 1 row of it are in no file any more"):
+        delete(asked(store, undo=name[0]))
 
 
 def test_a_number_is_an_id(store: Store) -> None:

@@ -214,7 +214,38 @@ def test_a_deleted_image_stays_deleted(embed: Embed, tmp_path: Path) -> None:
     kept = [e for e in Store.open(store).tombstones.active.values() if e.reason == "asked for"]
     assert sum(entry.rows for entry in kept) == 5
     undo(Store.open(store), name)
-    assert "01.png" not in rows(store)
+    assert rows(store).keys() == {f"{n:02}.png" for n in range(9) if n != 2} | {"elsewhere.png"}
+
+
+def test_a_copy_of_a_deleted_image_stays(embed: Embed, tmp_path: Path) -> None:
+    folder = photos(tmp_path / "photos", 9)
+    for name in ("copy.png", "moved.png"):
+        shutil.copy(folder / "00.png", folder / name)
+    store = embed().store
+    delete(Store.open(store), "copy.png", "moved.png")
+    left = rows(store).keys()
+    for file in folder.iterdir():
+        os.utime(file, (1, 1))
+    (folder / "moved.png").rename(folder / "elsewhere.png")
+    embed()
+    assert rows(store).keys() == left
+    for name in ("00.png", "copy.png"):  # nobody knows any more which is which
+        (folder / name).rename(folder / f"renamed-{name}")
+    embed()
+    assert rows(store).keys() == left - {"00.png"} | {"renamed-00.png", "renamed-copy.png"}
+
+
+def test_a_copy_of_a_deleted_sample_stays(embed: Embed, tmp_path: Path) -> None:
+    same = samples(0, 1)[0][1]
+    held = [("1.png", same), ("2.png", same), *samples(3, 1)]
+    write_tar(tmp_path / "h.tar", held)
+    options = {"dataset": "webdataset", "dataset.path": f"{tmp_path}/h.tar", "sharding.count": 1}
+    store = embed(**options).store
+    assert rows(store).keys() == {"h/1", "h/2", "h/000000003"}
+    delete(Store.open(store), "h/2")
+    write_tar(tmp_path / "h.tar", [*held, *samples(4, 1)])
+    embed(**options)
+    assert rows(store).keys() == {"h/1", "h/000000003", "h/000000004"}
 
 
 def test_images_of_a_manifest_that_are_not_there(embed: Embed, tmp_path: Path) -> None:

@@ -139,8 +139,8 @@ def test_a_damaged_entry_is_refused(tmp_path: Path, how: str) -> None:
 
 def test_an_entry_of_a_newer_version(tmp_path: Path) -> None:
     store = make_store(tmp_path, {0: [3]})
-    edit(Path(store.url, "tombstones", f"{delete(store, '0/1')}.json"), schema_version=4)
-    with pytest.raises(SchemaError, match=r"has schema 4, this clipvec reads schema 3; update"):
+    edit(Path(store.url, "tombstones", f"{delete(store, '0/1')}.json"), schema_version=5)
+    with pytest.raises(SchemaError, match=r"has schema 5, this clipvec reads schema 4; update"):
         Store.open(store.url).parts()
 
 
