@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
+from clipvec.files import SCHEMA, to_json
 from clipvec.store import (
     DeletedRows,
     Entry,
@@ -132,6 +133,14 @@ _THUMBNAIL = _jpeg()
 def edit(file: Path, **values: object) -> None:
     """Change values of a JSON file."""
     file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+def edit_sealed(file: Path, **values: object) -> None:
+    """Change values of a JSON file that has a checksum, and that with them."""
+    was = json.loads(file.read_text())
+    del was["seal"]
+    schema = was.pop(SCHEMA)
+    file.write_bytes(to_json(was | values, schema, sealed=True))
 
 
 def edit_fingerprint(file: Path, values: Mapping[str, Any]) -> None:

@@ -152,9 +152,8 @@ def _check_part(
             row += len(piece)
         summary.rows += row
         if row != part.rows:
-            summary.faults.append(
-                f"{store.folder.path(part.file)} has {row} rows, done.json says {part.rows}"
-            )
+            other = ValueError(f"it has {row} rows, done.json says {part.rows}")
+            summary.faults.append(one_line(store.damaged(part.part, other)))
     except StoreError as error:
         summary.faults.append(one_line(error))
         if comparison is not None:

@@ -94,9 +94,10 @@ class Commits:
         try:
             with contextlib.suppress(FileNotFoundError):  # as where there are no rejects
                 rows = ledger_rows(self._folder.read(place.rejects))
-            seen = dict(Counter(row["error"] for row in rows))
-            if seen != marker.reasons:
-                raise ValueError(f"it has {seen or 'none'}, done.json {marker.reasons or 'none'}")
+            seen = Counter(row["error"] for row in rows)
+            if seen != Counter(marker.reasons):
+                said, counted = _counted(seen), _counted(Counter(marker.reasons))
+                raise ValueError(f"it has {said}, done.json counts {counted}")
         except (OSError, KeyError, ValueError) as error:
             raise StoreError(
                 f"{self._folder.path(place.rejects)} is missing or damaged ({error}): remove the "
@@ -104,6 +105,10 @@ class Commits:
                 f"{self._again(marker.shard)} again"
             ) from error
         return [tuple(row.values()) for row in rows]
+
+
+def _counted(reasons: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {error}" for error, count in reasons.most_common()) or "none"
 
 
 def _names(marker: CommitMarker) -> list[str]:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from clipvec.store.part import LedgerRow
 
 log = logging.getLogger(__name__)
-_SCHEMA = 2
+_SCHEMA = 3
 """Schema number of a commit marker."""
 
 
@@ -64,14 +64,14 @@ class CommitMarker:
             SchemaError: it has another schema; see `clipvec.files.from_json`.
             ValueError, KeyError, TypeError: it is damaged, or that of another shard.
         """
-        values = files.from_json(data, _SCHEMA, file, mend)
+        values = files.from_json(data, _SCHEMA, file, mend, sealed=True)
         marker = cls(**{**values, "parts": [Part(**part) for part in values["parts"]]})
         marker._check(shard)
         return marker
 
     def to_json(self) -> bytes:
-        """Return the bytes of its file."""
-        return files.to_json(asdict(self), _SCHEMA)
+        """Return the bytes of its file, with a checksum."""
+        return files.to_json(asdict(self), _SCHEMA, sealed=True)
 
     @property
     def embedded(self) -> int:

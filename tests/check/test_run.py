@@ -18,7 +18,7 @@ from clipvec.index import open_index
 from clipvec.index.build import build_index
 from clipvec.store import Store
 from tests.index.conftest import build_config
-from tests.stores import delete, flip, make_store, row, undo
+from tests.stores import delete, edit_sealed, flip, make_store, row, undo
 
 
 def asked(root: Path, **changes: Any) -> CheckConfig:
@@ -163,11 +163,25 @@ def test_the_table_of_rows(root: Path) -> None:
 
 def test_the_ledger_of_rejects(root: Path) -> None:
     file = Path(store_of(root).url, "shard-00001/done.json")
-    values = json.loads(file.read_text())
-    file.write_text(json.dumps(values | {"rejects": 1, "reasons": {"Undecodable": 1}}))
+    edit_sealed(file, rejects=3, reasons={"Undecodable": 1, "EmptyFile": 2})
     (fault,) = faults(root)
-    assert "shard-00001/rejects.parquet is missing or damaged (it has none, done.json {'Un" in fault
+    said = "(it has none, done.json counts 2 EmptyFile, 1 Undecodable)"
+    assert f"shard-00001/rejects.parquet is missing or damaged {said}" in fault
     assert fault.endswith("shard-00001 and embed shards=1 again")
+
+
+def test_a_marker_that_counts_other_rows_of_a_part(root: Path) -> None:
+    """As none that embed wrote: its own checksum is right."""
+    file = Path(store_of(root).url, "shard-00001/done.json")
+    first, second = json.loads(file.read_text())["parts"]
+    moved = [first | {"rows": first["rows"] + 1}, second | {"rows": second["rows"] - 1}]
+    edit_sealed(file, parts=moved)
+    mended = f"remove {file} and embed shards=1 again, which keeps the parts that are whole"
+    found = check(asked(root, store_only=True)).faults
+    assert [fault.partition("missing or damaged ")[2] for fault in found] == [
+        f"(it has 40 rows, done.json says 41): {mended}",
+        f"(it has 30 rows, done.json says 29): {mended}",
+    ]
 
 
 def test_each_byte_of_the_ledger(tmp_path: Path) -> None:

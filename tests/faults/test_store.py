@@ -25,7 +25,15 @@ from tests.check.test_run import asked
 from tests.faults.readers import nearest, search, serve
 from tests.index.conftest import build_config
 from tests.index.test_build import NAME, assert_equal, rows_of
-from tests.stores import INDEXED, edit, edit_fingerprint, flip, make_store, write_shard
+from tests.stores import (
+    INDEXED,
+    edit,
+    edit_fingerprint,
+    edit_sealed,
+    flip,
+    make_store,
+    write_shard,
+)
 
 FIRST, PART = "part-00000.parquet", "part-00001.parquet"
 
@@ -44,7 +52,7 @@ def take(shard: Path, other: Path) -> None:
     shutil.copy(other / PART, shard / PART)
     mine, theirs = (json.loads((folder / "done.json").read_text()) for folder in (shard, other))
     entry = {**theirs["parts"][1], "file": f"{shard.name}/{PART}"}
-    edit(shard / "done.json", parts=[mine["parts"][0], entry])
+    edit_sealed(shard / "done.json", parts=[mine["parts"][0], entry])
 
 
 def take_from_other_store(shard: Path, other: Path) -> None:
@@ -69,7 +77,12 @@ FAULTS: dict[str, Callable[[Path, Path], object]] = {
         other / "done.json", shard / "done.json"
     ),
     "marker cut": lambda shard, other: (shard / "done.json").write_text("{"),
-    "marker counts too few": lambda shard, other: edit(shard / "done.json", rows=69),
+    "marker counts too few": lambda shard, other: edit_sealed(shard / "done.json", rows=69),
+    "marker names fewer parts": lambda shard, other: edit(
+        shard / "done.json",
+        parts=json.loads((shard / "done.json").read_text())["parts"][:1],
+        rows=INDEXED[0][0],
+    ),
 }
 
 
@@ -205,7 +218,7 @@ MARKERS: dict[str, Callable[[Path], object]] = {
     "gone": Path.unlink,
     "gone with its shard": lambda file: shutil.rmtree(file.parent),
     "cut": lambda file: file.write_text("{"),
-    "names a part twice": lambda file: edit(
+    "names a part twice": lambda file: edit_sealed(
         file, parts=json.loads(file.read_text())["parts"][:1] * 2
     ),
     "a pipe": lambda file: replace_by(os.mkfifo, file),

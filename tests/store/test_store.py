@@ -10,7 +10,7 @@ import pytest
 
 from clipvec.errors import SchemaError, StoreError
 from clipvec.store import Store, thumbnails
-from tests.stores import StoreFactory, flip, write_shard
+from tests.stores import StoreFactory, edit_sealed, flip, write_shard
 
 
 def test_markers_of_committed_shards(store_factory: StoreFactory, tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_other_files_in_a_store(store_factory: StoreFactory, tmp_path: Path) -> 
     assert list(store.committed()) == [0]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 2}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 3}'])
 def test_a_damaged_marker(store_factory: StoreFactory, tmp_path: Path, text: str) -> None:
     store = store_factory(tmp_path, {0: [3]})
     Path(store.url, "shard-00000/done.json").write_text(text)
@@ -49,9 +49,9 @@ def test_a_damaged_marker(store_factory: StoreFactory, tmp_path: Path, text: str
 @pytest.mark.parametrize(
     ("number", "message"),
     [
-        (None, "has no schema number, this clipvec reads schema 2; remove it and embed shards=0"),
-        (1, "has schema 1, this clipvec reads schema 2; remove it and embed shards=0 again"),
-        (3, "has schema 3, this clipvec reads schema 2; update clipvec, or remove it and embed"),
+        (None, "has no schema number, this clipvec reads schema 3; remove it and embed shards=0"),
+        (2, "has schema 2, this clipvec reads schema 3; remove it and embed shards=0 again"),
+        (4, "has schema 4, this clipvec reads schema 3; update clipvec, or remove it and embed"),
     ],
 )
 def test_a_marker_of_another_version(
@@ -60,7 +60,7 @@ def test_a_marker_of_another_version(
     store = store_factory(tmp_path, {0: [3]})
     file = Path(store.url, "shard-00000/done.json")
     values = json.loads(file.read_text())
-    assert values["schema_version"] == 2
+    assert values["schema_version"] == 3
     del values["schema_version"]
     file.write_text(json.dumps(values if number is None else {**values, "schema_version": number}))
     with pytest.raises(SchemaError) as error:
@@ -143,14 +143,15 @@ def test_a_part_that_was_compacted_meanwhile_is_not_missing(
 ) -> None:
     store = store_factory(tmp_path, {0: [4]})
     (part,) = store.parts()
-    marker, sizes = store.folder.read("shard-00000/done.json"), store.folder.sizes
+    marker = json.loads(store.folder.read("shard-00000/done.json"))
+    sizes = store.folder.sizes
     compacted = part.file.replace(".parquet", f"-{part.part.sha256[:8]}.parquet")
 
     def listed(folders: list[str]) -> dict[str, int]:
         if (file := Path(store.url, part.file)).exists():
             file.rename(Path(store.url, compacted))
-            changed = marker.replace(part.file.encode(), compacted.encode())
-            store.folder.write("shard-00000/done.json", changed)
+            named = [{**marker["parts"][0], "file": compacted}]
+            edit_sealed(Path(store.url, "shard-00000/done.json"), parts=named)
         return sizes(folders)
 
     monkeypatch.setattr(store.folder, "sizes", listed)
@@ -256,14 +257,12 @@ def test_a_marker_that_contradicts_itself(
 ) -> None:
     store = store_factory(tmp_path, {0: [3, 4]})
     file = Path(store.url, "shard-00000/done.json")
-    values = json.loads(file.read_text())
+    parts = json.loads(file.read_text())["parts"]
     if "twice" in change:
-        values["parts"][1] = values["parts"][0]
+        change = {"parts": [parts[0], parts[0]]}
     elif "sha256" in change:
-        values["parts"][0] |= change
-    else:
-        values |= change
-    file.write_text(json.dumps(values))
+        change = {"parts": [parts[0] | change, parts[1]]}
+    edit_sealed(file, **change)
     with pytest.raises(StoreError) as error:
         store.committed()
     assert str(error.value).startswith(f"{file} is damaged ({message}")
