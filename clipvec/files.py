@@ -10,12 +10,13 @@ import secrets
 import stat
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from io import BufferedReader
 
 SCHEMA = "schema_version"
 """Key of the schema number in a JSON file."""
@@ -93,7 +94,7 @@ class NotAFile(OSError):
     """A pipe, a device or a socket, in place of a regular file."""
 
 
-def open_regular(path: str | Path) -> IO[bytes]:
+def open_regular(path: str | Path) -> BufferedReader:
     """Open a local file for reading.
 
     A link or a name may lead to a device, which never ends, or to a pipe, which waits for a writer.
@@ -179,5 +180,8 @@ def size_and_sha256(file: Path) -> list[Any]:
     Raises:
         OSError: it cannot be read.
     """
-    with file.open("rb") as stream:
-        return [file.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()]
+    with open_regular(file) as stream:
+        return [
+            os.fstat(stream.fileno()).st_size,
+            hashlib.file_digest(stream, "sha256").hexdigest(),
+        ]

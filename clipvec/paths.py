@@ -34,6 +34,8 @@ COMPACT_LOCK = ".compact.lock"
 """The lock held while deleted rows are taken out of a store's files, relative to the store."""
 CHROMA_DATABASE = "chroma.sqlite3"
 """The file of a collection of embedded Chroma, relative to its folder."""
+CHROMA_SEAL = "graphs.json"
+"""The checksums of such a collection's graphs, relative to its folder."""
 _PART = re.compile(r"part-(\d{5,})(-[0-9a-f]{8})?\.parquet")
 _PARTITION = "--shards-"
 _ALIAS = ".alias.json"

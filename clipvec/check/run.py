@@ -80,6 +80,7 @@ def check(config: CheckConfig) -> CheckSummary:
                 mend = REBUILD if index.capabilities.mapped else None
                 tables = [table_fault(folder, mend) for folder in index.rows_folders]
                 summary.faults += [one_line(fault) for fault in tables if fault]
+                index.check_files()
             except (CollectionError, SchemaError) as error:
                 summary.faults.append(one_line(error))
         _check_parts(store, markers, index, summary)

@@ -156,6 +156,14 @@ class VectorIndex(Protocol):
         """Where the tables of its rows are: one for each partition."""
         return [] if self.rows_folder is None else [self.rows_folder]
 
+    def check_files(self) -> None:
+        """Compare every byte of the backend's own files that opening did not compare.
+
+        Raises:
+            CollectionError: one is damaged.
+        """
+        return
+
     def count(self) -> int:
         """Return the number of rows."""
         ...

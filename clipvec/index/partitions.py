@@ -48,6 +48,11 @@ class Partitions(VectorIndex):
         """Where the tables of its rows are: one for each partition."""
         return [folder for index in self._indexes for folder in index.rows_folders]
 
+    def check_files(self) -> None:
+        """Compare every byte of the files of all partitions."""
+        for index in self._indexes:
+            index.check_files()
+
     def count(self) -> int:
         """Return the number of rows."""
         return sum(self._each(lambda index: index.count()))

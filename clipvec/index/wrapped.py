@@ -25,6 +25,10 @@ class WrappedIndex(VectorIndex):
         """Close the index."""
         self.held.close()
 
+    def check_files(self) -> None:
+        """Compare every byte of the index's files."""
+        self.held.check_files()
+
     @property
     def settings(self) -> Mapping[str, Any]:
         """Build and search settings, in the backend's own words."""

@@ -6,19 +6,24 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 
+from clipvec.check.run import check
 from clipvec.config import ChromaConfig
-from clipvec.errors import CollectionError
+from clipvec.errors import ClipvecError, CollectionError
 from clipvec.index import open_index
 from clipvec.index.build import build_index
 from clipvec.index.chroma.client import LEDGER, client_factory, close
+from clipvec.index.chroma.writer import CollectionWriter
+from clipvec.index.load import Plan, load
 from clipvec.store import Store, matrix
+from tests.check.test_run import asked
 from tests.faults.readers import READERS, nearest
 from tests.index.conftest import build_config
-from tests.stores import make_store
+from tests.stores import flip, make_store
 
 NAME = "toys--toy"
 
@@ -54,6 +59,10 @@ def lose_ledger(folder: Path) -> None:
     close(client)
 
 
+GRAPH = ("header.bin", "length.bin", "link_lists.bin", "index_metadata.pickle", "data_level0.bin")
+VECTOR = range(4 * (1 + 2 * 16), 4 * (1 + 2 * 16 + 8))
+"""Bytes of the vector in each row of ``data_level0.bin``: links come before it."""
+ROW = VECTOR.stop + 8
 ROWS = "key='clipvec' and str_value!='ledger'"
 FAULTS: dict[str, Callable[[Path], None]] = {
     "database cut": lambda folder: cut(folder / "chroma.sqlite3"),
@@ -61,6 +70,8 @@ FAULTS: dict[str, Callable[[Path], None]] = {
     "graph cut": lambda folder: cut(graph(folder) / "data_level0.bin"),
     "graph gone": lambda folder: (graph(folder) / "data_level0.bin").unlink(),
     "header gone": lambda folder: (graph(folder) / "header.bin").unlink(),
+    "header changed": lambda folder: flip(graph(folder) / "header.bin", -1),
+    "checksums changed": lambda folder: flip(folder / "graphs.json", -9),
     "folder of the graph gone": lambda folder: shutil.rmtree(graph(folder)),
     "description overwritten": lambda folder: sql(
         folder, f"update collection_metadata set str_value='x' where {ROWS}"
@@ -102,6 +113,71 @@ def test_a_damaged_index(root: Path, name: str) -> None:
             read(root)
     build_index(build_config(root / "store", index, rebuild=True))
     assert_right(root)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("name", [*GRAPH, "graphs.json"])
+def test_a_bit_flipped_anywhere(
+    root: Path, monkeypatch: pytest.MonkeyPatch, name: str, whole: bool
+) -> None:
+    """Chroma never sees such a file: its library for graphs trusts what it reads."""
+
+    def reached(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("chromadb.PersistentClient", reached)
+    factory, folder, rng = (
+        client_factory(ChromaConfig(f"{root}/index")),
+        root / "index" / NAME,
+        Random(0),
+    )
+    file = (graph(folder) if name in GRAPH else folder) / name
+    right = file.read_bytes()
+    for _ in range(25):
+        at = rng.randrange(len(right))
+        data = bytearray(right)
+        data[at] ^= 1 << rng.randrange(8)
+        file.write_bytes(data)
+        seen = whole or name != "data_level0.bin" or at % ROW not in VECTOR
+        with pytest.raises(ClipvecError if seen else AssertionError):
+            factory.connect(NAME, whole=whole)
+    file.write_bytes(right)
+    with pytest.raises(AssertionError):
+        factory.connect(NAME, whole=whole)
+
+
+def test_a_damaged_vector(root: Path) -> None:
+    """To compare all of them takes as long as to load them: that is for check and index."""
+    file = graph(root / "index" / NAME) / "data_level0.bin"
+    flip(file, VECTOR.start)  # by less than a sample of rows would tell
+    index = ChromaConfig(f"{root}/index")
+    assert READERS["search"](root) == nearest(root)
+    changed = f"{file} is not what clipvec index wrote"
+    (fault,) = check(asked(root, index={"kind": "chroma", "path": index.path})).faults
+    assert changed in fault
+    with pytest.raises(CollectionError, match=changed):
+        build_index(build_config(root / "store", index))
+    build_index(build_config(root / "store", index, rebuild=True))
+    assert_right(root)
+
+
+def test_readers_leave_graphs_as_they_are(tmp_path: Path) -> None:
+    """Also those that Chroma makes anew at each opening: the last of their rows was deleted."""
+    store, where = (
+        make_store(tmp_path / "store", {0: [1200, 3]}, dim=8),
+        ChromaConfig(f"{tmp_path}/index"),
+    )
+    config = build_config(tmp_path / "store", where)
+    build_index(config)
+    parts = store.parts()
+    for change in ({"drop": parts}, {"load": parts[1:]}, {"load": parts[:1]}):
+        with CollectionWriter(client_factory(where), NAME, store, config.hnsw) as writer:
+            writer.drop([part.file for part in change.get("drop", [])])
+            load(writer, store, Plan(load=change.get("load", [])), 1000, lambda _: None)
+        for _ in range(3):
+            with open_index(where, bare=True) as index:
+                index.query(np.ones(8, np.float32), index.count() or 1)
+                index.check_files()
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from clipvec import paths
 from clipvec.config import ChromaConfig
-from clipvec.errors import CollectionError, DiskFullError
+from clipvec.errors import CollectionError, DiskFullError, SchemaError
 from clipvec.files import file_state
 from clipvec.index.base import BuildStats, IndexInfo
-from clipvec.index.chroma.graphs import REBUILD_IT, check_graphs, is_chromas
+from clipvec.index.chroma.graphs import REBUILD_IT, check_graphs, is_chromas, unseal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,8 +126,11 @@ class ChromaClientFactory(Protocol):
         """Return the lock of whoever fills the collection ``name``; None: there can be none."""
         ...
 
-    def connect(self, name: str) -> Client:
-        """Return a client for the collection ``name``, which need not exist yet; close it."""
+    def connect(self, name: str, *, whole: bool = False) -> Client:
+        """Return a client for the collection ``name``, which need not exist yet; close it.
+
+        Its graphs are checked, with each of their vectors if ``whole``.
+        """
         ...
 
     def check_ours(self, name: str) -> None:
@@ -185,7 +188,7 @@ class LocalChroma(ChromaClientFactory):
         """Return the lock beside the folder of a collection, which a rebuild renames."""
         return paths.IndexPaths(self._root).lock(name)
 
-    def connect(self, name: str) -> Client:
+    def connect(self, name: str, *, whole: bool = False) -> Client:
         """Return a client of its own for the database of ``name``, made if it is missing."""
         import chromadb
         from chromadb.api.shared_system_client import SharedSystemClient
@@ -205,7 +208,7 @@ class LocalChroma(ChromaClientFactory):
                     f"{folder} is not empty and not a Chroma database; choose another index.path"
                 )
             folder.mkdir(parents=True, exist_ok=True)
-            check_graphs(folder)
+            check_graphs(folder, whole=whole)
             with _connecting:
                 # Chroma (1.5) gives all clients of a path the graph that the first one loaded,
                 # whatever another process has added since, or renamed to that path.
@@ -225,7 +228,7 @@ class LocalChroma(ChromaClientFactory):
             return
         try:
             client = self.connect(name)
-        except CollectionError:
+        except (CollectionError, SchemaError):
             if is_chromas(self._dir(name)):
                 return
             raise
@@ -252,6 +255,7 @@ class LocalChroma(ChromaClientFactory):
         with chroma_errors(self.location(name)), contextlib.suppress(FileNotFoundError):
             rows = paths.RowsPaths(self._dir(name))
             # first, as alone they do not tell whose folder it is once the command is killed
+            unseal(self._dir(name))
             for file in (rows.mark, rows.stale, *rows.both):
                 file.unlink(missing_ok=True)
             shutil.rmtree(self._dir(name))
@@ -291,8 +295,8 @@ class RemoteChroma(ChromaClientFactory):
     def lock_file(self, name: str) -> None:
         """Return None: Chroma has no lock that ends with the process that holds it."""
 
-    def connect(self, name: str) -> Client:
-        """Return a client of the server."""
+    def connect(self, name: str, *, whole: bool = False) -> Client:
+        """Return a client of the server, whose files only itself can check."""
         import chromadb
 
         config, token = self._config, os.environ.get("CHROMA_TOKEN")

@@ -19,6 +19,7 @@ from clipvec.index.chroma.client import (
     read_build_stats,
     read_info,
 )
+from clipvec.index.chroma.graphs import check_graphs
 from clipvec.index.filters import is_of_texts, to_json
 
 if TYPE_CHECKING:
@@ -69,6 +70,11 @@ class ChromaIndex(VectorIndex):
     def close(self) -> None:
         """Release the database."""
         close(self._client)
+
+    def check_files(self) -> None:
+        """Compare every byte of the graphs in a folder."""
+        if self.rows_folder is not None:
+            check_graphs(self.rows_folder, whole=True)
 
     @property
     def build_id(self) -> str:

@@ -13,10 +13,12 @@ from clipvec.index.backend import IndexWriter, check_made_of, duplicate_id_messa
 from clipvec.index.base import PART, ROW, IndexInfo, is_missing
 from clipvec.index.chroma.client import BUILD_STATS, EXPECTED_ROWS, MARK, chroma_errors, close
 from clipvec.index.chroma.collection import ChromaIndex
+from clipvec.index.chroma.graphs import seal, unseal
 from clipvec.index.chroma.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import numpy as np
     import pyarrow as pa
@@ -48,7 +50,7 @@ class CollectionWriter(IndexWriter):
             "ef_search": hnsw.ef_search,
         }
         self.location = factory.location(name)
-        self._client = factory.connect(name)
+        self._client = factory.connect(name, whole=True)
         try:
             with chroma_errors(self.location):
                 self._rows = self._client.get_or_create_collection(
@@ -77,9 +79,19 @@ class CollectionWriter(IndexWriter):
         """Return the writer."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Close the client."""
+    def __exit__(self, *error: object) -> None:
+        """Close the client, and seal what was written unless there was an error."""
         close(self._client)
+        if error[0] is None and self.rows_folder is not None:
+            with chroma_errors(self.location):
+                seal(self.rows_folder)
+
+    def _changing(self) -> AbstractContextManager[None]:
+        """Take the seal away from graphs that change from now on; errors become one line."""
+        if self.rows_folder is not None:
+            with chroma_errors(self.location):
+                unseal(self.rows_folder)
+        return chroma_errors(self.location)
 
     def prepare(self, parts: Sequence[LivePart]) -> None:
         """Do nothing: a graph takes rows as they come."""
@@ -92,7 +104,7 @@ class CollectionWriter(IndexWriter):
     @contextlib.contextmanager
     def loading(self, parts: Sequence[LivePart]) -> Iterator[None]:
         """Keep the ledger while the rows of ``parts`` are added."""
-        with chroma_errors(self.location):
+        with self._changing():
             self._ledger.mark(parts, loaded=False)
         yield
         with chroma_errors(self.location):
@@ -161,7 +173,7 @@ class CollectionWriter(IndexWriter):
     def drop(self, files: Iterable[str]) -> None:
         """Delete the rows of part files, then their ledger entries."""
         left = list(files)
-        with chroma_errors(self.location):
+        with self._changing() if left else contextlib.nullcontext():
             for start in range(0, len(left), _DELETE_PARTS):
                 some = left[start : start + _DELETE_PARTS]
                 self._rows.delete(where={PART: {"$in": some}})  # type: ignore[dict-item]
