@@ -108,7 +108,7 @@ def exif(data: bytes) -> bytes:
             try:
                 from imagecodecs import brotli_decode
 
-                return bytes(brotli_decode(content[4:], out=_EXIF_BYTES))
+                return bytes(brotli_decode(bytes(content[4:]), out=_EXIF_BYTES))
             except (ImportError, RuntimeError):  # damaged, or too large to be Exif
                 return b""
     return b""
