@@ -166,7 +166,7 @@ def test_linear_samples_are_shown_as_srgb(kind: type, channels: int) -> None:
 
 
 def test_floats_out_of_range_are_cut_off() -> None:
-    data = jxl(np.array([[np.nan, -1, 0, 1, 1e9]], np.float32))
+    data = jxl(np.array([[-2, -1, 0, 1, 1e9]], np.float32))
     assert pixels(data)[0, :, 0].tolist() == [0, 0, 0, 255, 255]
 
 
@@ -186,7 +186,7 @@ def test_transparency_is_composited_over_white() -> None:
 
 def test_channels_beside_the_image() -> None:
     planes = np.stack([GREYS, 255 - GREYS, GREYS // 2])
-    data = jxl(planes, planar=True, photometric="minisblack")
+    data = jxl(planes, planar=True, photometric="GRAY")
     assert read_header(data) == Header(16, 16, 8, True, (16, 16), False, False)
     assert (pixels(data)[..., 0] == GREYS).all()
     inks = flipped(data, 0, 1, extras=(4, 16))
