@@ -169,7 +169,7 @@ def test_several_pictures(page: Page) -> None:
 def test_one_row_of_controls_on_a_phone(browser: Browser, photos: str) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     page = context.new_page()
-    page.goto(f"{photos}/?q=a+bird&where=stars>=2&where=nice=true&from=0.01&unique")
+    page.goto(f"{photos}/?q=a+bird&where=stars>=2&where=nice=true&from=-0.9&unique")
     expect(page.locator("#grid li[data-id]").first).to_be_visible()
     tops = page.evaluate(
         """[...document.querySelectorAll("#tools > :not([hidden]), #filters li")]
