@@ -106,6 +106,12 @@ def open_regular(path: str | Path) -> BufferedReader:
     return open(path, "rb", opener=_regular)
 
 
+def read_regular(path: str | Path) -> bytes:
+    """Return the content of a local file, as `open_regular` opens it."""
+    with open_regular(path) as stream:
+        return stream.read()
+
+
 def _regular(path: str, flags: int) -> int:
     # Without O_NONBLOCK a pipe is not opened before another process writes there.
     descriptor = os.open(path, flags | os.O_NONBLOCK)

@@ -69,7 +69,7 @@ def history(config: IndexConfig, alias: str) -> list[Switch]:
         return []
     mend = "remove it, and give the alias again: clipvec index alias=..."
     try:
-        values = files.from_json(file.read_bytes(), _SCHEMA, file, mend, sealed=True)
+        values = files.from_json(files.read_regular(file), _SCHEMA, file, mend, sealed=True)
         return [Switch(**each) for each in values["history"]]
     except FileNotFoundError:
         return []

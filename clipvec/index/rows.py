@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec.errors import CollectionError, SchemaError
-from clipvec.files import from_json, size_and_sha256
+from clipvec.files import from_json, read_regular, size_and_sha256
 from clipvec.index import filters
 from clipvec.index.base import Hit, is_missing
 from clipvec.paths import RowsPaths
@@ -238,7 +238,7 @@ def fault(mark: Path, *, whole: bool = True) -> str | None:
 def read_mark(mark: Path) -> dict[str, Any]:
     """Return the parts that a table holds, and size and checksum of its files."""
     mend = _mend(RowsPaths(mark.parent))
-    return from_json(mark.read_bytes(), SCHEMA, mark, mend, sealed=True)
+    return from_json(read_regular(mark), SCHEMA, mark, mend, sealed=True)
 
 
 def _mend(files: RowsPaths) -> str:

@@ -22,6 +22,7 @@ from clipvec.index.load import Plan, load
 from clipvec.store import Store, matrix
 from tests.check.test_run import asked
 from tests.faults.readers import READERS, nearest
+from tests.faults.test_faiss import pipe
 from tests.index.conftest import build_config
 from tests.stores import flip, make_store
 
@@ -59,6 +60,11 @@ def lose_ledger(folder: Path) -> None:
     close(client)
 
 
+def into_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
 GRAPH = ("header.bin", "length.bin", "link_lists.bin", "index_metadata.pickle", "data_level0.bin")
 VECTOR = range(4 * (1 + 2 * 16), 4 * (1 + 2 * 16 + 8))
 """Bytes of the vector in each row of ``data_level0.bin``: links come before it."""
@@ -66,6 +72,11 @@ ROW = VECTOR.stop + 8
 ROWS = "key='clipvec' and str_value!='ledger'"
 FAULTS: dict[str, Callable[[Path], None]] = {
     "database cut": lambda folder: cut(folder / "chroma.sqlite3"),
+    "database a pipe": lambda folder: pipe(folder / "chroma.sqlite3"),
+    "database a folder": lambda folder: into_folder(folder / "chroma.sqlite3"),
+    "header a pipe": lambda folder: pipe(graph(folder) / "header.bin"),
+    "rows a pipe": lambda folder: pipe(graph(folder) / "data_level0.bin"),
+    "checksums a pipe": lambda folder: pipe(folder / "graphs.json"),
     "database gone": lambda folder: (folder / "chroma.sqlite3").unlink(),
     "graph cut": lambda folder: cut(graph(folder) / "data_level0.bin"),
     "graph gone": lambda folder: (graph(folder) / "data_level0.bin").unlink(),
@@ -77,6 +88,7 @@ FAULTS: dict[str, Callable[[Path], None]] = {
         folder, f"update collection_metadata set str_value='x' where {ROWS}"
     ),
     "description gone": lambda folder: sql(folder, f"delete from collection_metadata where {ROWS}"),
+    "all descriptions gone": lambda folder: sql(folder, "delete from collection_metadata"),
 }
 
 
@@ -197,6 +209,28 @@ def test_a_lost_ledger(root: Path) -> None:
     assert_right(root)
     build_index(build_config(root / "store", index, rebuild=True))
     assert_right(root)
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_a_lost_mark_of_the_ledger(root: Path, rebuild: bool) -> None:
+    """Whose it is, its name tells."""
+    sql(root / "index" / NAME, "delete from collection_metadata where str_value='ledger'")
+    build_index(build_config(root / "store", ChromaConfig(f"{root}/index"), rebuild=rebuild))
+    assert_right(root)
+
+
+@pytest.mark.parametrize("name", ["rows.arrow", "vectors.npy", "rows.json"])
+def test_a_pipe_among_the_rows(root: Path, name: str) -> None:
+    """It counts as no table: answers come without it, and the next index command writes it."""
+    pipe(root / "index" / NAME / name)
+    index = ChromaConfig(f"{root}/index")
+    assert READERS["search"](root) == nearest(root)
+    if name != "rows.json":
+        (fault,) = check(asked(root, index={"kind": "chroma", "path": index.path})).faults
+        assert f"{name} changed after" in fault or "it is a pipe" in fault
+        (root / "index" / NAME / "rows.json").unlink()
+    build_index(build_config(root / "store", index))
+    assert check(asked(root, index={"kind": "chroma", "path": index.path})).faults == []
 
 
 def test_an_index_that_is_being_loaded(

@@ -17,9 +17,10 @@ from clipvec.index.base import BuildStats, IndexInfo
 from clipvec.index.chroma.graphs import REBUILD_IT, check_graphs, is_chromas, unseal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from chromadb import Collection
     from chromadb.api.client import Client
 
     from clipvec.config import ChromaHttpConfig
@@ -202,7 +203,7 @@ class LocalChroma(ChromaClientFactory):
             ):
                 if is_chromas(folder):
                     raise CollectionError(
-                        f"{folder}: its {paths.CHROMA_DATABASE} is gone; {REBUILD_IT}"
+                        f"{folder}: its {paths.CHROMA_DATABASE} is gone, or no file; {REBUILD_IT}"
                     )
                 raise CollectionError(
                     f"{folder} is not empty and not a Chroma database; choose another index.path"
@@ -235,12 +236,12 @@ class LocalChroma(ChromaClientFactory):
         try:
             with chroma_errors(self.location(name)):
                 found = client.list_collections()
-                ledgers = {c.name for c in found if MARK in (c.metadata or {})}
+                ours = _ours(found)
                 for collection in found:
-                    # A ledger tells whose a collection is that has lost its description.
-                    if f"{collection.id}{LEDGER}" not in ledgers:
-                        where = f"{self.location(name)}: collection {collection.name}"
-                        _check_mark(collection, where)
+                    if collection.name not in ours:
+                        raise CollectionError(
+                            not_ours(f"{self.location(name)}: collection {collection.name}")
+                        )
         finally:
             close(client)
 
@@ -276,7 +277,7 @@ class RemoteChroma(ChromaClientFactory):
     def names(self) -> list[str]:
         """Return the names of clipvec's collections on the server."""
         with self._errors("") as client:
-            found = [c.name for c in client.list_collections() if MARK in (c.metadata or {})]
+            found = _ours(client.list_collections())
         return sorted(name for name in found if not name.endswith(LEDGER))
 
     def location(self, name: str) -> str:
@@ -318,11 +319,10 @@ class RemoteChroma(ChromaClientFactory):
 
     def check_ours(self, name: str) -> None:
         """Refuse a collection of something else."""
-        from chromadb.errors import NotFoundError
-
-        with self._errors(name) as client, contextlib.suppress(NotFoundError):
-            found = client.get_collection(name, embedding_function=None)
-            _check_mark(found, self.location(name))
+        with self._errors(name) as client:
+            found = client.list_collections()
+        if name in {c.name for c in found} - _ours(found):
+            raise CollectionError(not_ours(self.location(name)))
 
     def rename(self, name: str, new: str) -> None:
         """Rename a collection; its ledger is bound to its id and follows."""
@@ -356,9 +356,15 @@ def _settings() -> Any:
     return Settings(anonymized_telemetry=False)
 
 
-def _check_mark(collection: Any, location: str) -> None:
-    if MARK not in (collection.metadata or {}):
-        raise CollectionError(not_ours(location))
+def _ours(collections: Sequence[Collection]) -> set[str]:
+    """Return the names of those collections that clipvec made.
+
+    One that has lost its description is known by its ledger, whose name has the collection's id.
+    """
+    ledgers = {f"{c.id}{LEDGER}" for c in collections} & {c.name for c in collections}
+    return ledgers | {
+        c.name for c in collections if MARK in (c.metadata or {}) or f"{c.id}{LEDGER}" in ledgers
+    }
 
 
 def read_info(collection: Any, location: str) -> IndexInfo:

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec.errors import CollectionError
-from clipvec.files import from_json, open_regular, size_and_sha256, to_json, write_atomically
+from clipvec.files import (
+    from_json,
+    open_regular,
+    read_regular,
+    size_and_sha256,
+    to_json,
+    write_atomically,
+)
 from clipvec.paths import CHROMA_DATABASE, CHROMA_SEAL, RowsPaths
 
 if TYPE_CHECKING:
@@ -44,10 +51,12 @@ WHERE scope = 'VECTOR'"""
 def is_chromas(folder: Path) -> bool:
     """Return whether all that is in a folder is what an index of ours leaves, be it damaged."""
     files = RowsPaths(folder)
-    ours = {files.mark, files.stale, *files.both, *map(files.new, files.both)}
-    entries = [path for path in folder.iterdir() if path not in {*ours, folder / CHROMA_SEAL}]
-    graphs = [path.is_dir() and _GRAPH.fullmatch(path.name) for path in entries]
-    return (folder / CHROMA_DATABASE).is_file() or (bool(entries) and all(graphs))
+    rows = {files.mark, files.stale, *files.both, *map(files.new, files.both)}
+    database = folder / CHROMA_DATABASE
+    entries = [path for path in folder.iterdir() if path not in {*rows, folder / CHROMA_SEAL}]
+    # whatever has taken the place of the database is not a file that Chroma made
+    ours = [path == database or _GRAPH.fullmatch(path.name) for path in entries]
+    return database.is_file() or (bool(entries) and all(ours))
 
 
 @dataclass(frozen=True)
@@ -136,8 +145,7 @@ def _read_seal(folder: Path) -> dict[str, _Sealed]:
     """Return the checksums of graphs; none while they change, or if that was interrupted."""
     file = folder / CHROMA_SEAL
     try:
-        with open_regular(file) as stream:
-            values = from_json(stream.read(), _SCHEMA, file, REBUILD_IT, sealed=True)
+        values = from_json(read_regular(file), _SCHEMA, file, REBUILD_IT, sealed=True)
         return {id: _Sealed(**known) for id, known in values["graphs"].items()}
     except FileNotFoundError:
         return {}
@@ -169,9 +177,9 @@ def _read_header(graph: Path) -> tuple[int, int, int, int]:
         OSError: it cannot be read.
         struct.error: it is cut off.
     """
-    with open_regular(graph / _HEADER) as stream:
-        # of Chroma's hnswlib 0.8: version, offset, room, rows, bytes of each, number, vector
-        *_, count, size, number, vector = struct.unpack_from("<iQQQQQQ", stream.read())
+    # of Chroma's hnswlib 0.8: version, offset, room, rows, bytes of each, number, vector
+    header = read_regular(graph / _HEADER)
+    *_, count, size, number, vector = struct.unpack_from("<iQQQQQQ", header)
     return count, size, number, vector
 
 

@@ -172,7 +172,7 @@ def _check_ours(files: FaissPaths) -> None:
     if not files.folder.exists() or files.manifest.is_file():
         return
     for path in files.folder.iterdir():
-        if path != files.next and not _BUILD.fullmatch(path.name):
+        if path not in {files.next, files.manifest} and not _BUILD.fullmatch(path.name):
             raise CollectionError(
                 f"{files.folder} is not empty and not a FAISS index of clipvec; choose another "
                 "index.path"

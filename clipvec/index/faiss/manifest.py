@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from clipvec.errors import CollectionError, SchemaError
-from clipvec.files import from_json, size_and_sha256, to_json, write_atomically
+from clipvec.files import from_json, read_regular, size_and_sha256, to_json, write_atomically
 from clipvec.index.backend import LedgerEntry
 from clipvec.index.base import BuildStats, IndexInfo
 
@@ -79,7 +79,7 @@ class Manifest:
             CollectionError: it cannot be read, or clipvec did not write it.
         """
         try:
-            values = from_json(file.read_bytes(), SCHEMA, file, REBUILD, sealed=True)
+            values = from_json(read_regular(file), SCHEMA, file, REBUILD, sealed=True)
             parts = [HeldPart(**part) for part in values.pop("parts")]
             stats = values.pop("build_stats")
             known = cls(**values, parts=parts, build_stats=BuildStats(**stats) if stats else None)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipvec.files import write_atomically
+from clipvec.files import open_regular, write_atomically
 from clipvec.index.base import BuildStats
 from clipvec.index.faiss.manifest import HeldPart
 
@@ -111,7 +111,7 @@ class Segments:
         if head is None:
             return []
         try:
-            with path.open("rb") as stream:
+            with open_regular(path) as stream:
                 stream.seek(head.size)
                 seen = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError:
@@ -121,7 +121,7 @@ class Segments:
     def _head(self, path: Path) -> _Head | None:
         """Return what a file of this training says; None: it is none, or of another length."""
         try:
-            with path.open("rb") as stream:
+            with open_regular(path) as stream:
                 line = stream.readline()
             about = json.loads(line)
             parts = [HeldPart(**part) for part in about["parts"]]

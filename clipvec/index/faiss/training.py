@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipvec.errors import SchemaError
-from clipvec.files import digest, from_json, size_and_sha256, to_json, write_atomically
+from clipvec.files import (
+    digest,
+    from_json,
+    read_regular,
+    size_and_sha256,
+    to_json,
+    write_atomically,
+)
 from clipvec.index.base import BuildStats
 from clipvec.index.faiss.factory import empty_index, inverted, lists_of
 from clipvec.index.faiss.library import faiss_errors, library
@@ -90,7 +97,7 @@ class Training:
     def _known(self, files: FaissEncodedPaths) -> BuildStats | None:
         """Return what this training took; None: its result is not there."""
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError, SchemaError):
-            about = from_json(files.training.read_bytes(), _SCHEMA, files.training, "")
+            about = from_json(read_regular(files.training), _SCHEMA, files.training, "")
             stats = BuildStats(**about.pop("stats"))
             return stats if about == self._about(files) else None
         return None
