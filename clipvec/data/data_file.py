@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from clipvec.data.files import digest
-from clipvec.errors import DatasetError
+from clipvec.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,15 +40,24 @@ class DataFiles:
         """Whether footers tell how many rows there are."""
 
     def check(self, sources: Sequence[Source]) -> None:
-        """Refuse what the package takes for data files, and cannot read.
+        """Refuse what the package takes for data files, and cannot read as they are.
 
         Raises:
+            ConfigError: numbers of tars would be those of their first samples in kind.
             DatasetError: Parquet files are packed.
         """
         packed = [each for each in sources if each.name.lower().endswith(_ARCHIVES)]
         if packed and self._given.name == "parquet":
             raise DatasetError(
                 f"{packed[0].url} packs Parquet files, which datasets cannot read so; unpack it"
+            )
+        numbers = [k for k, kind in self._config.attributes.items() if kind in {"int", "float"}]
+        if self._given.name == "webdataset" and numbers and not self._given.info.features:
+            # findings/datasets-webdataset-learns-columns-from-five-samples.sh
+            raise ConfigError(
+                f"dataset.attributes: datasets cuts {numbers[0]} to whole numbers where the first "
+                "five samples of a tar have such; give dataset=webdataset and a pattern of the "
+                "tars, such as dataset.path='hf://datasets/owner/name/*.tar'"
             )
 
     def declared(self, columns: list[str]) -> str | None:

@@ -333,6 +333,20 @@ def test_each_kind_of_data_file(kind: str, tmp_path: Path) -> None:
     ]
 
 
+def test_numbers_in_tars_are_not_left_to_the_first_samples(tmp_path: Path) -> None:
+    """Five scores of 0 and 1, and then of 0.75, which datasets gives as 0."""
+    scores = ["0", "1", "0", "1", "0", "0.75", "0.75"]
+    members = [
+        (f"{row}.{end}", encode((row, 0, 0)) if end == "png" else score.encode())
+        for row, score in enumerate(scores)
+        for end in ("png", "score.json")
+    ]
+    write_tar(tmp_path / "train.tar", members)
+    named = {"image": "png", "caption": None, "attributes": {"score.json": "float"}}
+    with pytest.raises(ConfigError, match=r"datasets cuts score\.json to whole .*dataset=webdatas"):
+        read(tmp_path, **named)
+
+
 @pytest.mark.parametrize("streaming", [False, True])
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_file_without_bytes(tmp_path: Path, streaming: bool, place: int) -> None:
