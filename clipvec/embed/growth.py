@@ -21,12 +21,13 @@ from clipvec.store import (
     Generation,
     current,
     joining,
+    lifted_sources,
     replaced_sources,
     revealed,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import pyarrow as pa
 
@@ -111,16 +112,20 @@ def next_generation(
             return generation, False
     if look and reused is not None:
         return reused.plan_next(store, generations) or generations[-1], False
-    planned = _changes(store, config, generations) if look else None
+    lifted = lifted_sources(store, generations, committed) if look else set()
+    planned = _changes(store, config, generations, lifted) if look else None
     if planned is not None and planned.joins:
         return next_generation(joining.settled(store.again()), config)
     return (generations[-1], False) if planned is None else (planned, True)
 
 
 def _changes(
-    store: Store, config: EmbedConfig, generations: Sequence[Generation]
+    store: Store,
+    config: EmbedConfig,
+    generations: Sequence[Generation],
+    lifted: Collection[tuple[int, int]],
 ) -> Generation | None:
-    """Plan a generation of what is new, changed and gone; None: nothing is."""
+    """Plan a generation of what is new, changed, ``lifted`` and gone; None: nothing is."""
     dataset: GrowingDataset = open_dataset(config.dataset)  # type: ignore[assignment]
     listing = dataset.listing()
     plans = [store.generations.plan(generation) for generation in generations]
@@ -134,6 +139,10 @@ def _changes(
     here = (at >= 0) & ~lost
     changed = np.zeros(len(listing), bool)
     changed[here] = _differ(listing.table.filter(_bool(here)), known.take(at[here]))
+    places = np.column_stack([known["generation"].to_numpy(), known["source"].to_numpy()])
+    back = np.zeros(len(listing), bool)
+    back[here] = [place in lifted for place in map(tuple, places[at[here]].tolist())]
+    back &= ~changed
     new = at < 0
     gone = np.ones(len(known), bool)
     gone[at[here]] = False
@@ -141,18 +150,17 @@ def _changes(
     _check_gone(config, listing, known, new, gone, undivided=undivided)
     if _keeps(config) or not listing.complete:
         gone[:] = False
-    if not (new.any() or changed.any() or gone.any()):
+    todo = new | changed | back
+    if not (todo.any() or gone.any()):
         return None
-    places = np.column_stack([known["generation"].to_numpy(), known["source"].to_numpy()])
-    todo = new | changed
     old = np.full((len(listing), 2), -1)
-    old[changed] = places[at[changed]]
+    old[todo & ~new] = places[at[todo & ~new]]
     embedded = listing.table.filter(_bool(todo))
     plan = _append(_plan(embedded, old[todo]), known.filter(_bool(gone)), places[gone])
     first = plans[0].slice(0, generations[0].sources)
     count = _shards(config, embedded, first)
     last = generations[-1]
-    what = {"new": new, "changed": changed, "gone": gone}
+    what = {"new": new, "changed": changed, "no longer deleted": back, "gone": gone}
     said = ", ".join(f"{mask.sum():,} {word}" for word, mask in what.items() if mask.any())
     log.info(
         "%s: %s since it was last embedded; generation %d has %s",

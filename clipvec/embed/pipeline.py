@@ -22,7 +22,7 @@ import numpy as np
 from clipvec.data import Cursor, Record, Reject, Undecodable, file_of
 from clipvec.embed.prefetch import Prefetch
 from clipvec.embed.timings import Timings
-from clipvec.store import Row, id_digest, image_digest
+from clipvec.store import BLOCKED, BlockedImage, Row, id_digest, image_digest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Iterator
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 _Decoded: TypeAlias = "tuple[Row, np.ndarray | None] | Reject"
 _NICE = 10
-BLOCKED = "Blocked"
-"""Class of rejects that were deleted forever; they count as no fault of the shard."""
 _DELETED = "it was deleted forever"
 _INFINITE = "its vector is not finite; model.precision=fp32 may help"
 _RAW_PER_THREAD = 4
@@ -156,12 +154,9 @@ class Pipeline:
             yield future
 
     def _decode(self, item: Record | Reused) -> _Decoded:
-        """Return a row and its pixels, None where its vector is known."""
+        """Return a row and its pixels, None where its vector is known, or it is blocked."""
         row = item.row if isinstance(item, Reused) else _row(item)
-        assert row.digest is not None
-        if row.digest.hex() in self._blocked or self._is_blocked(row.id):
-            return Reject(row.id, row.uri, _DELETED, BLOCKED)
-        if row.digest in self._known:
+        if row.digest in self._known or self._blocked_by(row):
             return row, None
         try:
             image = self._reader(item.image)
@@ -173,19 +168,24 @@ class Pipeline:
         shown = replace(row, width=image.width, height=image.height, thumbnail=thumbnail)
         return shown, image.pixels
 
-    def _is_blocked(self, id: str) -> bool:
-        return bool(self._blocked) and id_digest(id) in self._blocked
+    def _blocked_by(self, item: Row | Reject) -> str | None:
+        """Return the digest by which an item is not to be embedded; None: it is."""
+        if not self._blocked:
+            return None
+        image = item.digest.hex() if isinstance(item, Row) and item.digest is not None else ""
+        return next((each for each in (image, id_digest(item.id)) if each in self._blocked), None)
 
     def _collate(self, start: int, cursor: Cursor | None) -> Generator[Batch, None, None]:
         batch = Batch(start, cursor=cursor)
         for position, item in enumerate(self._items, start):
             decoded = self._result(item) if isinstance(item, Future) else item
-            cursor = _advance(cursor, decoded[0].uri if isinstance(decoded, tuple) else decoded.uri)
-            if isinstance(decoded, Reject) and (
-                decoded.error == BLOCKED or self._is_blocked(decoded.id)
-            ):
+            found = decoded if isinstance(decoded, Reject) else decoded[0]
+            cursor = _advance(cursor, found.uri)
+            if (digest := self._blocked_by(found)) is not None:
                 # only now, as the place in the dataset is needed: no file is to name the image
-                decoded = Reject(id_digest(decoded.id), "an image", _DELETED, BLOCKED)
+                source = found.source if isinstance(found, Row) else -1
+                place = BlockedImage(source, digest)
+                decoded = Reject(id_digest(found.id), place.uri, _DELETED, BLOCKED)
             if not isinstance(decoded, Reject) and decoded[0].id in self._seen:
                 row = decoded[0]
                 decoded = Reject(row.id, row.uri, f"the id {row.id!r} occurs twice", "DuplicateId")

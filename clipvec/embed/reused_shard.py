@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, cast
 
 from clipvec import paths
 from clipvec.data import Reject
-from clipvec.embed.pipeline import BLOCKED, Reused
+from clipvec.embed.pipeline import Reused
 from clipvec.errors import StoreError, printable
-from clipvec.store import Entry, are_alike, compaction, id_digest, image_digest, reused
+from clipvec.store import BLOCKED, Entry, are_alike, compaction, id_digest, image_digest, reused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

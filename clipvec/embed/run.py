@@ -30,7 +30,7 @@ from clipvec.embed.vector_source import (
 )
 from clipvec.errors import DatasetError, Interrupted, TooManyRejects, signal_of
 from clipvec.progress import Progress, counted
-from clipvec.store import KnownImages, Store, joining
+from clipvec.store import BLOCKED, KnownImages, Store, joining
 from clipvec.tracking import SWEEP_VARIABLE
 
 if TYPE_CHECKING:
@@ -353,7 +353,8 @@ def _embed_all(
             if overall is not None:
                 overall.advance()
     if rejected:
-        _, _, uri, reason, _ = min(rejected)
+        _, _, uri, reason, kind = min(rejected)
+        uri = "an image" if kind == BLOCKED else uri
         log.warning(
             "%s; the first is %s: %s; clipvec rejects dataset.name=%s model.name=%s %s lists them",
             *(counted(summary.rejects, "reject"), uri, reason),

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clipvec.embed.pipeline import BLOCKED
 from clipvec.embed.timings import Timings
 from clipvec.errors import TooManyRejects
 from clipvec.progress import counted
-from clipvec.store import hide_blocked
+from clipvec.store import BLOCKED, hide_blocked
 
 if TYPE_CHECKING:
     from clipvec.config import EmbedConfig

@@ -1,5 +1,5 @@
 from . import compaction, joining, reused, thumbnails
-from .blocked import hide_blocked
+from .blocked import BLOCKED, BlockedImage, hide_blocked
 from .captions import draw_captions, keyed_hash
 from .fingerprint import (
     GOLDEN_COSINE,
@@ -10,7 +10,7 @@ from .fingerprint import (
 from .folder import Folder, canonical_url
 from .generations import REPLACED, Generation, current, replaced_sources
 from .hidden_names import are_alike, revealed
-from .ledger import live_rejects
+from .ledger import lifted_sources, live_rejects
 from .live import LivePart
 from .nearby import stores_of
 from .part import LedgerRow
@@ -22,10 +22,12 @@ from .store import Store
 from .tombstones import DamagedTombstones, DeletedRows, Entry, TombstoneFolder, Tombstones
 
 __all__ = [
+    "BLOCKED",
     "DIGEST",
     "EMBEDDING",
     "GOLDEN_COSINE",
     "REPLACED",
+    "BlockedImage",
     "CommitMarker",
     "DamagedTombstones",
     "DeletedRows",
@@ -57,6 +59,7 @@ __all__ = [
     "image_digest",
     "joining",
     "keyed_hash",
+    "lifted_sources",
     "live_rejects",
     "matrix",
     "replaced_sources",

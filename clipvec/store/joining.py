@@ -26,6 +26,7 @@ import numpy as np
 
 from clipvec import paths
 from clipvec.errors import StoreError
+from clipvec.store.blocked import BlockedImage
 from clipvec.store.generations import LISTED, REPLACED, current
 from clipvec.store.joins import Join
 from clipvec.store.ledger import live_rejects
@@ -287,11 +288,14 @@ def _rejects(
     others = [each for each in store.generations.all() if each.number != generation.number]
     names = store.generations.plan(generation)["name"].to_pylist()[: generation.sources]
     places = {name.decode("utf-8", "surrogatepass"): at for at, name in enumerate(names)}
-    found = [row for _, row in live_rejects(store, others, run)]
-    rows = [
-        (places.get(row["id"], at), *(row[n] for n in ("id", "uri", "reason", "error")))
-        for at, row in enumerate(found)
-    ]
+    numbers = _numbers(store, generation)
+    rows = []
+    for at, (number, row) in enumerate(live_rejects(store, others, run)):
+        place, uri = places.get(row["id"], at), row["uri"]
+        if (image := BlockedImage.of(uri, row["error"])) and image.source >= 0:
+            place = numbers[number][image.source]
+            uri = image._replace(source=place).uri
+        rows.append((place, row["id"], uri, row["reason"], row["error"]))
     return sorted(rows)
 
 

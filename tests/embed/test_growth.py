@@ -12,10 +12,11 @@ import pyarrow as pa
 import pytest
 
 from clipvec import paths
+from clipvec.delete import select
 from clipvec.embed import run
 from clipvec.embed.work import Work
 from clipvec.errors import ClipvecError, ConfigError, DatasetError, Interrupted
-from clipvec.store import EMBEDDING, Folder, Generation, Rows, Store
+from clipvec.store import EMBEDDING, Entry, Folder, Generation, Rows, Store, joining, live_rejects
 from clipvec.store.generations import Generations
 from tests.data.making import encode, samples, write_tar
 from tests.embed.conftest import Embed
@@ -246,6 +247,55 @@ def test_a_copy_of_a_deleted_sample_stays(embed: Embed, tmp_path: Path) -> None:
     write_tar(tmp_path / "h.tar", [*held, *samples(4, 1)])
     embed(**options)
     assert rows(store).keys() == {"h/1", "h/000000003", "h/000000004"}
+
+
+def forever(store: str, *ids: str) -> str:
+    """Delete images forever, and return the name of the deletion."""
+    found = Store.open(store)
+    digests = select.digests(found, {*ids})
+    chosen = select.with_copies(found, {}, digests)
+    return found.entries.add(Entry.now(None, chosen, blocked=digests))
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_what_was_deleted_forever_comes_back(embed: Embed, tmp_path: Path, joined: bool) -> None:
+    folder = photos(tmp_path / "photos", 9)
+    store = embed().store
+    whole = rows(store).keys()
+    name, other = forever(store, "00.png", "01.png"), forever(store, "02.png")
+    os.utime(folder / "00.png", (1, 1))
+    shutil.copy(folder / "01.png", folder / "copy.png")
+    shutil.copy(folder / "02.png", folder / "other.png")
+    assert embed().rejects == 3
+    if joined:
+        write_photo(folder / "20.png", 20)
+        embed()
+        settled = Store.open(store)
+        joining.finish(settled, joining.plan(settled, joining.find(settled)))
+    assert "nothing to do" in str(embed())
+    undo(Store.open(store), name)
+    done = embed()
+    assert (done.timings.images, done.rejects) == (2, 0)
+    back = whole - {"02.png"} | {"copy.png"}
+    assert rows(store).keys() == (back | {"20.png"} if joined else back)
+    assert "nothing to do" in str(embed())
+    undo(Store.open(store), other)
+    assert (embed().timings.images, rows(store).keys() >= whole | {"other.png"}) == (1, True)
+    assert [*live_rejects(Store.open(store), Store.open(store).generations.all())] == []
+
+
+def test_a_sample_that_was_deleted_forever_comes_back(embed: Embed, tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", samples(0, 3))
+    options = {"dataset": "webdataset", "dataset.path": f"{tmp_path}/*.tar", "sharding.count": 1}
+    store = embed(**options).store
+    name = forever(store, "a/000000001")
+    same = samples(1, 1)[0][1]
+    write_tar(tmp_path / "b.tar", [("x.jpg", same), *samples(20, 2)])
+    assert embed(**options).rejects == 1
+    assert "nothing to do" in str(embed(**options))
+    undo(Store.open(store), name)
+    assert embed(**options).known == 2
+    assert "b/x" in rows(store)
 
 
 def test_images_of_a_manifest_that_are_not_there(embed: Embed, tmp_path: Path) -> None:

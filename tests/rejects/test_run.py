@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from clipvec.data.formats import formats_read
 from clipvec.errors import StoreError
 from clipvec.rejects.run import rejects
 from clipvec.store import Store
-from tests.embed.test_growth import photos, write_photo
+from tests.embed.test_growth import forever, photos, write_photo
 
 
 def listed(root: Path, shown: int = 5) -> str:
@@ -23,6 +25,16 @@ def listed(root: Path, shown: int = 5) -> str:
     }
     found = rejects(config.from_dict(values, RejectsConfig))
     return found.replace(str(root), "ROOT")
+
+
+def rejects_of_deleted(folder: Path, options: dict[str, Any]) -> str:
+    """Delete an image forever, and return the line of its copy."""
+    store = f"{options['store.root']}/photos/local"
+    forever(store, "00.png")
+    shutil.copy(folder / "00.png", folder / "copy.png")
+    clipvec.run_embed(**options)
+    lines = listed(folder.parent).splitlines()
+    return lines[lines.index("1  it was deleted forever") + 1]
 
 
 def test_what_was_rejected(tmp_path: Path, tiny_weights: Path) -> None:
@@ -56,6 +68,8 @@ def test_what_was_rejected(tmp_path: Path, tiny_weights: Path) -> None:
     assert [line for line in rest if line.startswith("\t")] == [
         *("\tROOT/photos/c .png", "\tROOT/photos/e.jpg", "\tROOT/photos/d.png")
     ]
+    found = rejects_of_deleted(folder, options)
+    assert found == "\tcopy.png"
     ledger = next(Path(store.url).glob("*/rejects.parquet"))
     ledger.write_bytes(ledger.read_bytes()[:-9])
     with pytest.raises(StoreError, match=r"rejects.parquet is damaged .*; clipvec check says how"):
