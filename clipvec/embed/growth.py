@@ -126,13 +126,7 @@ def _changes(
     lifted: Collection[tuple[int, int]],
 ) -> Generation | None:
     """Plan a generation of what is new, changed, ``lifted`` and gone; None: nothing is."""
-    dataset: GrowingDataset = open_dataset(config.dataset)  # type: ignore[assignment]
-    listing = dataset.listing()
-    plans = [store.generations.plan(generation) for generation in generations]
-    _check_place(config, plans[-1], store)
-    known = current(generations, plans)
-    known = revealed(known, listing.table)
-    at = _positions(listing.table["name"], known["name"])
+    listing, plans, known, at = _look(store, config, generations)
     # named by a manifest, and not there
     lost = np.zeros(len(listing), bool)
     lost[at >= 0] = _are_lost(listing.table.filter(_bool(at >= 0)), known.take(at[at >= 0]))
@@ -144,8 +138,7 @@ def _changes(
     back[here] = [place in lifted for place in map(tuple, places[at[here]].tolist())]
     back &= ~changed
     new = at < 0
-    gone = np.ones(len(known), bool)
-    gone[at[here]] = False
+    gone = _all_but(at[here], len(known))
     undivided = listing.undivided or Listing(plans[-1]).undivided
     _check_gone(config, listing, known, new, gone, undivided=undivided)
     if _keeps(config) or not listing.complete:
@@ -167,6 +160,44 @@ def _changes(
         *(config.dataset.name, said, last.number + 1, counted(count, "shard")),
     )
     return store.generations.add(last.number + 1, last.stop, count, int(todo.sum()), plan)
+
+
+def gone_names(store: Store, config: EmbedConfig, generation: Generation) -> frozenset[str]:
+    """Return the sources of a generation that are no longer in the dataset.
+
+    None, if it lacks so much that they may be there again tomorrow.
+
+    Raises:
+        DatasetError: it cannot be listed.
+        StoreError: the store cannot be read.
+    """
+    listing, _, known, at = _look(store, config, store.generations.all())
+    with suppress(ConfigError):
+        gone = _all_but(at[at >= 0], len(known))
+        _check_gone(config, listing, known, at < 0, gone, undivided=False)
+        if listing.complete:
+            planned = Listing(store.generations.plan(generation)).names()
+            return frozenset(planned) - frozenset(listing.names())
+    return frozenset()
+
+
+def _look(
+    store: Store, config: EmbedConfig, generations: Sequence[Generation]
+) -> tuple[Listing, list[pa.Table], pa.Table, np.ndarray]:
+    """List the dataset, and return that, the plans, what they cover, and where each is there."""
+    dataset: GrowingDataset = open_dataset(config.dataset)  # type: ignore[assignment]
+    listing = dataset.listing()
+    plans = [store.generations.plan(generation) for generation in generations]
+    _check_place(config, plans[-1], store)
+    known = revealed(current(generations, plans), listing.table)
+    return listing, plans, known, _positions(listing.table["name"], known["name"])
+
+
+def _all_but(at: np.ndarray, count: int) -> np.ndarray:
+    """Return bool [count]: False at some positions."""
+    mask = np.ones(count, bool)
+    mask[at] = False
+    return mask
 
 
 def _check_place(config: EmbedConfig, plan: pa.Table, store: Store) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clipvec.embed import growth
 from clipvec.embed.timings import Timings
-from clipvec.errors import TooManyRejects
+from clipvec.errors import TooManyRejects, printable
 from clipvec.progress import counted
 from clipvec.store import BLOCKED, hide_blocked
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_NOT_FOUND = FileNotFoundError.__name__
 _FEW = 100
 """Images of which a share may be rejected in a smaller shard: of 3, one is a third."""
 
@@ -127,13 +129,13 @@ class Shard:
 
     def _commit(self) -> None:
         rejected = [row for row in self.rejected() if row[-1] != BLOCKED]  # those are no fault
+        if self._are_too_many(len(rejected)):
+            rejected = self._without_gone(rejected)
         rejects = len(rejected)
         total = self.writer.rows + rejects
         limit, judged = self._config.max_reject_fraction, max(total, _FEW)
-        # a few new files that are all broken hold up no others
-        few = self._work.generation.number > 0 and total < _FEW
-        none = self.writer.rows == 0 and total > 1 and limit < 1 and not few
-        if none or rejects / judged > limit:
+        if self._are_too_many(rejects):
+            none = self.writer.rows == 0
             self.writer.save_rejects()
             kinds = Counter(error for *_, error in rejected).most_common()
             reasons = ", ".join(f"{count} {kind}" for kind, count in kinds)
@@ -162,6 +164,27 @@ class Shard:
         timings = {**self.timings.to_json(), "embedded": embedded, "hardware": hardware}
         self.writer.commit(timings)
         hide_blocked(self._store, parts, seen)  # who deletes looks at committed shards alone
+
+    def _are_too_many(self, rejects: int) -> bool:
+        total = self.writer.rows + rejects
+        limit = self._config.max_reject_fraction
+        # a few new files that are all broken hold up no others
+        few = self._work.generation.number > 0 and total < _FEW
+        none = self.writer.rows == 0 and total > 1 and limit < 1 and not few
+        return none or rejects / max(total, _FEW) > limit
+
+    def _without_gone(self, rejected: list[LedgerRow]) -> list[LedgerRow]:
+        """Leave out what is no longer in the dataset: it was planned before, and is no fault."""
+        missing = {id for _, id, *_, error in rejected if error == _NOT_FOUND}
+        if not (missing and self._work.generation.plan and self._reused is None):
+            return rejected
+        missing &= growth.gone_names(self._store, self._config, self._work.generation)
+        if missing:
+            log.warning(
+                "%s (%d of the files of shard %d) is no longer in the dataset, and left out",
+                *(printable(min(missing)), len(missing), self._shard),
+            )
+        return [row for row in rejected if row[1] not in missing]
 
     def rejected(self) -> list[LedgerRow]:
         """Return the rejects that this store decides."""

@@ -15,13 +15,20 @@ from clipvec import paths
 from clipvec.delete import select
 from clipvec.embed import run
 from clipvec.embed.work import Work
-from clipvec.errors import ClipvecError, ConfigError, DatasetError, Interrupted
+from clipvec.errors import (
+    ClipvecError,
+    ConfigError,
+    DatasetError,
+    Interrupted,
+    StoreError,
+    TooManyRejects,
+)
 from clipvec.store import EMBEDDING, Entry, Folder, Generation, Rows, Store, joining, live_rejects
 from clipvec.store.generations import Generations
 from tests.data.making import encode, samples, write_tar
 from tests.embed.conftest import Embed
 from tests.fake_hub import REPO, fake_hub
-from tests.stores import delete, undo
+from tests.stores import delete, flip, undo
 
 
 def photos(folder: Path, count: int) -> Path:
@@ -379,6 +386,45 @@ def test_a_generation_is_finished_before_the_next(
     assert "30.png" in rows(store)
     assert done.replaced == 2
     assert_as_from_scratch(embed, store, tmp_path)
+
+
+@pytest.mark.parametrize("planned", [False, True])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_damaged_part_of_files_that_were_moved(
+    embed: Embed, tmp_path: Path, count: int, planned: bool
+) -> None:
+    """They are left out where its mend embeds it again, also if they are all that it had."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("d0", "d1"):
+        photos(folder / name, 12)
+    options = {"sharding.count": count}
+    shard = Path(embed(**options).store, "shard-00000")
+    flip(shard / "part-00000.parquet", 450)
+    (folder / "d0").rename(folder / "d9")
+    if planned:
+        with pytest.raises(StoreError, match=rf"remove {shard}/done\.json and embed shards=0 aga"):
+            embed(**options)
+    (shard / "done.json").unlink()
+    embed(shards="0", **options)
+    store = embed(**options).store
+    assert len(rows(store)) == 24
+    assert_as_from_scratch(embed, store, tmp_path, **options)
+
+
+def test_a_damaged_part_of_files_that_are_not_there(embed: Embed, tmp_path: Path) -> None:
+    """As where a disk is not mounted: they may come back, and so they hold it up."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("d0", "d1"):
+        photos(folder / name, 12)
+    shard = Path(embed(**{"sharding.count": 1}).store, "shard-00000")
+    for lost in ("done.json", "part-00000.parquet"):
+        (shard / lost).unlink()
+    (folder / "d0").rename(tmp_path / "unmounted")
+    with pytest.raises(TooManyRejects, match=r"^12 of 24 images of shard 0 .*12 FileNotFoundError"):
+        embed(**{"sharding.count": 1})
+    assert not (shard / "done.json").exists()
 
 
 def test_what_another_command_planned_meanwhile_is_what_is_embedded(
