@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from clipvec.config import ChromaConfig
+from clipvec.errors import CollectionError, DiskFullError
 from clipvec.index import open_index
+from clipvec.index.build import build_index
 from tests.e2e.conftest import Disk, Run
+from tests.index.conftest import build_config
 from tests.stores import StoreFactory
 from tests.waiting import until
 
@@ -174,6 +177,27 @@ def test_disk_full(run: Run, small_disk: Disk) -> None:
     done = run("index", *OPTIONS, f"index.path={small_disk.path}")
     assert re.search(r"3,000 rows; .* verified: ", done.stdout)
     ids_in(small_disk.path)
+
+
+def test_reading_on_a_full_disk(
+    small_disk: Disk, tmp_path: Path, store_factory: StoreFactory
+) -> None:
+    """The line does not blame the index, nor tell to build it again."""
+    small_disk.remount("size=4m")
+    where, fill = ChromaConfig(str(small_disk.path)), small_disk.path / "fill"
+    store_factory(tmp_path / "store", {0: [30]})
+    build_index(build_config(tmp_path / "store", where))
+    with pytest.raises(OSError, match="No space left"):
+        fill.write_bytes(bytes(2**22))
+    with pytest.raises(DiskFullError, match=r"whenever it opens an index.*run the command again$"):
+        open_index(where)
+    small_disk.remount("ro")
+    with pytest.raises(CollectionError, match="whenever it opens it, also to read it; make it wri"):
+        open_index(where)
+    small_disk.remount("rw")
+    fill.unlink()
+    with open_index(where) as index:
+        assert index.count() == 30
 
 
 @pytest.mark.usefixtures("store")

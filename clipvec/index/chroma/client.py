@@ -41,11 +41,16 @@ _FULL = (
     "the disk is full; free space, or choose another index.path, and rerun the command, with "
     "--rebuild if the graph was cut off"
 )
+_FULL_TO_OPEN = (
+    "the disk is full, and Chroma writes some kilobytes whenever it opens an index, also to read "
+    "it; free space, and run the command again"
+)
+_FULL_CODES = ("code: 13)", "os error 28")
 _DAMAGED = f"the index is damaged; {REBUILD_IT}"
 _MENDS = {
-    "code: 8)": "the database cannot be written; make it writable, or choose another index.path",
+    "code: 8)": "Chroma writes to a database whenever it opens it, also to read it; make it "
+    "writable, or choose another index.path",
     "code: 11)": _DAMAGED,
-    "code: 13)": _FULL,
     "code: 14)": "the database cannot be opened; check its permissions, or choose another "
     "index.path",
     "code: 26)": "this is not a Chroma database; choose another index.path, or index again "
@@ -55,7 +60,6 @@ _MENDS = {
     "Errno 17": "choose another index.path",
     "Errno 20": "choose another index.path",
     "Errno 30": "choose another index.path",
-    "os error 28": _FULL,
     "hnsw": _DAMAGED,
     "Error getting embedding": _DAMAGED,
     "Error finding id": _DAMAGED,
@@ -64,8 +68,8 @@ _MENDS = {
 
 
 @contextlib.contextmanager
-def chroma_errors(location: str) -> Iterator[None]:
-    """Turn what Chroma raises into one line about ``location``."""
+def chroma_errors(location: str, full: str = _FULL) -> Iterator[None]:
+    """Turn what Chroma raises into one line about ``location``; ``full``: for a full disk."""
     from chromadb.errors import ChromaError
     from httpx import TransportError
 
@@ -77,18 +81,20 @@ def chroma_errors(location: str) -> Iterator[None]:
         ) from error
     except (ChromaError, OSError) as error:
         text = str(error)
-        mends = _mends(location, text)
-        kind = DiskFullError if _FULL in mends else CollectionError
+        mends = _mends(location, text, full)
+        kind = DiskFullError if full in mends else CollectionError
         raise kind("; ".join([f"{location}: {text[:300]}", *mends])) from error
 
 
-def _mends(location: str, text: str) -> list[str]:
+def _mends(location: str, text: str, full: str) -> list[str]:
+    if any(code in text for code in _FULL_CODES):
+        return [full]
     found = [mend for code, mend in _MENDS.items() if code in text]
     if not set(found) - {_DAMAGED}:
         # Chroma seldom says that there is no space left; it fails at whatever it was doing.
         with contextlib.suppress(OSError):
             if shutil.disk_usage(location).free < _LITTLE_SPACE:
-                return [_FULL]
+                return [full]
     return found
 
 
@@ -195,7 +201,7 @@ class LocalChroma(ChromaClientFactory):
         from chromadb.api.shared_system_client import SharedSystemClient
 
         folder = self._dir(name)
-        with chroma_errors(str(folder)):
+        with chroma_errors(str(folder), _FULL_TO_OPEN):
             if (
                 folder.is_dir()
                 and any(folder.iterdir())
@@ -236,12 +242,8 @@ class LocalChroma(ChromaClientFactory):
         try:
             with chroma_errors(self.location(name)):
                 found = client.list_collections()
-                ours = _ours(found)
-                for collection in found:
-                    if collection.name not in ours:
-                        raise CollectionError(
-                            not_ours(f"{self.location(name)}: collection {collection.name}")
-                        )
+            if others := sorted({c.name for c in found} - _ours(found)):
+                raise CollectionError(not_ours(f"{self.location(name)}: collection {others[0]}"))
         finally:
             close(client)
 
