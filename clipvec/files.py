@@ -27,6 +27,7 @@ _KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
 }
 _SEAL = "seal"
 """Key of the SHA-256 of all else that is in the file."""
@@ -91,7 +92,7 @@ def sync(folder: Path) -> None:
 
 
 class NotAFile(OSError):
-    """A pipe, a device or a socket, in place of a regular file."""
+    """A pipe, a device, a socket or a folder, in place of a regular file."""
 
 
 def open_regular(path: str | Path) -> BufferedReader:
@@ -162,7 +163,10 @@ def from_json(
         SchemaError: the file has an older or newer schema; names both numbers and the fix.
         ValueError: it is not a JSON object, or was changed; callers add the context.
     """
-    values = json.loads(data)
+    try:
+        values = json.loads(data.decode())  # of bytes, it would take those with zeros for UTF-16
+    except UnicodeDecodeError as error:
+        raise ValueError("it is not text") from error
     if not isinstance(values, dict):
         raise ValueError("not a JSON object")
     seen = values.pop(SCHEMA, None)

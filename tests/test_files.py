@@ -48,7 +48,13 @@ def test_another_schema_is_refused(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("[]", "not a JSON object"), ("", "Expecting value"), ("{", "Expecting")]
+    ("text", "message"),
+    [
+        ("[]", "not a JSON object"),
+        ("", "Expecting value"),
+        ("{", "Expecting"),
+        ("\0" * 9, "^Expecting"),
+    ],
 )
 def test_json_that_is_not_an_object(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -82,8 +82,9 @@ class Store:
             return None
         except (files.NotAFile, ValueError, KeyError, TypeError) as error:
             raise StoreError(
-                f"{folder.path(paths.STORE_JSON)} is not a store's fingerprint ({error}); "
-                "is store.root the right folder?"
+                f"{folder.path(paths.STORE_JSON)} is not what embed wrote ({error}); remove it "
+                "and run the clipvec embed that made the store, which writes it again, or is "
+                "store.root another folder?"
             ) from error
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -213,6 +214,28 @@ def test_a_lost_store_json(
     assert {file: file.read_bytes() for file in kept} == kept
     assert embed_shards(asked).reused == [0, 1]
     Store.open(again.store).check_fingerprint()
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "zeros", "dim", "a pipe", "a folder"])
+def test_a_damaged_store_json(asked: config.EmbedConfig, how: str) -> None:
+    """It is named, and what is said heals it."""
+    first = embed_shards(asked)
+    whole, file = contents(first), Path(first.store, "store.json")
+    data = file.read_bytes()
+    wrong = {"empty": b"", "cut": data[:-9], "zeros": bytes(len(data))}
+    if how == "dim":
+        edit_fingerprint(file, {"model": {"dim": 7}})
+    elif how in wrong:
+        file.write_bytes(wrong[how])
+    else:
+        file.unlink()
+        (os.mkfifo if how == "a pipe" else Path.mkdir)(file)
+    with pytest.raises(StoreError, match=r"store\.json is not what embed wrote .*; remove it") as e:
+        embed_shards(asked)
+    assert "codec" not in str(e.value)
+    file.rmdir() if how == "a folder" else file.unlink()
+    embed_shards(asked)
+    assert (contents(first), file.read_bytes()) == (whole, data)
 
 
 def test_a_store_json_that_another_job_wrote_meanwhile(

@@ -133,7 +133,7 @@ def test_the_datasets_of_a_root_are_named_that_most_alike_first(tmp_path: Path) 
 
 def test_foreign_store_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "store.json").write_text('{"schema_version": 5}')
-    with pytest.raises(StoreError, match=r"store\.json is not a store's fingerprint"):
+    with pytest.raises(StoreError, match=r"store\.json is not what embed wrote"):
         Store.find(str(tmp_path))
 
 
@@ -141,7 +141,7 @@ def test_foreign_store_json_is_refused(tmp_path: Path) -> None:
 def test_a_store_json_that_is_no_file(tmp_path: Path, make: Callable[[Path], object]) -> None:
     """It never ends, or waits for who writes there."""
     make(tmp_path / "store.json")
-    said = r"store\.json is not a store's .*it is a (pipe|device), not a regular file"
+    said = r"store\.json is not what .*it is a (pipe|device), not a regular file"
     with pytest.raises(StoreError, match=said):
         Store.find(str(tmp_path))
 

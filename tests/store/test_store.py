@@ -299,5 +299,5 @@ def test_a_store_json_that_contradicts_itself(store_factory: StoreFactory, tmp_p
         other = tmp_path / name / "store.json"
         other.parent.mkdir()
         other.write_text(json.dumps(values))
-        with pytest.raises(StoreError, match="is not a store's fingerprint"):
+        with pytest.raises(StoreError, match="is not what embed wrote"):
             Store.open(str(other.parent))
