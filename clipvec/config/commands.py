@@ -76,8 +76,8 @@ class EmbedConfig(OfStore):
     """Share of a shard's images, or of 100 where it has fewer, that may be rejected before the
     shard fails."""
     max_removed_fraction: Annotated[float, Field(ge=0, le=1)]
-    """Largest share of the dataset's files that may be gone: a disk that is not there removes no
-    rows."""
+    """Largest share of the store's rows, or files, that may be gone: a disk that is not there
+    removes none."""
     max_pixels: Annotated[int, Field(ge=1)]
     """Most pixels (width x height) of an image; a larger one is rejected unread, as a guard against
     decompression bombs."""

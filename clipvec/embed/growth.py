@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipvec.config import ImageDatasetConfig, admitting, name_of
+from clipvec.config import name_of
 from clipvec.data import Listing, open_dataset
+from clipvec.embed.lost import check_lost, cut_share, keeps_removed, of_single_images, places
 from clipvec.embed.reuse import check_taken_over
 from clipvec.embed.work import Work
 from clipvec.errors import ConfigError
@@ -133,23 +133,29 @@ def _changes(
     here = (at >= 0) & ~lost
     changed = np.zeros(len(listing), bool)
     changed[here] = _differ(listing.table.filter(_bool(here)), known.take(at[here]))
-    places = np.column_stack([known["generation"].to_numpy(), known["source"].to_numpy()])
+    at_store = places(known)
     back = np.zeros(len(listing), bool)
-    back[here] = [place in lifted for place in map(tuple, places[at[here]].tolist())]
+    back[here] = [place in lifted for place in map(tuple, at_store[at[here]].tolist())]
     back &= ~changed
     new = at < 0
     gone = _all_but(at[here], len(known))
     undivided = listing.undivided or Listing(plans[-1]).undivided
-    _check_gone(config, listing, known, new, gone, undivided=undivided)
-    if _keeps(config) or not listing.complete:
+    cut = np.zeros(len(known))
+    cut[at[changed]] = cut_share(
+        listing.table.filter(_bool(changed)),
+        known.take(at[changed]),
+        single=of_single_images(store),
+    )
+    check_lost(config, store, listing, known, new, gone, cut, undivided=undivided)
+    if keeps_removed(config) or not listing.complete:
         gone[:] = False
     todo = new | changed | back
     if not (todo.any() or gone.any()):
         return None
     old = np.full((len(listing), 2), -1)
-    old[todo & ~new] = places[at[todo & ~new]]
+    old[todo & ~new] = at_store[at[todo & ~new]]
     embedded = listing.table.filter(_bool(todo))
-    plan = _append(_plan(embedded, old[todo]), known.filter(_bool(gone)), places[gone])
+    plan = _append(_plan(embedded, old[todo]), known.filter(_bool(gone)), at_store[gone])
     first = plans[0].slice(0, generations[0].sources)
     count = _shards(config, embedded, first)
     last = generations[-1]
@@ -174,7 +180,8 @@ def gone_names(store: Store, config: EmbedConfig, generation: Generation) -> fro
     listing, _, known, at = _look(store, config, store.generations.all())
     with suppress(ConfigError):
         gone = _all_but(at[at >= 0], len(known))
-        _check_gone(config, listing, known, at < 0, gone, undivided=False)
+        cut = np.zeros(len(known))
+        check_lost(config, store, listing, known, at < 0, gone, cut, undivided=False)
         if listing.complete:
             planned = Listing(store.generations.plan(generation)).names()
             return frozenset(planned) - frozenset(listing.names())
@@ -213,55 +220,6 @@ def _check_place(config: EmbedConfig, plan: pa.Table, store: Store) -> None:
         f"the store {store.url} is of the images in {made_of}, not of those in {here}; give these "
         f"a name of their own, such as dataset.name={another}"
     )
-
-
-def _check_gone(
-    config: EmbedConfig,
-    listing: Listing,
-    known: pa.Table,
-    new: np.ndarray,
-    gone: np.ndarray,
-    *,
-    undivided: bool,
-) -> None:
-    """Refuse a listing that lacks too much, and say what stays though it is gone.
-
-    Sources that are new and as large as ones that are gone were moved: they do not count. Where
-    the listing is ``undivided`` nothing can stay: what is new has the same rows.
-    """
-    if not gone.any():
-        return
-    if _keeps(config):
-        if undivided:
-            raise ConfigError(
-                f"{config.dataset.name}: dataset.keep_removed=true would keep each row twice, "
-                "since datasets does not tell from which file a row is; give "
-                "dataset.keep_removed=false and max_removed_fraction=1, or embed into another "
-                "store.root"
-            )
-        return
-    if not listing.complete:
-        log.warning(
-            "%s: %s not found, but folders that cannot be read may hold them: their rows stay",
-            *(config.dataset.name, counted(int(gone.sum()), "source")),
-        )
-        return
-    left = Counter(known["size"].filter(_bool(gone)).to_pylist())
-    left.subtract(size for size in listing.table["size"].filter(_bool(new)).to_pylist() if size)
-    lost = sum(count for count in left.values() if count > 0)
-    share = lost / len(known)
-    if share > config.max_removed_fraction:
-        raise ConfigError(
-            f"{config.dataset.name}: {lost:,} of {counted(len(known), 'source')} are gone, more "
-            f"than max_removed_fraction={config.max_removed_fraction}: nothing was changed; is "
-            "dataset.path right, and all of it there? if these are to go from the store too, give "
-            f"max_removed_fraction={admitting(share)}"
-            + ("" if undivided else "; dataset.keep_removed=true keeps their rows")
-        )
-
-
-def _keeps(config: EmbedConfig) -> bool:
-    return isinstance(config.dataset, ImageDatasetConfig) and config.dataset.keep_removed
 
 
 def _shards(config: EmbedConfig, sources: pa.Table, first: pa.Table) -> int:

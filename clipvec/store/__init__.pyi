@@ -14,7 +14,7 @@ from .ledger import lifted_sources, live_rejects
 from .live import LivePart
 from .nearby import stores_of
 from .part import LedgerRow
-from .replaced import KnownImages, deleted_rows, still_deleted
+from .replaced import KnownImages, deleted_rows, live_rows, still_deleted
 from .rows import Numbers, Rows
 from .schema import DIGEST, EMBEDDING, Row, id_digest, image_digest, matrix
 from .shard import CommitMarker, ShardWriter, embedded_by_hardware
@@ -61,6 +61,7 @@ __all__ = [
     "keyed_hash",
     "lifted_sources",
     "live_rejects",
+    "live_rows",
     "matrix",
     "replaced_sources",
     "reused",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -48,6 +48,17 @@ def deleted_rows(store: Store, sources: np.ndarray) -> dict[str, DeletedRows]:
         rows = found.setdefault(part.file, DeletedRows(part.sha256, []))
         rows.ids.extend(piece["id"].to_pylist())
     return found
+
+
+def live_rows(store: Store, sources: np.ndarray) -> np.ndarray:
+    """Return how many rows of each source readers see, int64 [N]; see `deleted_rows`."""
+    numbers = store.generations.by_folder()
+    found: Counter[tuple[int, int]] = Counter()
+    for part, _, piece in _rows(store, sources, ["id"]):
+        number = numbers[paths.shard_folder(part.file)]
+        for id, source in zip(piece["id"].to_pylist(), piece[SOURCE].to_pylist(), strict=True):
+            found[number, source] += not store.tombstones.covers(part.file, id)
+    return np.array([found[place] for place in map(tuple, sources.tolist())], np.int64)
 
 
 def still_deleted(

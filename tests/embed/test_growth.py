@@ -181,6 +181,12 @@ def test_a_folder_that_is_not_there_removes_nothing(embed: Embed, tmp_path: Path
         embed()
     assert embed(**{"dataset.keep_removed": True}).replaced == 0
     shutil.rmtree(folder)
+    shutil.copytree(tmp_path / "kept", folder)
+    for file in folder.iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"10 of 10 .*gone \(cut short: 00\.png and 9 more\), m"):
+        embed()
+    shutil.rmtree(folder)
     folder.mkdir()
     with pytest.raises(DatasetError, match="no images in it"):
         embed()
@@ -190,6 +196,36 @@ def test_a_folder_that_is_not_there_removes_nothing(embed: Embed, tmp_path: Path
     (folder / "00.png").unlink()
     assert embed().replaced == 1
     assert rows(store).keys() == whole.keys() - {"00.png"}
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (None, r"it: 12 of 18 rows are gone, more than .* give max_removed_fraction=0\.67; d"),
+        (0, r"12 of 18 rows are gone \(cut short: 9\.tar\), more"),
+        (0.4, r"8 of 18 rows are gone \(cut short: 9\.tar\), more"),
+    ],
+)
+def test_a_tar_that_holds_most_rows(
+    embed: Embed, tmp_path: Path, kept: float | None, said: str
+) -> None:
+    folder = tmp_path / "tars"
+    for number in range(6):
+        write_tar(folder / f"{number}.tar", samples(10 * number, 1))
+    write_tar(folder / "9.tar", samples(90, 12))
+    options = {"dataset": "webdataset", "dataset.path": f"{folder}/*.tar"}
+    store = embed(**options).store
+    whole, data = rows(store), (folder / "9.tar").read_bytes()
+    if kept is None:
+        (folder / "9.tar").unlink()
+    else:
+        (folder / "9.tar").write_bytes(data[: int(kept * len(data))])
+    with pytest.raises(ConfigError, match=said):
+        embed(**options)
+    assert rows(store) == whole
+    (folder / "9.tar").write_bytes(data)
+    (folder / "0.tar").unlink()
+    assert embed(**options, max_removed_fraction=0.15).replaced == 13
 
 
 def test_another_folder_of_the_same_name(embed: Embed, tmp_path: Path) -> None:
