@@ -156,7 +156,8 @@ def _check_part(
             other = ValueError(f"it has {row} rows, done.json says {part.rows}")
             summary.faults.append(one_line(store.damaged(part.part, other)))
     except StoreError as error:
-        summary.faults.append(one_line(error))
+        if (line := one_line(error)) not in summary.faults:  # of store.json, for each part
+            summary.faults.append(line)
         if comparison is not None:
             comparison.skip(part)
     except CollectionError as error:

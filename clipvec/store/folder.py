@@ -37,6 +37,7 @@ _FIXES = {
     errno.EPERM: "make it writable, or choose another store.root",
     errno.EROFS: "choose a writable store.root",
     errno.EEXIST: "part of the path is a file; choose another store.root",
+    errno.EISDIR: "a file belongs there: remove that folder, then run again",
     errno.ENOTDIR: "part of the path is a file; choose another store.root",
 }
 
@@ -75,6 +76,10 @@ class Folder:
     def names(self, folder: str = "") -> list[str]:
         """Return the sorted names of the files directly in ``folder``; empty if it is missing."""
         return self._list(folder, "file")
+
+    def all_names(self, folder: str) -> dict[str, bool]:
+        """Return all names in ``folder``, and whether each is that of a file; see `names`."""
+        return {name: entry["type"] == "file" for name, entry in self._entries(folder).items()}
 
     def folders(self) -> list[str]:
         """Return the sorted names of the folders directly in this one; empty if it is missing."""
@@ -122,7 +127,10 @@ class Folder:
         """
         with self._errors(name), contextlib.suppress(FileNotFoundError):
             self._fs.invalidate_cache()
-            return int(self._fs.info(f"{self._base}/{name}")["size"])
+            found = self._fs.info(f"{self._base}/{name}")
+            if found["type"] == "directory":
+                raise IsADirectoryError(errno.EISDIR, "it is a folder")
+            return int(found["size"])
         return None
 
     def read_each(self, names: Sequence[str]) -> dict[str, bytes]:

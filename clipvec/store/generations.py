@@ -184,8 +184,15 @@ class Generations:
         """
         found = self.all()
         newest = found[-1]
-        if newest.number < max(published, default=0) or any(n >= newest.stop for n in begun):
+        if newest.number < max(published, default=0):
             raise self._gone(newest.number + 1)
+        if strange := [number for number in begun if number >= newest.stop]:
+            folder = self._folder.path(paths.ShardPaths(strange[0]).folder)
+            raise StoreError(
+                f"{folder} is of no shard of this store, which has {newest.stop}: if it is a copy, "
+                "remove it"
+                + (f"; if files of {paths.GENERATIONS} are gone, {_BACK}" if newest.plan else "")
+            )
         return found
 
     def by_folder(self) -> dict[str, int]:

@@ -260,8 +260,12 @@ class TombstoneFolder:
         return self._known
 
     def _listed(self) -> set[str]:
-        listed = self._folder.names(paths.TOMBSTONES)
-        return {name.removesuffix(".json") for name in listed if _is_entry(name)}
+        listed = self._folder.all_names(paths.TOMBSTONES)
+        entries = {name: is_file for name, is_file in listed.items() if _is_entry(name)}
+        if no_files := sorted(name for name, is_file in entries.items() if not is_file):
+            file = self._folder.path(f"{paths.TOMBSTONES}/{no_files[0]}")
+            raise DamagedTombstones(f"{file} is damaged (it is not a regular file); {_MEND}")
+        return {name.removesuffix(".json") for name in entries}
 
     def _read(self, names: set[str], known: Mapping[str, Entry]) -> dict[str, Entry]:
         """Return entries by name, without those that are gone."""

@@ -110,16 +110,16 @@ def test_a_reader_that_lists_before_a_join(tmp_path: Path, monkeypatch: pytest.M
     """Rows that were replaced do not come back for it."""
     store = grown(tmp_path, 2)
     store = grow(store, ["first-03"], {"first-03": (0, 3)})
-    names, joined = Folder.names, list[bool]()
+    names, joined = Folder.all_names, list[bool]()
 
-    def late(self: Folder, *given: Any) -> list[str]:
+    def late(self: Folder, *given: Any) -> dict[str, bool]:
         listed = names(self, *given)
         if given == (paths.TOMBSTONES,) and not joined:
             joined.append(True)
             compacted(store, tmp_path)
         return listed
 
-    monkeypatch.setattr(Folder, "names", late)
+    monkeypatch.setattr(Folder, "all_names", late)
     seen = Store.open(store.url).tombstones
     assert seen.joins.generations == {1, 2, 3}
     assert seen.covers("shard-00000/part-00000.parquet", "first-03")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -72,6 +73,33 @@ def test_the_same_command_embeds_it_again(
     assert told.endswith(": it is embedded again")
     assert contents(again) == whole
     assert embed_shards(asked).embedded == []
+
+
+def test_a_folder_in_the_place_of_a_part(asked: config.EmbedConfig) -> None:
+    """It may hold something: nothing is removed before it is gone."""
+    first = embed_shards(asked)
+    whole, part = contents(first), Path(first.store, "shard-00001/part-00000.parquet")
+    part.unlink()
+    part.mkdir()
+    kept = {file: file.is_dir() or file.read_bytes() for file in Path(first.store).rglob("*.*")}
+    with pytest.raises(StoreError, match=rf"^{part}: it is a folder; .* remove that folder"):
+        embed_shards(asked)
+    assert {file: file.is_dir() or file.read_bytes() for file in kept} == kept
+    part.rmdir()
+    embed_shards(asked)
+    assert contents(first) == whole
+
+
+@pytest.mark.parametrize("limit", [None, 8])
+def test_a_copied_shard(asked: config.EmbedConfig, limit: int | None) -> None:
+    """It is named, and not a generation that there never was."""
+    asked = replace(asked, dataset=replace(asked.dataset, limit=limit))
+    store = Path(embed_shards(asked).store)
+    copy = Path(shutil.copytree(store / "shard-00001", store / "shard-00007"))
+    with pytest.raises(StoreError, match=rf"^{copy} is of no shard of this store, which has 2: if"):
+        Store.open(str(store)).planned()
+    shutil.rmtree(copy)
+    assert embed_shards(asked).reused == [0, 1]
 
 
 def test_parts_that_are_links_are_there(asked: config.EmbedConfig, tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ FAULTS: dict[str, Callable[[Path, Path], object]] = {
     "gone": lambda shard, other: (shard / PART).unlink(),
     "a pipe": lambda shard, other: replace_by(os.mkfifo, shard / PART),
     "a device": lambda shard, other: replace_by(zeros, shard / PART),
+    "a folder": lambda shard, other: replace_by(Path.mkdir, shard / PART),
     "the first is a pipe": lambda shard, other: replace_by(os.mkfifo, shard / FIRST),
     "the first has no footer": lambda shard, other: (shard / FIRST).write_bytes(b"PAR1" * 99),
     "of another shard": lambda shard, other: shutil.copy(other / PART, shard / PART),
@@ -116,6 +117,10 @@ def test_a_damaged_store(root: Path, name: str) -> None:
         there = opened.vectors(list(truth))
     assert there.keys() == truth.keys()
     Path(url, "shard-00000/done.json").unlink()
+    if Path(url, "shard-00000", PART).is_dir():
+        with pytest.raises(StoreError, match=rf"{PART}: .*; a file belongs there: remove that fol"):
+            write_shard(Store.open(url), 0, INDEXED[0])
+        Path(url, "shard-00000", PART).rmdir()
     write_shard(Store.open(url), 0, INDEXED[0])
     assert {file: file.read_bytes() for file in whole} == whole
     assert build_index(command).rows == 140
@@ -209,7 +214,9 @@ def test_an_edited_store_json(root: Path, name: str) -> None:
             StoreError, match=r"store\.json was changed after embed wrote it: .*put"
         ):
             read()
-    assert any("store.json was changed" in fault for fault in check(asked(root)).faults)
+    assert [fault for fault in check(asked(root)).faults if "store.json was changed" in fault][
+        1:
+    ] == []
     file.write_bytes(kept)
     assert check(asked(root)).faults == []
 

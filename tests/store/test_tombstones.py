@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +118,10 @@ def test_a_shard_that_is_embedded_again(tmp_path: Path) -> None:
     assert len(ids_of(store.url)) == 7 + 4
 
 
-@pytest.mark.parametrize("how", ["flipped", "cut", "another id", "no parts", "empty"])
+NO_FILES: dict[str, Callable[[Path], object]] = {"a pipe": os.mkfifo, "a folder": Path.mkdir}
+
+
+@pytest.mark.parametrize("how", ["flipped", "cut", "another id", "no parts", "empty", *NO_FILES])
 def test_a_damaged_entry_is_refused(tmp_path: Path, how: str) -> None:
     store = make_store(tmp_path, {0: [3]})
     file = Path(store.url, "tombstones", f"{delete(store, '0/1')}.json")
@@ -129,6 +134,9 @@ def test_a_damaged_entry_is_refused(tmp_path: Path, how: str) -> None:
         parts = json.loads(data)["parts"]
         parts["shard-00000/part-00000.parquet"]["ids"].append("0/2")
         edit(file, parts=parts)
+    elif how in NO_FILES:
+        file.unlink()
+        NO_FILES[how](file)
     elif how == "no parts":
         edit(file, parts=None)
     else:
