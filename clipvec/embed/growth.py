@@ -49,7 +49,18 @@ def begin(store: Store, config: EmbedConfig, dataset: GrowingDataset) -> None:
     """
     listing = dataset.listing()
     plan = _plan(listing.table, np.full((len(listing), 2), -1))
-    store.generations.add(0, 0, config.sharding.count, len(listing), plan)
+    _decided(config, *store.generations.add(0, 0, config.sharding.count, len(listing), plan))
+
+
+def _decided(config: EmbedConfig, generation: Generation, mine: bool) -> Generation:
+    """Return a generation that was planned, and say whether another command did so."""
+    if not mine:
+        log.warning(
+            "%s: another command planned generation %d meanwhile; if it is at work still, both "
+            "embed the same shards, and what one commits the other repeats: end one of them",
+            *(config.dataset.name, generation.number),
+        )
+    return generation
 
 
 def whole(config: EmbedConfig, dataset: Dataset | SyntheticDataset) -> Work:
@@ -109,6 +120,13 @@ def next_generation(
         if not published or not committed.keys() >= set(generation.shards):
             if reused is None:
                 check_taken_over(store, generation)
+            if look and generation.number:
+                log.info(
+                    "%s: generation %d (%s) was planned by a command that ended, or is at work "
+                    "still: it is finished first",
+                    *(config.dataset.name, generation.number),
+                    counted(generation.sources, "source"),
+                )
             return generation, False
     if look and reused is not None:
         return reused.plan_next(store, generations) or generations[-1], False
@@ -161,11 +179,13 @@ def _changes(
     last = generations[-1]
     what = {"new": new, "changed": changed, "no longer deleted": back, "gone": gone}
     said = ", ".join(f"{mask.sum():,} {word}" for word, mask in what.items() if mask.any())
-    log.info(
-        "%s: %s since it was last embedded; generation %d has %s",
-        *(config.dataset.name, said, last.number + 1, counted(count, "shard")),
-    )
-    return store.generations.add(last.number + 1, last.stop, count, int(todo.sum()), plan)
+    planned, mine = store.generations.add(last.number + 1, last.stop, count, int(todo.sum()), plan)
+    if mine:
+        log.info(
+            "%s: %s since it was last embedded; generation %d has %s",
+            *(config.dataset.name, said, planned.number, counted(count, "shard")),
+        )
+    return _decided(config, planned, mine)
 
 
 def gone_names(store: Store, config: EmbedConfig, generation: Generation) -> frozenset[str]:

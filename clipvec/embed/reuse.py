@@ -126,7 +126,7 @@ class ReusedStore:
         plan = _renumbered(self.store.generations.plan(theirs), numbers)
         plan = reused.marked(plan, self.store)
         number, first = (own[-1].number + 1, own[-1].stop) if own else (0, 0)
-        return store.generations.add(number, first, theirs.count, theirs.sources, plan)
+        return store.generations.add(number, first, theirs.count, theirs.sources, plan)[0]
 
     def pair(self, store: Store, own: Sequence[Generation]) -> None:
         """Find out whose rows the generations of a store take over; see `plan_next`."""

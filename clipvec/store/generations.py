@@ -267,19 +267,22 @@ class Generations:
         sources: int,
         plan: pa.Table,
         joins: tuple[Join, ...] = (),
-    ) -> Generation:
-        """Write a generation, and return it, or the one that another process wrote meanwhile.
+    ) -> tuple[Generation, bool]:
+        """Write a generation, unless another process wrote one meanwhile.
+
+        Returns:
+            The one that is decided, and whether this call decided it.
 
         Raises:
             StoreError: it cannot be written.
         """
         mine = self._write_plan(Generation(number, first, count, sources, joins=joins), plan)
         mine = replace(mine, series=self.get(0).series if number else mine.sha256)
-        self._folder.create(paths.generation(number), _to_json(mine))
+        created = self._folder.create(paths.generation(number), _to_json(mine))
         decided = self.get(number)  # where creation is not atomic, whoever wrote last
         if decided.plan != mine.plan:
             self._folder.remove(mine.plan)
-        return decided
+        return decided, created and decided == mine
 
     def _write_plan(self, generation: Generation, plan: pa.Table) -> Generation:
         """Write the plan of a generation, and return the generation with it."""

@@ -146,7 +146,8 @@ def plan(store: Store, run: Sequence[Generation]) -> Generation:
     whole = pa.concat_tables([sources, *(each.select([*LISTED, *REPLACED]) for each in gone)])
     own = Join((run[0].number, run[-1].number + 1), (run[0].first, run[-1].stop), newest.stop)
     joins = (*(join for each in run for join in each.joins), own)
-    return store.generations.add(newest.number + 1, newest.stop, 1, len(sources), whole, joins)
+    number, first = newest.number + 1, newest.stop
+    return store.generations.add(number, first, 1, len(sources), whole, joins)[0]
 
 
 def settled(store: Store) -> Store:

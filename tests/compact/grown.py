@@ -79,7 +79,7 @@ def _embed(store: Store, shard: int, plan: list[str], number: int, rejected: set
 def planned(store: Store, name: str) -> Generation:
     """Plan a generation as embed does, and leave it at that."""
     newest = store.generations.newest()
-    return store.generations.add(newest.number + 1, newest.stop, 1, 1, _plan([name], [None]))
+    return store.generations.add(newest.number + 1, newest.stop, 1, 1, _plan([name], [None]))[0]
 
 
 def _plan(names: list[str], olds: list[Place | None]) -> pa.Table:

@@ -13,7 +13,7 @@ import pytest
 
 from clipvec import paths
 from clipvec.delete import select
-from clipvec.embed import run
+from clipvec.embed import growth, run
 from clipvec.embed.work import Work
 from clipvec.errors import (
     ClipvecError,
@@ -486,6 +486,38 @@ def test_what_another_command_planned_meanwhile_is_what_is_embedded(
     assert_as_from_scratch(embed, store, tmp_path)
 
 
+def test_who_plans_second_is_told(
+    embed: Embed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = photos(tmp_path / "photos", 3)
+    store = embed().store
+    write_photo(folder / "20.png", 20)
+    shards = growth._shards
+
+    def cut_late(*args: Any) -> int:
+        with monkeypatch.context() as patch:
+            patch.setattr(growth, "_shards", shards)
+            patch.setattr(run._Session, "_embed", _kill)
+            with pytest.raises(Interrupted):
+                embed()
+        return shards(*args)
+
+    caplog.set_level("INFO")
+    with monkeypatch.context() as patch:
+        patch.setattr(growth, "_shards", cut_late)
+        patch.setattr(run._Session, "_embed", _kill)
+        with pytest.raises(Interrupted):
+            embed()
+    planned = [said for said in caplog.messages if "generation 1" in said]
+    assert planned[0] == "it: 1 new since it was last embedded; generation 1 has 1 shard"
+    assert planned[1].startswith("it: another command planned generation 1 meanwhile; if it is at")
+    caplog.clear()
+    embed()
+    by = "it: generation 1 (1 source) was planned by a command that ended, or is at work still: "
+    assert f"{by}it is finished first" in caplog.messages
+    assert len(rows(store)) == 4
+
+
 def _kill(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -516,6 +548,9 @@ def test_of_two_that_plan_at_once_one_decides(root: str, tmp_path: Path) -> None
     only = Generation(0, 0, 4, 0)
     mine, theirs = Generations(folder, only), Generations(folder, only)
     small, large = (pa.table({"name": [b"x"] * size}) for size in (1, 2))
-    planned = mine.add(0, 0, 4, 1, small)
-    assert theirs.add(0, 0, 4, 2, large) == planned == theirs.newest() == mine.get(0)
+    planned, first = mine.add(0, 0, 4, 1, small)
+    assert first
+    for plan in (large, small):  # the same plan is that of the other, too
+        assert theirs.add(0, 0, 4, len(plan), plan) == (planned, False)
+    assert planned == theirs.newest() == mine.get(0)
     assert folder.names(paths.GENERATIONS) == [planned.plan.split("/")[1], "00000.json"]
