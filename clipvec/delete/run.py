@@ -103,9 +103,10 @@ def _undo(config: DeleteConfig, store: Store, entries: TombstoneFolder) -> str:
     name = str(config.undo)
     known = store.tombstones.active
     if name not in known:
+        own = [n for n, each in known.items() if each.generation is None and not each.follows]
         raise ConfigError(
             f"undo={name}: no deletion of that name is in force; there are: "
-            f"{', '.join(known) or 'none'}"
+            f"{', '.join(own) or 'none'}"
         )
     if (number := known[name].generation) is not None:
         raise ConfigError(

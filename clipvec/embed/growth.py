@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -165,6 +166,9 @@ def _changes(
         single=of_single_images(store),
     )
     check_lost(config, store, listing, known, new, gone, cut, undivided=undivided)
+    if keeps_removed(config) and gone.any():
+        kept = counted(int(gone.sum()), "source")
+        log.info("%s: %s gone; dataset.keep_removed=true keeps the rows", config.dataset.name, kept)
     if keeps_removed(config) or not listing.complete:
         gone[:] = False
     todo = new | changed | back
@@ -177,8 +181,15 @@ def _changes(
     first = plans[0].slice(0, generations[0].sources)
     count = _shards(config, embedded, first)
     last = generations[-1]
-    what = {"new": new, "changed": changed, "no longer deleted": back, "gone": gone}
-    said = ", ".join(f"{mask.sum():,} {word}" for word, mask in what.items() if mask.any())
+    moved = (_contents(listing.table, new) & _contents(known, gone)).total()
+    what = {
+        "new": new.sum() - moved,
+        "changed": changed.sum(),
+        "moved": moved,
+        "no longer deleted": back.sum(),
+        "gone": gone.sum() - moved,
+    }
+    said = ", ".join(f"{count:,} {word}" for word, count in what.items() if count)
     planned, mine = store.generations.add(last.number + 1, last.stop, count, int(todo.sum()), plan)
     if mine:
         log.info(
@@ -240,6 +251,13 @@ def _check_place(config: EmbedConfig, plan: pa.Table, store: Store) -> None:
         f"the store {store.url} is of the images in {made_of}, not of those in {here}; give these "
         f"a name of their own, such as dataset.name={another}"
     )
+
+
+def _contents(sources: pa.Table, mask: np.ndarray) -> Counter[tuple[int, str]]:
+    """Return size and version of some sources, which a move leaves as they are."""
+    told = sources.select(["size", "version"]).filter(_bool(mask)).to_pydict()
+    pairs = zip(told["size"], told["version"], strict=True)
+    return Counter(pair for pair in pairs if None not in pair)
 
 
 def _shards(config: EmbedConfig, sources: pa.Table, first: pa.Table) -> int:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _SCHEMA = 3
 """Schema number of a generation."""
-_MEND = "update clipvec, or use the version that wrote it"
+_MEND = "use the version that wrote it"
 _BACK = "put the file that was there back"
 LISTED = ("name", "size", "version", "detail")
 """Columns of a plan that are those of a listing."""

@@ -83,6 +83,9 @@ def test_what_followed_comes_back_with_it(store: Store) -> None:
     store.entries.add(Entry.now(None, gone, follows=name[0]))
     with pytest.raises(ConfigError, match=r": 1 row of it are in no file any more"):
         delete(asked(store, undo=name[0]))
+    store.entries.add(Entry.now(None, {}, generation=1))
+    with pytest.raises(ConfigError, match=rf"in force; there are: {name[0]}$"):
+        delete(asked(store, undo="wrong"))
 
 
 def test_a_number_is_an_id(store: Store) -> None:

@@ -20,6 +20,7 @@ from clipvec.errors import (
     ConfigError,
     DatasetError,
     Interrupted,
+    SchemaError,
     StoreError,
     TooManyRejects,
 )
@@ -28,7 +29,7 @@ from clipvec.store.generations import Generations
 from tests.data.making import encode, samples, write_tar
 from tests.embed.conftest import Embed
 from tests.fake_hub import REPO, fake_hub
-from tests.stores import delete, flip, undo
+from tests.stores import delete, edit, flip, undo
 
 
 def photos(folder: Path, count: int) -> Path:
@@ -64,7 +65,9 @@ def assert_as_from_scratch(embed: Embed, store: str, tmp_path: Path, **options: 
         assert mine[id] == row
 
 
-def test_new_changed_moved_and_gone(embed: Embed, encoded: list[int], tmp_path: Path) -> None:
+def test_new_changed_moved_and_gone(
+    embed: Embed, encoded: list[int], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = photos(tmp_path / "photos", 20)
     (folder / "07.txt").write_text("seven")
     store = embed().store
@@ -75,7 +78,12 @@ def test_new_changed_moved_and_gone(embed: Embed, encoded: list[int], tmp_path: 
     (folder / "04.png").rename(folder / "moved.png")
     (folder / "05.png").unlink()
     (folder / "07.txt").write_text("seven again")
+    caplog.set_level("INFO")
     done = embed()
+    said = (
+        "it: 1 new, 2 changed, 1 moved, 1 gone since it was last embedded; generation 1 has 1 shard"
+    )
+    assert said in caplog.messages
     assert encoded == [1, 2]
     assert (done.timings.images, done.known, done.replaced) == (4, 2, 4)
     markers = Store.open(store).committed().values()
@@ -170,7 +178,9 @@ def test_parquet_on_the_hub(
         assert_as_from_scratch(embed, store, tmp_path, **options)
 
 
-def test_a_folder_that_is_not_there_removes_nothing(embed: Embed, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_removes_nothing(
+    embed: Embed, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = photos(tmp_path / "photos", 10)
     store = embed().store
     whole = rows(store)
@@ -179,7 +189,9 @@ def test_a_folder_that_is_not_there_removes_nothing(embed: Embed, tmp_path: Path
         (folder / f"{number:02}.png").unlink()
     with pytest.raises(ConfigError, match=r"4 of 10 sources are gone.*max_removed_fraction=0\.4;"):
         embed()
+    caplog.set_level("INFO")
     assert embed(**{"dataset.keep_removed": True}).replaced == 0
+    assert "it: 4 sources gone; dataset.keep_removed=true keeps the rows" in caplog.messages
     shutil.rmtree(folder)
     shutil.copytree(tmp_path / "kept", folder)
     for file in folder.iterdir():
@@ -520,6 +532,14 @@ def test_who_plans_second_is_told(
 
 def _kill(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_a_generation_of_a_newer_version(embed: Embed, tmp_path: Path) -> None:
+    photos(tmp_path / "photos", 3)
+    edit(Path(embed().store, paths.generation(0)), schema_version=4)
+    said = r"reads schema 3; update clipvec, or use the version that wrote it$"
+    with pytest.raises(SchemaError, match=said):
+        embed()
 
 
 def test_damaged_files_of_a_generation(embed: Embed, tmp_path: Path) -> None:
