@@ -38,6 +38,15 @@ Name = Annotated[
     ),
 ]
 """Becomes a folder of the store and part of a collection's name."""
+ModelName = Annotated[
+    str,
+    matching(
+        r"^[A-Za-z0-9]([._]*-?[._]*[A-Za-z0-9])*$",
+        "letters of A to Z, digits and . _ -, with a letter or a digit at both ends and no --",
+        64,
+    ),
+]
+"""As `Name`; ``--`` ends the name of the dataset in that of a collection."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 EnvironmentName = Annotated[
     str,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
-from clipvec.config.fields import STRICT, Name
+from clipvec.config.fields import STRICT, ModelName
 from clipvec.config.kinds import Kind, Registry
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
 class ModelConfig:
     """The encoder, and how it runs."""
 
-    name: Name
+    name: ModelName
     """Folder of the store."""
     arch: str
     """open_clip architecture, or ``sample``."""
@@ -101,7 +101,7 @@ class ModelConfig:
 class QueryModelConfig:
     """The query encoder; null options are taken from the collection."""
 
-    name: Name | None = None
+    name: ModelName | None = None
     """Name of the model: of several collections its own is taken. null: that in the store."""
     arch: str | None = None
     """open_clip architecture, or ``sample``; null: the one that made the collection."""

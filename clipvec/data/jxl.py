@@ -27,6 +27,7 @@ CODESTREAM, CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL "
 _BOXES = 1000
 """Most boxes that are looked at."""
 _EXIF_BYTES = 2**20
+_HEADER_BYTES = 2**16
 _STRIPE = 64
 """Rows of which samples are kept as float32 at a time."""
 _RATIOS = ((1, 1), (6, 5), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
@@ -180,19 +181,22 @@ def _srgb(light: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _codestream(data: bytes) -> memoryview:
-    """Return the codestream from its signature on, as far as it is in one piece.
+    """Return the beginning of the codestream, of which a container may have several pieces.
 
     Raises:
         EOFError: there is none.
     """
     if data.startswith(CODESTREAM):
         return memoryview(data)
+    pieces = []
     for kind, content in _boxes(data):
         if kind == b"jxlc":
             return content
         if kind == b"jxlp":  # begins with its number
-            return content[4:]
-    raise EOFError("it has no codestream")
+            pieces.append(bytes(content[4 : 4 + _HEADER_BYTES]))
+    if not pieces:
+        raise EOFError("it has no codestream")
+    return memoryview(b"".join(pieces))
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, memoryview]]:

@@ -37,6 +37,8 @@ BODY_SECONDS = 10.0
 Many that were begun at once would else be refused at once, and hold up all other requests.
 """
 _DRAIN_SECONDS = 5.0
+_BURST = 10
+"""Requests of an address that may be refused in a second, whatever is allowed in a minute."""
 
 
 def key_is_set() -> bool:
@@ -94,14 +96,14 @@ class RateLimit:
 class RefusalLimit:
     """Answers 429 to an address of which more requests were refused in a minute.
 
-    Or a twentieth of them in a second: each may have been of megabytes, and together they hold
-    up all other requests for seconds.
+    Or a twentieth of them, but ten, in a second: each may have been of megabytes, and together
+    they hold up all other requests for seconds.
     """
 
     def __init__(self, per_minute: int) -> None:
         from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 
-        per_second = RateLimitItemPerSecond(math.ceil(per_minute / 20))
+        per_second = RateLimitItemPerSecond(max(_BURST, per_minute // 20))
         self._items = (RateLimitItemPerMinute(per_minute), per_second)
         self._window = _window()
 

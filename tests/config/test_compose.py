@@ -36,6 +36,11 @@ from clipvec.errors import ConfigError
         ),
         ("embed", "sharding=x20", "sharding=x20: no such option; did you mean x10"),
         ("search", "model=sampl", "model=sampl: no such option; did you mean sample? There are "),
+        (
+            "embed",
+            "model.name=vit--l",
+            "model.name='vit--l': letters of A to Z, digits and . _ -, wi",
+        ),
         ("serve", "model=onnxed", "model=onnxed: no such option; there are dfn2b_l_14, "),
         ("serve", "colection=a", "colection is not an option here; did you mean collection?"),
         ("serve", "dataset=sampl", "dataset=sampl: no such option; did you mean sample?"),

@@ -226,3 +226,16 @@ def test_no_damage_escapes_as_another_error() -> None:
             data[random.integers(0, min(len(data), 400), 3)] = random.integers(0, 255, 3)
             with suppress(Undecodable):
                 assert decode_image(data.tobytes(), 224, 10**6).image.mode == "RGB"
+
+
+@pytest.mark.parametrize("first", [0, 2, 3, 5])
+def test_the_header_in_several_boxes(first: int) -> None:
+    stream = jxl(GREYS)
+    pieces = [(0, stream[:first]), (0x80000001, stream[first:])]
+    boxes = [(b"ftyp", b"jxl \0\0\0\0jxl ")]
+    boxes += [(b"jxlp", struct.pack(">I", number) + piece) for number, piece in pieces]
+    file = b"\0\0\0\x0cJXL \r\n\x87\n" + b"".join(
+        struct.pack(">I", 8 + len(content)) + kind + content for kind, content in boxes
+    )
+    assert announced_pixels(file) == GREYS.size
+    np.testing.assert_array_equal(pixels(file)[..., 0], GREYS)

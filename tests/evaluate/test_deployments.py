@@ -22,7 +22,7 @@ from clipvec.recall import report as recall_reports
 from clipvec.recall.results import DATA
 from clipvec.store import Rows
 from tests.evaluate.made import evaluation, interval, model, recall_report
-from tests.stores import make_store, write_shard
+from tests.stores import edit_sealed, make_store, write_shard
 
 
 def asked(*overrides: str) -> EvaluateConfig:
@@ -35,9 +35,7 @@ def embedded(root: Path, *runs: tuple[int, float, str]) -> Rows:
     for shard, (images, seconds, hardware) in enumerate(runs):
         write_shard(store, shard, [4])
         done = Path(store.url) / paths.ShardPaths(shard).done
-        marker = json.loads(done.read_text())
-        marker["timings"] = {"embedded": images, "seconds": seconds, "hardware": hardware}
-        done.write_text(json.dumps(marker))
+        edit_sealed(done, timings={"embedded": images, "seconds": seconds, "hardware": hardware})
     return Rows.open(store.url)
 
 

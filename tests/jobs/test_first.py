@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import types
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from clipvec.jobs.progress import StoreProgress
 from clipvec.jobs.record import Record
 from clipvec.store import Store
 from tests.jobs.conftest import RUNNING, Scripted
-from tests.stores import StoreFactory, row
+from tests.stores import StoreFactory, edit_sealed, row
 
 
 def write_part(store: Store) -> None:
@@ -58,8 +57,7 @@ def test_what_was_there_before_is_no_measurement(
     store: Store = store_factory(tmp_path, {1: [4], 2: [4]}, count=3)
     for shard in (1, 2):
         done = Path(store.url, paths.ShardPaths(shard).done)
-        marker = json.loads(done.read_text())
-        done.write_text(json.dumps({**marker, "timings": {"embedded": 9, "seconds": 1.0}}))
+        edit_sealed(done, timings={"embedded": 9, "seconds": 1.0})
     (lost,) = Path(store.url, paths.ShardPaths(2).folder).glob("part-*")
     lost.unlink()
     write_part(store)

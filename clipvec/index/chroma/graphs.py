@@ -55,7 +55,9 @@ def is_chromas(folder: Path) -> bool:
     database = folder / CHROMA_DATABASE
     entries = [path for path in folder.iterdir() if path not in {*rows, folder / CHROMA_SEAL}]
     # whatever has taken the place of the database is not a file that Chroma made
-    ours = [path == database or _GRAPH.fullmatch(path.name) for path in entries]
+    ours = [
+        path == database or (not path.is_file() and _GRAPH.fullmatch(path.name)) for path in entries
+    ]
     return database.is_file() or (bool(entries) and all(ours))
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 2**26
 """Of codes in a file, the last part aside: so much is encoded again after a kill."""
+_STATS_BYTES = 256
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,11 @@ class Segments:
         """
         data, path = b"".join(each.tobytes() for each in codes), self._files.codes(parts[0].file)
         digest = hashlib.sha256(data).hexdigest()
-        about: dict[str, Any] = {"parts": [asdict(part) for part in parts], "stats": asdict(stats)}
+        about: dict[str, Any] = {"parts": [asdict(part) for part in parts]}
         about |= {"training": self._training, "codes": digest}
-        head = json.dumps(about).encode() + b"\n"
+        # of one length, so that the codes are where those of another job's file are
+        taken = json.dumps(asdict(stats)).ljust(_STATS_BYTES)
+        head = f'{json.dumps(about)[:-1]}, "stats": {taken}}}\n'.encode()
         write_atomically(path, head + data)
         return self._segments(path, _Head(parts, digest, len(head), stats))
 
