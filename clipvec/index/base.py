@@ -278,6 +278,10 @@ class VectorIndex(Protocol):
         """Return the deleted rows that answers leave out; one object while they are the same."""
         return _NONE_DELETED
 
+    def lost_deletions(self) -> bool:
+        """Return whether there are deletions that cannot be read, whose rows answers may have."""
+        return False
+
     def answers(self, vector: np.ndarray) -> bool:
         """Return whether the index finds a row near ``vector``, float32 [D], if it holds any."""
         return bool(self.nearest(vector[None], 1)[0][0]) or not self.count()

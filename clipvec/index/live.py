@@ -101,6 +101,10 @@ class LiveIndex(WrappedIndex):
         """Return the deleted rows, as of at most a second ago if the store answers within one."""
         return self._watch.tombstones()
 
+    def lost_deletions(self) -> bool:
+        """Return whether there are deletions that cannot be read."""
+        return bool(self._watch.lost)
+
     def answers(self, vector: np.ndarray) -> bool:
         """Return whether the index finds a row, one that is deleted too."""
         return self.held.answers(vector)
@@ -148,13 +152,14 @@ class _Watch:
         self._store = store
         self._entries: TombstoneFolder | None = None
         self._known: Tombstones | None = None
-        self._lost = ""
+        self.lost = ""
+        """Why deletions are not known; empty: they are."""
         self._lock, self._closed = threading.Lock(), False
         self._thread = ThreadPoolExecutor(1, "tombstones")
         self._started, self._answer = time.monotonic(), Future[None]()
         self._answer.set_result(None)
         try:
-            self._known = self._read()
+            self._known = self._folder().read()
         except (DamagedTombstones, SchemaError):
             raise
         except ClipvecError as error:
@@ -179,21 +184,26 @@ class _Watch:
         self._thread.shutdown(wait=False)
 
     def _look(self) -> None:
+        faults: list[ClipvecError] = []
         try:
-            self._known, self._lost = self._read(), ""
+            self._known = self._folder().read(faults)
         except ClipvecError as error:
             self._lose(error)
+            return
+        if faults:  # the others hold, those that come later too
+            self._lose(faults[0], "it deletes")
+        else:
+            self.lost = ""
 
-    def _read(self) -> Tombstones:
+    def _folder(self) -> TombstoneFolder:
         if self._entries is None:
             self._entries = TombstoneFolder(Folder(self._store))
-        return self._entries.read()
+        return self._entries
 
-    def _lose(self, error: ClipvecError) -> None:
+    def _lose(self, error: ClipvecError, shown: str = "is deleted from now on") -> None:
         """Say once that deletions are not known; those that are known still hold."""
-        if str(error) != self._lost:
-            self._lost = str(error)
-            shown, mend = "is deleted from now on", ""
+        if str(error) != self.lost:
+            self.lost, mend = str(error), ""
             if self._known is None:
                 shown = "was deleted since the last clipvec index"
                 mend = "; if the store was moved, clipvec index tells the index where it is now"

@@ -75,6 +75,7 @@ class _AnyPath(PathConvertor):
 
 register_url_convertor("path", _AnyPath())  # also for BentoML, which mounts the application
 
+_LOST = "deletions that cannot be read are not honoured, the others are; the log names them"
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _JPEG = {"content": {"image/jpeg": _BINARY}}
 _BYTES = {"content": {"application/octet-stream": _BINARY}}
@@ -294,6 +295,9 @@ async def readyz(served: _Holder, request: Request) -> schema.Ready:
     if not waiting and request.app.state.compares:  # what is served does not fail with it
         fault = await _fault(served, beside)
         waiting = fault and f"beside: {fault}"
+    with served.hold() as searcher:
+        if not waiting and searcher.collection.lost_deletions():
+            waiting = _LOST
     return schema.Ready(waiting=waiting or None)
 
 

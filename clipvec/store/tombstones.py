@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clipvec import files, paths
-from clipvec.errors import StoreError
+from clipvec.errors import ClipvecError, SchemaError, StoreError
 from clipvec.store.joins import Join, Joins
 from clipvec.store.schema import id_digest
 
@@ -236,12 +236,15 @@ class TombstoneFolder:
         self._entries: dict[str, Entry] = {}
         self._known: Tombstones | None = None
 
-    def read(self) -> Tombstones:
+    def read(self, faults: list[ClipvecError] | None = None) -> Tombstones:
         """Return what is deleted now: one listing, and a request for each new entry.
 
         Entries go only where others have what they say: where known ones are missing, or there are
         none at all, it is made sure that the store is still there. An empty mount point deletes
         nothing either.
+
+        Args:
+            faults: takes the errors of entries that are left out; None: the first is raised.
 
         Raises:
             SchemaError: another version of clipvec wrote an entry.
@@ -252,11 +255,12 @@ class TombstoneFolder:
         if not names or self._entries.keys() - names:
             self._check_store()
         if self._known is None or self._entries.keys() != names:
-            found = self._read(names, self._entries)
+            found = self._read(names, self._entries, faults)
             # one went after it was listed: the entry that took its place may not have been
             while found.keys() != names and (now := self._listed()) != names:
-                names, found = now, self._read(now, found)
-            self._entries, self._known = found, Tombstones(found)
+                names, found = now, self._read(now, found, faults)
+            if self._known is None or found.keys() != self._entries.keys():
+                self._entries, self._known = found, Tombstones(found)
         return self._known
 
     def _listed(self) -> set[str]:
@@ -267,12 +271,20 @@ class TombstoneFolder:
             raise DamagedTombstones(f"{file} is damaged (it is not a regular file); {_MEND}")
         return {name.removesuffix(".json") for name in entries}
 
-    def _read(self, names: set[str], known: Mapping[str, Entry]) -> dict[str, Entry]:
+    def _read(
+        self, names: set[str], known: Mapping[str, Entry], faults: list[ClipvecError] | None
+    ) -> dict[str, Entry]:
         """Return entries by name, without those that are gone."""
         found = {name: entry for name, entry in known.items() if name in names}
         new = [f"{paths.TOMBSTONES}/{name}.json" for name in sorted(names - known.keys())]
         for file, data in self._folder.read_each(new).items():
-            entry = Entry.from_json(data, self._folder.path(file))
+            try:
+                entry = Entry.from_json(data, self._folder.path(file))
+            except (DamagedTombstones, SchemaError) as error:
+                if faults is None:
+                    raise
+                faults.append(error)
+                continue
             found[file.rpartition("/")[2].removesuffix(".json")] = entry
         return found
 

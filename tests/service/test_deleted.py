@@ -17,7 +17,7 @@ from clipvec.config import ChromaConfig, ServeConfig
 from clipvec.service.searcher import Searcher
 from clipvec.store import Rows, Store
 from tests.service.conftest import answering
-from tests.stores import delete, undo
+from tests.stores import delete, edit, undo
 from tests.waiting import until
 
 
@@ -64,6 +64,11 @@ def test_within_two_seconds(running: tuple[httpx.Client, Store]) -> None:
     undo(store, name)
     until(lambda: client.get(f"/thumbnail/{gone}", headers=known).status_code == 304, seconds=2)
     assert ids("/search", text="a bird", k=3) == found
+    edit(Path(store.url, "tombstones", f"{delete(store, kept)}.json"), reason="another")
+    why = "deletions that cannot be read are not honoured, the others are; the log names them"
+    until(lambda: client.get("/readyz").json() == {"waiting": why})
+    delete(store, gone)
+    until(lambda: client.get(f"/item/{gone}").status_code == 404, seconds=2)
 
 
 def test_ready_where_every_row_is_deleted(settings: ServeConfig, tmp_path: Path) -> None:
