@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from clipvec.data import Distribution, drawn_lines
 from clipvec.errors import ConfigError, FingerprintError
 from clipvec.model import encode_texts
 from clipvec.recall.workload import QuerySet
-from clipvec.store import draw_captions
+from clipvec.store import draw_captions, has_captions
 from clipvec.vectors import unit
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from clipvec.config import QueriesConfig
     from clipvec.recall.results import Kind
     from clipvec.store import Rows
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,14 @@ def sources(config: QueriesConfig, rows: Rows) -> dict[Kind, QuerySource]:
     """Return the sources of the kinds that are asked for, the harder kind first.
 
     Raises:
-        ConfigError: no kind is asked for, or the text file does not fit the store.
+        ConfigError: no kind is asked for, only texts are and there are none, or the text file does
+            not fit the store.
     """
     found: dict[Kind, QuerySource] = {}
     seed = config.seed
-    if config.texts:
-        found["text"] = _text_source(config, rows)
+    texts = _text_source(config, rows) if config.texts else None
+    if texts is not None:
+        found["text"] = texts
     if config.images:
         options = {"kind": "image", "count": config.images, "seed": seed}
         found["image"] = QuerySource(options, lambda: images(rows, config.images, seed))
@@ -50,7 +56,8 @@ def sources(config: QueriesConfig, rows: Rows) -> dict[Kind, QuerySource]:
     return found
 
 
-def _text_source(config: QueriesConfig, rows: Rows) -> QuerySource:
+def _text_source(config: QueriesConfig, rows: Rows) -> QuerySource | None:
+    """Return where texts come from; None: images are asked for too, and there are no texts."""
     count, seed, file = config.texts, config.seed, config.text_file
     options = {"kind": "text", "count": count, "seed": seed}
     if rows.store.fingerprint.dataset["kind"] == "synthetic":
@@ -60,10 +67,22 @@ def _text_source(config: QueriesConfig, rows: Rows) -> QuerySource:
                 "model can encode texts for them; leave it out, and text vectors are drawn too"
             )
         return QuerySource(options, lambda: drawn_texts(rows, count, seed))
+    if not file and not has_captions(rows):
+        if not config.images:
+            raise ConfigError(
+                f"{rows.store.url} has no captions to use as queries; give texts of your own, one "
+                "a line, with queries.text_file=FILE, or ask with images: queries.images=1000"
+            )
+        log.warning(
+            "%s has no captions: only images are asked for; queries.text_file=FILE asks for texts "
+            "of your own, one a line",
+            rows.store.url,
+        )
+        return None
     lines = drawn_lines("queries.text_file", file, count, seed) if file else None
 
     def draw() -> QuerySet:
-        texts = lines or captions(rows, count, seed)
+        texts = lines or draw_captions(rows, count, seed)
         source = f"lines of {file}" if lines else "captions of the store, each once"
         return encode(rows, texts, source)
 
@@ -96,21 +115,6 @@ def drawn_texts(rows: Rows, count: int, seed: int) -> QuerySet:
             "draws differently; embed it again into another store.root"
         )
     return QuerySet(distribution.texts(count, seed), np.full(count, -1, np.int64), "drawn texts")
-
-
-def captions(rows: Rows, count: int, seed: int) -> list[str]:
-    """Return at most ``count`` different captions of the store, drawn at random.
-
-    Raises:
-        ConfigError: there are none.
-    """
-    drawn = draw_captions(rows, count, seed)
-    if not drawn:
-        raise ConfigError(
-            f"{rows.store.url} has no captions to use as queries; give texts of your own, one a "
-            "line, with queries.text_file=FILE, or use images alone: queries.texts=0"
-        )
-    return drawn
 
 
 def encode(rows: Rows, texts: list[str], source: str) -> QuerySet:

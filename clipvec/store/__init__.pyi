@@ -1,6 +1,6 @@
 from . import compaction, joining, reused, thumbnails
 from .blocked import BLOCKED, BlockedImage, hide_blocked
-from .captions import draw_captions, keyed_hash
+from .captions import draw_captions, has_captions, keyed_hash
 from .fingerprint import (
     GOLDEN_COSINE,
     Fingerprint,
@@ -54,6 +54,7 @@ __all__ = [
     "deleted_rows",
     "draw_captions",
     "embedded_by_hardware",
+    "has_captions",
     "hide_blocked",
     "id_digest",
     "image_digest",

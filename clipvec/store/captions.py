@@ -33,6 +33,12 @@ def draw_captions(rows: Rows, count: int, seed: int) -> list[str]:
     return [caption for _, caption in sorted(drawn, reverse=True)]
 
 
+def has_captions(rows: Rows) -> bool:
+    """Return whether any row has a caption; it is read up to the first."""
+    pieces = (piece["caption"].to_pylist() for _, piece in rows.pieces(["caption"]))
+    return any(caption and caption.strip() for captions in pieces for caption in captions)
+
+
 def keyed_hash(text: str, seed: int) -> int:
     """Return 64 bits that stand for a text: the smallest of many are a sample drawn by ``seed``."""
     key = seed.to_bytes(8, "little", signed=True)

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipvec.config import SyntheticConfig
+from clipvec.config import QueriesConfig, SyntheticConfig
 from clipvec.data import SyntheticDataset
 from clipvec.data.synthetic import texts
 from clipvec.errors import ConfigError, FingerprintError
 from clipvec.recall import queries
-from clipvec.store import Fingerprint, Golden, ModelFingerprint, Store, matrix
+from clipvec.store import Fingerprint, Golden, ModelFingerprint, Store, draw_captions, matrix
 from clipvec.store.rows import Numbers, Rows
 from tests.stores import StoreFactory, make_store
 
@@ -86,17 +86,22 @@ def captions_of(rows: Rows) -> list[str]:
 def test_captions_are_drawn_once_each(rows: Rows) -> None:
     there = captions_of(rows)
     distinct = len(set(there))
-    drawn = queries.captions(rows, distinct + 5, seed=0)
+    drawn = draw_captions(rows, distinct + 5, seed=0)
     assert sorted(drawn) == sorted(set(there))
-    few = queries.captions(rows, 3, seed=0)
+    few = draw_captions(rows, 3, seed=0)
     assert few == drawn[:3]
-    assert queries.captions(rows, 3, seed=5) != few
+    assert draw_captions(rows, 3, seed=5) != few
 
 
-def test_no_captions(tmp_path: Path, store_factory: StoreFactory) -> None:
+def test_no_captions(
+    tmp_path: Path, store_factory: StoreFactory, caplog: pytest.LogCaptureFixture
+) -> None:
     bare = store_factory(tmp_path / "bare", {0: [1]})  # the first row of a shard has none
-    with pytest.raises(ConfigError, match=r"has no captions to use as queries; .*queries.texts=0$"):
-        queries.captions(Rows.open(bare.url), 5, seed=0)
+    rows = Rows.open(bare.url)
+    assert [*queries.sources(QueriesConfig(10, 10, None, 0), rows)] == ["image"]
+    assert caplog.messages[0].startswith(f"{bare.url} has no captions: only images are asked for")
+    with pytest.raises(ConfigError, match=r"has no captions to use as queries; .*images=1000$"):
+        queries.sources(QueriesConfig(0, 10, None, 0), rows)
 
 
 def test_text_queries_of_a_synthetic_store(tmp_path: Path) -> None:
