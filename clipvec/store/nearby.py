@@ -10,7 +10,6 @@ from clipvec import locations, paths
 from clipvec.store.folder import canonical_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 _NAMED = 5
@@ -38,23 +37,26 @@ def _changed(store: Path) -> float:
 
 
 def stores_near(url: str) -> str:
-    """Return what stores there are near a place on a disk that has none, as the end of a line."""
+    """Return what stores there are near a place on a disk that has none, as the end of a line.
+
+    Those of the same dataset, or of others, beginning with those spelt most like the one asked for.
+    """
     place = locations.local_root(url)
     if place is None:
         return ""
-    models = {file.parent.name for file in place.parent.glob(f"*/{paths.STORE_JSON}")}
-    if models:
-        return _nearest("by", "model", place.name, models)
-    below = place.parent.parent.glob(f"*/*/{paths.STORE_JSON}")
-    datasets = {file.parent.parent.name for file in below}
-    if datasets:
-        return _nearest("of", "dataset.name", place.parent.name, datasets)
-    return ""
+    beside = [*place.parent.glob(f"*/{paths.STORE_JSON}")]
+    marks = beside or place.parent.parent.glob(f"*/*/{paths.STORE_JSON}")
+    stores = {f"{mark.parent.parent.name}/{mark.parent.name}": mark.parent for mark in marks}
+    asked = f"{place.parent.name}/{place.name}"
+    nearest = difflib.get_close_matches(asked, sorted(stores), n=_NAMED, cutoff=0)
+    if not nearest:
+        return ""
+    named = ", or ".join(_options(stores[name], place.parent.name) for name in nearest)
+    return f"; there is {'one' if len(nearest) == 1 else 'a choice'}: {named}"
 
 
-def _nearest(by: str, option: str, name: str, names: Iterable[str]) -> str:
-    """Return that there are stores of some names, beginning with those spelt most like one."""
-    *others, last = difflib.get_close_matches(name, sorted(names), n=_NAMED, cutoff=0)
-    if not others:
-        return f"; there is one {by} {last}, {option}=... names it"
-    return f"; there are stores {by} {', '.join(others)} and {last}, {option}=... names one"
+def _options(store: Path, dataset: str) -> str:
+    """Return the options that name a store to a command that has the name of a dataset."""
+    known = (paths.CONF_DIR / "model" / f"{store.name}.yaml").is_file()
+    model = f"{'model' if known else 'model.name'}={store.name}"
+    return model if store.parent.name == dataset else f"dataset.name={store.parent.name} {model}"

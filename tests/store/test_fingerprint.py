@@ -119,15 +119,23 @@ def test_store_is_found_again(tmp_path: Path) -> None:
 
 def test_the_stores_beside_one_that_is_not_there_are_named(tmp_path: Path) -> None:
     Store.create(str(tmp_path / "toy"), PRINT, {"arch": "ViT-X"})
-    with pytest.raises(StoreError, match=r"/other; there is one by toy, model=\.\.\. names it; cr"):
+    with pytest.raises(StoreError, match=r"/other; there is one: model\.name=toy; create it"):
         Store.open(str(tmp_path / "other"))
 
 
-def test_the_datasets_of_a_root_are_named_that_most_alike_first(tmp_path: Path) -> None:
-    for name in ("Zebras", "Pictures", "Pictures-2019"):
+def test_the_only_store_of_a_root_is_named_by_all_its_options(tmp_path: Path) -> None:
+    Store.create(str(tmp_path / "Pictures" / "sample"), PRINT, {"arch": "ViT-X"})
+    named = r"dataset\.name=Pictures model=sample"
+    with pytest.raises(StoreError, match=rf"/vit_b_32; there is one: {named}; create it"):
+        Store.open(str(tmp_path / "sample" / "vit_b_32"))
+
+
+def test_the_stores_of_a_root_are_named_that_most_alike_first(tmp_path: Path) -> None:
+    names = ("Pictures", "Pictures-2019", "Zebras")
+    for name in reversed(names):
         Store.create(str(tmp_path / name / "toy"), PRINT, {"arch": "ViT-X"})
-    named = "stores of Pictures, Pictures-2019 and Zebras, dataset.name=... names one; create"
-    with pytest.raises(StoreError, match=rf"/Pictuers/toy; there are {named}"):
+    named = ", or ".join(f"dataset.name={name} model.name=toy" for name in names)
+    with pytest.raises(StoreError, match=rf"/Pictuers/toy; there is a choice: {named}; create"):
         Store.open(str(tmp_path / "Pictuers" / "toy"))
 
 
