@@ -121,7 +121,7 @@ def _check_parts(
         task = progress.task("rows", sum(marker.rows for marker in markers.values()), "rows")
         for marker in markers.values():
             try:
-                store.rejects(marker)
+                store.rejects([marker])
             except StoreError as error:
                 summary.faults.append(one_line(error))
             for part in _live_parts(store, marker, summary):

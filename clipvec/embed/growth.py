@@ -22,20 +22,20 @@ from clipvec.store import (
     Generation,
     current,
     joining,
-    lifted_sources,
     replaced_sources,
+    retried_sources,
     revealed,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
     from clipvec.config import EmbedConfig
     from clipvec.data import Dataset, GrowingDataset, SyntheticDataset
     from clipvec.embed.reuse import ReusedStore
-    from clipvec.store import Store
+    from clipvec.store import CommitMarker, Store
 
 log = logging.getLogger(__name__)
 _COMPARED = ("size", "version", "detail")
@@ -131,8 +131,7 @@ def next_generation(
             return generation, False
     if look and reused is not None:
         return reused.plan_next(store, generations) or generations[-1], False
-    lifted = lifted_sources(store, generations, committed) if look else set()
-    planned = _changes(store, config, generations, lifted) if look else None
+    planned = _changes(store, config, generations, committed) if look else None
     if planned is not None and planned.joins:
         return next_generation(joining.settled(store.again()), config)
     return (generations[-1], False) if planned is None else (planned, True)
@@ -142,9 +141,9 @@ def _changes(
     store: Store,
     config: EmbedConfig,
     generations: Sequence[Generation],
-    lifted: Collection[tuple[int, int]],
+    committed: Mapping[int, CommitMarker],
 ) -> Generation | None:
-    """Plan a generation of what is new, changed, ``lifted`` and gone; None: nothing is."""
+    """Plan a generation of what is new, changed, back and gone; None: nothing is."""
     listing, plans, known, at = _look(store, config, generations)
     # named by a manifest, and not there
     lost = np.zeros(len(listing), bool)
@@ -154,7 +153,7 @@ def _changes(
     changed[here] = _differ(listing.table.filter(_bool(here)), known.take(at[here]))
     at_store = places(known)
     back = np.zeros(len(listing), bool)
-    back[here] = [place in lifted for place in map(tuple, at_store[at[here]].tolist())]
+    back[here] = retried_sources(store, generations, committed, known)[at[here]]
     back &= ~changed
     new = at < 0
     gone = _all_but(at[here], len(known))
@@ -186,7 +185,7 @@ def _changes(
         "new": new.sum() - moved,
         "changed": changed.sum(),
         "moved": moved,
-        "no longer deleted": back.sum(),
+        "back": back.sum(),
         "gone": gone.sum() - moved,
     }
     said = ", ".join(f"{count:,} {word}" for word, count in what.items() if count)

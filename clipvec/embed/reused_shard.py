@@ -72,7 +72,7 @@ class ReusedShard:
 
     def _take_rejects(self, lost: Iterable[LedgerRow] | None = None) -> None:
         """Make the other shard's ledger that of this one, beside the rows that are ``lost``."""
-        decided = self._made.rejects(self._marker)
+        decided = self._made.rejects([self._marker])[self._marker.shard]
         self._decided = frozenset(map(_key, decided))
         self._writer.replace_rejects([*decided, *(self.lost() if lost is None else lost)])
 

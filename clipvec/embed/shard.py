@@ -14,7 +14,7 @@ from clipvec.embed import growth
 from clipvec.embed.timings import Timings
 from clipvec.errors import TooManyRejects, printable
 from clipvec.progress import counted
-from clipvec.store import BLOCKED, hide_blocked
+from clipvec.store import BLOCKED, NOT_FOUND, hide_blocked
 
 if TYPE_CHECKING:
     from clipvec.config import EmbedConfig
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_NOT_FOUND = FileNotFoundError.__name__
 _FEW = 100
 """Images of which a share may be rejected in a smaller shard: of 3, one is a third."""
 
@@ -175,7 +174,7 @@ class Shard:
 
     def _without_gone(self, rejected: list[LedgerRow]) -> list[LedgerRow]:
         """Leave out what is no longer in the dataset: it was planned before, and is no fault."""
-        missing = {id for _, id, *_, error in rejected if error == _NOT_FOUND}
+        missing = {id for _, id, *_, error in rejected if error == NOT_FOUND}
         if not (missing and self._work.generation.plan and self._reused is None):
             return rejected
         missing &= growth.gone_names(self._store, self._config, self._work.generation)

@@ -10,7 +10,7 @@ from .fingerprint import (
 from .folder import Folder, canonical_url
 from .generations import REPLACED, Generation, current, replaced_sources
 from .hidden_names import are_alike, revealed
-from .ledger import lifted_sources, live_rejects
+from .ledger import NOT_FOUND, live_rejects, retried_sources
 from .live import LivePart
 from .nearby import stores_of
 from .part import LedgerRow
@@ -26,6 +26,7 @@ __all__ = [
     "DIGEST",
     "EMBEDDING",
     "GOLDEN_COSINE",
+    "NOT_FOUND",
     "REPLACED",
     "BlockedImage",
     "CommitMarker",
@@ -60,11 +61,11 @@ __all__ = [
     "image_digest",
     "joining",
     "keyed_hash",
-    "lifted_sources",
     "live_rejects",
     "live_rows",
     "matrix",
     "replaced_sources",
+    "retried_sources",
     "reused",
     "revealed",
     "still_deleted",

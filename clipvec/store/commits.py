@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clipvec import paths
 from clipvec.errors import SchemaError, StoreError
@@ -12,7 +11,7 @@ from clipvec.store.part import ledger_rows
 from clipvec.store.shard import CommitMarker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from clipvec.errors import ClipvecError
     from clipvec.store.folder import Folder
@@ -83,17 +82,16 @@ class Commits:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"{file} is damaged ({error}); {mend}") from error
 
-    def rejects(self, marker: CommitMarker) -> list[LedgerRow]:
-        """Return the reject ledger of a committed shard, once compared with its marker.
+    def rejects(self, markers: Sequence[CommitMarker]) -> dict[int, list[LedgerRow]]:
+        """Return the reject ledgers of committed shards, see `Store.rejects`."""
+        ledgers = [paths.ShardPaths(marker.shard).rejects for marker in markers if marker.rejects]
+        found = self._folder.read_each(ledgers)
+        return {marker.shard: self._ledger(marker, found) for marker in markers}
 
-        Raises:
-            StoreError: the ledger is damaged, or has other rows than the marker counts.
-        """
+    def _ledger(self, marker: CommitMarker, found: Mapping[str, bytes]) -> list[LedgerRow]:
         place = paths.ShardPaths(marker.shard)
-        rows: list[dict[str, Any]] = []
         try:
-            with contextlib.suppress(FileNotFoundError):  # as where there are no rejects
-                rows = ledger_rows(self._folder.read(place.rejects))
+            rows = ledger_rows(found[place.rejects]) if place.rejects in found else []
             seen = Counter(row["error"] for row in rows)
             if seen != Counter(marker.reasons):
                 said, counted = _counted(seen), _counted(Counter(marker.reasons))

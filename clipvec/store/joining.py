@@ -120,7 +120,7 @@ def plan(store: Store, run: Sequence[Generation]) -> Generation:
     import pyarrow as pa
 
     for marker in store.committed(shard for each in run for shard in each.shards).values():
-        store.rejects(marker)
+        store.rejects([marker])
         for part in marker.parts:
             next(store.read_all(part), None)
     generations = store.generations.all()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from clipvec import paths
 from clipvec.errors import StoreError
 from clipvec.store.blocked import BLOCKED, BlockedImage
@@ -13,9 +15,14 @@ from clipvec.store.part import ledger_rows
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    import pyarrow as pa
+
     from clipvec.store.generations import Generation
     from clipvec.store.shard import CommitMarker
     from clipvec.store.store import Store
+
+NOT_FOUND = FileNotFoundError.__name__
+"""Class of rejects whose file is not there."""
 
 
 def live_rejects(
@@ -61,32 +68,50 @@ def live_rejects(
                     yield generation.number, row
 
 
-def lifted_sources(
-    store: Store, generations: Sequence[Generation], markers: Mapping[int, CommitMarker]
-) -> set[tuple[int, int]]:
-    """Return the sources of rejects that were deleted forever, and no longer are.
+def retried_sources(
+    store: Store,
+    generations: Sequence[Generation],
+    markers: Mapping[int, CommitMarker],
+    known: pa.Table,
+) -> np.ndarray:
+    """Return which sources have rejects that the next generation takes up again, bool [K].
+
+    They were deleted forever, and no longer are; or they were listed with a size, and were not
+    found when their turn came. What else cannot be embedded stays so until its file changes.
 
     Args:
         store: of the ledgers.
         generations: of it.
         markers: of their shards.
-
-    Returns:
-        Generation and number of each.
+        known: the K sources that it covers, see `clipvec.store.generations.current`.
 
     Raises:
         StoreError: a ledger cannot be read.
     """
-    found = {
-        (generation.number, image)
+    numbers = {
+        shard: generation.number
         for generation in generations
         for shard in generation.shards
-        if BLOCKED in markers[shard].reasons
-        for _, _, uri, _, error in store.rejects(markers[shard])
-        if (image := BlockedImage.of(uri, error)) is not None
+        if markers[shard].reasons.keys() & {BLOCKED, NOT_FOUND}
     }
-    blocked = store.tombstones.blocked if found else frozenset()
-    return {(number, image.source) for number, image in found if image.digest not in blocked}
+    found: set[tuple[int, int | bytes]] = set()
+    for shard, rows in store.rejects(markers[shard] for shard in numbers).items():
+        for _, id, uri, _, error in rows:
+            image = BlockedImage.of(uri, error)
+            if image is not None and image.digest not in store.tombstones.blocked:
+                found.add((numbers[shard], image.source))
+            elif error == NOT_FOUND:
+                found.add((numbers[shard], id.encode("utf-8", "surrogatepass")))
+    if not found:
+        return np.zeros(len(known), bool)
+    columns = (known[name].to_pylist() for name in ("generation", "source", "name", "size"))
+    return np.array(
+        [
+            (number, source) in found or (size is not None and (number, name) in found)
+            for number, source, name, size in zip(*columns, strict=True)
+        ],
+        bool,
+    )
 
 
 def _rows(store: Store, file: str, data: bytes) -> list[dict[str, Any]]:

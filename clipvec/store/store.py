@@ -314,13 +314,13 @@ class Store:
             if source in sources or self.tombstones.covers(part.file, id)
         }
 
-    def rejects(self, marker: CommitMarker) -> list[LedgerRow]:
-        """Return the reject ledger of a committed shard, once compared with its marker.
+    def rejects(self, markers: Iterable[CommitMarker]) -> dict[int, list[LedgerRow]]:
+        """Return the reject ledgers of committed shards, once compared with their markers.
 
         Raises:
-            StoreError: the ledger is damaged, or has other rows than the marker counts.
+            StoreError: a ledger is damaged, or has other rows than its marker counts.
         """
-        return self._commits.rejects(marker)
+        return self._commits.rejects([*markers])
 
     def writer(self, shard: int, *, reusing: bool = False) -> ShardWriter:
         """Return the writer of an uncommitted shard, positioned after its finished parts.

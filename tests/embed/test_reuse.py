@@ -193,7 +193,7 @@ def test_images_that_are_not_what_they_were(embed: Embed, reuse: Embed, tmp_path
     lost = {id: reason for id, _, reason, _ in rejected(done.store)}
     assert lost["01.png"] == "it is not the image that was embedded before"
     assert_same_but(done.store, first, ["01.png", "04.png", "05.png"])
-    done = reuse(reuse=None, max_reject_fraction=0.5)
+    done = reuse(reuse=None, max_reject_fraction=0.5, max_removed_fraction=0.5)
     assert [*table(done.store)["id"].to_pylist()] == [
         *(f"0{n}.png" for n in (0, 2, 3, 7, 8)),
         *("01.png", "06.png", "20.png"),
