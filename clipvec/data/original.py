@@ -37,8 +37,8 @@ class NotShown(Exception):
 class Original:
     """An image file, open."""
 
-    media_type: str
-    """By its content: of an image that browsers show."""
+    media_type: str | None
+    """By its content: of an image that browsers show; None: of nothing that they do."""
     size: int
     """Bytes."""
     stream: IO[bytes]
@@ -57,8 +57,7 @@ def open_original(uri: str) -> Original:
     """Open the image at the `Record.uri` of a row.
 
     Raises:
-        NotShown: it is on another machine, is gone, is inside a file that is no plain tar, or is
-            no image that browsers show.
+        NotShown: it is on another machine, is gone, or is inside a file that is no plain tar.
     """
     if "://" in uri.removeprefix(PACKAGE_SCHEME):
         raise NotShown(f"the original is not on this machine: {uri}")
@@ -89,8 +88,6 @@ def _opened(stream: IO[bytes], start: int, size: int) -> Original:
         stream.seek(start)
     except OSError as error:
         raise NotShown(f"the file cannot be read ({first_line(error)})") from error
-    if kind is None:
-        raise NotShown("the original is in a format that browsers do not show")
     return Original(kind, size, stream)
 
 

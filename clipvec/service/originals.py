@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from io import BytesIO
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from cachetools import LRUCache
 from fastapi import HTTPException
 from starlette.responses import StreamingResponse
 
-from clipvec.data import NotShown, open_original
+from clipvec.data import NotShown, Original, Undecodable, open_original
+from clipvec.model import ImageReader, Preprocess
 from clipvec.service.searcher import UnknownRow
 
 if TYPE_CHECKING:
@@ -24,13 +29,21 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
-    from clipvec.data import Original
+    from clipvec.config import ServeConfig
 
 _THREADS = 2
 _AT_ONCE = 32
 """Originals that are sent at once: who reads them slowly leaves room for searches."""
 _EACH = 8
 """Those of one address; a browser asks for six at once."""
+_SIDE = 2048
+"""Most pixels of a side of the JPEG that stands for an original which browsers do not show."""
+_LARGEST = 2**28
+"""Bytes of such an original."""
+_KEPT_BYTES = 2**25
+"""Of such JPEGs: who looks at pictures goes back and forth."""
+_UNUSED = Preprocess(_SIDE // 2, _SIDE // 2, (), (), "bilinear", "squash", 0)
+"""No model is asked; its size keeps that of previews in raw files."""
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 """Headers of proxies: whoever asked one may be anywhere."""
 _HEADERS = {
@@ -46,13 +59,18 @@ _HEADERS = {
 class Originals:
     """Opens originals in threads of their own: a disk may hang.
 
+    What browsers do not show, such as HEIC, is decoded in a process of its own, one at a time,
+    within the bounds of images in requests.
+
     Args:
-        shown_to: who may see them: local, all or nobody.
+        settings: say who may see them, and how large an image may be.
     """
 
-    def __init__(self, shown_to: str) -> None:
-        self._shown_to = shown_to
+    def __init__(self, settings: ServeConfig) -> None:
+        self._shown_to, self._settings = settings.originals, settings
         self._threads = ThreadPoolExecutor(_THREADS, "originals")
+        self._decoding = ThreadPoolExecutor(1, "decoding originals")
+        self._jpegs: LRUCache[tuple[str, int], bytes] = LRUCache(_KEPT_BYTES, len)
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
@@ -68,7 +86,9 @@ class Originals:
             raise HTTPException(403, reason)
 
     async def response(self, uri: str, address: str) -> Response:
-        """Return the image at the URI of a row, as it is, for a client at an address.
+        """Return the image at the URI of a row for a client at an address.
+
+        It is the file as it is, or a JPEG of it where browsers do not show its format.
 
         Raises:
             UnknownRow: it is not there, or cannot be shown.
@@ -82,9 +102,36 @@ class Originals:
             loop = asyncio.get_running_loop()
             try:
                 found = await loop.run_in_executor(self._threads, open_original, uri)
-            except NotShown as error:
+                if found.media_type is None:
+                    found = await loop.run_in_executor(self._decoding, self._as_jpeg, uri, found)
+            except (NotShown, Undecodable) as error:
                 raise UnknownRow(str(error)) from error
         return _Sent(found, share, self._slots)
+
+    def _as_jpeg(self, uri: str, original: Original) -> Original:
+        key = uri, os.fstat(original.stream.fileno()).st_mtime_ns
+        with original.stream:
+            image = self._jpegs.get(key)
+            if image is None:
+                image = self._jpegs[key] = self._decoded(original)
+        return Original("image/jpeg", len(image), BytesIO(image))
+
+    def _decoded(self, original: Original) -> bytes:
+        if original.size > _LARGEST:
+            raise NotShown(f"the original has {original.size:,} bytes, more than {_LARGEST:,}")
+        try:
+            data = original.stream.read(original.size)
+        except OSError as error:
+            raise NotShown(f"the file cannot be read ({error.strerror})") from error
+        reader = ImageReader(
+            _UNUSED,
+            max_pixels=self._settings.max_pixels,
+            max_seconds=self._settings.max_decode_seconds,
+            threads=1,
+            thumbnail_side=_SIDE,
+        )
+        with closing(reader):
+            return reader(data).thumbnail
 
 
 class _Sent(StreamingResponse):

@@ -97,7 +97,7 @@ def create_app(settings: ServeConfig) -> FastAPI:
         # It would send browsers to whatever host the request names.
         redirect_slashes=False,
     )
-    app.state.originals = Originals(settings.originals)
+    app.state.originals = Originals(settings)
     app.state.beside, app.state.compares = None, settings.beside is not None
     app.include_router(api)
     if settings.beside:
@@ -213,7 +213,7 @@ async def thumbnail(id: str, searcher: Asked, request: Request) -> Response:
 
 @api.get("/original/{id:path}", tags=["rows"], response_class=Response, responses={200: _IMAGE})
 async def original(id: str, searcher: Asked, request: Request) -> Response:
-    """The file of a row as it is, if browsers show it and it is on the service's machine."""
+    """The file of a row, if it is on the service's machine; a JPEG of it if no browser shows it."""
     originals: Originals = request.app.state.originals
     originals.check(request)
     hit = await searcher.row(_known(id))

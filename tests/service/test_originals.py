@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from fastapi import HTTPException
 from PIL import Image
@@ -47,20 +50,89 @@ def test_only_rows_of_the_index(client: httpx.Client, id: str) -> None:
     assert answer.json()["error"].startswith("there is no row")
 
 
-def test_a_file_that_is_gone(
-    client: httpx.Client, searcher: Searcher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    row = asyncio.run(searcher.row(ID))
-
-    async def moved(_: str) -> Any:
-        return replace(row, uri=f"{tmp_path}/gone.jpg")
-
-    monkeypatch.setattr(searcher, "row", moved)
-    answer = client.get(f"/original/{ID}")
+def test_a_file_that_is_gone(shown_at: Callable[[Path], httpx.Response], tmp_path: Path) -> None:
+    answer = shown_at(tmp_path / "gone.jpg")
     assert (answer.status_code, answer.json()["error"]) == (
         404,
         f"the file is gone: {tmp_path}/gone.jpg",
     )
+
+
+@pytest.fixture
+def shown_at(
+    client: httpx.Client, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Path], httpx.Response]:
+    """Ask for the original of a row whose file is another."""
+    row = asyncio.run(searcher.row(ID))
+
+    def ask(file: Path) -> httpx.Response:
+        async def moved(_: str) -> Any:
+            return replace(row, uri=str(file))
+
+        monkeypatch.setattr(searcher, "row", moved)
+        return client.get(f"/original/{ID}")
+
+    return ask
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "HEIC", "JPEG XL"])
+def test_what_browsers_do_not_show_goes_out_as_a_jpeg(
+    shown_at: Callable[[Path], httpx.Response], tmp_path: Path, kind: str
+) -> None:
+    image = Image.new("RGB", (4200, 1000), "red")
+    image.paste("blue", (0, 0, 2100, 1000))
+    file = tmp_path / "a.bin"
+    if kind == "JPEG XL":
+        codec = pytest.importorskip("imagecodecs", reason="clipvec[jxl] is not installed")
+        file.write_bytes(codec.jpegxl_encode(np.asarray(image), effort=1))
+    elif kind == "HEIC":
+        heif = pytest.importorskip("pillow_heif", reason="clipvec[heic] is not installed")
+        heif.from_pillow(image).save(file, quality=90)
+    else:
+        image.save(file, kind, tiffinfo={274: 6})  # lies on its side
+    answer = shown_at(file)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert answer.headers["cache-control"] == "private, no-store"
+    found = Image.open(io.BytesIO(answer.content))
+    long, short = (found.height, found.width) if kind == "TIFF" else found.size
+    assert 0.9 * 2048 <= long <= 2048
+    assert short == pytest.approx(long / 4.2, abs=1)
+    first = found.getpixel((short // 2, 20))
+    assert isinstance(first, tuple)
+    assert first[2] > 200 > 60 > first[0]
+
+
+def test_such_a_jpeg_is_kept(
+    shown_at: Callable[[Path], httpx.Response], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.tiff"
+    Image.new("RGB", (40, 30), "red").save(file)
+    first = shown_at(file).content
+    with monkeypatch.context() as without:
+        without.delattr(originals, "ImageReader")
+        assert shown_at(file).content == first
+    Image.new("RGB", (60, 30), "red").save(file)
+    os.utime(file, ns=(1, 1))
+    assert Image.open(io.BytesIO(shown_at(file).content)).size == (60, 30)
+
+
+def test_what_cannot_be_decoded(
+    shown_at: Callable[[Path], httpx.Response], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.tiff"
+    Image.new("1", (9000, 9000)).save(file, compression="group4")
+    for content, reason in {
+        b"<script>alert(1)</script>": "not a supported image format",
+        b"RIFF\0\0\0\0WAVEfmt ": "damaged",
+        file.read_bytes(): "81000000 pixels, more than max_pixels=50000000",
+    }.items():
+        file.write_bytes(content)
+        answer = shown_at(file)
+        assert answer.status_code == 404
+        assert reason in answer.json()["error"]
+    monkeypatch.setattr(originals, "_LARGEST", 3)
+    file.write_bytes(b"four")
+    assert shown_at(file).json()["error"] == "the original has 4 bytes, more than 3"
 
 
 def test_who_stops_reading_is_let_go(
@@ -109,28 +181,32 @@ def test_who_may_see_them(client: httpx.Client, served: ServeConfig, searcher: S
         ("localhost", None, False),
     ],
 )
-def test_this_machine(host: str, client: str | None, local: bool) -> None:
+def test_this_machine(served: ServeConfig, host: str, client: str | None, local: bool) -> None:
     known = {
         "client": None if client is None else (client, 5),
         "headers": [(b"host", host.encode())],
     }
     request = Request({"type": "http", "scheme": "http", "path": "/", "query_string": b"", **known})
     if local:
-        Originals("local").check(request)
+        Originals(served).check(request)
     else:
         with pytest.raises(HTTPException, match="own machine alone"):
-            Originals("local").check(request)
+            Originals(served).check(request)
 
 
 @pytest.mark.parametrize(("limit", "other"), [("_AT_ONCE", False), ("_EACH", True)])
 def test_so_many_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, other: bool
+    served: ServeConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    other: bool,
 ) -> None:
     monkeypatch.setattr(originals, limit, 1)
     Image.effect_noise((900, 900), 90).save(tmp_path / "a.png")
 
     async def main() -> None:
-        shown = Originals("all")
+        shown = Originals(replace(served, originals="all"))
         first = await shown.response(f"{tmp_path}/a.png", "10.0.0.1")
         sending = asyncio.Event()
 
