@@ -8,7 +8,10 @@ function __clipvec
     set -l word (commandline -ct)
     set -l before (string match -r '^.*[=:]' -- $word)
     set -l path (string replace -r '^.*[=:]' '' -- $word)
-    for file in (__fish_complete_path $path)
+    # What is quoted has no ~: the folder is looked into by its path, and written as it was typed.
+    set -l real (string replace -r '^~/' "$HOME/" -- $path)
+    for file in (__fish_complete_path $real)
+        test "$real" = "$path"; or set file '~'(string sub -s (math 1 + (string length -- $HOME)) -- $file)
         echo "$before$file"
     end
 end

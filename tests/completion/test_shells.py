@@ -60,7 +60,9 @@ def test_fish_completes_files(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     script = (
         "clipvec completion fish | source; complete -C 'clipvec photos ph'; "
-        "complete -C 'clipvec embed dataset.path=ph'; complete -C 'clipvec embed model=vit_l'"
+        "complete -C 'clipvec embed dataset.path=ph'; complete -C 'clipvec embed model=vit_l'; "
+        "complete -C 'clipvec photos ~/ph'; complete -C 'clipvec search --image ~/ph'; "
+        "complete -C 'clipvec embed dataset.path=~/ph'"
     )
     done = subprocess.run(
         ["fish", "--no-config", "-c", script],
@@ -71,7 +73,10 @@ def test_fish_completes_files(tmp_path: Path) -> None:
         check=True,
     )
     found = [line.split("\t")[0] for line in done.stdout.splitlines()]
-    assert found == ["photos/", "dataset.path=photos/", "model=vit_l_14"]
+    assert found == [
+        *("photos/", "dataset.path=photos/", "model=vit_l_14"),
+        *("~/photos/", "~/photos/", "dataset.path=~/photos/"),
+    ]
 
 
 def test_bash(tmp_path: Path) -> None:
