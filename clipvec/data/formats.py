@@ -74,6 +74,8 @@ _BRANDS = {
 _MEDIA_TYPES = {
     name: f"image/{name.lower()}" for name in ("JPEG", "PNG", "WebP", "AVIF", "GIF", "BMP")
 }
+FORMATS_READ = "JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF, HEIC, JPEG XL or raw"
+"""In words; of a file in one that needs a package which is not installed, another line says so."""
 _FTYP_BYTES = 512
 _DNG_VERSION = 50706
 _SUBFILE_TYPE = 254
@@ -130,14 +132,7 @@ def open_image(data: bytes) -> Image.Image:
     for mark, name in _NOT_READ:
         if data.startswith(mark):
             raise not_read(name)
-    raise NotAnImage(f"not a supported image format ({formats_read()})")
-
-
-def formats_read() -> str:
-    """Return the formats that are read with the packages that are installed, in words."""
-    optional = [reader.kind for reader in READERS if reader.installed]
-    *others, last = ["JPEG", "PNG", "WebP", "AVIF", "GIF", "BMP", "TIFF", *optional]
-    return f"{', '.join(others)} or {last}"
+    raise NotAnImage(f"not a supported image format ({FORMATS_READ})")
 
 
 def endings_read() -> str:

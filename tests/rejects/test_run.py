@@ -9,7 +9,7 @@ import pytest
 import clipvec
 from clipvec import config
 from clipvec.config import RejectsConfig
-from clipvec.data.formats import formats_read
+from clipvec.data.formats import FORMATS_READ
 from clipvec.errors import StoreError
 from clipvec.rejects.run import rejects
 from clipvec.store import Store
@@ -53,7 +53,7 @@ def test_what_was_rejected(tmp_path: Path, tiny_weights: Path) -> None:
     (folder / "e.jpg").write_bytes(b"no image")
     summary = clipvec.run_embed(**options)
     assert "3 images, 5 rejects (4 EmptyFile, 1 NotAnImage), " in str(summary)
-    wrong = f"1  not a supported image format ({formats_read()})\n\tROOT/photos/e.jpg"
+    wrong = f"1  not a supported image format ({FORMATS_READ})\n\tROOT/photos/e.jpg"
     assert listed(tmp_path, 2) == (
         "5 rejects in ROOT/store/photos/local\n4  the file is empty (0 bytes)\n"
         "\tROOT/photos/a.jpg\n\tROOT/photos/b.jpg\n\tand 2 more; shown=0 shows all\n" + wrong
