@@ -42,9 +42,8 @@ from tests import stores, tiny
 from tests.data.making import encode
 
 _STEPS = 8
-_CARRIED = "carried"
-"""Stands for the deletions that cannot be taken back: those that embed makes, of images that were
-deleted and came again, and those that were compacted."""
+_COMPACTED = "compacted"
+"""Stands for the deletions that cannot be taken back, as they were compacted."""
 
 Commands = dict[str, Callable[[], object]]
 
@@ -61,12 +60,10 @@ class Sequence:
         self.seconds: dict[str, float] = {}
         """What each command took the last time, unless it was killed."""
         self.written = self.kills = 0
-        self.deleted: dict[str, set[str]] = {_CARRIED: set()}
+        self.deleted: dict[str, set[str]] = {_COMPACTED: set()}
         """Ids by the deletion that is in force, as far as their images are as they were."""
         self.new: set[str] = set()
         """Names of images of which the store has no row yet."""
-        self.moved: set[str] = set()
-        """Names of images that the store has under another name or time."""
         for _ in range(int(self.rng.integers(5, 25))):
             self.add()
 
@@ -89,7 +86,6 @@ class Sequence:
 
     def carry(self, file: Path, new: Path) -> None:
         """Note that a row goes where the same image comes, and stays deleted if it was."""
-        self.moved.add(new.name)
         for ids in self.deleted.values():
             if file.name in ids:
                 ids.remove(file.name)
@@ -137,7 +133,7 @@ class Sequence:
 
     def undo(self) -> None:
         """Take a deletion back."""
-        if names := sorted(self.deleted.keys() - {_CARRIED}):
+        if names := sorted(self.deleted.keys() - {_COMPACTED}):
             name = str(self.rng.choice(names))
             del self.deleted[name]
             stores.undo(Store.open(self.store), name)
@@ -145,12 +141,7 @@ class Sequence:
     def embed(self) -> None:
         """Embed what changed."""
         self.run("embed")
-        for ids in [*self.deleted.values()]:
-            carried = ids & self.moved
-            ids.difference_update(carried)
-            self.deleted[_CARRIED] |= carried
         self.new.clear()
-        self.moved.clear()
 
     def lose(self) -> None:
         """Lose a shard, as a bucket may, and embed it again in other parts."""
@@ -165,7 +156,7 @@ class Sequence:
     def compact(self) -> None:
         """Take the bytes of deleted rows out of store and index."""
         self.run("compact")
-        self.deleted = {_CARRIED: set().union(*self.deleted.values())}
+        self.deleted = {_COMPACTED: set().union(*self.deleted.values())}
 
     def run(self, name: str) -> None:
         """Run a command in a process of its own, half of them killed at a random moment first."""
