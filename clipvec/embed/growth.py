@@ -12,7 +12,7 @@ import numpy as np
 
 from clipvec.config import name_of
 from clipvec.data import Listing, open_dataset
-from clipvec.embed.lost import check_lost, cut_share, keeps_removed, of_single_images, places
+from clipvec.embed.lost import check_lost, keeps_removed, places
 from clipvec.embed.reuse import check_taken_over
 from clipvec.embed.work import Work
 from clipvec.errors import ConfigError
@@ -158,13 +158,7 @@ def _changes(
     new = at < 0
     gone = _all_but(at[here], len(known))
     undivided = listing.undivided or Listing(plans[-1]).undivided
-    cut = np.zeros(len(known))
-    cut[at[changed]] = cut_share(
-        listing.table.filter(_bool(changed)),
-        known.take(at[changed]),
-        single=of_single_images(store),
-    )
-    check_lost(config, store, listing, known, new, gone, cut, undivided=undivided)
+    check_lost(config, store, listing, known, at, gone, undivided=undivided)
     if keeps_removed(config) and gone.any():
         kept = counted(int(gone.sum()), "source")
         log.info("%s: %s gone; dataset.keep_removed=true keeps the rows", config.dataset.name, kept)
@@ -210,8 +204,7 @@ def gone_names(store: Store, config: EmbedConfig, generation: Generation) -> fro
     listing, _, known, at = _look(store, config, store.generations.all())
     with suppress(ConfigError):
         gone = _all_but(at[at >= 0], len(known))
-        cut = np.zeros(len(known))
-        check_lost(config, store, listing, known, at < 0, gone, cut, undivided=False)
+        check_lost(config, store, listing, known, at, gone, undivided=False)
         if listing.complete:
             planned = Listing(store.generations.plan(generation)).names()
             return frozenset(planned) - frozenset(listing.names())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -30,41 +29,42 @@ def check_lost(
     store: Store,
     listing: Listing,
     known: pa.Table,
-    new: np.ndarray,
+    at: np.ndarray,
     gone: np.ndarray,
-    cut: np.ndarray,
     *,
     undivided: bool,
 ) -> None:
     """Refuse a listing that lacks too much, and say what stays though it is gone.
 
-    Both sources and rows are counted, as those that are not embedded yet have none. Sources that
-    are new and as large as ones that are gone were moved: they do not count. Where the listing is
-    ``undivided`` nothing can stay: what is new has the same rows.
+    Both sources and rows are counted, as those that are not embedded yet have none. A file that is
+    empty now counts as gone. Sources that are new and as large as ones that are gone were moved:
+    they do not count. Where the listing is ``undivided`` nothing can stay: what is new has the same
+    rows.
 
     Args:
         config: of the command.
         store: whose rows are counted.
         listing: of the dataset.
         known: the sources that the store covers.
-        new: which of the listed ones it does not, bool [N].
+        at: which of these the listed ones are, int64 [N]; -1: none, they are new.
         gone: which of the known ones are not listed, bool [K].
-        cut: by what share these are smaller than they were, float [K].
         undivided: see above.
     """
-    if gone.any() and keeps_removed(config) and undivided:
+    keeps = keeps_removed(config)
+    if gone.any() and keeps and undivided:
         raise ConfigError(
             f"{config.dataset.name}: dataset.keep_removed=true would keep each row twice, "
             "since datasets does not tell from which file a row is; give "
             "dataset.keep_removed=false and max_removed_fraction=1, or embed into another "
             "store.root"
         )
-    import pyarrow as pa
-
-    lost = cut.copy()
-    if gone.any() and not keeps_removed(config):
+    now, then = (table["size"].to_numpy() for table in (listing.table, known))  # NaN: not known
+    emptied = np.zeros(len(known), bool)
+    emptied[at[at >= 0]] = (now[at >= 0] == 0) & (then[at[at >= 0]] > 0)
+    lost = emptied.copy()
+    if gone.any() and not keeps:
         if listing.complete:
-            lost[_not_moved(listing.table.filter(pa.array(new)), known, gone)] = 1
+            lost[_not_moved(now[at < 0], then, gone)] = True
         else:
             log.warning(
                 "%s: %s not found, but folders that cannot be read may hold them: their rows stay",
@@ -72,52 +72,38 @@ def check_lost(
             )
     if not lost.any():
         return
-    count, held, what = float(lost.sum()), len(known), "source"
+    count, held, what = int(lost.sum()), len(known), "source"
     if not of_single_images(store):
         rows = sum(part.rows for part in store.parts())
-        live = live_rows(store, places(known)[lost > 0])
-        if (lost_rows := float(lost[lost > 0] @ live)) * held > count * rows:
+        lost_rows = int(live_rows(store, places(known)[lost]).sum())
+        if lost_rows * held > count * rows:
             count, held, what = lost_rows, rows, "row"
     share = count / held
     if share <= config.max_removed_fraction:
         return
-    smaller = known["name"].filter(pa.array(cut > 0)).to_pylist()
-    more = f" and {len(smaller) - 1:,} more" if smaller[1:] else ""
-    those = f" (cut short: {printable(os.fsdecode(smaller[0]))}{more})" if smaller else ""
+    files = np.flatnonzero(emptied)
+    more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
+    first = printable(os.fsdecode(known["name"][int(files[0])].as_py())) if len(files) else ""
     raise ConfigError(
-        f"{config.dataset.name}: {math.ceil(count):,} of {counted(held, what)} are gone{those}, "
-        f"more than max_removed_fraction={config.max_removed_fraction}: nothing was changed; is "
-        "dataset.path right, and all of it there? if these are to go from the store too, give "
+        f"{config.dataset.name}: {count:,} of {counted(held, what)} are gone"
+        + (f" (empty: {first}{more})" if first else "")
+        + f", more than max_removed_fraction={config.max_removed_fraction}: nothing was changed; "
+        "is dataset.path right, and all of it there? if these are to go from the store too, give "
         f"max_removed_fraction={admitting(share)}"
-        + ("" if undivided or smaller else "; dataset.keep_removed=true keeps their rows")
+        + ("" if undivided or first else "; dataset.keep_removed=true keeps their rows")
     )
 
 
-def _not_moved(new: pa.Table, known: pa.Table, gone: np.ndarray) -> np.ndarray:
+def _not_moved(new: np.ndarray, known: np.ndarray, gone: np.ndarray) -> np.ndarray:
     """Return the numbers of known sources that are gone, less one for each new one of its size."""
-    there = Counter(size for size in new["size"].to_pylist() if size)
-    sizes = known["size"].to_pylist()
+    there = Counter(new[new > 0].tolist())
     left = []
     for number in np.flatnonzero(gone):
-        if there[sizes[number]]:
-            there[sizes[number]] -= 1
+        if there[size := float(known[number])]:
+            there[size] -= 1
         else:
             left.append(number)
     return np.array(left, np.int64)
-
-
-def cut_share(these: pa.Table, those: pa.Table, *, single: bool) -> np.ndarray:
-    """Return by what share sources are smaller than they were, float [N].
-
-    Of single images, one that is smaller is another image, unless nothing is left.
-    """
-    now, then = (
-        np.array([np.nan if size is None else size for size in table["size"].to_pylist()])
-        for table in (these, those)
-    )
-    smaller = (now < then) & ((now == 0) | (not single))
-    share: np.ndarray = np.where(smaller, 1 - now / np.maximum(then, 1), 0.0)
-    return share
 
 
 def of_single_images(store: Store) -> bool:

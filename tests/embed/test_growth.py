@@ -196,7 +196,7 @@ def test_a_folder_that_is_not_there_removes_nothing(
     shutil.copytree(tmp_path / "kept", folder)
     for file in folder.iterdir():
         file.write_bytes(b"")
-    with pytest.raises(ConfigError, match=r"10 of 10 .*gone \(cut short: 00\.png and 9 more\), m"):
+    with pytest.raises(ConfigError, match=r"10 of 10 .*gone \(empty: 00\.png and 9 more\), m"):
         embed()
     shutil.rmtree(folder)
     folder.mkdir()
@@ -214,12 +214,11 @@ def test_a_folder_that_is_not_there_removes_nothing(
     ("kept", "said"),
     [
         (None, r"it: 12 of 18 rows are gone, more than .* give max_removed_fraction=0\.67; d"),
-        (0, r"12 of 18 rows are gone \(cut short: 9\.tar\), more"),
-        (0.4, r"8 of 18 rows are gone \(cut short: 9\.tar\), more"),
+        (b"", r"12 of 18 rows are gone \(empty: 9\.tar\), more"),
     ],
 )
 def test_a_tar_that_holds_most_rows(
-    embed: Embed, tmp_path: Path, kept: float | None, said: str
+    embed: Embed, tmp_path: Path, kept: bytes | None, said: str
 ) -> None:
     folder = tmp_path / "tars"
     for number in range(6):
@@ -231,13 +230,30 @@ def test_a_tar_that_holds_most_rows(
     if kept is None:
         (folder / "9.tar").unlink()
     else:
-        (folder / "9.tar").write_bytes(data[: int(kept * len(data))])
+        (folder / "9.tar").write_bytes(kept)
     with pytest.raises(ConfigError, match=said):
         embed(**options)
     assert rows(store) == whole
     (folder / "9.tar").write_bytes(data)
     (folder / "0.tar").unlink()
     assert embed(**options, max_removed_fraction=0.15).replaced == 13
+
+
+def test_files_of_the_same_rows_that_became_smaller(embed: Embed, tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    rows = pa.table(
+        {"image": [encode((k, 0, 0)) for k in range(8)], "text": ["many words " * 99] * 8}
+    )
+    options = {"dataset": "parquet", "dataset.path": f"{tmp_path}/*.parquet"}
+    for kind in ("none", "zstd"):
+        for name in ("a", "b"):
+            parquet.write_table(
+                *(rows, tmp_path / f"{name}.parquet"), compression=kind, use_dictionary=False
+            )
+        done = embed(**options)
+        assert (done.timings.images, done.rejects) == (16, 0)
+    assert done.known == 16
 
 
 def test_another_folder_of_the_same_name(embed: Embed, tmp_path: Path) -> None:
