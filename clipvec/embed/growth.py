@@ -42,15 +42,22 @@ _COMPARED = ("size", "version", "detail")
 """Columns of a listing that tell that a source has changed."""
 
 
-def begin(store: Store, config: EmbedConfig, dataset: GrowingDataset) -> None:
+def begin(store: Store, config: EmbedConfig, dataset: GrowingDataset, *, whole: bool) -> None:
     """Write what a new store covers, before anything is embedded.
+
+    Args:
+        store: that is new.
+        config: of the command.
+        dataset: to list.
+        whole: whether all shards are wanted, so that no other command is expected to plan it.
 
     Raises:
         StoreError: it cannot be written.
     """
     listing = dataset.listing()
     plan = _plan(listing.table, np.full((len(listing), 2), -1))
-    _decided(config, *store.generations.add(0, 0, config.sharding.count, len(listing), plan))
+    planned, mine = store.generations.add(0, 0, config.sharding.count, len(listing), plan)
+    _decided(config, planned, mine or not whole)
 
 
 def _decided(config: EmbedConfig, generation: Generation, mine: bool) -> Generation:

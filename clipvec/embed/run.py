@@ -215,7 +215,7 @@ class _Session:
         if self._reused is not None:
             self._reused.plan_next(store, [])
         else:
-            growth.begin(store, self._config, work.dataset)  # type: ignore[arg-type]
+            growth.begin(store, self._config, work.dataset, whole=self._look)  # type: ignore[arg-type]
             self._look = False
 
     def _work(self, store: Store | None) -> Work:

@@ -546,6 +546,28 @@ def test_who_plans_second_is_told(
     assert len(rows(store)) == 4
 
 
+@pytest.mark.parametrize(("shards", "warned"), [("all", True), ("0-1", False)])
+def test_who_begins_second_is_told_if_both_want_the_same(
+    embed: Embed,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    shards: str,
+    warned: bool,
+) -> None:
+    photos(tmp_path / "photos", 3)
+    plan = growth._plan
+
+    def plan_late(*args: Any) -> pa.Table:
+        monkeypatch.setattr(growth, "_plan", plan)
+        embed(shards="2")
+        return plan(*args)
+
+    monkeypatch.setattr(growth, "_plan", plan_late)
+    embed(shards=shards)
+    assert ("another command planned generation 0 meanwhile" in caplog.text) == warned
+
+
 def _kill(*_: object) -> None:
     raise KeyboardInterrupt
 
