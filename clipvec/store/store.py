@@ -120,11 +120,12 @@ class Store:
         """
         folder = Folder(url)
         values = {"fingerprint": fingerprint.to_json(), "model": dict(model), "reused": reused}
-        try:
-            cls(folder, values)._reader.check_begun()
-        except FingerprintError:
-            if cls.find(url) is None:  # else of another job, on another device perhaps
-                raise
+        if cls.find(url) is None:
+            try:
+                cls(folder, values)._reader.check_begun()
+            except FingerprintError:
+                if cls.find(url) is None:  # else of another job, on another device perhaps
+                    raise
         folder.create(paths.STORE_JSON, files.to_json(values, _SCHEMA))
         return cls.open(url)
 

@@ -12,6 +12,7 @@ import pytest
 from clipvec import config
 from clipvec.errors import FingerprintError, StoreError
 from clipvec.store import Fingerprint, Golden, ModelFingerprint, Store
+from clipvec.store.reading import PartReader
 
 MODEL = ModelFingerprint("ViT-X", "a" * 64, {"height": 64}, 2, Golden([1.0, 0.0], [0.0, 1.0]))
 PRINT = Fingerprint(
@@ -158,3 +159,13 @@ def test_attributes_of_no_known_type() -> None:
     """As after one flipped bit of ``store.json``."""
     with pytest.raises(ValueError, match=r"^attributes \{'nice': 'bonl'\}$"):
         Fingerprint.from_json(PRINT.to_json() | {"attributes": {"nice": "bonl"}})
+
+
+def test_a_store_that_is_there_is_adopted_without_a_look_at_its_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, looks = str(tmp_path / "toy"), list[PartReader]()
+    monkeypatch.setattr(PartReader, "check_begun", looks.append)
+    for _ in range(2):
+        Store.create(url, PRINT, {"arch": "ViT-X"})
+    assert len(looks) == 1
