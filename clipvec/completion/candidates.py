@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+from contextlib import suppress
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from clipvec.cli import HydraCommand, commands
 from clipvec.completion.composition import Composition
 from clipvec.locations import expanded
-from clipvec.paths import CONF_DIR, STORE_JSON, IndexPaths, whole_collection
+from clipvec.paths import CONF_DIR, STORE_JSON, IndexPaths, RowsPaths, whole_collection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -65,6 +66,11 @@ def _that_begin(found: Iterable[str], word: str) -> list[str]:
 
 def _next(name: str, before: Sequence[str], word: str) -> Iterable[str]:
     """Yield what may follow ``before`` on the command line of a command."""
+    if name == "search" and before[-1:] == ["--where"]:
+        if "=" not in word:
+            folder = _folder("index.path", *_composed(name, before))
+            yield from (f"{each}=" for each in _attributes(folder))
+        return
     main = import_module(f"clipvec.{name}.__main__")
     command: HydraCommand | None = getattr(main, "COMMAND", None)
     if command is None:
@@ -98,11 +104,7 @@ def _overrides(config: str, before: Sequence[str], word: str) -> Iterator[str]:
     """Yield ``group=``, ``section.`` and ``key=``, or what may stand behind the ``=``."""
     signs = _SIGNS.match(word)[0]  # type: ignore[index]  # it matches anything
     key, equals, value = word.removeprefix(signs).partition("=")
-    chosen = dict(each.lstrip("+").split("=", 1) for each in before if "=" in each)
-    own = [b for a, b in pairwise(before) if a in _CONFIG_DIRS]
-    own += [each.split("=", 1)[1] for each in before if each.startswith("--config-dir=")]
-    folders = [expanded(each) for each in own]
-    made = Composition(config, chosen, [*folders, CONF_DIR])
+    made, chosen = _composed(config, before)
     if equals:
         done = value.rpartition(",")
         yield from (f"{signs}{key}={''.join(done[:2])}{x}" for x in _values(made, key, chosen))
@@ -116,15 +118,41 @@ def _overrides(config: str, before: Sequence[str], word: str) -> Iterator[str]:
             yield f"{signs}{section}{name}{'.' if deeper else '='}"
 
 
+def _composed(config: str, before: Sequence[str]) -> tuple[Composition, dict[str, str]]:
+    """Return what a config is with the options of a line, and those options."""
+    chosen = dict(each.lstrip("+").split("=", 1) for each in before if "=" in each)
+    own = [b for a, b in pairwise(before) if a in _CONFIG_DIRS]
+    own += [each.split("=", 1)[1] for each in before if each.startswith("--config-dir=")]
+    return Composition(config, chosen, [*map(expanded, own), CONF_DIR]), chosen
+
+
 def _values(made: Composition, key: str, chosen: Mapping[str, str]) -> list[str]:
     if key in made.groups:
         return made.options(key)
     if (place := _PLACES.get(key)) in made.values:
-        return _names(key, expanded(chosen.get(place) or str(made.values[place])))
+        return _names(key, _folder(place, made, chosen))
     default = made.values.get(key)
     if isinstance(default, bool):
         return ["false", "true"]
     return [str(default)] if isinstance(default, int | float) else []
+
+
+def _folder(option: str, made: Composition, chosen: Mapping[str, str]) -> Path:
+    return expanded(chosen.get(option) or str(made.values[option]))
+
+
+def _attributes(folder: Path) -> set[str]:
+    """Return what images can be filtered by in the collections of a folder."""
+    from pyarrow import ipc
+
+    from clipvec.index import filters
+
+    found = set(filters.BUILT_IN)
+    for collection in folder.glob("*--*/"):
+        with suppress(OSError, ValueError), RowsPaths(collection).columns.open("rb") as file:
+            # an attribute begins with a letter; what the index itself needs, with _
+            found.update(name for name in ipc.open_file(file).schema.names if name[0] != "_")
+    return found - {"id"}
 
 
 def _names(key: str, folder: Path) -> list[str]:

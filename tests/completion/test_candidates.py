@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from clipvec.cli import commands
@@ -73,6 +74,22 @@ def test_names_of_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert candidates("clipvec search index=faiss collection=") == [
         *("collection=birds--vit", "collection=live")
     ]
+
+
+def test_what_a_search_filters_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    built_in = ["caption=", "height=", "uri=", "width="]
+    assert candidates("clipvec search dog --where ") == built_in
+    for name, column in {"birds--vit": "taken", "photos--vit": "_row"}.items():
+        (folder := tmp_path / "data/index" / name).mkdir(parents=True)
+        table = pa.table({"id": ["a"], column: ["2020"]})
+        with pa.ipc.new_file(folder / "rows.arrow", table.schema) as file:
+            file.write(table)
+    (tmp_path / "data/index/broken--vit").mkdir()
+    (tmp_path / "data/index/broken--vit/rows.arrow").write_bytes(b"cut")
+    assert candidates("clipvec search dog --where ") == sorted([*built_in, "taken="])
+    assert candidates("clipvec search --where width=3 --where t") == ["taken="]
+    assert candidates("clipvec search --where taken=") == []
 
 
 @pytest.mark.parametrize("command", commands())
