@@ -164,8 +164,8 @@ def test_attributes_of_no_known_type() -> None:
 def test_a_store_that_is_there_is_adopted_without_a_look_at_its_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url, looks = str(tmp_path / "toy"), list[PartReader]()
-    monkeypatch.setattr(PartReader, "check_begun", looks.append)
+    url, looks = str(tmp_path / "toy"), list[str]()
+    monkeypatch.setattr(PartReader, "check_begun", lambda _: looks.append("look"))
     for _ in range(2):
         Store.create(url, PRINT, {"arch": "ViT-X"})
     assert len(looks) == 1
