@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from clipvec.index.base import VectorIndex
 
 log = logging.getLogger(__name__)
+_ELSEWHERE = "local"
+"""Name of a model whose weights may be those of a collection that has them by another name."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,8 @@ def open_index(
             or an alias; None: the only one there is, or of several in a folder the one that
             changed last, which is said.
         dataset: whose index it is, if no name is given; None: any.
-        model: by which it is, if no name is given and the dataset has one by it: weights that are
-            somewhere else have another name, such as ``local``; None: any.
+        model: by which it is, if no name is given; None: any, as is ``local``, weights that are
+            somewhere else, where there is none of that name.
         bare: what the backend itself holds and finds, to be measured or checked: without the table
             of rows beside it, and with rows that were deleted since it was built.
 
@@ -140,10 +142,11 @@ def _chosen(
     found = name
     if name is None:
         alike = _of(names, dataset, model)
-        if not alike and dataset is not None:
-            raise CollectionError(
-                _no_collection(f"of dataset.name={dataset}", None, wholes, config)
-            )
+        if names and not alike:
+            of = f"of dataset.name={dataset}" if dataset is not None else ""
+            by = f"by model.name={model}" if model is not None else ""
+            wanted = " ".join(filter(None, (of, by)))
+            raise CollectionError(_no_collection(wanted, None, wholes, config))
         several = len({*map(paths.whole_collection, alike)}) != 1
         found = _newest(config, alike) if several else paths.whole_collection(alike[0])
     elif name not in {*wholes, *names}:
@@ -156,10 +159,11 @@ def _chosen(
 
 
 def _of(names: Sequence[str], dataset: str | None, model: str | None) -> list[str]:
-    """Return those of a dataset, and of these those by a model, if there are any."""
+    """Return those of a dataset that are by a model."""
     made_of = {name: paths.whole_collection(name).rpartition("--") for name in names}
     found = [name for name in names if dataset in (None, made_of[name][0])]
-    return [name for name in found if model in (None, made_of[name][2])] or found
+    by_model = [name for name in found if model in (None, made_of[name][2])]
+    return found if model == _ELSEWHERE and not by_model else by_model
 
 
 def _newest(config: IndexConfig, names: Sequence[str]) -> str | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -219,16 +220,22 @@ def test_collections_to_choose_from(
         assert opened.name == "toys--toy"
     said = f"toys--toy is the newest collection in {folder.path}; others: collection=x--y"
     assert caplog.messages == [said]
-    for dataset, model in (("x", None), (None, "y"), ("x", "z")):
+    for dataset, model in (("x", None), (None, "y"), ("x", "local")):
         assert published(folder, None, dataset, model).name == "x--y"
     toys = Path(folder.path) / "toys--toy"
     toys.rename(toys.with_name("x--more--y"))
     build_index(build_config(tmp_path, folder))
     assert published(folder, dataset="x").name == "x--y"
     assert published(folder, dataset="x--more").name == "x--more--y"
-    said = r"no collection of dataset\.name=none in .*collection=toys--toy"
-    with pytest.raises(CollectionError, match=said):
-        open_index(folder, dataset="none", model="toy")
+    for dataset, model, of in (
+        ("none", None, "of dataset.name=none"),
+        ("none", "toy", "of dataset.name=none by model.name=toy"),
+        ("x", "toy", "of dataset.name=x by model.name=toy"),
+        (None, "other", "by model.name=other"),
+    ):
+        said = rf"no collection {re.escape(of)} in .*choose from .*collection=toys--toy"
+        with pytest.raises(CollectionError, match=said):
+            open_index(folder, dataset=dataset, model=model)
 
 
 def test_thumbnails_come_from_the_store(
