@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from clipvec.errors import printable, without_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
@@ -40,6 +43,22 @@ class Formatter(logging.Formatter):
         """Return the text of a record."""
         text = without_secrets(super().format(record))
         return "\n".join(map(printable, text.split("\n")))
+
+
+@contextmanager
+def logs_on_terminal() -> Iterator[None]:
+    """Have the warnings of all packages on the terminal, unformatted.
+
+    Without a handler a package that logs by ``logging.warning``, as open_clip does, installs one
+    of its own, which puts levels and names of modules in front.
+    """
+    handler, root = TerminalHandler(), logging.getLogger()
+    handler.setFormatter(Formatter())
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
 
 
 class _HubRetries(logging.Filter):

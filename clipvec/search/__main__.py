@@ -64,9 +64,11 @@ def answer() -> None:
 
 
 def _search(arguments: Namespace) -> None:
+    from clipvec.progress import logs_on_terminal
     from clipvec.search.run import run_search
 
-    run_search(arguments)
+    with logs_on_terminal():
+        run_search(arguments)
 
 
 def _captured(arguments: Namespace) -> str:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from clipvec.errors import CollectionError
 from clipvec.index import aliases, open_index
 from clipvec.index.query import combine
 from clipvec.model import Encoder
+from clipvec.progress import TerminalHandler
 from clipvec.search import __main__ as search
 from clipvec.search.run import run_search
 from clipvec.store import Store, matrix
@@ -209,6 +212,17 @@ def test_each_search_chooses_its_collection(
         assert found("collection=live") == right[name]
     with pytest.raises(CollectionError, match=r"no collection of dataset\.name=imagenet in"):
         found("dataset=imagenet")
+
+
+def test_a_warning_has_no_level_and_no_module(
+    two_models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = [f"index.path={two_models}/faiss", "index=faiss"]
+    monkeypatch.setattr(sys, "argv", ["search", "a bird", "--no-daemon", *where])
+    search.main()
+    error = capsys.readouterr().err
+    assert re.match(r"sample--(one|two) is the newest collection in .*; others: coll", error)
+    assert not any(isinstance(each, TerminalHandler) for each in logging.getLogger().handlers)
 
 
 def test_a_model_override_replaces_the_collections(tiny_weights: Path) -> None:
