@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipvec.errors import ConfigError, one_line
@@ -42,10 +43,18 @@ def to_json(hits: Sequence[Hit], thumbnails: Mapping[str, bytes | None]) -> str:
     found = []
     for hit in hits:
         jpeg = thumbnails.get(hit.key)
-        words = [one_line(word or "") for word in (hit.id, hit.caption, hit.uri)]
+        words = [one_line(word or "") for word in (hit.id, hit.caption, place(hit))]
         picture = jpeg and base64.b64encode(jpeg).decode()
         found.append({"score": hit.score, "words": words, "jpeg": picture})
     return json.dumps(found)
+
+
+def place(hit: Hit) -> str:
+    """Return where a hit's image is, as a person reads it; nothing where the id tells it.
+
+    A file below the current folder is named as seen from there.
+    """
+    return "" if hit.uri.endswith(f"/{hit.id}") else hit.uri.removeprefix(f"{Path.cwd()}/")
 
 
 def draw(hits: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from clipvec.errors import one_line, printable
+from clipvec.search.pictures import place
 from clipvec.web import page
 
 if TYPE_CHECKING:
@@ -23,11 +24,15 @@ def to_json(hits: Sequence[Hit]) -> str:
 
 def print_table(hits: Sequence[Hit]) -> None:
     """Print score, id, caption and uri: whole into a pipe; on a terminal cut, but for the score."""
+    terminal = sys.stdout.isatty()
     rows = [
-        (f"{hit.score:.4f}", printable(hit.id), one_line(hit.caption or ""), printable(hit.uri))
+        (
+            *(f"{hit.score:.4f}", printable(hit.id), one_line(hit.caption or "")),
+            printable(place(hit) if terminal else hit.uri),
+        )
         for hit in hits
     ]
-    if not sys.stdout.isatty():
+    if not terminal:
         for row in rows:
             print("\t".join(row))
         return

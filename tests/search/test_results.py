@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from rich.text import Text
@@ -36,8 +37,8 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Table:
     return lines
 
 
-def hit(score: float, id: str, caption: str | None = None) -> Hit:
-    return Hit(id, score, f"{FOLDER}/{id}", caption, 30, 20)
+def hit(score: float, id: str, caption: str | None = None, uri: str | None = None) -> Hit:
+    return Hit(id, score, uri or f"{FOLDER}/{id}", caption, 30, 20)
 
 
 @pytest.mark.parametrize("width", [30, 80, 100])
@@ -51,12 +52,25 @@ def test_the_score_is_whole_at_any_width(table: Table, width: int, caption: str 
 
 
 def test_the_location_gives_way_first(table: Table) -> None:
-    head, line = table(80, [hit(0.3141, "2019/summer/IMG_1.jpg")])
+    head, line = table(80, [hit(0.3141, "17", uri=f"{FOLDER}/IMG_1.jpg")])
     assert head.split() == ["score", "id", "uri"]
-    assert " 2019/summer/IMG_1.jpg  /home/ana/Pictures/of the last ten years" in line
-    head, line = table(80, [hit(0.3141, "2019/summer/IMG_1.jpg", CAPTION)])
+    assert " 17  /home/ana/Pictures/of the last ten years" in line
+    head, line = table(80, [hit(0.3141, "17", CAPTION, f"{FOLDER}/IMG_1.jpg")])
     assert head.split() == ["score", "id", "caption", "uri"]
-    assert " 2019/summer/IMG_1.jpg  two geese on a frozen" in line
+    assert " 17  two geese on a frozen" in line
+
+
+def test_a_location_that_the_id_tells_is_left_out(table: Table) -> None:
+    head, line = table(80, [hit(0.3141, "2019/summer/IMG_1.jpg")])
+    assert head.split() == ["score", "id"]
+    assert line.split() == ["0.3141", "2019/summer/IMG_1.jpg"]
+
+
+def test_a_location_below_the_current_folder_is_seen_from_there(table: Table) -> None:
+    below, beside = f"{Path.cwd()}/photos/a.jpg", f"{Path.cwd()}-old/a.jpg"
+    _, first, second = table(200, [hit(0.3, "1", uri=below), hit(0.2, "2", uri=beside)])
+    assert first.split() == ["0.3000", "1", "photos/a.jpg"]
+    assert second.split() == ["0.2000", "2", beside]
 
 
 @pytest.mark.parametrize("terminal", [True, False])
