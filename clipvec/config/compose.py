@@ -102,10 +102,7 @@ def explain(error: Exception, name: str, overrides: Sequence[str]) -> str:
 
     if isinstance(error, OverrideParseException):
         if not re.match(r"[+~]*[\w.@/-]+=.", error.override or ""):
-            return (
-                f"{error.override} is no option: those are written key=value, without blanks; "
-                "a folder of images is dataset=folder dataset.path=..."
-            )
+            return _no_assignment(str(error.override), overrides)
         return (
             f"cannot parse {error.override}; quote a value with ~ {{ }} = , or spaces "
             "once for the shell and once for Hydra: 'key=\"value\"'"
@@ -122,6 +119,18 @@ def explain(error: Exception, name: str, overrides: Sequence[str]) -> str:
         return f"{twice[1]} has its place already; write {twice[1]}=..., without +"
     unknown = re.match(r"Could not (?:override|delete from config\.|delete) '([^']+)'", str(error))
     return _unknown(unknown[1], name, overrides) if unknown else _one_line(error)
+
+
+def _no_assignment(word: str, overrides: Sequence[str]) -> str:
+    """Say of a word that is no key=value what it may belong to."""
+    said = f"{word} is no option: those are written key=value"
+    at = overrides.index(word) if word in overrides else 0
+    key, assigns, _ = overrides[at - 1].partition("=") if at else ("", "", "")
+    if assigns and not options_of(key):
+        return (
+            f"{said}; if it belongs to the value of {key}, put that in quotes: '{key}=... {word}'"
+        )
+    return f"{said}, without blanks; a folder of images is dataset=folder dataset.path=..."
 
 
 def _no_option(group: str, value: str, known: Sequence[str], name: str) -> str:

@@ -51,8 +51,11 @@ def show_photos(arguments: argparse.Namespace) -> None:
     Raises:
         ConfigError: the folder, an option or the port is not allowed, or a package is missing.
     """
-    if any("=" not in word for word in arguments.options):
+    if others := [word for word in arguments.options if "=" not in word and word[:1] != "~"]:
         refuse_cut_path("photos", sys.argv[1:])
+        raise ConfigError(
+            f"{arguments.folder} and {others[0]}: one folder at a time; run clipvec photos for each"
+        )
     config.load_env()
     words, embed = with_own_model(arguments.folder, arguments.options)
     collection = embed.collection

@@ -112,6 +112,12 @@ def test_a_variable_in_a_path_is_looked_up(start: Start, monkeypatch: pytest.Mon
         ),
         (["-m", "launcher=sky,workers"], "launcher=sky,workers: a sweep has one launcher; start"),
         (["/my/photos"], "/my/photos is no option: those are written key=value, without blanks;"),
+        (["model=sample", "/my"], "/my is no option: those are written key=value, without blanks;"),
+        (
+            ["dataset=folder", "dataset.path=/my", "pictures"],
+            "pictures is no option: those are written key=value; if it belongs to the value of "
+            "dataset.path, put that in quotes: 'dataset.path=... pictures'",
+        ),
         (
             ["--shards", "3"],
             "--shards is not a flag here; options are written key=value, as in sh",

@@ -96,6 +96,17 @@ def test_a_folder_that_the_shell_cut(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
 
 
+def test_a_second_folder_is_refused(tmp_path: Path) -> None:
+    folders = [str(tmp_path / name) for name in ("one", "two words")]
+    for folder in folders:
+        Path(folder).mkdir()
+    with pytest.raises(ConfigError) as caught:
+        show_photos(parser().parse_intermixed_args([*folders, "model=sample"]))
+    assert str(caught.value) == (
+        f"{folders[0]} and {folders[1]}: one folder at a time; run clipvec photos for each"
+    )
+
+
 def test_options_may_stand_anywhere() -> None:
     line = ["--port", "8000", "My photos", "model=sample", "--no-open", "batch_size=8"]
     given = parser().parse_intermixed_args(line)
