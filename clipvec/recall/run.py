@@ -44,7 +44,8 @@ class RecallSummary:
 
     def __str__(self) -> str:
         """Return a line for each recommendation, and where the report is."""
-        lines = [sentences.recommended(found) for found in self.report.recommendations]
+        found = self.report
+        lines = [sentences.recommended(each, found.systems) for each in found.recommendations]
         return "\n".join([*lines, f"report: {self.page}"])
 
     def check(self) -> None:

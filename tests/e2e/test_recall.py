@@ -134,7 +134,7 @@ def test_without_chroma_nothing_is_recommended_for_it(run: Run, folder: Path) ->
 def test_no_system_was_measured(run: Run, folder: Path) -> None:
     shutil.rmtree(folder / "data/index")
     done = run("recall", *AT_10, "~systems.flat", "~systems.hnsw", "apply=true", exit_code=1)
-    assert "text queries: no recall@10 was measured with text queries" in done.stdout
+    assert "text queries: no recall@10 was measured with text queries; chroma: th" in done.stdout
     assert "error: none of 1 systems was measured; chroma: there is no coll" in done.stderr
     assert report(folder).systems[0].skipped
 

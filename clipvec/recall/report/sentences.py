@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from clipvec.errors import one_line
 from clipvec.index import FEW
+from clipvec.recall.results import SERVED
 from clipvec.web import number, percent, share
 
 if TYPE_CHECKING:
@@ -72,11 +73,11 @@ def taken_over(names: Sequence[str], compared: int) -> str:
     )
 
 
-def recommended(found: Recommendation) -> str:
-    """Return a recommendation as a line, for the terminal."""
+def recommended(found: Recommendation, systems: Sequence[SystemResult]) -> str:
+    """Return a recommendation of some systems as a line, for the terminal."""
     choice = found.choice or found.nearest
     if choice is None:
-        return f"{queries(found)}: {_none(found)}"
+        return f"{queries(found)}: {_none(found)}{_skipped(found, systems)}"
     recall = choice.validation
     what = (
         f"{choice.system} {_assignments(choice.parameters)}".strip()
@@ -115,6 +116,15 @@ def _none(found: Recommendation) -> str:
     if not found.num_settings:
         return f"no recall@{found.k} was measured with {found.kind} queries"
     return f"one {found.kind} query cannot both select a setting and validate it"
+
+
+def _skipped(found: Recommendation, systems: Sequence[SystemResult]) -> str:
+    """Return why systems that could be recommended were not measured, as the end of a line."""
+    return "".join(
+        f"; {one_line(system.name)}: {one_line(system.skipped)}"
+        for system in systems
+        if system.skipped and (found.among == "all" or system.kind in SERVED)
+    )
 
 
 def validated(choice: Candidate, target: float) -> str:

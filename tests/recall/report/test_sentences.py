@@ -9,7 +9,7 @@ from clipvec.bootstrap import Interval
 from clipvec.recall.report import sentences as words
 from clipvec.recall.results import Candidate
 from clipvec.web import format
-from tests.reports import recommendation, report
+from tests.reports import recommendation, report, systems
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,18 @@ def test_a_recommendation_says_why_there_is_none() -> None:
     assert words.recommendation(none) == [
         "One text query cannot both select a setting and validate it."
     ]
-    assert words.recommended(replace(none, num_settings=0)) == (
-        "text queries: no recall@10 was measured with text queries"
+
+
+def test_a_recommendation_as_a_line_says_why_a_system_was_not_measured() -> None:
+    none = replace(recommendation(), choice=None, num_settings=0)
+    skipped = [replace(each, skipped=f"no {each.name}") for each in systems()[:2]]
+    said = "text queries: no recall@10 was measured with text queries"
+    assert words.recommended(none, []) == said
+    assert [each.kind for each in skipped] == ["chroma", "faiss"]
+    reasons = [f"; {each.name}: no {each.name}" for each in skipped]
+    assert words.recommended(none, skipped) == said + "".join(reasons)
+    assert words.recommended(replace(none, among="served"), skipped) == (
+        f"text queries, served by clipvec: no recall@10 was measured with text queries{reasons[0]}"
     )
 
 
@@ -112,9 +122,9 @@ def test_a_recommendation_as_a_line() -> None:
         "hnsw32 efSearch=128: recall@10 0.961 (95 % CI 0.949\N{EN DASH}0.971, held-out queries), "
         "1,022 QPS (990\N{EN DASH}1,100 across rounds)"
     )
-    assert words.recommended(met) == f"text queries, served by clipvec: {said}"
+    assert words.recommended(met, []) == f"text queries, served by clipvec: {said}"
     unmet = replace(met, among="all", choice=None, nearest=met.choice)
-    assert words.recommended(unmet) == (
+    assert words.recommended(unmet, []) == (
         f"text queries: nothing reaches recall@10 of 0.95; nearest is {said}"
     )
 
