@@ -157,6 +157,12 @@ def signal_of(error: KeyboardInterrupt) -> int:
     return int(error.args[0]) if error.args else signal.SIGINT
 
 
+def stopped(signum: int) -> str:
+    """Return that a signal stopped the command; of Ctrl-C whoever pressed it knows."""
+    by = "" if signum == signal.SIGINT else f" by {signal.Signals(signum).name}"
+    return f"stopped{by}"
+
+
 def one_line(text: object) -> str:
     """Return a text as one line of printable characters; messages and names are untrusted."""
     return " ".join(printable(text).split())

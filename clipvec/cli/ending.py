@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from clipvec import process
-from clipvec.errors import ClipvecError, Interrupted, one_line, signal_of
+from clipvec.errors import ClipvecError, Interrupted, one_line, signal_of, stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def run(main: Callable[[], object], resumes: bool = False) -> None:
         fail(error)
     except KeyboardInterrupt as error:
         signum = signal_of(error)
-        fail(Interrupted(signum, f"stopped by {signal.Signals(signum).name}"))
+        fail(Interrupted(signum, stopped(signum)))
     except BrokenPipeError as error:
         fail(lost(error))
 

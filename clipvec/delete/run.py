@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from typing import TYPE_CHECKING
 
 from clipvec.delete import select
@@ -52,15 +53,26 @@ def delete(config: DeleteConfig) -> str:
     rows = f"{counted(entry.rows, 'row')} of {store.url}"
     copies = entry.rows - sum(len(rows.ids) for rows in chosen.values())
     also = f"; {counted(copies, 'row')} of these by another id, with the same bytes"
-    forever = (also if copies else "") + "; no such image is embedded again" if blocked else ""
+    forever = (
+        (also if copies else "") + "; images with the same bytes are not embedded again"
+        if blocked
+        else ""
+    )
     if config.dry_run:
         instead = f"; this will be refused: {refused}" if refused else ""
         return f"would delete {rows}: {_some(parts)}{forever}{instead}"
     name = entries.add(entry)
     return (
-        f"deleted {rows}: {name}{forever}; undo={name} takes it back, and clipvec index takes the "
-        "rows out of the index"
+        f"deleted {rows}: {name}{forever}; "
+        f"to take it back: {_typed('delete', config)} undo={name}; "
+        f"to take the rows out of the index: {_typed('index', config)}"
     )
+
+
+def _typed(command: str, config: DeleteConfig) -> str:
+    """Return a command for the same store, as it is typed."""
+    names = f"dataset.name={config.dataset.name}", f"model.name={config.model.name}"
+    return shlex.join(["clipvec", command, *names, f"store.root={config.store.root}"])
 
 
 def _selected(config: DeleteConfig, store: Store) -> tuple[dict[str, DeletedRows], str]:

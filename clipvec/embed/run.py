@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-import signal
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ from clipvec.embed.vector_source import (
     check_gpus,
     check_pair,
 )
-from clipvec.errors import DatasetError, Interrupted, TooManyRejects, signal_of
+from clipvec.errors import DatasetError, Interrupted, TooManyRejects, signal_of, stopped
 from clipvec.progress import Progress, counted
 from clipvec.store import BLOCKED, KnownImages, Store, joining
 from clipvec.tracking import SWEEP_VARIABLE
@@ -115,9 +114,7 @@ def embed_shards(config: EmbedConfig) -> EmbedSummary:
             pass
     except KeyboardInterrupt as error:  # between shards, or before the first
         signum = signal_of(error)
-        raise Interrupted(
-            signum, f"stopped by {signal.Signals(signum).name} {session.kept()}"
-        ) from error
+        raise Interrupted(signum, f"{stopped(signum)} {session.kept()}") from error
     return session.summary
 
 

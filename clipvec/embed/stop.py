@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from clipvec.errors import Interrupted
+from clipvec.errors import Interrupted, stopped
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -56,4 +56,4 @@ class Stop:
 
     def _raise(self) -> None:
         asked = self._asked or signal.SIGINT
-        raise Interrupted(asked, f"stopped by {signal.Signals(asked).name}")
+        raise Interrupted(asked, stopped(asked))

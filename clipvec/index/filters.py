@@ -16,6 +16,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
@@ -54,6 +55,7 @@ _COMPARE = {
 _NEGATED: frozenset[Operator] = frozenset({"!=", "not in"})
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 """What JSON can spell and UTF-8 cannot."""
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
 _BOOLS = {"true": True, "false": False}
 
 
@@ -285,6 +287,8 @@ class _Parser:
             wanted = f"a {'list' if listed else 'value'} of type {kind}"
             wanted += " in UTF-8" if kind == "string" else ""
             raise ConfigError(f"where {text}: {key} {operator} takes {wanted}")
+        if operator in _ORDERED and kind == "string":
+            _check_date(text, operands[0])
         pairs = [_exact(text, kind, operator, value) for value in operands]
         values = tuple(value for _, value in pairs)
         return Comparison(key, pairs[0][0], values if listed else values[0])
@@ -308,6 +312,15 @@ def _fits(value: object, kind: str) -> bool:
         limited = isinstance(value, int | float) and -_LARGEST <= value < _LARGEST  # NaN is not
         return kind in {"int", "float"} and limited
     return isinstance(value, float) and kind == "float" and math.isfinite(value)
+
+
+def _check_date(text: str, value: str) -> None:
+    """Refuse a date that no calendar has: as a text it would be compared all the same."""
+    if (day := _DATE.match(value)) is not None:
+        try:
+            date.fromisoformat(day[0])
+        except ValueError as error:
+            raise ConfigError(f"where {text}: there is no day {day[0]}: {error}") from error
 
 
 def _exact(text: str, kind: str, operator: Operator, value: Value) -> tuple[Operator, Value]:

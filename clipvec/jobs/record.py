@@ -70,10 +70,14 @@ class Record:
             ConfigError: there is none.
         """
         known = folders(root)
-        if name == LATEST and known:
+        if name == LATEST:
+            if not known:
+                raise ConfigError(
+                    f"no sweep yet in {root}; clipvec embed -m launcher=... starts one"
+                )
             return cls.open(known[-1])
         for folder in (root / name, Path(name)):
-            if name != LATEST and cls.exists(folder):
+            if cls.exists(folder):
                 return cls.open(folder)
         names = ", ".join(folder.name for folder in known[-5:]) or "none yet"
         raise ConfigError(f"no sweep {name!r} in {root} (latest: {names})")

@@ -74,9 +74,17 @@ def show_photos(arguments: argparse.Namespace) -> None:
                     code = child.wait()
                 if code:  # it said why
                     sys.exit(code if code > 0 else 128 - code)
-        if not arguments.no_serve:
+        if arguments.no_serve:
+            print(f"search them: {search_of(words['serve'], index.alias or collection)}")
+        else:
             opened = not arguments.no_open
             show_page(page, serve, collection, arguments.port, opened=opened)
+
+
+def search_of(served: Sequence[str], collection: str) -> str:
+    """Return a search, as it is typed, of a collection where some overrides have it served."""
+    words = [word for word in served if config.takes("search", word)]
+    return shlex.join(["clipvec", "search", "a red bird", *words, f"collection={collection}"])
 
 
 def with_own_model(
@@ -158,22 +166,26 @@ def choose_port(asked: int | None) -> int:
     """Return the port that was asked for, or else the first that is free.
 
     Raises:
-        ConfigError: it is taken, or none is free.
+        ConfigError: it is taken, or is none, or none is free.
     """
+    if asked is not None and not 0 < asked < 65536:
+        raise ConfigError(f"--port {asked}: a port is a number from 1 to 65535")
     candidates = _PORTS if asked is None else (asked,)
     for port in candidates:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of one that just ended
             try:
                 probe.bind((_HOST, port))
-            except (OSError, OverflowError):
+            except OSError as error:
+                refused = error
                 continue
         if port != candidates[0]:
             print(f"port {candidates[0]} is not free, {port} is", file=sys.stderr)
         return port
     if asked is None:
         raise ConfigError(f"the ports {_PORTS[0]} to {_PORTS[-1]} are taken; give another: --port")
-    raise ConfigError(f"port {asked} is taken or not allowed; without --port a free one is found")
+    why = "is not allowed to you" if isinstance(refused, PermissionError) else "is taken"
+    raise ConfigError(f"port {asked} {why}; without --port a free one is found")
 
 
 @contextmanager
@@ -210,7 +222,7 @@ def show_page(
     while not page.take():
         url = page.url()
         if url and is_ready(url):
-            _say(f"search your photos at {url}, where their page runs already", url, opened)
+            _say(f"the page is already running at {url}", url, opened)
             return
         if not waiting:
             print("their page is another command's, and not ready yet; waiting", file=sys.stderr)

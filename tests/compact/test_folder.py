@@ -175,7 +175,7 @@ def test_forever(embed: Embed, tmp_path: Path) -> None:
     compacted(store, tmp_path)
     said = forever(store, "photo-01.png", "photo-02.png")
     assert said.startswith(f"deleted 1 row of {store.url}: ")
-    assert "; no such image is embedded again; undo=" in said
+    assert "; images with the same bytes are not embedded again; to take it back: " in said
     compacted(store, tmp_path)
     write(folder / "photo-01.png", 20)  # another image of the name
     (folder / "copy.png").write_bytes(encode((1, 9, 9), (9, 6)))

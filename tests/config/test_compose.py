@@ -39,7 +39,7 @@ from clipvec.errors import ConfigError
         (
             "embed",
             "model.name=vit--l",
-            "model.name='vit--l': letters of A to Z, digits and . _ -, wi",
+            "model.name='vit--l': allowed are letters of A to Z, digits and . _ -",
         ),
         ("serve", "model=onnxed", "model=onnxed: no such option; there are dfn2b_l_14, "),
         ("serve", "colection=a", "colection is not an option here; did you mean collection?"),

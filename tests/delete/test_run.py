@@ -43,9 +43,12 @@ def deleted(store: Store) -> list[str]:
 
 def test_by_ids_and_back(store: Store) -> None:
     said = delete(asked(store, ids=["0/3", "1/5"], reason="asked for"))
+    root, dataset, model = store.url.rsplit("/", 2)
+    same_store = f"dataset.name={dataset} model.name={model} store.root={root}"
     name = re.fullmatch(
-        rf"deleted 2 rows of {store.url}: ({NAME}); undo=\1 takes it back, and clipvec "
-        "index takes the rows out of the index",
+        rf"deleted 2 rows of {store.url}: ({NAME}); "
+        rf"to take it back: clipvec delete {same_store} undo=\1; "
+        rf"to take the rows out of the index: clipvec index {same_store}",
         said,
     )
     assert name

@@ -45,9 +45,7 @@ def test_photos_are_served_until_ctrl_c(tiny: list[str], tmp_path: Path) -> None
             text=True,
             check=True,
         )
-        assert again.stdout.endswith(
-            f"search your photos at {url}, where their page runs already\n"
-        )
+        assert again.stdout.endswith(f"the page is already running at {url}\n")
         family = psutil.Process(started.pid).children(recursive=True)
         assert family
         started.send_signal(signal.SIGINT)

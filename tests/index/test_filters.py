@@ -144,6 +144,11 @@ def test_bounds_between_two_values_of_the_type(text: str, chosen: Filter, found:
         ("nice>true", "nice is of type bool; its operators are = ($eq), != ($ne), in ($in), not"),
         ("stars~3", "stars is of type int; its operators are = ($eq), != ($ne), > ($gt), >="),
         ('{"caption": {"$contains": 3}}', "caption contains takes a value of type string"),
+        (
+            "caption>2020-13-45",
+            "where caption>2020-13-45: there is no day 2020-13-45: month must be",
+        ),
+        ('{"caption": {"$lt": "2021-02-29T10:00"}}', "there is no day 2021-02-29: day"),
         ("bird", "write key=value with one of = != > >= < <= and ~ (contains), or a JSON"),
         ("{'a': 1}", "is not JSON"),
         ('{"stars": {"$in": [1, 2.5]}}', "no int equals 2.5"),

@@ -64,6 +64,8 @@ def test_found_by_name_by_folder_and_as_the_latest(tmp_path: Path) -> None:
 
 
 def test_a_missing_sweep(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^no sweep yet in .*; clipvec embed -m launcher="):
+        Record.find("latest", tmp_path)
     with pytest.raises(ConfigError, match=r"no sweep 'x' in .* \(latest: none yet\)"):
         Record.find("x", tmp_path)
     Record.create(tmp_path / "embed-1", sweep())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import sys
 from dataclasses import replace
@@ -15,7 +16,14 @@ import pytest
 from clipvec import config
 from clipvec.errors import ConfigError
 from clipvec.photos.__main__ import parser
-from clipvec.photos.run import choose_port, is_served, overrides, show_photos, with_own_model
+from clipvec.photos.run import (
+    choose_port,
+    is_served,
+    overrides,
+    search_of,
+    show_photos,
+    with_own_model,
+)
 from clipvec.store import Store
 from tests.http_server import served
 from tests.stores import MODEL, make_store
@@ -107,6 +115,13 @@ def test_a_second_folder_is_refused(tmp_path: Path) -> None:
     )
 
 
+def test_the_search_to_type_next(tmp_path: Path) -> None:
+    words = overrides(str(tmp_path), ["model=sample", "index.path=my index", "workers=2"])
+    typed = search_of(words["serve"], "a--b")
+    options = ["index.path='my index'", "collection=a--b"]
+    assert shlex.split(typed) == ["clipvec", "search", "a red bird", *options]
+
+
 def test_options_may_stand_anywhere() -> None:
     line = ["--port", "8000", "My photos", "model=sample", "--no-open", "batch_size=8"]
     given = parser().parse_intermixed_args(line)
@@ -124,11 +139,12 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
         other_port = choose_port(None)
         assert other_port > first
         assert capsys.readouterr().err == f"port 3000 is not free, {other_port} is\n"
-        with pytest.raises(ConfigError, match=f"port {first} is taken or not allowed"):
+        with pytest.raises(ConfigError, match=f"port {first} is taken; without --port"):
             choose_port(first)
     assert choose_port(first) == first
-    with pytest.raises(ConfigError, match="port 70000 is taken or not allowed"):
-        choose_port(70000)
+    for port in (70000, 0, -1):
+        with pytest.raises(ConfigError, match=f"--port {port}: a port is a number from 1 to 65535"):
+            choose_port(port)
 
 
 def test_the_page_of_somebody_else_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,5 +97,5 @@ def test_the_page_that_runs_is_shown_when_it_is_ready(
         run.show_page(second, [], "p--m", None, opened=True)
     assert (asked, opened) == (["/readyz"] * 2, [url])
     said = capsys.readouterr()
-    assert said.out == f"search your photos at {url}, where their page runs already\n"
+    assert said.out == f"the page is already running at {url}\n"
     assert said.err == "their page is another command's, and not ready yet; waiting\n"

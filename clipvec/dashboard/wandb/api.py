@@ -76,7 +76,10 @@ class Server:
     """
 
     def __init__(self) -> None:
-        self._connection = wandb_sdk.Connection.open()
+        try:
+            self._connection = wandb_sdk.Connection.open()
+        except ConfigError as error:
+            raise ConfigError(f"{error}; {_ELSEWHERE}") from error
         self._url = self._connection.url
 
     def project(self, name: str, entity: str | None) -> Project:

@@ -55,7 +55,9 @@ def test_without_wandb_workspaces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_key(saving: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_API_KEY")
-    assert error() == "no key for wandb; run wandb login, or set WANDB_API_KEY"
+    assert error() == (
+        "no key for wandb; run wandb login, or set WANDB_API_KEY; --local makes a page without it"
+    )
     assert saving.operations == []
 
 
