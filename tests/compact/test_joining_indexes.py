@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipvec import paths
 from clipvec.config import FaissConfig, IndexKind
 from clipvec.index import build_index, open_index
 from clipvec.store import (
@@ -68,7 +67,7 @@ def test_thumbnails_of_parts_that_were_joined_are_read_at_once(
     }
     assert opened[:5] == [part for part, _, _ in wanted]
     assert len([name for name in opened if name.endswith(".parquet")]) == 6
-    assert read == [paths.TOMBSTONES, "shard-00006"]
+    assert read == ["shard-00006"]
 
 
 def test_the_index_follows(tmp_path: Path, index: IndexKind) -> None:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from tests.e2e.conftest import Run
-from tests.embed.test_growth import photos, write_photo
+from tests.embed.growing import photos, write_photo
 
 
 def test_every_day(run: Run, tmp_path: Path, tiny: list[str]) -> None:

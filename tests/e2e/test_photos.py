@@ -14,7 +14,7 @@ import httpx
 import psutil
 
 from clipvec.photos.run import choose_port
-from tests.embed.test_growth import photos
+from tests.embed.growing import photos
 from tests.waiting import until
 
 

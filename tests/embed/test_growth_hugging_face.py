@@ -18,7 +18,7 @@ from clipvec.jobs.generation import of_one_generation
 from clipvec.jobs.plan import Job
 from tests.data.making import encode
 from tests.embed.conftest import Embed
-from tests.embed.test_growth import assert_as_from_scratch, photos, rows, write_photo
+from tests.embed.growing import assert_as_from_scratch, photos, rows, write_photo
 from tests.fake_hub import REPO, fake_hub_of_datasets, keep_caches
 
 pytest.importorskip("datasets")

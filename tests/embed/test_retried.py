@@ -8,7 +8,7 @@ import pytest
 
 from clipvec.store import Store, live_rejects
 from tests.embed.conftest import Embed
-from tests.embed.test_growth import photos, rows
+from tests.embed.growing import photos, rows
 
 
 @pytest.mark.parametrize("away", [1, 4])  # few enough to be rejected, and all of a shard

@@ -25,7 +25,7 @@ from clipvec.tracking import SWEEP_VARIABLE
 from tests.compact.conftest import Killed, count_writes, files
 from tests.data.making import samples, write_tar
 from tests.embed.conftest import Embed
-from tests.embed.test_growth import photos, write_photo
+from tests.embed.growing import photos, write_photo
 from tests.stores import delete
 
 

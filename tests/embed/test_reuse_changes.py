@@ -21,7 +21,7 @@ from clipvec.store import ShardWriter, Store, compaction, id_digest
 from tests.compact.conftest import Killed, grep
 from tests.data.making import encode, samples, write_tar
 from tests.embed.conftest import Embed
-from tests.embed.test_growth import photos, write_photo
+from tests.embed.growing import photos, write_photo
 from tests.embed.test_reuse import compacted, delete_forever, rejected, table
 from tests.stores import delete, undo
 

@@ -18,7 +18,7 @@ from clipvec.errors import StoreError
 from clipvec.index.build import build_index
 from clipvec.store import Store
 from tests.check.test_run import asked
-from tests.embed.test_growth import photos, rows, write_photo
+from tests.embed.growing import photos, rows, write_photo
 from tests.index.conftest import build_config
 from tests.index.test_build import assert_equal
 from tests.stores import edit, edit_fingerprint, flip

@@ -13,7 +13,7 @@ from clipvec.data.formats import FORMATS_READ
 from clipvec.errors import StoreError
 from clipvec.rejects.run import rejects
 from clipvec.store import Store
-from tests.embed.test_growth import forever, photos, write_photo
+from tests.embed.growing import forever, photos, write_photo
 
 
 def listed(root: Path, shown: int = 5) -> str:
