@@ -170,6 +170,8 @@ class FolderDataset:
         for name in self._notes_of(row):
             content = found[name]
             if isinstance(content, OSError):
+                if isinstance(image, OSError):  # of which make_record tells
+                    continue
                 reason = f"{to_utf8(basename(name))} cannot be read: {content.strerror or content}"
                 return Reject(id, uri, reason, type(content).__name__)
             if name.endswith(".txt"):

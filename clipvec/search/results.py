@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
 
     from clipvec.index import Hit
 
+_CONTROLS = re.compile("[\x7f-\x9f]")
+"""Those that JSON leaves as they are."""
+
 
 def to_json(hits: Sequence[Hit]) -> str:
-    """Return the hits as a JSON list."""
-    return json.dumps([asdict(hit) for hit in hits], ensure_ascii=False, indent=1)
+    """Return the hits as a JSON list, without characters that a terminal obeys."""
+    text = json.dumps([asdict(hit) for hit in hits], ensure_ascii=False, indent=1)
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def print_table(hits: Sequence[Hit]) -> None:

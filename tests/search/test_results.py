@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from rich.text import Text
 
 from clipvec.index import Hit
-from clipvec.search.results import print_table
+from clipvec.search.results import print_table, to_json
 
 FOLDER = "/home/ana/Pictures/of the last ten years"
 CAPTION = "two geese on a frozen lake in the early morning " * 2
@@ -81,3 +82,9 @@ def test_names_of_others_do_not_reach_the_terminal_as_they_are(terminal: bool) -
     assert "\x1b[5m" not in shown.getvalue()
     assert "\x1b[2J" not in shown.getvalue()
     assert "red.jpg" in shown.getvalue()
+
+
+def test_json_has_no_control_characters() -> None:
+    text = to_json([hit(0.3141, "a\x9b5mred\x7f.jpg")])
+    assert "a\\u009b5mred\\u007f.jpg" in text
+    assert json.loads(text)[0]["id"] == "a\x9b5mred\x7f.jpg"
