@@ -203,6 +203,9 @@ def test_a_lost_ledger(root: Path) -> None:
     """The rows are as they were; it is the loading that has to begin anew."""
     lose_ledger(root / "index" / NAME)
     index = ChromaConfig(f"{root}/index")
+    (fault,) = check(asked(root, index={"kind": "chroma", "path": index.path})).faults
+    assert "has lost its ledger" in fault
+    assert fault.endswith("rebuild it with clipvec index --rebuild")
     assert_right(root)
     with pytest.raises(CollectionError, match=r"has rows of shard-00000/.*ledger.*--rebuild$"):
         build_index(build_config(root / "store", index))

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from clipvec.errors import ConfigError
+from clipvec.errors import CollectionError, ConfigError
 from clipvec.index.base import BuildStats, Capabilities, Hit, VectorIndex, clamp
 from clipvec.index.chroma import brute_force
 from clipvec.index.chroma.client import (
     EXPECTED_ROWS,
+    LEDGER,
     chroma_errors,
     close,
     read_build_stats,
@@ -72,7 +73,17 @@ class ChromaIndex(VectorIndex):
         close(self._client)
 
     def check_files(self) -> None:
-        """Compare every byte of the graphs in a folder."""
+        """Compare every byte of the graphs in a folder, and look for the ledger."""
+        from chromadb.errors import NotFoundError
+
+        with chroma_errors(self.location):
+            try:
+                self._client.get_collection(f"{self._rows.id}{LEDGER}", embedding_function=None)
+            except NotFoundError as error:
+                raise CollectionError(
+                    f"{self.location} has lost its ledger, which says what parts of the store it "
+                    "holds; rebuild it with clipvec index --rebuild"
+                ) from error
         if self.rows_folder is not None:
             check_graphs(self.rows_folder, whole=True)
 
