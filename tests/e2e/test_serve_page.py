@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -124,6 +125,33 @@ def test_a_dropped_image_stays_in_the_link(
     expect(page.locator("#terms .term")).to_have_count(0)
     page.set_input_files("#file", file)
     expect(page.locator("#grid .caption").first).to_have_text("A strawberry")
+    Image.open(file).save(tmp_path / "query.tiff")  # as HEIC: of no use to the browser
+    page.set_input_files("#file", tmp_path / "query.tiff")
+    expect(page.locator("#terms .term").last).to_contain_text("an image")
+
+
+def test_narrow_pictures_with_long_names(page: Page) -> None:
+    def photos(route: Route) -> None:
+        attributes = {"folder": "", "file": "long" * 20, "taken": "2020-01-02T12:00", "year": 2020}
+        rows = [
+            {**row, "attributes": attributes, "width": 9, "height": 16}
+            for row in route.fetch().json()
+        ]
+        route.fulfill(json=rows)
+
+    page.route("**/search", photos)
+    page.reload()
+    card = page.locator("#grid li[data-id]").first
+    buttons = card.locator(".facts button")
+    expect(buttons).to_have_text(["long" * 20, "2020-01-02"])
+    facts, last = card.locator(".facts").bounding_box(), buttons.last.bounding_box()
+    assert facts is not None
+    assert last is not None
+    assert last["x"] + last["width"] <= facts["x"] + facts["width"] + 1
+    circle, like = (card.locator(x).bounding_box() for x in (".pick", ".more-like"))
+    assert circle is not None
+    assert like is not None
+    assert circle["x"] + circle["width"] <= like["x"]
 
 
 def test_filters_and_the_lowest_score(page: Page) -> None:

@@ -36,6 +36,7 @@ def test_a_picture_in_full(page: Page) -> None:
     natural = page.locator("#view-image").evaluate("image => image.naturalWidth")
     expect(page.locator("#view-facts")).to_contain_text(re.compile(f"{natural} . .* pixels"))
     expect(page.locator("#view-facts")).to_contain_text("sample-0002.tar")
+    assert page.locator("#view-facts dt").all_inner_texts() == ["Path", "Size", "category"]
     expect(page.locator("#view-meaning")).to_contain_text("standard deviations")
     page.click("#view-copy")
     expect(page.locator("#view-said")).to_have_text("Copied")

@@ -141,8 +141,9 @@ function fillFacts(li, row, scored, act) {
     score.textContent = row.similarity.toFixed(3);
     facts.append(score);
   }
-  const known = Object.entries(row.attributes).filter(([, value]) => value !== null && value !== "");
-  for (const [key, value] of known.slice(0, SHOWN)) {
+  // an empty value, such as the folder of a file at the top, keeps its place: none moves up
+  const known = Object.entries(row.attributes).filter(([, value]) => value !== null);
+  for (const [key, value] of known.slice(0, SHOWN).filter(([, value]) => value !== "")) {
     const button = document.createElement("button");
     button.type = "button";
     button.tabIndex = -1;

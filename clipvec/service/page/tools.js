@@ -44,18 +44,22 @@ function chip(term, turn, remove, weigh) {
     const image = document.createElement("img");
     image.src = src;
     image.alt = image.title = name;
-    image.onerror = () => image.remove();
+    image.onerror = () => image.replaceWith(worded(name));
     li.append(image);
   } else {
-    const span = document.createElement("span");
-    span.className = "name";
-    span.textContent = span.title = name;
-    li.append(span);
+    li.append(worded(name));
   }
   const cross = button("×", remove);
   cross.setAttribute("aria-label", `Remove ${name}`);
   li.append(cross);
   return li;
+}
+
+function worded(name) {
+  const span = document.createElement("span");
+  span.className = "name";
+  span.textContent = span.title = name;
+  return span;
 }
 
 /** Show what narrows the search, as [text, what a click does]. */

@@ -78,7 +78,7 @@ async function display(row, beside) {
   const image = $("view-image");
   enlarge(false);
   $("view-size").hidden = true;
-  image.alt = row.caption || nameOf(row.uri).file;
+  image.alt = row.caption || nameOf(row.uri);
   image.width = row.width || 1;
   image.height = row.height || 1;
   image.src = row.thumbnail;
@@ -129,12 +129,11 @@ function forget(left) {
 }
 
 function describe(row, at, count) {
-  const { file, folder } = nameOf(row.uri);
-  $("view-title").textContent = row.caption || file;
+  $("view-title").textContent = row.caption || nameOf(row.uri);
   $("view-place").textContent = at < 0 ? "" : `${at + 1}${count && ` of ${count}`}`;
   $("view-score").hidden = row.similarity === undefined;
   if (row.similarity !== undefined) explain(row);
-  const facts = [["File", file], ["Folder", folder]];
+  const facts = [["Path", row.uri]];
   if (row.width) facts.push(["Size", `${row.width} × ${row.height} pixels`]);
   $("view-facts").replaceChildren(
     ...facts.map(([key, value]) => fact(key, value)),
@@ -174,10 +173,9 @@ function explain(row) {
     `(${high.toFixed(1)} standard deviations).`;
 }
 
-/** The name and the folder of a file, or of a member of a tar. */
-export function nameOf(uri) {
-  const [, folder, file] = /^(.*?)[/\\#]?([^/\\#]*)$/s.exec(uri);
-  return { file: file || uri, folder };
+/** The name of a file, or of a member of a tar. */
+function nameOf(uri) {
+  return /[^/\\#]*$/.exec(uri)[0] || uri;
 }
 
 function leave(then) {
