@@ -82,7 +82,7 @@ def write(folder: Path, *names: str) -> None:
 def test_what_clipvec_wrote_is_passed_over(
     sample: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, hidden: bool
 ) -> None:
-    shutil.copytree(sample, tmp_path / "photos")
+    shutil.copytree(sample, tmp_path / "photos", ignore=shutil.ignore_patterns("runs"))
     write(tmp_path / "photos", "a.png", "data/b.png", *WRITTEN)
     files = [file for file in (tmp_path / "photos").rglob("*") if file.is_file()]
     names = {file.relative_to(tmp_path / "photos").as_posix() for file in files}

@@ -178,8 +178,8 @@ def test_ready_only_while_the_encoder_is_correct(
 
 def test_another_model_is_refused(served: ServeConfig) -> None:
     wrong = config.from_dict(
-        {"name": "sample", "arch": "sample", "pretrained": "sample", "precision": "fp32"},
+        {"name": "local", "arch": "sample", "pretrained": "sample", "precision": "fp32"},
         QueryModelConfig,
     )
-    with pytest.raises(FingerprintError, match=r"made with model arch local, model=sample .* has"):
+    with pytest.raises(FingerprintError, match=r"made with model arch local, model=local .* has"):
         Searcher.open(replace(served, model=wrong))
