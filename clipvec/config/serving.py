@@ -69,8 +69,8 @@ class ServeConfig(OfCollection):
     page asks for a search, and where filters changed, for how many rows they leave: two queries."""
     max_refusals_per_minute: Annotated[int, Field(ge=1)] | None
     """Most requests per minute of one address in a process that may be refused for what they are,
-    and a twentieth of them, but 10, per second; then all of its requests without the API key get
-    429, 2 s late. null: no limit."""
+    and a twentieth of them, at least 10, per second; then all of its requests without the API key
+    get 429, 2 s late. null: no limit."""
     max_connections_per_address: Annotated[int, Field(ge=1)]
     """Most open connections from one address in a process; others get 503. Behind a load balancer
     all come from its address."""

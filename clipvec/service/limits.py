@@ -96,7 +96,7 @@ class RateLimit:
 class RefusalLimit:
     """Answers 429 to an address of which more requests were refused in a minute.
 
-    Or a twentieth of them, but ten, in a second: each may have been of megabytes, and together
+    Or a twentieth of them, at least ten, in a second: each may have been of megabytes, and together
     they hold up all other requests for seconds.
     """
 
